@@ -1,0 +1,46 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/internal/wire"
+)
+
+// Errors of this package, to be found with errors.Is. None changes anything: after each of them the store holds what it
+// held before, except after ErrUncertain.
+var (
+	// ErrNotFound: there is no value of this ID.
+	ErrNotFound = errors.New("state: not found")
+	// ErrExists: Create found a value of this ID.
+	ErrExists = errors.New("state: exists already")
+	// ErrConflict: the value was changed by somebody else meanwhile. A Store returns it; a Vault runs again instead.
+	ErrConflict = errors.New("state: changed meanwhile")
+	// ErrIncomplete: a value that was not made by New or NewOne, or lacks a part.
+	ErrIncomplete = errors.New("state: incomplete value")
+	// ErrStale: the next value would take something back that the stored one has done.
+	ErrStale = errors.New("state: the next value does not succeed the stored one")
+	// ErrWrongKey: the row was sealed under another key.
+	ErrWrongKey = errors.New("state: sealed under another key")
+	// ErrCorrupt: the row is damaged: a part or segment is missing, left over, swapped, of another version or row, or was
+	// altered.
+	ErrCorrupt = errors.New("state: damaged row")
+	// ErrTooOld: the row, or a part in it, has a format that is no longer read.
+	ErrTooOld = wire.ErrTooOld
+	// ErrTooNew: the row, or a part in it, was written by a newer release. It is not overwritten.
+	ErrTooNew = wire.ErrTooNew
+	// ErrFull: the outbox or inbox is at its bound. Send or read first, then try again.
+	ErrFull = errors.New("state: queue is full")
+	// ErrUncertain: the store failed during a commit and could not be asked afterwards whether it was carried out. Load
+	// the value before deciding what to do next.
+	ErrUncertain = errors.New("state: unknown whether the commit was carried out")
+)
+
+// corrupt wraps what made a record unreadable. A version error stays what it is, so that a newer row is not taken for a
+// damaged one.
+func corrupt(path string, err error) error {
+	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrTooNew) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrWrongKey) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrCorrupt, path, err)
+}
