@@ -1,0 +1,61 @@
+package state
+
+import (
+	"container/list"
+	"sync"
+)
+
+// snapshot is a value as it was stored under a head.
+type snapshot[V any] struct {
+	head     Head // the zero Head if it is yet to be created
+	value    V
+	contents contents
+	waiting  *waiting // the retained frames, nil until they are needed
+}
+
+// cache keeps the snapshots used last. What it returns may be out of date; heads tell.
+type cache[V any] struct {
+	size int
+
+	mu    sync.Mutex
+	byID  map[ID]*list.Element
+	order list.List // of cached[V], the one used last in front
+}
+
+type cached[V any] struct {
+	id   ID
+	snap *snapshot[V]
+}
+
+func (c *cache[V]) get(id ID) *snapshot[V] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byID[id]
+	if e == nil {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(cached[V]).snap
+}
+
+// put keeps s for id; nil forgets what is kept.
+func (c *cache[V]) put(id ID, s *snapshot[V]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.byID[id]; e != nil {
+		c.order.Remove(e)
+		delete(c.byID, id)
+	}
+	if s == nil {
+		return
+	}
+	if c.byID == nil {
+		c.byID = make(map[ID]*list.Element)
+	}
+	c.byID[id] = c.order.PushFront(cached[V]{id, s})
+	for c.order.Len() > c.size {
+		last := c.order.Back()
+		c.order.Remove(last)
+		delete(c.byID, last.Value.(cached[V]).id)
+	}
+}

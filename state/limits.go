@@ -1,0 +1,88 @@
+package state
+
+import "time"
+
+// Limits of a vault. The constants cannot be changed; the others are defaults of Options.
+const (
+	// MaxFrame is the size of the largest frame that is received, in bytes. The largest frame of the group protocol is a
+	// rekey: a body of 4 MiB with its commits and boxes.
+	MaxFrame = 8 << 20
+
+	// MaxAddress is the size of the longest destination or source of a frame, in bytes.
+	MaxAddress = 1 << 10
+
+	// defaultQueue bounds the outbox and the inbox of one value: far more than a device writes while offline, and few
+	// enough to be listed at once.
+	defaultQueue = 4096
+
+	// defaultRetained bounds the retained frames of one value, and those from one source among them, so that no mailbox
+	// can push the others' frames out.
+	defaultRetained       = 20_000
+	defaultRetainedSource = 2_000
+	defaultRetainedFor    = 7 * 24 * time.Hour
+
+	// defaultSettled is the number of settled frames that are remembered. A relay that repeats an older one costs a trial
+	// decryption, no more: ratchets refuse repeats themselves.
+	defaultSettled = 8192
+
+	// defaultCache bounds the values kept decoded in memory; a space of 1,000 members takes some megabytes.
+	defaultCache = 64
+
+	// pageSize is how many items are fetched from a store at once.
+	pageSize = 64
+)
+
+// Options are the settings of a Vault. The zero value holds the defaults.
+type Options struct {
+	// Events is called with what happened beside the results of calls, after the commit it belongs to, in the goroutine
+	// of the call. It must be safe for concurrent use.
+	Events func(ID, Event)
+
+	// Outbox and Inbox are the largest numbers of items in the queues of one value; 4,096 by default. A commit that would
+	// exceed one fails with ErrFull.
+	Outbox, Inbox int
+
+	// Retained and RetainedSource are the largest numbers of retained frames of one value, 20,000 by default, and of one
+	// source among them, 2,000 by default; the oldest is given up for a new one. RetainedFor is how long a frame is kept
+	// at most, 7 days by default.
+	Retained, RetainedSource int
+	RetainedFor              time.Duration
+
+	// Settled is how many settled frames of one value are remembered, to refuse repeats cheaply; 8,192 by default.
+	Settled int
+
+	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
+	Cache int
+
+	// Now is the clock, time.Now by default. It dates retained frames and decides nothing else.
+	Now func() time.Time
+}
+
+// withDefaults returns the options with every zero replaced.
+func (o Options) withDefaults() Options {
+	if o.Events == nil {
+		o.Events = func(ID, Event) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	for _, n := range []struct {
+		at    *int
+		value int
+	}{
+		{&o.Outbox, defaultQueue},
+		{&o.Inbox, defaultQueue},
+		{&o.Retained, defaultRetained},
+		{&o.RetainedSource, defaultRetainedSource},
+		{&o.Settled, defaultSettled},
+		{&o.Cache, defaultCache},
+	} {
+		if *n.at == 0 {
+			*n.at = n.value
+		}
+	}
+	if o.RetainedFor == 0 {
+		o.RetainedFor = defaultRetainedFor
+	}
+	return o
+}

@@ -1,0 +1,92 @@
+package state
+
+import (
+	"context"
+	"slices"
+)
+
+// waiting is an index of a row's retained frames in the order of their records. It belongs to the snapshot used last and
+// is touched only by who has the turn.
+type waiting struct{ frames []waitingFrame }
+
+type waitingFrame struct {
+	hash   [32]byte
+	seq    uint64
+	source string
+	since  int64
+}
+
+// makeRoom returns what settles retained frames for a new one from source: those whose time is over, and the oldest if the
+// bounds would be exceeded.
+func (v *Vault[V]) makeRoom(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], source string) ([]frameChange, error) {
+	if base.contents.retained == 0 {
+		return nil, nil
+	}
+	if base.waiting == nil {
+		w, err := v.listRetained(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		base.waiting = w
+	}
+	all, same := len(base.waiting.frames), 0
+	for _, f := range base.waiting.frames {
+		if f.source == source {
+			same++
+		}
+	}
+	var out []frameChange
+	for _, f := range base.waiting.frames {
+		expired := (&retained{since: f.since}).expired(&v.options)
+		full, fullSource := all >= v.options.Retained, same >= v.options.RetainedSource
+		if !expired && !full && !fullSource {
+			break // nor is any younger one in the way
+		}
+		if !expired && !full && f.source != source {
+			continue
+		}
+		all--
+		if f.source == source {
+			same--
+		}
+		tx.Emit(FrameGivenUp{f.hash, expired})
+		out = append(out, frameChange{hash: f.hash, replaces: f.seq})
+	}
+	return out, nil
+}
+
+// listRetained reads the index from the store.
+func (v *Vault[V]) listRetained(ctx context.Context, id ID) (*waiting, error) {
+	w := new(waiting)
+	slot := v.slot(id)
+	for after := uint64(0); ; {
+		records, err := v.store.Retained(ctx, v.kind, id, after, pageSize)
+		if err != nil || len(records) == 0 {
+			return w, err
+		}
+		for _, rec := range records {
+			f, err := openRetained(slot, rec)
+			if err != nil {
+				return nil, err
+			}
+			w.frames = append(w.frames, waitingFrame{rec.Hash, rec.Seq, f.source, f.since})
+			after = rec.Seq
+		}
+	}
+}
+
+// apply carries over the changes of a commit that was made.
+func (w *waiting) apply(changes []frameChange) *waiting {
+	if w == nil {
+		return nil
+	}
+	for _, c := range changes {
+		if c.replaces != 0 {
+			w.frames = slices.DeleteFunc(w.frames, func(f waitingFrame) bool { return f.seq == c.replaces })
+		}
+		if c.retain != nil {
+			w.frames = append(w.frames, waitingFrame{c.hash, c.seq, c.retain.source, c.retain.since})
+		}
+	}
+	return w
+}
