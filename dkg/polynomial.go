@@ -1,0 +1,33 @@
+package dkg
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/internal/ed448"
+)
+
+// Polynomial is f(x) = a0 + a1·x with coefficients other than 0: the secret that a dealer draws for a root. It has no
+// encoding; make Evals of it to keep it, and Shares to send.
+type Polynomial struct{ a0, a1 ed448.Scalar }
+
+// NewPolynomial draws a fresh random polynomial.
+func NewPolynomial() Polynomial { return Polynomial{ed448.RandomScalar(), ed448.RandomScalar()} }
+
+// Commitment returns (a0·G, a1·G).
+func (p Polynomial) Commitment() Commitment {
+	return Commitment{ed448.BaseMult(p.a0), ed448.BaseMult(p.a1)}
+}
+
+// Share returns f(i). It returns ErrIndex for an index that is 0 or over MaxIndex, and ErrShare if f(i) is 0, which
+// happens to one polynomial in 2^425: draw another.
+func (p Polynomial) Share(i Index) (Share, error) {
+	if p.IsZero() {
+		return Share{}, fmt.Errorf("%w: no polynomial", ErrShare)
+	}
+	return NewShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
+}
+
+// IsZero reports whether this is the zero value, of which nothing can be dealt.
+func (p Polynomial) IsZero() bool { return p.a0.IsZero() || p.a1.IsZero() }
+
+func (p Polynomial) equal(o Polynomial) bool { return p.a0.Equal(o.a0) && p.a1.Equal(o.a1) }

@@ -1,0 +1,159 @@
+package dkg
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// version of the stored format of Evals.
+const version = 1
+
+// Encode implements state.Part. It writes 173 bytes, of which the coefficients are 112, and lists the ledger's blocks.
+func (e Evals) Encode(w *state.Encoder) {
+	if e.mode < none || e.mode > readOnly {
+		panic("dkg: zero Evals cannot be stored; NoEvals says that there are none")
+	}
+	w.Version(version)
+	w.Uint8(uint8(e.mode))
+	if e.mode == none {
+		return
+	}
+	w.Fixed(e.root[:])
+	w.Uint64(e.generation)
+	w.Uint8(e.depth)
+	w.Uint32(e.capacity)
+	w.Uint32(uint32(e.next))
+	if e.mode == dealing {
+		w.Fixed(e.polynomial.a0.Bytes())
+		w.Fixed(e.polynomial.a1.Bytes())
+	}
+	w.Uint32(uint32(len(e.ledger.blocks)))
+	for _, b := range e.ledger.blocks {
+		w.Uint32(uint32(b.Value().number))
+		b.Encode(w, b.Value().name())
+	}
+}
+
+// Decode implements state.Part. It returns an error for anything that Encode does not write.
+func (Evals) Decode(r *state.Decoder) (Evals, error) {
+	r.Version(version, version)
+	e := Evals{mode: mode(r.Uint8())}
+	if e.mode == none || r.Err() != nil {
+		return e, r.Err()
+	}
+	if e.mode != dealing && e.mode != readOnly {
+		return Evals{}, errors.New("dkg: no such kind of evals")
+	}
+	r.Into(e.root[:])
+	e.generation = r.Uint64()
+	e.depth = r.Uint8()
+	e.capacity = r.Uint32()
+	e.next = Index(r.Uint32())
+	if e.mode == dealing {
+		var err error
+		if e.polynomial, err = decodePolynomial(r); err != nil {
+			return Evals{}, err
+		}
+	}
+	for n := r.Count(int(MaxIndex)/blockSize+1, 4); n > 0; n-- {
+		number := Index(r.Uint32())
+		if last := len(e.ledger.blocks) - 1; last >= 0 && number <= e.ledger.blocks[last].Value().number {
+			return Evals{}, errors.New("dkg: blocks of the ledger are not in order")
+		}
+		b, err := state.DecodeSegment[block](r, blockName(number))
+		if err != nil {
+			return Evals{}, err
+		}
+		if b.Value().number != number {
+			return Evals{}, errors.New("dkg: a block of the ledger is in the wrong place")
+		}
+		e.ledger.blocks = append(e.ledger.blocks, b)
+	}
+	if err := r.Err(); err != nil {
+		return Evals{}, err
+	}
+	return e, e.check()
+}
+
+func decodePolynomial(r *state.Decoder) (p Polynomial, err error) {
+	for _, a := range []*ed448.Scalar{&p.a0, &p.a1} {
+		b := r.Fixed(ed448.ScalarSize)
+		if err := r.Err(); err != nil {
+			return Polynomial{}, err
+		}
+		if *a, err = ed448.ParseScalar(b); err != nil {
+			return Polynomial{}, err
+		}
+	}
+	if p.IsZero() {
+		return Polynomial{}, errors.New("dkg: a coefficient is zero")
+	}
+	return p, nil
+}
+
+// Encode implements state.Piece.
+func (b block) Encode(w *state.Encoder) {
+	w.Uint32(uint32(b.number))
+	w.Uint32(uint32(len(b.records)))
+	for _, r := range b.records {
+		w.Uint8(uint8(r.Index % blockSize))
+		w.Uint8(uint8(r.Kind))
+		w.Uint8(uint8(r.Status))
+		w.Uint8(uint8(len(r.Admission)))
+		w.Fixed(r.Admission)
+	}
+}
+
+// Decode implements state.Piece.
+func (block) Decode(r *state.Decoder) (block, error) {
+	b := block{number: Index(r.Uint32())}
+	n := r.Count(blockSize, 4)
+	if b.number > MaxIndex/blockSize || n == 0 {
+		return block{}, errors.New("dkg: a block of the ledger is empty or out of range")
+	}
+	b.records = make([]Record, n)
+	for k := range b.records {
+		low := r.Uint8()
+		rec := Record{Index: b.number*blockSize + Index(low), Kind: Kind(r.Uint8()), Status: Status(r.Uint8())}
+		if size := r.Uint8(); size > 0 {
+			rec.Admission = r.Fixed(int(size))
+		}
+		if low >= blockSize || rec.Index == 0 || !rec.valid() || k > 0 && rec.Index <= b.records[k-1].Index {
+			return block{}, errors.New("dkg: a record of the ledger is invalid or out of order")
+		}
+		b.records[k] = rec
+	}
+	return b, nil
+}
+
+// Succeeds implements state.Part: it returns ErrLedger if e would take back something that prev has done (G5). Under one
+// root the cursor and the ledger only grow, records only move forwards, and what is read-only stays so. Another root must
+// be of a later generation and keep cursor and depth. Whoever had evals has them, if read-only, as long as the space.
+func (e Evals) Succeeds(prev Evals) error {
+	switch {
+	case e.mode == 0 || prev.mode == 0:
+		return fmt.Errorf("%w: zero evals", ErrLedger)
+	case prev.mode == none:
+		return nil
+	case e.mode == none:
+		return fmt.Errorf("%w: evals are gone", ErrLedger)
+	case e.next < prev.next:
+		return fmt.Errorf("%w: cursor %d after %d", ErrLedger, e.next, prev.next)
+	case e.depth < prev.depth:
+		return fmt.Errorf("%w: depth %d after %d", ErrLedger, e.depth, prev.depth)
+	case e.root != prev.root:
+		if e.generation <= prev.generation {
+			return fmt.Errorf("%w: another root of generation %d after %d", ErrLedger, e.generation, prev.generation)
+		}
+		return nil
+	case e.mode < prev.mode:
+		return fmt.Errorf("%w: read-only evals stay so until a rekey", ErrLedger)
+	case e.generation != prev.generation || e.depth != prev.depth || e.capacity != prev.capacity,
+		e.mode == dealing && !e.polynomial.equal(prev.polynomial):
+		return fmt.Errorf("%w: another dealing under the same root", ErrLedger)
+	}
+	return e.ledger.succeeds(prev.ledger)
+}
