@@ -31,8 +31,8 @@ const (
 type terms struct {
 	root       [32]byte
 	generation uint64
-	depth      uint8
-	capacity   uint32
+	depth      int   // 1 to MaxDepth
+	capacity   Index // the largest index to be handed out
 	next       Index // cursor: the next index to be handed out; at most 2^depth
 }
 
@@ -40,8 +40,8 @@ type terms struct {
 type Terms struct {
 	Root       [32]byte // epoch ID of the genesis or rekey that brings the polynomial
 	Generation uint64   // rekey generation of that root, 0 for a genesis
-	Depth      uint8    // 1 to MaxDepth, DefaultDepth as a rule; never less than before
-	Capacity   uint32   // 1 to 2^Depth - 1, DefaultCapacity as a rule: the largest index to be handed out
+	Depth      int      // 1 to MaxDepth, DefaultDepth as a rule; never less than before
+	Capacity   Index    // 1 to 2^Depth - 1, DefaultCapacity as a rule: the largest index to be handed out
 	Held       []Index  // whom the dealing itself gives shares: the founder, or those who stay
 	Next       Index    // where to go on; greater than any Held and any index seen so far; over 2^Depth counts as that
 }
@@ -56,7 +56,7 @@ func (p Polynomial) Evals(t Terms) (Evals, error) {
 		return Evals{}, fmt.Errorf("%w: no polynomial", ErrShare)
 	}
 	e := Evals{mode: dealing, polynomial: p, terms: terms{t.Root, t.Generation, t.Depth, t.Capacity, t.Next}}
-	if t.Depth <= MaxDepth {
+	if t.Depth >= 1 && t.Depth <= MaxDepth {
 		e.next = min(t.Next, 1<<t.Depth)
 	}
 	records := make([]Record, 0, len(t.Held))
@@ -101,7 +101,7 @@ func (e Evals) CanDeal() bool { return e.mode == dealing }
 func (e Evals) Root() (id [32]byte, generation uint64) { return e.root, e.generation }
 
 // Depth returns the number of bits of an index, 0 for NoEvals.
-func (e Evals) Depth() uint8 { return e.depth }
+func (e Evals) Depth() int { return e.depth }
 
 // Next returns the cursor: no index from it on was handed out or seen under this root. It goes into the next rekey. It is
 // 0 for NoEvals.
@@ -109,10 +109,10 @@ func (e Evals) Next() Index { return e.next }
 
 // Remaining returns how many indices from the cursor on can be handed out, 0 if CanDeal is false.
 func (e Evals) Remaining() int {
-	if e.mode != dealing || uint32(e.next) > e.capacity {
+	if e.mode != dealing || e.next > e.capacity {
 		return 0
 	}
-	return int(e.capacity-uint32(e.next)) + 1
+	return int(e.capacity-e.next) + 1
 }
 
 // Record returns what the ledger knows of an index; its Status is Free if that is nothing.

@@ -20,9 +20,9 @@ const (
 	MaxIndex Index = 1<<MaxDepth - 1
 )
 
-// Check returns ErrIndex unless 1 ≤ i < 2^depth. A depth over MaxDepth counts as MaxDepth.
-func (i Index) Check(depth uint8) error {
-	if i == 0 || i > MaxIndex || i>>min(depth, MaxDepth) != 0 {
+// Check returns ErrIndex unless 1 ≤ i < 2^depth. A depth over MaxDepth counts as MaxDepth, a negative one as 0.
+func (i Index) Check(depth int) error {
+	if i == 0 || i>>max(0, min(depth, MaxDepth)) != 0 {
 		return fmt.Errorf("%w: %d at depth %d", ErrIndex, i, depth)
 	}
 	return nil

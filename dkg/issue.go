@@ -23,7 +23,7 @@ func Draw[S state.Part[S], T state.Part[T]](s state.SpaceEncryptionState[S, T, E
 // cursor is past the capacity, and ErrLedger for another kind or size of key.
 func (e Evals) Take(k Kind, admission []byte) (Evals, Share, error) {
 	for i := e.next; ; i++ {
-		if e.mode == dealing && uint32(i) > e.capacity {
+		if e.mode == dealing && i > e.capacity {
 			return e, Share{}, ErrExhausted
 		}
 		next, share, err := e.issue(i, k, admission)

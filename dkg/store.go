@@ -23,8 +23,8 @@ func (e Evals) Encode(w *state.Encoder) {
 	}
 	w.Fixed(e.root[:])
 	w.Uint64(e.generation)
-	w.Uint8(e.depth)
-	w.Uint32(e.capacity)
+	w.Uint8(uint8(e.depth))
+	w.Uint32(uint32(e.capacity))
 	w.Uint32(uint32(e.next))
 	if e.mode == dealing {
 		w.Fixed(e.polynomial.a0.Bytes())
@@ -49,8 +49,8 @@ func (Evals) Decode(r *state.Decoder) (Evals, error) {
 	}
 	r.Into(e.root[:])
 	e.generation = r.Uint64()
-	e.depth = r.Uint8()
-	e.capacity = r.Uint32()
+	e.depth = int(r.Uint8())
+	e.capacity = Index(r.Uint32())
 	e.next = Index(r.Uint32())
 	if e.mode == dealing {
 		var err error
