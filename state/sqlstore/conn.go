@@ -1,0 +1,182 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// errClosed is what every method of a closed Store returns.
+var errClosed = errors.New("sqlstore: the store is closed")
+
+// conn is a pinned connection: it was set up once, and stays ours until it is closed. It is used by one goroutine at a
+// time.
+type conn struct {
+	pinned *sql.Conn
+	stmts  map[string]*sql.Stmt
+	failed bool // a statement failed
+	ending bool // COMMIT was sent and not answered
+}
+
+// stmt returns a prepared statement. There is one for each text, and the texts are few.
+func (c *conn) stmt(ctx context.Context, text string) (*sql.Stmt, error) {
+	if s, found := c.stmts[text]; found {
+		return s, nil
+	}
+	s, err := c.pinned.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	c.stmts[text] = s
+	return s, nil
+}
+
+// exec runs a statement and returns the number of rows that it changed.
+func (c *conn) exec(ctx context.Context, text string, args ...any) (changed int64, err error) {
+	defer func() { c.failed = c.failed || err != nil }()
+	s, err := c.stmt(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// query calls scan for each row that a statement returns.
+func (c *conn) query(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) (err error) {
+	defer func() { c.failed = c.failed || err != nil }()
+	s, err := c.stmt(ctx, text)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// transaction runs f between begin and COMMIT. If f fails or the context ends before COMMIT, nothing of it remains: it
+// is rolled back here, or, if a statement failed, by closing the connection.
+func (c *conn) transaction(ctx context.Context, begin string, f func() error) error {
+	if _, err := c.exec(ctx, begin); err != nil {
+		return err
+	}
+	err := f()
+	if err == nil {
+		err = ctx.Err()
+	}
+	// To interrupt the end of a transaction would only leave in doubt how it ended.
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case err == nil:
+		c.ending = true
+		_, err = c.exec(ctx, "COMMIT")
+		c.ending = err != nil
+	case !c.failed:
+		c.exec(ctx, "ROLLBACK")
+	}
+	return err
+}
+
+// discard closes a connection for good. Handed back to the pool it would go on being used with our settings.
+func discard(c *sql.Conn) {
+	c.Raw(func(any) error { return driver.ErrBadConn })
+}
+
+// lane is a fixed number of connections that are set up alike; nil stands for one that has to be opened.
+type lane struct {
+	free chan *conn
+	open func(context.Context) (*sql.Conn, error)
+	done <-chan struct{} // closed with the store
+}
+
+func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Conn, error)) lane {
+	l := lane{make(chan *conn, size), open, done}
+	for range size {
+		l.free <- nil
+	}
+	return l
+}
+
+// use runs f with a connection of the lane. A connection on which a statement failed is closed afterwards, whatever it
+// was: with every driver that ends an open transaction, and an interrupted or broken connection is never met again. If
+// the connection was found dead before f could have changed anything, f runs once more with a new one.
+func (l lane) use(ctx context.Context, f func(*conn) error) error {
+	for first := true; ; first = false {
+		c, err := l.take(ctx)
+		if err != nil {
+			return err
+		}
+		fresh := len(c.stmts) == 0
+		err = f(c)
+		if !c.failed {
+			l.free <- c
+			return err
+		}
+		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+		discard(c.pinned)
+		l.free <- nil
+		switch {
+		case c.ending:
+			return fmt.Errorf("sqlstore: end of a transaction: %w", err)
+		case !dead || fresh || !first:
+			return failure(ctx, err)
+		}
+	}
+}
+
+// failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err.
+func failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("sqlstore: %w", err)
+}
+
+func (l lane) take(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-l.done:
+		return nil, errClosed
+	default:
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.done:
+		return nil, errClosed
+	case c := <-l.free:
+		if c != nil {
+			return c, nil
+		}
+		pinned, err := l.open(ctx)
+		if err != nil {
+			l.free <- nil
+			return nil, failure(ctx, err)
+		}
+		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt)}, nil
+	}
+}
+
+// close waits for the connections that are in use and closes all.
+func (l lane) close() {
+	for range cap(l.free) {
+		if c := <-l.free; c != nil {
+			discard(c.pinned)
+		}
+	}
+}

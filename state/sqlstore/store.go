@@ -1,0 +1,227 @@
+// Package sqlstore keeps sealed values in an SQL database. SQLite is the store for a program that carries its database
+// with it, in one file; any driver of database/sql for SQLite 3.37 or later will do.
+//
+// A Store holds connections of its own out of the given pool, one that writes and a few that read, and is sure of their
+// settings, since durability and the refusal of incomplete rows hang on them. It sees only what a Vault has sealed, and
+// numbers: versions, lengths, how many messages wait. Package state says what a Store promises.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Store implements state.Store. It is safe for concurrent use, also beside other Stores and processes on one database.
+type Store struct {
+	dialect dialect
+	version int // of the schema
+	tables  map[state.Kind]*tables
+	writer  lane
+	readers lane
+	done    chan struct{}
+	close   sync.Once
+}
+
+var _ state.Store = (*Store)(nil)
+
+// dialect is what differs from one database to the next.
+type dialect struct {
+	read, write string // begin a transaction that reads one snapshot, and one that writes
+}
+
+// Close waits for the methods under way and closes the connections; other methods then fail. The pool remains open: it is
+// its owner's to close. Close returns nil.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		close(s.done)
+		s.writer.close()
+		s.readers.close()
+	})
+	return nil
+}
+
+// at returns the statements for a kind of value.
+func (s *Store) at(k state.Kind) (*tables, error) {
+	t, found := s.tables[k]
+	if !found {
+		return nil, fmt.Errorf("sqlstore: there is no %v", k)
+	}
+	return t, nil
+}
+
+// read runs f for a kind of value with a connection that reads.
+func (s *Store) read(ctx context.Context, k state.Kind, f func(*conn, *tables) error) error {
+	t, err := s.at(k)
+	if err != nil {
+		return err
+	}
+	return s.readers.use(ctx, func(c *conn) error { return f(c, t) })
+}
+
+// Load implements state.Store.
+func (s *Store) Load(ctx context.Context, k state.Kind, id state.ID) (row state.Row, err error) {
+	err = s.read(ctx, k, func(c *conn, t *tables) error {
+		return c.transaction(ctx, s.dialect.read, func() (err error) {
+			row, err = t.row(ctx, c, id)
+			return err
+		})
+	})
+	if err != nil {
+		return state.Row{}, err
+	}
+	return row, nil
+}
+
+// row reads a row and its segments.
+func (t *tables) row(ctx context.Context, c *conn, id state.ID) (state.Row, error) {
+	row := state.Row{Parts: make([][]byte, t.parts), Segments: make(map[string][]byte)}
+	into := []any{&row.Head.Version, &row.Head.Sealed}
+	for i := range row.Parts {
+		into = append(into, &row.Parts[i])
+	}
+	err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(into...) }, t.load, id[:])
+	if err != nil {
+		return state.Row{}, err
+	}
+	if row.Head.Version == 0 {
+		return state.Row{}, state.ErrNotFound
+	}
+	row.Head.Sealed = filled(row.Head.Sealed)
+	for i := range row.Parts {
+		row.Parts[i] = filled(row.Parts[i])
+	}
+	err = c.query(ctx, func(r *sql.Rows) error {
+		var path string
+		var sealed []byte
+		err := r.Scan(&path, &sealed)
+		row.Segments[path] = filled(sealed)
+		return err
+	}, t.segments, id[:])
+	return row, err
+}
+
+// Head implements state.Store.
+func (s *Store) Head(ctx context.Context, k state.Kind, id state.ID) (state.Head, error) {
+	var head state.Head
+	err := s.read(ctx, k, func(c *conn, t *tables) error {
+		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&head.Version, &head.Sealed) }, t.head, id[:])
+	})
+	if err == nil && head.Version == 0 {
+		err = state.ErrNotFound
+	}
+	if err != nil {
+		return state.Head{}, err
+	}
+	head.Sealed = filled(head.Sealed)
+	return head, nil
+}
+
+// List implements state.Store.
+func (s *Store) List(ctx context.Context, k state.Kind) (ids []state.ID, err error) {
+	err = s.read(ctx, k, func(c *conn, t *tables) error {
+		ids = nil
+		return c.query(ctx, func(r *sql.Rows) error {
+			var raw []byte
+			var id state.ID
+			if err := r.Scan(&raw); err != nil {
+				return err
+			}
+			if copy(id[:], raw) != len(id) {
+				return errors.New("an ID of another length")
+			}
+			ids = append(ids, id)
+			return nil
+		}, t.list)
+	})
+	return whole(ids, err)
+}
+
+// Items implements state.Store.
+func (s *Store) Items(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) (items []state.Item, err error) {
+	err = s.read(ctx, k, func(c *conn, t *tables) error {
+		items = nil
+		return c.query(ctx, func(r *sql.Rows) error {
+			var it state.Item
+			err := r.Scan(&it.Seq, &it.Data)
+			it.Data = filled(it.Data)
+			items = append(items, it)
+			return err
+		}, t.items, id[:], int64(q), number(after), max(limit, 0))
+	})
+	return whole(items, err)
+}
+
+// Count implements state.Store.
+func (s *Store) Count(ctx context.Context, k state.Kind, id state.ID, q state.Queue) (n int, err error) {
+	err = s.read(ctx, k, func(c *conn, t *tables) error {
+		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) }, t.count, id[:], int64(q))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Frame implements state.Store.
+func (s *Store) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
+	out := state.FrameRecord{Hash: hash}
+	err := s.read(ctx, k, func(c *conn, t *tables) error {
+		return c.query(ctx, func(r *sql.Rows) error {
+			var retained bool
+			err := r.Scan(&out.Seq, &out.Data, &retained)
+			if retained {
+				out.Data = filled(out.Data)
+			}
+			return err
+		}, t.frame, id[:], hash[:])
+	})
+	if err == nil && out.Seq == 0 {
+		err = state.ErrNotFound
+	}
+	if err != nil {
+		return state.FrameRecord{}, err
+	}
+	return out, nil
+}
+
+// Retained implements state.Store.
+func (s *Store) Retained(ctx context.Context, k state.Kind, id state.ID, after uint64, limit int) (frames []state.FrameRecord, err error) {
+	err = s.read(ctx, k, func(c *conn, t *tables) error {
+		frames = nil
+		return c.query(ctx, func(r *sql.Rows) error {
+			var f state.FrameRecord
+			var hash []byte
+			err := r.Scan(&hash, &f.Seq, &f.Data)
+			copy(f.Hash[:], hash)
+			f.Data = filled(f.Data)
+			frames = append(frames, f)
+			return err
+		}, t.retained, id[:], number(after), max(limit, 0))
+	})
+	return whole(frames, err)
+}
+
+// whole drops what was read before an error.
+func whole[T any](list []T, err error) ([]T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// filled returns b, which is not NULL, as a slice that is not nil: some drivers return nil for no bytes.
+func filled(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// number returns n as the signed integer that SQL knows; nothing is stored beyond its range.
+func number(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
