@@ -1,0 +1,153 @@
+package state_test
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
+
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/sqlstore"
+)
+
+// blobs is a part of segments of a given size.
+type blobs struct{ segments []state.Segment[blob] }
+
+type blob struct{ b []byte }
+
+func (b blob) Encode(e *state.Encoder)             { e.Bytes(b.b) }
+func (blob) Decode(d *state.Decoder) (blob, error) { return blob{d.Bytes(1 << 20)}, nil }
+
+func (b blobs) Encode(e *state.Encoder) {
+	e.Version(1)
+	e.Uint32(uint32(len(b.segments)))
+	for i, s := range b.segments {
+		s.Encode(e, fmt.Sprint(i))
+	}
+}
+
+func (blobs) Decode(d *state.Decoder) (blobs, error) {
+	d.Version(1, 1)
+	b := blobs{make([]state.Segment[blob], d.Count(1<<16, 0))}
+	for i := range b.segments {
+		var err error
+		if b.segments[i], err = state.DecodeSegment[blob](d, fmt.Sprint(i)); err != nil {
+			return blobs{}, err
+		}
+	}
+	return b, nil
+}
+
+func (blobs) Succeeds(blobs) error { return nil }
+
+type blobSpace = state.SpaceEncryptionState[blobs, set, counter]
+
+func newBlob(n int) state.Segment[blob] {
+	b := make([]byte, n)
+	rand.Read(b)
+	return state.NewSegment(blob{b})
+}
+
+// BenchmarkVaultUpdate changes one segment of at most 4 KiB in a value of n KiB. "unsealed" carries out the same statements with the same numbers of bytes and without a vault, so
+// the ratio of the two is what sealing and comparing cost.
+func BenchmarkVaultUpdate(b *testing.B) {
+	for _, store := range []struct {
+		name string
+		open func(*testing.B) state.Store
+	}{
+		{"memory", func(*testing.B) state.Store { return state.NewMemory() }},
+		{"sqlite", func(b *testing.B) state.Store {
+			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
+			require.NoError(b, err)
+			s, err := sqlstore.SQLite(b.Context(), db)
+			require.NoError(b, err)
+			b.Cleanup(func() { s.Close(); db.Close() })
+			return s
+		}},
+	} {
+		for _, kib := range []int{2, 16, 128} {
+			b.Run(fmt.Sprintf("%s/n=%d", store.name, kib), func(b *testing.B) { benchSealed(b, store.open(b), kib) })
+			b.Run(fmt.Sprintf("%s-unsealed/n=%d", store.name, kib), func(b *testing.B) { benchUnsealed(b, store.open(b), kib) })
+		}
+	}
+}
+
+func benchVault(b *testing.B, s state.Store, kib int) (*state.Vault[blobSpace], int) {
+	v, err := state.Open[blobSpace](s, testKey(b, 1), state.Options{})
+	require.NoError(b, err)
+	size := min(4, kib) << 10
+	var part blobs
+	for range kib << 10 / size {
+		part.segments = append(part.segments, newBlob(size))
+	}
+	first, err := state.New(id(1), part, set{}, counter{})
+	require.NoError(b, err)
+	require.NoError(b, v.Create(b.Context(), first, nil))
+	return v, size
+}
+
+func benchSealed(b *testing.B, s state.Store, kib int) {
+	ctx := b.Context()
+	count := &counting{Store: s}
+	v, size := benchVault(b, count, kib)
+	fresh := make([]state.Segment[blob], 17) // a prime, so that no segment is replaced by its like
+	for i := range fresh {
+		fresh[i] = newBlob(size)
+	}
+	count.written = 0
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		count.changes = count.changes[:0]
+		err := v.Update(ctx, id(1), func(tx *state.Tx[blobSpace]) error {
+			part := slices.Clone(tx.Value().State().segments)
+			part[n%len(part)] = state.NewSegment(fresh[n%len(fresh)].Value())
+			tx.Set(tx.Value().WithState(blobs{part}))
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(count.written)/float64(n), "written-B/op")
+}
+
+func benchUnsealed(b *testing.B, s state.Store, kib int) {
+	ctx := b.Context()
+	count := &counting{Store: s}
+	v, size := benchVault(b, count, kib)
+	var model state.Change
+	for n := range 2 { // the second one is a typical change
+		require.NoError(b, v.Update(ctx, id(1), func(tx *state.Tx[blobSpace]) error {
+			part := slices.Clone(tx.Value().State().segments)
+			part[n%len(part)] = newBlob(size)
+			tx.Set(tx.Value().WithState(blobs{part}))
+			return nil
+		}))
+		model = count.changes[len(count.changes)-1]
+	}
+	count.written = 0
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		count.changes = count.changes[:0]
+		base, err := s.Head(ctx, state.Spaces, id(1))
+		if err != nil {
+			b.Fatal(err)
+		}
+		change := model
+		change.Base = base
+		change.Next = state.Head{Version: base.Version + 1, Sealed: model.Next.Sealed}
+		if err := count.Commit(ctx, state.Spaces, id(1), change); err != nil {
+			b.Fatal(err)
+		}
+		n++
+	}
+	b.ReportMetric(float64(count.written)/float64(n), "written-B/op")
+}

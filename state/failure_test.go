@@ -1,0 +1,161 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/storetest"
+)
+
+// G4: whichever call of the store fails, before or after it was carried out, an operation is made or not made, the vault
+// agrees with the store, and the next try works. In the end everything happened once.
+func TestG4EveryStoreCallFails(t *testing.T) {
+	ctx := t.Context()
+	for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
+		for n := 1; ; n++ {
+			store := state.NewMemory()
+			hit := false
+			faulty := storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+				if c.N == n {
+					hit = true
+					return fault
+				}
+				return storetest.None
+			})
+			v, clean := openToys(t, faulty, state.Options{}), openToys(t, store, state.Options{})
+			var wire, read []string
+			// try repeats an operation until it is done, as a program does that looks after an error what is there.
+			try := func(op func() error, isDone func() bool) {
+				for range 3 {
+					err := op()
+					if err == nil {
+						require.True(t, isDone())
+						return
+					}
+					require.ErrorIs(t, err, storetest.ErrFault)
+					mine, err := v.Load(ctx, id(1))
+					fresh, ferr := clean.Load(ctx, id(1))
+					require.Equal(t, ferr, err)
+					require.True(t, err != nil || mine.Equal(fresh), "the vault agrees with the store")
+					if isDone() {
+						return
+					}
+				}
+				t.Fatal("not done after three tries")
+			}
+			cursor := func() uint64 {
+				s, err := clean.Load(ctx, id(1))
+				if errors.Is(err, state.ErrNotFound) {
+					return 0
+				}
+				require.NoError(t, err)
+				return s.Evals().n
+			}
+			try(func() error { return v.Create(ctx, newToy(t, id(1)), push(0)) }, func() bool { return cursor() == 1 })
+			for i := range 3 {
+				try(func() error {
+					return v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+						tx.Send("t", fmt.Append(nil, "update ", i))
+						return push(0)(tx)
+					})
+				}, func() bool { return cursor() == uint64(i+2) })
+			}
+			for _, f := range []int{6, 5, 4, 4} {
+				for {
+					r, err := v.Receive(ctx, id(1), frame(f), inOrder)
+					if err == nil {
+						break
+					}
+					require.ErrorIs(t, err, storetest.ErrFault)
+					require.NotEqual(t, state.Retain, r.Verdict, "an error never comes with a frame that is kept")
+				}
+			}
+			for {
+				if _, err := v.Flush(ctx, id(1), func(_ context.Context, o state.Outgoing) state.Delivery {
+					if len(wire) == 0 || wire[len(wire)-1] != string(o.Data) {
+						wire = append(wire, string(o.Data))
+					}
+					return state.Delivered()
+				}); err == nil {
+					break
+				}
+			}
+			for {
+				if err := v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
+					if len(read) == 0 || read[len(read)-1] != string(in.Data) {
+						read = append(read, string(in.Data))
+					}
+					return nil
+				}); err == nil {
+					break
+				}
+			}
+			require.Equal(t, []string{"update 0", "update 1", "update 2", "4", "5", "6"}, wire, "call %d", n)
+			require.Equal(t, []string{"4", "5", "6"}, read, "call %d", n)
+			require.EqualValues(t, 7, cursor())
+			if !hit {
+				require.Greater(t, n, 40, "the script makes that many calls")
+				break
+			}
+		}
+	}
+}
+
+// A store that fails in a commit and cannot be asked afterwards leaves the caller in doubt, and says so.
+func TestUncertain(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	down := false
+	faulty := storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+		if c.Method == "Commit" {
+			down = true
+			return storetest.After
+		}
+		if down {
+			return storetest.Before
+		}
+		return storetest.None
+	})
+	require.NoError(t, openToys(t, store, state.Options{}).Create(ctx, newToy(t, id(1)), nil))
+	v := openToys(t, faulty, state.Options{})
+	err := v.Update(ctx, id(1), push(1))
+	require.ErrorIs(t, err, state.ErrUncertain)
+	require.ErrorIs(t, err, storetest.ErrFault)
+	down = false
+	s, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, s.Evals().n)
+}
+
+// A caller whose context ends during a commit is told the truth about it.
+func TestContextEndsInCommit(t *testing.T) {
+	store := state.NewMemory()
+	require.NoError(t, openToys(t, store, state.Options{}).Create(t.Context(), newToy(t, id(1)), nil))
+	for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
+		ctx, cancel := context.WithCancel(t.Context())
+		v := openToys(t, storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+			if c.Method == "Commit" {
+				defer cancel()
+				return fault
+			}
+			return storetest.None
+		}), state.Options{})
+		before, err := v.Load(ctx, id(1))
+		require.NoError(t, err)
+		err = v.Update(ctx, id(1), push(1))
+		after, lerr := v.Load(t.Context(), id(1))
+		require.NoError(t, lerr)
+		if fault == storetest.Before {
+			require.Error(t, err)
+			require.True(t, after.Equal(before))
+		} else {
+			// The memory store refuses an ended context, so nothing was carried out here either.
+			require.Equal(t, err != nil, after.Equal(before))
+		}
+	}
+}

@@ -1,0 +1,447 @@
+package state_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+var (
+	errNotYet  = state.NewOutcome(state.Retain, "toy: number to come")
+	errRubbish = state.NewOutcome(state.Settle, "toy: no number")
+	errBroken  = errors.New("toy: reader broken")
+)
+
+// inOrder reads frames "n" in the order of n: a frame that comes too early is retained, each one read makes the next
+// readable.
+func inOrder(tx *state.Tx[toy], f state.Frame) error {
+	n, err := strconv.ParseUint(string(f.Data), 10, 64)
+	if string(f.Data) == "broken" {
+		return errBroken
+	}
+	if err != nil {
+		return fmt.Errorf("frame: %w", errRubbish)
+	}
+	s := tx.Value()
+	if n != s.Evals().n {
+		return errNotYet
+	}
+	tx.Set(s.WithState(s.State().with(n)).WithEvals(s.Evals().next()))
+	tx.Deliver(f.Data)
+	tx.Send("acks", f.Data)
+	tx.Learned()
+	return nil
+}
+
+func frame(n int) state.Frame { return state.Frame{Source: "peer", Data: []byte(fmt.Sprint(n))} }
+
+func hash(n int) [32]byte { return sha256.Sum256([]byte(fmt.Sprint(n))) }
+
+// drained empties an inbox.
+func drained(t *testing.T, v *state.Vault[toy], id state.ID) (got []string) {
+	require.NoError(t, v.Drain(t.Context(), id, func(_ context.Context, in state.Incoming) error {
+		got = append(got, string(in.Data))
+		return nil
+	}))
+	return got
+}
+
+// recorded collects events.
+type recorded []string
+
+func (r *recorded) add(_ state.ID, e state.Event) { *r = append(*r, fmt.Sprintf("%T", e)) }
+
+// G8: each verdict does what it says.
+func TestG8Verdicts(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	var events recorded
+	v := openToys(t, store, state.Options{Events: events.add})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+
+	r, err := v.Receive(ctx, id(1), frame(1), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, state.Retain, r.Verdict)
+	require.ErrorIs(t, r.Reason, errNotYet)
+	s, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.True(t, s.Equal(newToy(t, id(1))), "a failed frame changes no state")
+
+	r, err = v.Receive(ctx, id(1), frame(1), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, state.Retain, r.Verdict, "not acknowledged before it is read")
+	require.ErrorIs(t, r.Reason, state.ErrRetained)
+
+	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("rubbish")}, inOrder)
+	require.NoError(t, err)
+	require.Equal(t, state.Settle, r.Verdict)
+	require.ErrorIs(t, r.Reason, errRubbish)
+
+	before, err := store.Load(ctx, state.Spaces, id(1))
+	require.NoError(t, err)
+	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("broken")}, inOrder)
+	require.ErrorIs(t, err, errBroken)
+	require.Equal(t, state.Stop, r.Verdict)
+	after, err := store.Load(ctx, state.Spaces, id(1))
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+
+	r, err = v.Receive(ctx, id(1), frame(0), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, state.Receipt{Verdict: state.Read, Settled: [][32]byte{hash(1)}}, r, "the retained frame follows")
+	require.Equal(t, []string{"0", "1"}, drained(t, v, id(1)))
+	require.Equal(t, []string{"acks:0", "acks:1"}, sent(t, v, id(1)))
+	require.Equal(t, recorded{"state.FrameRetained", "state.FrameSettled"}, events)
+
+	r, err = v.Receive(ctx, id(1), state.Frame{Data: make([]byte, state.MaxFrame+1)}, inOrder)
+	require.NoError(t, err)
+	require.ErrorIs(t, r.Reason, state.ErrTooLarge)
+}
+
+// G9: what was read, and what was settled, is not looked at again, also not by another vault after a restart.
+func TestG9Replay(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	for _, f := range []state.Frame{frame(0), {Data: []byte("rubbish")}} {
+		_, err := v.Receive(ctx, id(1), f, inOrder)
+		require.NoError(t, err)
+	}
+	for _, again := range []*state.Vault[toy]{v, openToys(t, store, state.Options{})} {
+		for _, f := range []state.Frame{frame(0), {Data: []byte("rubbish")}} {
+			r, err := again.Receive(ctx, id(1), f, func(*state.Tx[toy], state.Frame) error {
+				t.Error("opened again")
+				return nil
+			})
+			require.NoError(t, err)
+			require.Equal(t, state.Receipt{Verdict: state.Settle, Reason: state.ErrSeen}, r)
+		}
+	}
+	require.Equal(t, []string{"0"}, drained(t, v, id(1)))
+}
+
+// G8: a long backlog in reverse order is read as soon as its beginning comes, and each frame is reported for
+// acknowledgement once.
+func TestG8Backlog(t *testing.T) {
+	ctx := t.Context()
+	v := openToys(t, state.NewMemory(), state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	const n = 100
+	for i := n; i > 0; i-- {
+		r, err := v.Receive(ctx, id(1), frame(i), inOrder)
+		require.NoError(t, err)
+		require.Equal(t, state.Retain, r.Verdict)
+	}
+	r, err := v.Receive(ctx, id(1), frame(0), inOrder)
+	require.NoError(t, err)
+	require.Len(t, r.Settled, n)
+	var want []string
+	for i := range n + 1 {
+		want = append(want, fmt.Sprint(i))
+		require.True(t, i == 0 || slices.Contains(r.Settled, hash(i)))
+	}
+	require.Equal(t, want, drained(t, v, id(1)))
+}
+
+// What was learned in an Update is part of its commit: the retry is made by whoever comes next, in whatever process.
+func TestLearnedInUpdate(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	_, err := v.Receive(ctx, id(1), frame(1), inOrder)
+	require.NoError(t, err)
+	settled, err := v.Retry(ctx, id(1), inOrder)
+	require.NoError(t, err)
+	require.Empty(t, settled, "nothing was learned")
+
+	require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+		tx.Set(tx.Value().WithEvals(tx.Value().Evals().next()))
+		tx.Learned()
+		return nil
+	}))
+	settled, err = openToys(t, store, state.Options{}).Retry(ctx, id(1), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, [][32]byte{hash(1)}, settled)
+	require.Equal(t, []string{"1"}, drained(t, v, id(1)))
+}
+
+// A retry that cannot be finished leaves the frame that was received dealt with, and is made up for later.
+func TestRetryThatStops(t *testing.T) {
+	ctx := t.Context()
+	v := openToys(t, state.NewMemory(), state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	_, err := v.Receive(ctx, id(1), frame(1), inOrder)
+	require.NoError(t, err)
+	r, err := v.Receive(ctx, id(1), frame(0), func(tx *state.Tx[toy], f state.Frame) error {
+		if string(f.Data) == "1" {
+			return errBroken
+		}
+		return inOrder(tx, f)
+	})
+	require.ErrorIs(t, err, errBroken)
+	require.Equal(t, state.Read, r.Verdict)
+	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("rubbish")}, inOrder)
+	require.NoError(t, err)
+	require.Equal(t, [][32]byte{hash(1)}, r.Settled)
+}
+
+// G25: retained frames are bounded in number, for each source and in time; what is given up is reported and may be
+// acknowledged.
+func TestG25RetainedAreBounded(t *testing.T) {
+	ctx := t.Context()
+	now := time.UnixMilli(1_000_000)
+	var events recorded
+	options := state.Options{
+		Retained: 5, RetainedSource: 3, RetainedFor: time.Hour,
+		Now: func() time.Time { return now }, Events: events.add,
+	}
+	for name, reopen := range map[string]bool{"one vault": false, "a new vault each time": true} {
+		t.Run(name, func(t *testing.T) {
+			events = nil
+			store := state.NewMemory()
+			v := openToys(t, store, options)
+			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+			receive := func(source, data string) (settled []string) {
+				if reopen {
+					v = openToys(t, store, options)
+				}
+				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: []byte(data)}, inOrder)
+				require.NoError(t, err)
+				require.Equal(t, state.Retain, r.Verdict)
+				for _, h := range r.Settled {
+					for n := range 100 {
+						if hash(n) == h {
+							settled = append(settled, fmt.Sprint(n))
+						}
+					}
+				}
+				return settled
+			}
+			require.Empty(t, receive("a", "10"))
+			require.Empty(t, receive("b", "20"))
+			require.Empty(t, receive("a", "11"))
+			require.Empty(t, receive("a", "12"))
+			require.Equal(t, []string{"10"}, receive("a", "13"), "the oldest of its source")
+			require.Empty(t, receive("b", "21"))
+			require.Equal(t, []string{"20"}, receive("c", "30"), "the oldest of all")
+			require.Equal(t, []string{"11"}, receive("c", "31"))
+			now = now.Add(time.Hour + time.Millisecond)
+			require.Equal(t, []string{"12", "13", "21", "30", "31"}, receive("a", "14"), "all whose time is over")
+			require.Equal(t, 8, strings.Count(strings.Join(events, " "), "state.FrameGivenUp"))
+
+			// One that expires while it waits is given up by the retry.
+			now = now.Add(2 * time.Hour)
+			r, err := v.Receive(ctx, id(1), frame(0), inOrder)
+			require.NoError(t, err)
+			require.Equal(t, [][32]byte{hash(14)}, r.Settled)
+			require.Equal(t, []string{"0"}, drained(t, v, id(1)))
+			kept, err := store.Retained(ctx, state.Spaces, id(1), 0, 10)
+			require.NoError(t, err)
+			require.Empty(t, kept)
+		})
+	}
+}
+
+// G25: settled frames are remembered up to a bound.
+func TestG25SettledAreBounded(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{Settled: 3})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	for n := range 10 {
+		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
+		require.NoError(t, err)
+	}
+	known := 0
+	for n := range 10 {
+		if _, err := store.Frame(ctx, state.Spaces, id(1), hash(n)); err == nil {
+			known++
+			require.GreaterOrEqual(t, n, 7)
+		}
+	}
+	require.Equal(t, 3, known)
+}
+
+// G7: first in, first out; a frame leaves only on a receipt and is the same bytes each time.
+func TestG7Outbox(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	var events recorded
+	v := openToys(t, store, state.Options{Outbox: 200, Events: events.add})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), func(tx *state.Tx[toy]) error {
+		tx.Send("first", []byte("created"))
+		return nil
+	}))
+	for n := range 150 {
+		require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+			tx.Send("t", fmt.Append(nil, n))
+			return nil
+		}))
+	}
+	fill := func(n int) error {
+		return v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+			for range n {
+				tx.Send("t", []byte("more"))
+			}
+			return push(1)(tx)
+		})
+	}
+	before, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.ErrorIs(t, fill(50), state.ErrFull, "back-pressure")
+	after, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.True(t, before.Equal(after))
+	require.NoError(t, fill(49))
+
+	var tries []string
+	again, err := v.Flush(ctx, id(1), func(_ context.Context, o state.Outgoing) state.Delivery {
+		tries = append(tries, string(o.Data))
+		if len(tries) == 3 {
+			return state.RetryAfter(time.Minute)
+		}
+		return state.Delivered()
+	})
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, again)
+	again, err = openToys(t, store, state.Options{Events: events.add}).Flush(ctx, id(1), func(_ context.Context, o state.Outgoing) state.Delivery {
+		tries = append(tries, string(o.Data))
+		if string(o.Data) == "5" {
+			return state.Rejected("too hot")
+		}
+		return state.Delivered()
+	})
+	require.NoError(t, err)
+	require.Zero(t, again)
+	require.Equal(t, []string{"created", "0", "1", "1", "2", "3", "4", "5", "6"}, tries[:9])
+	require.Len(t, tries, 1+150+49+1)
+	require.Equal(t, recorded{"state.SendRejected"}, events)
+	require.Empty(t, sent(t, v, id(1)))
+
+	require.Error(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+		tx.Send(strings.Repeat("x", state.MaxAddress+1), nil)
+		return nil
+	}))
+}
+
+// G27: a network that blocks stalls its own outbox only. The value goes on, and so do other spaces.
+func TestG27BlockedNetwork(t *testing.T) {
+	ctx := t.Context()
+	v := openToys(t, state.NewMemory(), state.Options{})
+	for n := range byte(2) {
+		require.NoError(t, v.Create(ctx, newToy(t, id(n+1)), func(tx *state.Tx[toy]) error {
+			tx.Send("t", []byte{n})
+			return nil
+		}))
+	}
+	blocked, release, done := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		_, err := v.Flush(ctx, id(1), func(context.Context, state.Outgoing) state.Delivery {
+			blocked <- true
+			<-release
+			return state.Delivered()
+		})
+		done <- err
+	}()
+	<-blocked
+	require.NoError(t, v.Update(ctx, id(1), push(1)))
+	_, err := v.Receive(ctx, id(1), frame(7), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, []string{"t:\x01"}, sent(t, v, id(2)))
+	impatient, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err = v.Flush(impatient, id(1), nil)
+	require.ErrorIs(t, err, context.Canceled, "a second Flush waits its turn")
+	close(release)
+	require.NoError(t, <-done)
+}
+
+// G4: what was read stays until its reader has it.
+func TestG4Inbox(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{Inbox: 2})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	for n := range 2 {
+		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
+		require.NoError(t, err)
+	}
+	r, err := v.Receive(ctx, id(1), frame(2), inOrder)
+	require.ErrorIs(t, err, state.ErrFull)
+	require.Equal(t, state.Stop, r.Verdict, "not acknowledged: it comes again")
+
+	seqs := make(map[uint64]int)
+	require.ErrorIs(t, v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
+		seqs[in.Seq]++
+		return errBroken
+	}), errBroken)
+	v = openToys(t, store, state.Options{})
+	require.NoError(t, v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
+		seqs[in.Seq]++
+		return nil
+	}))
+	require.Equal(t, map[uint64]int{1: 2, 2: 1}, seqs)
+	_, err = v.Receive(ctx, id(1), frame(2), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, []string{"2"}, drained(t, v, id(1)))
+}
+
+// G11: deleting takes everything along.
+func TestG11Delete(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	for _, n := range []int{0, 5} {
+		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
+		require.NoError(t, err)
+	}
+	require.NoError(t, v.Delete(ctx, id(1)))
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	require.Empty(t, sent(t, v, id(1)))
+	require.Empty(t, drained(t, v, id(1)))
+	for _, n := range []int{0, 5} {
+		_, err := store.Frame(ctx, state.Spaces, id(1), hash(n))
+		require.ErrorIs(t, err, state.ErrNotFound)
+	}
+}
+
+// G6: neither queue shows what it holds to the store.
+func TestG6QueuesAreSealed(t *testing.T) {
+	ctx := t.Context()
+	store := &counting{Store: state.NewMemory()}
+	v := openToys(t, store, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	_, err := v.Receive(ctx, id(1), state.Frame{Source: "mailbox of the peer", Data: []byte("00000000000000000000000000000007")}, inOrder)
+	require.NoError(t, err)
+	require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
+		tx.Send("a telling address", []byte("outgoing frame"))
+		tx.Deliver([]byte("the plaintext"))
+		return nil
+	}))
+	var all []byte
+	for _, c := range store.changes {
+		for _, it := range append(c.Outbox, c.Inbox...) {
+			all = append(all, it.Data...)
+		}
+		for _, f := range c.Frames {
+			all = append(all, f.Data...)
+		}
+	}
+	require.NotEmpty(t, all)
+	for _, s := range []string{"mailbox of the peer", "0000000007", "telling", "outgoing", "plaintext"} {
+		require.NotContains(t, string(all), s)
+	}
+}
