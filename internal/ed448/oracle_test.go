@@ -3,12 +3,12 @@ package ed448
 import (
 	"encoding/hex"
 	"math/big"
-	"slices"
 	"testing"
 
 	"github.com/cloudflare/circl/ecc/goldilocks"
-	"github.com/cloudflare/circl/math/fp448"
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/ed448/ed448test"
 )
 
 // The oracle is the textbook: affine points, the addition law of RFC 8032, section 5.2.4, on math/big, bit by bit. It
@@ -57,7 +57,7 @@ func (a affine) mult(k *big.Int) affine {
 }
 
 func (a affine) bytes() []byte {
-	return append(littleEndianBytes(a.y, 56), byte(a.x.Bit(0))<<7)
+	return append(ed448test.LittleEndian(a.y, 56), byte(a.x.Bit(0))<<7)
 }
 
 // oracleOf returns the oracle's view of a point.
@@ -65,13 +65,6 @@ func oracleOf(p Point) affine {
 	q := *p.raw()
 	x, y := q.ToAffine()
 	return affine{littleEndian(x[:]), littleEndian(y[:])}
-}
-
-// littleEndianBytes writes v into n bytes.
-func littleEndianBytes(v *big.Int, n int) []byte {
-	b := v.FillBytes(make([]byte, n))
-	slices.Reverse(b)
-	return b
 }
 
 // scalarOf returns v mod q.
@@ -90,20 +83,6 @@ func fromHex(t testing.TB, s string) []byte {
 	b, err := hex.DecodeString(s)
 	require.NoError(t, err)
 	return b
-}
-
-// torsion returns the points of order 2 and 4: (0, -1), (1, 0), (-1, 0).
-func torsion(t testing.TB) []*goldilocks.Point {
-	t.Helper()
-	minus := negative(1)
-	fp448.Modp(&minus)
-	var out []*goldilocks.Point
-	for _, xy := range [][2]fp448.Elt{{{}, minus}, {one, {}}, {minus, {}}} {
-		p, err := goldilocks.FromAffine(&xy[0], &xy[1])
-		require.NoError(t, err)
-		out = append(out, p)
-	}
-	return out
 }
 
 // encoded returns the encoding of any point of the curve.
