@@ -106,6 +106,23 @@ func TestG4EveryStoreCallFails(t *testing.T) {
 	}
 }
 
+// A commit that was carried out although the store reported an error is found out.
+func TestHiddenCommit(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+		if c.Method == "Commit" {
+			return storetest.After
+		}
+		return storetest.None
+	}), state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	require.NoError(t, v.Update(ctx, id(1), push(1)))
+	s, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.Equal(t, []uint64{1}, s.State().all())
+}
+
 // A store that fails in a commit and cannot be asked afterwards leaves the caller in doubt, and says so.
 func TestUncertain(t *testing.T) {
 	ctx := t.Context()

@@ -47,7 +47,9 @@ type FrameSettled struct {
 }
 
 // Event implements Event.
-func (e FrameSettled) Event() string { return fmt.Sprintf("frame %x not read: %v", e.Hash[:8], e.Reason) }
+func (e FrameSettled) Event() string {
+	return fmt.Sprintf("frame %x not read: %v", e.Hash[:8], e.Reason)
+}
 
 // FrameRetained is the event of a frame that is kept to be tried again.
 type FrameRetained struct {
@@ -56,7 +58,9 @@ type FrameRetained struct {
 }
 
 // Event implements Event.
-func (e FrameRetained) Event() string { return fmt.Sprintf("frame %x retained: %v", e.Hash[:8], e.Reason) }
+func (e FrameRetained) Event() string {
+	return fmt.Sprintf("frame %x retained: %v", e.Hash[:8], e.Reason)
+}
 
 // FrameGivenUp is the event of a retained frame that was settled unread because it was too old, or the oldest when there
 // were too many.
@@ -85,7 +89,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 	}
 	hash := sha256.Sum256(f.Data)
 	var r Receipt
-	err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+	s, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 		r = Receipt{}
 		known, err := v.store.Frame(ctx, v.kind, id, hash)
 		switch {
@@ -120,8 +124,11 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 	if err != nil {
 		return Receipt{Verdict: Stop, Reason: err}, err
 	}
-	settled, err := v.Retry(ctx, id, open)
-	r.Settled = append(r.Settled, settled...)
+	if s.contents.due() {
+		var settled [][32]byte
+		settled, err = v.Retry(ctx, id, open)
+		r.Settled = append(r.Settled, settled...)
+	}
 	return r, err
 }
 
@@ -138,7 +145,7 @@ func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (settled []
 		if err != nil {
 			return settled, err
 		}
-		err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		_, err = v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 			tx.tried = s.contents.learned
 			return nil, nil
 		})
@@ -175,7 +182,7 @@ func (v *Vault[V]) retryAll(ctx context.Context, id ID, open Opener[V]) (settled
 
 // retry tries one retained frame and reports whether it is settled now.
 func (v *Vault[V]) retry(ctx context.Context, id ID, rec FrameRecord, f *retained, open Opener[V]) (done bool, err error) {
-	err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 		done = false
 		known, err := v.store.Frame(ctx, v.kind, id, rec.Hash)
 		if errors.Is(err, ErrNotFound) || err == nil && known.Seq != rec.Seq {

@@ -177,6 +177,31 @@ func TestLearnedInUpdate(t *testing.T) {
 	require.Equal(t, []string{"1"}, drained(t, v, id(1)))
 }
 
+// G8: what an opener puts into the transaction is committed with a frame that is retained or settled, once: trying a
+// retained frame again in vain changes nothing.
+func TestG8NotesOfAFailedFrame(t *testing.T) {
+	ctx := t.Context()
+	v := openToys(t, state.NewMemory(), state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	note := func(tx *state.Tx[toy], f state.Frame) error {
+		if string(f.Data) == "go" {
+			tx.Learned()
+			return errRubbish
+		}
+		tx.Set(tx.Value().WithTemplate(tx.Value().Template().with(fmt.Sprint(tx.Value().Template().names, string(f.Data)))))
+		tx.Send("t", f.Data)
+		return errNotYet
+	}
+	for _, f := range []string{"a", "go"} {
+		_, err := v.Receive(ctx, id(1), state.Frame{Data: []byte(f)}, note)
+		require.NoError(t, err)
+	}
+	s, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.Equal(t, []string{"[]a"}, s.Template().names)
+	require.Equal(t, []string{"t:a"}, sent(t, v, id(1)))
+}
+
 // A retry that cannot be finished leaves the frame that was received dealt with, and is made up for later.
 func TestRetryThatStops(t *testing.T) {
 	ctx := t.Context()
@@ -229,8 +254,8 @@ func TestG25RetainedAreBounded(t *testing.T) {
 				}
 				return settled
 			}
-			require.Empty(t, receive("a", "10"))
 			require.Empty(t, receive("b", "20"))
+			require.Empty(t, receive("a", "10"))
 			require.Empty(t, receive("a", "11"))
 			require.Empty(t, receive("a", "12"))
 			require.Equal(t, []string{"10"}, receive("a", "13"), "the oldest of its source")

@@ -86,7 +86,8 @@ func (v *Vault[V]) Create(ctx context.Context, first V, fn func(*Tx[V]) error) e
 // committed first, fn runs again on the fresh value, so it must have no effects of its own. An error from fn changes
 // nothing and is returned as it is.
 func (v *Vault[V]) Update(ctx context.Context, id ID, fn func(*Tx[V]) error) error {
-	return v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) { return nil, fn(tx) })
+	_, err := v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) { return nil, fn(tx) })
+	return err
 }
 
 // Delete removes the value of id with its outbox, inbox and frames in one transaction. It works for a row that cannot be
@@ -109,35 +110,37 @@ func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
 	}
 }
 
-// attempt is the way of every change of a stored value: run fn on the current value, commit, and run again on conflict.
-func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx[V]) ([]frameChange, error)) error {
+// attempt is the way of every change of a stored value: run fn on the current value, commit, and run again on conflict. It
+// returns what is stored then.
+func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx[V]) ([]frameChange, error)) (*snapshot[V], error) {
 	done, err := v.writers.wait(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var tx *Tx[V]
-	err = func() error {
+	s, err := func() (*snapshot[V], error) {
 		defer done()
 		for {
 			base, err := v.current(ctx, id)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			tx = &Tx[V]{value: base.value}
 			frames, err := fn(base, tx)
 			if err != nil || tx.idle() && len(frames) == 0 {
-				return err
+				return base, err
 			}
-			if _, err = v.commit(ctx, id, base, tx, frames); !errors.Is(err, ErrConflict) {
-				return err
+			next, err := v.commit(ctx, id, base, tx, frames)
+			if !errors.Is(err, ErrConflict) {
+				return next, err
 			}
 			if err := ctx.Err(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}()
 	v.report(id, tx, err)
-	return err
+	return s, err
 }
 
 // report hands on the events of a commit that was made.

@@ -231,6 +231,24 @@ func TestWritesOnlyWhatChanged(t *testing.T) {
 	require.Len(t, last.Drop, 10)
 }
 
+// A segment that was stored elsewhere under the same name is not taken for the one that is stored here.
+func TestSegmentOfAnotherSpace(t *testing.T) {
+	ctx := t.Context()
+	store := state.NewMemory()
+	v := openToys(t, store, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), push(1)))
+	require.NoError(t, v.Create(ctx, newToy(t, id(2)), push(2)))
+	one, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.NoError(t, v.Update(ctx, id(2), func(tx *state.Tx[toy]) error {
+		tx.Set(tx.Value().WithState(one.State()))
+		return nil
+	}))
+	two, err := openToys(t, store, state.Options{}).Load(ctx, id(2))
+	require.NoError(t, err)
+	require.Equal(t, []uint64{1}, two.State().all())
+}
+
 // A cached value is used only while the store says that it is the stored one.
 func TestCacheIsChecked(t *testing.T) {
 	ctx := t.Context()
