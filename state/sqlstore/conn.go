@@ -90,6 +90,15 @@ func (c *conn) transaction(ctx context.Context, begin string, f func() error) er
 	return err
 }
 
+// discard closes the connection for good. Its statements come first: database/sql does not keep account of the statements
+// of a pinned connection, and SQLite closes none, nor rolls back what is open on it, while it has a statement left.
+func (c *conn) discard() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	discard(c.pinned)
+}
+
 // discard closes a connection for good. Handed back to the pool it would go on being used with our settings.
 func discard(c *sql.Conn) {
 	c.Raw(func(any) error { return driver.ErrBadConn })
@@ -126,7 +135,7 @@ func (l lane) use(ctx context.Context, f func(*conn) error) error {
 			return err
 		}
 		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
-		discard(c.pinned)
+		c.discard()
 		l.free <- nil
 		switch {
 		case c.ending:
@@ -176,7 +185,7 @@ func (l lane) take(ctx context.Context) (*conn, error) {
 func (l lane) close() {
 	for range cap(l.free) {
 		if c := <-l.free; c != nil {
-			discard(c.pinned)
+			c.discard()
 		}
 	}
 }

@@ -1,0 +1,162 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// endedContext makes every call with a context that has ended, and again with one that has not.
+func endedContext(p *probe) {
+	k, id, ended := state.Spaces, state.NewID(), p.ended()
+	p.refused(p.s.Commit(ended, k, id, full(k, model{})), context.Canceled)
+	p.holds(k, id, model{})
+	m := p.create(k, id)
+	for range 3 {
+		p.refused(p.s.Commit(ended, k, id, full(k, m)), context.Canceled)
+		p.refused(p.s.Delete(ended, k, id, m.row.Head), context.Canceled)
+		p.refused(p.s.Remove(ended, k, id, state.Outbox, m.queues[state.Outbox][0]), context.Canceled)
+		_, err := p.s.Load(ended, k, id)
+		p.refused(err, context.Canceled)
+		_, err = p.s.Head(ended, k, id)
+		p.refused(err, context.Canceled)
+		_, err = p.s.List(ended, k)
+		p.refused(err, context.Canceled)
+		_, err = p.s.Items(ended, k, id, state.Outbox, 0, 9)
+		p.refused(err, context.Canceled)
+		_, err = p.s.Count(ended, k, id, state.Outbox)
+		p.refused(err, context.Canceled)
+		_, err = p.s.Frame(ended, k, id, hash(3))
+		p.refused(err, context.Canceled)
+		_, err = p.s.Retained(ended, k, id, 0, 9)
+		p.refused(err, context.Canceled)
+		p.holds(k, id, m)
+		m = p.commit(k, id, m, full(k, m))
+	}
+}
+
+// endingContext ends contexts while calls are under way, later and later. A change that fails so may have been made or
+// not, but not in part, and whatever comes next succeeds.
+func endingContext(p *probe) {
+	k, id := state.Spaces, state.NewID()
+	m := p.create(k, id)
+	for i := range 60 {
+		c := full(k, m)
+		c.Put["state/long"] = text(1 << 16)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		_, readErr := p.s.Load(ctx, k, id)
+		err := p.s.Commit(ctx, k, id, c)
+		cancel()
+		if readErr != nil {
+			p.refused(readErr, context.DeadlineExceeded)
+		}
+		head, headErr := p.s.Head(p.Context(), k, id)
+		p.must(headErr)
+		switch {
+		case err == nil || !sameHead(head, m.row.Head):
+			m = m.next(c)
+		case !errors.Is(err, context.DeadlineExceeded):
+			p.Fatalf("a context that ended made Commit return %v", err)
+		}
+		p.holds(k, id, m)
+		m = p.commit(k, id, m, full(k, m))
+	}
+}
+
+// scribbling overwrites what was handed to a store, and what it has handed out.
+func scribbling(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		var m model
+		for range 3 {
+			c := full(k, m)
+			given := copied(c)
+			p.must(p.s.Commit(p.Context(), k, id, given))
+			m = m.next(c)
+			scribbleChange(given)
+			p.holds(k, id, m)
+		}
+		for range 2 {
+			row, err := p.s.Load(p.Context(), k, id)
+			p.must(err)
+			head, err := p.s.Head(p.Context(), k, id)
+			p.must(err)
+			out, err := p.s.Items(p.Context(), k, id, state.Outbox, 0, 99)
+			p.must(err)
+			kept, err := p.s.Retained(p.Context(), k, id, 0, 99)
+			p.must(err)
+			f, err := p.s.Frame(p.Context(), k, id, kept[0].Hash)
+			p.must(err)
+			frames := append(kept, f)
+			scribbleChange(state.Change{Base: head, Next: row.Head, Parts: row.Parts, Put: row.Segments, Outbox: out, Frames: frames})
+			clear(out)
+			clear(kept)
+			clear(row.Parts)
+			clear(row.Segments)
+			p.holds(k, id, m)
+		}
+		ids, err := p.s.List(p.Context(), k)
+		p.must(err)
+		clear(ids)
+		ids, err = p.s.List(p.Context(), k)
+		if err != nil || len(ids) != 1 || ids[0] != id {
+			p.Fatalf("List returns %v (error %v), not %v", ids, err, id)
+		}
+		it := state.Item{Seq: m.queues[state.Inbox][0].Seq, Data: bytes.Clone(m.queues[state.Inbox][0].Data)}
+		p.must(p.s.Remove(p.Context(), k, id, state.Inbox, it))
+		scribble(it.Data)
+		p.holds(k, id, m.without(state.Inbox, it.Seq))
+	}
+}
+
+// copied returns a copy of c that shares nothing with it.
+func copied(c state.Change) state.Change {
+	items := func(list []state.Item) (out []state.Item) {
+		for _, it := range list {
+			out = append(out, state.Item{Seq: it.Seq, Data: bytes.Clone(it.Data)})
+		}
+		return out
+	}
+	out := state.Change{
+		Base:   state.Head{Version: c.Base.Version, Sealed: bytes.Clone(c.Base.Sealed)},
+		Next:   state.Head{Version: c.Next.Version, Sealed: bytes.Clone(c.Next.Sealed)},
+		Put:    map[string][]byte{},
+		Drop:   append([]string(nil), c.Drop...),
+		Outbox: items(c.Outbox),
+		Inbox:  items(c.Inbox),
+		Forget: c.Forget,
+	}
+	for _, part := range c.Parts {
+		out.Parts = append(out.Parts, bytes.Clone(part))
+	}
+	for path, b := range c.Put {
+		out.Put[path] = bytes.Clone(b)
+	}
+	for _, f := range c.Frames {
+		out.Frames = append(out.Frames, state.FrameRecord{Hash: f.Hash, Seq: f.Seq, Data: bytes.Clone(f.Data)})
+	}
+	return out
+}
+
+// scribbleChange overwrites all slices in c.
+func scribbleChange(c state.Change) {
+	scribble(c.Base.Sealed)
+	scribble(c.Next.Sealed)
+	for _, b := range c.Parts {
+		scribble(b)
+	}
+	for _, b := range c.Put {
+		scribble(b)
+	}
+	for _, list := range [][]state.Item{c.Outbox, c.Inbox} {
+		for _, it := range list {
+			scribble(it.Data)
+		}
+	}
+	for _, f := range c.Frames {
+		scribble(f.Data)
+	}
+}

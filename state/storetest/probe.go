@@ -1,0 +1,125 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+var kinds = []state.Kind{state.Spaces, state.Sessions}
+
+// must ends the test if err is one.
+func (p *probe) must(err error) {
+	p.Helper()
+	if err != nil {
+		p.Fatalf("unexpected error: %v", err)
+	}
+}
+
+// refused ends the test if err is not the wanted error.
+func (p *probe) refused(err, want error) {
+	p.Helper()
+	if !errors.Is(err, want) {
+		p.Fatalf("got error %v, want %v", err, want)
+	}
+}
+
+// holds ends the test if the store does not hold what m says: through the handle in use, through another one that was
+// open all the time, which must not answer from memory of its own, and through a third that is opened now.
+func (p *probe) holds(k state.Kind, id state.ID, m model, hashes ...[32]byte) {
+	p.Helper()
+	fresh := p.open(p)
+	for name, s := range map[string]state.Store{"the same handle": p.s, "another handle": p.other, "a new handle": fresh} {
+		if err := m.differs(p.Context(), s, k, id, hashes...); err != nil {
+			p.Fatalf("%v %v, through %s: %v", k, id, name, err)
+		}
+	}
+	p.done(fresh)
+}
+
+// reopen closes the handle in use and opens another.
+func (p *probe) reopen() {
+	p.Helper()
+	p.done(p.s)
+	p.s = p.open(p)
+}
+
+// commit carries out a change, which must succeed, makes sure of what the row is then and returns it.
+func (p *probe) commit(k state.Kind, id state.ID, m model, c state.Change) model {
+	p.Helper()
+	p.must(p.s.Commit(p.Context(), k, id, c))
+	m = m.next(c)
+	p.holds(k, id, m)
+	return m
+}
+
+// create makes a row with something of everything.
+func (p *probe) create(k state.Kind, id state.ID) model {
+	p.Helper()
+	return p.commit(k, id, model{}, full(k, model{}))
+}
+
+var sealings atomic.Uint64
+
+// sealed returns bytes that were never returned before, as sealing does.
+func sealed(what string) []byte {
+	return fmt.Appendf(nil, "%s, sealed %d", what, sealings.Add(1))
+}
+
+// change returns one that changes the head only, and every part if it creates the row.
+func change(k state.Kind, m model) state.Change {
+	c := state.Change{Base: m.row.Head, Parts: make([][]byte, len(k.Parts()))}
+	c.Next = state.Head{Version: c.Base.Version + 1, Sealed: sealed("head")}
+	if !m.exists() {
+		for i, name := range k.Parts() {
+			c.Parts[i] = sealed(name)
+		}
+	}
+	return c
+}
+
+// full returns a change of everything that a row has: parts, segments, both queues, frames retained and settled. What it
+// adds is numbered behind what is there.
+func full(k state.Kind, m model) state.Change {
+	c := change(k, m)
+	for i, name := range k.Parts() {
+		c.Parts[i] = sealed(name)
+	}
+	n := c.Next.Version
+	c.Put = map[string][]byte{"state/all": sealed("segment"), fmt.Sprintf("state/%d", n): sealed("segment")}
+	if n > 1 {
+		c.Drop = []string{fmt.Sprintf("state/%d", n-1)}
+	}
+	c.Outbox = []state.Item{{Seq: 2*n - 1, Data: sealed("envelope")}, {Seq: 2 * n, Data: sealed("envelope")}}
+	c.Inbox = []state.Item{{Seq: 3 * n, Data: sealed("text")}}
+	c.Frames = []state.FrameRecord{
+		{Hash: hash(3 * n), Seq: 3*n - 2},
+		{Hash: hash(3*n + 1), Seq: 3*n - 1, Data: sealed("frame")},
+	}
+	return c
+}
+
+func hash(n uint64) [32]byte { return sha256.Sum256(fmt.Append(nil, "frame ", n)) }
+
+// text returns n random bytes.
+func text(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// scribble overwrites b, as its owner may once a call has returned, or its receiver.
+func scribble(b []byte) { copy(b, bytes.Repeat([]byte{'#'}, len(b))) }
+
+// ended returns a context that has ended.
+func (p *probe) ended() context.Context {
+	ctx, cancel := context.WithCancel(p.Context())
+	cancel()
+	return ctx
+}

@@ -1,0 +1,118 @@
+package storetest
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// randomChanges does what comes to mind to a few rows, some of it wrong, and compares them with the model after each step.
+// The steps are the same in every run.
+func randomChanges(p *probe) {
+	type key struct {
+		k  state.Kind
+		id state.ID
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	rows := map[key]model{}
+	old := map[key][]state.Head{}
+	var keys []key
+	for i := range 4 {
+		keys = append(keys, key{kinds[i%2], state.NewID()})
+	}
+	for range 400 {
+		at := keys[r.IntN(len(keys))]
+		m := rows[at]
+		switch step := r.IntN(20); {
+		case step < 13:
+			c := randomChange(r, at.k, m)
+			stale := len(old[at]) > 0 && r.IntN(4) == 0
+			if stale {
+				c.Base = old[at][r.IntN(len(old[at]))]
+				c.Next.Version = c.Base.Version + 1
+			}
+			err := p.s.Commit(p.Context(), at.k, at.id, c)
+			switch {
+			case !stale:
+				p.must(err)
+				if m.exists() {
+					old[at] = append(old[at], m.row.Head)
+				}
+				m = m.next(c)
+			case !m.exists():
+				p.refused(err, state.ErrNotFound)
+			default:
+				p.refused(err, state.ErrConflict)
+			}
+		case step < 18:
+			q := state.Queue(1 + r.IntN(2))
+			if items := m.queues[q]; len(items) > 0 {
+				it := items[r.IntN(len(items))]
+				p.must(p.s.Remove(p.Context(), at.k, at.id, q, it))
+				m = m.without(q, it.Seq)
+			}
+		case step < 19 && m.exists():
+			p.must(p.s.Delete(p.Context(), at.k, at.id, m.row.Head))
+			old[at] = append(old[at], m.row.Head)
+			m = model{}
+		default:
+			p.reopen()
+		}
+		rows[at] = m
+		if r.IntN(2) == 0 {
+			p.s, p.other = p.other, p.s
+		}
+		for _, key := range keys {
+			for _, s := range []state.Store{p.s, p.other} {
+				if err := rows[key].differs(p.Context(), s, key.k, key.id); err != nil {
+					p.Fatalf("%v %v: %v", key.k, key.id, err)
+				}
+			}
+		}
+	}
+}
+
+func randomChange(r *rand.Rand, k state.Kind, m model) state.Change {
+	c := change(k, m)
+	for i, name := range k.Parts() {
+		if r.IntN(2) == 0 {
+			c.Parts[i] = sealed(name)
+		}
+	}
+	c.Put = map[string][]byte{}
+	for range r.IntN(4) {
+		c.Put[fmt.Sprintf("state/%d", r.IntN(30))] = text(r.IntN(300))
+	}
+	for _, path := range slices.Sorted(maps.Keys(m.row.Segments)) {
+		if _, put := c.Put[path]; !put && r.IntN(8) == 0 {
+			c.Drop = append(c.Drop, path)
+		}
+	}
+	n := 10 * c.Next.Version
+	for i := range uint64(r.IntN(4)) {
+		c.Outbox = append(c.Outbox, state.Item{Seq: n + i, Data: text(r.IntN(300))})
+	}
+	for i := range uint64(r.IntN(3)) {
+		c.Inbox = append(c.Inbox, state.Item{Seq: n + 2*i, Data: text(r.IntN(300))})
+	}
+	for i := range uint64(r.IntN(4)) {
+		f := state.FrameRecord{Hash: hash(n + i), Seq: n + i}
+		if r.IntN(2) == 0 {
+			f.Data = text(r.IntN(300))
+		}
+		c.Frames = append(c.Frames, f)
+	}
+	for _, f := range m.retained() {
+		if r.IntN(6) == 0 {
+			c.Frames = append(c.Frames, state.FrameRecord{Hash: f.Hash, Seq: n + 9})
+			break
+		}
+	}
+	if r.IntN(3) == 0 {
+		c.Forget = uint64(r.IntN(int(n) + 10))
+	}
+	return c
+}

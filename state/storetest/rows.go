@@ -1,0 +1,294 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+func createAndLoad(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		m := p.create(k, id)
+		for range 3 {
+			p.reopen()
+			m = p.commit(k, id, m, full(k, m))
+		}
+	}
+}
+
+func incomplete(p *probe) {
+	for _, k := range kinds {
+		held := state.NewID()
+		m := p.create(k, held)
+		for i := range k.Parts() {
+			id := state.NewID()
+			c := full(k, model{})
+			c.Parts[i] = nil
+			p.refused(p.s.Commit(p.Context(), k, id, c), state.ErrIncomplete)
+			p.holds(k, id, model{})
+		}
+		for _, parts := range []int{0, len(k.Parts()) - 1, len(k.Parts()) + 1} {
+			id := state.NewID()
+			c, update := full(k, model{}), full(k, m)
+			c.Parts = slices.Repeat([][]byte{text(9)}, parts)
+			update.Parts = c.Parts
+			p.refused(p.s.Commit(p.Context(), k, id, c), state.ErrIncomplete)
+			p.holds(k, id, model{})
+			p.refused(p.s.Commit(p.Context(), k, held, update), state.ErrIncomplete)
+			p.holds(k, held, m)
+		}
+	}
+	id := state.NewID()
+	for _, k := range []state.Kind{0, 3, 255} {
+		if p.s.Commit(p.Context(), k, id, full(state.Spaces, model{})) == nil {
+			p.Fatalf("a row of %v was created", k)
+		}
+	}
+}
+
+func partsStay(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		m := p.create(k, id)
+		for mask := range 1 << len(k.Parts()) {
+			c := change(k, m)
+			for i, name := range k.Parts() {
+				if mask>>i&1 == 1 {
+					c.Parts[i] = sealed(name)
+				}
+			}
+			m = p.commit(k, id, m, c)
+		}
+	}
+}
+
+func segments(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		m := p.create(k, id)
+		paths := []string{"state/a", "state/A", "state/a/b", "state/a b", "state/a%", "state/a_", "state/ab", "state/'\"`;--", "state/ä\u0308🜁", "state/" + strings.Repeat("x", 249)}
+		c := change(k, m)
+		c.Put = map[string][]byte{}
+		for _, path := range paths {
+			c.Put[path] = sealed(path)
+		}
+		m = p.commit(k, id, m, c)
+		for _, path := range paths {
+			c := change(k, m)
+			c.Put = map[string][]byte{path: sealed("replaced")}
+			m = p.commit(k, id, m, c)
+		}
+		for i, path := range paths {
+			c := change(k, m)
+			c.Drop = []string{path, "state/never was", paths[0]}
+			c.Put = map[string][]byte{fmt.Sprint("state/new", i): sealed("new")}
+			m = p.commit(k, id, m, c)
+		}
+	}
+}
+
+func anyBytes(p *probe) {
+	all := make([]byte, 256)
+	for i := range all {
+		all[i] = byte(i)
+	}
+	for _, data := range [][]byte{{}, {0}, all, []byte("NULL"), []byte("\xff\xfe'"), text(4096), text(1 << 20)} {
+		for _, k := range kinds {
+			id := state.NewID()
+			var m model
+			for range 2 { // once to create the row, once to change it
+				c := full(k, m)
+				for i := range c.Parts {
+					c.Parts[i] = data
+				}
+				for path := range c.Put {
+					c.Put[path] = data
+				}
+				c.Outbox[0].Data, c.Inbox[0].Data, c.Frames[1].Data = data, data, data
+				m = p.commit(k, id, m, c)
+			}
+			it := m.queues[state.Outbox][0]
+			p.must(p.s.Remove(p.Context(), k, id, state.Outbox, it))
+			m = m.without(state.Outbox, it.Seq)
+			p.holds(k, id, m)
+			p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+			p.holds(k, id, model{})
+		}
+	}
+}
+
+func presentOrAbsent(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		p.holds(k, id, model{}, hash(1))
+		p.must(p.s.Remove(p.Context(), k, id, state.Outbox, state.Item{Seq: 1, Data: text(9)}))
+		p.refused(p.s.Delete(p.Context(), k, id, state.Head{}), state.ErrNotFound)
+		p.refused(p.s.Delete(p.Context(), k, id, state.Head{Version: 1, Sealed: sealed("head")}), state.ErrNotFound)
+
+		m := p.create(k, id)
+		p.refused(p.s.Commit(p.Context(), k, id, full(k, model{})), state.ErrExists)
+		p.holds(k, id, m)
+
+		other := state.NewID()
+		p.refused(p.s.Commit(p.Context(), k, other, full(k, m)), state.ErrNotFound)
+		p.holds(k, other, model{})
+	}
+}
+
+// isolation changes and deletes rows beside others whose IDs differ from theirs in one bit, or in their kind.
+func isolation(p *probe) {
+	id := state.NewID()
+	ids := []state.ID{id}
+	for _, i := range []int{0, 15, 31} {
+		near := id
+		near[i] ^= 1
+		ids = append(ids, near)
+	}
+	rows := map[state.Kind]map[state.ID]model{}
+	for _, k := range kinds {
+		rows[k] = map[state.ID]model{}
+		for _, id := range ids {
+			rows[k][id] = p.create(k, id)
+		}
+	}
+	same := func() {
+		p.Helper()
+		for k, of := range rows {
+			for id, m := range of {
+				p.holds(k, id, m, hash(3), hash(4))
+			}
+		}
+	}
+	same()
+	for _, k := range kinds {
+		m := rows[k][id]
+		c := full(k, m)
+		c.Forget = 100
+		m = p.commit(k, id, m, c)
+		rows[k][id] = m
+		same()
+		p.must(p.s.Remove(p.Context(), k, id, state.Outbox, m.queues[state.Outbox][0]))
+		rows[k][id] = m.without(state.Outbox, m.queues[state.Outbox][0].Seq)
+		same()
+		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+		rows[k][id] = model{}
+		same()
+	}
+}
+
+func list(p *probe) {
+	want := map[state.Kind][]state.ID{}
+	check := func() {
+		p.Helper()
+		for _, k := range kinds {
+			slices.SortFunc(want[k], func(a, b state.ID) int { return bytes.Compare(a[:], b[:]) })
+			for _, s := range []state.Store{p.s, p.other} {
+				got, err := s.List(p.Context(), k)
+				p.must(err)
+				if !slices.Equal(got, want[k]) {
+					p.Fatalf("List(%v) returns %d IDs %v, not %d %v", k, len(got), got, len(want[k]), want[k])
+				}
+			}
+		}
+	}
+	check()
+	heads := map[state.ID]state.Head{}
+	for i := range 20 {
+		k, id := kinds[i%3%2], state.NewID()
+		c := change(k, model{})
+		p.must(p.s.Commit(p.Context(), k, id, c))
+		want[k], heads[id] = append(want[k], id), c.Next
+		check()
+	}
+	for _, k := range kinds {
+		gone := want[k][1]
+		p.must(p.s.Delete(p.Context(), k, gone, heads[gone]))
+		want[k] = slices.Delete(want[k], 1, 2)
+		check()
+	}
+}
+
+// conflicts makes changes from heads that are not, or no longer, the row's: older ones, one of the same version with
+// another seal, as after a deletion and a new creation, and one of another version with the same seal.
+func conflicts(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		first := p.create(k, id)
+		p.must(p.s.Delete(p.Context(), k, id, first.row.Head))
+		again := p.create(k, id)
+		m := p.commit(k, id, again, full(k, again))
+		bases := map[string]state.Head{
+			"an older version":                  again.row.Head,
+			"an older version of a deleted row": first.row.Head,
+			"a newer version":                   {Version: 3, Sealed: sealed("head")},
+			"the same version of another row":   {Version: 2, Sealed: sealed("head")},
+			"no seal":                           {Version: 2},
+			"a prefix of the seal":              {Version: 2, Sealed: m.row.Head.Sealed[:5]},
+			"another version of the same seal":  {Version: 3, Sealed: m.row.Head.Sealed},
+		}
+		for name, base := range bases {
+			c := full(k, m)
+			c.Base, c.Next.Version = base, base.Version+1
+			if err := p.s.Commit(p.Context(), k, id, c); err != nil {
+				p.refused(err, state.ErrConflict)
+			} else {
+				p.Fatalf("a change made from %s was carried out", name)
+			}
+			p.holds(k, id, m)
+			if err := p.s.Delete(p.Context(), k, id, base); err != nil {
+				p.refused(err, state.ErrConflict)
+			} else {
+				p.Fatalf("a row was deleted by %s", name)
+			}
+			p.holds(k, id, m)
+		}
+		p.refused(p.s.Delete(p.Context(), k, id, state.Head{}), state.ErrConflict)
+		p.commit(k, id, m, full(k, m))
+	}
+}
+
+// atomicity makes changes that a store can refuse only after it has begun, because a number is taken in a queue or among
+// the frames.
+func atomicity(p *probe) {
+	for _, k := range kinds {
+		id := state.NewID()
+		m := p.create(k, id)
+		for name, spoil := range map[string]func(*state.Change){
+			"outbox": func(c *state.Change) {
+				c.Outbox = append([]state.Item{{Seq: 1, Data: sealed("envelope")}}, c.Outbox...)
+			},
+			"inbox":  func(c *state.Change) { c.Inbox = append([]state.Item{{Seq: 3, Data: sealed("text")}}, c.Inbox...) },
+			"frames": func(c *state.Change) { c.Frames = append(c.Frames, state.FrameRecord{Hash: hash(99), Seq: 2}) },
+		} {
+			c := full(k, m)
+			c.Forget = 100
+			spoil(&c)
+			if p.s.Commit(p.Context(), k, id, c) == nil {
+				p.Fatalf("a change was carried out though a number of its %s is taken", name)
+			}
+			p.holds(k, id, m, hash(99), c.Frames[0].Hash, c.Frames[1].Hash)
+		}
+		p.commit(k, id, m, full(k, m))
+	}
+}
+
+func deletion(p *probe) {
+	for _, k := range kinds {
+		id, other := state.NewID(), state.NewID()
+		rest := p.create(k, other)
+		m := p.create(k, id)
+		m = p.commit(k, id, m, full(k, m))
+		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+		hashes := slices.Collect(maps.Keys(m.frames))
+		p.holds(k, id, model{}, hashes...)
+		p.refused(p.s.Delete(p.Context(), k, id, m.row.Head), state.ErrNotFound)
+		again := p.commit(k, id, model{}, change(k, model{})) // nothing of the old row comes back
+		p.holds(k, id, again, hashes...)
+		p.holds(k, other, rest)
+	}
+}

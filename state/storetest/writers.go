@@ -1,0 +1,169 @@
+package storetest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// manyWriters lets 64 goroutines on two handles count in one row. Each commit also appends to both queues and settles a
+// frame, so a lost or doubled one shows in five places.
+func manyWriters(p *probe) {
+	const writers, times = 64, 4
+	k, id := state.Spaces, state.NewID()
+	c := change(k, model{})
+	c.Parts[0] = binary.BigEndian.AppendUint64(nil, 0)
+	p.must(p.s.Commit(p.Context(), k, id, c))
+
+	var wg sync.WaitGroup
+	for i := range writers {
+		s := p.s
+		if i%2 == 1 {
+			s = p.other
+		}
+		wg.Go(func() {
+			for range times {
+				if err := p.count(s, k, id); err != nil {
+					p.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+
+	const total = writers * times
+	row, err := p.s.Load(p.Context(), k, id)
+	p.must(err)
+	if n := binary.BigEndian.Uint64(row.Parts[0]); n != total || row.Head.Version != total+1 || len(row.Segments) != total {
+		p.Fatalf("%d changes were made, but the row says %d, has version %d and %d segments", total, n, row.Head.Version, len(row.Segments))
+	}
+	for _, q := range []state.Queue{state.Outbox, state.Inbox} {
+		items, err := p.s.Items(p.Context(), k, id, q, 0, 2*total)
+		p.must(err)
+		for i, it := range items {
+			if it.Seq != uint64(i+1) {
+				p.Fatalf("queue %d has item %d where %d belongs", q, it.Seq, i+1)
+			}
+		}
+		if len(items) != total {
+			p.Fatalf("queue %d has %d items, not %d", q, len(items), total)
+		}
+	}
+	for n := range uint64(total) {
+		if f, err := p.s.Frame(p.Context(), k, id, hash(n+1)); err != nil || f.Seq != n+1 {
+			p.Fatalf("the record of frame %d is number %d (error %v)", n+1, f.Seq, err)
+		}
+	}
+}
+
+// count adds one to the number in a row, however often it has to try.
+func (p *probe) count(s state.Store, k state.Kind, id state.ID) error {
+	for {
+		row, err := s.Load(p.Context(), k, id)
+		if err != nil {
+			return err
+		}
+		n := binary.BigEndian.Uint64(row.Parts[0]) + 1
+		c := state.Change{
+			Base:   row.Head,
+			Next:   state.Head{Version: row.Head.Version + 1, Sealed: sealed("head")},
+			Parts:  [][]byte{binary.BigEndian.AppendUint64(nil, n), nil, nil},
+			Put:    map[string][]byte{fmt.Sprint("state/", n): sealed("segment")},
+			Outbox: []state.Item{{Seq: n, Data: sealed("envelope")}},
+			Inbox:  []state.Item{{Seq: n, Data: sealed("text")}},
+			Frames: []state.FrameRecord{{Hash: hash(n), Seq: n}},
+		}
+		if err := s.Commit(p.Context(), k, id, c); !errors.Is(err, state.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// wholeRows writes rows in which everything says the same, while others read.
+func wholeRows(p *probe) {
+	const changes, readers, width = 200, 4, 6
+	k, id := state.Spaces, state.NewID()
+	fill := func(m model) state.Change {
+		c := change(k, m)
+		stamp := sealed("the same everywhere")
+		c.Next.Sealed = stamp
+		c.Parts = [][]byte{stamp, stamp, stamp}
+		c.Put = map[string][]byte{}
+		for i := range uint64(width) { // each row has segments of its own
+			c.Put[fmt.Sprint("state/", c.Next.Version*width+i)] = stamp
+		}
+		for path := range m.row.Segments {
+			c.Drop = append(c.Drop, path)
+		}
+		return c
+	}
+	c := fill(model{})
+	p.must(p.s.Commit(p.Context(), k, id, c))
+	m := model{}.next(c)
+
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for i := range readers {
+		s := p.s
+		if i%2 == 1 {
+			s = p.other
+		}
+		wg.Go(func() {
+			last := uint64(0)
+			for {
+				row, err := s.Load(p.Context(), k, id)
+				switch torn := tornRow(row, width); {
+				case err != nil:
+					p.Error(err)
+				case torn != nil:
+					p.Error(torn)
+				case row.Head.Version < last:
+					p.Errorf("version %d was read after version %d", row.Head.Version, last)
+				}
+				if last = row.Head.Version; p.Failed() {
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range changes {
+		c := fill(m)
+		if err := p.s.Commit(p.Context(), k, id, c); err != nil {
+			p.Error(err)
+			break
+		}
+		m = m.next(c)
+	}
+	close(done)
+	wg.Wait()
+	p.holds(k, id, m)
+}
+
+// tornRow returns an error if not everything in a row says the same.
+func tornRow(row state.Row, width int) error {
+	if len(row.Segments) != width {
+		return fmt.Errorf("version %d has %d segments, not %d", row.Head.Version, len(row.Segments), width)
+	}
+	for b := range maps.Values(row.Segments) {
+		if !bytes.Equal(b, row.Head.Sealed) {
+			return fmt.Errorf("version %d has a segment of another version", row.Head.Version)
+		}
+	}
+	for i, b := range row.Parts {
+		if !bytes.Equal(b, row.Head.Sealed) {
+			return fmt.Errorf("version %d has part %d of another version", row.Head.Version, i)
+		}
+	}
+	return nil
+}
