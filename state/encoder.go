@@ -33,7 +33,7 @@ type Encoder struct {
 	path     string
 	depth    int
 	base     *node // what the store holds at this path, nil if nothing
-	stored   map[string]*node
+	next     int   // where in base the next segment is looked for first
 	segments []*node
 }
 
@@ -72,38 +72,39 @@ func (e *Encoder) Bytes(b []byte) { e.w.Vec32(b) }
 
 // segment lists a segment; known is the node under which it was last stored. It returns the node it has now.
 func (e *Encoder) segment(name string, known *node, encode func(*Encoder)) *node {
-	path := e.path + "/" + name
-	if name == "" || len(name) > maxName || strings.Contains(name, "/") || len(path) > maxPath || e.depth == maxDepth {
-		panic(fmt.Sprintf("state: no name for a segment: %q at depth %d", path, e.depth))
+	if name == "" || len(name) > maxName || strings.Contains(name, "/") || len(e.path)+1+len(name) > maxPath || e.depth == maxDepth {
+		panic(fmt.Sprintf("state: no name for a segment: %q below %q", name, e.path))
 	}
-	sub := Encoder{save: e.save, path: path, depth: e.depth + 1, base: e.held(name)}
+	base := e.held(name)
+	if base != nil && base == known && e.save != nil {
+		e.segments = append(e.segments, base)
+		return base
+	}
+	sub := Encoder{save: e.save, path: e.path + "/" + name, depth: e.depth + 1, base: base}
+	encode(&sub)
 	if e.save == nil {
-		encode(&sub)
 		e.w.Vec16([]byte(name))
 		e.w.Vec32(sub.plain())
 		return nil
 	}
-	n := sub.base
-	if n == nil || n != known {
-		encode(&sub)
-		n = sub.finish(name)
-	}
+	n := sub.finish(name)
 	e.segments = append(e.segments, n)
 	return n
 }
 
-// held returns the node that the store holds for a segment of this piece.
+// held returns the node that the store holds for a segment of this piece. Segments mostly keep their order.
 func (e *Encoder) held(name string) *node {
 	if e.base == nil {
 		return nil
 	}
-	if e.stored == nil {
-		e.stored = make(map[string]*node, len(e.base.segments))
-		for _, n := range e.base.segments {
-			e.stored[n.name] = n
+	for i := range e.base.segments {
+		at := (e.next + i) % len(e.base.segments)
+		if e.base.segments[at].name == name {
+			e.next = at + 1
+			return e.base.segments[at]
 		}
 	}
-	return e.stored[name]
+	return nil
 }
 
 // finish returns the node for what was written: the one that is stored, if it says the same, or else a new one that is
