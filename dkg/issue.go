@@ -35,9 +35,9 @@ func (e Evals) Take(k Kind, admission []byte) (Evals, Share, error) {
 }
 
 // TakeAt is Take of an index below the cursor that was never handed out under this root: for somebody who was admitted
-// with it under an older one. It returns ErrIndex for any other.
+// with it under an older one. It returns ErrIndex for any other, and for one over the capacity.
 func (e Evals) TakeAt(i Index, k Kind, admission []byte) (Evals, Share, error) {
-	if e.mode == dealing && (i == 0 || i >= e.next || e.ledger.get(i).Status != Free) {
+	if e.mode == dealing && (i == 0 || i >= e.next || i > e.capacity || e.ledger.get(i).Status != Free) {
 		return e, Share{}, fmt.Errorf("%w: %d is not free below the cursor", ErrIndex, i)
 	}
 	return e.issue(i, k, admission)

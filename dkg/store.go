@@ -11,7 +11,7 @@ import (
 // version of the stored format of Evals.
 const version = 1
 
-// Encode implements state.Part. It writes 173 bytes, of which the coefficients are 112, and lists the ledger's blocks.
+// Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger.
 func (e Evals) Encode(w *state.Encoder) {
 	if e.mode < none || e.mode > readOnly {
 		panic("dkg: zero Evals cannot be stored; NoEvals says that there are none")

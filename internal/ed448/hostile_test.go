@@ -14,8 +14,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 )
 
-// The hostile table of scenario 13.
-
+// Scenario 13 of the specification.
 func TestG18PointsRefused(t *testing.T) {
 	for name, b := range ed448test.BadPoints(t) {
 		t.Run(name, func(t *testing.T) {
