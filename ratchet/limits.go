@@ -1,0 +1,70 @@
+package ratchet
+
+import "github.com/trefoil-im/trefoil/internal/ed448"
+
+// Every limit of the wire formats, refused before anything is allocated. They are part of the format: a message beyond
+// one of them is malformed at every member, so raising one needs a new version.
+const (
+	// MaxPlaintext is the longest plaintext of a message, in bytes. It keeps one message from costing every member more
+	// than a few packets; files belong beside the conversation, under a key that a message carries.
+	MaxPlaintext = 64 << 10
+
+	// MaxApplicationData is the longest application data of an introduction, in bytes: a name and the hash of a picture.
+	MaxApplicationData = 1 << 10
+
+	// maxIntroduction bounds an introduction, which rides in many messages. The longest honest one, with Ed448 and a
+	// hybrid inbox key, has about 3.1 KiB.
+	maxIntroduction = 4 << 10
+
+	// maxTicket bounds a ticket. 16 epochs of a busy space of 1,000 members, a roster of 64 KiB and some hundred
+	// introductions fit into half of it.
+	maxTicket = 1 << 20
+
+	// maxRekeyBody bounds the body of a rekey: a roster of 2^14 members fits into half of it.
+	maxRekeyBody = 4 << 20
+
+	// maxCommits is the greatest number of sealed commits in a message: what its one-byte count can say.
+	maxCommits = 255
+
+	// maxOwners bounds an owner list. An admission is tried with the keys of all owners, so this is also the number of
+	// verifications that a forged introduction can cost.
+	maxOwners = 16
+
+	// maxInlineRoster is the size up to which a roster lies inside a ticket. A longer one is a blob of its own.
+	maxInlineRoster = 64 << 10
+
+	// maxRoster bounds a roster: half of a rekey's body.
+	maxRoster = maxRekeyBody / 2
+
+	// maxTicketEpochs is the number of epochs in a ticket (§9).
+	maxTicketEpochs = 16
+
+	// minDepth is the smallest depth of the trees of a root: one block of indices, as tests use. Real spaces begin at 14.
+	minDepth = 4
+
+	// maxRevoked bounds the indices of a revoke statement, which rides in tickets: every share of a space of the default
+	// capacity.
+	maxRevoked = 10_000
+
+	// maxFrontier bounds the encoding of one tree in storage: 4,000 commits from one parent, each by another member.
+	maxFrontier = 16 << 20
+
+	// maxGrant bounds an invite, which has about 2 KiB in fact: it is a link.
+	maxGrant = 8 << 10
+
+	// maxRequest bounds what a request holds: an introduction and a ticket key.
+	maxRequest = maxIntroduction + 3<<10
+)
+
+// Sizes that follow from the primitives.
+const (
+	hashSize   = 64             // SHA-512
+	keySize    = 32             // symmetric keys, GGM nodes, ids
+	nonceSize  = 12             // AES-GCM, in front of the ciphertext
+	aeadExtra  = nonceSize + 16 // what sealing adds
+	commitSize = 4 + 2*ed448.PointSize + 32 + ed448.ScalarSize
+	headerSize = 4 + 4 + 16
+
+	sealedCommitSize = commitSize + aeadExtra // 234
+	sealedHeaderSize = headerSize + aeadExtra // 52
+)

@@ -1,0 +1,130 @@
+package ratchet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// rosterEntry is one member as a roster names it (§9).
+type rosterEntry struct {
+	index dkg.Index
+	key   PublicKey // signing key
+	inbox digest    // H(inbox key)
+}
+
+// roster lists members in ascending order of their indices. It is immutable.
+type roster struct{ entries []rosterEntry }
+
+// at returns where the entry of an index is or would be.
+func (r roster) at(i dkg.Index) (int, bool) {
+	return slices.BinarySearchFunc(r.entries, i, func(e rosterEntry, i dkg.Index) int { return cmp.Compare(e.index, i) })
+}
+
+// with returns the roster with an entry more, or in place of the one with the same index.
+func (r roster) with(e rosterEntry) roster {
+	at, ok := r.at(e.index)
+	next := append(make([]rosterEntry, 0, len(r.entries)+1), r.entries...)
+	if ok {
+		next[at] = e
+		return roster{next}
+	}
+	return roster{slices.Insert(next, at, e)}
+}
+
+// without returns the roster without the given indices.
+func (r roster) without(indices ...dkg.Index) roster {
+	return roster{slices.DeleteFunc(slices.Clone(r.entries), func(e rosterEntry) bool { return slices.Contains(indices, e.index) })}
+}
+
+// find returns the entry of an index.
+func (r roster) find(i dkg.Index) (rosterEntry, bool) {
+	at, ok := r.at(i)
+	if !ok {
+		return rosterEntry{}, false
+	}
+	return r.entries[at], true
+}
+
+// bitmap returns one bit for each index, index 0 first and most significant bit first, without zero bytes at the end.
+func (r roster) bitmap() []byte {
+	if len(r.entries) == 0 {
+		return []byte{}
+	}
+	b := make([]byte, r.entries[len(r.entries)-1].index/8+1)
+	for _, e := range r.entries {
+		b[e.index/8] |= 0x80 >> (e.index % 8)
+	}
+	return b
+}
+
+// encode returns the entries, one after the other: u32 index ‖ vec16 signing key ‖ H(inbox key).
+func (r roster) encode() []byte {
+	w := wire.NewWriter(len(r.entries) * (4 + 2 + maxPublicKey + hashSize))
+	for _, e := range r.entries {
+		w.U32(uint32(e.index))
+		writePublicKey(w, e.key)
+		w.Fixed(e.inbox[:])
+	}
+	return w.Bytes()
+}
+
+// digest returns H(encode()).
+func (r roster) digest() digest { return hash(r.encode()) }
+
+// parseRoster reads a roster of a root of the given depth, which has at least one member.
+func parseRoster(b []byte, depth int) (roster, error) {
+	if len(b) > maxRoster {
+		return roster{}, fmt.Errorf("%w: a roster is longer than its limit", wire.ErrMalformed)
+	}
+	var out roster
+	r := wire.NewReader(b)
+	for r.Len() > 0 {
+		e := rosterEntry{index: readIndex(r, depth), key: readPublicKey(r)}
+		r.Into(e.inbox[:])
+		if n := len(out.entries); n > 0 && (out.entries[n-1].index >= e.index || out.entries[0].key.scheme != e.key.scheme) {
+			r.Fail("order of a roster")
+		}
+		out.entries = append(out.entries, e)
+	}
+	if len(out.entries) == 0 {
+		r.Fail("an empty roster")
+	}
+	if err := r.Done(); err != nil {
+		return roster{}, err
+	}
+	return out, nil
+}
+
+// rosterAddress is where the blob of a long roster lies.
+func rosterAddress(d digest) (address [16]byte) {
+	h := hash([]byte(hashRoster), d[:])
+	copy(address[:], h[:])
+	return address
+}
+
+// sealRoster and openRoster are the blob of a roster over 64 KiB under a key of 32 bytes; open checks the digest.
+func sealRoster(space state.ID, key secret.Bytes, r roster) []byte {
+	return newSealer(key).seal(nil, r.encode(), rosterAAD(space))
+}
+
+func openRoster(space state.ID, key secret.Bytes, want digest, depth int, blob []byte) (roster, error) {
+	if len(blob) > maxRoster+aeadExtra {
+		return roster{}, fmt.Errorf("%w: a roster is longer than its limit", wire.ErrMalformed)
+	}
+	plain, err := newSealer(key).open(nil, blob, rosterAAD(space))
+	if err != nil {
+		return roster{}, err
+	}
+	if hash(plain) != want {
+		return roster{}, fmt.Errorf("%w: digest of a roster", errInvalid)
+	}
+	return parseRoster(plain, depth)
+}
+
+func rosterAAD(space state.ID) []byte { return append([]byte(hashRoster), space[:]...) }

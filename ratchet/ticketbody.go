@@ -1,0 +1,328 @@
+package ratchet
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// ticketEpoch is what a ticket says of one epoch.
+type ticketEpoch struct {
+	id         epochID
+	parent     epochID // zero for a genesis
+	generation uint64
+	commit     []byte       // that made it of its parent, 206 bytes; empty for a root
+	commitKey  secret.Bytes // 32 bytes
+	tree       commitTree   // as punctured by the issuer
+}
+
+// ticketBody is what a ticket holds (§9). It is secret.
+type ticketBody struct {
+	issuer        dkg.Index
+	notice        notice
+	common        common
+	template      template
+	roster        roster       // of the roster statement, or of the common if there is none
+	rosterKey     secret.Bytes // if set, 32 bytes: the roster lies in a blob under this key instead
+	revoke        []byte       // newest revoke statement as control plaintext, empty if none
+	rosterSigned  []byte       // newest roster statement likewise
+	introductions [][]byte     // accepted since that roster
+	share         dkg.Share    // zero, but from an owner to whom a dead link was shown
+	admission     []byte       // new admission with a share, if any
+	epochs        []ticketEpoch
+	signature     []byte // of the issuer
+}
+
+// bodyTicket is the first byte of a body; a refusal has 0.
+const bodyTicket = 1
+
+// Forms of the roster in a body.
+const (
+	rosterInline = 0
+	rosterBlob   = 1
+)
+
+// body returns what is signed after space, H(request) and index: u8(1) ‖ u32 issuer ‖ vec32 notice ‖ common ‖
+// vec16 template ‖ (u8(0) ‖ vec32 roster, or u8(1) ‖ key) ‖ vec16 revoke ‖ vec16 roster statement ‖ u32 number of
+// introductions ‖ each vec16 ‖ u8 has share ‖ [scalar ‖ vec8 admission] ‖ u8 number of epochs ‖ each.
+func (b ticketBody) body() []byte {
+	w := wire.NewWriter(16 << 10)
+	w.U8(bodyTicket)
+	w.U32(uint32(b.issuer))
+	w.Vec32(b.notice.encode())
+	w.Fixed(b.common.encode())
+	w.Vec16(b.template.encode().Expose())
+	if b.rosterKey.IsZero() {
+		w.U8(rosterInline)
+		w.Vec32(b.roster.encode())
+	} else {
+		w.U8(rosterBlob)
+		w.Fixed(b.rosterKey.Expose())
+	}
+	w.Vec16(b.revoke)
+	w.Vec16(b.rosterSigned)
+	w.U32(uint32(len(b.introductions)))
+	for _, in := range b.introductions {
+		w.Vec16(in)
+	}
+	w.Bool(b.share.Index() != 0)
+	if b.share.Index() != 0 {
+		w.Fixed(b.share.Bytes().Expose())
+		w.Vec8(b.admission)
+	}
+	w.U8(uint8(len(b.epochs)))
+	for _, e := range b.epochs {
+		e.write(w)
+	}
+	return w.Bytes()
+}
+
+// encode returns body ‖ vec16 signature.
+func (b ticketBody) encode() []byte {
+	w := wire.NewWriter(2 + maxSignature)
+	w.Vec16(b.signature)
+	return append(b.body(), w.Bytes()...)
+}
+
+// write is the codec of an epoch: id ‖ parent ‖ u64 generation ‖ vec8 commit ‖ commit key ‖ vec32 commit tree.
+func (e ticketEpoch) write(w *wire.Writer) {
+	w.Fixed(e.id[:])
+	w.Fixed(e.parent[:])
+	w.U64(e.generation)
+	w.Vec8(e.commit)
+	w.Fixed(e.commitKey.Expose())
+	w.Vec32(e.tree.encode())
+}
+
+func readTicketEpoch(r *wire.Reader, depth int) (e ticketEpoch) {
+	r.Into(e.id[:])
+	r.Into(e.parent[:])
+	e.generation = r.U64()
+	e.commit = r.Vec8(commitSize)
+	e.commitKey = secret.Own(r.Fixed(keySize))
+	e.tree = readNested(r, r.Vec32(maxTicket), func(b []byte) (commitTree, error) { return decodeCommitTree(b, depth) })
+	// A root, and nothing else, is of generation 0 and was made by no commit.
+	if n := len(e.commit); n != 0 && n != commitSize || (n == 0) != (e.generation == 0) {
+		r.Fail("epoch of a ticket")
+	}
+	return e
+}
+
+// parseTicketBody reads a body. It verifies nothing.
+func parseTicketBody(plain []byte) (b ticketBody, err error) {
+	if len(plain) > maxTicket {
+		return ticketBody{}, fmt.Errorf("%w: a ticket is longer than its limit", wire.ErrMalformed)
+	}
+	r := wire.NewReader(plain)
+	if r.U8() != bodyTicket {
+		r.Fail("body of a ticket")
+	}
+	b.issuer = dkg.Index(r.U32())
+	b.notice = readNested(r, r.Vec32(maxNotice), parseNotice)
+	b.common = readCommon(r)
+	depth := b.common.depth
+	b.template = readNested(r, r.Vec16(maxTemplate), parseTemplate)
+	switch r.U8() {
+	case rosterInline:
+		b.roster = readNested(r, r.Vec32(maxInlineRoster), func(b []byte) (roster, error) { return parseRoster(b, depth) })
+	case rosterBlob:
+		b.rosterKey = secret.Own(r.Fixed(keySize))
+	default:
+		r.Fail("form of a roster")
+	}
+	b.revoke = r.Vec16(maxControl)
+	b.rosterSigned = r.Vec16(maxControl)
+	b.introductions = make([][]byte, r.Count(maxTicket/2, 2))
+	for i := range b.introductions {
+		b.introductions[i] = r.Vec16(maxIntroduction)
+	}
+	if r.Bool() {
+		b.share = readNested(r, r.Fixed(dkg.ShareSize), dkg.ParseShare)
+		b.admission = r.Vec8(maxAdmission)
+	}
+	n := int(r.U8())
+	if n == 0 || n > maxTicketEpochs {
+		r.Fail("number of epochs")
+	}
+	for i := 0; i < n && r.Err() == nil; i++ {
+		b.epochs = append(b.epochs, readTicketEpoch(r, depth))
+	}
+	b.signature = r.Vec16(maxSignature)
+	if r.Err() == nil && checkIndex(b.issuer, depth) != nil {
+		r.Fail("issuer of a ticket")
+	}
+	if err = r.Done(); err != nil {
+		return ticketBody{}, err
+	}
+	return b, nil
+}
+
+// withRoster returns the body with the roster out of the blob to which it refers, and reports errNotOpened or errInvalid
+// for another one.
+func (b ticketBody) withRoster(blob []byte) (ticketBody, error) {
+	want, err := b.rosterDigest()
+	if err != nil {
+		return b, err
+	}
+	r, err := openRoster(b.common.space, b.rosterKey, want, b.common.depth, blob)
+	if err != nil {
+		return b, err
+	}
+	b.roster = r
+	return b, nil
+}
+
+// rosterDigest returns the digest of the roster that belongs into the ticket; its blob lies at rosterAddress of it.
+func (b ticketBody) rosterDigest() (digest, error) {
+	if len(b.rosterSigned) == 0 {
+		return b.common.roster, nil
+	}
+	c, err := parseControl(b.rosterSigned)
+	if err == nil && c.kind != controlRoster {
+		err = fmt.Errorf("%w: roster statement", errInvalid)
+	}
+	if err != nil {
+		return digest{}, err
+	}
+	return c.roster.digest, nil
+}
+
+// verified is what a ticket proved.
+type verified struct {
+	introductions []introduction   // in the order of the ticket
+	roster        roster           // in force: the signed one and the introductions
+	revoke        *revokeStatement // nil if there is none
+	rosterSigned  *rosterStatement // likewise
+}
+
+// verify checks what needs no state, so that nobody but a member can answer and no server can make up a space: owner list,
+// notice, root id, digests of template and roster, epochs, statements, the introductions' admissions, a share and its
+// admission, that the issuer is a member, and last the issuer's signature over the answer to this request of index j. A
+// roster that lies in a blob is put in with withRoster first.
+func (b ticketBody) verify(o origin, request digest, j dkg.Index) (verified, error) {
+	space := o.space()
+	if err := b.notice.verify(o); err != nil {
+		return verified{}, err
+	}
+	if err := b.notice.covers(space, b.common, b.template); err != nil {
+		return verified{}, err
+	}
+	revoke, signed, err := b.verifyStatements(space)
+	if err != nil {
+		return verified{}, err
+	}
+	if err := b.notice.lists(b.common, b.roster, signed); err != nil {
+		return verified{}, err
+	}
+	if err := b.verifyEpochs(space); err != nil {
+		return verified{}, err
+	}
+	if err := b.verifyShare(space, j); err != nil {
+		return verified{}, err
+	}
+	v, err := b.verifyIntroductions(space)
+	if err != nil {
+		return verified{}, err
+	}
+	v.revoke, v.rosterSigned = revoke, signed
+	issuer, ok := v.roster.find(b.issuer)
+	if !ok {
+		return verified{}, fmt.Errorf("%w: ticket by no member", errInvalid)
+	}
+	return v, issuer.key.verify(b.signature, signTicket, space[:], request[:], u32(uint32(j)), b.body())
+}
+
+// verifyEpochs checks that every epoch's id is what its commit makes of its parent, or the root's, and that none is there
+// twice. The first is the one that the issuer prefers.
+func (b ticketBody) verifyEpochs(space state.ID) error {
+	seen := make(map[epochID]bool, len(b.epochs))
+	for _, e := range b.epochs {
+		if seen[e.id] {
+			return fmt.Errorf("%w: epoch twice in a ticket", errInvalid)
+		}
+		seen[e.id] = true
+		if len(e.commit) == 0 {
+			if e.id != b.notice.root || e.parent != b.common.parent {
+				return fmt.Errorf("%w: root of a ticket", errInvalid)
+			}
+			continue
+		}
+		c := commit(e.commit)
+		if e.id != c.child(space, e.parent) || checkIndex(c.index(), b.common.depth) != nil {
+			return fmt.Errorf("%w: epoch of a ticket", errInvalid)
+		}
+	}
+	return nil
+}
+
+// verifyStatements checks the statements that ride in the ticket and returns them, nil for one that is not there.
+func (b ticketBody) verifyStatements(space state.ID) (*revokeStatement, *rosterStatement, error) {
+	revoke, err := b.verifyStatement(space, b.revoke, controlRevoke)
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err := b.verifyStatement(space, b.rosterSigned, controlRoster)
+	if err != nil {
+		return nil, nil, err
+	}
+	return revoke.revoke, signed.roster, nil
+}
+
+func (b ticketBody) verifyStatement(space state.ID, raw []byte, kind controlKind) (control, error) {
+	if len(raw) == 0 {
+		return control{}, nil
+	}
+	c, err := parseControl(raw)
+	if err != nil {
+		return control{}, err
+	}
+	if c.kind != kind || c.root() != b.notice.root {
+		return control{}, fmt.Errorf("%w: statement of another root", errInvalid)
+	}
+	return c, c.verifyOwner(space, b.notice.owners)
+}
+
+// verifyShare checks a share that an owner gave, and its admission.
+func (b ticketBody) verifyShare(space state.ID, j dkg.Index) error {
+	if b.share.Index() == 0 {
+		return nil
+	}
+	if b.share.Index() != j || checkIndex(j, b.common.depth) != nil || b.common.public.Verify(b.share) != nil {
+		return fmt.Errorf("%w: share of a ticket", errInvalid)
+	}
+	if len(b.admission) == 0 {
+		return nil
+	}
+	a, err := parseAdmission(b.admission)
+	if err != nil {
+		return err
+	}
+	return verifyAdmission(b.notice.owners, space, b.notice.root, j, a.key.public, a.owner)
+}
+
+// verifyIntroductions checks the introductions and adds them to the roster. Inbox keys are not tried: whoever made the
+// ticket did, and an owner does so again before it boxes anything.
+func (b ticketBody) verifyIntroductions(space state.ID) (verified, error) {
+	v := verified{roster: b.roster}
+	for _, raw := range b.introductions {
+		in, err := parseIntroduction(raw)
+		if err != nil {
+			return verified{}, err
+		}
+		if in.root != b.notice.root || checkIndex(in.index, b.common.depth) != nil {
+			return verified{}, fmt.Errorf("%w: introduction of another root", errInvalid)
+		}
+		if _, ok := v.roster.find(in.index); ok {
+			return verified{}, fmt.Errorf("%w: index introduced twice", errInvalid)
+		}
+		if err := in.verifySignatures(space, b.notice.owners, b.template.policy); err != nil {
+			return verified{}, err
+		}
+		v.introductions = append(v.introductions, in)
+		v.roster = v.roster.with(in.entry())
+	}
+	return v, nil
+}
