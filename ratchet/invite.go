@@ -79,7 +79,11 @@ const grantVersion = frameVersion
 func newGrant(owner signingKey, g Grant) (Grant, error) {
 	space := g.Space()
 	g.owner = owner.public
-	g.admission = newAdmission(owner, space, g.root, g.share.Index())
+	if g.admission.key.isZero() {
+		g.admission = newAdmission(owner, space, g.root, g.share.Index())
+	} else {
+		g.admission.owner = owner.sign(signAdmission, admissionParts(space, g.root, g.share.Index(), g.admission.key.public)...)
+	}
 	g.signature = owner.sign(signInvite, space[:], g.body())
 	if err := g.verify(); err != nil {
 		return Grant{}, err
