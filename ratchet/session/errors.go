@@ -40,3 +40,6 @@ func malformed(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
+
+// errAhead is the ErrNotYet of a message of a known chain. It becomes readable when the chain moves on.
+var errAhead = fmt.Errorf("%w: too far ahead", ErrNotYet)

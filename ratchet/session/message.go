@@ -89,7 +89,7 @@ func ParseMessage(in []byte) (m Message, err error) {
 }
 
 // maxBody is the size of the largest encrypted body: the plaintext, what a session puts before it, and the tag.
-const maxBody = MaxPlaintext + 128 + tagSize
+const maxBody = MaxPlaintext + contentOverhead + tagSize
 
 // protocolDoubleRatchet is the deployed peer's number for this protocol.
 const protocolDoubleRatchet = 512

@@ -228,7 +228,7 @@ func (r Ratchet) readTurn(m Message, h header) (Ratchet, []byte, error) {
 // were passed over.
 func read(c chain, m Message, h header) (chain, []skippedKey, []byte, error) {
 	if h.n-c.n > MaxSkip {
-		return c, nil, nil, fmt.Errorf("%w: too far ahead", ErrNotYet)
+		return c, nil, nil, errAhead
 	}
 	c, passed := c.skipTo(h.n, MaxSkip)
 	c, keys := c.step()
