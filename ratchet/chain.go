@@ -1,0 +1,222 @@
+package ratchet
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Limits of sender chains (§7). A sender can make others derive and keep this much, per epoch, and no more.
+const (
+	// maxSkip is how many messages of a chain one message may leave out: two steps of HMAC each, about a millisecond.
+	maxSkip = 2_000
+	// maxSkipped is how many keys of messages left out are held per chain, 36 bytes each.
+	maxSkipped = 2_000
+	// seenWindow is for how many numbers read last a chain remembers what was read.
+	seenWindow = 8
+)
+
+// chain is the message ratchet of one sender in one epoch. It is immutable.
+type chain struct {
+	index   dkg.Index
+	next    uint32       // number of the next message
+	key     secret.Bytes // chain key at next
+	floor   uint32       // below it no key is held; it was read or dropped
+	skipped []skippedKey // ascending, all from floor up and below next
+	seen    []seenNumber // what was read last, newest last
+}
+
+type skippedKey struct {
+	n   uint32
+	key secret.Bytes
+}
+
+// mark is a short hash of a headerCT. It tells a duplicate from another message of the same number; nothing rests on it.
+type mark [8]byte
+
+func markOf(headerCT []byte) mark {
+	h := hash(headerCT)
+	return mark(h[:8])
+}
+
+type seenNumber struct {
+	n    uint32
+	mark mark
+}
+
+// take returns the key of message n and the chain after it was read. Skipped numbers in between get a key of their own,
+// found only by their own header.
+func (c chain) take(n uint32, m mark) (next chain, key secret.Bytes, err error) {
+	switch {
+	case n < c.next:
+		i, ok := slices.BinarySearchFunc(c.skipped, n, func(s skippedKey, n uint32) int { return cmp.Compare(s.n, n) })
+		if !ok {
+			return c, secret.Bytes{}, c.missing(n, m)
+		}
+		key = c.skipped[i].key
+		c.skipped = slices.Delete(slices.Clone(c.skipped), i, i+1)
+	case n-c.next > maxSkip || n == ^uint32(0):
+		return c, secret.Bytes{}, ErrLimit
+	default:
+		if n > c.next {
+			c.skipped = append(make([]skippedKey, 0, len(c.skipped)+int(n-c.next)), c.skipped...)
+		}
+		for ; c.next < n; c.next++ {
+			c.key, key = step(c.key)
+			c.skipped = append(c.skipped, skippedKey{c.next, key})
+		}
+		c.key, key = step(c.key)
+		c.next = n + 1
+		if over := len(c.skipped) - maxSkipped; over > 0 {
+			c.floor = c.skipped[over-1].n + 1
+			c.skipped = slices.Clone(c.skipped[over:])
+		}
+	}
+	c.seen = append(make([]seenNumber, 0, seenWindow+1), c.seen...)
+	c.seen = append(c.seen, seenNumber{n, m})
+	if len(c.seen) > seenWindow {
+		c.seen = c.seen[1:]
+	}
+	return c, key, nil
+}
+
+// missing says why there is no key for a number below next.
+func (c chain) missing(n uint32, m mark) error {
+	for _, s := range c.seen {
+		if s.n != n {
+			continue
+		}
+		if s.mark == m {
+			return ErrDuplicate
+		}
+		return ErrSenderRolledBack
+	}
+	if n < c.floor {
+		return ErrExpired
+	}
+	return ErrDuplicate
+}
+
+// encode writes the chain.
+func (c chain) encode(e *state.Encoder) {
+	e.Uint32(uint32(c.index))
+	e.Uint32(c.next)
+	e.Fixed(c.key.Expose())
+	e.Uint32(c.floor)
+	e.Uint32(uint32(len(c.skipped)))
+	for _, s := range c.skipped {
+		e.Uint32(s.n)
+		e.Fixed(s.key.Expose())
+	}
+	e.Uint8(uint8(len(c.seen)))
+	for _, s := range c.seen {
+		e.Uint32(s.n)
+		e.Fixed(s.mark[:])
+	}
+}
+
+// decodeChain reads what encode wrote.
+func decodeChain(d *state.Decoder) (c chain, err error) {
+	c.index = dkg.Index(d.Uint32())
+	c.next = d.Uint32()
+	c.key = secret.Own(d.Fixed(keySize))
+	c.floor = d.Uint32()
+	c.skipped = make([]skippedKey, d.Count(maxSkipped, 4+keySize))
+	last := int64(c.floor) - 1
+	for i := range c.skipped {
+		s := skippedKey{d.Uint32(), secret.Own(d.Fixed(keySize))}
+		if int64(s.n) <= last || s.n >= c.next {
+			return chain{}, errDisorder
+		}
+		last = int64(s.n)
+		c.skipped[i] = s
+	}
+	n := d.Uint8()
+	if n > seenWindow {
+		return chain{}, errDisorder
+	}
+	for range n {
+		s := seenNumber{n: d.Uint32()}
+		d.Into(s.mark[:])
+		c.seen = append(c.seen, s)
+	}
+	return c, d.Err()
+}
+
+// chainBlock holds the chains of 16 neighbouring members, and the part of the sender tree below which the others of them
+// begin. Because a leaf of the whole tree is a leaf of that part, the tree itself changes only once per block.
+type chainBlock struct {
+	no     uint32
+	tree   frontier
+	chains []chain // ascending
+}
+
+// blockPath is the path of member i below the root of its block's tree.
+func blockPath(i dkg.Index) []byte { return []byte{byte(i << (8 - indexBlock))} }
+
+func blockOf(i dkg.Index) uint32 { return uint32(i) >> indexBlock }
+
+func (b chainBlock) find(i dkg.Index) (int, bool) {
+	return slices.BinarySearchFunc(b.chains, i, func(c chain, i dkg.Index) int { return cmp.Compare(c.index, i) })
+}
+
+// chain returns the chain of member i and the block that holds it. It begins with the first message.
+func (b chainBlock) chain(i dkg.Index) (chain, chainBlock, error) {
+	at, ok := b.find(i)
+	if ok {
+		return b.chains[at], b, nil
+	}
+	key, tree, err := b.tree.eval(blockPath(i))
+	if err != nil {
+		return chain{}, b, ErrExpired
+	}
+	c := chain{index: i, key: key}
+	b.tree, b.chains = tree, slices.Insert(slices.Clone(b.chains), at, c)
+	return c, b, nil
+}
+
+// with returns the block with c in place of the chain of the same member.
+func (b chainBlock) with(c chain) chainBlock {
+	at, _ := b.find(c.index)
+	b.chains = slices.Clone(b.chains)
+	b.chains[at] = c
+	return b
+}
+
+func (b chainBlock) key() rowKey { return rowKey{block: b.no} }
+
+// Encode implements state.Piece.
+func (b chainBlock) Encode(e *state.Encoder) {
+	e.Uint32(b.no)
+	e.Bytes(b.tree.encode())
+	e.Uint32(uint32(len(b.chains)))
+	for _, c := range b.chains {
+		c.encode(e)
+	}
+}
+
+// Decode implements state.Piece.
+func (chainBlock) Decode(d *state.Decoder) (b chainBlock, err error) {
+	b.no = d.Uint32()
+	if b.tree, err = decodeFrontier(d.Bytes(maxFrontier), indexBlock); err != nil {
+		return chainBlock{}, err
+	}
+	for range d.Count(1<<indexBlock, 1) {
+		c, err := decodeChain(d)
+		if err != nil {
+			return chainBlock{}, err
+		}
+		if n := len(b.chains); n > 0 && b.chains[n-1].index >= c.index || blockOf(c.index) != b.no {
+			return chainBlock{}, errDisorder
+		}
+		b.chains = append(b.chains, c)
+	}
+	if len(b.chains) == 0 {
+		return chainBlock{}, wire.ErrMalformed
+	}
+	return b, d.Err()
+}

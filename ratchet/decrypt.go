@@ -1,0 +1,290 @@
+package ratchet
+
+import (
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+)
+
+// Decrypt reads a message (§7). Its error is one of the outcomes of this package, whose verdict says what becomes of the
+// envelope: after one of Retain the caller calls Hold and keeps the envelope, to try it again when something new was
+// learned. With an error the space that comes back is the one passed in; Message.Events is set all the same.
+func Decrypt(s Space, now time.Time, e Envelope) (Space, Message, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, Message{}, err
+	}
+	m, err := w.read(e)
+	if err != nil {
+		return s, Message{Events: w.events}, err
+	}
+	m.Events, m.learned = w.events, w.learned
+	return w.space(), m, nil
+}
+
+func (w *work) read(e Envelope) (Message, error) {
+	if e.IsZero() {
+		return Message{}, ErrMalformed
+	}
+	held, retained := w.st.headers.get(byID(headerID(e.header)))
+	x, h, err := w.find(e, held, retained)
+	if err != nil {
+		return Message{}, err
+	}
+	if x.birth != nil {
+		return w.readIn(x, h, e, nil)
+	}
+	if path, h, err := w.search(e, retained); err != nil {
+		return Message{}, err
+	} else if path != nil {
+		return w.readIn(path[len(path)-1], h, e, path)
+	}
+	return Message{}, w.unknown(held, retained)
+}
+
+// find returns the epoch held whose header key opens the envelope, none if that is none.
+func (w *work) find(e Envelope, held heldHeader, retained bool) (epoch, header, error) {
+	candidates := w.st.quick(held, retained)
+	for _, x := range candidates {
+		if h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header); err == nil {
+			return x, h, nil
+		} else if !errors.Is(err, errNotOpened) {
+			return epoch{}, header{}, ErrMalformed
+		}
+	}
+	if retained {
+		return epoch{}, header{}, nil
+	}
+	for _, x := range w.st.candidates() {
+		if h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header); err == nil {
+			return x, h, nil
+		} else if !errors.Is(err, errNotOpened) {
+			return epoch{}, header{}, ErrMalformed
+		}
+	}
+	return epoch{}, header{}, nil
+}
+
+// quick returns the epoch that is known to open a retained message, or else the one that most likely opens a new one.
+func (s State) quick(held heldHeader, retained bool) []epoch {
+	id := s.preferred
+	if retained {
+		id = held.epoch
+	}
+	if x, ok := s.epoch(id); ok && x.readable() {
+		return []epoch{x}
+	}
+	return nil
+}
+
+// unknown says what becomes of a message that nothing opens.
+func (w *work) unknown(held heldHeader, retained bool) error {
+	d := w.self()
+	if retained {
+		entered := w.st.wait.entered
+		if d.firstSent != 0 && held.arrived < d.firstSent && entered != 0 && w.now-entered > milliseconds(beforeJoin) {
+			return ErrBeforeJoin
+		}
+		if w.now-held.arrived > milliseconds(heldFor) {
+			return ErrExpired
+		}
+	}
+	return ErrUnknownEpoch
+}
+
+// beforeJoin is how long after a ticket a message from before the first envelope is given up (§7).
+const beforeJoin = 24 * time.Hour
+
+// readIn reads a message whose header x opens. Path is how x is reached from an epoch held, nil if x is held itself.
+func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, error) {
+	own := h.index == w.self().index
+	c, x, err := x.chain(h.index)
+	if err != nil {
+		return Message{}, err
+	}
+	next, key, err := c.take(h.number, markOf(e.header[:]))
+	if err != nil {
+		return Message{}, w.notTaken(err, own)
+	}
+	body, err := e.open(w.st.space, x.id, key)
+	if errors.Is(err, errNotOpened) {
+		return Message{}, ErrForged
+	} else if err != nil {
+		return Message{}, ErrMalformed
+	}
+	r, t, err := w.rootOf(x, path)
+	if err != nil {
+		return Message{}, err
+	}
+	sender, introduced, err := w.senderOf(r, t, h.index, body)
+	if err != nil {
+		return Message{}, err
+	}
+	m := Message{
+		Sender: h.index, SenderKey: sender.signingKey(), Own: own,
+		Epoch: x.id, Number: h.number, Plaintext: body.plaintext,
+	}
+	switch {
+	case body.signature != nil:
+		if body.verify(m.SenderKey, w.st.space, x.id, h, e.bound) != nil {
+			return Message{}, ErrForged
+		}
+		m.Verified = true
+	case !t.template.policy.Repudiable:
+		return Message{}, ErrForged
+	}
+	if w.st.phase == Joining {
+		return Message{}, ErrUnknownEpoch
+	}
+
+	// From here on it is authenticated: the next value is built.
+	charged := h.index
+	if !m.Verified {
+		charged = 0
+	}
+	if err := w.keepPath(path, charged); err != nil {
+		return Message{}, err
+	}
+	x = x.withChain(next)
+	x.seen++
+	if path != nil {
+		last, ok := w.st.epoch(x.id)
+		if !ok {
+			return Message{}, ErrLimit // there are too many epochs, and this one brought most of them
+		}
+		x.birth, x.touched, x.parts.birth = last.birth, last.touched, last.parts.birth
+	}
+	w.put(x)
+	if introduced {
+		w.introduce(r, sender)
+	}
+	w.heard(x, e, m)
+	if m.Verified {
+		w.apply(x, t, body, &m)
+	} else if body.control {
+		m.Plaintext = nil
+	}
+	return m, nil
+}
+
+// notTaken says what becomes of a message for which its chain has no key.
+func (w *work) notTaken(err error, own bool) error {
+	if !own {
+		return err
+	}
+	if errors.Is(err, ErrSenderRolledBack) {
+		w.emit(Conflict{w.self().index, true})
+		return err
+	}
+	if errors.Is(err, ErrLimit) {
+		return err
+	}
+	return ErrOwn
+}
+
+// rootOf returns root and terms of an epoch.
+func (w *work) rootOf(x epoch, path []epoch) (root, terms, error) {
+	r, ok := w.st.root(x.root)
+	t, okay := w.tp.terms(x.root)
+	if !ok || !okay {
+		return root{}, terms{}, ErrUnknownEpoch
+	}
+	return r, t, nil
+}
+
+// senderOf returns the member with this index, and whether the message itself introduces it.
+func (w *work) senderOf(r root, t terms, i dkg.Index, c content) (member, bool, error) {
+	m, known := r.members.get(byIndex(uint32(i)))
+	if c.introduction == nil {
+		if !known {
+			return member{}, false, ErrUnknownSender
+		}
+		return m, false, nil
+	}
+	in, err := parseIntroduction(c.introduction)
+	if err != nil {
+		return member{}, false, ErrMalformed
+	}
+	if in.index != i || in.root != r.id {
+		return member{}, false, ErrForged
+	}
+	if known {
+		if in.key != m.signingKey() {
+			w.emit(Conflict{i, i == w.self().index})
+			return member{}, false, ErrForged
+		}
+		return m, false, nil
+	}
+	if c.signature == nil {
+		return member{}, false, ErrForged // whoever introduces itself signs
+	}
+	m, err = w.admissible(r, t, in)
+	return m, err == nil, err
+}
+
+// heard keeps the books after a message in x was read.
+func (w *work) heard(x epoch, e Envelope, m Message) {
+	if id := headerID(e.header); w.st.headers.has(byID(id)) {
+		w.st.headers = w.st.headers.drop(byID(id))
+		w.st.wait.stage, w.st.wait.sends = 0, 0
+	}
+	d := w.self()
+	if m.Own {
+		w.emit(Conflict{d.index, true})
+		w.st.commit = true
+	}
+	if d.request.isOpen() && d.request.opened != 0 && !m.Own && m.Sender != d.request.issuer {
+		d.request = request{}
+		w.setSelf(d)
+	}
+	w.caughtUp(e)
+	if !m.Own {
+		w.lags(x)
+	}
+}
+
+// apply does what a verified message says beside its plaintext. Nothing here makes the message unread: what is refused is
+// told.
+func (w *work) apply(x epoch, t terms, c content, m *Message) {
+	r, _ := w.st.root(x.root)
+	sender, _ := r.members.get(byIndex(uint32(m.Sender)))
+	changed := false
+	if c.answers && c.answered+1 > sender.answered {
+		sender.answered, changed = c.answered+1, true
+	}
+	if c.keyUpdate != nil {
+		switch next, err := w.keyUpdate(x, t, sender, c.keyUpdate); {
+		case err != nil:
+			w.emit(StatementRefused{m.Sender, err})
+		case next.inboxCounter != sender.inboxCounter:
+			sender, changed = next, true
+		}
+	}
+	if changed {
+		r.members = r.members.put(sender)
+		w.setRoot(r)
+	}
+	if c.control {
+		m.Plaintext = nil
+		if err := w.control(m.Sender, c.plaintext); err != nil {
+			w.emit(StatementRefused{m.Sender, err})
+		}
+	}
+}
+
+// keyUpdate returns the member with the inbox key of an update, or as it was if it has a newer one.
+func (w *work) keyUpdate(x epoch, t terms, m member, raw []byte) (member, error) {
+	u, err := parseKeyUpdate(raw)
+	if err != nil {
+		return m, ErrMalformed
+	}
+	if u.counter <= m.inboxCounter {
+		return m, nil
+	}
+	if _, err := u.verify(w.st.space, x.id, t.template.public, m.index, t.template.policy); err != nil {
+		return m, ErrForged
+	}
+	m.inboxKey, m.inboxCounter = u.inbox, u.counter
+	return m, nil
+}

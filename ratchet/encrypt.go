@@ -1,0 +1,211 @@
+package ratchet
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+)
+
+// When a member commits (§5).
+const (
+	commitAfter  = 128                // messages seen in the preferred epoch, plus jitter
+	commitEvery  = 24 * time.Hour     // age of the preferred epoch, plus jitter minutes
+	commitOwn    = 7 * 24 * time.Hour // since the last own commit, plus jitter minutes
+	commitRoster = 200                // members beyond which commitOwn grows with the roster
+	maxJitter    = 872
+	minJitter    = 64
+	clockSlack   = time.Hour          // how far a clock may be set back without a commit
+	updateEvery  = 7 * 24 * time.Hour // a fresh inbox key, at the next own commit
+	updateSends  = 4                  // messages that carry it
+	introduceFor = 7 * 24 * time.Hour // an introduction rides in the first message of every epoch
+)
+
+// Encrypt seals a message to all members, at most 64 KiB; an empty one keeps the space going. It makes a commit if one is
+// due. The space that comes back must be durable before the envelope leaves. It returns ErrTooLong, ErrRemoved for a
+// removed member, and ErrPhase for one that is still joining or left, or that has to wait for a ticket.
+func Encrypt(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) {
+	return encrypt(s, now, outgoing{plaintext: plaintext, signed: true})
+}
+
+// EncryptUnsigned is Encrypt of a message that its sender can deny: any member could have written it. It returns ErrPolicy
+// unless the space's policy is Repudiable. Messages in which the sender has to say something of itself are signed.
+func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) {
+	return encrypt(s, now, outgoing{plaintext: plaintext})
+}
+
+// outgoing is a message to be sent.
+type outgoing struct {
+	plaintext []byte
+	control   bool
+	signed    bool
+}
+
+func encrypt(s Space, now time.Time, out outgoing) (Space, Envelope, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, Envelope{}, err
+	}
+	e, err := w.send(out)
+	if err != nil {
+		return s, Envelope{}, err
+	}
+	return w.space(), e, nil
+}
+
+func (w *work) send(out outgoing) (Envelope, error) {
+	if err := w.canSend(); err != nil {
+		return Envelope{}, err
+	}
+	if len(out.plaintext) > MaxPlaintext {
+		return Envelope{}, ErrTooLong
+	}
+	_, _, t, _ := w.preferred()
+	if !out.signed && !t.template.policy.Repudiable {
+		return Envelope{}, ErrPolicy
+	}
+	w.st.ask = w.st.ask || w.outran()
+	w.st.restored = false
+	if w.commitDue() {
+		w.makeCommit()
+	}
+	e, _, _, _ := w.preferred()
+	if !e.readable() {
+		return Envelope{}, ErrPhase // it came with a ticket, and nothing was committed from it
+	}
+	d := w.self()
+	c, e, err := e.chain(d.index)
+	if err != nil {
+		return Envelope{}, ErrPhase
+	}
+	h := header{d.index, c.next}
+	sealed := h.seal(e.header, w.st.space, e.id)
+	fresh := h.number == 0 && e.maker() == d.index
+	env := newEnvelope(sealed, w.cargo(e, h.number, fresh))
+	next, key, err := c.take(h.number, markOf(sealed[:]))
+	if err != nil {
+		return Envelope{}, ErrPhase
+	}
+	body := w.say(e, h, out)
+	if out.signed || body.introduction != nil || body.keyUpdate != nil || body.answers || body.control {
+		body = body.sign(d.signing, w.st.space, e.id, h, env.bound)
+	}
+	if env, err = env.seal(w.st.space, e.id, key, body); err != nil {
+		return Envelope{}, err
+	}
+	e = e.withChain(next)
+	e.seen++
+	w.put(e)
+	if d.firstSent == 0 {
+		d.firstSent = w.now
+		w.setSelf(d)
+	}
+	w.st.wait = w.waitingSent()
+	return env, nil
+}
+
+// canSend returns why nothing can be sent.
+func (w *work) canSend() error {
+	switch w.st.phase {
+	case Removed:
+		return ErrRemoved
+	case Member:
+		if _, _, _, ok := w.preferred(); ok {
+			return nil
+		}
+	}
+	return ErrPhase
+}
+
+// say returns what message h in epoch e says.
+func (w *work) say(e epoch, h header, out outgoing) content {
+	d := w.self()
+	c := content{plaintext: out.plaintext, control: out.control}
+	if len(d.introduction) > 0 && (e.id == d.introduceIn || h.number == 0 && w.now < d.introduce) {
+		c.introduction = d.introduction
+	}
+	if len(d.update) > 0 && e.id == d.updateIn && h.number < updateSends {
+		c.keyUpdate = d.update
+	}
+	if e.id == d.answeredIn && h.number < updateSends {
+		c.answers, c.answered = true, d.answered
+	}
+	return c
+}
+
+// jitter spreads what all members would do at once.
+func (w *work) jitter(e epoch, members int) int64 {
+	return int64(jitterOf(e, w.self().index) % uint32(min(maxJitter, max(minJitter, 4*members))))
+}
+
+// jitterOf is a number that members and epochs have in common with no other.
+func jitterOf(e epoch, i dkg.Index) uint32 {
+	h := hash(e.id[:], u32(uint32(i)))
+	return binary.BigEndian.Uint32(h[:4])
+}
+
+// elapsed reports whether d went by since a time, counting a clock that was set back as time gone by: it must not stop
+// commits.
+func (w *work) elapsed(since int64, d time.Duration) bool {
+	return w.now-since >= milliseconds(d) || since-w.now > milliseconds(clockSlack)
+}
+
+// commitDue reports whether the next message makes a commit (§5).
+func (w *work) commitDue() bool {
+	e, r, _, _ := w.preferred()
+	members := r.members.size()
+	jitter := w.jitter(e, members)
+	minutes := time.Duration(jitter) * time.Minute
+	return w.st.commit ||
+		int64(e.seen) >= commitAfter+jitter ||
+		w.elapsed(e.entered, commitEvery+minutes) ||
+		w.elapsed(w.self().committed, commitOwn*time.Duration(max(commitRoster, members))/commitRoster+minutes)
+}
+
+// makeCommit makes a commit of the preferred epoch and enters its child. If the place for it is gone from the epoch's
+// tree, because the epoch was far behind in between, it cannot; a ticket helps.
+func (w *work) makeCommit() {
+	p, r, t, _ := w.preferred()
+	d := w.self()
+	c, ss, err := makeCommit(w.st.space, p.id, t.template.public, r.share)
+	if err != nil {
+		w.st.ask = true
+		return
+	}
+	id := c.child(w.st.space, p.id)
+	seed, tree, err := p.commits.eval(d.index, id)
+	if err != nil {
+		w.st.ask = true
+		return
+	}
+	w.put(p.withCommits(tree))
+	w.add(newEpoch(birth{
+		id: id, parent: p.id, root: p.root, generation: p.generation + 1, commit: c,
+		charged: d.index, entered: w.now, depth: p.depth,
+	}, expandEpoch(extract(seed, ss), id)))
+	w.st.commit = false
+	d.committed = w.now
+	if d.answerDue {
+		d.answerDue, d.answeredIn = false, id
+	}
+	if d.introduceIn == (epochID{}) {
+		d.introduceIn = id
+	}
+	if d.updateDue || w.elapsed(d.updatedAt, updateEvery) {
+		d = d.withInbox(t.template.policy.KEM)
+		d.updateDue, d.updatedAt, d.updateIn = false, w.now, id
+		d.update = newKeyUpdate(w.st.space, id, r.share, d.newest().counter, d.newest().secret.public).encode()
+	}
+	w.setSelf(d)
+}
+
+// waitingSent returns the waiting after a message was sent while others stayed unread.
+func (w *work) waitingSent() waiting {
+	next := w.st.wait
+	if _, waits := w.waitsSince(); waits {
+		next.sends = min(next.sends+1, maxWaitSends)
+		next.stage = min(next.stage+1, maxWaitStage)
+		next.last = w.now
+	}
+	return next
+}

@@ -1,0 +1,266 @@
+package ratchet
+
+import (
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Enter takes in a ticket that answers this member's own request (§9). It makes a joiner a member, and gets a member that
+// was out of step back. It changes the state only: the caller then reads what is stored and calls Encrypt, with an empty
+// text if need be, at once: that message brings the others the commit from which on this member can read everything.
+//
+// A ticket that tells nothing new changes nothing. ErrStale is for one that answers no request of one's own, ErrForged for
+// one that does not verify, ErrInviteDead for an owner's refusal, ErrInviteTaken if somebody else has the index.
+func Enter(s Space, now time.Time, t Ticket) (Space, error) {
+	next, _, err := enter(s, now, t)
+	return next, err
+}
+
+func enter(s Space, now time.Time, t Ticket) (Space, []state.Event, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, nil, err
+	}
+	if err := w.enter(t); err != nil {
+		return s, w.events, err
+	}
+	return w.space(), w.events, nil
+}
+
+func (w *work) enter(t Ticket) error {
+	if w.st.phase != Joining && w.st.phase != Member {
+		return ErrPhase
+	}
+	d := w.self()
+	if t.IsZero() {
+		return ErrMalformed
+	}
+	if !d.request.isOpen() || !t.answersTo(d.request.hash) {
+		return ErrStale
+	}
+	answer, err := t.open(w.st.space, d.request.key, d.index)
+	switch {
+	case errors.Is(err, errNotOpened):
+		return ErrForged
+	case err != nil:
+		return ErrMalformed
+	case answer.refused:
+		if verifyRefusal(d.owners, w.st.space, d.request.hash, answer.refusal) != nil {
+			return ErrForged
+		}
+		return ErrInviteDead
+	}
+	b := answer.body
+	v, err := b.verify(d.origin, d.request.hash, d.index)
+	if err != nil {
+		return ErrForged
+	}
+	if m, ok := v.roster.find(d.index); ok && m.key != d.signing.public {
+		w.emit(Conflict{d.index, true})
+		return ErrInviteTaken
+	}
+	if b.notice.owners.counter > d.owners.counter {
+		d.owners = b.notice.owners
+		w.setSelf(d)
+	}
+	if w.tellsNothing(b) {
+		return nil
+	}
+	if err := w.enterRoot(b, v); err != nil {
+		return err
+	}
+	w.enterEpochs(b)
+	w.entered(b)
+	return nil
+}
+
+// tellsNothing reports whether the epoch that the issuer prefers is one's own preferred one, or lies above it by own
+// commits made since the request only.
+func (w *work) tellsNothing(b ticketBody) bool {
+	path, ok := w.st.path(b.epochs[0].id, w.st.preferred)
+	if !ok {
+		return false
+	}
+	for _, id := range path {
+		if e, _ := w.st.epoch(id); !w.ownSince(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// ownSince reports whether an epoch was made by an own commit after the request.
+func (w *work) ownSince(e epoch) bool {
+	d := w.self()
+	return e.maker() == d.index && e.serial > d.request.serial
+}
+
+// enterRoot takes in the ticket's root, or what it tells of one held.
+func (w *work) enterRoot(b ticketBody, v verified) error {
+	d := w.self()
+	r, held := w.st.root(b.notice.root)
+	if !held {
+		r = root{id: b.notice.root, rekey: b.notice.rekey}
+		g := w.tp.grant.Value().Grant
+		switch {
+		case w.st.phase == Joining && g.root == r.id && b.common.public.Equal(g.public) && b.common.depth == g.depth:
+			r.share = g.share
+		case b.share.Index() == d.index:
+			r.share = b.share
+			if err := w.reintroduce(b); err != nil {
+				return err
+			}
+		default:
+			return ErrStale // its share comes in a box
+		}
+		r.barred = w.bars(b.notice)
+		w.tp = w.tp.with(terms{id: r.id, template: b.template, notice: b.notice, common: b.common})
+	}
+	introduced := make(map[dkg.Index][]byte)
+	apps := make(map[dkg.Index]introduction)
+	for i, in := range v.introductions {
+		introduced[in.index], apps[in.index] = b.introductions[i], in
+	}
+	for _, e := range v.roster.entries {
+		if m, ok := r.members.get(byIndex(uint32(e.index))); ok {
+			if m.signingKey() != e.key {
+				w.emit(Conflict{e.index, e.index == d.index})
+			}
+			continue
+		}
+		m := member{rosterEntry: e}
+		if in, ok := apps[e.index]; ok {
+			m.introduction, m.app, m.inboxKey = introduced[e.index], in.app, in.inbox
+		}
+		r.members = r.members.put(m)
+		if next, err := w.ev.MoveCursorPast(e.index); err == nil {
+			w.ev = next
+		}
+	}
+	if !held {
+		r.revoke, r.signed = b.revoke, b.rosterSigned
+		w.setRoot(r)
+		return nil
+	}
+	w.setRoot(r)
+	// What is older than what is held here is stale, which is no fault of the ticket.
+	if v.revoke != nil {
+		_ = w.revokeStatement(b.revoke)
+	}
+	if v.rosterSigned != nil {
+		_ = w.rosterStatement(b.rosterSigned)
+	}
+	w.learned = true
+	return nil
+}
+
+// reintroduce makes the introduction again with the same keys under another root, for which an owner gave a new admission.
+func (w *work) reintroduce(b ticketBody) error {
+	d := w.self()
+	if len(b.admission) == 0 || len(d.introduction) == 0 {
+		return nil
+	}
+	a, err := parseAdmission(b.admission)
+	if err != nil {
+		return ErrForged
+	}
+	in, err := parseIntroduction(d.introduction)
+	if err != nil {
+		return ErrMalformed
+	}
+	in.root, in.rekey, in.time = b.notice.root, b.notice.rekey, w.now
+	if in, err = newIntroduction(w.st.space, in, a, d.signing); err != nil {
+		return err
+	}
+	d.introduction, d.introduceIn = in.encode(), epochID{}
+	w.setSelf(d)
+	return nil
+}
+
+// bars reports whether a root was made by somebody who is no owner by the newest list, and is not older than that list.
+func (w *work) bars(n notice) bool {
+	owners := w.self().owners
+	if owners.contains(n.owner) {
+		return false
+	}
+	for row := range w.tp.roots.all() {
+		if t := row.record.Value(); t.notice.owners.counter == owners.counter && t.notice.rekey <= n.rekey {
+			return true
+		}
+	}
+	return n.owners.counter == owners.counter
+}
+
+// enterEpochs merges the ticket's epochs: records held are kept; an epoch that is not in the ticket, nor below one of its
+// epochs by commits of others or by own ones made since, loses its commit tree, since the others may have used up or
+// erased there what it still holds.
+func (w *work) enterEpochs(b ticketBody) {
+	in := make(map[epochID]bool, len(b.epochs))
+	for _, e := range b.epochs {
+		in[e.id] = true
+	}
+	for row := range w.st.epochs.all() {
+		if e := row.epoch(); e.root == b.notice.root && !e.commits.isZero() && !w.reached(e, in) {
+			w.put(e.retired())
+		}
+	}
+	for _, e := range b.epochs {
+		if _, held := w.st.epoch(e.id); held {
+			continue
+		}
+		n := birth{
+			id: e.id, parent: e.parent, root: b.notice.root, generation: e.generation,
+			charged: b.issuer, entered: w.now, depth: b.common.depth, commitKey: e.commitKey,
+		}
+		copy(n.commit[:], e.commit)
+		n.prepare()
+		w.add(epoch{birth: &n, commits: e.tree, senders: frontier{bits: n.depth - indexBlock}}.stow())
+	}
+	w.prefer(w.st.findPreferred())
+}
+
+// reached reports whether an epoch is one of the ticket's or lies below one by others' commits or own ones made since.
+func (w *work) reached(e epoch, in map[epochID]bool) bool {
+	for !in[e.id] {
+		if e.isRoot() || e.maker() == w.self().index && !w.ownSince(e) {
+			return false
+		}
+		var ok bool
+		if e, ok = w.st.epoch(e.parent); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// entered keeps the books after a ticket was merged: the next send commits, introduces a joiner, repeats the request's
+// counter and brings a fresh inbox key.
+func (w *work) entered(b ticketBody) {
+	d := w.self()
+	if d.request.opened == 0 {
+		d.request.opened, d.request.issuer = w.now, b.issuer
+	}
+	d.answerDue, d.answered = true, d.request.count
+	d.updateDue = true
+	if w.st.phase == Joining {
+		d.introduce = w.now + milliseconds(introduceFor)
+		d.committed = w.now
+		if r, ok := w.st.root(b.notice.root); ok && !r.members.has(byIndex(uint32(d.index))) {
+			if in, err := parseIntroduction(d.introduction); err == nil {
+				r.members = r.members.put(member{
+					rosterEntry: in.entry(), introduction: d.introduction, app: in.app, inboxKey: in.inbox,
+				})
+				w.setRoot(r)
+			}
+		}
+		w.st.phase = Member
+		w.tp.grant = state.NewSegment(storedGrant{})
+	}
+	w.setSelf(d)
+	w.st.commit, w.st.ask, w.st.restored = true, false, false
+	w.st.wait = waiting{entered: w.now}
+	w.learned = true
+}

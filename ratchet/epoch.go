@@ -1,0 +1,293 @@
+package ratchet
+
+import (
+	"encoding/hex"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// epoch is one epoch held (§5), in the pieces that change apart from each other. It is immutable.
+type epoch struct {
+	*birth
+	commits commitTree        // zero: nobody commits from here any more; it is readable and never preferred
+	senders frontier          // the sender tree down to the roots of blocks
+	blocks  table[chainBlock] // below them
+	seen    uint32            // messages read in it, one's own included
+	touched int64             // of the pruning clock, ms: when it was entered, or preferred last
+	parts   epochSegments     // what of this is stored already
+}
+
+// birth is what is fixed when an epoch is entered. It is shared by all later values of the epoch.
+type birth struct {
+	id         epochID
+	parent     epochID      // zero for a genesis
+	root       epochID      // the genesis or rekey it descends from
+	generation uint64       // root: 0
+	commit     commit       // that made it of its parent; none for a root
+	serial     uint64       // order in which this state came to hold its epochs
+	charged    dkg.Index    // whose signed message brought it first; 0 if unsigned
+	entered    int64        // ms
+	depth      int          // of its trees
+	headerKey  secret.Bytes // empty: it came with a ticket, nothing in it can be read
+	commitKey  secret.Bytes
+	auth       secret.Bytes // authenticator, empty if it came with a ticket
+	header     sealer
+	sealing    sealer // of commits
+}
+
+// epochSegments are the pieces stored by themselves beside the blocks.
+type epochSegments struct {
+	birth   state.Segment[*birth]
+	commits state.Segment[storedCommits]
+	senders state.Segment[storedSenders]
+}
+
+// epochSecrets is what an epoch's secret expands to (§5).
+type epochSecrets struct{ header, commit, sender, commits, auth secret.Bytes }
+
+func expandEpoch(from secret.Bytes, id epochID) epochSecrets {
+	get := func(label string) secret.Bytes { return expand(from, label, id[:], keySize) }
+	return epochSecrets{
+		header: get(expandHeaderKey), commit: get(expandCommitKey), sender: get(expandSenderRoot),
+		commits: get(expandCommitRoot), auth: get(expandAuthenticator),
+	}
+}
+
+// newEpoch returns an epoch as it is entered. The secrets are used up.
+func newEpoch(b birth, s epochSecrets) epoch {
+	b.headerKey, b.commitKey, b.auth = s.header, s.commit, s.auth
+	b.prepare()
+	return epoch{
+		birth:   &b,
+		commits: newCommitTree(s.commits, b.depth),
+		senders: newFrontier(s.sender, b.depth-indexBlock),
+	}.stow()
+}
+
+// prepare makes the sealers.
+func (b *birth) prepare() {
+	if !b.headerKey.IsZero() {
+		b.header = newSealer(b.headerKey)
+	}
+	b.sealing = newSealer(b.commitKey)
+}
+
+// readable reports whether messages in the epoch can be read at all.
+func (b *birth) readable() bool { return !b.headerKey.IsZero() }
+
+// isRoot reports whether no commit made the epoch.
+func (b *birth) isRoot() bool { return b.id == b.root }
+
+// maker returns the index whose commit made the epoch, 0 for a root.
+func (b *birth) maker() dkg.Index { return b.commit.index() }
+
+// stow makes segments of what changed.
+func (e epoch) stow() epoch {
+	if e.parts.birth.IsZero() {
+		e.parts.birth = state.NewSegment(e.birth)
+	}
+	e.parts.commits = state.NewSegment(storedCommits{e.commits, e.depth})
+	e.parts.senders = state.NewSegment(storedSenders{e.senders, e.depth})
+	return e
+}
+
+// withCommits returns the epoch with another commit tree.
+func (e epoch) withCommits(t commitTree) epoch {
+	e.commits = t
+	e.parts.commits = state.NewSegment(storedCommits{t, e.depth})
+	return e
+}
+
+// retired returns the epoch without its commit tree.
+func (e epoch) retired() epoch { return e.withCommits(commitTree{}) }
+
+// chain returns the chain of member i, and the epoch in which it has begun.
+func (e epoch) chain(i dkg.Index) (chain, epoch, error) {
+	b, ok := e.blocks.get(rowKey{block: blockOf(i)})
+	if !ok {
+		root, top, err := e.senders.eval(treePath(i, e.depth, nil))
+		if err != nil {
+			return chain{}, e, ErrExpired
+		}
+		e.senders = top
+		e.parts.senders = state.NewSegment(storedSenders{top, e.depth})
+		b = chainBlock{no: blockOf(i), tree: newFrontier(root, indexBlock)}
+	}
+	c, b, err := b.chain(i)
+	if err != nil {
+		return chain{}, e, err
+	}
+	e.blocks = e.blocks.put(b)
+	return c, e, nil
+}
+
+// withChain returns the epoch with c in place of the chain of the same member, which has begun.
+func (e epoch) withChain(c chain) epoch {
+	b, _ := e.blocks.get(rowKey{block: blockOf(c.index)})
+	e.blocks = e.blocks.put(b.with(c))
+	return e
+}
+
+// epochRow is an epoch in the table of a state.
+type epochRow struct {
+	id     epochID
+	record state.Segment[epochRecord]
+}
+
+func (r epochRow) key() rowKey { return byID(r.id) }
+
+func (r epochRow) epoch() epoch { return r.record.Value().epoch }
+
+// segmentName is the name of an epoch's segment: half of its id is enough to tell it from the others of its block.
+func (id epochID) segmentName() string { return hex.EncodeToString(id[:16]) }
+
+// Encode implements state.Piece.
+func (r epochRow) Encode(e *state.Encoder) {
+	e.Fixed(r.id[:])
+	r.record.Encode(e, r.id.segmentName())
+}
+
+// Decode implements state.Piece.
+func (epochRow) Decode(d *state.Decoder) (r epochRow, err error) {
+	d.Into(r.id[:])
+	if r.record, err = state.DecodeSegment[epochRecord](d, r.id.segmentName()); err == nil && r.epoch().id != r.id {
+		err = errDisorder
+	}
+	return r, err
+}
+
+// epochRecord is the stored form of an epoch: what changes with every message, and the list of the other pieces.
+type epochRecord struct{ epoch }
+
+// Encode implements state.Piece.
+func (e epochRecord) Encode(enc *state.Encoder) {
+	enc.Uint32(e.seen)
+	enc.Int64(e.touched)
+	e.parts.birth.Encode(enc, "birth")
+	e.parts.commits.Encode(enc, "commits")
+	e.parts.senders.Encode(enc, "senders")
+	e.blocks.encode(enc, "chains")
+}
+
+// Decode implements state.Piece.
+func (epochRecord) Decode(d *state.Decoder) (r epochRecord, err error) {
+	r.seen = d.Uint32()
+	r.touched = d.Int64()
+	if r.parts.birth, err = state.DecodeSegment[*birth](d, "birth"); err != nil {
+		return epochRecord{}, err
+	}
+	r.birth = r.parts.birth.Value()
+	if r.parts.commits, err = state.DecodeSegment[storedCommits](d, "commits"); err != nil {
+		return epochRecord{}, err
+	}
+	if r.parts.senders, err = state.DecodeSegment[storedSenders](d, "senders"); err != nil {
+		return epochRecord{}, err
+	}
+	r.commits, r.senders = r.parts.commits.Value().tree, r.parts.senders.Value().tree
+	if r.parts.commits.Value().depth != r.depth || r.parts.senders.Value().depth != r.depth {
+		return epochRecord{}, errDisorder
+	}
+	r.blocks, err = decodeTable[chainBlock](d, "chains")
+	return r, err
+}
+
+// Encode implements state.Piece.
+func (b *birth) Encode(e *state.Encoder) {
+	e.Fixed(b.id[:])
+	e.Fixed(b.parent[:])
+	e.Fixed(b.root[:])
+	e.Uint64(b.generation)
+	e.Fixed(b.commit[:])
+	e.Uint64(b.serial)
+	e.Uint32(uint32(b.charged))
+	e.Int64(b.entered)
+	e.Uint8(uint8(b.depth))
+	e.Bytes(b.headerKey.Expose())
+	e.Fixed(b.commitKey.Expose())
+	e.Bytes(b.auth.Expose())
+}
+
+// Decode implements state.Piece.
+func (*birth) Decode(d *state.Decoder) (*birth, error) {
+	b := new(birth)
+	d.Into(b.id[:])
+	d.Into(b.parent[:])
+	d.Into(b.root[:])
+	b.generation = d.Uint64()
+	d.Into(b.commit[:])
+	b.serial = d.Uint64()
+	b.charged = dkg.Index(d.Uint32())
+	b.entered = d.Int64()
+	b.depth = int(d.Uint8())
+	b.headerKey = optional(d.Bytes(keySize))
+	b.commitKey = secret.Own(d.Fixed(keySize))
+	b.auth = optional(d.Bytes(keySize))
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if b.depth < indexBlock || b.depth > dkg.MaxDepth ||
+		b.headerKey.Len()%keySize != 0 || b.auth.Len() != b.headerKey.Len() {
+		return nil, errDisorder
+	}
+	b.prepare()
+	return b, nil
+}
+
+// optional returns a holder of b, or the empty one if b is empty.
+func optional(b []byte) secret.Bytes {
+	if len(b) == 0 {
+		return secret.Bytes{}
+	}
+	return secret.Own(b)
+}
+
+// storedCommits and storedSenders are the trees as pieces. Each says its depth, without which it cannot be read.
+type storedCommits struct {
+	tree  commitTree
+	depth int
+}
+
+// Encode implements state.Piece.
+func (s storedCommits) Encode(e *state.Encoder) {
+	e.Uint8(uint8(s.depth))
+	e.Bytes(s.tree.encode())
+}
+
+// Decode implements state.Piece.
+func (storedCommits) Decode(d *state.Decoder) (s storedCommits, err error) {
+	s.depth = treeDepth(d)
+	s.tree, err = decodeCommitTree(d.Bytes(maxFrontier), s.depth)
+	return s, err
+}
+
+type storedSenders struct {
+	tree  frontier
+	depth int
+}
+
+// Encode implements state.Piece.
+func (s storedSenders) Encode(e *state.Encoder) {
+	e.Uint8(uint8(s.depth))
+	e.Bytes(s.tree.encode())
+}
+
+// Decode implements state.Piece.
+func (storedSenders) Decode(d *state.Decoder) (s storedSenders, err error) {
+	s.depth = treeDepth(d)
+	s.tree, err = decodeFrontier(d.Bytes(maxFrontier), s.depth-indexBlock)
+	return s, err
+}
+
+// treeDepth reads the depth of a tree.
+func treeDepth(d *state.Decoder) int {
+	n := int(d.Uint8())
+	if n < indexBlock || n > dkg.MaxDepth {
+		return dkg.MaxDepth // no tree of this depth follows; its decoder refuses
+	}
+	return n
+}
+
+// same reports whether two trees are one value, not merely equal.
+func (t commitTree) same(o commitTree) bool { return t.f.root.Expose() == o.f.root.Expose() }

@@ -1,0 +1,180 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Limits of what is kept of messages that cannot be read yet (§7).
+const (
+	// maxHeldHeaders is the number of retained messages a state knows of, which a vault bounds likewise.
+	maxHeldHeaders = 20_000
+	// maxHeldCommits is the number of their commits that are kept: a megabyte.
+	maxHeldCommits = 4_096
+	// maxHeldBySource is the number of commits kept of one mailbox, so that none pushes out what the others brought.
+	maxHeldBySource = 512
+	// maxSource is the length of the longest name of a mailbox that is told apart from others.
+	maxSource = state.MaxAddress
+)
+
+// heldHeader is what a state keeps of a retained message.
+//
+// A header is tried with the key of an epoch once: with the keys of all epochs held when the message is retained, and with
+// the key of each one that is entered afterwards. So epoch is zero if and only if no epoch held opens the header.
+type heldHeader struct {
+	id      [32]byte // H(headerCT)
+	sealed  sealedHeader
+	epoch   epochID
+	source  string
+	arrived int64 // ms
+}
+
+// headerID names a header.
+func headerID(sealed sealedHeader) (id [32]byte) {
+	h := hash(sealed[:])
+	copy(id[:], h[:])
+	return id
+}
+
+func (h heldHeader) key() rowKey { return byID(h.id) }
+
+// Encode implements state.Piece.
+func (h heldHeader) Encode(e *state.Encoder) {
+	e.Fixed(h.sealed[:])
+	e.Fixed(h.epoch[:])
+	e.Bytes([]byte(h.source))
+	e.Int64(h.arrived)
+}
+
+// Decode implements state.Piece.
+func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
+	d.Into(h.sealed[:])
+	d.Into(h.epoch[:])
+	h.source = string(d.Bytes(maxSource))
+	h.arrived = d.Int64()
+	h.id = headerID(h.sealed)
+	return h, d.Err()
+}
+
+// heldCommit is a commit out of a retained message. Like headers, sealed commits are tried with the key of an epoch once:
+// opened is set if and only if an epoch held opens it. The child is not held: it is entered when a message in it, or in an
+// epoch below it, turns out to be true.
+type heldCommit struct {
+	id      [32]byte     // the child's id if opened, else the beginning of H(sealed)
+	sealed  sealedCommit // unless opened
+	opened  bool
+	parent  epochID // if opened
+	commit  commit  // if opened
+	source  string
+	arrived uint64 // order of arrival
+	since   int64  // ms
+}
+
+func newHeldCommit(s sealedCommit, source string, arrived uint64, since int64) heldCommit {
+	h := heldCommit{sealed: s, source: source, arrived: arrived, since: since}
+	d := hash(s[:])
+	copy(h.id[:], d[:])
+	return h
+}
+
+// open returns the commit as one that the parent opens.
+func (h heldCommit) open(space state.ID, parent epochID, c commit) heldCommit {
+	h.id, h.sealed, h.opened, h.parent, h.commit = c.child(space, parent), sealedCommit{}, true, parent, c
+	return h
+}
+
+func (h heldCommit) key() rowKey { return byID(h.id) }
+
+// Encode implements state.Piece.
+func (h heldCommit) Encode(e *state.Encoder) {
+	e.Bool(h.opened)
+	if h.opened {
+		e.Fixed(h.id[:])
+		e.Fixed(h.parent[:])
+		e.Fixed(h.commit[:])
+	} else {
+		e.Fixed(h.sealed[:])
+	}
+	e.Bytes([]byte(h.source))
+	e.Uint64(h.arrived)
+	e.Int64(h.since)
+}
+
+// Decode implements state.Piece.
+func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
+	if h.opened = d.Bool(); h.opened {
+		d.Into(h.id[:])
+		d.Into(h.parent[:])
+		d.Into(h.commit[:])
+	} else {
+		d.Into(h.sealed[:])
+		h.id = newHeldCommit(h.sealed, "", 0, 0).id
+	}
+	h.source = string(d.Bytes(maxSource))
+	h.arrived = d.Uint64()
+	h.since = d.Int64()
+	return h, d.Err()
+}
+
+// heldRequest is what a state remembers of a request for a ticket, to answer each once, and none that others answered.
+type heldRequest struct {
+	id       [16]byte // H(request)[:16]
+	answered bool     // by this member
+	tickets  uint8    // seen of others
+	arrived  int64    // ms
+}
+
+// Limits of requests.
+const (
+	maxHeldRequests = 20_000
+	// enoughTickets is the number of tickets of others after which a member leaves a request alone.
+	enoughTickets = 2
+)
+
+func (h heldRequest) key() rowKey {
+	var id [32]byte
+	copy(id[:], h.id[:])
+	return byID(id)
+}
+
+// Encode implements state.Piece.
+func (h heldRequest) Encode(e *state.Encoder) {
+	e.Fixed(h.id[:])
+	e.Bool(h.answered)
+	e.Uint8(h.tickets)
+	e.Int64(h.arrived)
+}
+
+// Decode implements state.Piece.
+func (heldRequest) Decode(d *state.Decoder) (h heldRequest, err error) {
+	d.Into(h.id[:])
+	h.answered = d.Bool()
+	h.tickets = d.Uint8()
+	h.arrived = d.Int64()
+	return h, d.Err()
+}
+
+// catchUp is a path of commits that others lack (§7).
+type catchUp struct {
+	from epochID // who reads here lacks what follows
+	to   epochID // zero: the preferred epoch of the moment
+	left uint8   // in how many messages it is still to be carried
+}
+
+// maxCatchUps bounds the paths that wait to be carried; the oldest is left out for a new one.
+const maxCatchUps = 16
+
+func (c catchUp) encode(e *state.Encoder) {
+	e.Fixed(c.from[:])
+	e.Fixed(c.to[:])
+	e.Uint8(c.left)
+}
+
+func decodeCatchUp(d *state.Decoder) (c catchUp, err error) {
+	d.Into(c.from[:])
+	d.Into(c.to[:])
+	if c.left = d.Uint8(); c.left == 0 && d.Err() == nil {
+		return catchUp{}, wire.ErrMalformed
+	}
+	return c, d.Err()
+}

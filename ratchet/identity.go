@@ -1,0 +1,259 @@
+package ratchet
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// identity is what a member is in a space, whatever the root: its keys, and what it has to say of itself in its next
+// messages. It changes with commits and tickets, not with messages.
+type identity struct {
+	origin  origin
+	owners  ownerList // with the highest counter seen
+	index   dkg.Index
+	signing signingKey
+	inboxes []inboxKey // in the order in which they were drawn; the last is the newest
+
+	introduction []byte  // one's own; empty for the founder
+	introduceIn  epochID // carried by every message in it
+	introduce    int64   // ms; until then by the first message of every epoch
+
+	request    request
+	asked      uint64  // counter of the last resync request
+	askedAt    int64   // ms; of the last request of any kind
+	answerDue  bool    // at the next own commit
+	answeredIn epochID // its first messages repeat the counter of the answered request
+	answered   uint64
+	updateIn   epochID // its first messages carry the key update
+	update     []byte
+	updateDue  bool  // at the next own commit, whatever the time
+	updatedAt  int64 // ms
+	committed  int64 // ms; of the last own commit, or of entering the root
+	firstSent  int64 // ms; of the first envelope, 0 if none was sent yet
+}
+
+// inboxKey is a private key to which owners box.
+type inboxKey struct {
+	counter uint32
+	secret  boxSecret
+}
+
+// request is one's own request while a ticket may still come in.
+type request struct {
+	key    boxSecret // one-time ticket key; zero if there is no request
+	hash   digest
+	kind   requestKind
+	count  uint64    // its counter
+	serial uint64    // of the epoch entered last when it was made: what came later is newer than what it asks for
+	opened int64     // ms; when the first ticket was entered, 0 before
+	issuer dkg.Index // of that ticket
+}
+
+func (r request) isOpen() bool { return !r.key.isZero() }
+
+// newest returns the inbox key drawn last.
+func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
+
+// withInbox returns the identity with a fresh inbox key.
+func (d identity) withInbox(k KEM) identity {
+	next := inboxKey{0, newBoxSecret(k)}
+	if len(d.inboxes) > 0 {
+		next.counter = d.newest().counter + 1
+	}
+	d.inboxes = append(slices.Clip(d.inboxes), next)
+	return d
+}
+
+// maxInboxes bounds the inbox keys in storage: one a week, for 80 years.
+const maxInboxes = 1 << 12
+
+// Encode implements state.Piece.
+func (d identity) Encode(e *state.Encoder) {
+	w := wire.NewWriter(128)
+	d.origin.write(w)
+	e.Bytes(w.Bytes())
+	e.Bytes(d.owners.encode())
+	e.Uint32(uint32(d.index))
+	encodeSigningKey(e, d.signing)
+	e.Uint32(uint32(len(d.inboxes)))
+	for _, k := range d.inboxes {
+		e.Uint32(k.counter)
+		encodeBoxSecret(e, k.secret)
+	}
+	e.Bytes(d.introduction)
+	e.Fixed(d.introduceIn[:])
+	e.Int64(d.introduce)
+	d.request.encode(e)
+	e.Uint64(d.asked)
+	e.Int64(d.askedAt)
+	e.Bool(d.answerDue)
+	e.Fixed(d.answeredIn[:])
+	e.Uint64(d.answered)
+	e.Fixed(d.updateIn[:])
+	e.Bytes(d.update)
+	e.Bool(d.updateDue)
+	e.Int64(d.updatedAt)
+	e.Int64(d.committed)
+	e.Int64(d.firstSent)
+}
+
+// Decode implements state.Piece.
+func (identity) Decode(dec *state.Decoder) (d identity, err error) {
+	r := wire.NewReader(dec.Bytes(256))
+	d.origin = readOrigin(r)
+	owners := dec.Bytes(maxOwnerList)
+	if err := dec.Err(); err != nil {
+		return identity{}, err
+	}
+	if err := r.Done(); err != nil {
+		return identity{}, err
+	}
+	if d.owners, err = parseOwnerList(owners); err != nil {
+		return identity{}, err
+	}
+	d.index = dkg.Index(dec.Uint32())
+	if d.signing, err = decodeSigningKey(dec); err != nil {
+		return identity{}, err
+	}
+	d.inboxes = make([]inboxKey, dec.Count(maxInboxes, 4))
+	for i := range d.inboxes {
+		d.inboxes[i].counter = dec.Uint32()
+		if d.inboxes[i].secret, err = decodeBoxSecret(dec); err != nil {
+			return identity{}, err
+		}
+	}
+	d.introduction = dec.Bytes(maxIntroduction)
+	dec.Into(d.introduceIn[:])
+	d.introduce = dec.Int64()
+	if d.request, err = decodeOwnRequest(dec); err != nil {
+		return identity{}, err
+	}
+	d.asked = dec.Uint64()
+	d.askedAt = dec.Int64()
+	d.answerDue = dec.Bool()
+	dec.Into(d.answeredIn[:])
+	d.answered = dec.Uint64()
+	dec.Into(d.updateIn[:])
+	d.update = dec.Bytes(maxIntroduction)
+	d.updateDue = dec.Bool()
+	d.updatedAt = dec.Int64()
+	d.committed = dec.Int64()
+	d.firstSent = dec.Int64()
+	if err := dec.Err(); err != nil {
+		return identity{}, err
+	}
+	if d.index.Check(dkg.MaxDepth) != nil || len(d.inboxes) == 0 {
+		return identity{}, wire.ErrMalformed
+	}
+	return d, nil
+}
+
+func (r request) encode(e *state.Encoder) {
+	e.Bool(r.isOpen())
+	if !r.isOpen() {
+		return
+	}
+	encodeBoxSecret(e, r.key)
+	e.Fixed(r.hash[:])
+	e.Uint8(uint8(r.kind))
+	e.Uint64(r.count)
+	e.Uint64(r.serial)
+	e.Int64(r.opened)
+	e.Uint32(uint32(r.issuer))
+}
+
+func decodeOwnRequest(d *state.Decoder) (r request, err error) {
+	if !d.Bool() {
+		return request{}, d.Err()
+	}
+	if r.key, err = decodeBoxSecret(d); err != nil {
+		return request{}, err
+	}
+	d.Into(r.hash[:])
+	r.kind = requestKind(d.Uint8())
+	r.count = d.Uint64()
+	r.serial = d.Uint64()
+	r.opened = d.Int64()
+	r.issuer = dkg.Index(d.Uint32())
+	return r, d.Err()
+}
+
+// ownerKeys are the private keys of an owner (§11), or the explicit none.
+type ownerKeys struct {
+	owner   signingKey
+	root    signingKey  // root owner key; zero if it is kept elsewhere
+	configs []boxSecret // config keys of earlier roots, which dead links are boxed to
+}
+
+func (k ownerKeys) isNone() bool { return k.owner.isZero() }
+
+// Encode implements state.Piece.
+func (k ownerKeys) Encode(e *state.Encoder) {
+	e.Bool(!k.isNone())
+	if k.isNone() {
+		return
+	}
+	encodeSigningKey(e, k.owner)
+	e.Bool(!k.root.isZero())
+	if !k.root.isZero() {
+		encodeSigningKey(e, k.root)
+	}
+	e.Uint32(uint32(len(k.configs)))
+	for _, c := range k.configs {
+		encodeBoxSecret(e, c)
+	}
+}
+
+// Decode implements state.Piece.
+func (ownerKeys) Decode(d *state.Decoder) (k ownerKeys, err error) {
+	if !d.Bool() {
+		return ownerKeys{}, d.Err()
+	}
+	if k.owner, err = decodeSigningKey(d); err != nil {
+		return ownerKeys{}, err
+	}
+	if d.Bool() {
+		if k.root, err = decodeSigningKey(d); err != nil {
+			return ownerKeys{}, err
+		}
+	}
+	for range d.Count(maxInboxes, 4) {
+		c, err := decodeBoxSecret(d)
+		if err != nil {
+			return ownerKeys{}, err
+		}
+		k.configs = append(k.configs, c)
+	}
+	return k, d.Err()
+}
+
+// encodeSigningKey and encodeBoxSecret write private keys: the seed, behind what says how to read it.
+func encodeSigningKey(e *state.Encoder, k signingKey) {
+	e.Bytes([]byte(k.public.scheme))
+	e.Bytes(k.seed.Expose())
+}
+
+func decodeSigningKey(d *state.Decoder) (signingKey, error) {
+	scheme, seed := Scheme(d.Bytes(16)), secret.Own(d.Bytes(maxPublicKey))
+	if err := d.Err(); err != nil {
+		return signingKey{}, err
+	}
+	return parseSigningKey(scheme, seed)
+}
+
+func encodeBoxSecret(e *state.Encoder, k boxSecret) {
+	e.Uint16(uint16(k.public.kem))
+	e.Fixed(k.seed.Expose())
+}
+
+func decodeBoxSecret(d *state.Decoder) (boxSecret, error) {
+	kem, seed := KEM(d.Uint16()), secret.Own(d.Fixed(boxSecretSize))
+	if err := d.Err(); err != nil {
+		return boxSecret{}, err
+	}
+	return parseBoxSecret(kem, seed)
+}

@@ -1,0 +1,93 @@
+package ratchet
+
+import (
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Join makes the space of a joiner out of what an invite held, and the request that asks the members to let it in. App is
+// application data of the introduction, at most 1 KiB, which all members see and which is not forward secret (§12). The
+// space must be durable before the request leaves. It is in the phase Joining until a ticket was entered. Join returns
+// ErrMalformed for the zero Grant.
+func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
+	if g.IsZero() {
+		return Space{}, Request{}, ErrMalformed
+	}
+	space := g.Space()
+	d := identity{
+		origin: g.origin, owners: g.owners, index: g.Index(), signing: newSigningKey(g.policy.Scheme),
+		updatedAt: now.UnixMilli(), askedAt: now.UnixMilli(),
+	}.withInbox(g.policy.KEM)
+	ticket := newBoxSecret(g.policy.KEM)
+	in, err := newIntroduction(space, introduction{
+		root: g.root, rekey: g.rekey, index: g.Index(), inbox: d.newest().secret.public.bytes(),
+		ticket: ticket.public.digest(), app: app, time: now.UnixMilli(),
+	}, g.admission, d.signing)
+	if err != nil {
+		return Space{}, Request{}, err
+	}
+	q, err := newIntroductionRequest(space, g.config, ticket.public, 0, in)
+	if err != nil {
+		return Space{}, Request{}, err
+	}
+	d.introduction = in.encode()
+	d.request = request{key: ticket, hash: q.hash(), kind: requestIntroduction}
+	st := State{
+		space: space, phase: Joining, self: state.NewSegment(d), owner: state.NewSegment(ownerKeys{}), clock: now.UnixMilli(),
+	}
+	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
+	s, err := state.New(space, st, tp, dkg.NoEvals())
+	if err != nil {
+		return Space{}, Request{}, err
+	}
+	return s, q, nil
+}
+
+// AskResync makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
+// An earlier request of this member counts no more.
+func AskResync(s Space, now time.Time) (Space, Request, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, Request{}, err
+	}
+	if w.st.phase != Member {
+		return s, Request{}, ErrPhase
+	}
+	d := w.self()
+	if !w.elapsed(d.askedAt, askEvery) {
+		return s, Request{}, ErrTooSoon
+	}
+	r, t, ok := w.current()
+	if !ok {
+		return s, Request{}, ErrPhase
+	}
+	ticket := newBoxSecret(t.template.policy.KEM)
+	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, d.asked+1, resync{
+		index: d.index, rekey: r.rekey, root: r.id, preferred: w.st.preferred, time: w.now,
+	}, nil, d.signing)
+	if err != nil {
+		return s, Request{}, err
+	}
+	d.asked++
+	d.askedAt = w.now
+	d.request = request{key: ticket, hash: q.hash(), kind: requestResync, count: d.asked, serial: w.st.serial}
+	w.setSelf(d)
+	w.st.ask = false
+	w.st.wait.sends = 0
+	return w.space(), q, nil
+}
+
+// current returns the first root in the order of §5 of those held, with its terms.
+func (w *work) current() (r root, t terms, ok bool) {
+	for row := range w.st.roots.all() {
+		if next := row.record.Value(); !next.barred && (!ok || compareRoots(next, r) < 0) {
+			r, ok = next, true
+		}
+	}
+	if ok {
+		t, ok = w.tp.terms(r.id)
+	}
+	return r, t, ok
+}

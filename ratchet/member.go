@@ -1,0 +1,140 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// member is what is known of a member of a root: what its roster or introduction says, and what its messages said since.
+type member struct {
+	rosterEntry
+	introduction []byte // with which it came, as long as no signed roster names it; empty otherwise
+	app          []byte // application data of the introduction
+	inboxKey     []byte // newest inbox key; empty if only its hash is known
+	inboxCounter uint32 // of the key update that brought it, 0 for the introduction
+	answered     uint64 // 1 + the highest counter of an answered request that it repeated
+	left         bool
+}
+
+func (m member) key() rowKey { return byIndex(uint32(m.index)) }
+
+// signingKey returns the key its messages are signed with.
+func (m member) signingKey() PublicKey { return m.rosterEntry.key }
+
+// Encode implements state.Piece.
+func (m member) Encode(e *state.Encoder) {
+	e.Uint32(uint32(m.index))
+	e.Bytes(m.rosterEntry.key.raw())
+	e.Fixed(m.rosterEntry.inbox[:])
+	e.Bytes(m.introduction)
+	e.Bytes(m.app)
+	e.Bytes(m.inboxKey)
+	e.Uint32(m.inboxCounter)
+	e.Uint64(m.answered)
+	e.Bool(m.left)
+}
+
+// Decode implements state.Piece.
+func (member) Decode(d *state.Decoder) (m member, err error) {
+	m.index = dkg.Index(d.Uint32())
+	key := d.Bytes(maxPublicKey)
+	if err := d.Err(); err != nil {
+		return member{}, err
+	}
+	if m.rosterEntry.key, err = storedPublicKey(key); err != nil {
+		return member{}, err
+	}
+	d.Into(m.rosterEntry.inbox[:])
+	m.introduction = d.Bytes(maxIntroduction)
+	m.app = d.Bytes(MaxApplicationData)
+	m.inboxKey = d.Bytes(maxBoxKey)
+	m.inboxCounter = d.Uint32()
+	m.answered = d.Uint64()
+	m.left = d.Bool()
+	return m, d.Err()
+}
+
+// root is what a member holds of one root besides its epochs (§5). Its template, notice, common and roster are in the
+// Template.
+type root struct {
+	id      epochID
+	rekey   uint64
+	share   dkg.Share
+	barred  bool // made by somebody who is no owner: never preferred, nor anything below it
+	members table[member]
+	revoke  []byte // newest revoke statement, as control plaintext; empty if none
+	signed  []byte // newest roster statement whose roster is known here, likewise
+	pending []byte // newer roster statement that names somebody not introduced here yet
+}
+
+// rootRow is a root in the table of a state.
+type rootRow struct {
+	id     epochID
+	record state.Segment[root]
+}
+
+func newRootRow(r root) rootRow { return rootRow{r.id, state.NewSegment(r)} }
+
+func (r rootRow) key() rowKey { return rowKey{place: r.id} }
+
+// Encode implements state.Piece.
+func (r rootRow) Encode(e *state.Encoder) {
+	e.Fixed(r.id[:])
+	r.record.Encode(e, r.id.segmentName())
+}
+
+// Decode implements state.Piece.
+func (rootRow) Decode(d *state.Decoder) (r rootRow, err error) {
+	d.Into(r.id[:])
+	if r.record, err = state.DecodeSegment[root](d, r.id.segmentName()); err == nil && r.record.Value().id != r.id {
+		err = errDisorder
+	}
+	return r, err
+}
+
+// maxStatement bounds a control statement: a revoke of all shares.
+const maxStatement = 4*maxRevoked + 256
+
+// Encode implements state.Piece.
+func (r root) Encode(e *state.Encoder) {
+	e.Fixed(r.id[:])
+	e.Uint64(r.rekey)
+	e.Fixed(r.share.Bytes().Expose())
+	e.Bool(r.barred)
+	e.Bytes(r.revoke)
+	e.Bytes(r.signed)
+	e.Bytes(r.pending)
+	r.members.encode(e, "members")
+}
+
+// Decode implements state.Piece.
+func (root) Decode(d *state.Decoder) (r root, err error) {
+	d.Into(r.id[:])
+	r.rekey = d.Uint64()
+	share := d.Fixed(dkg.ShareSize)
+	if err := d.Err(); err != nil {
+		return root{}, err
+	}
+	if r.share, err = dkg.ParseShare(share); err != nil {
+		return root{}, wire.ErrMalformed
+	}
+	r.barred = d.Bool()
+	r.revoke = d.Bytes(maxStatement)
+	r.signed = d.Bytes(maxStatement)
+	r.pending = d.Bytes(maxStatement)
+	r.members, err = decodeTable[member](d, "members")
+	return r, err
+}
+
+// roster returns the roster that the newest signed statement, or else the common, names, and the introductions since.
+func (r root) roster() (signed roster, since [][]byte) {
+	for m := range r.members.all() {
+		if len(m.introduction) == 0 {
+			signed.entries = append(signed.entries, m.rosterEntry)
+		} else {
+			since = append(since, m.introduction)
+		}
+	}
+	return signed, since
+}

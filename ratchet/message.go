@@ -1,0 +1,94 @@
+package ratchet
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Message is what Decrypt read.
+type Message struct {
+	// Sender is the member who wrote it, by index and signing key.
+	Sender    dkg.Index
+	SenderKey PublicKey
+	// Verified says that the sender signed it. In a space whose policy is Repudiable it may be false: then any member
+	// could have written it.
+	Verified bool
+	// AfterRemoval says that its sender was removed before it arrived.
+	AfterRemoval bool
+	// Own says that this member wrote it, in a state that was lost since.
+	Own bool
+	// Epoch and Number say where it stands. Together they are unique in a space, and they are no order.
+	Epoch  [32]byte
+	Number uint32
+	// Plaintext is what was sent, at most 64 KiB. It is empty for messages that keep the space going and say nothing.
+	Plaintext []byte
+
+	// Events are what else came of it. They are set with an error, too. They are not part of its encoding.
+	Events []state.Event
+
+	learned bool
+}
+
+// messageVersion is the version of a message's encoding.
+const messageVersion = 1
+
+// Flags of a message's encoding.
+const (
+	messageVerified = 1 << iota
+	messageAfterRemoval
+	messageOwn
+	messageFlags = 1<<iota - 1
+)
+
+// MarshalBinary implements encoding.BinaryMarshaler: it is how messages lie in a vault's inbox.
+func (m Message) MarshalBinary() ([]byte, error) {
+	w := wire.NewWriter(128 + len(m.Plaintext))
+	w.U16(messageVersion)
+	w.U32(uint32(m.Sender))
+	w.Vec16(m.SenderKey.raw())
+	var flags uint8
+	for i, set := range []bool{m.Verified, m.AfterRemoval, m.Own} {
+		if set {
+			flags |= 1 << i
+		}
+	}
+	w.U8(flags)
+	w.Fixed(m.Epoch[:])
+	w.U32(m.Number)
+	w.Vec32(m.Plaintext)
+	return w.Bytes(), nil
+}
+
+// ParseMessage reads what MarshalBinary returned. It returns ErrMalformed for anything else, state.ErrTooOld or
+// state.ErrTooNew for an encoding of another release.
+func ParseMessage(b []byte) (m Message, err error) {
+	r := wire.NewReader(b)
+	r.Version16(messageVersion, messageVersion)
+	m.Sender = readIndex(r, dkg.MaxDepth)
+	m.SenderKey = readPublicKey(r)
+	flags := r.U8()
+	if flags&^uint8(messageFlags) != 0 {
+		r.Fail("unknown flags")
+	}
+	m.Verified = flags&messageVerified != 0
+	m.AfterRemoval = flags&messageAfterRemoval != 0
+	m.Own = flags&messageOwn != 0
+	r.Into(m.Epoch[:])
+	m.Number = r.U32()
+	m.Plaintext = r.Vec32(MaxPlaintext)
+	if err := r.Done(); err != nil {
+		return Message{}, malformed(err)
+	}
+	return m, nil
+}
+
+// String says whose message it is and shows nothing of its plaintext.
+func (m Message) String() string {
+	return fmt.Sprintf("message %d of member %d in epoch %x", m.Number, m.Sender, m.Epoch[:4])
+}
+
+// GoString is String: %#v shows no more than %v.
+func (m Message) GoString() string { return m.String() }

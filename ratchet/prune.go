@@ -1,0 +1,73 @@
+package ratchet
+
+import "time"
+
+// keepFor is how long an epoch is kept that is far behind, by the pruning clock (§5).
+const keepFor = 7 * 24 * time.Hour
+
+// Prune forgets what is too old (§5): epochs more than 4 behind that were neither entered nor preferred for 7 days, used
+// subtrees of commit trees more than 4 behind, what is kept of retained messages and requests for 7 days, and a ticket key
+// a day after its first ticket. The caller runs it at start and then daily, after a fetch that left nothing unread. It
+// moves the pruning clock towards now by at most a day, so a clock that is wrong costs a day's epochs and not all.
+func Prune(s Space, now time.Time) (Space, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, err
+	}
+	w.st.clock = w.local()
+	greatest := w.st.greatest()
+	for row := range w.st.epochs.all() {
+		e := row.epoch()
+		switch {
+		case e.id == w.st.preferred || w.st.behindBy(e, greatest) <= maxBehind:
+		case w.st.clock-e.touched >= milliseconds(keepFor):
+			w.drop(e)
+		default:
+			if tree := e.commits.eraseUsed(); !tree.same(e.commits) {
+				w.put(e.withCommits(tree))
+			}
+		}
+	}
+	for h := range w.st.headers.all() {
+		if w.now-h.arrived > milliseconds(heldFor) {
+			w.st.headers = w.st.headers.drop(h.key())
+		}
+	}
+	for c := range w.st.commits.all() {
+		if w.now-c.since > milliseconds(heldFor) {
+			w.st.commits = w.st.commits.drop(c.key())
+		}
+	}
+	for q := range w.st.requests.all() {
+		if w.now-q.arrived > milliseconds(heldFor) {
+			w.st.requests = w.st.requests.drop(q.key())
+		}
+	}
+	if d := w.self(); d.request.isOpen() && d.request.opened != 0 && w.now-d.request.opened >= milliseconds(ticketFor) {
+		d.request = request{}
+		w.setSelf(d)
+	}
+	return w.space(), nil
+}
+
+// Restore takes in a state that does not come from the last durable write: a backup, a copy. Numbers in it may have been
+// used since. Its evals are read-only from then on, its next send commits, and Duties says to fetch and read what is stored
+// before it, and to ask for a ticket if what was read tells of more than the state can follow (§8).
+func Restore(s Space, now time.Time) (Space, error) {
+	w, err := begin(s, now)
+	if err != nil {
+		return s, err
+	}
+	w.ev = w.ev.ReadOnly()
+	w.st.restored, w.st.commit = true, true
+	if e, ok := w.st.epoch(w.st.preferred); ok {
+		w.st.restoredAt = e.generation
+	}
+	return w.space(), nil
+}
+
+// outran reports whether a restored state has found itself so far behind that its own commits may not be followed.
+func (w *work) outran() bool {
+	e, ok := w.st.epoch(w.st.preferred)
+	return w.st.restored && ok && e.generation > w.st.restoredAt+maxBehind
+}

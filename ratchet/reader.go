@@ -1,0 +1,158 @@
+package ratchet
+
+import (
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Options say how Open answers.
+type Options struct {
+	// To is where what is meant for the whole space is sent, as the outbox knows it.
+	To string
+	// Now is the clock, time.Now by default.
+	Now func() time.Time
+}
+
+// Open returns what a Vault's Receive calls for a frame of a space: the one place where frames of all types meet. A message
+// is delivered to the inbox, encoded by Message.MarshalBinary, unless it says nothing; a request is answered with a ticket;
+// a ticket is entered, and what follows from it sent. Whatever is refused or kept is an outcome, and events are emitted.
+//
+// Frames of a rekey are retained: this release does not make or follow one.
+func Open(o Options) state.Opener[Space] {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return func(tx *state.Tx[Space], f state.Frame) error {
+		t, err := parseFrameType(f.Data)
+		if err != nil {
+			return malformed(err)
+		}
+		switch t {
+		case frameMessage:
+			return o.message(tx, f)
+		case frameRequest:
+			return o.request(tx, f)
+		case frameTicket:
+			return o.ticket(tx, f)
+		}
+		return ErrUnknownEpoch
+	}
+}
+
+func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
+	e, err := ParseEnvelope(f.Data)
+	if err != nil {
+		return err
+	}
+	now := o.Now()
+	next, m, err := Decrypt(tx.Value(), now, e)
+	emit(tx, m.Events)
+	switch state.VerdictOf(err) {
+	case state.Read:
+	case state.Retain:
+		return o.retain(tx, now, f, e, err)
+	case state.Settle:
+		if released, changed := release(tx.Value(), e); changed {
+			tx.Set(released)
+		}
+		return err
+	default:
+		return err
+	}
+	tx.Set(next)
+	if m.learned {
+		tx.Learned()
+	}
+	if len(m.Plaintext) == 0 {
+		return nil
+	}
+	b, err := m.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	tx.Deliver(b)
+	return nil
+}
+
+// retain holds a message that cannot be read yet.
+func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Envelope, reason error) error {
+	w, err := begin(tx.Value(), now)
+	if err != nil {
+		return err
+	}
+	w.hold(f.Source, e)
+	tx.Set(w.space())
+	if w.learned {
+		tx.Learned()
+	}
+	return reason
+}
+
+// release is Release, and whether there was anything to forget.
+func release(s Space, e Envelope) (Space, bool) {
+	if !s.State().headers.has(byID(headerID(e.header))) {
+		return s, false
+	}
+	next, err := Release(s, e)
+	return next, err == nil
+}
+
+func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
+	q, err := ParseRequest(f.Data)
+	if err != nil {
+		return err
+	}
+	next, t, events, err := admit(tx.Value(), o.Now(), q)
+	emit(tx, events)
+	if errors.Is(err, ErrPhase) {
+		return ErrStale // nothing that this member could answer; others do
+	}
+	if err != nil {
+		return err
+	}
+	tx.Set(next)
+	tx.Send(o.To, t.Bytes())
+	tx.Learned()
+	return nil
+}
+
+func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
+	t, err := ParseTicket(f.Data)
+	if err != nil {
+		return err
+	}
+	now := o.Now()
+	if !Answers(tx.Value(), t) {
+		next, err := Witness(tx.Value(), now, t)
+		if err != nil {
+			return err
+		}
+		tx.Set(next)
+		return ErrStale
+	}
+	next, events, err := enter(tx.Value(), now, t)
+	emit(tx, events)
+	if err != nil {
+		if errors.Is(err, ErrPhase) {
+			return ErrStale
+		}
+		return err
+	}
+	if due := next.State(); due.commit {
+		var e Envelope
+		if next, e, err = Encrypt(next, now, nil); err == nil {
+			tx.Send(o.To, e.Bytes())
+		}
+	}
+	tx.Set(next)
+	tx.Learned()
+	return nil
+}
+
+func emit(tx *state.Tx[Space], events []state.Event) {
+	for _, e := range events {
+		tx.Emit(e)
+	}
+}

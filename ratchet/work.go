@@ -1,0 +1,129 @@
+package ratchet
+
+import (
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// work is the next value of a space while it is being made. It starts as a copy; what it is built from is never written
+// to, so whoever fails on the way drops it and still has the value passed in.
+type work struct {
+	base    Space
+	st      State
+	tp      Template
+	ev      dkg.Evals
+	now     int64 // ms
+	events  []state.Event
+	learned bool // something was added that may open what is retained
+}
+
+// milliseconds is how times are kept.
+func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
+
+// begin starts work on a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
+// of different spaces.
+func begin(s Space, now time.Time) (*work, error) {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli()}
+	if s.ID() == (state.ID{}) || w.st.self.IsZero() {
+		return nil, state.ErrIncomplete
+	}
+	if w.st.space != s.ID() || w.tp.space != s.ID() {
+		return nil, state.ErrCorrupt
+	}
+	return w, nil
+}
+
+// space returns the next value.
+func (w *work) space() Space { return w.base.WithState(w.st).WithTemplate(w.tp).WithEvals(w.ev) }
+
+func (w *work) emit(e state.Event) { w.events = append(w.events, e) }
+
+func (w *work) self() identity { return w.st.self.Value() }
+
+func (w *work) setSelf(d identity) { w.st.self = state.NewSegment(d) }
+
+func (w *work) setRoot(r root) { w.st.roots = w.st.roots.put(newRootRow(r)) }
+
+// isOwner reports whether this member holds an owner's keys.
+func (w *work) isOwner() bool { return !w.st.owner.Value().isNone() }
+
+// preferred returns the preferred epoch with its root and terms; ok is false if there is none.
+func (w *work) preferred() (e epoch, r root, t terms, ok bool) {
+	if e, ok = w.st.epoch(w.st.preferred); ok {
+		r, _ = w.st.root(e.root)
+		t, ok = w.tp.terms(e.root)
+	}
+	return e, r, t, ok
+}
+
+// local is the time of the pruning clock: now, but never more than a day ahead of where pruning left it, so that a clock
+// that jumps does not age what is kept.
+func (w *work) local() int64 {
+	return min(max(w.now, w.st.clock), w.st.clock+milliseconds(24*time.Hour))
+}
+
+// put replaces an epoch that is held.
+func (w *work) put(e epoch) {
+	w.st.epochs = w.st.epochs.put(epochRow{e.id, state.NewSegment(epochRecord{e})})
+}
+
+// add enters an epoch. What is retained is tried with its keys, once and for all.
+func (w *work) add(e epoch) {
+	w.st.serial++
+	b := *e.birth
+	b.serial = w.st.serial
+	e.birth = &b
+	e.parts.birth = state.NewSegment(e.birth)
+	e.touched = w.local()
+	w.put(e)
+	w.learned = true
+	w.tryHeaders(e)
+	w.tryCommits(e)
+	if p, ok := w.st.epoch(w.st.preferred); w.st.eligible(e) && (!ok || w.st.compare(e.birth, p.birth) < 0) {
+		w.prefer(e.id)
+	}
+	w.evict()
+}
+
+// prefer makes an epoch the preferred one. Who was preferred before keeps the date; if it is no ancestor, others who
+// still are there lack the way to it, or from it, and are told in the next messages.
+func (w *work) prefer(id epochID) {
+	old, ok := w.st.epoch(w.st.preferred)
+	w.st.preferred = id
+	if !ok || old.id == id {
+		return
+	}
+	old.touched = w.local()
+	w.put(old)
+	if _, descends := w.st.path(old.id, id); descends {
+		return
+	}
+	if from, ok := w.st.commonAncestor(old.id, id); ok {
+		w.carry(catchUp{from: from, to: old.id, left: replacedSends})
+	}
+}
+
+// drop forgets an epoch, and a root with its last.
+func (w *work) drop(e epoch) {
+	w.st.epochs = w.st.epochs.drop(byID(e.id))
+	for c := range w.st.commits.all() {
+		if c.opened && c.parent == e.id {
+			w.st.commits = w.st.commits.drop(c.key())
+		}
+	}
+	for h := range w.st.headers.all() {
+		if h.epoch == e.id {
+			h.epoch = epochID{}
+			w.st.headers = w.st.headers.put(h)
+		}
+	}
+	for r := range w.st.epochs.all() {
+		if r.epoch().root == e.root {
+			return
+		}
+	}
+	w.st.roots = w.st.roots.drop(rowKey{place: e.root})
+	w.tp.roots = w.tp.roots.drop(rowKey{place: e.root})
+}
