@@ -36,6 +36,10 @@ const (
 	// maxRoster bounds a roster: half of a rekey's body.
 	maxRoster = maxRekeyBody / 2
 
+	// maxGeneration bounds the generation of an epoch in a ticket, so that what is counted on from there cannot overflow.
+	// No space makes so many commits.
+	maxGeneration = 1 << 48
+
 	// maxTicketEpochs is the number of epochs in a ticket (§9).
 	maxTicketEpochs = 16
 

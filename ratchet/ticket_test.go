@@ -83,6 +83,8 @@ func TestTicketForged(t *testing.T) {
 			b.rosterSigned = newRoster(w.space, rosterStatement{w.id, 1, digest{}}, w.root).encode()
 		},
 		"epoch of another commit": func(b *ticketBody) { b.epochs[0].id[0] ^= 1 },
+		"generation of another":   func(b *ticketBody) { b.epochs[0].generation = 2 },
+		"generation too great":    func(b *ticketBody) { b.epochs[0].generation = maxGeneration + 1 },
 		"epoch twice":             func(b *ticketBody) { b.epochs[1] = b.epochs[0] },
 		"made-up root":            func(b *ticketBody) { b.epochs[1].id[0] ^= 1 },
 		"share of another index":  func(b *ticketBody) { b.share = w.members[2].share },

@@ -105,7 +105,7 @@ func readTicketEpoch(r *wire.Reader, depth int) (e ticketEpoch) {
 	e.commitKey = secret.Own(r.Fixed(keySize))
 	e.tree = readNested(r, r.Vec32(maxTicket), func(b []byte) (commitTree, error) { return decodeCommitTree(b, depth) })
 	// A root, and nothing else, is of generation 0 and was made by no commit.
-	if n := len(e.commit); n != 0 && n != commitSize || (n == 0) != (e.generation == 0) {
+	if n := len(e.commit); n != 0 && n != commitSize || (n == 0) != (e.generation == 0) || e.generation > maxGeneration {
 		r.Fail("epoch of a ticket")
 	}
 	return e
@@ -235,15 +235,18 @@ func (b ticketBody) verify(o origin, request digest, j dkg.Index) (verified, err
 	return v, issuer.key.verify(b.signature, signTicket, space[:], request[:], u32(uint32(j)), b.body())
 }
 
-// verifyEpochs checks that every epoch's id is what its commit makes of its parent, or the root's, and that none is there
-// twice. The first is the one that the issuer prefers.
+// verifyEpochs checks that every epoch's id is what its commit makes of its parent, or the root's, that its generation
+// follows its parent's where that is there too, and that none is there twice. The first is the one that the issuer prefers.
 func (b ticketBody) verifyEpochs(space state.ID) error {
+	generations := map[epochID]uint64{b.notice.root: 0}
 	seen := make(map[epochID]bool, len(b.epochs))
 	for _, e := range b.epochs {
 		if seen[e.id] {
 			return fmt.Errorf("%w: epoch twice in a ticket", errInvalid)
 		}
-		seen[e.id] = true
+		seen[e.id], generations[e.id] = true, e.generation
+	}
+	for _, e := range b.epochs {
 		if len(e.commit) == 0 {
 			if e.id != b.notice.root || e.parent != b.common.parent {
 				return fmt.Errorf("%w: root of a ticket", errInvalid)
@@ -251,7 +254,8 @@ func (b ticketBody) verifyEpochs(space state.ID) error {
 			continue
 		}
 		c := commit(e.commit)
-		if e.id != c.child(space, e.parent) || checkIndex(c.index(), b.common.depth) != nil {
+		parent, known := generations[e.parent]
+		if e.id != c.child(space, e.parent) || checkIndex(c.index(), b.common.depth) != nil || known && e.generation != parent+1 {
 			return fmt.Errorf("%w: epoch of a ticket", errInvalid)
 		}
 	}
