@@ -1,0 +1,228 @@
+package ratchet_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// kilobyte is the plaintext of the message benchmarks.
+var kilobyte = make([]byte, 1024)
+
+// BenchmarkNewSpace founds spaces of capacity 10,000. A base multiplication of Ed448 beside it is the unit.
+func BenchmarkNewSpace(b *testing.B) {
+	b.Run("space", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ratchet.NewSpace(day0, ratchet.Policy{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("base-multiplication", func(b *testing.B) {
+		s := ed448.RandomScalar()
+		b.ReportAllocs()
+		for b.Loop() {
+			ed448.BaseMult(s)
+		}
+	})
+}
+
+// BenchmarkEncrypt1K seals signed messages of 1 KiB in the steady state. An Ed25519 signature beside it is the unit.
+func BenchmarkEncrypt1K(b *testing.B) {
+	b.Run("message", func(b *testing.B) {
+		g := newGroup(b, 2, ratchet.Policy{})
+		p := g.peers[0]
+		for range 5 {
+			g.send(p, "the chain has begun, and commits are carried")
+		}
+		b.ReportAllocs()
+		b.SetBytes(int64(len(kilobyte)))
+		for b.Loop() {
+			if _, _, err := ratchet.Encrypt(p.space, g.now, kilobyte); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ed25519-sign", func(b *testing.B) {
+		_, key, _ := ed25519.GenerateKey(rand.Reader)
+		msg := make([]byte, 400)
+		b.ReportAllocs()
+		for b.Loop() {
+			ed25519.Sign(key, msg)
+		}
+	})
+}
+
+// BenchmarkDecrypt1K reads signed messages of 1 KiB of one sender in the steady state. An Ed25519 verification beside it
+// is the unit.
+func BenchmarkDecrypt1K(b *testing.B) {
+	b.Run("message", func(b *testing.B) {
+		g := newGroup(b, 2, ratchet.Policy{})
+		for range 5 {
+			g.deliver(g.send(g.peers[0], "the chain has begun, and commits are carried"), g.peers[1])
+		}
+		e := g.send(g.peers[0], string(kilobyte))
+		b.ReportAllocs()
+		b.SetBytes(int64(len(kilobyte)))
+		for b.Loop() {
+			if _, _, err := ratchet.Decrypt(g.peers[1].space, g.now, e); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ed25519-verify", func(b *testing.B) {
+		public, key, _ := ed25519.GenerateKey(rand.Reader)
+		msg := make([]byte, 400)
+		sig := ed25519.Sign(key, msg)
+		b.ReportAllocs()
+		for b.Loop() {
+			ed25519.Verify(public, msg, sig)
+		}
+	})
+}
+
+// BenchmarkAdmit answers a joiner's request.
+func BenchmarkAdmit(b *testing.B) {
+	g := newGroup(b, 3, ratchet.Policy{})
+	_, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := ratchet.Admit(g.peers[1].space, g.now, q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkEnter takes in a ticket.
+func BenchmarkEnter(b *testing.B) {
+	g := newGroup(b, 3, ratchet.Policy{})
+	joiner, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(b, err)
+	ticket := g.admit(g.peers[1], q)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ratchet.Enter(joiner, g.now, ticket); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// countingStore counts what a vault hands to its store.
+type countingStore struct {
+	*state.Memory
+	written int
+}
+
+func (s *countingStore) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	s.written += len(c.Next.Sealed)
+	for _, p := range c.Parts {
+		s.written += len(p)
+	}
+	for path, p := range c.Put {
+		s.written += len(path) + len(p)
+	}
+	return s.Memory.Commit(ctx, k, id, c)
+}
+
+// stateBytes returns the size of a stored row.
+func (s *countingStore) stateBytes(t testing.TB, id state.ID) (n int) {
+	row, err := s.Load(context.Background(), state.Spaces, id)
+	require.NoError(t, err)
+	for _, p := range row.Parts {
+		n += len(p)
+	}
+	for _, p := range row.Segments {
+		n += len(p)
+	}
+	return n
+}
+
+// crowd is a group of two, founder and witness, and many others who were let in and of whom only the identities are kept:
+// they speak through the state of the witness.
+type crowd struct {
+	*group
+	others []ratchet.Space
+}
+
+func newCrowd(t testing.TB, n int) *crowd {
+	c := &crowd{group: newGroup(t, 2, fast)}
+	for len(c.others) < n-2 {
+		joined, q, err := ratchet.Join(c.grant(), c.now, nil)
+		require.NoError(t, err)
+		for _, p := range c.peers {
+			c.admit(p, q)
+		}
+		c.others = append(c.others, joined)
+		if ratchet.Duties(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
+			next, e, err := ratchet.SignRoster(c.peers[0].space, c.now)
+			require.NoError(t, err)
+			c.peers[0].space = next
+			c.deliver(e, c.peers[1])
+		}
+	}
+	require.Len(t, ratchet.Members(c.peers[0].space), n)
+	return c
+}
+
+// say sends a text of one of the others; the witness has read it then.
+func (c *crowd) say(i int, text string) ratchet.Envelope {
+	p := &peer{space: ratchet.As(c.peers[1].space, c.others[i])}
+	e := c.send(p, text)
+	c.deliver(e, c.peers[1])
+	return e
+}
+
+// day is a space of n members in whose vault the founder reads a thousand messages of a day. Its figures are bytes.
+func day(t testing.TB, n int) (perMessage, stateSize float64) {
+	c := newCrowd(t, n)
+	reader := c.peers[0].space
+	store := &countingStore{Memory: state.NewMemory()}
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	clock := func() time.Time { return c.now }
+	v, err := state.Open[ratchet.Space](store, key, state.Options{Now: clock})
+	require.NoError(t, err)
+	ctx := context.Background()
+	require.NoError(t, v.Create(ctx, reader, nil))
+	store.written = 0
+	open := ratchet.Open(ratchet.Options{Now: clock})
+	const messages = 1000
+	for i := range messages {
+		c.now = c.now.Add(24 * time.Hour / messages)
+		from := i * 7919 % len(c.others)
+		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i)).Bytes()}, open)
+		require.NoError(t, err)
+		require.Equal(t, state.Read, r.Verdict, "%v", r.Reason)
+		if i%100 == 99 {
+			err := v.Drain(ctx, reader.ID(), func(context.Context, state.Incoming) error { return nil })
+			require.NoError(t, err)
+		}
+	}
+	return float64(store.written) / messages, float64(store.stateBytes(t, reader.ID()))
+}
+
+// BenchmarkStateSize measures a vault in which 1,000 messages of a simulated day are read: the bytes of its row at the
+// end, and how many are written per message, without the message itself.
+func BenchmarkStateSize(b *testing.B) {
+	for _, n := range []int{4, 100, 1000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			var written, size float64
+			for b.Loop() {
+				written, size = day(b, n)
+			}
+			b.ReportMetric(size, "state-B")
+			b.ReportMetric(written, "written-B/msg")
+		})
+	}
+}
