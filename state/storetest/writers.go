@@ -14,7 +14,7 @@ import (
 // manyWriters lets 64 goroutines on two handles count in one row. Each commit also appends to both queues and settles a
 // frame, so a lost or doubled one shows in five places.
 func manyWriters(p *probe) {
-	const writers, times = 64, 4
+	const writers, times, total = 64, 4, 64 * 4
 	k, id := state.Spaces, state.NewID()
 	c := change(k, model{})
 	c.Parts[0] = binary.BigEndian.AppendUint64(nil, 0)
@@ -28,7 +28,7 @@ func manyWriters(p *probe) {
 		}
 		wg.Go(func() {
 			for range times {
-				if err := p.count(s, k, id); err != nil {
+				if err := p.count(s, k, id, total); err != nil {
 					p.Error(err)
 					return
 				}
@@ -37,7 +37,6 @@ func manyWriters(p *probe) {
 	}
 	wg.Wait()
 
-	const total = writers * times
 	row, err := p.s.Load(p.Context(), k, id)
 	p.must(err)
 	if n := binary.BigEndian.Uint64(row.Parts[0]); n != total || row.Head.Version != total+1 || len(row.Segments) != total {
@@ -62,9 +61,10 @@ func manyWriters(p *probe) {
 	}
 }
 
-// count adds one to the number in a row, however often it has to try.
-func (p *probe) count(s state.Store, k state.Kind, id state.ID) error {
-	for {
+// count adds one to the number in a row. Each conflict on the way means that another writer was faster, so there can be
+// no more of them than there are changes.
+func (p *probe) count(s state.Store, k state.Kind, id state.ID, changes int) error {
+	for range changes {
 		row, err := s.Load(p.Context(), k, id)
 		if err != nil {
 			return err
@@ -83,6 +83,7 @@ func (p *probe) count(s state.Store, k state.Kind, id state.ID) error {
 			return err
 		}
 	}
+	return errors.New("a writer finds conflicts though nobody else writes")
 }
 
 // wholeRows writes rows in which everything says the same, while others read.
