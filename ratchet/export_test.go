@@ -16,3 +16,13 @@ func As(member, joined Space) Space {
 	st.owner = state.NewSegment(ownerKeys{})
 	return member.WithState(st)
 }
+
+// Unseen returns the space as if no message had been seen in the preferred epoch: a sender that does not commit when it is
+// due.
+func Unseen(s Space) Space {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	e, _, _, _ := w.preferred()
+	e.seen = 0
+	w.put(e)
+	return w.space()
+}

@@ -48,6 +48,10 @@ func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 	for len(g.peers) < n {
 		g.join()
 	}
+	for _, p := range g.peers {
+		require.Empty(t, p.read)
+		p.settled, p.events = nil, nil // their own messages came back
+	}
 	return g
 }
 

@@ -68,7 +68,7 @@ func TestAnyOrder(t *testing.T) {
 			var road []parcel
 			want := map[*peer][]string{}
 			for _, p := range g.peers {
-				p.read, p.settled = nil, nil
+				require.Empty(t, p.read)
 			}
 			arrive := func(i int) {
 				g.deliver(road[i].e, road[i].to)
