@@ -100,6 +100,19 @@ func (p Pair) replace(i int, t thread) Pair {
 	return p
 }
 
+// preferred follows the other side's choice in the deployed form, where both count generations by themselves: if it was
+// read that thread i, of one's own, is answered although another one of the other side's comes first here, then it does not
+// come first there. Was is the thread before.
+func (p Pair) preferred(i int, was thread) Pair {
+	if was.form != deployed || !was.unanswered || i == 0 || p.threads[0].unanswered {
+		return p
+	}
+	p.generation++
+	p.threads[i].generation = p.generation
+	slices.SortFunc(p.threads, thread.compare)
+	return p
+}
+
 // initiate begins a session, of a generation above all others.
 func (p Pair) initiate(d Device, peer Peer) (Pair, error) {
 	switch {
@@ -138,7 +151,7 @@ func (p Pair) read(m Message) (Pair, Received, error) {
 	for i, t := range p.threads {
 		next, content, err := t.read(m)
 		if err == nil {
-			out, r, err := p.replace(i, next).received(next.form, content)
+			out, r, err := p.replace(i, next).preferred(i, t).received(next.form, content)
 			r.turned = !next.ratchet.remote.Equal(t.ratchet.remote)
 			return out, r, err
 		}

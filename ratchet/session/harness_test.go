@@ -1,0 +1,148 @@
+package session
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// human is a person with its devices and its registration, as a test needs them.
+type human struct {
+	user    SigningKey
+	account PrivateKey[Account]
+	devices []Device
+}
+
+func newHuman(t testing.TB, devices int) *human {
+	h := &human{user: GenerateSigningKey(), account: GenerateKey[Account]()}
+	for range devices {
+		h.addDevice(t)
+	}
+	return h
+}
+
+func (h *human) address() Address { return h.user.Public().Address() }
+
+func (h *human) addDevice(t testing.TB) Device {
+	d, err := NewDevice(h.address())
+	require.NoError(t, err)
+	h.devices = append(h.devices, d)
+	return d
+}
+
+// registration is what the person publishes, after its way through JSON.
+func (h *human) registration(t testing.TB) Registration {
+	var entries []Entry
+	for _, d := range h.devices {
+		entries = append(entries, d.Entry())
+	}
+	r, err := NewRegistration(h.user, h.account.Public(), entries...)
+	require.NoError(t, err)
+	r, err = ParseRegistration(r.JSON())
+	require.NoError(t, err)
+	return r
+}
+
+func (h *human) verified(t testing.TB) Person {
+	p, err := h.registration(t).Verify(h.address())
+	require.NoError(t, err)
+	return p
+}
+
+// peer is device i as others know it, in the given form.
+func (h *human) peer(t testing.TB, i int, f form) Peer {
+	person := h.verified(t)
+	p, err := person.Peer(h.devices[i].Identity())
+	require.NoError(t, err)
+	if f == hybrid {
+		p, err = person.Trefoil(h.devices[i].Bundle())
+		require.NoError(t, err)
+	}
+	return p
+}
+
+// tester is what testing.TB and rapid.T have in common.
+type tester interface {
+	require.TestingT
+	Helper()
+}
+
+// party is one device with its session with one other.
+type party struct {
+	t tester
+	d Device
+	s Session
+	// other is the peer as this side knows it.
+	other Peer
+}
+
+// newPair returns two devices that know each other in the given form, without a session.
+func newPair(t testing.TB, f form) (alice, bob *party) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	party := func(h, o *human) *party {
+		p := &party{t: t, d: h.devices[0], other: o.peer(t, 0, f)}
+		var err error
+		p.s, err = New(p.d, p.other)
+		require.NoError(t, err)
+		return p
+	}
+	return party(a, b), party(b, a)
+}
+
+// started returns two devices of which the first has initiated.
+func started(t testing.TB, f form) (alice, bob *party) {
+	alice, bob = newPair(t, f)
+	alice.initiate()
+	return alice, bob
+}
+
+// settled returns two devices with a session that each has answered the other in.
+func settled(t testing.TB, f form) (alice, bob *party) {
+	alice, bob = started(t, f)
+	bob.reads(alice.send("hello"), "hello")
+	alice.reads(bob.send("hello yourself"), "hello yourself")
+	bob.reads(alice.send("good"), "good")
+	return alice, bob
+}
+
+func (p *party) initiate() {
+	p.t.Helper()
+	next, err := Initiate(p.s, p.d, p.other)
+	require.NoError(p.t, err)
+	p.s = next
+}
+
+func (p *party) send(text string) []byte { return p.sendTo(text).Frame }
+
+func (p *party) sendTo(text string) Outgoing {
+	p.t.Helper()
+	next, out, err := Encrypt(p.s, []byte(text))
+	require.NoError(p.t, err)
+	p.s = next
+	return out
+}
+
+func (p *party) reads(frame []byte, text string) Received {
+	p.t.Helper()
+	next, r, err := Decrypt(p.s, p.d, frame)
+	require.NoError(p.t, err)
+	require.Equal(p.t, text, string(r.Plaintext))
+	p.s = next
+	return r
+}
+
+// refuses checks that a frame is refused, and that nothing changes.
+func (p *party) refuses(frame []byte, want error) {
+	p.t.Helper()
+	before := p.s
+	next, r, err := Decrypt(p.s, p.d, frame)
+	require.ErrorIs(p.t, err, want)
+	require.Equal(p.t, Received{}, r)
+	require.True(p.t, next.Equal(before))
+}
+
+// forms runs a test for both forms of agreement.
+func forms(t *testing.T, test func(t *testing.T, f form)) {
+	t.Run("deployed", func(t *testing.T) { test(t, deployed) })
+	t.Run("hybrid", func(t *testing.T) { test(t, hybrid) })
+}

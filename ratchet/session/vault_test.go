@@ -1,0 +1,175 @@
+package session
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// station is a device with its vaults on one store.
+type station struct {
+	t        testing.TB
+	store    state.Store
+	key      state.Key
+	device   Device
+	own      *state.Vault[Own]
+	sessions *state.Vault[Session]
+	events   []state.Event
+}
+
+func newStation(t testing.TB, d Device) *station {
+	key, err := state.NewKey(secret.Random(32).Expose())
+	require.NoError(t, err)
+	s := &station{t: t, store: state.NewMemory(), key: key, device: d}
+	s.open()
+	own, err := state.NewOne(d.ID(), d)
+	require.NoError(t, err)
+	require.NoError(t, s.own.Create(t.Context(), own, nil))
+	return s
+}
+
+// open is a start of the program: everything comes from the store.
+func (s *station) open() {
+	var err error
+	s.own, err = state.Open[Own](s.store, s.key, state.Options{})
+	require.NoError(s.t, err)
+	s.sessions, err = state.Open[Session](s.store, s.key, state.Options{Events: func(_ state.ID, e state.Event) {
+		s.events = append(s.events, e)
+	}})
+	require.NoError(s.t, err)
+}
+
+func (s *station) restart() {
+	s.open()
+	own, err := s.own.Load(s.t.Context(), s.device.ID())
+	require.NoError(s.t, err)
+	require.True(s.t, own.Part().Equal(s.device))
+	s.device = own.Part()
+}
+
+func (s *station) slot(peer Peer) state.ID {
+	first, err := New(s.device, peer)
+	require.NoError(s.t, err)
+	if err := s.sessions.Create(s.t.Context(), first, nil); err != nil {
+		require.ErrorIs(s.t, err, state.ErrExists)
+	}
+	return first.ID()
+}
+
+func (s *station) initiate(id state.ID, peer Peer) {
+	require.NoError(s.t, s.sessions.Update(s.t.Context(), id, func(tx *state.Tx[Session]) error {
+		next, err := Initiate(tx.Value(), s.device, peer)
+		if err == nil {
+			tx.Set(next)
+		}
+		return err
+	}))
+}
+
+func (s *station) send(id state.ID, text string) []byte {
+	require.NoError(s.t, s.sessions.Update(s.t.Context(), id, func(tx *state.Tx[Session]) error {
+		next, out, err := Encrypt(tx.Value(), []byte(text))
+		if err == nil {
+			tx.Set(next)
+			tx.Send(out.To.String(), out.Frame)
+		}
+		return err
+	}))
+	var sent []byte
+	_, err := s.sessions.Flush(s.t.Context(), id, func(_ context.Context, o state.Outgoing) state.Delivery {
+		sent = o.Data
+		return state.Delivered()
+	})
+	require.NoError(s.t, err)
+	return sent
+}
+
+func (s *station) receive(id state.ID, frame []byte) state.Receipt {
+	r, err := s.sessions.Receive(s.t.Context(), id, state.Frame{Data: frame}, Opener(s.device))
+	require.NoError(s.t, err)
+	return r
+}
+
+func (s *station) texts(id state.ID) (out []string) {
+	require.NoError(s.t, s.sessions.Drain(s.t.Context(), id, func(_ context.Context, in state.Incoming) error {
+		out = append(out, string(in.Data))
+		return nil
+	}))
+	return out
+}
+
+// G8, G9: in a vault, across restarts, with frames that come too early, twice, or forged.
+func TestG8G9Vault(t *testing.T) {
+	forms(t, func(t *testing.T, f form) {
+		a, b := newHuman(t, 1), newHuman(t, 1)
+		var keys []OneTimePreKey
+		var err error
+		b.devices[0], keys, err = b.devices[0].Issue(1)
+		require.NoError(t, err)
+		alice, bob := newStation(t, a.devices[0]), newStation(t, b.devices[0])
+		toBob, toAlice := b.peer(t, 0, f), a.peer(t, 0, f)
+		if f == hybrid {
+			toBob, err = toBob.With(keys[0])
+			require.NoError(t, err)
+		}
+		atAlice, atBob := alice.slot(toBob), bob.slot(toAlice)
+		require.Equal(t, atAlice, alice.slot(toBob), "G2: one slot")
+		alice.initiate(atAlice, toBob)
+
+		first, second := alice.send(atAlice, "first"), alice.send(atAlice, "second")
+		alice.restart()
+		bob.restart()
+		require.Equal(t, state.Read, bob.receive(atBob, second).Verdict)
+		require.Equal(t, state.Settle, bob.receive(atBob, second).Verdict)
+		bob.restart()
+		require.Equal(t, state.Settle, bob.receive(atBob, second).Verdict)
+		require.Equal(t, state.Settle, bob.receive(atBob, flip(first, len(first)-5)).Verdict)
+		require.Equal(t, state.Read, bob.receive(atBob, first).Verdict)
+		require.Equal(t, []string{"second", "first"}, bob.texts(atBob))
+		if f == hybrid {
+			require.Contains(t, bob.events, OneTimeSpent{bob.device.Identity(), 1})
+		}
+
+		alice.receive(atAlice, bob.send(atBob, "answer"))
+		require.Equal(t, []string{"answer"}, alice.texts(atAlice))
+
+		// Retained: a message too far ahead is read once the chain has moved.
+		var lost [][]byte
+		for range MaxSkip + 2 {
+			lost = append(lost, alice.send(atAlice, "filler"))
+		}
+		require.Equal(t, state.Retain, bob.receive(atBob, lost[MaxSkip+1]).Verdict)
+		bob.restart()
+		r := bob.receive(atBob, lost[MaxSkip])
+		require.Equal(t, state.Read, r.Verdict)
+		require.Len(t, r.Settled, 1, "the retained one was read and may be acknowledged")
+		require.Len(t, bob.texts(atBob), 2)
+	})
+}
+
+// A person has several devices, each with a slot of its own.
+func TestSecondDevice(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 2)
+	alice := newStation(t, a.devices[0])
+	slots := map[state.ID]bool{}
+	for i, d := range b.devices {
+		bob := newStation(t, d)
+		toBob, toAlice := b.peer(t, i, hybrid), a.peer(t, 0, hybrid)
+		id, at := alice.slot(toBob), bob.slot(toAlice)
+		slots[id] = true
+		alice.initiate(id, toBob)
+		require.Equal(t, state.Read, bob.receive(at, alice.send(id, "to both")).Verdict)
+		alice.receive(id, bob.send(at, d.String()))
+		require.Equal(t, []string{d.String()}, alice.texts(id))
+	}
+	require.Len(t, slots, 2)
+	// The two devices of one person talk to each other like any others.
+	one, two := newStation(t, b.devices[0]), newStation(t, b.devices[1])
+	id, at := one.slot(b.peer(t, 1, hybrid)), two.slot(b.peer(t, 0, hybrid))
+	one.initiate(id, b.peer(t, 1, hybrid))
+	require.Equal(t, state.Read, two.receive(at, one.send(id, "copy")).Verdict)
+}
