@@ -29,8 +29,8 @@ type Store interface {
 	// ErrNotFound or ErrConflict otherwise.
 	Delete(context.Context, Kind, ID, Head) error
 
-	// Items returns at most limit items of a queue whose Seq is greater than after, in ascending order of Seq. A row
-	// that does not exist has none.
+	// Items returns at most limit items of a queue whose Seq is greater than after, in ascending order of Seq: none if
+	// limit is not positive. A row that does not exist has none.
 	Items(ctx context.Context, k Kind, id ID, q Queue, after uint64, limit int) ([]Item, error)
 
 	// Count returns the number of items in a queue.
@@ -62,7 +62,8 @@ type Row struct {
 	Segments map[string][]byte // sealed, by path; never nil
 }
 
-// Change is what one commit does to a row.
+// Change is what one commit does to a row. A Store refuses one that breaks a rule stated here: Check finds all such but
+// the use of a number that is taken in a queue or among the frames. Frames are written first, then Forget is heeded.
 type Change struct {
 	Base   Head              // the head that the change was made from; the zero Head creates the row
 	Next   Head              // the head after it; its version is Base.Version + 1
@@ -86,13 +87,13 @@ const (
 
 // Item is an element of a queue.
 type Item struct {
-	Seq  uint64 // greater than 0
+	Seq  uint64 // greater than 0, less than 1<<63
 	Data []byte // sealed
 }
 
 // FrameRecord is what is kept of a received frame.
 type FrameRecord struct {
 	Hash [32]byte // SHA-256 of the frame
-	Seq  uint64   // order in which records were written; unique in a row
+	Seq  uint64   // order in which records were written; unique in a row, greater than 0, less than 1<<63
 	Data []byte   // the sealed frame while it is retained, nil once it is settled
 }

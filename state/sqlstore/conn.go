@@ -91,10 +91,13 @@ func (c *conn) transaction(ctx context.Context, begin string, f func() error) er
 }
 
 // discard closes the connection for good. Its statements come first: database/sql does not keep account of the statements
-// of a pinned connection, and SQLite closes none, nor rolls back what is open on it, while it has a statement left.
+// of a pinned connection, and SQLite closes none, nor rolls back what is open on it, while it has a statement left. If
+// the driver has closed the connection already, its statements must not be touched.
 func (c *conn) discard() {
-	for _, s := range c.stmts {
-		s.Close()
+	if alive := c.pinned.Raw(func(any) error { return nil }) == nil; alive {
+		for _, s := range c.stmts {
+			s.Close()
+		}
 	}
 	discard(c.pinned)
 }
@@ -121,9 +124,9 @@ func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Co
 
 // use runs f with a connection of the lane. A connection on which a statement failed is closed afterwards, whatever it
 // was: with every driver that ends an open transaction, and an interrupted or broken connection is never met again. If
-// the connection was found dead before f could have changed anything, f runs once more with a new one.
+// a connection from before was found dead, and f cannot have changed anything, f runs again with another one.
 func (l lane) use(ctx context.Context, f func(*conn) error) error {
-	for first := true; ; first = false {
+	for {
 		c, err := l.take(ctx)
 		if err != nil {
 			return err
@@ -140,7 +143,7 @@ func (l lane) use(ctx context.Context, f func(*conn) error) error {
 		switch {
 		case c.ending:
 			return fmt.Errorf("sqlstore: end of a transaction: %w", err)
-		case !dead || fresh || !first:
+		case !dead || fresh:
 			return failure(ctx, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -86,9 +87,9 @@ func (p *probe) count(s state.Store, k state.Kind, id state.ID, changes int) err
 	return errors.New("a writer finds conflicts though nobody else writes")
 }
 
-// wholeRows writes rows in which everything says the same, while others read.
+// wholeRows writes rows in which everything says the same, for as long as others are reading.
 func wholeRows(p *probe) {
-	const changes, readers, width = 200, 4, 6
+	const readers, reads, width = 4, 150, 6
 	k, id := state.Spaces, state.NewID()
 	fill := func(m model) state.Change {
 		c := change(k, m)
@@ -108,37 +109,34 @@ func wholeRows(p *probe) {
 	p.must(p.s.Commit(p.Context(), k, id, c))
 	m := model{}.next(c)
 
+	var reading atomic.Int32
+	reading.Store(readers)
 	var wg sync.WaitGroup
-	done := make(chan struct{})
 	for i := range readers {
 		s := p.s
 		if i%2 == 1 {
 			s = p.other
 		}
 		wg.Go(func() {
+			defer reading.Add(-1)
 			last := uint64(0)
-			for {
+			for range reads {
 				row, err := s.Load(p.Context(), k, id)
-				switch torn := tornRow(row, width); {
-				case err != nil:
+				if err == nil {
+					err = tornRow(row, width)
+				}
+				if err == nil && row.Head.Version < last {
+					err = fmt.Errorf("version %d was read after version %d", row.Head.Version, last)
+				}
+				if err != nil {
 					p.Error(err)
-				case torn != nil:
-					p.Error(torn)
-				case row.Head.Version < last:
-					p.Errorf("version %d was read after version %d", row.Head.Version, last)
-				}
-				if last = row.Head.Version; p.Failed() {
 					return
 				}
-				select {
-				case <-done:
-					return
-				default:
-				}
+				last = row.Head.Version
 			}
 		})
 	}
-	for range changes {
+	for reading.Load() > 0 {
 		c := fill(m)
 		if err := p.s.Commit(p.Context(), k, id, c); err != nil {
 			p.Error(err)
@@ -146,7 +144,6 @@ func wholeRows(p *probe) {
 		}
 		m = m.next(c)
 	}
-	close(done)
 	wg.Wait()
 	p.holds(k, id, m)
 }

@@ -1,0 +1,330 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// row returns a change that creates a row, and one that changes it.
+func row() (create, update state.Change) {
+	create = state.Change{Next: state.Head{Version: 1, Sealed: []byte("1")}, Parts: [][]byte{{1}, {2}, {3}}}
+	update = state.Change{Base: create.Next, Next: state.Head{Version: 2, Sealed: []byte("2")}, Parts: [][]byte{{4}, nil, nil}}
+	return create, update
+}
+
+func file(tb testing.TB) string { return filepath.Join(tb.TempDir(), "trefoil.db") }
+
+// each runs f with every connection that a store holds, opening those that are not open yet.
+func (s *Store) each(tb testing.TB, f func(lane string, c *conn)) {
+	for name, l := range map[string]lane{"writer": s.writer, "reader": s.readers} {
+		var held []*conn
+		for range cap(l.free) {
+			c, err := l.take(tb.Context())
+			require.NoError(tb, err)
+			f(name, c)
+			held = append(held, c)
+		}
+		for _, c := range held {
+			l.free <- c
+		}
+	}
+}
+
+// TestSettings asks every connection for its settings, with a pool whose connections come with others.
+func TestSettings(t *testing.T) {
+	s := open(t, file(t)+"?_pragma=synchronous(0)&_pragma=foreign_keys(0)&_pragma=ignore_check_constraints(1)&_pragma=secure_delete(0)")
+	connections := 0
+	s.each(t, func(lane string, c *conn) {
+		connections++
+		want := append(sqlitePragmas[:len(sqlitePragmas):len(sqlitePragmas)], sqlitePatience)
+		if lane == "reader" {
+			want = append(want, sqliteReadOnly)
+		}
+		for _, p := range want {
+			var got string
+			require.NoError(t, c.pinned.QueryRowContext(t.Context(), "PRAGMA "+p.name).Scan(&got))
+			require.Equal(t, p.want, got, "%s of a %s", p.name, lane)
+		}
+	})
+	require.Equal(t, 1+sqliteReaders, connections)
+	require.Equal(t, 1+sqliteReaders, s.db.Stats().OpenConnections)
+	require.NoError(t, s.Store.Close())
+	require.Zero(t, s.db.Stats().OpenConnections, "none goes back to the pool with our settings")
+}
+
+// TestRefusedSettings: a database that cannot do what commits rely on is not used.
+func TestRefusedSettings(t *testing.T) {
+	for _, name := range []string{":memory:", "file::memory:?cache=shared", ""} {
+		_, err := SQLite(t.Context(), pool(t, name))
+		require.ErrorContains(t, err, "journal_mode", name)
+	}
+	require.Error(t, pragma{"synchronous", "FULL", "3"}.settle(t.Context(), pin(t, pool(t, file(t)))))
+
+	db := pool(t, file(t))
+	db.SetMaxOpenConns(1)
+	_, err := SQLite(t.Context(), db)
+	require.ErrorContains(t, err, "two connections")
+}
+
+func pin(tb testing.TB, db *sql.DB) *sql.Conn {
+	c, err := db.Conn(tb.Context())
+	require.NoError(tb, err)
+	tb.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestSmallPool: two connections are enough.
+func TestSmallPool(t *testing.T) {
+	db := pool(t, file(t))
+	db.SetMaxOpenConns(2)
+	s, err := SQLite(t.Context(), db)
+	require.NoError(t, err)
+	defer s.Close()
+	create, update := row()
+	id := state.NewID()
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+	var readers sync.WaitGroup
+	for range 8 {
+		readers.Go(func() {
+			got, err := s.Load(t.Context(), state.Spaces, id)
+			if err != nil || got.Head.Version != 2 {
+				t.Error(got.Head.Version, err)
+			}
+		})
+	}
+	readers.Wait()
+}
+
+// TestForeignFile: a file of another program is refused and left as it is, byte by byte.
+func TestForeignFile(t *testing.T) {
+	for _, foreign := range []string{"CREATE TABLE mine (x)", "PRAGMA application_id = 7"} {
+		path := file(t)
+		db := pool(t, path)
+		_, err := db.Exec(foreign)
+		require.NoError(t, err)
+		before, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, err = SQLite(t.Context(), db)
+		require.ErrorContains(t, err, "another program")
+		require.NoError(t, db.Close())
+		after, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	}
+	path := file(t)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("this is no database. ", 999)), 0o600))
+	_, err := SQLite(t.Context(), pool(t, path))
+	require.ErrorContains(t, err, "not a database")
+}
+
+// TestG28NewerSchema: a file that a newer release has written is refused, also if that happens while it is open.
+func TestG28NewerSchema(t *testing.T) {
+	path := file(t)
+	create, update := row()
+	id := state.NewID()
+	older := open(t, path)
+	require.NoError(t, older.Commit(t.Context(), state.Spaces, id, create))
+
+	db := pool(t, path)
+	newer, err := openSQLite(t.Context(), db, []string{sqliteSchema, "CREATE TABLE later (x INTEGER) STRICT"})
+	require.NoError(t, err)
+	defer newer.Close()
+	require.ErrorIs(t, older.Commit(t.Context(), state.Spaces, id, update), state.ErrTooNew)
+	require.ErrorIs(t, older.Delete(t.Context(), state.Spaces, id, create.Next), state.ErrTooNew)
+	require.NoError(t, older.Close())
+	before, err := os.ReadFile(path)
+	require.NoError(t, err)
+	_, err = SQLite(t.Context(), pool(t, path))
+	require.ErrorIs(t, err, state.ErrTooNew)
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	require.NoError(t, newer.Commit(t.Context(), state.Spaces, id, update))
+}
+
+// TestG28Upgrade: an older file is brought up to date when it is opened, wholly or not at all.
+func TestG28Upgrade(t *testing.T) {
+	path := file(t)
+	create, _ := row()
+	id := state.NewID()
+	s := open(t, path)
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	require.NoError(t, s.Close())
+
+	second := "ALTER TABLE spaces ADD COLUMN later INTEGER NOT NULL DEFAULT 7;\nCREATE TABLE later (x INTEGER) STRICT"
+	_, err := openSQLite(t.Context(), pool(t, path), []string{sqliteSchema, second, "CREATE TABLE later (x INTEGER) STRICT"})
+	require.ErrorContains(t, err, "later already exists")
+	s = open(t, path) // still version 1
+	require.NoError(t, s.Close())
+
+	for range 2 {
+		upgraded, err := openSQLite(t.Context(), pool(t, path), []string{sqliteSchema, second})
+		require.NoError(t, err)
+		got, err := upgraded.Load(t.Context(), state.Spaces, id)
+		require.NoError(t, err)
+		require.Equal(t, create.Parts, got.Parts)
+		require.NoError(t, upgraded.Close())
+	}
+	_, err = SQLite(t.Context(), pool(t, path))
+	require.ErrorIs(t, err, state.ErrTooNew)
+}
+
+// TestOpenedAtOnce: many stores may find the same empty file.
+func TestOpenedAtOnce(t *testing.T) {
+	for range 5 {
+		path := file(t)
+		var wg sync.WaitGroup
+		for range 8 {
+			db := pool(t, path)
+			wg.Go(func() {
+				s, err := SQLite(t.Context(), db)
+				if err == nil {
+					create, _ := row()
+					err = s.Commit(t.Context(), state.Spaces, state.NewID(), create)
+					s.Close()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		s := open(t, path)
+		ids, err := s.List(t.Context(), state.Spaces)
+		require.NoError(t, err)
+		require.Len(t, ids, 8)
+	}
+}
+
+// TestG1DatabaseRefuses: what the schema rules out stays out, even if it does not come through the store.
+func TestG1DatabaseRefuses(t *testing.T) {
+	s := open(t, file(t))
+	create, _ := row()
+	id := state.NewID()
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	s.each(t, func(lane string, c *conn) {
+		for _, bad := range []string{
+			"UPDATE spaces SET state = NULL", "UPDATE spaces SET template = NULL", "UPDATE spaces SET evals = NULL",
+			"UPDATE spaces SET head = NULL", "UPDATE spaces SET version = 0", "UPDATE spaces SET state = 'text'",
+			"INSERT INTO spaces (id, version, head, state) VALUES (zeroblob(32), 1, x'01', x'02')",
+			"INSERT INTO sessions (id, version, head) VALUES (zeroblob(32), 1, x'01')",
+			"INSERT INTO spaces_items VALUES (zeroblob(32), 1, 1, x'00')",
+			"INSERT INTO sessions_items SELECT id, 1, 1, x'00' FROM spaces",
+			"INSERT INTO spaces_items SELECT id, 3, 1, x'00' FROM spaces",
+			"INSERT INTO spaces_segments VALUES (zeroblob(32), 'state/a', x'00')",
+			"INSERT INTO spaces_frames VALUES (zeroblob(32), zeroblob(32), 1, NULL)",
+			"INSERT INTO trefoil VALUES (2, 1)",
+		} {
+			_, err := c.pinned.ExecContext(t.Context(), bad)
+			require.Error(t, err, "%s: %s", lane, bad)
+		}
+	})
+	got, err := s.Load(t.Context(), state.Spaces, id)
+	require.NoError(t, err)
+	require.Equal(t, create.Parts, got.Parts)
+}
+
+// TestLostConnections: a store whose connections died goes on with new ones, and says nothing of it.
+func TestLostConnections(t *testing.T) {
+	s := open(t, file(t))
+	create, update := row()
+	id := state.NewID()
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	_, err := s.Load(t.Context(), state.Spaces, id)
+	require.NoError(t, err)
+	s.each(t, func(_ string, c *conn) {
+		require.NoError(t, c.pinned.PingContext(t.Context()))
+		_, err := c.stmt(t.Context(), "SELECT 1") // it was in use
+		require.NoError(t, err)
+		c.pinned.Raw(func(any) error { return driver.ErrBadConn })
+	})
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+	for range 2 * sqliteReaders {
+		got, err := s.Load(t.Context(), state.Spaces, id)
+		require.NoError(t, err)
+		require.Equal(t, update.Next, got.Head)
+	}
+	s.each(t, func(_ string, c *conn) { require.NoError(t, c.pinned.PingContext(t.Context())) })
+}
+
+// TestInterruptedTransaction: whatever a failed statement leaves open is gone with its connection, locks and all.
+func TestInterruptedTransaction(t *testing.T) {
+	path := file(t)
+	s := open(t, path)
+	create, update := row()
+	id := state.NewID()
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := s.write(ctx, state.Spaces, func(c *conn, tb *tables) error {
+			if err := tb.swap(ctx, c, id, update); err != nil {
+				return err
+			}
+			cancel()
+			_, err := c.exec(ctx, tb.drop, id[:], "state/a")
+			return err
+		})
+		require.ErrorIs(t, err, context.Canceled)
+		other := open(t, path)
+		require.NoError(t, other.Commit(t.Context(), state.Spaces, state.NewID(), create))
+		require.NoError(t, other.Close())
+		got, err := s.Load(t.Context(), state.Spaces, id)
+		require.NoError(t, err)
+		require.Equal(t, create.Next, got.Head)
+	}
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+}
+
+// TestWaitingWriters: a writer whose turn has not come gives up when its context ends, and Close waits for the one that
+// writes.
+func TestWaitingWriters(t *testing.T) {
+	s := open(t, file(t))
+	create, update := row()
+	id := state.NewID()
+	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	begun, goOn, wrote := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		wrote <- s.write(t.Context(), state.Spaces, func(c *conn, tb *tables) error {
+			close(begun)
+			<-goOn
+			return tb.swap(t.Context(), c, id, update)
+		})
+	}()
+	<-begun
+	got, err := s.Load(t.Context(), state.Spaces, id) // readers are not kept waiting
+	require.NoError(t, err)
+	require.Equal(t, create.Next, got.Head)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, s.Commit(ctx, state.Spaces, id, update), context.DeadlineExceeded)
+
+	closed := make(chan error)
+	go func() { closed <- s.Store.Close() }()
+	<-s.done
+	_, err = s.Load(t.Context(), state.Spaces, id)
+	require.ErrorIs(t, err, errClosed)
+	close(goOn)
+	require.NoError(t, <-wrote)
+	require.NoError(t, <-closed)
+	require.NoError(t, s.Store.Close())
+	require.ErrorIs(t, s.Commit(t.Context(), state.Spaces, id, update), errClosed)
+
+	again, err := SQLite(t.Context(), s.db) // the pool is still its owner's
+	require.NoError(t, err)
+	defer again.Close()
+	got, err = again.Load(t.Context(), state.Spaces, id)
+	require.NoError(t, err)
+	require.Equal(t, update.Next, got.Head)
+}
