@@ -26,3 +26,45 @@ func Unseen(s Space) Space {
 	w.put(e)
 	return w.space()
 }
+
+// Secrets returns key bytes that a space holds.
+func Secrets(s Space) (out [][]byte) {
+	st, tp := s.State(), s.Template()
+	d := st.self.Value()
+	out = append(out, d.signing.seed.Expose())
+	for _, k := range d.inboxes {
+		out = append(out, k.secret.seed.Expose())
+	}
+	if d.request.isOpen() {
+		out = append(out, d.request.key.seed.Expose())
+	}
+	if k := st.owner.Value(); !k.isNone() {
+		out = append(out, k.owner.seed.Expose(), k.root.seed.Expose())
+	}
+	for r := range st.roots.all() {
+		out = append(out, r.record.Value().share.Scalar().Bytes())
+	}
+	for r := range tp.roots.all() {
+		t := r.record.Value().template
+		out = append(out, t.config.seed.Expose(), t.key.Expose())
+	}
+	if g := tp.grant.Value(); !g.IsZero() {
+		out = append(out, g.share.Scalar().Bytes(), g.admission.key.seed.Expose())
+	}
+	for r := range st.epochs.all() {
+		e := r.epoch()
+		out = append(out, e.commitKey.Expose())
+		if e.readable() {
+			out = append(out, e.headerKey.Expose(), e.auth.Expose())
+		}
+		for b := range e.blocks.all() {
+			for _, c := range b.chains {
+				out = append(out, c.key.Expose())
+				for _, k := range c.skipped {
+					out = append(out, k.key.Expose())
+				}
+			}
+		}
+	}
+	return out
+}

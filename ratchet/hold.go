@@ -27,6 +27,9 @@ func Release(s Space, e Envelope) (Space, error) {
 	if err != nil {
 		return s, err
 	}
+	if e.IsZero() {
+		return s, ErrMalformed
+	}
 	w.st.headers = w.st.headers.drop(byID(headerID(e.header)))
 	return w.space(), nil
 }

@@ -1,0 +1,169 @@
+package ratchet_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet"
+)
+
+// What fails changes nothing: of every exported function that takes a space and returns the next one, calls that fail hand
+// back the very value passed in.
+func TestFailedCallChangesNothing(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	other := newGroup(t, 2, fast)
+	foreign := other.send(other.peers[0], "elsewhere")
+	joining, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(t, err)
+	ticket := g.admit(g.peers[1], q)
+	gone := g.peers[2].space
+	gone, _, err = ratchet.Leave(gone, g.now)
+	require.NoError(t, err)
+	owner, plain := g.peers[0].space, g.peers[1].space
+	long := make([]byte, ratchet.MaxPlaintext+1)
+
+	spaces := map[string]ratchet.Space{"owner": owner, "member": plain, "joining": joining, "left": gone}
+	type call struct {
+		in  []string // spaces for which it must fail; all if none are named
+		run func(s ratchet.Space) (ratchet.Space, error)
+	}
+	calls := map[string][]call{
+		"Encrypt": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Encrypt(s, g.now, long)
+				return n, err
+			}},
+			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Encrypt(s, g.now, nil)
+				return n, err
+			}},
+		},
+		"EncryptUnsigned": {{nil, func(s ratchet.Space) (ratchet.Space, error) {
+			n, _, err := ratchet.EncryptUnsigned(s, g.now, nil)
+			return n, err
+		}}},
+		"Decrypt": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Decrypt(s, g.now, foreign)
+				return n, err
+			}},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Decrypt(s, g.now, ratchet.Envelope{})
+				return n, err
+			}},
+		},
+		"Hold": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Hold(s, g.now, "", ratchet.Envelope{}) }},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Hold(s, g.now, string(long), foreign) }},
+		},
+		"Release": {{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Release(s, ratchet.Envelope{}) }}},
+		"DrawGrant": {
+			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.DrawGrant(s, g.now, dkg.Private)
+				return n, err
+			}},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.DrawGrant(s, g.now, dkg.Held)
+				return n, err
+			}},
+		},
+		"Admit": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Admit(s, g.now, ratchet.Request{})
+				return n, err
+			}},
+			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Admit(s, g.now, q); return n, err }},
+		},
+		"Witness": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Witness(s, g.now, ratchet.Ticket{}) }},
+			{[]string{"joining"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Witness(s, g.now, ticket) }},
+		},
+		"Refuse": {
+			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Refuse(s, g.now, q); return n, err }},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Refuse(s, g.now, ratchet.Request{})
+				return n, err
+			}},
+		},
+		"Enter": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, ratchet.Ticket{}) }},
+			{[]string{"owner", "member", "left"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, ticket) }},
+		},
+		"AskResync": {{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
+			n, _, err := ratchet.AskResync(s, g.now)
+			return n, err
+		}}},
+		"Leave":      {{[]string{"owner", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Leave(s, g.now); return n, err }}},
+		"Revoke":     {{nil, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Revoke(s, g.now, 2); return n, err }}},
+		"SignRoster": {{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.SignRoster(s, g.now); return n, err }}},
+		"Prune":      {},
+		"Restore":    {},
+	}
+	for name, list := range calls {
+		for _, c := range list {
+			in := c.in
+			if in == nil {
+				in = []string{"owner", "member", "joining", "left"}
+			}
+			for _, which := range in {
+				next, err := c.run(spaces[which])
+				require.Error(t, err, "%s of %s", name, which)
+				require.True(t, spaces[which].Equal(next), "%s of %s", name, which)
+			}
+			next, err := c.run(ratchet.Space{})
+			require.Error(t, err, "%s of the zero space", name)
+			require.True(t, same(ratchet.Space{}, next))
+		}
+	}
+	for _, call := range []func() (ratchet.Space, error){
+		func() (ratchet.Space, error) { return ratchet.Prune(ratchet.Space{}, time.Time{}) },
+		func() (ratchet.Space, error) { return ratchet.Restore(ratchet.Space{}, time.Time{}) },
+	} {
+		_, err := call()
+		require.Error(t, err)
+	}
+	for _, name := range transitions(t) {
+		require.Contains(t, calls, name, "an exported function without a row in this table")
+	}
+	_, _, err = ratchet.Join(ratchet.Grant{}, g.now, nil)
+	require.ErrorIs(t, err, ratchet.ErrMalformed)
+	_, _, err = ratchet.Join(g.grant(), g.now, make([]byte, ratchet.MaxApplicationData+1))
+	require.ErrorIs(t, err, ratchet.ErrTooLong)
+	_, err = ratchet.NewSpace(g.now, ratchet.Policy{Scheme: "none"})
+	require.ErrorIs(t, err, ratchet.ErrPolicy)
+}
+
+// transitions lists the exported functions whose first parameter and first result are a Space.
+func transitions(t *testing.T) (out []string) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	isSpace := func(l *ast.FieldList) bool {
+		if l == nil || len(l.List) == 0 {
+			return false
+		}
+		id, ok := l.List[0].Type.(*ast.Ident)
+		return ok && id.Name == "Space"
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.IsExported() && isSpace(fn.Type.Params) && isSpace(fn.Type.Results) {
+				out = append(out, fn.Name.Name)
+			}
+		}
+	}
+	require.NotEmpty(t, out)
+	return out
+}
