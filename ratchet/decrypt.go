@@ -134,9 +134,6 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 	case !t.template.policy.Repudiable:
 		return Message{}, ErrForged
 	}
-	if w.st.phase == Joining {
-		return Message{}, ErrUnknownEpoch
-	}
 
 	// From here on it is authenticated: the next value is built.
 	charged := h.index
@@ -220,6 +217,9 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c content) (member, bool, 
 		return member{}, false, ErrForged // whoever introduces itself signs
 	}
 	m, err = w.admissible(r, t, in)
+	if errors.Is(err, ErrInviteDead) {
+		err = ErrStale // that is an answer to a joiner
+	}
 	return m, err == nil, err
 }
 
@@ -230,6 +230,7 @@ func (w *work) heard(x epoch, e Envelope, m Message) {
 		w.st.wait.stage, w.st.wait.sends = 0, 0
 	}
 	d := w.self()
+	w.st.heard = w.now
 	if m.Own {
 		w.emit(Conflict{d.index, true})
 		w.st.commit = true

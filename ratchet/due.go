@@ -17,6 +17,7 @@ const (
 	askEvery     = time.Hour // at most one request
 	pruneEvery   = 24 * time.Hour
 	rosterAfter  = 64             // introductions that no signed roster names
+	fetchAfter   = 24 * time.Hour // without anything read
 	ticketFor    = 24 * time.Hour // a ticket key after its first ticket
 )
 
@@ -30,7 +31,8 @@ type Due struct {
 	Prune bool
 	// Roster: the dealer should sign the roster (SignRoster).
 	Roster bool
-	// Stored: fetch and read what is stored before anything is sent: the state was restored from a copy.
+	// Stored: fetch and read what is stored before anything is sent, if possible: nothing was read for a day, or the state
+	// was restored from a copy.
 	Stored bool
 }
 
@@ -46,7 +48,7 @@ func Duties(s Space, now time.Time) Due {
 	due.Send = ok && (w.st.commit || w.waitOver())
 	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.elapsed(d.askedAt, askEvery)
 	due.Prune = w.elapsed(w.st.clock, pruneEvery)
-	due.Stored = w.st.restored
+	due.Stored = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
 	if ok && w.isDealer() {
 		_, since := r.roster()
 		due.Roster = len(since) >= rosterAfter

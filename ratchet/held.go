@@ -1,6 +1,8 @@
 package ratchet
 
 import (
+	"sync"
+
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -66,8 +68,17 @@ type heldCommit struct {
 	parent  epochID // if opened
 	commit  commit  // if opened
 	source  string
-	arrived uint64 // order of arrival
-	since   int64  // ms
+	arrived uint64    // order of arrival
+	since   int64     // ms
+	child   *followed // if opened
+}
+
+// followed is the epoch that an opened commit makes. It is made once, in about 2 ms, and lives in memory only: whatever
+// messages are retained, nobody can make a state follow one commit again and again.
+type followed struct {
+	once  sync.Once
+	epoch epoch
+	err   error
 }
 
 func newHeldCommit(s sealedCommit, source string, arrived uint64, since int64) heldCommit {
@@ -80,6 +91,7 @@ func newHeldCommit(s sealedCommit, source string, arrived uint64, since int64) h
 // open returns the commit as one that the parent opens.
 func (h heldCommit) open(space state.ID, parent epochID, c commit) heldCommit {
 	h.id, h.sealed, h.opened, h.parent, h.commit = c.child(space, parent), sealedCommit{}, true, parent, c
+	h.child = new(followed)
 	return h
 }
 
@@ -106,6 +118,7 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 		d.Into(h.id[:])
 		d.Into(h.parent[:])
 		d.Into(h.commit[:])
+		h.child = new(followed)
 	} else {
 		d.Into(h.sealed[:])
 		h.id = newHeldCommit(h.sealed, "", 0, 0).id

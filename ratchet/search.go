@@ -18,27 +18,23 @@ const maxFollows = 1_024
 type edge struct {
 	parent epoch
 	commit commit
+	child  *followed // where its epoch is kept once it was made; nil if nowhere
 }
 
 // search looks for an epoch in which the envelope is, below the epochs held: it follows the commits that it carries and
 // those of all retained messages, from the epochs held to their children, and so on until one opens the header (§7). It
 // returns the children on the way, the last of which opens it; nil if nothing does. Nothing is kept.
 func (w *work) search(e Envelope, retained bool) (path []epoch, h header, err error) {
-	var sealed []sealedCommit // that no epoch opened so far
-	var next []edge
+	next, own := w.openHeld(e.commits, retained)
 	for c := range w.st.commits.all() {
-		if !c.opened {
-			sealed = append(sealed, c.sealed)
-		} else if p, ok := w.st.epoch(c.parent); ok {
-			next = append(next, edge{p, c.commit})
+		if c.opened {
+			if p, ok := w.st.epoch(c.parent); ok {
+				next = append(next, edge{p, c.commit, c.child})
+			}
 		}
 	}
-	own, unopened := w.openHeld(e.commits, retained)
-	sealed = append(slices.Clone(unopened), sealed...)
-	next = append(own, next...)
-
+	unopened := &sealedSet{w: w, sealed: own}
 	found := make(map[epochID]epoch)
-	conflict := false
 	for follows := 0; len(next) > 0 && follows < maxFollows; {
 		at := next[0]
 		next = next[1:]
@@ -49,43 +45,74 @@ func (w *work) search(e Envelope, retained bool) (path []epoch, h header, err er
 		if _, ok := w.st.epoch(id); ok {
 			continue
 		}
-		follows++
-		child, err := w.follow(at)
+		child, err := w.followOnce(at, &follows)
 		if errors.Is(err, errOwnCommit) {
-			conflict = true
+			w.emit(Conflict{w.self().index, true})
 		}
 		if err != nil {
 			continue
 		}
 		found[id] = child
-		switch h, err := openHeader(child.header, w.st.space, id, child.depth, e.header); {
-		case err == nil:
-			for {
-				path = append(path, child)
-				var ok bool
-				if child, ok = found[child.parent]; !ok {
-					break
-				}
-			}
-			slices.Reverse(path)
-			return path, h, nil
-		case !errors.Is(err, errNotOpened):
+		h, err := openHeader(child.header, w.st.space, id, child.depth, e.header)
+		if err == nil {
+			return wayTo(child, found), h, nil
+		}
+		if !errors.Is(err, errNotOpened) {
 			return nil, header{}, ErrMalformed
 		}
-		var below []edge
-		sealed = slices.DeleteFunc(sealed, func(s sealedCommit) bool {
-			c, err := s.open(child.sealing, w.st.space, id)
-			if err == nil {
-				below = append(below, edge{child, c})
-			}
-			return err == nil
-		})
-		next = append(below, next...)
-	}
-	if conflict {
-		w.emit(Conflict{w.self().index, true})
+		next = append(unopened.take(child), next...)
 	}
 	return nil, header{}, nil
+}
+
+// wayTo returns the epochs found on the way to one of them.
+func wayTo(e epoch, found map[epochID]epoch) (path []epoch) {
+	for ok := true; ok; e, ok = found[e.parent] {
+		path = append(path, e)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// followOnce is follow of a commit that may have been followed before.
+func (w *work) followOnce(at edge, follows *int) (epoch, error) {
+	if at.child == nil {
+		*follows++
+		return w.follow(at)
+	}
+	at.child.once.Do(func() {
+		*follows++
+		at.child.epoch, at.child.err = w.follow(at)
+	})
+	return at.child.epoch, at.child.err
+}
+
+// sealedSet holds the commits that no epoch held opens: a message's own, and, looked up when they are needed, those of the
+// retained ones.
+type sealedSet struct {
+	w      *work
+	sealed []sealedCommit
+	whole  bool
+}
+
+// take takes out of the set what an epoch opens.
+func (s *sealedSet) take(e epoch) (opened []edge) {
+	if !s.whole {
+		s.whole = true
+		for c := range s.w.st.commits.all() {
+			if !c.opened {
+				s.sealed = append(s.sealed, c.sealed)
+			}
+		}
+	}
+	s.sealed = slices.DeleteFunc(s.sealed, func(sealed sealedCommit) bool {
+		c, err := sealed.open(e.sealing, s.w.st.space, e.id)
+		if err == nil {
+			opened = append(opened, edge{parent: e, commit: c})
+		}
+		return err == nil
+	})
+	return opened
 }
 
 // openHeld opens commits with the keys of the epochs held. Those of a retained message were tried before, unless they
@@ -104,7 +131,7 @@ next:
 		}
 		for _, p := range held {
 			if c, err := s.open(p.sealing, w.st.space, p.id); err == nil {
-				opened = append(opened, edge{p, c})
+				opened = append(opened, edge{parent: p, commit: c})
 				continue next
 			}
 		}
@@ -164,7 +191,7 @@ func (w *work) keepPath(path []epoch, charged dkg.Index) error {
 		}
 		w.put(parent.withCommits(tree))
 		b := *e.birth
-		b.charged = charged
+		b.charged, b.entered = charged, w.now
 		e.birth = &b
 		w.add(e)
 	}

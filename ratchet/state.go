@@ -57,6 +57,7 @@ type State struct {
 	clock      int64  // pruning clock, ms
 	restored   bool   // opened from a copy, nothing sent and no ticket entered since
 	restoredAt uint64 // generation in which it was then
+	heard      int64  // ms; when a message was read last
 	commit     bool   // the next send makes a commit
 	ask        bool   // a ticket is needed
 	behind     []catchUp
@@ -93,6 +94,7 @@ func (s State) Encode(e *state.Encoder) {
 	e.Int64(s.clock)
 	e.Bool(s.restored)
 	e.Uint64(s.restoredAt)
+	e.Int64(s.heard)
 	e.Bool(s.commit)
 	e.Bool(s.ask)
 	e.Uint32(uint32(len(s.behind)))
@@ -128,6 +130,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	s.clock = d.Int64()
 	s.restored = d.Bool()
 	s.restoredAt = d.Uint64()
+	s.heard = d.Int64()
 	s.commit = d.Bool()
 	s.ask = d.Bool()
 	for range d.Count(maxCatchUps, 2*32+1) {
