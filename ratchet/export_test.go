@@ -68,3 +68,24 @@ func Secrets(s Space) (out [][]byte) {
 	}
 	return out
 }
+
+// Committing returns the space as one whose next send commits.
+func Committing(s Space) Space {
+	st := s.State()
+	st.commit = true
+	return s.WithState(st)
+}
+
+// Held returns how many headers and commits of retained messages a space holds.
+func Held(s Space) (headers, commits int) { return s.State().headers.size(), s.State().commits.size() }
+
+// Epochs returns how many epochs a space holds.
+func Epochs(s Space) int { return s.State().epochs.size() }
+
+// Evict returns the space with at most limit epochs.
+func Evict(s Space, limit int) Space {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	for w.evict(limit) {
+	}
+	return w.space()
+}

@@ -177,10 +177,10 @@ func (w *work) tryCommits(e epoch) {
 	}
 }
 
-// evict keeps the number of epochs in its bounds (§5).
-func (w *work) evict() {
-	if w.st.epochs.size() <= maxEpochs {
-		return
+// evict drops an epoch if more than limit are held (§5), and reports whether it did.
+func (w *work) evict(limit int) bool {
+	if w.st.epochs.size() <= limit {
+		return false
 	}
 	keep := map[epochID]bool{w.st.preferred: true}
 	if p, ok := w.st.epoch(w.st.preferred); ok {
@@ -210,9 +210,11 @@ func (w *work) evict() {
 			worst = e
 		}
 	}
-	if worst.birth != nil {
-		w.drop(worst)
+	if worst.birth == nil {
+		return false
 	}
+	w.drop(worst)
+	return true
 }
 
 // maxEpochs is the number of epochs held: 50 MB in a space of 1,000 members, of which an ordinary week needs a tenth.

@@ -84,7 +84,7 @@ func (w *work) add(e epoch) {
 	if p, ok := w.st.epoch(w.st.preferred); w.st.eligible(e) && (!ok || w.st.compare(e.birth, p.birth) < 0) {
 		w.prefer(e.id)
 	}
-	w.evict()
+	w.evict(maxEpochs)
 }
 
 // prefer makes an epoch the preferred one. Who was preferred before keeps the date; if it is no ancestor, others who
