@@ -1,0 +1,97 @@
+package session
+
+import (
+	"encoding/hex"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden returns the pinned sample of a format, after writing it anew if that was asked for.
+func golden(t *testing.T, name string, sample []byte) []byte {
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(hex.EncodeToString(sample)+"\n"), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	require.NotEmpty(t, b)
+	return b
+}
+
+// G28: what was stored and sent in the formats of 2026-11 is read and means the same: a device and its session, with an old
+// one beside it and skipped keys, read the frames that were in flight.
+func TestG28GoldenFormats(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	device, keys, err := b.devices[0].Issue(2)
+	require.NoError(t, err)
+	b.devices[0] = device
+	alice, bob := &party{t: t, d: a.devices[0]}, &party{t: t, d: device, other: a.peer(t, 0, hybrid)}
+	alice.other, err = b.peer(t, 0, hybrid).With(keys[0])
+	require.NoError(t, err)
+	alice.s, err = New(alice.d, alice.other)
+	require.NoError(t, err)
+	bob.s, err = New(bob.d, bob.other)
+	require.NoError(t, err)
+	alice.initiate()
+	skipped := alice.send("skipped")
+	bob.reads(alice.send("first"), "first")
+	alice.reads(bob.send("answer"), "answer")
+	message := alice.send("message")
+	alice.other = b.peer(t, 0, hybrid)
+	alice.initiate()
+	renewed := alice.send("renewed")
+
+	weakAlice, weakBob := started(t, deployed)
+	deployedFrame := weakAlice.send("deployed")
+
+	bundle, err := device.Bundle().MarshalBinary()
+	require.NoError(t, err)
+	oneTime, err := keys[1].MarshalBinary()
+	require.NoError(t, err)
+
+	pinned, err := parseDevice(golden(t, "device", device.marshal()))
+	require.NoError(t, err)
+	pair, err := parsePair(golden(t, "pair", bob.s.Part().marshal()))
+	require.NoError(t, err)
+	bob.d, bob.s = pinned, bob.s.With(pair)
+	bob.reads(golden(t, "frame-message", message), "message")
+	bob.reads(golden(t, "frame-initiation", skipped), "skipped")
+	require.True(t, bob.reads(golden(t, "frame-initiation-renewed", renewed), "renewed").Began)
+
+	weakDevice, err := parseDevice(golden(t, "device-deployed", weakBob.d.marshal()))
+	require.NoError(t, err)
+	weakPair, err := parsePair(golden(t, "pair-deployed", weakBob.s.Part().marshal()))
+	require.NoError(t, err)
+	weakBob.d, weakBob.s = weakDevice, weakBob.s.With(weakPair)
+	weakBob.reads(golden(t, "frame-deployed", deployedFrame), "deployed")
+
+	shown, err := ParseBundle(golden(t, "bundle", bundle))
+	require.NoError(t, err)
+	require.NoError(t, shown.mailbox.Verify(labelled(labelBundle, shown.body()), shown.signature[:]))
+	require.True(t, shown.identity.Equal(pinned.Identity()))
+	key, err := ParseOneTimePreKey(golden(t, "one-time", oneTime))
+	require.NoError(t, err)
+	require.NoError(t, shown.mailbox.Verify(labelled(labelOneTime, key.body()), key.signature[:]))
+	require.Equal(t, uint32(2), key.ID())
+}
+
+// The sizes that the documentation names.
+func TestSizes(t *testing.T) {
+	require.Equal(t, 2629, bundleSize)
+	require.Equal(t, 1417, oneTimeSize)
+	require.Equal(t, 170, messageOverhead)
+	alice, bob := settled(t, hybrid)
+	require.Len(t, alice.send(""), 173)
+	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
+	alice.initiate()
+	require.Len(t, alice.send(""), 1715)
+}
