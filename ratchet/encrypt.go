@@ -194,7 +194,13 @@ func (w *work) makeCommit() {
 	if d.updateDue || w.elapsed(d.updatedAt, updateEvery) {
 		d = d.withInbox(t.template.policy.KEM)
 		d.updateDue, d.updatedAt, d.updateIn = false, w.now, id
-		d.update = newKeyUpdate(w.st.space, id, r.share, d.newest().counter, d.newest().secret.public).encode()
+		key := d.newest()
+		d.update = newKeyUpdate(w.st.space, id, r.share, key.counter, key.secret.public).encode()
+		if self, ok := r.members.get(byIndex(uint32(d.index))); ok {
+			self.inboxKey, self.inboxCounter = key.secret.public.bytes(), key.counter
+			r.members = r.members.put(self)
+			w.setRoot(r)
+		}
 	}
 	w.setSelf(d)
 }

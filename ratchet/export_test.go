@@ -89,3 +89,13 @@ func Evict(s Space, limit int) Space {
 	}
 	return w.space()
 }
+
+// InboxCounters returns the counters of the members' inbox keys as a space knows them.
+func InboxCounters(s Space) (out []uint32) {
+	w := &work{st: s.State(), tp: s.Template()}
+	_, r, _, _ := w.preferred()
+	for m := range r.members.all() {
+		out = append(out, m.inboxCounter)
+	}
+	return out
+}
