@@ -163,6 +163,9 @@ func (w *work) ticketBody() (ticketBody, error) {
 	if want, err := b.rosterDigest(); err != nil || want != signed.digest() {
 		return ticketBody{}, ErrPhase // somebody is bound to two identities here and there: others answer
 	}
+	if len(signed.entries) > 0 && len(signed.encode()) > maxInlineRoster {
+		b.rosterKey = rosterKey(t.template, signed)
+	}
 	epochs := w.handedOn(p)
 	size := 0
 	for _, e := range epochs {

@@ -65,3 +65,11 @@ type StatementRefused struct {
 func (s StatementRefused) Event() string {
 	return fmt.Sprintf("statement of member %d refused: %v", s.Index, s.Reason)
 }
+
+// RosterMissing: a ticket can be entered once the roster is there that lies at an address.
+type RosterMissing struct{ Address [16]byte }
+
+// Event implements state.Event.
+func (r RosterMissing) Event() string {
+	return fmt.Sprintf("ticket without the roster at %x", r.Address)
+}

@@ -234,3 +234,28 @@ func TestSucceeds(t *testing.T) {
 	require.ErrorIs(t, other.peers[0].space.Template().Succeeds(old.Template()), state.ErrStale)
 	require.ErrorIs(t, g.peers[1].space.State().Succeeds(old.State()), state.ErrStale)
 }
+
+// In a large space a ticket refers to a roster that lies elsewhere (§9).
+func TestRosterBlob(t *testing.T) {
+	c := newCrowd(t, 680)
+	s, q, err := ratchet.Join(c.grant(), c.now, nil)
+	require.NoError(t, err)
+	ticket := c.admit(c.peers[1], q)
+	address, needed := ratchet.RosterAddress(s, ticket)
+	require.True(t, needed)
+	_, err = ratchet.Enter(s, c.now, ticket)
+	require.ErrorIs(t, err, ratchet.ErrRosterMissing)
+	there, blob, ok := ratchet.RosterBlob(c.peers[0].space)
+	require.True(t, ok)
+	require.Equal(t, there, address)
+	blob[40] ^= 1
+	_, err = ratchet.EnterWith(s, c.now, ticket, blob)
+	require.ErrorIs(t, err, ratchet.ErrForged)
+	blob[40] ^= 1
+	s, err = ratchet.EnterWith(s, c.now, ticket, blob)
+	require.NoError(t, err)
+	require.Len(t, ratchet.Members(s), 681)
+	p := &peer{name: "last", space: s}
+	c.deliver(c.send(p, "hello"), c.peers...)
+	c.read(c.peers[0], "hello")
+}

@@ -34,6 +34,7 @@ const (
 	expandCommitRoot    = "commit root"
 	expandAuthenticator = "authenticator"
 	expandRekeyBody     = "rekey body"
+	expandRosterKey     = "roster key"
 )
 
 // Labels of h2s and h32.

@@ -17,6 +17,8 @@ var (
 	ErrUnknownEpoch = state.NewOutcome(state.Retain, "ratchet: message of an unknown epoch")
 	// ErrUnknownSender: the sender's introduction was not seen yet.
 	ErrUnknownSender = state.NewOutcome(state.Retain, "ratchet: message of an unknown sender")
+	// ErrRosterMissing: a ticket refers to a roster that lies elsewhere (RosterAddress).
+	ErrRosterMissing = state.NewOutcome(state.Retain, "ratchet: ticket without its roster")
 	// ErrBeforeJoin: it was sent before this member joined.
 	ErrBeforeJoin = state.NewOutcome(state.Settle, "ratchet: message from before joining")
 	// ErrExpired: the key that would have read it was dropped.
