@@ -88,10 +88,10 @@ func TestG28GoldenFormats(t *testing.T) {
 func TestSizes(t *testing.T) {
 	require.Equal(t, 2629, bundleSize)
 	require.Equal(t, 1417, oneTimeSize)
-	require.Equal(t, 170, messageOverhead)
+	require.Equal(t, 154, messageOverhead)
 	alice, bob := settled(t, hybrid)
-	require.Len(t, alice.send(""), 173)
+	require.Len(t, alice.send(""), 157)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
 	alice.initiate()
-	require.Len(t, alice.send(""), 1715)
+	require.Len(t, alice.send(""), 1557)
 }

@@ -50,7 +50,7 @@ const messageVersion = 1
 // messageOverhead is how much longer a message in binary is than its plaintext.
 const messageOverhead = 1 + associatedSize + nonceSize + headerSealedSize + nonceSize + tagSize
 
-// MarshalBinary returns the compact form: 170 bytes and the plaintext's. It leaves out what the receiver computes. It
+// MarshalBinary returns the compact form: 154 bytes and the plaintext's. It leaves out what the receiver computes. It
 // fails for a Message that has no compact form: the zero Message, or one that was read from JSON with other lengths.
 func (m Message) MarshalBinary() ([]byte, error) {
 	if len(m.headerAssociated) != associatedSize || len(m.header) != headerSealedSize || len(m.body) < tagSize {
