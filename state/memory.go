@@ -163,16 +163,18 @@ func (m *Memory) Count(ctx context.Context, k Kind, id ID, q Queue) (int, error)
 }
 
 // Remove implements Store.
-func (m *Memory) Remove(ctx context.Context, k Kind, id ID, q Queue, it Item) error {
+func (m *Memory) Remove(ctx context.Context, k Kind, id ID, q Queue, items ...Item) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, err := m.at(ctx, k, id)
 	if err != nil {
 		return orNone(err)
 	}
-	i, found := slices.BinarySearchFunc(r.queues[q], it.Seq, itemAt)
-	if found && bytes.Equal(r.queues[q][i].Data, it.Data) {
-		r.queues[q] = slices.Delete(r.queues[q], i, i+1)
+	for _, it := range items {
+		i, found := slices.BinarySearchFunc(r.queues[q], it.Seq, itemAt)
+		if found && bytes.Equal(r.queues[q][i].Data, it.Data) {
+			r.queues[q] = slices.Delete(r.queues[q], i, i+1)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -57,7 +58,7 @@ func (e SendRejected) Event() string {
 // that blocks stalls nothing else. After a crash a frame may be sent twice, always with the same bytes.
 func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, Outgoing) Delivery) (time.Duration, error) {
 	var again time.Duration
-	err := v.work(ctx, &v.flushers, id, Outbox, roleOutbox, func(seq uint64, r *wire.Reader) error {
+	err := v.work(ctx, &v.flushers, id, Outbox, 1, func(seq uint64, r *wire.Reader) error {
 		out := Outgoing{Seq: seq, To: string(r.Vec16(MaxAddress)), Data: r.Rest()}
 		if err := r.Done(); err != nil {
 			return corrupt("outbox", err)
@@ -75,10 +76,11 @@ func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, 
 	return again, err
 }
 
-// Drain hands what is in the inbox of id to read, in the order in which it was read, and takes each out once read returns
-// nil; an error from read ends Drain and is returned. After a crash something may be handed over twice, with the same Seq.
+// Drain hands what is in the inbox of id to read, in the order in which it was read, and takes out what read returned nil
+// for; an error from read ends Drain and is returned. Items are taken out up to 64 at a time, so after a crash as many may
+// be handed over again, with the same Seq.
 func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, Incoming) error) error {
-	return v.work(ctx, &v.drainers, id, Inbox, roleInbox, func(seq uint64, r *wire.Reader) error {
+	return v.work(ctx, &v.drainers, id, Inbox, pageSize, func(seq uint64, r *wire.Reader) error {
 		return read(ctx, Incoming{Seq: seq, Data: r.Rest()})
 	})
 }
@@ -86,36 +88,52 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 // errStop ends work without being an error of it.
 var errStop = errors.New("stop")
 
-// work goes through a queue and removes each item for which do returns nil.
-func (v *Vault[V]) work(ctx context.Context, t *turns, id ID, q Queue, r role, do func(uint64, *wire.Reader) error) error {
-	done, err := t.wait(ctx, id)
+// work goes through a queue and removes the items for which do returns nil, at most batch at a time.
+func (v *Vault[V]) work(ctx context.Context, t *turns, id ID, q Queue, batch int, do func(uint64, *wire.Reader) error) error {
+	release, err := t.wait(ctx, id)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer release()
 	slot := v.slot(id)
 	for after := uint64(0); ; {
 		items, err := v.store.Items(ctx, v.kind, id, q, after, pageSize)
 		if err != nil || len(items) == 0 {
 			return err
 		}
-		for _, item := range items {
-			plain, err := slot.open(r, "item", item.Seq, item.Data)
-			if err != nil {
-				return err
+		for page := range slices.Chunk(items, batch) {
+			done, err := slot.handle(q, page, do)
+			if done > 0 {
+				after = page[done-1].Seq
+				if rerr := v.store.Remove(ctx, v.kind, id, q, page[:done]...); rerr != nil {
+					return rerr
+				}
 			}
-			if err := do(item.Seq, wire.NewReader(plain)); err == errStop {
+			if err == errStop {
 				return nil
 			} else if err != nil {
 				return err
 			}
-			if err := v.store.Remove(ctx, v.kind, id, q, item); err != nil {
-				return err
-			}
-			after = item.Seq
 		}
 	}
 }
+
+// handle opens items and calls do for each, until it returns an error. It returns for how many it did not.
+func (s slot) handle(q Queue, items []Item, do func(uint64, *wire.Reader) error) (int, error) {
+	for i, item := range items {
+		plain, err := s.open(roleOf[q], "item", item.Seq, item.Data)
+		if err == nil {
+			err = do(item.Seq, wire.NewReader(plain))
+		}
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(items), nil
+}
+
+// roleOf says as what the items of a queue are sealed.
+var roleOf = map[Queue]role{Outbox: roleOutbox, Inbox: roleInbox}
 
 // room returns ErrFull if n more items would exceed a queue's bound.
 func (v *Vault[V]) room(ctx context.Context, id ID, q Queue, n, bound int) error {
@@ -139,11 +157,11 @@ func enqueue[V Value[V]](s slot, tx *Tx[V], c *contents, change *Change) error {
 		w := wire.NewWriter(2 + len(out.To) + len(out.Data))
 		w.Vec16([]byte(out.To))
 		w.Fixed(out.Data)
-		change.Outbox = append(change.Outbox, Item{c.outbox, s.seal(roleOutbox, "item", c.outbox, w.Bytes())})
+		change.Outbox = append(change.Outbox, Item{c.outbox, s.seal(roleOf[Outbox], "item", c.outbox, w.Bytes())})
 	}
 	for _, data := range tx.inbox {
 		c.inbox++
-		change.Inbox = append(change.Inbox, Item{c.inbox, s.seal(roleInbox, "item", c.inbox, data)})
+		change.Inbox = append(change.Inbox, Item{c.inbox, s.seal(roleOf[Inbox], "item", c.inbox, data)})
 	}
 	return nil
 }

@@ -36,9 +36,9 @@ type Store interface {
 	// Count returns the number of items in a queue.
 	Count(context.Context, Kind, ID, Queue) (int, error)
 
-	// Remove takes an item out of a queue if both its Seq and its Data are as given. It is no error if it is gone
-	// already.
-	Remove(context.Context, Kind, ID, Queue, Item) error
+	// Remove takes items out of a queue, all together, each if both its Seq and its Data are as given. It is no error if
+	// one is gone already.
+	Remove(context.Context, Kind, ID, Queue, ...Item) error
 
 	// Frame returns what is kept of the frame with this hash, or ErrNotFound.
 	Frame(ctx context.Context, k Kind, id ID, hash [32]byte) (FrameRecord, error)

@@ -33,10 +33,14 @@ func (s *Store) Delete(ctx context.Context, k state.Kind, id state.ID, head stat
 }
 
 // Remove implements state.Store.
-func (s *Store) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+func (s *Store) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
 	return s.write(ctx, k, func(c *conn, t *tables) error {
-		_, err := c.exec(ctx, t.take, id[:], int64(q), number(it.Seq), filled(it.Data))
-		return err
+		for _, it := range items {
+			if _, err := c.exec(ctx, t.take, id[:], int64(q), number(it.Seq), filled(it.Data)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -70,11 +70,16 @@ func (b broken) Count(ctx context.Context, k state.Kind, id state.ID, q state.Qu
 	return b.count(ctx, k, id, q)
 }
 
-func (b broken) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+func (b broken) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
 	if b.remove == nil {
-		return b.Store.Remove(ctx, k, id, q, it)
+		return b.Store.Remove(ctx, k, id, q, items...)
 	}
-	return b.remove(ctx, k, id, q, it)
+	for _, it := range items {
+		if err := b.remove(ctx, k, id, q, it); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b broken) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
@@ -89,4 +94,11 @@ func (b broken) Retained(ctx context.Context, k state.Kind, id state.ID, after u
 		return b.Store.Retained(ctx, k, id, after, limit)
 	}
 	return b.retained(ctx, k, id, after, limit)
+}
+
+// firstOnly removes the first of several items.
+type firstOnly struct{ state.Store }
+
+func (f firstOnly) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+	return f.Store.Remove(ctx, k, id, q, items[:min(1, len(items))]...)
 }

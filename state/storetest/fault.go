@@ -102,8 +102,8 @@ func (f *faulty) Count(ctx context.Context, k state.Kind, id state.ID, q state.Q
 	return call(f, "Count", func() (int, error) { return f.s.Count(ctx, k, id, q) })
 }
 
-func (f *faulty) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
-	return act(f, "Remove", func() error { return f.s.Remove(ctx, k, id, q, it) })
+func (f *faulty) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+	return act(f, "Remove", func() error { return f.s.Remove(ctx, k, id, q, items...) })
 }
 
 func (f *faulty) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {

@@ -203,7 +203,12 @@ var diseases = []disease{
 			if err != nil {
 				return first, err
 			}
-			runtime.Gosched()
+			for range 1000 { // until somebody has written in between, or nobody does
+				if head, _ := s.Head(ctx, k, id); head.Version != first.Head.Version {
+					break
+				}
+				runtime.Gosched()
+			}
 			second, err := s.Load(ctx, k, id)
 			second.Head, second.Parts = first.Head, first.Parts
 			return second, err
@@ -432,6 +437,7 @@ var diseases = []disease{
 			return s.Remove(ctx, k, id, q, it)
 		}}
 	})},
+	{"removes the first item only", "G7/only the very item is removed", each(func(s state.Store) state.Store { return firstOnly{s} })},
 	{"misses what is gone", "G7/only the very item is removed", each(func(s state.Store) state.Store {
 		return broken{Store: s, remove: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
 			if held, _ := s.Items(ctx, k, id, q, it.Seq-1, 1); len(held) == 0 || held[0].Seq != it.Seq {

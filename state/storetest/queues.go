@@ -77,8 +77,10 @@ func removal(p *probe) {
 			}
 			p.reopen()
 		}
-		p.must(p.s.Remove(p.Context(), k, id, state.Inbox, twin))
-		m = m.without(state.Inbox, twin.Seq)
-		p.commit(k, id, m, full(k, m)) // the head has not changed
+		p.must(p.s.Remove(p.Context(), k, id, state.Inbox, twin, c.Outbox[0], c.Inbox[1])) // several, of which one is not there
+		m = m.without(state.Inbox, twin.Seq).without(state.Inbox, c.Inbox[1].Seq)
+		p.holds(k, id, m)
+		p.must(p.s.Remove(p.Context(), k, id, state.Inbox)) // none
+		p.commit(k, id, m, full(k, m))                      // the head has not changed
 	}
 }
