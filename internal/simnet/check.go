@@ -1,0 +1,243 @@
+package simnet
+
+import (
+	"encoding/binary"
+	"errors"
+	"sort"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// text is something a member said.
+type text struct {
+	words   string
+	from    *Member
+	owed    map[*Member]bool // who must read it, if it gets there
+	reaches map[*Member]bool // to whom the relay delivers it
+}
+
+// say notes a text that was committed. It is owed to everybody whose first envelope the sender had read then (§12), and
+// to nobody else: a joiner or a restored member may or may not read what was under way before.
+func (n *Net) say(from *Member, words string, frame [32]byte) {
+	require.NotContains(n.t, n.texts, words, "texts differ from each other")
+	t := &text{words: words, from: from, owed: make(map[*Member]bool), reaches: make(map[*Member]bool)}
+	for _, m := range n.Members {
+		if m != from && !m.mute && !m.Disputed && !from.Disputed && from.heard[m] >= m.voice {
+			t.owed[m] = true
+		}
+	}
+	n.stats.Texts++
+	n.texts[words] = t
+	from.sent[frame] = t
+}
+
+// place is where a message stands in a space.
+type place struct {
+	epoch  [32]byte
+	sender dkg.Index
+	number uint32
+}
+
+// checks is what has been seen, to be compared with what comes.
+type checks struct {
+	nonceOf  map[[12]byte]string // what was sealed under it: never two things
+	places   map[place]string    // the text there
+	auth     map[[32]byte][32]byte
+	bound    map[*Member]map[dkg.Index]ratchet.PublicKey
+	restored map[*Member]bool
+}
+
+func newChecks() checks {
+	return checks{
+		nonceOf: make(map[[12]byte]string), places: make(map[place]string), auth: make(map[[32]byte][32]byte),
+		bound: make(map[*Member]map[dkg.Index]ratchet.PublicKey), restored: make(map[*Member]bool),
+	}
+}
+
+// nonces checks that no nonce seals two things, in any frame of the whole run: so none does so under one key. Nonces are
+// 12 random bytes in front of each sealed commit, header and body; that two keys share one by chance will not happen.
+func (c *checks) nonces(t testing.TB, frame []byte) {
+	t.Helper()
+	for _, sealed := range sealedIn(frame) {
+		nonce := [12]byte(sealed)
+		if was, known := c.nonceOf[nonce]; known {
+			require.Equal(t, was, string(sealed), "a nonce was used for two ciphertexts")
+		}
+		c.nonceOf[nonce] = string(sealed)
+	}
+}
+
+// sealedIn takes a message apart into its sealed commits, header and body (§7).
+func sealedIn(frame []byte) (out [][]byte) {
+	if len(frame) < 2 || frame[0] != frameMessage {
+		return nil
+	}
+	rest := frame[2:]
+	for range frame[1] {
+		out, rest = append(out, rest[:234]), rest[234:]
+	}
+	out, rest = append(out, rest[:52]), rest[52:]
+	return append(out, rest[4:4+binary.BigEndian.Uint32(rest)])
+}
+
+// show takes what a member read.
+func (m *Member) show(data []byte) {
+	n := m.net
+	n.t.Helper()
+	r, err := ratchet.ParseMessage(data)
+	require.NoError(n.t, err)
+	n.log.Write(data)
+	t := n.texts[string(r.Plaintext)]
+	require.NotNil(n.t, t, "%s read what nobody said", m.Name)
+	for _, before := range m.Read {
+		require.False(n.t, before.Epoch == r.Epoch && before.Sender == r.Sender && before.Number == r.Number,
+			"%s read %q twice (G12)", m.Name, t.words)
+	}
+	index, key := ratchet.Self(t.from.Space())
+	require.Equal(n.t, index, r.Sender, "%s reads %q as from somebody else", m.Name, t.words)
+	require.Equal(n.t, key, r.SenderKey)
+	require.True(n.t, r.Verified)
+	require.Equal(n.t, t.from == m, r.Own)
+	at := place{r.Epoch, r.Sender, r.Number}
+	if was, known := n.checks.places[at]; known && was != t.words {
+		require.True(n.t, n.checks.restored[t.from], "%q and %q have one place", was, t.words)
+	}
+	n.checks.places[at] = t.words
+	m.Read = append(m.Read, r)
+}
+
+// look checks what can be seen of a member from outside: members of one epoch share its authenticator, and nobody's
+// index changes hands.
+func (m *Member) look() {
+	n := m.net
+	n.t.Helper()
+	s := m.Space()
+	if a, err := ratchet.Authenticator(s); err == nil {
+		id, _ := ratchet.Epoch(s)
+		was, known := n.checks.auth[id]
+		require.True(n.t, !known || was == a, "two authenticators of one epoch")
+		n.checks.auth[id] = a
+	}
+	if len(n.Members) <= fewMembers {
+		m.bindings(s)
+	}
+}
+
+// fewMembers is up to how many members everything is checked after every step.
+const fewMembers = 16
+
+func (m *Member) bindings(s ratchet.Space) {
+	bound := m.net.checks.bound[m]
+	if bound == nil {
+		bound = make(map[dkg.Index]ratchet.PublicKey)
+		m.net.checks.bound[m] = bound
+	}
+	here := make(map[dkg.Index]bool)
+	for _, i := range ratchet.Members(s) {
+		require.False(m.net.t, here[i.Index], "%s has two members of index %d (G19)", m.Name, i.Index)
+		here[i.Index] = true
+		was, known := bound[i.Index]
+		require.True(m.net.t, !known || was == i.Key, "at %s index %d changed hands (G19)", m.Name, i.Index)
+		bound[i.Index] = i.Key
+	}
+}
+
+// unreadBy returns what a member must have read and has not, in order.
+func (n *Net) unreadBy(m *Member) (missing []string) {
+	read := make(map[string]bool, len(m.Read))
+	for _, r := range m.Read {
+		read[string(r.Plaintext)] = true
+	}
+	for words, t := range n.texts {
+		if t.owed[m] && t.reaches[m] && !read[words] {
+			missing = append(missing, words+": "+n.fate(m, t))
+		}
+	}
+	sort.Strings(missing)
+	return missing
+}
+
+// fate says what became of a text at a member that has not read it.
+func (n *Net) fate(m *Member, t *text) string {
+	for h, p := range n.posted {
+		if p.text != t {
+			continue
+		}
+		if err, unread := m.unread[h]; unread {
+			return err.Error()
+		}
+		if m.held[h] != nil {
+			return "retained"
+		}
+	}
+	return "on its way"
+}
+
+// atRest reports whether everything was read and all send in one epoch.
+func (n *Net) atRest() bool {
+	epoch, _ := ratchet.Epoch(n.founder.Space())
+	for _, m := range n.Members {
+		id, _ := ratchet.Epoch(m.Space())
+		if !m.mute && !m.Disputed && (id != epoch || len(n.unreadBy(m)) > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// Check fails the test unless everything is as it must be when nothing is under way.
+func (n *Net) Check() {
+	n.t.Helper()
+	epoch, _ := ratchet.Epoch(n.founder.Space())
+	for _, m := range n.Members {
+		s := m.Space()
+		require.Empty(n.t, n.unreadBy(m), "%s has not read what was delivered (G12)", m.Name)
+		m.bindings(s)
+		require.True(n.t, m.Reload().Equal(s), "%s: what is stored is not what was saved (G1)", m.Name)
+		if m.mute || m.Disputed {
+			continue
+		}
+		id, _ := ratchet.Epoch(s)
+		require.Equal(n.t, epoch, id, "%s sends in another epoch", m.Name)
+		for h, p := range m.held {
+			require.False(n.t, p.text != nil && p.text.owed[m], "%s keeps %x unread", m.Name, h)
+		}
+		for h, err := range m.unread {
+			p := n.posted[h]
+			if p != nil && p.from.Disputed {
+				continue
+			}
+			for _, never := range []error{ratchet.ErrForged, ratchet.ErrMalformed, ratchet.ErrLimit} {
+				require.False(n.t, errors.Is(err, never), "%s settled frame %x: %v", m.Name, h, err)
+			}
+			if p != nil && !n.checks.restored[p.from] && !n.checks.restored[m] {
+				require.NotErrorIs(n.t, err, ratchet.ErrSenderRolledBack)
+			}
+		}
+	}
+}
+
+// Reload returns the space as another process would read it from the store.
+func (m *Member) Reload() ratchet.Space {
+	m.net.t.Helper()
+	key, err := state.NewKey(vaultKey[:])
+	require.NoError(m.net.t, err)
+	v, err := state.Open[ratchet.Space](m.store, key, state.Options{})
+	require.NoError(m.net.t, err)
+	s, err := v.Load(m.net.t.Context(), m.id)
+	require.NoError(m.net.t, err)
+	return s
+}
+
+// Unread returns why frames were settled that this member has not read.
+func (m *Member) Unread() (reasons []error) {
+	for _, err := range m.unread {
+		reasons = append(reasons, err)
+	}
+	return reasons
+}

@@ -1,0 +1,77 @@
+package simnet
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// journal is a Store that remembers everything done to it, so that it can be done again to an empty one: a copy of the
+// store as of any moment.
+type journal struct {
+	state.Store
+	done []func(context.Context, state.Store) error
+}
+
+func (j *journal) note(err error, again func(context.Context, state.Store) error) error {
+	if err == nil {
+		j.done = append(j.done, again)
+	}
+	return err
+}
+
+func (j *journal) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	kept := cloneChange(c)
+	return j.note(j.Store.Commit(ctx, k, id, c), func(ctx context.Context, s state.Store) error { return s.Commit(ctx, k, id, kept) })
+}
+
+func (j *journal) Delete(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
+	h.Sealed = bytes.Clone(h.Sealed)
+	return j.note(j.Store.Delete(ctx, k, id, h), func(ctx context.Context, s state.Store) error { return s.Delete(ctx, k, id, h) })
+}
+
+func (j *journal) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Data = bytes.Clone(items[i].Data)
+	}
+	return j.note(j.Store.Remove(ctx, k, id, q, items...), func(ctx context.Context, s state.Store) error { return s.Remove(ctx, k, id, q, items...) })
+}
+
+// copyTo does the first count changes again.
+func (j *journal) copyTo(ctx context.Context, s state.Store, count int) error {
+	for _, again := range j.done[:count] {
+		if err := again(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cloneChange copies what a Store must not keep.
+func cloneChange(c state.Change) state.Change {
+	c.Base.Sealed, c.Next.Sealed = bytes.Clone(c.Base.Sealed), bytes.Clone(c.Next.Sealed)
+	c.Parts = slices.Clone(c.Parts)
+	for i := range c.Parts {
+		c.Parts[i] = bytes.Clone(c.Parts[i])
+	}
+	c.Put = maps.Clone(c.Put)
+	for path, b := range c.Put {
+		c.Put[path] = bytes.Clone(b)
+	}
+	c.Drop = slices.Clone(c.Drop)
+	for _, items := range []*[]state.Item{&c.Outbox, &c.Inbox} {
+		*items = slices.Clone(*items)
+		for i := range *items {
+			(*items)[i].Data = bytes.Clone((*items)[i].Data)
+		}
+	}
+	c.Frames = slices.Clone(c.Frames)
+	for i := range c.Frames {
+		c.Frames[i].Data = bytes.Clone(c.Frames[i].Data)
+	}
+	return c
+}

@@ -1,0 +1,147 @@
+package simnet
+
+import (
+	"crypto/sha256"
+	"crypto/sha512"
+	"slices"
+	"time"
+)
+
+// everybody is where members send what is meant for the whole space.
+const everybody = "space"
+
+// First bytes of frames, as the specification gives them (§7).
+const (
+	frameMessage = 0x20
+	frameTicket  = 0x22
+	frameRequest = 0x23
+)
+
+// posting is a frame that was handed to the relay.
+type posting struct {
+	no    int
+	at    time.Time
+	from  *Member
+	data  []byte
+	hash  [32]byte
+	voice int // of its sender, 0 while nobody need understand it
+	text  *text
+	heard map[*Member]int // of a ticket: what its issuer had heard when it made it
+}
+
+func (p *posting) is(first byte) bool { return len(p.data) > 0 && p.data[0] == first }
+
+// requestID is what a ticket calls the request it answers.
+func (p *posting) requestID() (id [16]byte) {
+	if p.is(frameTicket) {
+		copy(id[:], p.data[1:])
+		return id
+	}
+	h := sha512.Sum512(p.data)
+	return [16]byte(h[:16])
+}
+
+// parcel is a posting on its way to one member.
+type parcel struct {
+	*posting
+	due int // step before which it does not arrive
+}
+
+// post takes a frame from a member and puts it into the mailboxes.
+func (n *Net) post(from *Member, data []byte) {
+	n.stats.Posted++
+	n.stats.Bytes += len(data)
+	n.log.Write(data)
+	hash := sha256.Sum256(data)
+	p := n.posted[hash]
+	if p == nil {
+		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, hash: hash, text: from.sent[hash]}
+		if !from.mute {
+			p.voice = from.voice
+		}
+		if p.is(frameTicket) {
+			n.stats.Tickets++
+			p.heard = from.answered[p.requestID()]
+		}
+		n.checks.nonces(n.t, data)
+		n.posts = append(n.posts, p)
+		n.posted[hash] = p
+	}
+	for _, m := range n.Members {
+		if m == from {
+			if n.chance(n.options.Faults.Repeat) {
+				m.enqueue(p, n.delay())
+			}
+			continue
+		}
+		if n.chance(n.options.Faults.Lose) || n.drop != nil && n.drop(p.from, m, p.no) {
+			n.stats.Lost++
+			continue
+		}
+		m.enqueue(p, n.delay())
+		if n.chance(n.options.Faults.Repeat) {
+			m.enqueue(p, n.delay())
+		}
+	}
+}
+
+// delay returns the step in which something posted now arrives.
+func (n *Net) delay() int {
+	if n.chance(n.options.Faults.Late) {
+		return n.step + 1 + n.rng.IntN(n.options.Faults.LateBy)
+	}
+	return n.step
+}
+
+// enqueue puts a posting into a member's mailbox. The relay keeps it until it is acknowledged.
+func (m *Member) enqueue(p *posting, due int) {
+	if p.text != nil && m != p.from {
+		p.text.reaches[m] = true
+	}
+	m.mail = append(m.mail, parcel{p, due})
+}
+
+// arrives reports whether the relay has something for a member now.
+func (m *Member) arrives(p parcel) bool { return p.due <= m.net.step && p.from.side == m.side }
+
+// next takes the next parcel for a member out of its mailbox: the first one, or one of those that overtake it.
+func (m *Member) next() (parcel, bool) {
+	window := 1
+	if m.net.rough {
+		window = max(1, m.net.options.Faults.Window)
+	}
+	var at []int
+	for i, p := range m.mail {
+		if m.arrives(p) {
+			if at = append(at, i); len(at) == window {
+				break
+			}
+		}
+	}
+	if len(at) == 0 {
+		return parcel{}, false
+	}
+	i := at[0]
+	if len(at) > 1 {
+		i = at[m.net.rng.IntN(len(at))]
+	}
+	p := m.mail[i]
+	m.mail = slices.Delete(m.mail, i, i+1)
+	return p, true
+}
+
+// Reverse puts what lies in the mailbox into the opposite order.
+func (m *Member) Reverse() { slices.Reverse(m.mail) }
+
+// redeliver puts everything that a member has not acknowledged into its mailbox again, as relays do when a device comes
+// back.
+func (m *Member) redeliver() {
+	var again []*posting
+	for _, p := range m.held {
+		again = append(again, p)
+	}
+	slices.SortFunc(again, func(a, b *posting) int { return a.no - b.no })
+	for _, p := range again {
+		m.mail = append(m.mail, parcel{p, m.net.step})
+	}
+}

@@ -1,0 +1,131 @@
+package simnet
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+)
+
+// Run lets members that are chosen at random say so many texts, while the others receive, attend to their duties and die
+// as chance wants it. Time passes: minutes mostly, a day and a half now and then, so that members commit.
+func (n *Net) Run(texts int) {
+	n.t.Helper()
+	n.rough = true
+	n.rough = true
+	defer func() { n.rough = false }()
+	for said := 0; said < texts; {
+		n.step++
+		n.now = n.now.Add(time.Duration(n.rng.IntN(300)) * time.Second)
+		if n.rng.IntN(15) == 0 {
+			n.now = n.now.Add(leap)
+			for _, m := range n.Members {
+				m.fetchOld()
+			}
+		}
+		at := n.rng.Perm(len(n.Members))
+		senders := 1
+		if n.chance(n.options.Faults.Both) {
+			senders = min(len(at), 2+n.rng.IntN(3))
+		}
+		for _, i := range at {
+			if m := n.Members[i]; senders > 0 && said < texts && ratchet.PhaseOf(m.Space()) == ratchet.Member {
+				if m.Send(fmt.Sprintf("%s says %d", m.Name, len(n.texts))) == nil {
+					said++
+				}
+				senders--
+			}
+		}
+		for _, i := range n.rng.Perm(len(n.Members)) {
+			m := n.Members[i]
+			m.Fetch(n.rng.IntN(len(m.mail) + 1))
+			m.Attend()
+		}
+	}
+}
+
+const (
+	// leap is how much time passes at once now and then: enough for all to commit with their next message.
+	leap = 36 * time.Hour
+	// latest is how long the relay keeps anything back at most. What is kept back for more than 7 days is lost (§12).
+	latest = 3 * 24 * time.Hour
+)
+
+// fetchOld receives what was posted long ago.
+func (m *Member) fetchOld() {
+	for i := 0; i < len(m.mail); {
+		p := m.mail[i]
+		if m.net.now.Sub(p.at) < latest || p.from.side != m.side {
+			i++
+			continue
+		}
+		m.mail = slices.Delete(m.mail, i, i+1)
+		m.receive(p)
+		i = 0
+	}
+	m.drain()
+}
+
+// Settle delivers everything, without faults, until nothing is under way.
+func (n *Net) Settle() {
+	n.t.Helper()
+	defer n.calm()()
+	for _, m := range n.Members {
+		for _, p := range m.mail {
+			n.step = max(n.step, p.due)
+		}
+	}
+	for moved := true; moved; {
+		moved = false
+		for _, m := range n.Members {
+			m.flush()
+			// Whoever sees that a request was answered twice leaves it alone, so tickets first save work.
+			first(m.mail, frameTicket)
+			moved = m.Fetch(-1) > 0 || moved
+			moved = m.Attend() || moved
+		}
+	}
+}
+
+// first moves the frames of one type to the front, and keeps the order otherwise.
+func first(mail []parcel, frame byte) {
+	var front, back []parcel
+	for _, p := range mail {
+		if p.is(frame) {
+			front = append(front, p)
+		} else {
+			back = append(back, p)
+		}
+	}
+	copy(mail, append(front, back...))
+}
+
+// quietRounds is after how many rounds of quiet everything must have been read (§13).
+const quietRounds = 30
+
+// Rest heals partitions, delivers everything and lets all members say nothing in turn, until everything was read and all
+// send in one epoch, and checks that.
+func (n *Net) Rest() {
+	n.t.Helper()
+	n.Heal()
+	rounds := 0
+	for n.Settle(); !n.atRest() && rounds < quietRounds; rounds++ {
+		n.QuietRound()
+	}
+	n.stats.Rounds = max(n.stats.Rounds, rounds)
+	n.Check()
+}
+
+// QuietRound lets every member say nothing, and delivers that.
+func (n *Net) QuietRound() {
+	n.t.Helper()
+	defer n.calm()()
+	n.now = n.now.Add(20 * time.Minute)
+	for _, m := range n.Members {
+		if ratchet.PhaseOf(m.Space()) == ratchet.Member {
+			_ = m.Send("") // who waits for a ticket cannot, and that shows at rest
+		}
+		n.Settle()
+	}
+}
