@@ -91,6 +91,9 @@ func (e Evals) check() error {
 	return nil
 }
 
+// IsZero reports whether these are no evals at all, not even the explicit NoEvals.
+func (e Evals) IsZero() bool { return e.mode == 0 }
+
 // IsNone reports whether these are NoEvals.
 func (e Evals) IsNone() bool { return e.mode == none }
 

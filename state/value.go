@@ -33,7 +33,8 @@ type SpaceEncryptionState[State Part[State], Template Part[Template], Evals Part
 }
 
 // New returns the encryption state of the space id. Whoever has no template or evals of its own says so with an explicit
-// value of those types; a nil pointer or interface is refused with ErrIncomplete, and so is the zero ID.
+// value of those types. A nil pointer or interface is refused with ErrIncomplete, and so are the zero ID and a part with a
+// method IsZero that returns true.
 func New[S Part[S], T Part[T], E Part[E]](id ID, state S, template T, evals E) (SpaceEncryptionState[S, T, E], error) {
 	s := SpaceEncryptionState[S, T, E]{id: id, state: state, template: template, evals: evals}
 	if err := s.check(); err != nil {
@@ -170,12 +171,15 @@ func (o One[P]) decode(id ID, d []*Decoder) (One[P], error) {
 	return out, nil
 }
 
-// whole refuses the zero ID and parts that are nil.
+// whole refuses the zero ID, parts that are nil, and parts that say of themselves that they are zero values.
 func whole(id ID, parts ...any) error {
 	if id == (ID{}) {
 		return fmt.Errorf("%w: no ID", ErrIncomplete)
 	}
 	for _, p := range parts {
+		if z, ok := p.(interface{ IsZero() bool }); ok && z.IsZero() {
+			return fmt.Errorf("%w: a part is its zero value", ErrIncomplete)
+		}
 		switch v := reflect.ValueOf(p); v.Kind() {
 		case reflect.Invalid:
 			return fmt.Errorf("%w: a part is nil", ErrIncomplete)

@@ -27,6 +27,8 @@ func TestG1OnlyWholeValues(t *testing.T) {
 	require.ErrorIs(t, err, state.ErrIncomplete, "nil part")
 	_, err = state.NewOne[*ptrPart](id(1), nil)
 	require.ErrorIs(t, err, state.ErrIncomplete, "nil part")
+	_, err = state.New(id(1), list{}, set{}, zeroPart{})
+	require.ErrorIs(t, err, state.ErrIncomplete, "a part that says it is none")
 	_, err = state.NewOne(state.ID{}, set{})
 	require.ErrorIs(t, err, state.ErrIncomplete, "no ID")
 }
@@ -37,6 +39,14 @@ type ptrPart struct{}
 func (*ptrPart) Encode(*state.Encoder)                   {}
 func (*ptrPart) Decode(*state.Decoder) (*ptrPart, error) { return new(ptrPart), nil }
 func (*ptrPart) Succeeds(*ptrPart) error                 { return nil }
+
+// zeroPart is a part whose zero value is no value.
+type zeroPart struct{ n int }
+
+func (zeroPart) Encode(*state.Encoder)                   { panic("encoded nothing") }
+func (zeroPart) Decode(*state.Decoder) (zeroPart, error) { return zeroPart{1}, nil }
+func (zeroPart) Succeeds(zeroPart) error                 { return nil }
+func (z zeroPart) IsZero() bool                          { return z.n == 0 }
 
 func TestWithKeepsTheOthers(t *testing.T) {
 	s := newToy(t, id(1))
