@@ -239,6 +239,7 @@ func (w *work) heard(x epoch, e Envelope, m Message) {
 		d.request = request{}
 		w.setSelf(d)
 	}
+	w.expireRequest()
 	w.caughtUp(e)
 	if !m.Own {
 		w.lags(x)

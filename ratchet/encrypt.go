@@ -64,6 +64,7 @@ func (w *work) send(out outgoing) (Envelope, error) {
 	if !out.signed && !t.template.policy.Repudiable {
 		return Envelope{}, ErrPolicy
 	}
+	w.expireRequest()
 	w.st.ask = w.st.ask || w.outran()
 	w.st.restored = false
 	if w.commitDue() {

@@ -78,16 +78,20 @@ func (w *work) enter(t Ticket, roster []byte) error {
 		w.emit(Conflict{d.index, true})
 		return ErrInviteTaken
 	}
-	if b.notice.owners.counter > d.owners.counter {
-		d.owners = b.notice.owners
-		w.setSelf(d)
+	if !w.fits(b) {
+		return ErrForged
 	}
 	if w.tellsNothing(b) {
 		return nil
 	}
+	if b.notice.owners.counter > d.owners.counter {
+		d.owners = b.notice.owners
+		w.setSelf(d)
+	}
 	if err := w.enterRoot(b, v); err != nil {
 		return err
 	}
+	w.bar()
 	w.enterEpochs(b)
 	w.entered(b)
 	return nil
@@ -132,7 +136,6 @@ func (w *work) enterRoot(b ticketBody, v verified) error {
 		default:
 			return ErrStale // its share comes in a box
 		}
-		r.barred = w.bars(b.notice)
 		w.tp = w.tp.with(terms{id: r.id, template: b.template, notice: b.notice, common: b.common})
 	}
 	introduced := make(map[dkg.Index][]byte)
@@ -196,18 +199,38 @@ func (w *work) reintroduce(b ticketBody) error {
 	return nil
 }
 
-// bars reports whether a root was made by somebody who is no owner by the newest list, and is not older than that list.
-func (w *work) bars(n notice) bool {
+// bar marks the roots that were made by somebody who is no owner by the newest list, and are not older than that list.
+func (w *work) bar() {
 	owners := w.self().owners
-	if owners.contains(n.owner) {
-		return false
-	}
+	from, known := uint64(0), false // the smallest generation of a root whose notice carried the list
 	for row := range w.tp.roots.all() {
-		if t := row.record.Value(); t.notice.owners.counter == owners.counter && t.notice.rekey <= n.rekey {
-			return true
+		if n := row.record.Value().notice; n.owners.counter == owners.counter && (!known || n.rekey < from) {
+			from, known = n.rekey, true
 		}
 	}
-	return n.owners.counter == owners.counter
+	for row := range w.tp.roots.all() {
+		n := row.record.Value().notice
+		if r, ok := w.st.root(n.root); ok {
+			if barred := known && n.rekey >= from && !owners.contains(n.owner); barred != r.barred {
+				r.barred = barred
+				w.setRoot(r)
+			}
+		}
+	}
+}
+
+// fits reports whether the generations in a ticket fit those of the epochs held. They are never sent but in tickets, and
+// whoever believed a wrong one would prefer another epoch than everybody else.
+func (w *work) fits(b ticketBody) bool {
+	for _, e := range b.epochs {
+		if held, ok := w.st.epoch(e.id); ok && held.generation != e.generation {
+			return false
+		}
+		if parent, ok := w.st.epoch(e.parent); ok && len(e.commit) > 0 && e.generation != parent.generation+1 {
+			return false
+		}
+	}
+	return true
 }
 
 // enterEpochs merges the ticket's epochs: records held are kept; an epoch that is not in the ticket, nor below one of its

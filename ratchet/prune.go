@@ -43,11 +43,16 @@ func Prune(s Space, now time.Time) (Space, error) {
 			w.st.requests = w.st.requests.drop(q.key())
 		}
 	}
+	w.expireRequest()
+	return w.space(), nil
+}
+
+// expireRequest erases the ticket key a day after its first ticket: nothing that comes then could be of use.
+func (w *work) expireRequest() {
 	if d := w.self(); d.request.isOpen() && d.request.opened != 0 && w.now-d.request.opened >= milliseconds(ticketFor) {
 		d.request = request{}
 		w.setSelf(d)
 	}
-	return w.space(), nil
 }
 
 // Restore takes in a state that does not come from the last durable write: a backup, a copy. Numbers in it may have been
