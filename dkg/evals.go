@@ -8,8 +8,7 @@ import (
 
 // Evals are what a member may deal from: the explicit NoEvals, or a polynomial with a cursor and a ledger, or a cursor and
 // a ledger alone, which are read-only. They are a part of a space (state.Part): no function yields their bytes. They show
-// nothing when printed and cannot be compared with ==. The zero Evals hold nothing and are refused everywhere; a program
-// that tries to store them panics.
+// nothing when printed and cannot be compared with ==. The zero Evals hold nothing, and state.New refuses them.
 type Evals struct {
 	_    [0]func()
 	mode mode

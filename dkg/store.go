@@ -13,9 +13,6 @@ const version = 1
 
 // Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger.
 func (e Evals) Encode(w *state.Encoder) {
-	if e.mode < none || e.mode > readOnly {
-		panic("dkg: zero Evals cannot be stored; NoEvals says that there are none")
-	}
 	w.Version(version)
 	w.Uint8(uint8(e.mode))
 	if e.mode == none {
