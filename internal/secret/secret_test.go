@@ -18,7 +18,6 @@ func TestG6NothingShows(t *testing.T) {
 	key := secret.Random(32)
 	raw := append([]byte(nil), key.Expose()...)
 	type state struct {
-		id   [4]byte
 		keys []secret.Bytes
 		m    map[string]secret.Box[[32]byte]
 	}
