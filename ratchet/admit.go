@@ -36,7 +36,8 @@ func admit(s Space, now time.Time, q Request) (Space, Ticket, []state.Event, err
 }
 
 func (w *work) admit(q Request) (Ticket, error) {
-	if err := w.canSend(); err != nil {
+	p, r, t, err := w.sending()
+	if err != nil {
 		return Ticket{}, err
 	}
 	if q.IsZero() {
@@ -50,7 +51,6 @@ func (w *work) admit(q Request) (Ticket, error) {
 	if seen && (known.answered || known.tickets >= enoughTickets) {
 		return Ticket{}, ErrStale
 	}
-	_, r, t, _ := w.preferred()
 	b, err := q.open(w.st.space, t.template.config)
 	if errors.Is(err, errNotOpened) {
 		return Ticket{}, w.otherRoot(q)
@@ -67,7 +67,7 @@ func (w *work) admit(q Request) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	body, err := w.ticketBody()
+	body, err := w.ticketBody(p, r.id, t)
 	if err != nil {
 		return Ticket{}, err
 	}
@@ -153,8 +153,8 @@ func (w *work) admitMember(r root, b requestBody) (dkg.Index, error) {
 }
 
 // ticketBody returns what this member has to say in a ticket.
-func (w *work) ticketBody() (ticketBody, error) {
-	p, r, t, _ := w.preferred()
+func (w *work) ticketBody(p epoch, in epochID, t terms) (ticketBody, error) {
+	r, _ := w.st.root(in)
 	signed, since := r.roster()
 	b := ticketBody{
 		issuer: w.self().index, notice: t.notice, common: t.common, template: t.template,

@@ -54,23 +54,23 @@ func encrypt(s Space, now time.Time, out outgoing) (Space, Envelope, error) {
 }
 
 func (w *work) send(out outgoing) (Envelope, error) {
-	if err := w.canSend(); err != nil {
+	e, r, t, err := w.sending()
+	if err != nil {
 		return Envelope{}, err
 	}
 	if len(out.plaintext) > MaxPlaintext {
 		return Envelope{}, ErrTooLong
 	}
-	_, _, t, _ := w.preferred()
 	if !out.signed && !t.template.policy.Repudiable {
 		return Envelope{}, ErrPolicy
 	}
 	w.expireRequest()
 	w.st.ask = w.st.ask || w.outran()
 	w.st.restored = false
-	if w.commitDue() {
-		w.makeCommit()
+	if w.commitDue(e, r) {
+		w.makeCommit(e, r, t)
+		e, _ = w.st.epoch(w.st.preferred)
 	}
-	e, _, _, _ := w.preferred()
 	if !e.readable() {
 		return Envelope{}, ErrPhase // it came with a ticket, and nothing was committed from it
 	}
@@ -87,7 +87,7 @@ func (w *work) send(out outgoing) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, ErrPhase
 	}
-	body := w.say(e, h, out)
+	body := d.say(e, h, out, w.now)
 	if out.signed || body.introduction != nil || body.keyUpdate != nil || body.answers || body.control {
 		body = body.sign(d.signing, w.st.space, e.id, h, env.bound)
 	}
@@ -105,24 +105,23 @@ func (w *work) send(out outgoing) (Envelope, error) {
 	return env, nil
 }
 
-// canSend returns why nothing can be sent.
-func (w *work) canSend() error {
+// sending returns where the next message goes, or why none can be sent.
+func (w *work) sending() (epoch, root, terms, error) {
 	switch w.st.phase {
 	case Removed:
-		return ErrRemoved
+		return epoch{}, root{}, terms{}, ErrRemoved
 	case Member:
-		if _, _, _, ok := w.preferred(); ok {
-			return nil
+		if e, r, t, ok := w.preferred(); ok {
+			return e, r, t, nil
 		}
 	}
-	return ErrPhase
+	return epoch{}, root{}, terms{}, ErrPhase
 }
 
 // say returns what message h in epoch e says.
-func (w *work) say(e epoch, h header, out outgoing) content {
-	d := w.self()
+func (d identity) say(e epoch, h header, out outgoing, now int64) content {
 	c := content{plaintext: out.plaintext, control: out.control}
-	if len(d.introduction) > 0 && (e.id == d.introduceIn || h.number == 0 && w.now < d.introduce) {
+	if len(d.introduction) > 0 && (e.id == d.introduceIn || h.number == 0 && now < d.introduce) {
 		c.introduction = d.introduction
 	}
 	if len(d.update) > 0 && e.id == d.updateIn && h.number < updateSends {
@@ -152,8 +151,7 @@ func (w *work) elapsed(since int64, d time.Duration) bool {
 }
 
 // commitDue reports whether the next message makes a commit (§5).
-func (w *work) commitDue() bool {
-	e, r, _, _ := w.preferred()
+func (w *work) commitDue(e epoch, r root) bool {
 	members := r.members.size()
 	jitter := w.jitter(e, members)
 	minutes := time.Duration(jitter) * time.Minute
@@ -163,10 +161,9 @@ func (w *work) commitDue() bool {
 		w.elapsed(w.self().committed, commitOwn*time.Duration(max(commitRoster, members))/commitRoster+minutes)
 }
 
-// makeCommit makes a commit of the preferred epoch and enters its child. If the place for it is gone from the epoch's
+// makeCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's
 // tree, because the epoch was far behind in between, it cannot; a ticket helps.
-func (w *work) makeCommit() {
-	p, r, t, _ := w.preferred()
+func (w *work) makeCommit(p epoch, r root, t terms) {
 	d := w.self()
 	c, ss, err := makeCommit(w.st.space, p.id, t.template.public, r.share)
 	if err != nil {

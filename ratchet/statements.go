@@ -174,13 +174,13 @@ func Leave(s Space, now time.Time) (Space, Envelope, error) {
 	if err != nil {
 		return s, Envelope{}, err
 	}
-	if err := w.canSend(); err != nil {
+	_, r, _, err := w.sending()
+	if err != nil {
 		return s, Envelope{}, err
 	}
 	if w.isOwner() {
 		return s, Envelope{}, ErrPhase
 	}
-	_, r, _, _ := w.preferred()
 	d := w.self()
 	c := newLeave(w.st.space, leaveStatement{d.index, r.rekey, w.now}, d.signing)
 	e, err := w.send(outgoing{plaintext: c.encode(), control: true, signed: true})
@@ -246,13 +246,13 @@ func dealerStatement(s Space, now time.Time, state func(*work, root, signingKey)
 	if err != nil {
 		return s, Envelope{}, err
 	}
-	if err := w.canSend(); err != nil {
+	_, r, _, err := w.sending()
+	if err != nil {
 		return s, Envelope{}, err
 	}
 	if !w.isDealer() {
 		return s, Envelope{}, ErrPhase
 	}
-	_, r, _, _ := w.preferred()
 	c, err := state(w, r, w.st.owner.Value().owner)
 	if err != nil {
 		return s, Envelope{}, err
