@@ -406,3 +406,22 @@ func TestRatchetJSONIsExact(t *testing.T) {
 		require.ErrorIs(t, err, ErrMalformed)
 	}
 }
+
+// A state of the deployed peer may hold any number of keys that it did not erase, in any order of chains. What is over the
+// limit is taken from older chains than the current one.
+func TestImportedKeysAreBounded(t *testing.T) {
+	alice, bob := settledRatchets(t)
+	alice, late := encrypt(t, alice, "late")
+	_, bob = pass(t, alice, bob, "text")
+	var old []skippedKey
+	for i := range maxSkipped + 100 {
+		old = append(old, skippedKey{uint32(i), messageKeys{secret.Random(2 * keySize)}})
+	}
+	bob.skipped.buckets = append(bob.skipped.buckets, bucket{newAEAD(secret.Random(keySize)), old})
+	raw, err := bob.JSON()
+	require.NoError(t, err)
+	bob, err = ParseRatchetJSON(raw)
+	require.NoError(t, err)
+	require.Equal(t, maxSkipped, bob.skipped.count)
+	decrypt(t, bob, late, "late")
+}

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,7 +82,7 @@ func TestG9Replay(t *testing.T) {
 	})
 }
 
-// G15: between peers that run trefoil an initialization is accepted only if its generation is newer, and never by clock.
+// G10, G15: between peers that run trefoil an initialization is accepted only if its generation is newer; no clock is asked.
 func TestG15Generations(t *testing.T) {
 	alice, bob := started(t, hybrid)
 	first := alice.send("first")
@@ -499,5 +500,72 @@ func TestThreadsAreBounded(t *testing.T) {
 		}
 		frame := bob.send("crossing")
 		alice.reads(frame, "crossing")
+	})
+}
+
+// A responder tells a deployed peer once where it reads, in its first answer; what follows is the bare message.
+func TestDeployedAnswers(t *testing.T) {
+	alice, bob := started(t, deployed)
+	bob.reads(alice.send("hello"), "hello")
+	for i, says := range []string{`"type":"direct"`, `"protocol_identifier":512`, `"protocol_identifier":512`} {
+		out := bob.sendTo(fmt.Sprint(i))
+		require.Equal(t, alice.s.Part().Mailbox(), out.To)
+		box, err := DeployedBox(out.Frame)
+		require.NoError(t, err)
+		plain, err := box.Open(alice.s.Part().inbox)
+		require.NoError(t, err)
+		require.Contains(t, string(plain), says)
+		require.Equal(t, i == 0, len(plain) > 0 && string(plain[:24]) == `{"return_inbox_address":`)
+		alice.reads(DeployedFrame(box), fmt.Sprint(i))
+	}
+	hybridAlice, _ := settled(t, hybrid)
+	_, err := DeployedBox(hybridAlice.send("text"))
+	require.ErrorIs(t, err, ErrMalformed)
+}
+
+// Two devices of which one learns late that the other runs trefoil go on in the stronger form, however many sessions they
+// had before.
+func TestUpgrade(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	alice, bob := &party{t: t, d: a.devices[0], other: b.peer(t, 0, deployed)}, &party{t: t, d: b.devices[0], other: a.peer(t, 0, deployed)}
+	var err error
+	for _, p := range []*party{alice, bob} {
+		p.s, err = New(p.d, p.other)
+		require.NoError(t, err)
+	}
+	alice.initiate()
+	bob.reads(alice.send("deployed"), "deployed")
+	for range 3 {
+		bob.initiate() // counted here, and never heard of there
+	}
+	alice.other = b.peer(t, 0, hybrid)
+	alice.initiate()
+	require.True(t, bob.reads(alice.send("hybrid"), "hybrid").Began)
+	require.True(t, bob.s.Part().IsPostQuantum())
+	alice.reads(bob.send("answer"), "answer")
+	require.True(t, alice.s.Part().IsPostQuantum())
+	require.ErrorIs(t, func() error { _, err := Initiate(bob.s, bob.d, bob.other); return err }(), ErrUnverified)
+}
+
+// Values are immutable and safe to share: everybody who continues from the same one gets the same.
+func TestSharedValues(t *testing.T) {
+	forms(t, func(t *testing.T, f form) {
+		alice, bob := settled(t, f)
+		first, second := alice.send("first"), alice.send("second")
+		before := bob.s.Part().marshal()
+		var wait sync.WaitGroup
+		for range 4 {
+			wait.Go(func() {
+				b := *bob
+				b.reads(second, "second")
+				b.reads(first, "first")
+				b.send("answer")
+				b.initiate()
+				a := *alice
+				a.reads(b.send("again"), "again")
+			})
+		}
+		wait.Wait()
+		require.Equal(t, before, bob.s.Part().marshal())
 	})
 }
