@@ -39,15 +39,17 @@ type Due struct {
 // Duties returns what is due.
 func Duties(s Space, now time.Time) Due {
 	w, err := begin(s, now)
-	if err != nil || w.st.phase != Member {
+	if err != nil {
 		return Due{}
 	}
+	due := Due{Prune: w.elapsed(w.st.clock, pruneEvery)}
+	if w.st.phase != Member {
+		return due
+	}
 	d := w.self()
-	var due Due
 	_, r, _, ok := w.preferred()
 	due.Send = ok && (w.st.commit || w.waitOver())
 	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.elapsed(d.askedAt, askEvery)
-	due.Prune = w.elapsed(w.st.clock, pruneEvery)
 	due.Stored = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
 	if ok && w.isDealer() {
 		_, since := r.roster()

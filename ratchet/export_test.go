@@ -1,6 +1,9 @@
 package ratchet
 
-import "github.com/trefoil-im/trefoil/state"
+import (
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/state"
+)
 
 // As returns a space in the ratchet state of one member and with the identity of another, who was let in by a grant of the
 // same root: what that other's device would hold if it had read all that the member has read. It makes large spaces cheap.
@@ -96,6 +99,80 @@ func InboxCounters(s Space) (out []uint32) {
 	_, r, _, _ := w.preferred()
 	for m := range r.members.all() {
 		out = append(out, m.inboxCounter)
+	}
+	return out
+}
+
+// Opens reports whether who holds a space, with everything in it, can open an envelope that was read: with any key or node
+// in it, as a message key, as a chain key, as a node above the sender's chain in the sender tree, or by following the
+// commit of an epoch anew.
+func Opens(s Space, e Envelope) bool {
+	st, tp := s.State(), s.Template()
+	keys := Secrets(s)
+	for r := range st.epochs.all() {
+		x := r.epoch()
+		keys = append(keys, nodes(x.senders.root.Expose())...)
+		keys = append(keys, nodes(x.commits.f.root.Expose())...)
+		for b := range x.blocks.all() {
+			keys = append(keys, nodes(b.tree.root.Expose())...)
+		}
+	}
+	w := &work{base: s, st: st, tp: tp, ev: s.Evals()}
+	for r := range st.epochs.all() {
+		x := r.epoch()
+		if !x.readable() {
+			continue
+		}
+		h, err := openHeader(x.header, st.space, x.id, x.depth, e.header)
+		if err != nil {
+			continue
+		}
+		if parent, ok := st.epoch(x.parent); ok {
+			if _, err := w.follow(edge{parent: parent, commit: x.commit}); err == nil {
+				return true
+			}
+		}
+		for _, k := range keys {
+			if len(k) != keySize {
+				continue
+			}
+			key := secret.New(k)
+			if opensWith(st.space, x, key, e) || opensFrom(st.space, x, key, h, e) {
+				return true
+			}
+			for depth := range x.depth {
+				path := treePath(h.index<<depth&(1<<x.depth-1), x.depth, nil)
+				if root, _, err := newFrontier(key, x.depth-depth).eval(path); err == nil && opensFrom(st.space, x, root, h, e) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func opensFrom(space state.ID, x epoch, chain secret.Bytes, h header, e Envelope) bool {
+	var key secret.Bytes
+	for range h.number + 1 {
+		if chain, key = step(chain); opensWith(space, x, key, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func opensWith(space state.ID, x epoch, key secret.Bytes, e Envelope) bool {
+	_, err := e.open(space, x.id, key)
+	return err == nil
+}
+
+func nodes(n *ggmNode) (out [][]byte) {
+	switch {
+	case n == nil:
+	case n.holdsKey():
+		out = append(out, n.key[:])
+	default:
+		out = append(nodes(n.child[0]), nodes(n.child[1])...)
 	}
 	return out
 }

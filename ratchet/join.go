@@ -35,7 +35,8 @@ func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
 	d.introduction = in.encode()
 	d.request = request{key: ticket, hash: q.hash(), kind: requestIntroduction}
 	st := State{
-		space: space, phase: Joining, self: state.NewSegment(d), owner: state.NewSegment(ownerKeys{}), clock: now.UnixMilli(),
+		space: space, phase: Joining, self: state.NewSegment(d), owner: state.NewSegment(ownerKeys{}),
+		clock: now.UnixMilli(), heard: now.UnixMilli(),
 	}
 	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
 	s, err := state.New(space, st, tp, dkg.NoEvals())
