@@ -231,7 +231,8 @@ func (d *device) slotOf(ctx context.Context, c session.Claim) (state.ID, error) 
 
 // receive commits what became of a frame, then collects what was read.
 func (d *device) receive(ctx context.Context, id state.ID, mailbox session.Address, frame []byte) error {
-	if _, err := d.sessions.Receive(ctx, id, state.Frame{Source: mailbox.String(), Data: frame}, session.Opener(d.keys)); err != nil {
+	f := state.Frame{Source: mailbox.String(), Data: frame}
+	if _, err := d.sessions.Receive(ctx, id, f, session.Opener(d.keys)); err != nil {
 		d.server.post(mailbox, frame) // not acknowledged
 		return err
 	}

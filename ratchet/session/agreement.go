@@ -39,7 +39,8 @@ type agreement struct {
 }
 
 // x3dhInitiate begins the agreement of the initiator, who has an identity and drew an ephemeral key.
-func x3dhInitiate(a PrivateKey[Identity], e PrivateKey[Ephemeral], identity PublicKey[Identity], preKey PublicKey[PreKey]) *agreement {
+func x3dhInitiate(a PrivateKey[Identity], e PrivateKey[Ephemeral],
+	identity PublicKey[Identity], preKey PublicKey[PreKey]) *agreement {
 	x := newAgreement()
 	x.add(agree(a, preKey))
 	x.add(agree(e, identity))
@@ -48,7 +49,8 @@ func x3dhInitiate(a PrivateKey[Identity], e PrivateKey[Ephemeral], identity Publ
 }
 
 // x3dhAccept begins the same agreement on the side of the responder.
-func x3dhAccept(b PrivateKey[Identity], s PrivateKey[PreKey], identity PublicKey[Identity], ephemeral PublicKey[Ephemeral]) *agreement {
+func x3dhAccept(b PrivateKey[Identity], s PrivateKey[PreKey],
+	identity PublicKey[Identity], ephemeral PublicKey[Ephemeral]) *agreement {
 	x := newAgreement()
 	x.add(agree(s, identity))
 	x.add(agree(b, ephemeral))
@@ -93,7 +95,8 @@ type roles struct {
 
 // hybridKey finishes a hybrid agreement: x holds the three results, to which the encapsulated secret is added, and before
 // it the result of the one-time pre-key if there is one.
-func (x *agreement) hybridKey(who roles, e PublicKey[Ephemeral], o offer, oneTime PublicKey[OneTime], kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
+func (x *agreement) hybridKey(who roles, e PublicKey[Ephemeral], o offer, oneTime PublicKey[OneTime],
+	kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
 	x.add(secret.Own(shared), nil)
 	w := wire.NewWriter(3 << 10)
 	w.U8(hybridVersion)

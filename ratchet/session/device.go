@@ -76,6 +76,9 @@ func ImportDevice(person Address, k DeviceKeys) (Device, error) {
 	}, nil
 }
 
+// IsZero reports whether there is no device.
+func (d Device) IsZero() bool { return d.identity.IsZero() }
+
 // ID names the row in which the device is kept.
 func (d Device) ID() state.ID {
 	return sha256.Sum256(append([]byte(labelDevice+"\x00"), d.identity.public.encoding[:]...))

@@ -19,10 +19,10 @@
 // # Two forms
 //
 // A peer of which only the registration is known is agreed with in the deployed form: X3DH over Ed448, JSON in sealed
-// boxes. One that published a Bundle (see Person.Trefoil) is agreed with in the hybrid form: X3DH, a one-time pre-key if one was
-// claimed, and ML-KEM-768, with the version, the generation and all keys bound into the result; frames are binary. A pair
-// that has once known the hybrid form never goes back: Initiate and Decrypt refuse with ErrUnverified. Who may have to know
-// that a peer has a bundle at the first contact gets it from where the relay cannot hide it.
+// boxes. One that published a Bundle (see Person.Trefoil) is agreed with in the hybrid form: X3DH, a one-time pre-key if
+// one was claimed, and ML-KEM-768, with the version, the generation and all keys bound into the result; frames are
+// binary. A pair that has once known the hybrid form never goes back: Initiate and Decrypt refuse with ErrUnverified. At
+// the first contact a directory can hide a bundle; a program in which all run trefoil then does not use Person.Peers.
 //
 // The hybrid form protects what is said against a quantum computer that reads recordings. It does not hide who writes to
 // whom from one: the box around an initialization, like the ratchet's later turns, is classical. Signatures are, too.

@@ -61,8 +61,10 @@ func TestHostilePointsAreNoKeys(t *testing.T) {
 			require.ErrorIs(t, err, ErrMalformed)
 			_, err = ParseOneTimePreKey(swap(oneTime, keys[0].key.encoding, bad))
 			require.ErrorIs(t, err, ErrMalformed)
-			_, err = ParseBox(swap(rawBox, box.ephemeral.encoding, bad))
-			require.ErrorIs(t, err, ErrMalformed)
+			if len(bad) == PublicKeySize { // otherwise it is a box with the bytes behind the key moved
+				_, err = ParseBox(swap(rawBox, box.ephemeral.encoding, bad))
+				require.ErrorIs(t, err, ErrMalformed)
+			}
 			var j map[string]any
 			require.NoError(t, json.Unmarshal(state, &j))
 			j["receiving_ephemeral_key"] = bad
@@ -231,7 +233,7 @@ func TestKEM(t *testing.T) {
 	plain, err := k.Open("invite", sealed)
 	require.NoError(t, err)
 	require.Equal(t, "text", string(plain))
-	for name, in := range map[string][]byte{"empty": nil, "short": sealed[:100], "changed": append(sealed[:len(sealed)-1:len(sealed)-1], sealed[len(sealed)-1]^1)} {
+	for name, in := range map[string][]byte{"empty": nil, "short": sealed[:100], "changed": flip(sealed, len(sealed)-1)} {
 		_, err = k.Open("invite", in)
 		require.ErrorIs(t, err, ErrForged, name)
 	}
@@ -239,7 +241,8 @@ func TestKEM(t *testing.T) {
 	require.ErrorIs(t, err, ErrForged)
 	_, err = GenerateKEMKey().Open("invite", sealed)
 	require.ErrorIs(t, err, ErrForged)
-	for _, bad := range [][]byte{nil, make([]byte, KEMPublicKeySize-1), make([]byte, KEMPublicKeySize), bytes.Repeat([]byte{0xff}, KEMPublicKeySize)} {
+	for _, bad := range [][]byte{nil, make([]byte, KEMPublicKeySize-1), make([]byte, KEMPublicKeySize),
+		bytes.Repeat([]byte{0xff}, KEMPublicKeySize)} {
 		_, err = ParseKEMPublicKey(bad)
 		require.ErrorIs(t, err, ErrMalformed)
 	}

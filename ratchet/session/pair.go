@@ -34,6 +34,9 @@ type Pair struct {
 	threads    []thread // the one to send on first
 }
 
+// IsZero reports whether there is no pair. A Pair without sessions is not zero.
+func (p Pair) IsZero() bool { return p.inbox.IsZero() }
+
 // Mailbox is the address at which the device reads what the other sends in a session. It was made for this pair.
 func (p Pair) Mailbox() Address { return p.mailbox.public.Address() }
 

@@ -35,10 +35,13 @@ func New(d Device, peer Peer) (Session, error) {
 	return state.NewOne(SlotID(d, peer.entry.identity), p)
 }
 
-// Initiate begins a session with a peer, or replaces the one there is by one of a newer generation, which what is sent from
-// now on goes through; those before still read what is in flight, and where either side reads stays the same. Nothing is sent
-// yet: every message carries the initialization until an answer was read. It returns ErrUnverified if the peer is another one, or
-// is given without the bundle that it was known with before: there is no falling back to a weaker form.
+// Initiate begins a session with a peer, or replaces the one there is by one of a newer generation, which what is sent
+// from now on goes through; those before still read what is in flight, and where either side reads stays the same. What
+// was sent in a session that the peer has not answered yet, and comes to it after the new one, is lost: an initialization is
+// accepted only if it is newer. Nothing is sent yet: every message carries the initialization until an answer was read.
+//
+// It returns ErrUnverified if the peer is another one, or is given without the bundle that it was known with before: there
+// is no falling back to a weaker form.
 func Initiate(s Session, d Device, peer Peer) (Session, error) {
 	next, err := s.Part().initiate(d, peer)
 	if err != nil {

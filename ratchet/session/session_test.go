@@ -216,58 +216,32 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	require.True(t, key.Equal(same))
 
 	other := newHuman(t, 1)
-	for name, accept := range map[string]func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer){
-		"form": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			return device, a.address(), d.Identity(), e.Public(), nil
-		},
-		"person": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			return device, other.address(), d.Identity(), e.Public(), &o
-		},
-		"identity": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			return device, a.address(), other.devices[0].Identity(), e.Public(), &o
-		},
-		"ephemeral": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			return device, a.address(), d.Identity(), GenerateKey[Ephemeral]().Public(), &o
-		},
-		"generation": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			o := o
-			o.generation++
-			return device, a.address(), d.Identity(), e.Public(), &o
-		},
-		"one-time": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			o := o
-			o.oneTime = 2
-			return device, a.address(), d.Identity(), e.Public(), &o
-		},
-		"none": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			o := o
-			o.oneTime = 0
-			return device, a.address(), d.Identity(), e.Public(), &o
-		},
-		"ciphertext": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			o := o
-			o.ciphertext[99] ^= 1
-			return device, a.address(), d.Identity(), e.Public(), &o
-		},
-		"responder": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			d2 := device
-			d2.person = other.address()
-			return d2, a.address(), d.Identity(), e.Public(), &o
-		},
-		"inbox": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			d2 := device
-			d2.inbox = GenerateKey[Inbox]()
-			return d2, a.address(), d.Identity(), e.Public(), &o
-		},
-		"mailbox": func() (Device, Address, PublicKey[Identity], PublicKey[Ephemeral], *offer) {
-			d2 := device
-			d2.mailbox = GenerateSigningKey()
-			return d2, a.address(), d.Identity(), e.Public(), &o
-		},
+	type side struct {
+		d         Device
+		person    Address
+		identity  PublicKey[Identity]
+		ephemeral PublicKey[Ephemeral]
+		offer     *offer
+	}
+	for name, change := range map[string]func(*side){
+		"form":       func(s *side) { s.offer = nil },
+		"person":     func(s *side) { s.person = other.address() },
+		"identity":   func(s *side) { s.identity = other.devices[0].Identity() },
+		"ephemeral":  func(s *side) { s.ephemeral = GenerateKey[Ephemeral]().Public() },
+		"generation": func(s *side) { s.offer.generation++ },
+		"one-time":   func(s *side) { s.offer.oneTime = 2 },
+		"none":       func(s *side) { s.offer.oneTime = 0 },
+		"ciphertext": func(s *side) { s.offer.ciphertext[99] ^= 1 },
+		"responder":  func(s *side) { s.d.person = other.address() },
+		"inbox":      func(s *side) { s.d.inbox = GenerateKey[Inbox]() },
+		"mailbox":    func(s *side) { s.d.mailbox = GenerateSigningKey() },
 	} {
-		key2, err := agreeAccept(accept())
+		copied := o
+		s := side{device, a.address(), d.Identity(), e.Public(), &copied}
+		change(&s)
+		another, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
 		require.NoError(t, err, name)
-		require.False(t, key.Equal(key2), name)
+		require.False(t, key.Equal(another), name)
 	}
 	_, err = agreeAccept(device.Spend(1), a.address(), d.Identity(), e.Public(), &o)
 	require.ErrorIs(t, err, ErrReplayed)
@@ -463,6 +437,10 @@ func TestFailedCalls(t *testing.T) {
 	}
 	_, err := New(alice.d, Peer{})
 	require.ErrorIs(t, err, ErrNotReady)
+	_, err = state.NewOne(alice.s.ID(), Pair{})
+	require.ErrorIs(t, err, state.ErrIncomplete)
+	_, err = state.NewOne(alice.d.ID(), Device{})
+	require.ErrorIs(t, err, state.ErrIncomplete)
 	h := newHuman(t, 1)
 	_, err = New(h.devices[0], h.peer(t, 0, deployed))
 	require.ErrorIs(t, err, ErrNotReady, "a device has no session with itself")
@@ -527,7 +505,8 @@ func TestDeployedAnswers(t *testing.T) {
 // had before.
 func TestUpgrade(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
-	alice, bob := &party{t: t, d: a.devices[0], other: b.peer(t, 0, deployed)}, &party{t: t, d: b.devices[0], other: a.peer(t, 0, deployed)}
+	alice := &party{t: t, d: a.devices[0], other: b.peer(t, 0, deployed)}
+	bob := &party{t: t, d: b.devices[0], other: a.peer(t, 0, deployed)}
 	var err error
 	for _, p := range []*party{alice, bob} {
 		p.s, err = New(p.d, p.other)
