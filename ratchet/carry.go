@@ -21,13 +21,13 @@ func (w *work) carry(c catchUp) {
 }
 
 // lags notes that a message was read in x: whoever sends there lacks what lies between x, or where x branches off, and the
-// preferred epoch. A single commit travels by itself.
+// preferred epoch. A single commit on top of x travels by itself; one beside x need not, where everybody has sent already.
 func (w *work) lags(x epoch) {
 	from, ok := w.st.commonAncestor(x.id, w.st.preferred)
 	if !ok {
 		return
 	}
-	if path, ok := w.st.path(from, w.st.preferred); ok && len(path) >= 2 && len(path) <= maxCommits {
+	if path, ok := w.st.path(from, w.st.preferred); ok && (len(path) >= 2 || from != x.id && len(path) == 1) && len(path) <= maxCommits {
 		w.carry(catchUp{from: from, left: 1})
 	}
 }
@@ -52,7 +52,10 @@ func (w *work) carries(e Envelope, from epochID) bool {
 	if !ok || len(path) == 0 {
 		return true // there is no way any more
 	}
-	parent, _ := w.st.epoch(from)
+	parent, ok := w.st.epoch(from)
+	if !ok {
+		return true // it was dropped, and there is no key left to carry its child under
+	}
 	first, _ := w.st.epoch(path[0])
 	return slices.ContainsFunc(e.commits, func(s sealedCommit) bool {
 		c, err := s.open(parent.sealing, w.st.space, parent.id)

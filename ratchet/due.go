@@ -42,7 +42,7 @@ func Duties(s Space, now time.Time) Due {
 	if err != nil {
 		return Due{}
 	}
-	due := Due{Prune: w.elapsed(w.st.clock, pruneEvery)}
+	due := Due{Prune: w.elapsed(w.st.pruned, pruneEvery)}
 	if w.st.phase != Member {
 		return due
 	}

@@ -1,7 +1,9 @@
 package ratchet
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -237,16 +239,20 @@ func (w *work) fits(b ticketBody) bool {
 // epochs by commits of others or by own ones made since, loses its commit tree, since the others may have used up or
 // erased there what it still holds.
 func (w *work) enterEpochs(b ticketBody) {
-	in := make(map[epochID]bool, len(b.epochs))
-	for _, e := range b.epochs {
+	// Parents first: what the member can derive itself, it will be able to read.
+	epochs := slices.Clone(b.epochs)
+	slices.SortStableFunc(epochs, func(x, y ticketEpoch) int { return cmp.Compare(x.generation, y.generation) })
+	in := make(map[epochID]bool, len(epochs))
+	for _, e := range epochs {
 		in[e.id] = true
+		w.derive(e, b.issuer)
 	}
 	for row := range w.st.epochs.all() {
 		if e := row.epoch(); e.root == b.notice.root && !e.commits.isZero() && !w.reached(e, in) {
 			w.put(e.retired())
 		}
 	}
-	for _, e := range b.epochs {
+	for _, e := range epochs {
 		if _, held := w.st.epoch(e.id); held {
 			continue
 		}
@@ -259,6 +265,28 @@ func (w *work) enterEpochs(b ticketBody) {
 		w.add(epoch{birth: &n, commits: e.tree, senders: frontier{bits: n.depth - indexBlock}}.stow())
 	}
 	w.prefer(w.st.findPreferred())
+}
+
+// derive enters an epoch of a ticket by way of its commit, as if a message had brought it, if its parent is held and can
+// still make it: so what is on its way there can be read. Its commit tree is the ticket's all the same.
+func (w *work) derive(e ticketEpoch, issuer dkg.Index) {
+	parent, ok := w.st.epoch(e.parent)
+	if _, held := w.st.epoch(e.id); held || !ok || len(e.commit) == 0 {
+		return
+	}
+	child, err := w.follow(edge{parent: parent, commit: commit(e.commit)})
+	if err != nil || child.id != e.id || !child.commitKey.Equal(e.commitKey) {
+		return
+	}
+	_, tree, err := parent.commits.eval(child.maker(), child.id)
+	if err != nil {
+		return
+	}
+	w.put(parent.withCommits(tree))
+	b := *child.birth
+	b.charged = issuer
+	child.birth = &b
+	w.add(child.withCommits(e.tree))
 }
 
 // reached reports whether an epoch is one of the ticket's or lies below one by others' commits or own ones made since.

@@ -36,7 +36,7 @@ func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
 	d.request = request{key: ticket, hash: q.hash(), kind: requestIntroduction}
 	st := State{
 		space: space, phase: Joining, self: state.NewSegment(d), owner: state.NewSegment(ownerKeys{}),
-		clock: now.UnixMilli(), heard: now.UnixMilli(),
+		clock: now.UnixMilli(), pruned: now.UnixMilli(), heard: now.UnixMilli(),
 	}
 	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
 	s, err := state.New(space, st, tp, dkg.NoEvals())

@@ -8,13 +8,14 @@ const keepFor = 7 * 24 * time.Hour
 // Prune forgets what is too old (§5): epochs more than 4 behind that were neither entered nor preferred for 7 days, used
 // subtrees of commit trees more than 4 behind, what is kept of retained messages and requests for 7 days, and a ticket key
 // a day after its first ticket. The caller runs it at start and then daily, after a fetch that left nothing unread. It
-// moves the pruning clock towards now by at most a day, so a clock that is wrong costs a day's epochs and not all.
+// moves the pruning clock by the time since the last Prune, but at most by a day, so a clock that is wrong costs a day's
+// epochs and not all, and a device that was off for long does not lose what it has just fetched.
 func Prune(s Space, now time.Time) (Space, error) {
 	w, err := begin(s, now)
 	if err != nil {
 		return s, err
 	}
-	w.st.clock = w.local()
+	w.st.clock, w.st.pruned = w.local(), w.now
 	greatest := w.st.greatest()
 	for row := range w.st.epochs.all() {
 		e := row.epoch()

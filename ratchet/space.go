@@ -55,7 +55,7 @@ func NewSpace(now time.Time, p Policy) (Space, error) {
 	}
 	w := &work{now: now.UnixMilli(), ev: evals}
 	w.st = State{
-		space: space, phase: Member, self: state.NewSegment(d), owner: state.NewSegment(keys), clock: w.now, heard: w.now,
+		space: space, phase: Member, self: state.NewSegment(d), owner: state.NewSegment(keys), clock: w.now, pruned: w.now, heard: w.now,
 	}
 	w.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
 	w.setRoot(root{id: t.id, share: share, members: table[member]{}.put(self)})

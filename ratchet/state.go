@@ -55,6 +55,7 @@ type State struct {
 	serial     uint64 // of the epoch entered last
 	arrivals   uint64 // of the commit held last
 	clock      int64  // pruning clock, ms
+	pruned     int64  // ms; when Prune ran last, by the local clock
 	restored   bool   // opened from a copy, nothing sent and no ticket entered since
 	restoredAt uint64 // generation in which it was then
 	heard      int64  // ms; when a message was read last
@@ -92,6 +93,7 @@ func (s State) Encode(e *state.Encoder) {
 	e.Uint64(s.serial)
 	e.Uint64(s.arrivals)
 	e.Int64(s.clock)
+	e.Int64(s.pruned)
 	e.Bool(s.restored)
 	e.Uint64(s.restoredAt)
 	e.Int64(s.heard)
@@ -128,6 +130,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	s.serial = d.Uint64()
 	s.arrivals = d.Uint64()
 	s.clock = d.Int64()
+	s.pruned = d.Int64()
 	s.restored = d.Bool()
 	s.restoredAt = d.Uint64()
 	s.heard = d.Int64()

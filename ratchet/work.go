@@ -58,10 +58,10 @@ func (w *work) preferred() (e epoch, r root, t terms, ok bool) {
 	return e, r, t, ok
 }
 
-// local is the time of the pruning clock: now, but never more than a day ahead of where pruning left it, so that a clock
-// that jumps does not age what is kept.
+// local is the time of the pruning clock: as much after its last step as has gone by since, at most a day. So a clock that
+// jumps does not age what is kept, nor does a device that was off for long and catches up with its pruning.
 func (w *work) local() int64 {
-	return min(max(w.now, w.st.clock), w.st.clock+milliseconds(24*time.Hour))
+	return w.st.clock + min(max(w.now-w.st.pruned, 0), milliseconds(24*time.Hour))
 }
 
 // put replaces an epoch that is held.
