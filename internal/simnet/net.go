@@ -232,12 +232,13 @@ func (n *Net) Heal() {
 // Drop makes the relay lose what f says, until it is called with nil: post counts what was posted, from 0.
 func (n *Net) Drop(f func(from, to *Member, post int) bool) { n.drop = f }
 
-// Inject posts a message that a member's device sent without having saved that it did, or that somebody made who is no
-// device at all. Words is what it says, "" if nobody need read it.
+// Inject posts a message that a member's device sent without having saved that it did: from then on its state is as one
+// that was restored. Words is what it says, "" if nobody need read it.
 func (n *Net) Inject(from *Member, words string, frame []byte) {
 	n.t.Helper()
 	if words != "" {
 		n.say(from, words, sha256.Sum256(frame))
+		from.mute = true
 	}
 	n.post(from, frame)
 }

@@ -145,3 +145,23 @@ func (m *Member) redeliver() {
 		m.mail = append(m.mail, parcel{p, m.net.step})
 	}
 }
+
+// Post is a frame as the relay has seen it.
+type Post struct {
+	From  *Member
+	At    time.Time
+	Data  []byte
+	Words string // what it says, "" if nothing
+}
+
+// Posts returns everything that was ever posted, repeats once: what a server knows.
+func (n *Net) Posts() (out []Post) {
+	for _, p := range n.posts {
+		post := Post{From: p.from, At: p.at, Data: p.data}
+		if p.text != nil {
+			post.Words = p.text.words
+		}
+		out = append(out, post)
+	}
+	return out
+}

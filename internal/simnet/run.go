@@ -82,8 +82,11 @@ func (n *Net) Settle() {
 			m.flush()
 			// Whoever sees that a request was answered twice leaves it alone, so tickets first save work.
 			first(m.mail, frameTicket)
-			moved = m.Fetch(-1) > 0 || moved
-			moved = m.Attend() || moved
+			m.Fetch(-1)
+			m.Attend()
+		}
+		for _, m := range n.Members {
+			moved = moved || slices.ContainsFunc(m.mail, m.arrives)
 		}
 	}
 }
