@@ -43,39 +43,23 @@ func (w *work) read(e Envelope) (Message, error) {
 	return Message{}, w.unknown(held, retained)
 }
 
-// find returns the epoch held whose header key opens the envelope, none if that is none.
+// find returns the epoch held whose header key opens the envelope, none if that is none. Of a retained message that is
+// known.
 func (w *work) find(e Envelope, held heldHeader, retained bool) (epoch, header, error) {
-	candidates := w.st.quick(held, retained)
-	for _, x := range candidates {
-		if h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header); err == nil {
-			return x, h, nil
-		} else if !errors.Is(err, errNotOpened) {
-			return epoch{}, header{}, ErrMalformed
-		}
-	}
+	likely := w.st.candidates()
 	if retained {
-		return epoch{}, header{}, nil
+		likely = w.st.only(held.epoch)
 	}
-	for _, x := range w.st.candidates() {
-		if h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header); err == nil {
+	for x := range likely {
+		h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header)
+		if err == nil {
 			return x, h, nil
-		} else if !errors.Is(err, errNotOpened) {
+		}
+		if !errors.Is(err, errNotOpened) {
 			return epoch{}, header{}, ErrMalformed
 		}
 	}
 	return epoch{}, header{}, nil
-}
-
-// quick returns the epoch that is known to open a retained message, or else the one that most likely opens a new one.
-func (s State) quick(held heldHeader, retained bool) []epoch {
-	id := s.preferred
-	if retained {
-		id = held.epoch
-	}
-	if x, ok := s.epoch(id); ok && x.readable() {
-		return []epoch{x}
-	}
-	return nil
 }
 
 // unknown says what becomes of a message that nothing opens.
@@ -113,7 +97,7 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 	} else if err != nil {
 		return Message{}, ErrMalformed
 	}
-	r, t, err := w.rootOf(x, path)
+	r, t, err := w.rootOf(x)
 	if err != nil {
 		return Message{}, err
 	}
@@ -181,7 +165,7 @@ func (w *work) notTaken(err error, own bool) error {
 }
 
 // rootOf returns root and terms of an epoch.
-func (w *work) rootOf(x epoch, path []epoch) (root, terms, error) {
+func (w *work) rootOf(x epoch) (root, terms, error) {
 	r, ok := w.st.root(x.root)
 	t, okay := w.tp.terms(x.root)
 	if !ok || !okay {

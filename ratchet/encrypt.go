@@ -72,7 +72,7 @@ func (w *work) send(out outgoing) (Envelope, error) {
 		e, _ = w.st.epoch(w.st.preferred)
 	}
 	if !e.readable() {
-		return Envelope{}, ErrPhase // it came with a ticket, and nothing was committed from it
+		return Envelope{}, ErrPhase // it came with a ticket, and nothing could be committed from it
 	}
 	d := w.self()
 	c, e, err := e.chain(d.index)
@@ -155,7 +155,7 @@ func (w *work) commitDue(e epoch, r root) bool {
 	members := r.members.size()
 	jitter := w.jitter(e, members)
 	minutes := time.Duration(jitter) * time.Minute
-	return w.st.commit ||
+	return w.st.commit || !e.readable() || // it came with a ticket
 		int64(e.seen) >= commitAfter+jitter ||
 		w.elapsed(e.entered, commitEvery+minutes) ||
 		w.elapsed(w.self().committed, commitOwn*time.Duration(max(commitRoster, members))/commitRoster+minutes)

@@ -1,6 +1,8 @@
 package ratchet
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -39,7 +41,7 @@ func (w *work) hold(source string, e Envelope) {
 	if w.st.headers.has(h.key()) {
 		return
 	}
-	for _, x := range w.st.candidates() {
+	for x := range w.st.candidates() {
 		if _, err := openHeader(x.header, w.st.space, x.id, x.depth, h.sealed); err == nil {
 			h.epoch = x.id
 			break
@@ -55,32 +57,36 @@ func (w *work) hold(source string, e Envelope) {
 	}
 }
 
-// candidates returns the epochs in which messages can be read, likely ones first: the preferred one and its nearest
+// candidates yields the epochs in which messages can be read, likely ones first: the preferred one and its nearest
 // ancestors.
-func (s State) candidates() []epoch {
-	out := make([]epoch, 0, 64)
-	if p, ok := s.epoch(s.preferred); ok {
-		out = append(out, p)
-		out = append(out, s.nearest(p, maxBehind)...)
-	}
-	near := len(out)
-next:
-	for r := range s.epochs.all() {
-		e := r.epoch()
-		for _, n := range out[:near] {
-			if n.id == e.id {
-				continue next
+func (s State) candidates() iter.Seq[epoch] {
+	return func(yield func(epoch) bool) {
+		tried := make([]epochID, 0, 1+maxBehind)
+		if p, ok := s.epoch(s.preferred); ok {
+			if tried = append(tried, p.id); p.readable() && !yield(p) {
+				return
+			}
+			for _, a := range s.nearest(p, maxBehind) {
+				if tried = append(tried, a.id); a.readable() && !yield(a) {
+					return
+				}
 			}
 		}
-		out = append(out, e)
-	}
-	readable := out[:0]
-	for _, e := range out {
-		if e.readable() {
-			readable = append(readable, e)
+		for r := range s.epochs.all() {
+			if e := r.epoch(); e.readable() && !slices.Contains(tried, e.id) && !yield(e) {
+				return
+			}
 		}
 	}
-	return readable
+}
+
+// only yields one epoch if it is held and messages can be read in it.
+func (s State) only(id epochID) iter.Seq[epoch] {
+	return func(yield func(epoch) bool) {
+		if e, ok := s.epoch(id); ok && e.readable() {
+			yield(e)
+		}
+	}
 }
 
 // holdCommit keeps a commit of a retained message unless it is known.

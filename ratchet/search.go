@@ -118,7 +118,7 @@ func (s *sealedSet) take(e epoch) (opened []edge) {
 // openHeld opens commits with the keys of the epochs held. Those of a retained message were tried before, unless they
 // were given up for others.
 func (w *work) openHeld(sealed []sealedCommit, retained bool) (opened []edge, rest []sealedCommit) {
-	held := w.st.candidates()
+	held := slices.Collect(w.st.candidates())
 	for r := range w.st.epochs.all() {
 		if e := r.epoch(); !e.readable() {
 			held = append(held, e)
