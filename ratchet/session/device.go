@@ -13,7 +13,8 @@ import (
 )
 
 // Device holds the private keys of one device. It is immutable, safe to share, and shows nothing when printed. It is a
-// state.Part: keep it in a Vault[Own] under its ID, in the same store as the sessions if you like.
+// state.Part: keep it in a Vault[Own] under its ID, in the same store as the sessions if you like, where List then shows
+// it among them.
 type Device struct {
 	_        [0]func()
 	person   Address

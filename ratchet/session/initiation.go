@@ -104,17 +104,20 @@ const typeDirect = "direct"
 // jsonWith returns the content of the box in the deployed form, in which the key that signs for the return inbox goes along.
 // The conversation's tag is the person's address.
 func (i initiation) jsonWith(mailbox SigningKey) []byte {
-	return writeJSON(jsonInitiation{
-		ReturnAddress:       i.route.mailbox.String(),
-		ReturnEncryptionKey: i.route.inbox.encoding[:],
-		ReturnPublicKey:     mailbox.public.encoding[:],
-		ReturnPrivateKey:    mailbox.seed(),
-		UserAddress:         i.person.String(),
-		Identity:            i.identity.encoding[:],
-		Tag:                 i.person.String(),
-		Message:             string(i.message.JSON()),
-		Type:                typeDirect,
-	})
+	j := jsonInitiation{
+		UserAddress: i.person.String(),
+		Identity:    i.identity.encoding[:],
+		Tag:         i.person.String(),
+		Message:     string(i.message.JSON()),
+		Type:        typeDirect,
+	}
+	if !i.route.isZero() {
+		j.ReturnAddress = i.route.mailbox.String()
+		j.ReturnEncryptionKey = i.route.inbox.encoding[:]
+		j.ReturnPublicKey = mailbox.public.encoding[:]
+		j.ReturnPrivateKey = mailbox.seed()
+	}
+	return writeJSON(j)
 }
 
 // errNoInitiation: the JSON is none of an initiation, but may be that of a message.
@@ -139,11 +142,13 @@ func parseInitiationJSON(e PublicKey[Ephemeral], b []byte) (i initiation, err er
 	if i.identity, err = ParsePublicKey[Identity](j.Identity); err != nil {
 		return initiation{}, err
 	}
-	if i.route.mailbox, err = ParseAddress(j.ReturnAddress); err != nil {
-		return initiation{}, err
-	}
-	if i.route.inbox, err = ParsePublicKey[Inbox](j.ReturnEncryptionKey); err != nil {
-		return initiation{}, err
+	if j.ReturnAddress != "" || len(j.ReturnEncryptionKey) > 0 { // otherwise nothing is said of where to answer
+		if i.route.mailbox, err = ParseAddress(j.ReturnAddress); err != nil {
+			return initiation{}, err
+		}
+		if i.route.inbox, err = ParsePublicKey[Inbox](j.ReturnEncryptionKey); err != nil {
+			return initiation{}, err
+		}
 	}
 	if i.message, err = ParseMessageJSON([]byte(j.Message)); err != nil {
 		return initiation{}, err

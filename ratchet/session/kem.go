@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/hpke"
 	"encoding/hex"
 	"fmt"
@@ -24,7 +25,6 @@ func kemSuite() (hpke.KEM, hpke.KDF, hpke.AEAD) {
 type KEMPublicKey struct {
 	_        [0]func()
 	encoding []byte
-	key      hpke.PublicKey
 }
 
 // ParseKEMPublicKey reads a key of 1,216 bytes, or returns ErrMalformed. A hybrid key may parse and still be of no use, so
@@ -33,15 +33,11 @@ func ParseKEMPublicKey(b []byte) (KEMPublicKey, error) {
 	if len(b) != KEMPublicKeySize {
 		return KEMPublicKey{}, fmt.Errorf("%w: length of a KEM key", ErrMalformed)
 	}
-	kem, kdf, aead := kemSuite()
-	key, err := kem.NewPublicKey(b)
-	if err == nil {
-		_, _, err = hpke.NewSender(key, kdf, aead, nil)
-	}
-	if err != nil {
+	k := KEMPublicKey{encoding: bytes.Clone(b)}
+	if _, err := k.Seal("", nil); err != nil {
 		return KEMPublicKey{}, fmt.Errorf("%w: KEM key", ErrMalformed)
 	}
-	return KEMPublicKey{encoding: key.Bytes(), key: key}, nil
+	return k, nil
 }
 
 // Bytes returns the 1,216 bytes of the key.
@@ -55,11 +51,15 @@ func (k KEMPublicKey) String() string {
 // Seal seals plaintext for whoever holds the private key. Info says what it is for, and must be given to Open again. The
 // result is 1,136 bytes longer.
 func (k KEMPublicKey) Seal(info string, plaintext []byte) ([]byte, error) {
-	if k.key == nil {
+	if k.encoding == nil {
 		return nil, fmt.Errorf("%w: no KEM key", ErrNotReady)
 	}
-	_, kdf, aead := kemSuite()
-	return hpke.Seal(k.key, kdf, aead, kemInfo(info), plaintext)
+	kem, kdf, aead := kemSuite()
+	key, err := kem.NewPublicKey(k.encoding)
+	if err != nil {
+		return nil, fmt.Errorf("%w: KEM key", ErrMalformed)
+	}
+	return hpke.Seal(key, kdf, aead, kemInfo(info), plaintext)
 }
 
 // KEMKey is the private half of a KEM pre-key. It is immutable, safe to share, and shows nothing when printed.
@@ -83,8 +83,7 @@ func parseKEMKey(seed secret.Bytes) (KEMKey, error) {
 	if err != nil {
 		return KEMKey{}, fmt.Errorf("%w: KEM key", ErrMalformed)
 	}
-	public := key.PublicKey()
-	return KEMKey{secret.Hide(key), KEMPublicKey{encoding: public.Bytes(), key: public}}, nil
+	return KEMKey{secret.Hide(key), KEMPublicKey{encoding: key.PublicKey().Bytes()}}, nil
 }
 
 // Public returns the public key.

@@ -10,6 +10,7 @@ import (
 
 // G6: no type that holds a secret shows it, alone or inside of others.
 func TestG6NothingLeaks(t *testing.T) {
+	t.Parallel()
 	h := newHuman(t, 1)
 	d, _, err := h.devices[0].Issue(1)
 	require.NoError(t, err)

@@ -84,6 +84,14 @@ func (p Pair) waiting() Pair {
 	return p
 }
 
+// routed returns the pair with where the other side reads now, if it said so.
+func (p Pair) routed(r route) Pair {
+	if !r.isZero() {
+		p.route = r
+	}
+	return p
+}
+
 // with returns the pair with a new thread. If they become too many, the one that comes last of the others goes.
 func (p Pair) with(t thread) Pair {
 	p.threads = slices.Clone(p.threads[:min(len(p.threads), maxThreads-1)])
@@ -175,10 +183,7 @@ func (p Pair) received(f form, content []byte) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	if !r.isZero() {
-		p.route = r
-	}
-	return p, Received{Plaintext: text}, nil
+	return p.routed(r), Received{Plaintext: text}, nil
 }
 
 // readInitiation opens the message in an initiation, with the session that it began or, if it is new, with one that begins
@@ -190,8 +195,7 @@ func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
 	next, r, err := p.read(i.message)
 	switch {
 	case err == nil:
-		next.route = i.route
-		return next, r, nil
+		return next.routed(i.route), r, nil
 	case p.knows(i.ephemeral) || !errors.Is(err, ErrNotYet) || errors.Is(err, errAhead):
 		return p, Received{}, err
 	}
@@ -228,7 +232,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	next.route = i.route
+	next = next.routed(i.route)
 	next.seen = append(slices.Clone(p.seen), name)
 	if len(next.seen) > maxSeen {
 		next.seen = next.seen[1:]

@@ -155,6 +155,9 @@ func (s *jsonSkipped) UnmarshalJSON(in []byte) error {
 		if err := d.Decode(&keys); err != nil {
 			return ErrMalformed
 		}
+		if header == "" {
+			continue // keys of no chain, which no message can ask for
+		}
 		var k jsonBase64
 		if err := k.UnmarshalText([]byte(header)); err != nil || len(k) != keySize {
 			return ErrMalformed

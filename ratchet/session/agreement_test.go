@@ -1,0 +1,171 @@
+package session
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A peer that has signed for the post-quantum form is never agreed with in a weaker one, from either side.
+func TestNoFallback(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	weak, strong := b.peer(t, 0, deployed), b.peer(t, 0, hybrid)
+
+	alice := &party{t: t, d: a.devices[0], other: strong}
+	var err error
+	alice.s, err = New(alice.d, strong)
+	require.NoError(t, err)
+	same, err := Initiate(alice.s, alice.d, weak)
+	require.ErrorIs(t, err, ErrUnverified)
+	require.True(t, same.Equal(alice.s))
+
+	// Bob knows that alice runs trefoil: an initialization of hers in the deployed form is not hers, or stripped.
+	stripped := &party{t: t, d: a.devices[0], other: weak}
+	stripped.s, err = New(stripped.d, weak)
+	require.NoError(t, err)
+	stripped.initiate()
+	bob := &party{t: t, d: b.devices[0], other: a.peer(t, 0, hybrid)}
+	bob.s, err = New(bob.d, bob.other)
+	require.NoError(t, err)
+	bob.refuses(stripped.send("weak"), ErrUnverified)
+
+	// Even if he did not know, he knows after her first one.
+	bob.s, err = New(bob.d, a.peer(t, 0, deployed))
+	require.NoError(t, err)
+	alice.initiate()
+	bob.reads(alice.send("strong"), "strong")
+	bob.refuses(stripped.send("weak"), ErrUnverified)
+	_, err = Initiate(bob.s, bob.d, a.peer(t, 0, deployed))
+	require.ErrorIs(t, err, ErrUnverified)
+}
+
+// The version, the generation, both identities and every key are bound into the key of the hybrid form.
+func TestEverythingIsBoundIntoTheKey(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	d, e := a.devices[0], GenerateKey[Ephemeral]()
+	device, keys, err := b.devices[0].Issue(2)
+	require.NoError(t, err)
+	b.devices[0] = device
+	peer, err := b.peer(t, 0, hybrid).With(keys[0])
+	require.NoError(t, err)
+	f, o, key, err := agreeInitiate(d, e, peer, 7)
+	require.NoError(t, err)
+	require.Equal(t, hybrid, f)
+	same, err := agreeAccept(device, a.address(), d.Identity(), e.Public(), &o)
+	require.NoError(t, err)
+	require.True(t, key.Equal(same))
+
+	other := newHuman(t, 1)
+	type side struct {
+		d         Device
+		person    Address
+		identity  PublicKey[Identity]
+		ephemeral PublicKey[Ephemeral]
+		offer     *offer
+	}
+	for name, change := range map[string]func(*side){
+		"form":       func(s *side) { s.offer = nil },
+		"person":     func(s *side) { s.person = other.address() },
+		"identity":   func(s *side) { s.identity = other.devices[0].Identity() },
+		"ephemeral":  func(s *side) { s.ephemeral = GenerateKey[Ephemeral]().Public() },
+		"generation": func(s *side) { s.offer.generation++ },
+		"one-time":   func(s *side) { s.offer.oneTime = 2 },
+		"none":       func(s *side) { s.offer.oneTime = 0 },
+		"ciphertext": func(s *side) { s.offer.ciphertext[99] ^= 1 },
+		"responder":  func(s *side) { s.d.person = other.address() },
+		"inbox":      func(s *side) { s.d.inbox = GenerateKey[Inbox]() },
+		"mailbox":    func(s *side) { s.d.mailbox = GenerateSigningKey() },
+	} {
+		copied := o
+		s := side{device, a.address(), d.Identity(), e.Public(), &copied}
+		change(&s)
+		another, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
+		require.NoError(t, err, name)
+		require.False(t, key.Equal(another), name)
+	}
+	_, err = agreeAccept(device.Spend(1), a.address(), d.Identity(), e.Public(), &o)
+	require.ErrorIs(t, err, ErrReplayed)
+}
+
+// A one-time pre-key serves one session.
+func TestOneTimePreKeyIsSpent(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	device, keys, err := b.devices[0].Issue(1)
+	require.NoError(t, err)
+	b.devices[0] = device
+	start := func() *party {
+		p := &party{t: t, d: a.devices[0]}
+		p.other, err = b.peer(t, 0, hybrid).With(keys[0])
+		require.NoError(t, err)
+		p.s, err = New(p.d, p.other)
+		require.NoError(t, err)
+		p.initiate()
+		return p
+	}
+	alice := start()
+	bob := &party{t: t, d: device}
+	bob.s, err = New(device, a.peer(t, 0, hybrid))
+	require.NoError(t, err)
+	first, second := alice.send("first"), alice.send("second")
+	require.Equal(t, uint32(1), bob.reads(first, "first").Spent)
+	bob.d = bob.d.Spend(1)
+	// What repeats the same initialization is read by the session that it began.
+	require.Zero(t, bob.reads(second, "second").Spent)
+	again := start()
+	again.initiate() // of generation 2, but with the key that was used up
+	bob.refuses(again.send("again"), ErrReplayed)
+}
+
+// G15: an initialization by anybody but the device of this slot is refused, whatever it says of itself.
+func TestG15SlotOfOneDevice(t *testing.T) {
+	forms(t, func(t *testing.T, f form) {
+		a, b, m := newHuman(t, 2), newHuman(t, 1), newHuman(t, 1)
+		bob := &party{t: t, d: b.devices[0]}
+		var err error
+		bob.s, err = New(bob.d, a.peer(t, 0, f))
+		require.NoError(t, err)
+		for name, d := range map[string]Device{"another person": m.devices[0], "another device": a.devices[1]} {
+			p := &party{t: t, d: d, other: b.peer(t, 0, f)}
+			p.s, err = New(p.d, p.other)
+			require.NoError(t, err)
+			p.initiate()
+			frame := p.send("text")
+			claim, err := bob.d.Claim(frame)
+			require.NoError(t, err)
+			require.Equal(t, d.Person(), claim.Person)
+			require.True(t, claim.Identity.Equal(d.Identity()), name)
+			bob.refuses(frame, ErrUnverified)
+			// One that lies about who it is does not agree on the key.
+			liar := p.s.Part()
+			liar.person, liar.self = a.address(), a.devices[0].Identity()
+			_, out, err := Encrypt(p.s.With(liar), []byte("text"))
+			require.NoError(t, err)
+			bob.refuses(out.Frame, ErrForged)
+		}
+	})
+}
+
+// Two devices of which one learns late that the other runs trefoil go on in the stronger form, however many sessions they
+// had before.
+func TestUpgrade(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	alice := &party{t: t, d: a.devices[0], other: b.peer(t, 0, deployed)}
+	bob := &party{t: t, d: b.devices[0], other: a.peer(t, 0, deployed)}
+	var err error
+	for _, p := range []*party{alice, bob} {
+		p.s, err = New(p.d, p.other)
+		require.NoError(t, err)
+	}
+	alice.initiate()
+	bob.reads(alice.send("deployed"), "deployed")
+	for range 3 {
+		bob.initiate() // counted here, and never heard of there
+	}
+	alice.other = b.peer(t, 0, hybrid)
+	alice.initiate()
+	require.True(t, bob.reads(alice.send("hybrid"), "hybrid").Began)
+	require.True(t, bob.s.Part().IsPostQuantum())
+	alice.reads(bob.send("answer"), "answer")
+	require.True(t, alice.s.Part().IsPostQuantum())
+	require.ErrorIs(t, func() error { _, err := Initiate(bob.s, bob.d, bob.other); return err }(), ErrUnverified)
+}
