@@ -104,18 +104,9 @@ type boxSecret struct {
 	private secret.Box[hpke.PrivateKey]
 }
 
-// newBoxSecret draws a key.
+// newBoxSecret draws a key: of both KEMs any 32 random bytes are one.
 func newBoxSecret(kem KEM) boxSecret {
-	impl, _ := kem.hpke()
-	private, err := impl.GenerateKey()
-	if err != nil {
-		panic("ratchet: " + err.Error())
-	}
-	seed, err := private.Bytes()
-	if err != nil {
-		panic("ratchet: " + err.Error())
-	}
-	k, err := parseBoxSecret(kem, secret.Own(seed))
+	k, err := parseBoxSecret(kem, secret.Random(boxSecretSize))
 	if err != nil {
 		panic("ratchet: " + err.Error())
 	}
