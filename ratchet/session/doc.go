@@ -34,6 +34,8 @@
 // is new if its ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where
 // each side reads stays the same. If both sides begin at once both initializations are accepted and both devices go on in the
 // same one. An initialization is repeated with every message until an answer was read, so none depends on another frame.
+// A device that was set back to an old copy may begin with a generation that was there before, and is refused; when the
+// other side begins, it is put right.
 //
 // What was read cannot be read again, from any state after it. Messages may arrive in any order, up to MaxSkip ahead; one
 // further ahead is retained. Keys of 2,000 skipped messages are held, the oldest dropped first.

@@ -50,6 +50,14 @@ func FuzzOneTimePreKey(f *testing.F) {
 	wiretest.Fuzz(f, ParseOneTimePreKey, func(o OneTimePreKey) []byte { return must(o.MarshalBinary()) }, must(keys[0].MarshalBinary()))
 }
 
+func FuzzShelf(f *testing.F) {
+	d, keys, err := newHuman(f, 1).devices[0].Issue(2)
+	require.NoError(f, err)
+	s, err := NewShelf(d.Bundle()).Stock(keys...)
+	require.NoError(f, err)
+	wiretest.Fuzz(f, ParseShelf, func(s Shelf) []byte { return must(s.MarshalBinary()) }, must(s.MarshalBinary()))
+}
+
 func FuzzKEMPublicKey(f *testing.F) {
 	wiretest.Fuzz(f, ParseKEMPublicKey, KEMPublicKey.Bytes, GenerateKEMKey().Public().Bytes())
 }

@@ -74,6 +74,14 @@ func TestG28GoldenFormats(t *testing.T) {
 	weakBob.d, weakBob.s = weakDevice, weakBob.s.With(weakPair)
 	weakBob.reads(golden(t, "frame-deployed", deployedFrame), "deployed")
 
+	shelf, err := NewShelf(device.Bundle()).Stock(keys...)
+	require.NoError(t, err)
+	stored, err := shelf.MarshalBinary()
+	require.NoError(t, err)
+	shelf, err = ParseShelf(golden(t, "shelf", stored))
+	require.NoError(t, err)
+	require.Equal(t, 2, shelf.Len())
+
 	shown, err := ParseBundle(golden(t, "bundle", bundle))
 	require.NoError(t, err)
 	require.NoError(t, shown.mailbox.Verify(labelled(labelBundle, shown.body()), shown.signature[:]))

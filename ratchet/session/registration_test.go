@@ -163,6 +163,14 @@ func TestOneTimePreKeys(t *testing.T) {
 	require.ErrorIs(t, err, ErrNotReady)
 	require.Zero(t, same.Len())
 
+	// What is stored of it remembers that they were claimed.
+	raw, err := shelf.MarshalBinary()
+	require.NoError(t, err)
+	shelf, err = ParseShelf(raw)
+	require.NoError(t, err)
+	_, err = Shelf{}.MarshalBinary()
+	require.ErrorIs(t, err, ErrNotReady)
+
 	// An ID that was on the shelf once is refused for ever, and so are keys of others.
 	_, err = shelf.Stock(keys[2])
 	require.ErrorIs(t, err, ErrReplayed)

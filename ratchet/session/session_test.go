@@ -324,3 +324,20 @@ func TestSharedValues(t *testing.T) {
 		require.Equal(t, before, bob.s.Part().marshal())
 	})
 }
+
+// A device that was set back to an old copy is refused when it begins again, and put right when the other side does.
+func TestSetBack(t *testing.T) {
+	alice, bob := settled(t, hybrid)
+	old := alice.s
+	for range 2 {
+		alice.initiate()
+		bob.reads(alice.send("newer"), "newer")
+	}
+	alice.s = old
+	alice.initiate()
+	bob.refuses(alice.send("refused"), ErrReplayed)
+	bob.initiate()
+	alice.reads(bob.send("begin"), "begin")
+	bob.reads(alice.send("put right"), "put right")
+	alice.reads(bob.send("again"), "again")
+}

@@ -3,11 +3,13 @@ package session
 import (
 	"fmt"
 	"slices"
+
+	"github.com/trefoil-im/trefoil/internal/wire"
 )
 
 // Shelf is what a directory keeps of one device that runs trefoil: its bundle and the one-time pre-keys that nobody has
-// claimed. It is an immutable value without secrets; whoever runs a directory stores its parts and lets each Claim be
-// followed by a save before the key is handed out.
+// claimed. It is an immutable value without secrets. Whoever runs a directory saves what Claim returns before the key is
+// handed out.
 type Shelf struct {
 	_       [0]func()
 	bundle  Bundle
@@ -58,4 +60,56 @@ func (s Shelf) Claim() (Shelf, OneTimePreKey, error) {
 	next := s
 	next.oneTime = s.oneTime[1:]
 	return next, s.oneTime[0], nil
+}
+
+// shelfVersion is the version of a stored Shelf.
+const shelfVersion = 1
+
+// MarshalBinary returns the shelf's encoding. It fails for a shelf without a bundle only.
+func (s Shelf) MarshalBinary() ([]byte, error) {
+	bundle, err := s.bundle.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	w := wire.NewWriter(16 + bundleSize + len(s.oneTime)*oneTimeSize)
+	w.U16(shelfVersion)
+	w.Fixed(bundle)
+	w.U32(s.highest)
+	w.U32(uint32(len(s.oneTime)))
+	for _, k := range s.oneTime {
+		w.Fixed(k.body())
+		w.Fixed(k.signature[:])
+	}
+	return w.Bytes(), nil
+}
+
+// ParseShelf reads a shelf. Its signatures were checked when the keys were put on it.
+func ParseShelf(in []byte) (s Shelf, err error) {
+	r := wire.NewReader(in)
+	r.Version16(shelfVersion, shelfVersion)
+	bundle := r.Fixed(bundleSize)
+	s.highest = r.U32()
+	keys := make([][]byte, r.Count(maxOneTime, oneTimeSize))
+	for i := range keys {
+		keys[i] = r.Fixed(oneTimeSize)
+	}
+	if err := r.Done(); err != nil {
+		return Shelf{}, malformed(err)
+	}
+	if s.bundle, err = ParseBundle(bundle); err != nil {
+		return Shelf{}, err
+	}
+	last := uint32(0)
+	for _, b := range keys {
+		k, err := ParseOneTimePreKey(b)
+		if err != nil {
+			return Shelf{}, err
+		}
+		if k.id <= last || k.id > s.highest || !k.identity.Equal(s.bundle.identity) {
+			return Shelf{}, fmt.Errorf("%w: one-time pre-keys of a shelf", ErrMalformed)
+		}
+		last = k.id
+		s.oneTime = append(s.oneTime, k)
+	}
+	return s, nil
 }
