@@ -115,8 +115,8 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 			return Message{}, ErrForged
 		}
 		m.Verified = true
-	case !t.template.policy.Repudiable:
-		return Message{}, ErrForged
+	case own || !t.template.policy.Repudiable:
+		return Message{}, ErrForged // what this member is to have written itself, it has signed
 	}
 
 	// From here on it is authenticated: the next value is built.

@@ -142,6 +142,11 @@ func TestRepudiable(t *testing.T) {
 	_, m, err = ratchet.Decrypt(g.peers[1].space, g.now, g.send(g.peers[0], "signed"))
 	require.NoError(t, err)
 	require.True(t, m.Verified)
+
+	// Nobody makes a member believe that it wrote something in a state it lost.
+	_, e, err = ratchet.EncryptUnsigned(g.peers[0].space, g.now, []byte("in your name"))
+	require.NoError(t, err)
+	require.ErrorIs(t, refused(t, g.peers[0], g.now, e.Bytes()), ratchet.ErrForged)
 }
 
 // The envelope of a signed message is at most 160 bytes longer than its plaintext once the chain runs.
