@@ -335,3 +335,53 @@ func Erased(before Space, targets ...Target) (keys [][]byte) {
 	}
 	return keys
 }
+
+// ForgeAs returns what an insider can make: a message in its preferred epoch under another member's index, with all keys
+// right but the signature; ok is false if it has the key of that number no more.
+func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out Envelope, ok bool) {
+	w := &work{st: s.State(), tp: s.Template()}
+	e, _, _, _ := w.preferred()
+	c, _, err := e.chain(victim)
+	if err != nil {
+		panic(err)
+	}
+	_, key, err := c.take(number, mark{})
+	if err != nil {
+		return Envelope{}, false
+	}
+	h := header{victim, number}
+	out = newEnvelope(h.seal(e.header, w.st.space, e.id), nil)
+	body := content{plaintext: []byte(words)}.sign(w.self().signing, w.st.space, e.id, h, out.bound)
+	out, err = out.seal(w.st.space, e.id, key, body)
+	if err != nil {
+		panic(err)
+	}
+	return out, true
+}
+
+// Recommit returns what an insider who has not read a message yet can make of it: the same content and signature under the
+// same keys, with other commits.
+func Recommit(s Space, e Envelope, commits Envelope) Envelope {
+	w := &work{st: s.State(), tp: s.Template()}
+	x, h, err := w.find(e, heldHeader{}, false)
+	if err != nil || x.birth == nil {
+		panic("not of an epoch held")
+	}
+	c, _, err := x.chain(h.index)
+	if err != nil {
+		panic(err)
+	}
+	_, key, err := c.take(h.number, mark{})
+	if err != nil {
+		panic(err)
+	}
+	body, err := e.open(w.st.space, x.id, key)
+	if err != nil {
+		panic(err)
+	}
+	out, err := newEnvelope(e.header, commits.commits).seal(w.st.space, x.id, key, body)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
