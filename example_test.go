@@ -3,7 +3,12 @@ package trefoil_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strings"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -11,27 +16,62 @@ import (
 
 // A space in a vault: what is sent is durable together with the state that made it, before anything reaches the network.
 func Example() {
-	ctx := context.Background()
-	key, _ := state.NewKey(make([]byte, state.KeySize)) // yours comes from the platform's key store
-	vault, _ := state.Open[ratchet.Space](state.NewMemory(), key, state.Options{})
-	ann, _ := ratchet.NewSpace(time.Now(), ratchet.Policy{})
-	if err := vault.Create(ctx, ann, nil); err != nil {
-		panic(err)
-	}
-	if err := vault.Update(ctx, ann.ID(), func(tx *state.Tx[ratchet.Space]) error {
-		next, envelope, err := ratchet.Encrypt(tx.Value(), time.Now(), []byte("hello"))
+	ctx, now := context.Background(), time.Now()
+	vault, err := state.Open[ratchet.Space](store, key, state.Options{})
+	check(err)
+	space, err := ratchet.NewSpace(now, ratchet.Policy{}) // ratchet state, template and evals: always all three
+	check(err)
+	check(vault.Create(ctx, space, nil))
+
+	err = vault.Update(ctx, space.ID(), func(tx *state.Tx[ratchet.Space]) error {
+		next, envelope, err := ratchet.Encrypt(tx.Value(), now, []byte("hello"))
 		if err != nil {
 			return err
 		}
-		tx.Set(next)
-		tx.Send("space", envelope.Bytes())
+		tx.Set(next)                       // the next state and the message that came of it
+		tx.Send("space", envelope.Bytes()) // are durable together, or not at all
 		return nil
-	}); err != nil {
+	})
+	check(err)
+	_, err = vault.Flush(ctx, space.ID(), send) // only now does anything reach the network
+	check(err)
+	// Output: an envelope to the space
+}
+
+var (
+	store  = state.NewMemory()                                        // yours is a file: package sqlstore
+	key, _ = state.NewKey([]byte("thirty-two bytes of a secret key")) // yours comes from the platform's key store
+)
+
+func send(_ context.Context, out state.Outgoing) state.Delivery {
+	if _, err := ratchet.ParseEnvelope(out.Data); err == nil {
+		fmt.Println("an envelope to the", out.To)
+	}
+	return state.Delivered()
+}
+
+func check(err error) {
+	if err != nil {
 		panic(err)
 	}
-	_, _ = vault.Flush(ctx, ann.ID(), func(_ context.Context, out state.Outgoing) state.Delivery {
-		fmt.Println("to the", out.To, len(out.Data) > 0)
-		return state.Delivered()
-	})
-	// Output: to the space true
+}
+
+// The example in the README is the one above, to the letter, and short.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(readme), "```go\n")
+	require.True(t, found)
+	block, _, found := strings.Cut(rest, "```\n")
+	require.True(t, found)
+	lines := strings.Split(strings.TrimSuffix(block, "\n"), "\n")
+	require.LessOrEqual(t, len(lines), 25)
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = "\t" + l
+		}
+	}
+	require.Contains(t, string(source), "func Example() {\n"+strings.Join(lines, "\n")+"\n\t// Output:")
 }
