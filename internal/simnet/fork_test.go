@@ -26,7 +26,7 @@ func events[E state.Event](m *simnet.Member, is func(E) bool) (count int) {
 // members in every order. Fifty rounds later nothing is unread, and whoever saw both was told.
 func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 	for order := range 64 {
-		if order%size(21, 5, 1) != 0 {
+		if order%size(21, 9, 1) != 0 {
 			continue
 		}
 		t.Run(fmt.Sprintf("order=%06b", order), func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestScenario03Restore(t *testing.T) {
 
 // Scenario 3, in a rough network: any member may be thrown back, to any earlier point.
 func TestScenario03RestoreRough(t *testing.T) {
-	seeds(t, size(2, 6, 100), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 4, 100), func(t *testing.T, seed uint64) {
 		faults := simnet.Rough
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults, Backups: true})
 		n.Grow(5)

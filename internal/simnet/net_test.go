@@ -35,7 +35,7 @@ func seeds(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
 // G12, G9, G1: frames that come late, twice and out of order, members that send and commit at once, devices that die
 // before and after commits: at rest everything was read by everybody exactly once, and all send in one epoch.
 func TestG12Rough(t *testing.T) {
-	seeds(t, size(2, 12, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(2, 6, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(8)
 		n.Run(size(60, 200, 200))
@@ -47,7 +47,7 @@ func TestG12Rough(t *testing.T) {
 
 // G12, G19: the same, while members join.
 func TestG12RoughWithJoins(t *testing.T) {
-	seeds(t, size(2, 8, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 4, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
 		for range size(3, 8, 20) {
@@ -66,7 +66,7 @@ func TestG12RoughWithJoins(t *testing.T) {
 // G12, G13: with a fifth of all deliveries lost for good, everything that is delivered is read, and nobody is ever refused
 // to send.
 func TestG12Loss(t *testing.T) {
-	seeds(t, size(2, 10, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(2, 4, 64), func(t *testing.T, seed uint64) {
 		faults := simnet.Rough
 		faults.Lose = 0.20
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults})
@@ -148,7 +148,7 @@ func TestG4CrashAtEveryBoundary(t *testing.T) {
 	}
 }
 
-// everybodyWas counts why frames were settled unread.
+// settled counts the frames that a member settled unread for a reason.
 func settled(m *simnet.Member, reason error) (count int) {
 	for _, err := range m.Unread() {
 		if errors.Is(err, reason) {
