@@ -28,7 +28,7 @@ func (c commit) child(space state.ID, parent epochID) epochID {
 	return id32(hashEpoch, []byte{tagCommit}, space[:], parent[:], c[:])
 }
 
-// parseCommit copies a commit. What is in it is checked by follow.
+// parseCommit copies a commit. What is in it is checked by verify.
 func parseCommit(b []byte) (c commit, err error) {
 	if len(b) != commitSize {
 		return commit{}, fmt.Errorf("%w: length of a commit", wire.ErrMalformed)
@@ -85,30 +85,39 @@ func commitChallenge(ctx []byte, s, p, d, a1, a2 ed448.Point) [32]byte {
 	return h32(challengeDLEQ, ctx, s.Bytes(), p.Bytes(), d.Bytes(), a1.Bytes(), a2.Bytes())
 }
 
-// follow checks the commit and derives its secret (57 bytes) with a share of another index, of a root of the given depth.
-// All members derive the same secret, or all refuse it with errInvalid. That the proof is right says that the maker knows
-// the share; it is no signature. A commit of the share's own index is errOwnCommit: only its maker knows its secret.
-func (m commit) follow(space state.ID, parent epochID, depth int, public dkg.Commitment, share dkg.Share) (secret.Bytes, error) {
-	i, j := m.index(), share.Index()
+// verify checks that whoever made the commit knows the share of the index it names, of a root of the given depth, and
+// returns its points P and D; else it returns errInvalid. Without this nothing may be concluded from a commit, and with it
+// no more than that: the proof is no signature, as an owner and any two members know every share. All of it is public.
+func (m commit) verify(space state.ID, parent epochID, depth int, public dkg.Commitment) (p, d ed448.Point, err error) {
 	p, d, c, z, err := m.parse(depth)
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("%w: commit", errInvalid)
+		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: commit", errInvalid)
 	}
-	if i == j {
-		return secret.Bytes{}, errOwnCommit
-	}
-	// All of this is public. What follows below is not.
-	minus := ed448.ShortScalar(c).Neg()
-	s, err := public.PublicShare(i)
+	s, err := public.PublicShare(m.index())
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("%w: index of a commit", errInvalid)
+		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: index of a commit", errInvalid)
 	}
+	minus := ed448.ShortScalar(c).Neg()
 	a1 := ed448.VarTimeDoubleBaseMult(z, minus, s)
 	a2 := ed448.VarTimeMultiMult([]ed448.Scalar{z, minus}, []ed448.Point{p, d})
-	if commitChallenge(commitContext(space, parent, i), s, p, d, a1, a2) != c {
-		return secret.Bytes{}, fmt.Errorf("%w: proof of a commit", errInvalid)
+	if commitChallenge(commitContext(space, parent, m.index()), s, p, d, a1, a2) != c {
+		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: proof of a commit", errInvalid)
 	}
-	ss, err := share.Combine(i, d, p)
+	return p, d, nil
+}
+
+// follow verifies the commit and derives its secret (57 bytes) with a share of another index. All members derive the same
+// secret, or all refuse it with errInvalid. A true commit of the share's own index is errOwnCommit: only its maker knows
+// its secret.
+func (m commit) follow(space state.ID, parent epochID, depth int, public dkg.Commitment, share dkg.Share) (secret.Bytes, error) {
+	p, d, err := m.verify(space, parent, depth, public)
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	if m.index() == share.Index() {
+		return secret.Bytes{}, errOwnCommit
+	}
+	ss, err := share.Combine(m.index(), d, p)
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("%w: index of a commit", errInvalid)
 	}
