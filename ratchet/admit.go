@@ -155,13 +155,15 @@ func (w *work) admitMember(r root, b requestBody) (dkg.Index, error) {
 // ticketBody returns what this member has to say in a ticket.
 func (w *work) ticketBody(p epoch, in epochID, t terms) (ticketBody, error) {
 	r, _ := w.st.root(in)
-	signed, since := r.roster()
+	signed, since := r.roster(r.named(t.notice))
 	b := ticketBody{
 		issuer: w.self().index, notice: t.notice, common: t.common, template: t.template,
-		roster: signed, revoke: r.revoke, rosterSigned: r.signed, introductions: since,
+		roster: signed, revokes: r.revokes, rosterSigned: r.signed, introductions: since,
 	}
-	if want, err := b.rosterDigest(); err != nil || want != signed.digest() {
-		return ticketBody{}, ErrPhase // somebody is bound to two identities here and there: others answer
+	for m := range r.members.all() {
+		if m.answered > 0 {
+			b.answered = append(b.answered, answered{m.index, m.answered})
+		}
 	}
 	if len(signed.entries) > 0 && len(signed.encode()) > maxInlineRoster {
 		b.rosterKey = rosterKey(t.template, signed)

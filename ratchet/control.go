@@ -35,17 +35,28 @@ type leaveStatement struct {
 	time  int64 // milliseconds since 1970, for display only
 }
 
-// revokeStatement: introductions of these indices are refused from now on. The highest counter of a root counts.
+// revokeStatement: introductions of these indices are refused from now on. Statements of a root add up, so they need no
+// order: an owner whose state was restored contradicts nothing it said before.
 type revokeStatement struct {
 	root    epochID
-	counter uint64
 	indices []dkg.Index // ascending
 }
 
-// rosterStatement: the roster with this digest is in force. The highest counter of a root counts.
+// covers reports whether the statement says all that another one says.
+func (s revokeStatement) covers(other revokeStatement) bool {
+	for _, i := range other.indices {
+		if _, ok := slices.BinarySearch(s.indices, i); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// rosterStatement: these members are the ones whose entries have this digest. It says nothing of others. Members of a root
+// only ever come, so the statement that names more of them is the newer one.
 type rosterStatement struct {
 	root    epochID
-	counter uint64
+	members bitmap
 	digest  digest
 }
 
@@ -103,8 +114,8 @@ func (c control) verifyOwner(space state.ID, owners ownerList) error {
 	return owners.verifyAny(c.signature, c.kind.label(), space[:], c.body())
 }
 
-// body returns what is signed after the space: u32 index ‖ u64 rekey generation ‖ u64 time; or root id ‖ u64 counter ‖
-// u32 number of indices ‖ each u32; or root id ‖ u64 counter ‖ digest.
+// body returns what is signed after the space: u32 index ‖ u64 rekey generation ‖ u64 time; or root id ‖ u32 number of
+// indices ‖ each u32; or root id ‖ vec16 bitmap ‖ digest.
 func (c control) body() []byte {
 	w := wire.NewWriter(32 + 8 + hashSize)
 	switch c.kind {
@@ -114,21 +125,20 @@ func (c control) body() []byte {
 		w.U64(uint64(c.leave.time))
 	case controlRevoke:
 		w.Fixed(c.revoke.root[:])
-		w.U64(c.revoke.counter)
 		w.U32(uint32(len(c.revoke.indices)))
 		for _, i := range c.revoke.indices {
 			w.U32(uint32(i))
 		}
 	case controlRoster:
 		w.Fixed(c.roster.root[:])
-		w.U64(c.roster.counter)
+		w.Vec16(c.roster.members)
 		w.Fixed(c.roster.digest[:])
 	}
 	return w.Bytes()
 }
 
 // maxControl bounds the encoding of a control statement.
-const maxControl = 1 + 32 + 8 + 4 + 4*maxRevoked + 2 + maxSignature
+const maxControl = 1 + 32 + 4 + max(4*maxRevoked, maxSignedMembers) + hashSize + 2 + maxSignature
 
 // encode returns the plaintext of a control message: u8 kind ‖ body ‖ vec16 signature.
 func (c control) encode() []byte {
@@ -152,12 +162,11 @@ func parseControl(b []byte) (c control, err error) {
 	case controlRevoke:
 		c.revoke = new(revokeStatement)
 		r.Into(c.revoke.root[:])
-		c.revoke.counter = r.U64()
 		c.revoke.indices = readIndices(r)
 	case controlRoster:
 		c.roster = new(rosterStatement)
 		r.Into(c.roster.root[:])
-		c.roster.counter = r.U64()
+		c.roster.members = readBitmap(r, r.Vec16(maxSignedMembers))
 		r.Into(c.roster.digest[:])
 	default:
 		r.Fail("kind of a statement")

@@ -47,12 +47,12 @@ func Duties(s Space, now time.Time) Due {
 		return due
 	}
 	d := w.self()
-	_, r, _, ok := w.preferred()
+	_, r, t, ok := w.preferred()
 	due.Send = ok && (w.st.commit || w.waitOver())
 	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.elapsed(d.askedAt, askEvery)
 	due.Stored = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
 	if ok && w.isDealer() {
-		_, since := r.roster()
+		_, since := r.roster(r.named(t.notice))
 		due.Roster = len(since) >= rosterAfter
 	}
 	return due

@@ -161,17 +161,19 @@ func (w *work) enterRoot(b ticketBody, v verified) error {
 			w.ev = next
 		}
 	}
-	if !held {
-		r.revoke, r.signed = b.revoke, b.rosterSigned
-		w.setRoot(r)
-		return nil
+	for _, a := range b.answered {
+		if m, ok := r.members.get(byIndex(uint32(a.index))); ok && m.answered < a.below {
+			// A member's counters begin at the time, so that what an issuer makes up wears off.
+			m.answered = max(m.answered, min(a.below, uint64(w.now+milliseconds(clockSlack))))
+			r.members = r.members.put(m)
+		}
 	}
 	w.setRoot(r)
-	// What is older than what is held here is stale, which is no fault of the ticket.
-	if v.revoke != nil {
-		_ = w.revokeStatement(b.revoke)
+	// What is held here already is stale, which is no fault of the ticket.
+	for _, raw := range b.revokes {
+		_ = w.revokeStatement(raw)
 	}
-	if v.rosterSigned != nil {
+	if len(b.rosterSigned) > 0 {
 		_ = w.rosterStatement(b.rosterSigned)
 	}
 	w.learned = true

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -175,4 +176,23 @@ func nodes(n *ggmNode) (out [][]byte) {
 		out = append(nodes(n.child[0]), nodes(n.child[1])...)
 	}
 	return out
+}
+
+// Since returns how many introductions a member's tickets hold.
+func Since(s Space) int {
+	w := &work{st: s.State(), tp: s.Template()}
+	_, r, t, _ := w.preferred()
+	_, since := r.roster(r.named(t.notice))
+	return len(since)
+}
+
+// WithAnswered returns a space that believes of a member that its requests below a counter are answered.
+func WithAnswered(s Space, i dkg.Index, below uint64) Space {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := w.preferred()
+	m, _ := r.members.get(byIndex(uint32(i)))
+	m.answered = below
+	r.members = r.members.put(m)
+	w.setRoot(r)
+	return w.space()
 }

@@ -111,7 +111,8 @@ func (w pieces) ticketBody(t testing.TB) ticketBody {
 	require.NoError(t, err)
 	return ticketBody{
 		issuer: 1, notice: w.notice, common: w.common, template: w.template, roster: w.roster,
-		revoke:        newRevoke(w.space, revokeStatement{w.id, 1, []dkg.Index{9, 5}}, w.root).encode(),
+		revokes:       [][]byte{newRevoke(w.space, revokeStatement{w.id, []dkg.Index{9, 5}}, w.root).encode()},
+		answered:      []answered{{1, 1}, {2, 1 << 40}},
 		introductions: [][]byte{w.members[1].in.encode(), w.members[2].in.encode()},
 		epochs: []ticketEpoch{
 			{id: child, parent: w.id, generation: 1, commit: c[:], commitKey: w.key, tree: tree},

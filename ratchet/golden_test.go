@@ -172,10 +172,10 @@ var codecs = []codec{
 		return newLeave(w.space, leaveStatement{2, 0, 1_700_000_000_000}, w.members[1].signing).encode()
 	}),
 	newCodec("control-revoke", parseControl, control.encode, func(_ testing.TB, w pieces) []byte {
-		return newRevoke(w.space, revokeStatement{w.id, 3, []dkg.Index{9, 5}}, w.root).encode()
+		return newRevoke(w.space, revokeStatement{w.id, []dkg.Index{9, 5}}, w.root).encode()
 	}),
 	newCodec("control-roster", parseControl, control.encode, func(_ testing.TB, w pieces) []byte {
-		return newRoster(w.space, rosterStatement{w.id, 4, w.roster.digest()}, w.root).encode()
+		return newRoster(w.space, rosterStatement{w.id, w.roster.bitmap(), w.roster.digest()}, w.root).encode()
 	}),
 	newCodec("key-update", parseKeyUpdate, keyUpdate.encode, func(_ testing.TB, w pieces) []byte {
 		return newKeyUpdate(w.space, w.id, w.members[1].share, 1, w.members[1].inbox.public).encode()

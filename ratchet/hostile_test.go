@@ -183,7 +183,7 @@ func TestRosterRefused(t *testing.T) {
 	}
 	r := roster{}.with(b).with(a)
 	require.Equal(t, []rosterEntry{a, b}, r.entries)
-	require.Equal(t, []byte{0x30}, r.bitmap())
+	require.Equal(t, bitmap{0x30}, r.bitmap())
 	require.Equal(t, []rosterEntry{b}, r.without(a.index).entries)
 	require.Len(t, r.with(a).entries, 2)
 	_, ok := r.find(dkg.Index(7))

@@ -142,8 +142,8 @@ func TestControls(t *testing.T) {
 	require.ErrorIs(t, newLeave(w.space, leaveStatement{index: 2}, w.root).verifyOwner(w.space, w.owners), errInvalid,
 		"an owner takes nobody's leave")
 	for _, c := range []control{
-		newRevoke(w.space, revokeStatement{w.id, 1, []dkg.Index{3, 2, 3}}, w.root),
-		newRoster(w.space, rosterStatement{w.id, 1, digest{1}}, w.root),
+		newRevoke(w.space, revokeStatement{w.id, []dkg.Index{3, 2, 3}}, w.root),
+		newRoster(w.space, rosterStatement{w.id, bitmap{0x60}, digest{1}}, w.root),
 	} {
 		require.NoError(t, c.verifyOwner(w.space, w.owners))
 		require.ErrorIs(t, c.verifyOwner(state.ID{}, w.owners), errInvalid)
@@ -161,8 +161,8 @@ func TestControls(t *testing.T) {
 			b[i] ^= 1
 		}
 	}
-	b := newRevoke(w.space, revokeStatement{w.id, 1, []dkg.Index{2, 3}}, w.root).encode()
-	copy(b[1+32+8+4:], append(u32(3), u32(2)...))
+	b := newRevoke(w.space, revokeStatement{w.id, []dkg.Index{2, 3}}, w.root).encode()
+	copy(b[1+32+4:], append(u32(3), u32(2)...))
 	_, err := parseControl(b)
 	require.ErrorIs(t, err, wire.ErrMalformed, "order of indices")
 }

@@ -65,13 +65,14 @@ func AskResync(s Space, now time.Time) (Space, Request, error) {
 		return s, Request{}, ErrPhase
 	}
 	ticket := newBoxSecret(t.template.policy.KEM)
-	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, d.asked+1, resync{
+	// The counter begins at the time, so that it is above those of a state that was lost (§8).
+	d.asked = max(d.asked+1, uint64(max(w.now, 0)))
+	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, d.asked, resync{
 		index: d.index, rekey: r.rekey, root: r.id, preferred: w.st.preferred, time: w.now,
 	}, nil, d.signing)
 	if err != nil {
 		return s, Request{}, err
 	}
-	d.asked++
 	d.askedAt = w.now
 	d.request = request{key: ticket, hash: q.hash(), kind: requestResync, count: d.asked, serial: w.st.serial}
 	w.setSelf(d)

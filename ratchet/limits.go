@@ -50,6 +50,14 @@ const (
 	// capacity.
 	maxRevoked = 10_000
 
+	// maxRevokes bounds the revoke statements that are held and ride in tickets. An owner sums up what it said before, so
+	// there is more than one only while it does not know of all, after its state was restored.
+	maxRevokes = 8
+
+	// maxSignedMembers bounds the bitmap of a roster statement, which is a message: indices up to 2^18. Spaces that gave
+	// out more can do without one until a rekey.
+	maxSignedMembers = 1 << 18 / 8
+
 	// maxFrontier bounds the encoding of one tree in storage: 4,000 commits from one parent, each by another member.
 	maxFrontier = 16 << 20
 

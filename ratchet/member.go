@@ -63,9 +63,9 @@ type root struct {
 	share   dkg.Share
 	barred  bool // made by somebody who is no owner: never preferred, nor anything below it
 	members table[member]
-	revoke  []byte // newest revoke statement, as control plaintext; empty if none
-	signed  []byte // newest roster statement whose roster is known here, likewise
-	pending []byte // newer roster statement that names somebody not introduced here yet
+	revokes [][]byte // revoke statements, as control plaintexts; none of them says all that another one says
+	signed  []byte   // newest roster statement whose roster is known here, likewise; empty if none
+	pending []byte   // newer roster statement that names somebody not introduced here yet
 }
 
 // rootRow is a root in the table of a state.
@@ -93,16 +93,16 @@ func (rootRow) Decode(d *state.Decoder) (r rootRow, err error) {
 	return r, err
 }
 
-// maxStatement bounds a control statement: a revoke of all shares.
-const maxStatement = 4*maxRevoked + 256
-
 // Encode implements state.Piece.
 func (r root) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
 	e.Uint64(r.rekey)
 	e.Fixed(r.share.Bytes().Expose())
 	e.Bool(r.barred)
-	e.Bytes(r.revoke)
+	e.Uint32(uint32(len(r.revokes)))
+	for _, raw := range r.revokes {
+		e.Bytes(raw)
+	}
 	e.Bytes(r.signed)
 	e.Bytes(r.pending)
 	r.members.encode(e, "members")
@@ -120,19 +120,30 @@ func (root) Decode(d *state.Decoder) (r root, err error) {
 		return root{}, wire.ErrMalformed
 	}
 	r.barred = d.Bool()
-	r.revoke = d.Bytes(maxStatement)
-	r.signed = d.Bytes(maxStatement)
-	r.pending = d.Bytes(maxStatement)
+	for range d.Count(maxRevokes, 4) {
+		r.revokes = append(r.revokes, d.Bytes(maxControl))
+	}
+	r.signed = d.Bytes(maxControl)
+	r.pending = d.Bytes(maxControl)
 	r.members, err = decodeTable[member](d, "members")
 	return r, err
 }
 
-// roster returns the roster that the newest signed statement, or else the common, names, and the introductions since.
-func (r root) roster() (signed roster, since [][]byte) {
+// named returns whom the newest roster statement known here names, or else the notice of the root.
+func (r root) named(n notice) bitmap {
+	if c, err := parseControl(r.signed); err == nil && c.roster != nil {
+		return c.roster.members
+	}
+	return n.members
+}
+
+// roster returns the roster of the members named, and the introductions since. Who is neither named nor came with an
+// introduction was named by a statement that does not count here, and there is nothing to show of him.
+func (r root) roster(named bitmap) (signed roster, since [][]byte) {
 	for m := range r.members.all() {
-		if len(m.introduction) == 0 {
+		if named.has(m.index) {
 			signed.entries = append(signed.entries, m.rosterEntry)
-		} else {
+		} else if len(m.introduction) > 0 {
 			since = append(since, m.introduction)
 		}
 	}

@@ -15,7 +15,7 @@ type notice struct {
 	parent    epochID // zero for a genesis
 	rekey     uint64
 	root      epochID
-	members   []byte // bitmap of the roster's indices
+	members   bitmap // the roster's indices
 	owners    ownerList
 	owner     PublicKey // who signed; the dealer of the root
 	signature []byte
@@ -60,7 +60,7 @@ func (n notice) covers(space state.ID, c common, t template) error {
 func (n notice) lists(c common, r roster, s *rosterStatement) error {
 	ok := c.roster == r.digest() && bytes.Equal(n.members, r.bitmap())
 	if s != nil {
-		ok = s.root == n.root && s.digest == r.digest() && contains(r.bitmap(), n.members)
+		ok = s.root == n.root && s.digest == r.digest() && bytes.Equal(s.members, r.bitmap()) && s.members.contains(n.members)
 	}
 	for _, e := range r.entries {
 		ok = ok && e.key.scheme == n.owner.scheme && checkIndex(e.index, c.depth) == nil
@@ -70,21 +70,6 @@ func (n notice) lists(c common, r roster, s *rosterStatement) error {
 		return fmt.Errorf("%w: roster of another root", errInvalid)
 	}
 	return nil
-}
-
-// contains reports whether every bit of b is set in a.
-func contains(a, b []byte) bool {
-	for i, v := range b {
-		if i >= len(a) || v&^a[i] != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// has reports whether the index belongs to the root.
-func (n notice) has(i dkg.Index) bool {
-	return int(i/8) < len(n.members) && n.members[i/8]&(0x80>>(i%8)) != 0
 }
 
 // body returns what is signed after the space: id_e ‖ u64 rekey generation ‖ id' ‖ vec32 bitmap ‖ vec16 owner list ‖
@@ -117,13 +102,10 @@ func parseNotice(b []byte) (n notice, err error) {
 	r.Into(n.parent[:])
 	n.rekey = r.U64()
 	r.Into(n.root[:])
-	n.members = r.Vec32(1 << dkg.MaxDepth / 8)
+	n.members = readBitmap(r, r.Vec32(1<<dkg.MaxDepth/8))
 	n.owners = readOwnerList(r)
 	n.owner = readPublicKey(r)
 	n.signature = r.Vec16(maxSignature)
-	if k := len(n.members); k == 0 || n.members[k-1] == 0 || n.members[0]&0x80 != 0 {
-		r.Fail("bitmap of members")
-	}
 	if err = r.Done(); err != nil {
 		return notice{}, err
 	}

@@ -51,12 +51,36 @@ func (r roster) find(i dkg.Index) (rosterEntry, bool) {
 	return r.entries[at], true
 }
 
-// bitmap returns one bit for each index, index 0 first and most significant bit first, without zero bytes at the end.
-func (r roster) bitmap() []byte {
-	if len(r.entries) == 0 {
-		return []byte{}
+// bitmap is a set of indices: one bit for each, index 0 first and most significant bit first, without zero bytes at the end.
+type bitmap []byte
+
+// has reports whether the index is in the set.
+func (b bitmap) has(i dkg.Index) bool { return int(i/8) < len(b) && b[i/8]&(0x80>>(i%8)) != 0 }
+
+// contains reports whether every index of another set is in this one.
+func (b bitmap) contains(other bitmap) bool {
+	for i, v := range other {
+		if i >= len(b) || v&^b[i] != 0 {
+			return false
+		}
 	}
-	b := make([]byte, r.entries[len(r.entries)-1].index/8+1)
+	return true
+}
+
+// readBitmap checks the encoding of a set that is not empty and has no index 0.
+func readBitmap(r *wire.Reader, b bitmap) bitmap {
+	if n := len(b); r.Err() == nil && (n == 0 || b[n-1] == 0 || b[0]&0x80 != 0) {
+		r.Fail("bitmap of members")
+	}
+	return b
+}
+
+// bitmap returns the set of its indices.
+func (r roster) bitmap() bitmap {
+	if len(r.entries) == 0 {
+		return bitmap{}
+	}
+	b := make(bitmap, r.entries[len(r.entries)-1].index/8+1)
 	for _, e := range r.entries {
 		b[e.index/8] |= 0x80 >> (e.index % 8)
 	}

@@ -25,7 +25,7 @@ func RosterBlob(s Space) (address [16]byte, blob []byte, ok bool) {
 	if !ok {
 		return address, nil, false
 	}
-	signed, _ := r.roster()
+	signed, _ := r.roster(r.named(t.notice))
 	if len(signed.encode()) <= maxInlineRoster {
 		return address, nil, false
 	}

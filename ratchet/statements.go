@@ -48,11 +48,22 @@ func (w *work) introduce(r root, m member) {
 
 // revoked reports whether an index was revoked in a root.
 func (w *work) revoked(r root, i dkg.Index) bool {
-	if len(r.revoke) == 0 {
-		return false
+	for _, st := range r.revocations() {
+		if _, ok := slices.BinarySearch(st.indices, i); ok {
+			return true
+		}
 	}
-	c, err := parseControl(r.revoke)
-	return err == nil && c.revoke != nil && slices.Contains(c.revoke.indices, i)
+	return false
+}
+
+// revocations returns the revoke statements of a root.
+func (r root) revocations() (out []revokeStatement) {
+	for _, raw := range r.revokes {
+		if c, err := parseControl(raw); err == nil && c.revoke != nil {
+			out = append(out, *c.revoke)
+		}
+	}
+	return out
 }
 
 // control applies a control statement that a verified message of a member carried, or returns why not.
@@ -98,7 +109,7 @@ func (w *work) leaves(c control) error {
 	return nil
 }
 
-// revokeStatement applies a revoke statement: of each root the one with the highest counter counts.
+// revokeStatement applies a revoke statement. What was refused before stays refused.
 func (w *work) revokeStatement(raw []byte) error {
 	c, err := parseControl(raw)
 	if err != nil || c.kind != controlRevoke {
@@ -111,12 +122,19 @@ func (w *work) revokeStatement(raw []byte) error {
 	if err := c.verifyOwner(w.st.space, w.self().owners); err != nil {
 		return ErrForged
 	}
-	if len(r.revoke) > 0 {
-		if held, err := parseControl(r.revoke); err == nil && held.revoke.counter >= c.revoke.counter {
+	kept := [][]byte{raw}
+	for k, held := range r.revocations() {
+		switch {
+		case held.covers(*c.revoke):
 			return ErrStale
+		case !c.revoke.covers(held):
+			kept = append(kept, r.revokes[k])
 		}
 	}
-	r.revoke = raw
+	if len(kept) > maxRevokes {
+		return ErrLimit
+	}
+	r.revokes = kept
 	w.setRoot(r)
 	if id, _ := w.ev.Root(); id == r.id {
 		for _, i := range c.revoke.indices {
@@ -128,8 +146,8 @@ func (w *work) revokeStatement(raw []byte) error {
 	return nil
 }
 
-// rosterStatement applies a roster statement: the members it names need their introductions no more. If it names somebody
-// who was not introduced here yet, or in another way, it waits.
+// rosterStatement applies a roster statement: the members it names need their introductions no more. It says nothing of
+// others. If it names somebody who was not introduced here yet, or in another way, it waits.
 func (w *work) rosterStatement(raw []byte) error {
 	c, err := parseControl(raw)
 	if err != nil || c.kind != controlRoster {
@@ -142,27 +160,31 @@ func (w *work) rosterStatement(raw []byte) error {
 	if err := c.verifyOwner(w.st.space, w.self().owners); err != nil {
 		return ErrForged
 	}
-	if len(r.signed) > 0 {
-		if held, err := parseControl(r.signed); err == nil && held.roster.counter >= c.roster.counter {
-			return ErrStale
+	t, ok := w.tp.terms(r.id)
+	if !ok {
+		return ErrStale
+	}
+	named := r.named(t.notice)
+	if named.contains(c.roster.members) || !c.roster.members.contains(named) {
+		return ErrStale // nothing new, or by an owner that does not know of all it named before
+	}
+	if signed, _ := r.roster(c.roster.members); signed.digest() != c.roster.digest {
+		if p, err := parseControl(r.pending); err != nil || !p.roster.members.contains(c.roster.members) {
+			r.pending = raw
+			w.setRoot(r)
 		}
-	}
-	all := roster{}
-	for m := range r.members.all() {
-		all.entries = append(all.entries, m.rosterEntry)
-	}
-	if all.digest() != c.roster.digest {
-		r.pending = raw
-		w.setRoot(r)
 		return nil
 	}
 	for m := range r.members.all() {
-		if len(m.introduction) > 0 {
+		if c.roster.members.has(m.index) && len(m.introduction) > 0 {
 			m.introduction = nil
 			r.members = r.members.put(m)
 		}
 	}
-	r.signed, r.pending = raw, nil
+	r.signed = raw
+	if p, err := parseControl(r.pending); err == nil && c.roster.members.contains(p.roster.members) {
+		r.pending = nil
+	}
 	w.setRoot(r)
 	return nil
 }
@@ -201,40 +223,29 @@ func Revoke(s Space, now time.Time, indices ...dkg.Index) (Space, Envelope, erro
 			return control{}, err
 		}
 		w.ev = next
-		st := revokeStatement{root: r.id, counter: 1, indices: indices}
-		if len(r.revoke) > 0 {
-			held, err := parseControl(r.revoke)
-			if err != nil {
-				return control{}, err
-			}
-			st.counter = held.revoke.counter + 1
-			st.indices = append(slices.Clone(held.revoke.indices), indices...)
+		st := revokeStatement{root: r.id, indices: slices.Clone(indices)}
+		for _, held := range r.revocations() {
+			st.indices = append(st.indices, held.indices...)
 		}
-		if len(st.indices) > maxRevoked {
+		c := newRevoke(w.st.space, st, owner)
+		if len(c.revoke.indices) > maxRevoked {
 			return control{}, ErrTooLong
 		}
-		return newRevoke(w.st.space, st, owner), nil
+		return c, nil
 	})
 }
 
 // SignRoster makes the members as this dealer knows them the roster that tickets build on, so that they need not hold all
-// introductions. It returns ErrPhase for a member that is not the dealer.
+// introductions. It returns ErrPhase for a member that is not the dealer, and ErrTooLong in a space with indices over 2^18.
 func SignRoster(s Space, now time.Time) (Space, Envelope, error) {
 	return dealerStatement(s, now, func(w *work, r root, owner signingKey) (control, error) {
 		all := roster{}
 		for m := range r.members.all() {
 			all.entries = append(all.entries, m.rosterEntry)
 		}
-		st := rosterStatement{root: r.id, counter: 1, digest: all.digest()}
-		for _, raw := range [][]byte{r.signed, r.pending} {
-			if len(raw) == 0 {
-				continue
-			}
-			held, err := parseControl(raw)
-			if err != nil {
-				return control{}, err
-			}
-			st.counter = max(st.counter, held.roster.counter+1)
+		st := rosterStatement{root: r.id, members: all.bitmap(), digest: all.digest()}
+		if len(st.members) > maxSignedMembers {
+			return control{}, ErrTooLong
 		}
 		return newRoster(w.st.space, st, owner), nil
 	})

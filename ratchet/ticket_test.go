@@ -25,8 +25,8 @@ func TestTicket(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, v.introductions, 2)
 			require.Len(t, v.roster.entries, 3)
-			require.Equal(t, []dkg.Index{5, 9}, v.revoke.indices)
-			require.Nil(t, v.rosterSigned)
+			require.Len(t, a.body.revokes, 1)
+			require.Len(t, a.body.answered, 2)
 
 			_, err = tk.open(w.space, w.members[2].ticket, 2)
 			require.ErrorIs(t, err, errNotOpened)
@@ -73,14 +73,19 @@ func TestTicketForged(t *testing.T) {
 		"introduction of a stranger": func(b *ticketBody) { b.introductions[0] = stranger.members[1].in.encode() },
 		"introduction twice":         func(b *ticketBody) { b.introductions[1] = b.introductions[0] },
 		"stranger's revoke": func(b *ticketBody) {
-			b.revoke = newRevoke(w.space, revokeStatement{w.id, 1, nil}, stranger.root).encode()
+			b.revokes = [][]byte{newRevoke(w.space, revokeStatement{w.id, nil}, stranger.root).encode()}
 		},
-		"leave as a revoke": func(b *ticketBody) { b.revoke = newLeave(w.space, leaveStatement{index: 2}, w.root).encode() },
+		"leave as a revoke": func(b *ticketBody) {
+			b.revokes = [][]byte{newLeave(w.space, leaveStatement{index: 2}, w.root).encode()}
+		},
 		"revoke of another root": func(b *ticketBody) {
-			b.revoke = newRevoke(w.space, revokeStatement{epochID{}, 1, nil}, w.root).encode()
+			b.revokes = append(b.revokes, newRevoke(w.space, revokeStatement{epochID{}, nil}, w.root).encode())
 		},
 		"roster of another digest": func(b *ticketBody) {
-			b.rosterSigned = newRoster(w.space, rosterStatement{w.id, 1, digest{}}, w.root).encode()
+			b.rosterSigned = newRoster(w.space, rosterStatement{w.id, b.roster.bitmap(), digest{}}, w.root).encode()
+		},
+		"roster of other members": func(b *ticketBody) {
+			b.rosterSigned = newRoster(w.space, rosterStatement{w.id, bitmap{0x70}, b.roster.digest()}, w.root).encode()
 		},
 		"epoch of another commit": func(b *ticketBody) { b.epochs[0].id[0] ^= 1 },
 		"generation of another":   func(b *ticketBody) { b.epochs[0].generation = 2 },
@@ -129,7 +134,7 @@ func TestTicketRosters(t *testing.T) {
 	_, request := w.request(t, 1)
 	longer := w.roster.with(w.members[1].in.entry())
 	b := w.ticketBody(t)
-	b.rosterSigned = newRoster(w.space, rosterStatement{w.id, 1, longer.digest()}, w.root).encode()
+	b.rosterSigned = newRoster(w.space, rosterStatement{w.id, longer.bitmap(), longer.digest()}, w.root).encode()
 	b.roster, b.introductions = longer, b.introductions[1:]
 	b.signature = w.members[0].signing.sign(signTicket, w.space[:], request[:], u32(2), b.body())
 	v, err := b.verify(w.origin, request, 2)
@@ -155,7 +160,7 @@ func TestTicketRosters(t *testing.T) {
 
 	// A statement cannot leave out who was there before.
 	b.rosterKey, b.roster = secret.Bytes{}, roster{}.with(w.members[1].in.entry())
-	b.rosterSigned = newRoster(w.space, rosterStatement{w.id, 1, b.roster.digest()}, w.root).encode()
+	b.rosterSigned = newRoster(w.space, rosterStatement{w.id, b.roster.bitmap(), b.roster.digest()}, w.root).encode()
 	_, err = b.verify(w.origin, request, 2)
 	require.ErrorIs(t, err, errInvalid)
 }

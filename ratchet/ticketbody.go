@@ -27,13 +27,20 @@ type ticketBody struct {
 	template      template
 	roster        roster       // of the roster statement, or of the common if there is none
 	rosterKey     secret.Bytes // if set, 32 bytes: the roster lies in a blob under this key instead
-	revoke        []byte       // newest revoke statement as control plaintext, empty if none
-	rosterSigned  []byte       // newest roster statement likewise
+	revokes       [][]byte     // revoke statements, as control plaintexts
+	rosterSigned  []byte       // newest roster statement likewise, empty if none
 	introductions [][]byte     // accepted since that roster
+	answered      []answered   // of whom it is known which of their requests were answered, in ascending order of indices
 	share         dkg.Share    // zero, but from an owner to whom a dead link was shown
 	admission     []byte       // new admission with a share, if any
 	epochs        []ticketEpoch
 	signature     []byte // of the issuer
+}
+
+// answered says that no request of a member counts any more whose counter is below a number (§9).
+type answered struct {
+	index dkg.Index
+	below uint64 // above 0
 }
 
 // bodyTicket is the first byte of a body; a refusal has 0.
@@ -46,8 +53,9 @@ const (
 )
 
 // body returns what is signed after space, H(request) and index: u8(1) ‖ u32 issuer ‖ vec32 notice ‖ common ‖
-// vec16 template ‖ (u8(0) ‖ vec32 roster, or u8(1) ‖ key) ‖ vec16 revoke ‖ vec16 roster statement ‖ u32 number of
-// introductions ‖ each vec16 ‖ u8 has share ‖ [scalar ‖ vec8 admission] ‖ u8 number of epochs ‖ each.
+// vec16 template ‖ (u8(0) ‖ vec32 roster, or u8(1) ‖ key) ‖ u8 number of revoke statements ‖ each vec16 ‖ vec16 roster
+// statement ‖ u32 number of introductions ‖ each vec16 ‖ u32 number of answered ‖ each u32 index ‖ u64 counter ‖ u8 has
+// share ‖ [scalar ‖ vec8 admission] ‖ u8 number of epochs ‖ each.
 func (b ticketBody) body() []byte {
 	w := wire.NewWriter(16 << 10)
 	w.U8(bodyTicket)
@@ -62,11 +70,19 @@ func (b ticketBody) body() []byte {
 		w.U8(rosterBlob)
 		w.Fixed(b.rosterKey.Expose())
 	}
-	w.Vec16(b.revoke)
+	w.U8(uint8(len(b.revokes)))
+	for _, st := range b.revokes {
+		w.Vec16(st)
+	}
 	w.Vec16(b.rosterSigned)
 	w.U32(uint32(len(b.introductions)))
 	for _, in := range b.introductions {
 		w.Vec16(in)
+	}
+	w.U32(uint32(len(b.answered)))
+	for _, a := range b.answered {
+		w.U32(uint32(a.index))
+		w.U64(a.below)
 	}
 	w.Bool(b.share.Index() != 0)
 	if b.share.Index() != 0 {
@@ -133,17 +149,31 @@ func parseTicketBody(plain []byte) (b ticketBody, err error) {
 	default:
 		r.Fail("form of a roster")
 	}
-	b.revoke = r.Vec16(maxControl)
+	n := int(r.U8())
+	if n > maxRevokes {
+		r.Fail("number of revoke statements")
+	}
+	for i := 0; i < n && r.Err() == nil; i++ {
+		b.revokes = append(b.revokes, r.Vec16(maxControl))
+	}
 	b.rosterSigned = r.Vec16(maxControl)
 	b.introductions = make([][]byte, r.Count(maxTicket/2, 2))
 	for i := range b.introductions {
 		b.introductions[i] = r.Vec16(maxIntroduction)
 	}
+	b.answered = make([]answered, r.Count(maxTicket/2, 4+8))
+	for i := range b.answered {
+		a := answered{readIndex(r, depth), r.U64()}
+		if a.below == 0 || i > 0 && b.answered[i-1].index >= a.index {
+			r.Fail("answered requests")
+		}
+		b.answered[i] = a
+	}
 	if r.Bool() {
 		b.share = readNested(r, r.Fixed(dkg.ShareSize), dkg.ParseShare)
 		b.admission = r.Vec8(maxAdmission)
 	}
-	n := int(r.U8())
+	n = int(r.U8())
 	if n == 0 || n > maxTicketEpochs {
 		r.Fail("number of epochs")
 	}
@@ -192,10 +222,8 @@ func (b ticketBody) rosterDigest() (digest, error) {
 
 // verified is what a ticket proved.
 type verified struct {
-	introductions []introduction   // in the order of the ticket
-	roster        roster           // in force: the signed one and the introductions
-	revoke        *revokeStatement // nil if there is none
-	rosterSigned  *rosterStatement // likewise
+	introductions []introduction // in the order of the ticket
+	roster        roster         // in force: the signed one and the introductions
 }
 
 // verify checks what needs no state, so that nobody but a member can answer and no server can make up a space: owner list,
@@ -210,7 +238,7 @@ func (b ticketBody) verify(o origin, request digest, j dkg.Index) (verified, err
 	if err := b.notice.covers(space, b.common, b.template); err != nil {
 		return verified{}, err
 	}
-	revoke, signed, err := b.verifyStatements(space)
+	signed, err := b.verifyStatements(space)
 	if err != nil {
 		return verified{}, err
 	}
@@ -227,7 +255,6 @@ func (b ticketBody) verify(o origin, request digest, j dkg.Index) (verified, err
 	if err != nil {
 		return verified{}, err
 	}
-	v.revoke, v.rosterSigned = revoke, signed
 	issuer, ok := v.roster.find(b.issuer)
 	if !ok {
 		return verified{}, fmt.Errorf("%w: ticket by no member", errInvalid)
@@ -262,23 +289,21 @@ func (b ticketBody) verifyEpochs(space state.ID) error {
 	return nil
 }
 
-// verifyStatements checks the statements that ride in the ticket and returns them, nil for one that is not there.
-func (b ticketBody) verifyStatements(space state.ID) (*revokeStatement, *rosterStatement, error) {
-	revoke, err := b.verifyStatement(space, b.revoke, controlRevoke)
-	if err != nil {
-		return nil, nil, err
+// verifyStatements checks the statements that ride in the ticket and returns the one about the roster, nil if there is none.
+func (b ticketBody) verifyStatements(space state.ID) (*rosterStatement, error) {
+	for _, raw := range b.revokes {
+		if _, err := b.verifyStatement(space, raw, controlRevoke); err != nil {
+			return nil, err
+		}
+	}
+	if len(b.rosterSigned) == 0 {
+		return nil, nil
 	}
 	signed, err := b.verifyStatement(space, b.rosterSigned, controlRoster)
-	if err != nil {
-		return nil, nil, err
-	}
-	return revoke.revoke, signed.roster, nil
+	return signed.roster, err
 }
 
 func (b ticketBody) verifyStatement(space state.ID, raw []byte, kind controlKind) (control, error) {
-	if len(raw) == 0 {
-		return control{}, nil
-	}
 	c, err := parseControl(raw)
 	if err != nil {
 		return control{}, err
