@@ -98,10 +98,37 @@ func (d *device) restart(ctx context.Context) error {
 	}
 	d.keys = own.Part()
 	ids, err := d.sessions.List(ctx)
-	for _, id := range ids {
-		d.known[id] = id != d.id // the device's own keys lie in the same table
+	if err != nil {
+		return err
 	}
-	return err
+	for _, id := range ids {
+		if id == d.id {
+			continue // the device's own keys lie in the same table
+		}
+		d.known[id] = true
+		held, err := d.sessions.Load(ctx, id)
+		if err != nil {
+			return err
+		}
+		d.spent = append(d.spent, held.Part().Spent()...)
+	}
+	return d.spend(ctx) // if the program ended between the session and this
+}
+
+// spend erases the one-time pre-keys that were used up, once the sessions that they began are durable.
+func (d *device) spend(ctx context.Context) error {
+	if len(d.spent) == 0 {
+		return nil
+	}
+	err := d.own.Update(ctx, d.id, func(tx *state.Tx[session.Own]) error {
+		tx.Set(tx.Value().With(tx.Value().Part().Spend(d.spent...)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.keys, d.spent = d.keys.Spend(d.spent...), nil
+	return nil
 }
 
 // slot makes sure that there is a slot for a peer.
@@ -190,18 +217,19 @@ func (d *device) fetch(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		id, err := d.slotOf(ctx, claim)
-		if err != nil {
-			continue
+		id, err := d.slotOf(ctx, claim, frame)
+		switch {
+		case errors.Is(err, errUnknown) || err != nil && state.VerdictOf(err) == state.Settle:
+			continue // from nobody: it leaves nothing behind
+		case err != nil:
+			d.server.post(d.keys.Mailbox(), frame) // not acknowledged
+			return err
 		}
 		if err := d.receive(ctx, id, d.keys.Mailbox(), frame); err != nil {
 			return err
 		}
 	}
-	for id, isSession := range d.known {
-		if !isSession {
-			continue
-		}
+	for id := range d.known {
 		held, err := d.sessions.Load(ctx, id)
 		if err != nil {
 			return err
@@ -216,15 +244,27 @@ func (d *device) fetch(ctx context.Context) error {
 	return nil
 }
 
-func (d *device) slotOf(ctx context.Context, c session.Claim) (state.ID, error) {
+// slotOf makes sure that there is a slot for whoever claims to have sent a frame. A claim is cheap and a slot stays, so the
+// frame is read on trial before there is one.
+func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (state.ID, error) {
 	peers, err := d.server.peers(c.Person)
 	if err != nil {
 		return state.ID{}, err
 	}
 	for _, p := range peers {
-		if p.Identity().Equal(c.Identity) {
-			return d.slot(ctx, p)
+		if !p.Identity().Equal(c.Identity) {
+			continue
 		}
+		if !d.known[session.SlotID(d.keys, c.Person, c.Identity)] {
+			trial, err := session.New(d.keys, p)
+			if err != nil {
+				return state.ID{}, err
+			}
+			if _, _, err := session.Decrypt(trial, d.keys, frame); err != nil && state.VerdictOf(err) == state.Settle {
+				return state.ID{}, err
+			}
+		}
+		return d.slot(ctx, p)
 	}
 	return state.ID{}, errUnknown
 }
@@ -236,18 +276,9 @@ func (d *device) receive(ctx context.Context, id state.ID, mailbox session.Addre
 		d.server.post(mailbox, frame) // not acknowledged
 		return err
 	}
-	// A one-time pre-key that was used up is erased once the session that it began is durable.
-	for _, n := range d.spent {
-		err := d.own.Update(ctx, d.id, func(tx *state.Tx[session.Own]) error {
-			tx.Set(tx.Value().With(tx.Value().Part().Spend(n)))
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		d.keys = d.keys.Spend(n)
+	if err := d.spend(ctx); err != nil {
+		return err
 	}
-	d.spent = nil
 	return d.sessions.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
 		d.read = append(d.read, string(in.Data))
 		return nil
@@ -256,10 +287,7 @@ func (d *device) receive(ctx context.Context, id state.ID, mailbox session.Addre
 
 // describe says what the sessions with a person are like.
 func (d *device) describe(ctx context.Context, person session.Address) (string, error) {
-	for id, isSession := range d.known {
-		if !isSession {
-			continue
-		}
+	for id := range d.known {
 		s, err := d.sessions.Load(ctx, id)
 		if err != nil {
 			return "", err

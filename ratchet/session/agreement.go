@@ -146,6 +146,9 @@ func agreeAccept(d Device, peer Address, identity PublicKey[Identity], e PublicK
 		return x.key(labelX3DH, agreedSize)
 	}
 	kem, oneTime := d.mlkem, PublicKey[OneTime]{}
+	if o.oneTime > d.issued {
+		return secret.Bytes{}, fmt.Errorf("%w: a one-time pre-key that this copy of the device has not issued", ErrNotYet)
+	}
 	if o.oneTime != 0 {
 		own, ok := d.findOneTime(o.oneTime)
 		if !ok {

@@ -116,6 +116,34 @@ func TestOneTimePreKeyIsSpent(t *testing.T) {
 	bob.refuses(again.send("again"), ErrReplayed)
 }
 
+// A copy of the device that is older than a one-time pre-key keeps the frame for one that is not.
+func TestOneTimePreKeyOfANewerCopy(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	older := b.devices[0]
+	newer, keys, err := older.Issue(1)
+	require.NoError(t, err)
+	b.devices[0] = newer
+	alice, bob := &party{t: t, d: a.devices[0]}, &party{t: t, d: older}
+	alice.other, err = b.peer(t, 0, hybrid).With(keys[0])
+	require.NoError(t, err)
+	alice.s, err = New(alice.d, alice.other)
+	require.NoError(t, err)
+	bob.s, err = New(older, a.peer(t, 0, hybrid))
+	require.NoError(t, err)
+	alice.initiate()
+	frame := alice.send("text")
+	bob.refuses(frame, ErrNotYet)
+	bob.d = newer
+	bob.reads(frame, "text")
+
+	// G16: whoever was interrupted before the key was erased learns from the session that it was used up.
+	back, err := parsePair(bob.s.Part().marshal())
+	require.NoError(t, err)
+	require.Equal(t, []uint32{1}, back.Spent())
+	require.Empty(t, alice.s.Part().Spent())
+	require.NotContains(t, string(newer.Spend(back.Spent()...).marshal()), string(newer.oneTime[0].key.scalar.Bytes()))
+}
+
 // G15: an initialization by anybody but the device of this slot is refused, whatever it says of itself.
 func TestG15SlotOfOneDevice(t *testing.T) {
 	forms(t, func(t *testing.T, f form) {

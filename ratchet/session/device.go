@@ -130,10 +130,10 @@ func (d Device) Issue(n int) (Device, []OneTimePreKey, error) {
 	return next, keys, nil
 }
 
-// Spend returns the device without a one-time pre-key: call it, and save the device, once the session that used the key up
-// is durable (see Received.Spent). It may be called again after a crash between the two.
-func (d Device) Spend(id uint32) Device {
-	d.oneTime = slices.DeleteFunc(slices.Clone(d.oneTime), func(o ownOneTime) bool { return o.id == id })
+// Spend returns the device without some of its one-time pre-keys: call it, and save the device, once the session that used
+// one up is durable (see Received.Spent). IDs that are gone already are no mistake (see Pair.Spent).
+func (d Device) Spend(ids ...uint32) Device {
+	d.oneTime = slices.DeleteFunc(slices.Clone(d.oneTime), func(o ownOneTime) bool { return slices.Contains(ids, o.id) })
 	return d
 }
 

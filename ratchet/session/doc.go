@@ -30,15 +30,16 @@
 // # Sessions in a slot
 //
 // Every initialization is named by its ephemeral key, without which a session cannot be constructed. Between devices that
-// run trefoil it has a generation and is accepted only if that is newer than all accepted before; from a deployed peer it
-// is new if its ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where
-// each side reads stays the same. If both sides begin at once both initializations are accepted and both devices go on in the
+// run trefoil it has a generation and replaces a session only if that is newer than all accepted before; one that was
+// overtaken by a newer one reads what was sent in it, and nothing is ever sent on it. From a deployed peer it is new if its
+// ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where each side reads
+// stays the same. If both sides begin at once both initializations are accepted and both devices go on in the
 // same one. An initialization is repeated with every message until an answer was read, so none depends on another frame.
-// A device that was set back to an old copy may begin with a generation that was there before, and is refused; when the
-// other side begins, it is put right.
+// A device that was set back to an old copy may begin with a generation that was there before. It is read, but what it
+// should answer to is not sent where it could read it; when the other side begins, it is put right.
 //
 // What was read cannot be read again, from any state after it. Messages may arrive in any order, up to MaxSkip ahead; one
-// further ahead is retained. Keys of 2,000 skipped messages are held, the oldest dropped first.
+// further ahead is retained. As many keys of skipped messages are held, the oldest dropped first.
 //
 // Ed448 arithmetic on secrets takes constant time. Nothing here promises that memory is erased.
 package session

@@ -17,8 +17,8 @@ var (
 	// ErrUnverified: a signature is not valid, a key or address is not the one that a signed registration names, or an
 	// initialization is weaker than what the peer has signed that it can do.
 	ErrUnverified = state.NewOutcome(state.Settle, "session: not vouched for by a signed registration")
-	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is of no
-	// newer generation, or names a one-time pre-key that was used up.
+	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is older
+	// than may be, or names a one-time pre-key that was used up.
 	ErrReplayed = state.NewOutcome(state.Settle, "session: not new")
 	// ErrForged: the frame does not authenticate.
 	ErrForged = state.NewOutcome(state.Settle, "session: does not authenticate")

@@ -9,12 +9,13 @@ const (
 	// MaxDevices is the largest number of devices in one registration.
 	MaxDevices = 64
 
-	// MaxSkip is how far ahead of a chain one message may be. The deployed peer has the same limit. A message beyond it
-	// is retained, and read if what lies between turns up; the peer's next turn passes over the gap.
-	MaxSkip = 100
-
-	// maxSkipped is how many keys of skipped messages one ratchet holds; the oldest is dropped for a new one.
-	maxSkipped = 2000
+	// MaxSkip is how far ahead of a chain one message may be, and how many keys of skipped messages one ratchet holds; the
+	// oldest is dropped for a new one. A message further ahead is retained, and read if what lies between turns up; the
+	// peer's next turn passes over the gap.
+	//
+	// The deployed peer stops at 100 ahead. A chain of which the first 101 messages are lost is then never read again, and
+	// its sender, who need not be told, never turns: so the limit is what it costs, 2,000 steps of 2 µs.
+	MaxSkip = 2000
 
 	// maxThreads is how many ratchets a pair of devices holds side by side: the one that sends, and older or crossed ones
 	// that still read what is in flight. Each more is an initialization by one of the two.
@@ -28,13 +29,14 @@ const (
 	// pair without a next one.
 	maxGenerationStep = 1 << 20
 
+	// maxLate is how far below the newest one an initialization may be that was overtaken. All that were accepted in so
+	// few generations are among the maxSeen that are remembered, so none of them is taken for one that was not.
+	maxLate = 64
+
 	// maxOneTime is how many unused one-time pre-keys a device holds: two megabytes of public keys.
 	maxOneTime = 1000
 
 	// maxJSON bounds the deployed peer's JSON: a state with 2,000 skipped keys takes 300 KiB, and one that has erased
 	// none of its used ones many times that.
 	maxJSON = 8 << 20
-
-	// maxProfile bounds the tag, name and icon that an initialization of the deployed form shows.
-	maxProfile = 1 << 20
 )

@@ -59,16 +59,10 @@ func TestMachine(t *testing.T) {
 	})
 }
 
-// initiate begins a session, unless the side has one that is not answered: then the first would be given up for good.
+// initiate begins a session, as often as there is room for beside those before.
 func (m *machine) initiate(i int) {
-	p := m.parties[i]
-	for _, t := range p.s.Part().threads {
-		if t.unanswered {
-			return
-		}
-	}
 	if m.begun++; m.begun < maxThreads {
-		p.initiate()
+		m.parties[i].initiate()
 		m.saved[i] = nil
 	}
 }

@@ -52,6 +52,17 @@ func (p Pair) Sessions() int { return len(p.threads) }
 // IsPostQuantum reports whether what is sent next goes through a session that was agreed in the post-quantum form.
 func (p Pair) IsPostQuantum() bool { return len(p.threads) > 0 && p.threads[0].form == hybrid }
 
+// Spent returns the one-time pre-keys that the sessions held have used up. They were told when each session began (see
+// Received.Spent); after a restart give them to Device.Spend again, since the program may have ended in between.
+func (p Pair) Spent() (ids []uint32) {
+	for _, t := range p.threads {
+		if t.spent != 0 {
+			ids = append(ids, t.spent)
+		}
+	}
+	return ids
+}
+
 // String names both devices.
 func (p Pair) String() string {
 	return "session of " + p.self.String() + " with " + p.device.identity.String()
@@ -156,21 +167,21 @@ func (p Pair) initiate(d Device, peer Peer) (Pair, error) {
 	return next, nil
 }
 
-// read opens a message with whichever thread has the key.
-func (p Pair) read(m Message) (Pair, Received, error) {
+// read opens a message with whichever thread has the key, and returns that thread.
+func (p Pair) read(m Message) (Pair, thread, Received, error) {
 	failure := error(ErrNotYet)
 	for i, t := range p.threads {
 		next, content, err := t.read(m)
 		if err == nil {
 			out, r, err := p.replace(i, next).preferred(i, t).received(next.form, content)
 			r.turned = !next.ratchet.remote.Equal(t.ratchet.remote)
-			return out, r, err
+			return out, next, r, err
 		}
 		if !errors.Is(err, ErrNotYet) || errors.Is(err, errAhead) {
 			failure = err // it is a message of this thread
 		}
 	}
-	return p, Received{}, failure
+	return p, thread{}, Received{}, failure
 }
 
 // received takes apart what a message of a thread said: between devices that run trefoil, where to answer stands before the
@@ -192,10 +203,14 @@ func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
 	if i.person != p.peer || !i.identity.Equal(p.device.identity) {
 		return p, Received{}, fmt.Errorf("%w: an initialization by another device", ErrUnverified)
 	}
-	next, r, err := p.read(i.message)
+	next, t, r, err := p.read(i.message)
 	switch {
-	case err == nil:
+	case err == nil && (t.form == deployed || t.ephemeral.Equal(i.ephemeral)):
 		return next.routed(i.route), r, nil
+	case err == nil:
+		// Messages of the hybrid form travel without a box, so anybody may have put this one into a box of its own. Only
+		// who began the session can make the box that goes with it.
+		return next, r, nil
 	case p.knows(i.ephemeral) || !errors.Is(err, ErrNotYet) || errors.Is(err, errAhead):
 		return p, Received{}, err
 	}
@@ -228,30 +243,41 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 		return p, Received{}, err
 	}
 	t.introduce = true
+	if i.offer != nil {
+		t.spent = i.offer.oneTime
+	}
 	next, r, err := p.with(t).received(t.form, content)
 	if err != nil {
 		return p, Received{}, err
 	}
-	next = next.routed(i.route)
 	next.seen = append(slices.Clone(p.seen), name)
 	if len(next.seen) > maxSeen {
 		next.seen = next.seen[1:]
 	}
 	r.Began = true
+	r.Spent = t.spent
 	if i.offer != nil {
-		next.accepted = generation
-		r.Spent = i.offer.oneTime
+		next.accepted = max(p.accepted, i.offer.generation)
+	}
+	if i.offer == nil || next.accepted > p.accepted { // one that was overtaken does not say where to answer now
+		next = next.routed(i.route)
 	}
 	return next, r, nil
 }
 
-// admits decides whether an initiation is new, and returns the generation of its session.
+// admits decides whether an initiation is new, and returns the generation by which its session ranks. One that was overtaken
+// by a newer one reads what is sent in it, and ranks below, so that nothing is ever sent on it. It pushes nothing out.
 func (p Pair) admits(i initiation) (uint64, error) {
 	switch {
 	case i.form() < p.pinned:
 		return 0, fmt.Errorf("%w: an initialization weaker than what the peer can do", ErrUnverified)
+	case i.offer != nil && i.offer.generation == 0:
+		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil && i.offer.generation <= p.accepted:
-		return 0, fmt.Errorf("%w: generation", ErrReplayed)
+		if p.accepted-i.offer.generation >= maxLate || len(p.threads) == maxThreads {
+			return 0, fmt.Errorf("%w: generation", ErrReplayed)
+		}
+		return min(i.offer.generation, p.accepted-1), nil
 	case i.offer != nil && i.offer.generation > p.generation && i.offer.generation-p.generation > maxGenerationStep:
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil:

@@ -18,7 +18,7 @@ const (
 )
 
 // maxRatchet bounds a stored ratchet, in bytes: each skipped key may be alone in its chain.
-const maxRatchet = 1<<10 + maxSkipped*(bucketStored+skippedStored)
+const maxRatchet = 1<<10 + MaxSkip*(bucketStored+skippedStored)
 
 const (
 	bucketStored  = keySize + 4
@@ -118,9 +118,9 @@ func readRatchet(in *wire.Reader) (r Ratchet) {
 }
 
 func readSkipped(in *wire.Reader) (s skipped) {
-	for range in.Count(maxSkipped, bucketStored+skippedStored) {
+	for range in.Count(MaxSkip, bucketStored+skippedStored) {
 		k := readSecret(in, keySize)
-		n := in.Count(maxSkipped-s.count, skippedStored)
+		n := in.Count(MaxSkip-s.count, skippedStored)
 		if n == 0 {
 			in.Fail("skipped keys of no chain, or too many")
 		}

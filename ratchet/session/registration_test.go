@@ -193,7 +193,7 @@ func TestOneTimePreKeys(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnverified)
 
 	// Nor does the device give a number twice, whatever was used up.
-	d = d.Spend(1).Spend(2).Spend(3).Spend(4).Spend(5).Spend(5)
+	d = d.Spend(1, 2, 3).Spend().Spend(4, 5).Spend(5)
 	require.Empty(t, d.oneTime)
 	_, again, err := d.Issue(1)
 	require.NoError(t, err)
@@ -225,7 +225,7 @@ func TestDevice(t *testing.T) {
 	back, err := parseDevice(d.marshal())
 	require.NoError(t, err)
 	require.True(t, back.Equal(d))
-	require.NotEqual(t, d.ID(), SlotID(d, d.Identity()))
+	require.NotEqual(t, d.ID(), SlotID(d, d.Person(), d.Identity()))
 	require.NoError(t, d.Spend(1).Succeeds(d))
 	more, _, err := d.Issue(1)
 	require.NoError(t, err)

@@ -13,14 +13,17 @@ import (
 // person's devices have a slot each.
 type Session = state.One[Pair]
 
-// SlotID names the slot of a device and another one. It stays the same for as long as both exist.
-func SlotID(d Device, identity PublicKey[Identity]) state.ID {
+// SlotID names the slot of a device and a person's device. It stays the same for as long as both exist. The person is part
+// of it: anybody can register a device that is somebody else's, and shall not take its slot with that.
+func SlotID(d Device, person Address, identity PublicKey[Identity]) state.ID {
 	b := append([]byte(labelSlot+"\x00"), d.identity.public.encoding[:]...)
+	b = append(b, person[:]...)
 	return sha256.Sum256(append(b, identity.encoding[:]...))
 }
 
 // New returns the slot for a device and a peer, without a session. Create it in the vault when either side wants to begin;
-// if it exists already, nothing is lost.
+// if it exists already, nothing is lost. When it is the other side that claims to begin, let Decrypt try first: anybody can
+// claim, and a slot stays.
 func New(d Device, peer Peer) (Session, error) {
 	if peer.person.IsZero() || d.identity.IsZero() || peer.entry.identity.Equal(d.identity.public) {
 		return Session{}, fmt.Errorf("%w: a session needs two devices", ErrNotReady)
@@ -32,13 +35,12 @@ func New(d Device, peer Peer) (Session, error) {
 	if peer.IsTrefoil() {
 		p.pinned = hybrid
 	}
-	return state.NewOne(SlotID(d, peer.entry.identity), p)
+	return state.NewOne(SlotID(d, peer.person, peer.entry.identity), p)
 }
 
 // Initiate begins a session with a peer, or replaces the one there is by one of a newer generation, which what is sent
-// from now on goes through; those before still read what is in flight, and where either side reads stays the same. What
-// was sent in a session that the peer has not answered yet, and comes to it after the new one, is lost: an initialization is
-// accepted only if it is newer. Nothing is sent yet: every message carries the initialization until an answer was read.
+// from now on goes through; those before still read what is in flight, and where either side reads stays the same. Nothing
+// is sent yet: every message carries the initialization until an answer was read.
 //
 // It returns ErrUnverified if the peer is another one, or is given without the bundle that it was known with before: there
 // is no falling back to a weaker form.
@@ -149,7 +151,8 @@ func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 
 func (p Pair) decrypt(d Device, f frame) (Pair, Received, error) {
 	if f.kind == frameMessage {
-		return p.read(f.message)
+		next, _, r, err := p.read(f.message)
+		return next, r, err
 	}
 	plain, err := p.open(d, f)
 	if err != nil {
@@ -162,7 +165,8 @@ func (p Pair) decrypt(d Device, f frame) (Pair, Received, error) {
 		if err != nil {
 			return p, Received{}, err
 		}
-		return p.read(m)
+		next, _, r, err := p.read(m)
+		return next, r, err
 	case err != nil:
 		return p, Received{}, err
 	}

@@ -82,16 +82,20 @@ func TestG9Replay(t *testing.T) {
 	})
 }
 
-// G10, G15: between peers that run trefoil an initialization is accepted only if its generation is newer; no clock is asked.
+// G10, G15: between peers that run trefoil an initialization replaces a session only if its generation is newer; no clock
+// is asked.
 func TestG15Generations(t *testing.T) {
 	alice, bob := started(t, hybrid)
 	first := alice.send("first")
 	alice.initiate()
 	second := alice.send("second")
 	bob.reads(second, "second")
-	bob.refuses(first, ErrReplayed)
+	bob.reads(first, "first")
 	bob.reads(alice.send("third"), "third")
 	require.Equal(t, uint64(2), bob.s.Part().generation)
+	require.Equal(t, uint64(2), bob.s.Part().accepted)
+	alice.reads(bob.send("answer"), "answer")
+	require.False(t, alice.s.Part().threads[0].unanswered, "the answer is in the newer session")
 
 	// One of a generation out of reach is refused: nothing could come after it.
 	far := *alice
@@ -104,6 +108,119 @@ func TestG15Generations(t *testing.T) {
 	far.s = far.s.With(p)
 	far.initiate()
 	bob.refuses(far.send("last"), ErrMalformed)
+}
+
+// G9, G12, G15: initializations that overtake each other are all read, in any order, each message once. Only the newest is
+// sent on and says where to answer; what lies too far back is refused.
+func TestOvertakenInitialization(t *testing.T) {
+	alice, bob := newPair(t, hybrid)
+	var texts []string
+	var frames [][]byte
+	for g := range 4 {
+		alice.initiate()
+		for range 2 {
+			texts = append(texts, fmt.Sprint(g))
+			frames = append(frames, alice.send(fmt.Sprint(g)))
+		}
+	}
+	newest := alice.s.Part().threads[0].ephemeral
+	for _, i := range []int{7, 2, 0, 5, 1, 3, 4, 6} {
+		bob.reads(frames[i], texts[i])
+		require.True(t, bob.s.Part().threads[0].ephemeral.Equal(newest))
+		_, err := parsePair(bob.s.Part().marshal())
+		require.NoError(t, err)
+	}
+	for _, frame := range frames {
+		bob.refuses(frame, ErrReplayed)
+	}
+	alice.reads(bob.send("answer"), "answer")
+	require.False(t, alice.s.Part().threads[0].unanswered)
+
+	// One of the newest generation that is another one ranks below, whatever its ephemeral key.
+	for range 4 {
+		twin := *alice
+		p := twin.s.Part()
+		p.generation--
+		p.threads = nil
+		twin.s = twin.s.With(p)
+		twin.initiate()
+		moved := twin.s.Part()
+		moved.mailbox = GenerateSigningKey()
+		twin.s = twin.s.With(moved)
+		other := *bob
+		other.reads(twin.send("twin"), "twin")
+		require.True(t, other.s.Part().threads[0].ephemeral.Equal(newest))
+		require.Equal(t, alice.s.Part().Mailbox(), other.s.Part().route.mailbox)
+	}
+
+	// What is overtaken by many is refused, and pushes nothing out.
+	alice.initiate()
+	late := alice.send("late")
+	for range maxThreads {
+		alice.initiate()
+		bob.reads(alice.send("newer"), "newer")
+	}
+	bob.refuses(late, ErrReplayed)
+	p := bob.s.Part()
+	p.threads, p.accepted, p.generation = p.threads[:1], p.accepted+maxLate, p.generation+maxLate
+	bob.s = bob.s.With(p)
+	bob.refuses(late, ErrReplayed)
+}
+
+// A message of the hybrid form travels without a box. Who puts it into one of its own reads nothing, and redirects nothing.
+func TestRouteIsTheInitiators(t *testing.T) {
+	alice, bob := settled(t, hybrid)
+	f, err := parseFrame(alice.send("text"))
+	require.NoError(t, err)
+	thief := GenerateSigningKey()
+	i := initiation{person: alice.d.Person(), identity: alice.d.Identity(), message: f.message,
+		route: route{thief.Public().Address(), GenerateKey[Inbox]().Public()}, offer: &offer{generation: 9}}
+	for name, wrapped := range map[string][]byte{"JSON": i.jsonWith(thief), "binary": i.marshal()} {
+		box, err := Seal(bob.d.inbox.Public(), wrapped)
+		require.NoError(t, err)
+		kind := uint8(frameDeployed)
+		if name == "binary" {
+			kind = frameInitiation
+		}
+		other := *bob
+		require.False(t, other.reads(frame{kind: kind, box: box}.marshal(), "text").Began, name)
+		require.Equal(t, alice.s.Part().Mailbox(), other.sendTo("answer").To, name)
+	}
+}
+
+// G2: the slot of a device belongs to its person. Somebody who registers it as his own has another one.
+func TestG2SlotIsThePersons(t *testing.T) {
+	a, b, thief := newHuman(t, 1), newHuman(t, 1), newHuman(t, 0)
+	thief.devices = b.devices
+	real, err := New(a.devices[0], b.peer(t, 0, hybrid))
+	require.NoError(t, err)
+	squatter, err := New(a.devices[0], thief.peer(t, 0, hybrid))
+	require.NoError(t, err)
+	require.NotEqual(t, real.ID(), squatter.ID())
+	again, err := New(a.devices[0], b.peer(t, 0, deployed))
+	require.NoError(t, err)
+	require.Equal(t, real.ID(), again.ID())
+	require.Equal(t, real.ID(), SlotID(a.devices[0], b.address(), b.devices[0].Identity()))
+}
+
+// G12, G13: a long burst that is lost, at the beginning of a session or of a chain, stops nothing, although its sender has
+// no reason to turn. What turns up of it is read.
+func TestG13BurstLost(t *testing.T) {
+	forms(t, func(t *testing.T, f form) {
+		alice, bob := started(t, f)
+		late := alice.send("late")
+		for range 150 {
+			alice.send("lost")
+		}
+		bob.reads(alice.send("first"), "first")
+		alice.reads(bob.send("answer"), "answer")
+		for range 1000 {
+			alice.send("lost")
+		}
+		alice.reads(bob.send("on the same chain"), "on the same chain")
+		bob.reads(alice.send("still here"), "still here")
+		bob.reads(late, "late")
+	})
 }
 
 // A session is replaced at any time by either side; the old one reads what is in flight, and routing stays.
@@ -203,7 +320,7 @@ func TestG8FailedFramesChangeNothing(t *testing.T) {
 		begin := alice.send("begin")
 		for _, good := range [][]byte{frame, begin} {
 			for i := 0; i < len(good); i += 1 + len(good)/97 {
-				for _, bad := range [][]byte{flip(good, i), good[:i], append(good[:i:i], 0xff)} {
+				for _, bad := range [][]byte{flip(good, i), good[:i], append(good[:i:i], ^good[i])} {
 					before := bob.s
 					next, r, err := Decrypt(bob.s, bob.d, bad)
 					require.Error(t, err)
@@ -335,7 +452,12 @@ func TestSetBack(t *testing.T) {
 	}
 	alice.s = old
 	alice.initiate()
-	bob.refuses(alice.send("refused"), ErrReplayed)
+	current := bob.s.Part().threads[0].ephemeral
+	frame := alice.send("read")
+	bob.reads(frame, "read")
+	bob.refuses(frame, ErrReplayed)
+	require.True(t, bob.s.Part().threads[0].ephemeral.Equal(current), "and nothing is sent on it")
+	alice.refuses(bob.send("lost"), ErrNotYet)
 	bob.initiate()
 	alice.reads(bob.send("begin"), "begin")
 	bob.reads(alice.send("put right"), "put right")

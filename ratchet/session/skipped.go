@@ -97,9 +97,9 @@ func (s skipped) newest(header secret.Bytes) skipped {
 
 // bounded drops the oldest keys beyond the limit. It may write to the slice of buckets, not to what is in them.
 func (s skipped) bounded() skipped {
-	for s.count > maxSkipped {
+	for s.count > MaxSkip {
 		first := &s.buckets[0]
-		n := min(s.count-maxSkipped, len(first.keys))
+		n := min(s.count-MaxSkip, len(first.keys))
 		s.count -= n
 		if n == len(first.keys) {
 			s.buckets = s.buckets[1:]

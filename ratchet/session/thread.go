@@ -23,6 +23,9 @@ type thread struct {
 
 	// introduce is set on the responder's side until the initiator is known to have read where to send its answers.
 	introduce bool
+
+	// spent is, on the responder's side, the one-time pre-key that the initialization used up, 0 for none.
+	spent uint32
 }
 
 // newThread is the one constructor of a thread. There is none without an ephemeral key, whoever asks for it.
@@ -65,6 +68,7 @@ const (
 	threadUnanswered = 1 << iota
 	threadOffer
 	threadIntroduce
+	threadSpent
 	threadFlags = 1<<iota - 1
 )
 
@@ -79,6 +83,9 @@ func (t thread) write(w *wire.Writer) {
 	if t.introduce {
 		flags |= threadIntroduce
 	}
+	if t.spent != 0 {
+		flags |= threadSpent
+	}
 	w.Fixed(t.ephemeral.encoding[:])
 	w.U8(uint8(t.form))
 	w.U64(t.generation)
@@ -86,6 +93,9 @@ func (t thread) write(w *wire.Writer) {
 	if t.offer != nil {
 		w.U32(t.offer.oneTime)
 		w.Fixed(t.offer.ciphertext[:])
+	}
+	if t.spent != 0 {
+		w.U32(t.spent)
 	}
 	t.ratchet.write(w)
 }
@@ -98,12 +108,19 @@ func readThread(in *wire.Reader) thread {
 		o = &offer{generation: generation, oneTime: in.U32()}
 		in.Into(o.ciphertext[:])
 	}
+	var spent uint32
+	if flags&threadSpent != 0 {
+		if spent = in.U32(); spent == 0 {
+			in.Fail("one-time pre-keys are numbered from 1")
+		}
+	}
 	r := readRatchet(in)
 	if in.Err() != nil {
 		return thread{}
 	}
 	t, err := newThread(f, generation, ephemeral, r)
 	t.unanswered, t.offer, t.introduce = flags&threadUnanswered != 0, o, flags&threadIntroduce != 0
+	t.spent = spent
 	if err != nil || flags > threadFlags || (o != nil) != (t.unanswered && f == hybrid) {
 		in.Fail("a session's initialization")
 	}
