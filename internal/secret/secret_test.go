@@ -36,6 +36,8 @@ func TestHitSees(t *testing.T) {
 		"raw":      "key=" + string(s),
 		"part":     string(s[7:15]),
 		"quoted":   fmt.Sprintf("%q", s),
+		"runes":    string(asRunes(s)),
+		"JSON":     fmt.Sprintf("%+q", string(s)),
 		"hex":      strings.ToUpper(hex.EncodeToString(s)),
 		"spaced":   fmt.Sprintf("% x", s),
 		"base64":   base64.StdEncoding.EncodeToString(s),
@@ -68,4 +70,11 @@ func TestBytes(t *testing.T) {
 	require.Equal(t, 7, secret.Hide(7).Expose())
 	require.True(t, secret.Box[int]{}.IsZero())
 	require.Zero(t, secret.Box[int]{}.Expose())
+}
+
+func asRunes(b []byte) (out []rune) {
+	for _, c := range b {
+		out = append(out, rune(c))
+	}
+	return out
 }

@@ -27,12 +27,13 @@ const window = 6
 func Check[T any](t *testing.T, v T, secrets ...[]byte) {
 	t.Helper()
 	require.NotEmpty(t, secrets)
+	for i, s := range secrets {
+		require.GreaterOrEqual(t, len(s), window, "secret %d is too short to look for", i)
+	}
+	f := newFinder(secrets...)
 	for name, text := range Renderings(v) {
-		for i, s := range secrets {
-			require.GreaterOrEqual(t, len(s), window, "secret %d is too short to look for", i)
-			if how := Hit(text, s); how != "" {
-				t.Errorf("%s of %T shows secret %d %s", name, v, i, how)
-			}
+		if i, how := f.find(text); how != "" {
+			t.Errorf("%s of %T shows secret %d %s", name, v, i, how)
 		}
 	}
 }
@@ -104,41 +105,105 @@ func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(r, format, a
 // FailNow implements testify's TestingT.
 func (r *recorder) FailNow() { panic("failed") }
 
-// numbers finds numbers as fmt writes them: 7, 0x7, 0b111, 0o7.
-var numbers = regexp.MustCompile(`0x[0-9a-fA-F]+|0b[01]+|0o[0-7]+|[0-9]+`)
-
 // Hit says how text shows six consecutive bytes of secret, or returns the empty string.
 func Hit(text string, secret []byte) string {
-	packed := strings.ToLower(strings.Join(strings.Fields(text), ""))
-	var listed, binary bytes.Buffer
-	for _, tok := range numbers.FindAllString(text, -1) {
-		if n, err := strconv.ParseUint(tok, 0, 8); err == nil {
-			listed.WriteByte(byte(n))
-		} else if n, err := strconv.ParseUint(strings.TrimLeft(tok, "0"), 10, 8); err == nil {
-			listed.WriteByte(byte(n))
-		}
-		if n, err := strconv.ParseUint(tok, 2, 8); err == nil {
-			binary.WriteByte(byte(n))
+	_, how := newFinder(secret).find(text)
+	return how
+}
+
+// finder knows every window of some secrets, and so looks at a text once, however many there are.
+type finder struct {
+	windows map[[window]byte]int // the secret each is of
+	base64  map[string]int       // of the windows
+}
+
+// base64Window is the length of a window in base64.
+const base64Window = window * 4 / 3
+
+func newFinder(secrets ...[]byte) finder {
+	f := finder{make(map[[window]byte]int), make(map[string]int)}
+	for n, s := range secrets {
+		for i := 0; i+window <= len(s); i++ {
+			w := [window]byte(s[i:])
+			f.windows[w] = n
+			f.base64[base64.StdEncoding.EncodeToString(w[:])] = n
+			f.base64[base64.URLEncoding.EncodeToString(w[:])] = n
 		}
 	}
-	for i := 0; i+window <= len(secret); i++ {
-		w := secret[i : i+window]
-		quoted := strconv.Quote(string(w))
-		switch {
-		case strings.Contains(text, string(w)):
-			return "raw"
-		case strings.Contains(text, quoted[1:len(quoted)-1]):
-			return "quoted"
-		case strings.Contains(packed, hex.EncodeToString(w)):
-			return "in hex"
-		case bytes.Contains(listed.Bytes(), w), bytes.Contains(binary.Bytes(), w):
-			return "as numbers"
-		}
-		for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			if strings.Contains(text, enc.EncodeToString(w)) {
-				return "in base64"
+	return f
+}
+
+// find returns which secret a text shows, and how.
+func (f finder) find(text string) (secret int, how string) {
+	for _, form := range []struct {
+		how   string
+		bytes []byte
+	}{
+		{"raw", []byte(text)}, {"as characters", characters(text)}, {"quoted", unquoted(text)},
+		{"as numbers", listed(text, 0)}, {"as binary numbers", listed(text, 2)},
+	} {
+		for i := 0; i+window <= len(form.bytes); i++ {
+			if n, ok := f.windows[[window]byte(form.bytes[i:])]; ok {
+				return n, form.how
 			}
 		}
 	}
-	return ""
+	packed := strings.Join(strings.Fields(text), "")
+	for i := 0; i+2*window <= len(packed); i++ {
+		var w [window]byte
+		if _, err := hex.Decode(w[:], []byte(packed[i:i+2*window])); err != nil {
+			continue
+		}
+		if n, ok := f.windows[w]; ok {
+			return n, "in hex"
+		}
+	}
+	for i := 0; i+base64Window <= len(text); i++ {
+		if n, ok := f.base64[text[i:i+base64Window]]; ok {
+			return n, "in base64"
+		}
+	}
+	return 0, ""
+}
+
+// characters returns the bytes that a text's characters stand for if each is one byte.
+func characters(text string) (out []byte) {
+	for _, c := range text {
+		out = append(out, byte(c))
+	}
+	return out
+}
+
+// unquoted returns a text with the escapes of Go's and of JSON's strings resolved.
+func unquoted(text string) (out []byte) {
+	for len(text) > 0 {
+		c, multi, rest, err := strconv.UnquoteChar(text, 0)
+		if err != nil {
+			c, multi, rest = rune(text[0]), false, text[1:]
+		}
+		if multi && c > 0xff {
+			out = append(out, string(c)...)
+		} else {
+			out = append(out, byte(c))
+		}
+		text = rest
+	}
+	return out
+}
+
+// numbers finds numbers as fmt writes them: 7, 0x7, 0b111, 0o7.
+var numbers = regexp.MustCompile(`0x[0-9a-fA-F]+|0b[01]+|0o[0-7]+|[0-9]+`)
+
+// listed returns the numbers of a text that are bytes; base 0 takes each as it is written.
+func listed(text string, base int) (out []byte) {
+	for _, tok := range numbers.FindAllString(text, -1) {
+		n, err := strconv.ParseUint(tok, base, 8)
+		if err != nil && base == 0 {
+			n, err = strconv.ParseUint(strings.TrimLeft(tok, "0"), 10, 8)
+		}
+		if err == nil {
+			out = append(out, byte(n))
+		}
+	}
+	return out
 }
