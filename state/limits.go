@@ -21,6 +21,11 @@ const (
 	defaultRetainedSource = 2_000
 	defaultRetainedFor    = 7 * 24 * time.Hour
 
+	// defaultRetainedBytes bounds the retained frames of one value in bytes, and those from one source among them: all of
+	// the former at 3 KiB and of the latter at 8 KiB, when messages have one, and room for two frames of the largest kind.
+	defaultRetainedBytes       = 64 << 20
+	defaultRetainedBytesSource = 16 << 20
+
 	// defaultSettled is the number of settled frames that are remembered. A relay that repeats an older one costs a trial
 	// decryption, no more: ratchets refuse repeats themselves.
 	defaultSettled = 8192
@@ -48,6 +53,10 @@ type Options struct {
 	Retained, RetainedSource int
 	RetainedFor              time.Duration
 
+	// RetainedBytes and RetainedBytesSource bound the same frames by their length in bytes: 64 MiB by default, and 16 MiB
+	// from one source. A frame that is longer than either is settled where it would be retained (ErrTooLarge).
+	RetainedBytes, RetainedBytesSource int
+
 	// Settled is how many settled frames of one value are remembered, to refuse repeats cheaply; 8,192 by default.
 	Settled int
 
@@ -74,6 +83,8 @@ func (o Options) withDefaults() Options {
 		{&o.Inbox, defaultQueue},
 		{&o.Retained, defaultRetained},
 		{&o.RetainedSource, defaultRetainedSource},
+		{&o.RetainedBytes, defaultRetainedBytes},
+		{&o.RetainedBytesSource, defaultRetainedBytesSource},
 		{&o.Settled, defaultSettled},
 		{&o.Cache, defaultCache},
 	} {

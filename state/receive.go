@@ -12,7 +12,7 @@ import (
 // Frame is what a relay delivers.
 type Frame struct {
 	// Source is the mailbox the frame came from, as the caller knows it, at most 1,024 bytes. Retained frames are bounded
-	// for each source.
+	// for each source, in number and in bytes.
 	Source string
 	Data   []byte // at most 8 MiB
 }
@@ -36,7 +36,8 @@ var (
 	ErrSeen = NewOutcome(Settle, "state: frame was dealt with before")
 	// ErrRetained: a frame of the same bytes is retained already.
 	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
-	// ErrTooLarge: the frame, or its source's name, is larger than any frame may be.
+	// ErrTooLarge: the frame, or its source's name, is larger than any frame may be, or it cannot be read yet and is larger
+	// than what is retained (Options).
 	ErrTooLarge = NewOutcome(Settle, "state: frame is too large")
 )
 
@@ -103,6 +104,9 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 			return nil, err
 		}
 		r.Reason = open(tx, f)
+		if VerdictOf(r.Reason) == Retain && len(f.Data) > min(v.options.RetainedBytes, v.options.RetainedBytesSource) {
+			r.Reason = fmt.Errorf("%w: %w", ErrTooLarge, r.Reason)
+		}
 		r.Verdict = VerdictOf(r.Reason)
 		switch r.Verdict {
 		case Read:
@@ -112,7 +116,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 			return []frameChange{{hash: hash}}, nil
 		case Retain:
 			tx.Emit(FrameRetained{hash, r.Reason})
-			changes, err := v.makeRoom(ctx, id, base, tx, f.Source)
+			changes, err := v.makeRoom(ctx, id, base, tx, f)
 			for _, c := range changes {
 				r.Settled = append(r.Settled, c.hash)
 			}

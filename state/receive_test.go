@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -278,6 +279,55 @@ func TestG25RetainedAreBounded(t *testing.T) {
 		})
 	}
 }
+
+// G25: retained frames are bounded in bytes as well, in all and for each source; one that is longer than a bound is not
+// retained at all.
+func TestG25RetainedBytesAreBounded(t *testing.T) {
+	ctx := t.Context()
+	options := state.Options{RetainedBytes: 100, RetainedBytesSource: 60}
+	for name, reopen := range map[string]bool{"one vault": false, "a new vault each time": true} {
+		t.Run(name, func(t *testing.T) {
+			store := state.NewMemory()
+			v := openToys(t, store, options)
+			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+			data := func(first byte, size int) []byte { return append([]byte{first}, bytes.Repeat([]byte("0"), size-1)...) }
+			receive := func(source string, first byte, size int) (settled int) {
+				if reopen {
+					v = openToys(t, store, options)
+				}
+				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: data(first, size)}, never)
+				require.NoError(t, err)
+				require.Equal(t, state.Retain, r.Verdict)
+				return len(r.Settled)
+			}
+			kept := func() (all int) {
+				records, err := store.Retained(ctx, state.Spaces, id(1), 0, 100)
+				require.NoError(t, err)
+				return len(records)
+			}
+			require.Zero(t, receive("a", '1', 20))
+			require.Zero(t, receive("a", '2', 20))
+			require.Zero(t, receive("a", '3', 20))
+			require.Equal(t, 1, receive("a", '4', 10), "the oldest of its source")
+			require.Equal(t, 2, receive("a", '5', 45), "as many as it takes")
+			require.Zero(t, receive("b", '6', 45))
+			require.Equal(t, 1, receive("c", '7', 1), "the oldest of all")
+			require.Equal(t, 3, kept())
+
+			r, err := v.Receive(ctx, id(1), state.Frame{Source: "d", Data: data('8', 61)}, never)
+			require.NoError(t, err)
+			require.Equal(t, state.Settle, r.Verdict)
+			require.ErrorIs(t, r.Reason, state.ErrTooLarge)
+			require.ErrorIs(t, r.Reason, errNotYet)
+			require.Equal(t, 3, kept())
+		})
+	}
+	_, err := state.Open[toy](state.NewMemory(), testKey(t, 1), state.Options{RetainedBytes: -1})
+	require.Error(t, err)
+}
+
+// never can read nothing yet.
+func never(*state.Tx[toy], state.Frame) error { return errNotYet }
 
 // G25: settled frames are remembered up to a bound.
 func TestG25SettledAreBounded(t *testing.T) {

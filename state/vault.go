@@ -36,7 +36,8 @@ func Open[V Value[V]](s Store, key Key, o Options) (*Vault[V], error) {
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
-	if o.Outbox < 0 || o.Inbox < 0 || o.Retained < 0 || o.RetainedSource < 0 || o.RetainedFor < 0 || o.Settled < 0 || o.Cache < 0 {
+	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Settled, o.Cache) < 0 ||
+		o.RetainedFor < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
 	return &Vault[V]{store: s, key: key, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}, nil

@@ -14,11 +14,20 @@ type waitingFrame struct {
 	seq    uint64
 	source string
 	since  int64
+	bytes  int
 }
 
-// makeRoom returns what settles retained frames for a new one from source: those whose time is over, and the oldest if the
-// bounds would be exceeded.
-func (v *Vault[V]) makeRoom(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], source string) ([]frameChange, error) {
+// burden is how much is retained, of all sources or of one.
+type burden struct{ frames, bytes int }
+
+func (b *burden) add(f waitingFrame, sign int) {
+	b.frames += sign
+	b.bytes += sign * f.bytes
+}
+
+// makeRoom returns what settles retained frames for a new one: those whose time is over, and the oldest if the bounds would
+// be exceeded. The new one alone does not exceed them.
+func (v *Vault[V]) makeRoom(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], fresh Frame) ([]frameChange, error) {
 	if base.contents.retained == 0 {
 		return nil, nil
 	}
@@ -29,25 +38,28 @@ func (v *Vault[V]) makeRoom(ctx context.Context, id ID, base *snapshot[V], tx *T
 		}
 		base.waiting = w
 	}
-	all, same := len(base.waiting.frames), 0
+	var all, same burden
 	for _, f := range base.waiting.frames {
-		if f.source == source {
-			same++
+		all.add(f, 1)
+		if f.source == fresh.Source {
+			same.add(f, 1)
 		}
 	}
+	o := &v.options
 	var out []frameChange
 	for _, f := range base.waiting.frames {
-		expired := (&retained{since: f.since}).expired(&v.options)
-		full, fullSource := all >= v.options.Retained, same >= v.options.RetainedSource
+		expired := (&retained{since: f.since}).expired(o)
+		full := all.frames >= o.Retained || all.bytes+len(fresh.Data) > o.RetainedBytes
+		fullSource := same.frames >= o.RetainedSource || same.bytes+len(fresh.Data) > o.RetainedBytesSource
 		if !expired && !full && !fullSource {
 			break // nor is any younger one in the way
 		}
-		if !expired && !full && f.source != source {
+		if !expired && !full && f.source != fresh.Source {
 			continue
 		}
-		all--
-		if f.source == source {
-			same--
+		all.add(f, -1)
+		if f.source == fresh.Source {
+			same.add(f, -1)
 		}
 		tx.Emit(FrameGivenUp{f.hash, expired})
 		out = append(out, frameChange{hash: f.hash, replaces: f.seq})
@@ -69,7 +81,7 @@ func (v *Vault[V]) listRetained(ctx context.Context, id ID) (*waiting, error) {
 			if err != nil {
 				return nil, err
 			}
-			w.frames = append(w.frames, waitingFrame{rec.Hash, rec.Seq, f.source, f.since})
+			w.frames = append(w.frames, waitingFrame{rec.Hash, rec.Seq, f.source, f.since, len(f.data)})
 			after = rec.Seq
 		}
 	}
@@ -85,7 +97,7 @@ func (w *waiting) apply(changes []frameChange) *waiting {
 			w.frames = slices.DeleteFunc(w.frames, func(f waitingFrame) bool { return f.seq == c.replaces })
 		}
 		if c.retain != nil {
-			w.frames = append(w.frames, waitingFrame{c.hash, c.seq, c.retain.source, c.retain.since})
+			w.frames = append(w.frames, waitingFrame{c.hash, c.seq, c.retain.source, c.retain.since, len(c.retain.data)})
 		}
 	}
 	return w
