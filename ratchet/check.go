@@ -16,15 +16,21 @@ var (
 	errInvalid = errors.New("ratchet: does not verify")
 	// errPunctured: the place in the tree was used before or erased.
 	errPunctured = errors.New("ratchet: used before")
+	// errFull: the tree without one leaf more would be larger than any that is stored.
+	errFull = errors.New("ratchet: tree is full")
 	// errOwnCommit: a commit of the own index, which only its maker can follow.
 	errOwnCommit = errors.New("ratchet: commit of the own index")
 )
 
-// malformed makes the exported error of what a decoder of this package refused: ErrMalformed, beside what was wrong. The
-// error for another version stays what it is.
+// malformed makes the exported error of what a decoder of this package refused: the outcome, beside what was wrong.
 func malformed(err error) error {
-	if err == nil || errors.Is(err, wire.ErrTooOld) || errors.Is(err, wire.ErrTooNew) || errors.Is(err, ErrMalformed) {
+	switch {
+	case err == nil || errors.Is(err, ErrMalformed):
 		return err
+	case errors.Is(err, wire.ErrTooOld):
+		return fmt.Errorf("%w: %w", errOldVersion, err)
+	case errors.Is(err, wire.ErrTooNew):
+		return fmt.Errorf("%w: %w", errNewVersion, err)
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }

@@ -43,6 +43,14 @@ var (
 	ErrInvitesExhausted = state.NewOutcome(state.Settle, "ratchet: no more invites")
 )
 
+// Outcomes of frames of another version of the protocol, which are known by what they wrap. A newer one may be read after an
+// update, if that comes while the frame is retained.
+var (
+	errOldVersion = state.NewOutcome(state.Settle, "ratchet: frame of an old version")                 // state.ErrTooOld
+	errNewVersion = state.NewOutcome(state.Retain, "ratchet: frame of a newer version")                // state.ErrTooNew
+	errRekeyFrame = state.NewOutcome(state.Settle, "ratchet: frame of a rekey, which is not followed") // state.ErrTooNew
+)
+
 // Errors of calls that a caller should not have made now. They carry no verdict.
 var (
 	// ErrPhase: the space is not in a phase in which this can be done: still joining, left already, or not the owner's.

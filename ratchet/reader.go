@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/trefoil-im/trefoil/state"
@@ -22,7 +23,10 @@ type Options struct {
 // is delivered to the inbox, encoded by Message.MarshalBinary, unless it says nothing; a request is answered with a ticket;
 // a ticket is entered, and what follows from it sent. Whatever is refused or kept is an outcome, and events are emitted.
 //
-// Frames of a rekey are retained: this release does not make or follow one.
+// A frame of an older version of the protocol is settled, one of a newer version retained; errors.Is tells them by
+// state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are settled unread as state.ErrTooNew: this release
+// does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (§10), so
+// nothing is lost that way, and nobody can fill a device with what only looks like one.
 func Open(o Options) state.Opener[Space] {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -40,7 +44,7 @@ func Open(o Options) state.Opener[Space] {
 		case frameTicket:
 			return o.ticket(tx, f)
 		}
-		return ErrUnknownEpoch
+		return fmt.Errorf("%w: %w", errRekeyFrame, state.ErrTooNew)
 	}
 }
 
@@ -51,11 +55,12 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	}
 	now := o.Now()
 	next, m, err := Decrypt(tx.Value(), now, e)
+	if state.VerdictOf(err) == state.Retain {
+		return o.retain(tx, now, f, e, m.Events, err)
+	}
 	emit(tx, m.Events)
 	switch state.VerdictOf(err) {
 	case state.Read:
-	case state.Retain:
-		return o.retain(tx, now, f, e, err)
 	case state.Settle:
 		if released, changed := release(tx.Value(), e); changed {
 			tx.Set(released)
@@ -79,13 +84,15 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	return nil
 }
 
-// retain holds a message that cannot be read yet.
-func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Envelope, reason error) error {
+// retain holds a message that cannot be read yet. Events are what Decrypt told.
+func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Envelope, events []state.Event, reason error) error {
 	w, err := begin(tx.Value(), now)
 	if err != nil {
 		return err
 	}
+	w.events = events
 	w.hold(f.Source, e)
+	emit(tx, w.events)
 	tx.Set(w.space())
 	if w.learned {
 		tx.Learned()
