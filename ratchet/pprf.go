@@ -15,8 +15,10 @@ import (
 // In memory and in its encoding it is the tree itself down to the nodes held, so that no two of them can overlap and none
 // can lie outside: there is no way to write such a thing down.
 type frontier struct {
-	bits int // from the root to a leaf
-	root secret.Box[*ggmNode]
+	bits  int // from the root to a leaf
+	inner int // number of nodes that hold no key
+	keys  int // number of nodes that do
+	root  secret.Box[*ggmNode]
 }
 
 // ggmNode holds a key if it has no children, and covers all below. Otherwise a missing child was used up.
@@ -31,64 +33,82 @@ func (n *ggmNode) holdsKey() bool { return n.child[0] == nil && n.child[1] == ni
 func newFrontier(root secret.Bytes, bits int) frontier {
 	n := new(ggmNode)
 	copy(n.key[:], root.Expose())
-	return frontier{bits, secret.Hide(n)}
+	return frontier{bits, 0, 1, secret.Hide(n)}
 }
 
-// eval returns the value at the leaf that path leads to, most significant bit first, and the frontier without it. It
-// returns errPunctured, and the frontier itself, if the leaf is not covered.
-func (f frontier) eval(path []byte) (secret.Bytes, frontier, error) {
-	var value [keySize]byte
-	next, ok := f.root.Expose().puncture(path, 0, f.bits, &value)
-	if !ok {
-		return secret.Bytes{}, f, errPunctured
-	}
-	return secret.New(value[:]), f.with(next), nil
-}
-
-func (f frontier) with(root *ggmNode) frontier {
+// with returns a frontier of as many bits with another tree.
+func (f frontier) with(root *ggmNode, inner, keys int) frontier {
 	if root == nil {
 		return frontier{bits: f.bits}
 	}
-	return frontier{f.bits, secret.Hide(root)}
+	return frontier{f.bits, inner, keys, secret.Hide(root)}
+}
+
+// eval returns the value at the leaf that path leads to, most significant bit first, and the frontier without it. It
+// returns errPunctured if the leaf is not covered, errFull if the next frontier could not be stored, and with both the
+// frontier itself.
+func (f frontier) eval(path []byte) (secret.Bytes, frontier, error) {
+	e := evaluation{path: path, bits: f.bits, inner: f.inner, keys: f.keys}
+	root, ok := e.puncture(f.root.Expose(), 0)
+	if !ok {
+		return secret.Bytes{}, f, errPunctured
+	}
+	next := f.with(root, e.inner, e.keys)
+	if next.size() > maxFrontier {
+		return secret.Bytes{}, f, errFull
+	}
+	return secret.New(e.value[:]), next, nil
+}
+
+// evaluation is the way down to a leaf. It counts the nodes that will be left.
+type evaluation struct {
+	path  []byte
+	bits  int
+	value [keySize]byte
+	inner int
+	keys  int
 }
 
 // bit returns bit i of path.
 func bit(path []byte, i int) int { return int(path[i/8]>>(7-i%8)) & 1 }
 
-// puncture returns the subtree of n, whose root is at depth, without the leaf at path, whose key goes to value.
-func (n *ggmNode) puncture(path []byte, depth, bits int, value *[keySize]byte) (*ggmNode, bool) {
+// puncture returns the subtree of n, whose root is at depth, without the leaf.
+func (e *evaluation) puncture(n *ggmNode, depth int) (*ggmNode, bool) {
 	if n == nil {
 		return nil, false
 	}
 	if n.holdsKey() {
-		return ggmDescend(n.key, path, depth, bits, value), true
+		e.inner += e.bits - depth
+		e.keys += e.bits - depth - 1
+		return e.descend(n.key, depth), true
 	}
-	b := bit(path, depth)
-	child, ok := n.child[b].puncture(path, depth+1, bits, value)
+	b := bit(e.path, depth)
+	child, ok := e.puncture(n.child[b], depth+1)
 	if !ok {
 		return n, false
 	}
 	next := &ggmNode{child: n.child}
 	next.child[b] = child
 	if next.holdsKey() {
+		e.inner--
 		return nil, true // both sides are used up
 	}
 	return next, true
 }
 
-// ggmDescend evaluates below a held key and returns the siblings along the path.
-func ggmDescend(key [keySize]byte, path []byte, depth, bits int, value *[keySize]byte) *ggmNode {
-	if depth == bits {
-		*value = key
+// descend evaluates below a held key and returns the siblings along the path.
+func (e *evaluation) descend(key [keySize]byte, depth int) *ggmNode {
+	if depth == e.bits {
+		e.value = key
 		return nil
 	}
 	both := mac(key[:], macPPRF)
 	var halves [2][keySize]byte
 	copy(halves[0][:], both[:keySize])
 	copy(halves[1][:], both[keySize:])
-	b := bit(path, depth)
+	b := bit(e.path, depth)
 	n := new(ggmNode)
-	n.child[b] = ggmDescend(halves[b], path, depth+1, bits, value)
+	n.child[b] = e.descend(halves[b], depth+1)
 	n.child[1-b] = &ggmNode{key: halves[1-b]}
 	return n
 }
@@ -124,27 +144,31 @@ const (
 	shapeInner = 2 // two children follow
 )
 
+// shapeSize returns the length of the shapes of a tree in which every inner node has two children.
+func shapeSize(inner int) int { return (2*(2*inner+1) + 7) / 8 }
+
+// size returns the length of the encoding.
+func (f frontier) size() int { return shapeSize(f.inner) + keySize*f.keys }
+
 // encode returns the shape of the tree, two bits a node from the root down and left before right, filled up with zeros to
 // whole bytes, then the keys in the same order.
 func (f frontier) encode() []byte {
-	root := f.root.Expose()
-	nodes, keys := root.count()
-	out := make([]byte, (2*nodes+7)/8, (2*nodes+7)/8+keySize*keys)
+	out := make([]byte, shapeSize(f.inner), f.size())
 	i := 0
-	root.encode(&out, &i)
+	f.root.Expose().encode(&out, &i)
 	return out
 }
 
-func (n *ggmNode) count() (nodes, keys int) {
+func (n *ggmNode) count() (inner, keys int) {
 	switch {
 	case n == nil:
-		return 1, 0
+		return 0, 0
 	case n.holdsKey():
-		return 1, 1
+		return 0, 1
 	}
-	n0, k0 := n.child[0].count()
-	n1, k1 := n.child[1].count()
-	return 1 + n0 + n1, k0 + k1
+	i0, k0 := n.child[0].count()
+	i1, k1 := n.child[1].count()
+	return 1 + i0 + i1, k0 + k1
 }
 
 // encode writes the node's shape at place i and appends its keys.
@@ -165,14 +189,20 @@ func (n *ggmNode) encode(out *[]byte, i *int) {
 	}
 }
 
+// maxUsedUp is the depth of the largest subtree that evaluations may have used up leaf by leaf: the sender tree down to the
+// roots of its blocks.
+const maxUsedUp = dkg.MaxDepth - indexBlock
+
 // decodeFrontier reads what encode returned, for a tree of the given depth. It refuses what no sequence of evaluations
-// leaves behind: nodes beyond the leaves, and inner nodes of which nothing or everything is left.
+// leaves behind: nodes beyond the leaves, inner nodes of which nothing or everything is left, and a subtree that is used up
+// and too large for that, but for those that a commit tree erases as a whole. So there is a key for every few nodes, and
+// what is allocated is in proportion to the input.
 func decodeFrontier(b []byte, bits int) (frontier, error) {
-	d := ggmDecoder{shapes: b}
+	d := ggmDecoder{in: b}
 	root := d.node(bits)
 	r := wire.NewReader(b)
-	r.Fixed((2*d.nodes + 7) / 8)
-	for i := d.nodes; i%4 != 0 && !d.bad; i++ {
+	r.Fixed(shapeSize(d.inner))
+	for i := 2*d.inner + 1; i%4 != 0 && !d.bad; i++ {
 		d.bad = d.shape(i) != 0
 	}
 	if d.bad || r.Len() != keySize*len(d.keys) {
@@ -184,34 +214,36 @@ func decodeFrontier(b []byte, bits int) (frontier, error) {
 	if err := r.Done(); err != nil {
 		return frontier{}, err
 	}
-	return frontier{bits: bits}.with(root), nil
+	return frontier{bits: bits}.with(root, d.inner, len(d.keys)), nil
 }
 
 type ggmDecoder struct {
-	shapes []byte
-	nodes  int
-	keys   []*ggmNode
-	bad    bool
+	in    []byte
+	nodes int // read so far
+	inner int
+	keys  []*ggmNode
+	bad   bool
 }
 
-func (d *ggmDecoder) shape(i int) byte { return d.shapes[i/4] >> (6 - 2*(i%4)) & 3 }
+func (d *ggmDecoder) shape(i int) byte { return d.in[i/4] >> (6 - 2*(i%4)) & 3 }
 
 // node reads the shape of a subtree with that many bits below its root.
 func (d *ggmDecoder) node(bits int) *ggmNode {
-	if d.bad || d.nodes/4 == len(d.shapes) {
+	if d.bad || d.nodes/4+1+keySize*len(d.keys) > len(d.in) {
 		d.bad = true
 		return nil
 	}
 	shape := d.shape(d.nodes)
 	d.nodes++
 	switch {
-	case shape == shapeUsed:
+	case shape == shapeUsed && (bits <= maxUsedUp || bits >= childBits):
 		return nil
 	case shape == shapeKey:
 		n := new(ggmNode)
 		d.keys = append(d.keys, n)
 		return n
 	case shape == shapeInner && bits > 0:
+		d.inner++
 		n := &ggmNode{child: [2]*ggmNode{d.node(bits - 1), d.node(bits - 1)}}
 		l, r := n.child[0], n.child[1]
 		d.bad = d.bad || l == nil && r == nil || l != nil && r != nil && l.holdsKey() && r.holdsKey()
@@ -261,7 +293,9 @@ func (t commitTree) eval(i dkg.Index, child epochID) (secret.Bytes, commitTree, 
 
 // eraseUsed returns the tree without the subtrees of those indices at which it was evaluated, except index 0.
 func (t commitTree) eraseUsed() commitTree {
-	return commitTree{t.f.with(t.f.root.Expose().prune(0, t.f.bits-childBits, 0, 0))}
+	root := t.f.root.Expose().prune(0, t.f.bits-childBits, 0, 0)
+	inner, keys := root.count()
+	return commitTree{t.f.with(root, inner, keys)}
 }
 
 // isZero reports whether nothing is left in the tree, or there never was one.

@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -163,4 +164,83 @@ func TestFrontierRefused(t *testing.T) {
 	}
 	_, err := decodeFrontier(append([]byte{0b10_01_00_00}, key...), 2)
 	require.NoError(t, err)
+}
+
+// TestFrontierSize: the size that bounds a frontier is that of its encoding, whatever was evaluated and erased.
+func TestFrontierSize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := newCommitTree(secret.Random(keySize), minDepth)
+		for range rapid.IntRange(0, 20).Draw(t, "steps") {
+			var id epochID
+			id[15] = rapid.ByteMax(7).Draw(t, "id")
+			if _, next, err := tree.eval(dkg.Index(rapid.IntRange(0, 1<<minDepth-1).Draw(t, "index")), id); err == nil {
+				tree = next
+			}
+			if rapid.IntRange(0, 9).Draw(t, "erase") == 0 {
+				tree = tree.eraseUsed()
+			}
+			require.Equal(t, len(tree.encode()), tree.f.size())
+			read, err := decodeCommitTree(tree.encode(), minDepth)
+			require.NoError(t, err)
+			require.Equal(t, tree.f.size(), read.f.size())
+			require.Equal(t, tree.encode(), read.encode())
+		}
+	})
+}
+
+// TestFrontierAllocation: what decoding allocates is in proportion to the input, for shapes without keys, for ways down to
+// one key each, and for those along which all else was used up (G25).
+func TestFrontierAllocation(t *testing.T) {
+	const depth = dkg.MaxDepth
+	shapes := func(n int, shape func(i int) byte) []byte {
+		b := make([]byte, n)
+		for i := range 4 * n {
+			b[i/4] |= shape(i) << (6 - 2*(i%4))
+		}
+		return b
+	}
+	full := []byte{} // a full tree down to the last level, of which every second leaf is used
+	var grow func(bits int)
+	grow = func(bits int) {
+		if len(full) >= 4<<20 {
+			return
+		}
+		full = append(full, shapeInner)
+		if bits == 1 {
+			full = append(full, shapeKey, shapeUsed)
+			return
+		}
+		grow(bits - 1)
+		grow(bits - 1)
+	}
+	grow(depth + childBits)
+	lonely := []byte{} // ways to one key each, from a full tree above them
+	grow = func(bits int) {
+		if len(lonely) >= 4*(maxTicket/4) {
+			return
+		}
+		lonely = append(lonely, shapeInner)
+		if bits > childBits {
+			grow(bits - 1)
+			grow(bits - 1)
+			return
+		}
+		for range bits - 1 {
+			lonely = append(lonely, shapeUsed, shapeInner)
+		}
+		lonely = append(lonely, shapeUsed, shapeKey)
+	}
+	grow(depth + childBits)
+	for name, b := range map[string][]byte{
+		"inner nodes": shapes(maxTicket, func(int) byte { return shapeInner }),
+		"full":        shapes(maxTicket, func(i int) byte { return full[i%len(full)] }),
+		"lonely":      shapes(maxTicket, func(i int) byte { return lonely[min(i, len(lonely)-1)] }),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := decodeCommitTree(b, depth)
+		runtime.ReadMemStats(&after)
+		require.Error(t, err, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), name)
+	}
 }
