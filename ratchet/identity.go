@@ -58,18 +58,26 @@ func (r request) isOpen() bool { return !r.key.isZero() }
 // newest returns the inbox key drawn last.
 func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
 
-// withInbox returns the identity with a fresh inbox key.
+// withInbox returns the identity with a fresh inbox key. Of the older ones the first stays, to which owners box who have
+// seen no update, and the newest.
 func (d identity) withInbox(k KEM) identity {
 	next := inboxKey{0, newBoxSecret(k)}
 	if len(d.inboxes) > 0 {
 		next.counter = d.newest().counter + 1
 	}
 	d.inboxes = append(slices.Clip(d.inboxes), next)
+	if len(d.inboxes) > maxInboxes {
+		d.inboxes = slices.Delete(d.inboxes, 1, 2)
+	}
 	return d
 }
 
-// maxInboxes bounds the inbox keys in storage: one a week, for 80 years.
-const maxInboxes = 1 << 12
+const (
+	// maxInboxes is the number of inbox keys that are kept: those of a year, or of 60 tickets in a row.
+	maxInboxes = 64
+	// maxConfigs bounds the config keys of an owner, one for each root since it is one.
+	maxConfigs = 1 << 12
+)
 
 // Encode implements state.Piece.
 func (d identity) Encode(e *state.Encoder) {
@@ -221,7 +229,7 @@ func (ownerKeys) Decode(d *state.Decoder) (k ownerKeys, err error) {
 			return ownerKeys{}, err
 		}
 	}
-	for range d.Count(maxInboxes, 4) {
+	for range d.Count(maxConfigs, 4) {
 		c, err := decodeBoxSecret(d)
 		if err != nil {
 			return ownerKeys{}, err
