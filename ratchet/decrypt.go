@@ -46,11 +46,14 @@ func (w *work) read(e Envelope) (Message, error) {
 // find returns the epoch held whose header key opens the envelope, none if that is none. Of a retained message that is
 // known.
 func (w *work) find(e Envelope, held heldHeader, retained bool) (epoch, header, error) {
-	likely := w.st.candidates()
+	likely := w.st.likely()
 	if retained {
 		likely = w.st.only(held.epoch)
 	}
 	for x := range likely {
+		if !x.readable() {
+			continue
+		}
 		h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header)
 		if err == nil {
 			return x, h, nil
@@ -136,11 +139,14 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 		}
 		x.birth, x.touched, x.parts.birth = last.birth, last.touched, last.parts.birth
 	}
+	if m.Verified && x.maker() == h.index && x.charged != h.index {
+		x = x.chargedTo(h.index) // whoever carried its commit about before
+	}
 	w.put(x)
 	if introduced {
 		w.introduce(r, sender)
 	}
-	w.heard(x, e, m)
+	w.heard(x, e, m, charged)
 	if m.Verified {
 		w.apply(x, t, body, &m)
 	} else if body.control {
@@ -155,7 +161,7 @@ func (w *work) notTaken(err error, own bool) error {
 		return err
 	}
 	if errors.Is(err, ErrSenderRolledBack) {
-		w.emit(Conflict{w.self().index, true})
+		w.conflict(w.self().index)
 		return err
 	}
 	if errors.Is(err, ErrLimit) {
@@ -207,8 +213,8 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c content) (member, bool, 
 	return m, err == nil, err
 }
 
-// heard keeps the books after a message in x was read.
-func (w *work) heard(x epoch, e Envelope, m Message) {
+// heard keeps the books after a message in x was read, which is charged to its sender or, if it was unsigned, to 0.
+func (w *work) heard(x epoch, e Envelope, m Message, charged dkg.Index) {
 	if id := headerID(e.header); w.st.headers.has(byID(id)) {
 		w.st.headers = w.st.headers.drop(byID(id))
 		w.st.wait.stage, w.st.wait.sends = 0, 0
@@ -216,7 +222,7 @@ func (w *work) heard(x epoch, e Envelope, m Message) {
 	d := w.self()
 	w.st.heard = w.now
 	if m.Own {
-		w.emit(Conflict{d.index, true})
+		w.conflict(d.index)
 		w.st.commit = true
 	}
 	if d.request.isOpen() && d.request.opened != 0 && !m.Own && m.Sender != d.request.issuer {
@@ -225,6 +231,7 @@ func (w *work) heard(x epoch, e Envelope, m Message) {
 	}
 	w.expireRequest()
 	w.caughtUp(e)
+	w.keepCarried(e, charged)
 	if !m.Own {
 		w.lags(x)
 	}

@@ -29,7 +29,8 @@ func Encrypt(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) 
 }
 
 // EncryptUnsigned is Encrypt of a message that its sender can deny: any member could have written it. It returns ErrPolicy
-// unless the space's policy is Repudiable. Messages in which the sender has to say something of itself are signed.
+// unless the space's policy is Repudiable. Messages in which the sender has to say something of itself are signed all the
+// same, and so are its first 4 in an epoch of its own making: what they bring would be charged to all members together.
 func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) {
 	return encrypt(s, now, outgoing{plaintext: plaintext})
 }
@@ -64,6 +65,7 @@ func (w *work) send(out outgoing) (Envelope, error) {
 	if !out.signed && !t.template.policy.Repudiable {
 		return Envelope{}, ErrPolicy
 	}
+	waited := w.waitOver()
 	w.expireRequest()
 	w.st.ask = w.st.ask || w.outran()
 	w.st.restored = false
@@ -81,14 +83,14 @@ func (w *work) send(out outgoing) (Envelope, error) {
 	}
 	h := header{d.index, c.next}
 	sealed := h.seal(e.header, w.st.space, e.id)
-	fresh := h.number == 0 && e.maker() == d.index
-	env := newEnvelope(sealed, w.cargo(e, h.number, fresh))
+	made := e.maker() == d.index
+	env := newEnvelope(sealed, w.cargo(e, h.number, made && h.number == 0))
 	next, key, err := c.take(h.number, markOf(sealed[:]))
 	if err != nil {
 		return Envelope{}, ErrPhase
 	}
 	body := d.say(e, h, out, w.now)
-	if out.signed || body.introduction != nil || body.keyUpdate != nil || body.answers || body.control {
+	if out.signed || made && h.number < carryOwn || body.introduction != nil || body.keyUpdate != nil || body.answers || body.control {
 		body = body.sign(d.signing, w.st.space, e.id, h, env.bound)
 	}
 	if env, err = env.seal(w.st.space, e.id, key, body); err != nil {
@@ -101,7 +103,11 @@ func (w *work) send(out outgoing) (Envelope, error) {
 		d.firstSent = w.now
 		w.setSelf(d)
 	}
-	w.st.wait = w.waitingSent()
+	if waited {
+		w.st.wait.sends = min(w.st.wait.sends+1, maxWaitSends)
+		w.st.wait.stage = min(w.st.wait.stage+1, maxWaitStage)
+		w.st.wait.last = w.now
+	}
 	return env, nil
 }
 
@@ -201,15 +207,4 @@ func (w *work) makeCommit(p epoch, r root, t terms) {
 		}
 	}
 	w.setSelf(d)
-}
-
-// waitingSent returns the waiting after a message was sent while others stayed unread.
-func (w *work) waitingSent() waiting {
-	next := w.st.wait
-	if _, waits := w.waitsSince(); waits {
-		next.sends = min(next.sends+1, maxWaitSends)
-		next.stage = min(next.stage+1, maxWaitStage)
-		next.last = w.now
-	}
-	return next
 }

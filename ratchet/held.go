@@ -3,6 +3,7 @@ package ratchet
 import (
 	"sync"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -13,7 +14,8 @@ const (
 	maxHeldHeaders = 20_000
 	// maxHeldCommits is the number of their commits that are kept: a megabyte.
 	maxHeldCommits = 4_096
-	// maxHeldBySource is the number of commits kept of one mailbox, so that none pushes out what the others brought.
+	// maxHeldBySource is the number of commits kept of one mailbox, and of one sender, so that none pushes out what the
+	// others brought.
 	maxHeldBySource = 512
 	// maxSource is the length of the longest name of a mailbox that is told apart from others.
 	maxSource = state.MaxAddress
@@ -27,6 +29,7 @@ type heldHeader struct {
 	id      [32]byte // H(headerCT)
 	sealed  sealedHeader
 	epoch   epochID
+	sender  dkg.Index // as the header has it, 0 if it was not opened
 	source  string
 	arrived int64 // ms
 }
@@ -40,10 +43,30 @@ func headerID(sealed sealedHeader) (id [32]byte) {
 
 func (h heldHeader) key() rowKey { return byID(h.id) }
 
+// open returns the header as one that the epoch opens, if it does.
+func (h heldHeader) open(space state.ID, e epoch) (heldHeader, bool) {
+	if !e.readable() {
+		return h, false
+	}
+	opened, err := openHeader(e.header, space, e.id, e.depth, h.sealed)
+	if err != nil {
+		return h, false
+	}
+	h.epoch, h.sender = e.id, opened.index
+	return h, true
+}
+
+// shut returns the header as one that no epoch held opens.
+func (h heldHeader) shut() heldHeader {
+	h.epoch, h.sender = epochID{}, 0
+	return h
+}
+
 // Encode implements state.Piece.
 func (h heldHeader) Encode(e *state.Encoder) {
 	e.Fixed(h.sealed[:])
 	e.Fixed(h.epoch[:])
+	e.Uint32(uint32(h.sender))
 	e.Bytes([]byte(h.source))
 	e.Int64(h.arrived)
 }
@@ -52,22 +75,24 @@ func (h heldHeader) Encode(e *state.Encoder) {
 func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
 	d.Into(h.sealed[:])
 	d.Into(h.epoch[:])
+	h.sender = dkg.Index(d.Uint32())
 	h.source = string(d.Bytes(maxSource))
 	h.arrived = d.Int64()
 	h.id = headerID(h.sealed)
 	return h, d.Err()
 }
 
-// heldCommit is a commit out of a retained message. Like headers, sealed commits are tried with the key of an epoch once:
+// heldCommit is a commit out of a message: of a retained one, or of one that was read, of an epoch not held. Like headers, sealed commits are tried with the key of an epoch once:
 // opened is set if and only if an epoch held opens it. The child is not held: it is entered when a message in it, or in an
 // epoch below it, turns out to be true.
 type heldCommit struct {
 	id      [32]byte     // the child's id if opened, else the beginning of H(sealed)
 	sealed  sealedCommit // unless opened
 	opened  bool
-	parent  epochID // if opened
-	commit  commit  // if opened
-	source  string
+	parent  epochID   // if opened
+	commit  commit    // if opened
+	source  string    // mailbox of the message if that was retained,
+	sender  dkg.Index // or its sender if it was read and signed
 	arrived uint64    // order of arrival
 	since   int64     // ms
 	child   *followed // if opened
@@ -81,8 +106,8 @@ type followed struct {
 	err   error
 }
 
-func newHeldCommit(s sealedCommit, source string, arrived uint64, since int64) heldCommit {
-	h := heldCommit{sealed: s, source: source, arrived: arrived, since: since}
+func newHeldCommit(s sealedCommit, source string, sender dkg.Index) heldCommit {
+	h := heldCommit{sealed: s, source: source, sender: sender}
 	d := hash(s[:])
 	copy(h.id[:], d[:])
 	return h
@@ -108,6 +133,7 @@ func (h heldCommit) Encode(e *state.Encoder) {
 		e.Fixed(h.sealed[:])
 	}
 	e.Bytes([]byte(h.source))
+	e.Uint32(uint32(h.sender))
 	e.Uint64(h.arrived)
 	e.Int64(h.since)
 }
@@ -121,9 +147,10 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 		h.child = new(followed)
 	} else {
 		d.Into(h.sealed[:])
-		h.id = newHeldCommit(h.sealed, "", 0, 0).id
+		h.id = newHeldCommit(h.sealed, "", 0).id
 	}
 	h.source = string(d.Bytes(maxSource))
+	h.sender = dkg.Index(d.Uint32())
 	h.arrived = d.Uint64()
 	h.since = d.Int64()
 	return h, d.Err()

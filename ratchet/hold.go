@@ -41,9 +41,9 @@ func (w *work) hold(source string, e Envelope) {
 	if w.st.headers.has(h.key()) {
 		return
 	}
-	for x := range w.st.candidates() {
-		if _, err := openHeader(x.header, w.st.space, x.id, x.depth, h.sealed); err == nil {
-			h.epoch = x.id
+	for x := range w.st.likely() {
+		if opened, ok := h.open(w.st.space, x); ok {
+			h = opened
 			break
 		}
 	}
@@ -52,50 +52,56 @@ func (w *work) hold(source string, e Envelope) {
 	}
 	w.st.headers = w.st.headers.put(h)
 	for _, sealed := range e.commits {
-		w.st.arrivals++
-		w.holdCommit(newHeldCommit(sealed, source, w.st.arrivals, w.now))
+		w.holdCommit(newHeldCommit(sealed, source, 0))
 	}
 }
 
-// candidates yields the epochs in which messages can be read, likely ones first: the preferred one and its nearest
-// ancestors.
-func (s State) candidates() iter.Seq[epoch] {
+// likely yields the epochs held, likely ones first: the preferred one and its nearest ancestors.
+func (s State) likely() iter.Seq[epoch] {
 	return func(yield func(epoch) bool) {
 		tried := make([]epochID, 0, 1+maxBehind)
 		if p, ok := s.epoch(s.preferred); ok {
-			if tried = append(tried, p.id); p.readable() && !yield(p) {
+			if tried = append(tried, p.id); !yield(p) {
 				return
 			}
 			for _, a := range s.nearest(p, maxBehind) {
-				if tried = append(tried, a.id); a.readable() && !yield(a) {
+				if tried = append(tried, a.id); !yield(a) {
 					return
 				}
 			}
 		}
 		for r := range s.epochs.all() {
-			if e := r.epoch(); e.readable() && !slices.Contains(tried, e.id) && !yield(e) {
+			if e := r.epoch(); !slices.Contains(tried, e.id) && !yield(e) {
 				return
 			}
 		}
 	}
 }
 
-// only yields one epoch if it is held and messages can be read in it.
+// only yields one epoch if it is held.
 func (s State) only(id epochID) iter.Seq[epoch] {
 	return func(yield func(epoch) bool) {
-		if e, ok := s.epoch(id); ok && e.readable() {
+		if e, ok := s.epoch(id); ok {
 			yield(e)
 		}
 	}
 }
 
-// holdCommit keeps a commit of a retained message unless it is known.
+// keepCarried keeps those commits of a message that was read which are of no epoch held. Whoever finds its preferred epoch
+// replaced sends the way to the old one in messages of the new one (§7): those who lack the way can read them, and what it
+// leads to arrives before them or later. Sender is 0 if the message was unsigned.
+func (w *work) keepCarried(e Envelope, sender dkg.Index) {
+	for _, sealed := range e.commits {
+		w.holdCommit(newHeldCommit(sealed, "", sender))
+	}
+}
+
+// holdCommit keeps a commit of a message unless it is known.
 func (w *work) holdCommit(h heldCommit) {
 	if w.st.commits.has(h.key()) {
 		return
 	}
-	for r := range w.st.epochs.all() {
-		x := r.epoch()
+	for x := range w.st.likely() {
 		if c, err := h.sealed.open(x.sealing, w.st.space, x.id); err == nil {
 			h = h.open(w.st.space, x.id, c)
 			break
@@ -104,17 +110,19 @@ func (w *work) holdCommit(h heldCommit) {
 	w.keepCommit(h)
 }
 
-// keepCommit puts a held commit into the table. One that this member made and does not know of says that its state is not
-// its newest: it can never follow it and needs a ticket (§4).
+// keepCommit puts a held commit into the table, once.
 func (w *work) keepCommit(h heldCommit) {
 	if h.opened {
 		if _, held := w.st.epoch(h.id); held || w.st.commits.has(h.key()) {
 			return
 		}
-		if h.commit.index() == w.self().index {
-			w.st.ask = true
+		if h.commit.index() == w.self().index && !w.lost(h) {
 			return
 		}
+	}
+	if h.arrived == 0 {
+		w.st.arrivals++
+		h.arrived, h.since = w.st.arrivals, w.now
 	}
 	w.learned = true
 	same, oldest, oldestSame := 0, heldCommit{}, heldCommit{}
@@ -124,7 +132,7 @@ func (w *work) keepCommit(h heldCommit) {
 		if oldest.arrived == 0 || c.arrived < oldest.arrived {
 			oldest = c
 		}
-		if c.source == h.source {
+		if c.source == h.source && c.sender == h.sender {
 			same++
 			if oldestSame.arrived == 0 || c.arrived < oldestSame.arrived {
 				oldestSame = c
@@ -140,6 +148,22 @@ func (w *work) keepCommit(h heldCommit) {
 	w.st.commits = w.st.commits.put(h)
 }
 
+// lost reports whether a commit of the own index that this member does not know of was made with its share: then its state
+// is not its newest. It can never follow the commit, and needs a ticket (§4).
+func (w *work) lost(h heldCommit) bool {
+	parent, _ := w.st.epoch(h.parent)
+	_, t, err := w.rootOf(parent)
+	if err != nil {
+		return false
+	}
+	if _, _, err := h.commit.verify(w.st.space, h.parent, t.template.depth, t.template.public); err != nil {
+		return false
+	}
+	w.st.ask = true
+	w.conflict(h.commit.index())
+	return true
+}
+
 func (w *work) dropOldestHeader() {
 	var oldest heldHeader
 	for h := range w.st.headers.all() {
@@ -152,16 +176,12 @@ func (w *work) dropOldestHeader() {
 
 // tryHeaders tries the headers of retained messages with the key of an epoch that was entered.
 func (w *work) tryHeaders(e epoch) {
-	if !e.readable() {
-		return
-	}
 	for h := range w.st.headers.all() {
 		if h.epoch != (epochID{}) {
 			continue
 		}
-		if _, err := openHeader(e.header, w.st.space, e.id, e.depth, h.sealed); err == nil {
-			h.epoch = e.id
-			w.st.headers = w.st.headers.put(h)
+		if opened, ok := h.open(w.st.space, e); ok {
+			w.st.headers = w.st.headers.put(opened)
 		}
 	}
 }
@@ -182,49 +202,6 @@ func (w *work) tryCommits(e epoch) {
 		}
 	}
 }
-
-// evict drops an epoch if more than limit are held (§5), and reports whether it did.
-func (w *work) evict(limit int) bool {
-	if w.st.epochs.size() <= limit {
-		return false
-	}
-	keep := map[epochID]bool{w.st.preferred: true}
-	if p, ok := w.st.epoch(w.st.preferred); ok {
-		for _, a := range w.st.nearest(p, maxBehind) {
-			keep[a.id] = true
-		}
-	}
-	for h := range w.st.headers.all() {
-		keep[h.epoch] = true
-	}
-	brought := make(map[dkg.Index]int)
-	for r := range w.st.epochs.all() {
-		brought[r.epoch().charged]++
-	}
-	var worst epoch
-	for r := range w.st.epochs.all() {
-		e := r.epoch()
-		if keep[e.id] {
-			continue
-		}
-		more := worst.birth == nil
-		if !more {
-			a, b := brought[e.charged], brought[worst.charged]
-			more = a > b || a == b && (e.charged < worst.charged || e.charged == worst.charged && e.serial < worst.serial)
-		}
-		if more {
-			worst = e
-		}
-	}
-	if worst.birth == nil {
-		return false
-	}
-	w.drop(worst)
-	return true
-}
-
-// maxEpochs is the number of epochs held: 50 MB in a space of 1,000 members, of which an ordinary week needs a tenth.
-const maxEpochs = 2_048
 
 // heldFor is how long what is kept of retained messages stays, as long as a vault retains the messages.
 const heldFor = 7 * 24 * time.Hour

@@ -28,7 +28,7 @@ func (w *work) search(e Envelope, retained bool) (path []epoch, h header, err er
 	next, own := w.openHeld(e.commits, retained)
 	for c := range w.st.commits.all() {
 		if c.opened {
-			if p, ok := w.st.epoch(c.parent); ok {
+			if p, ok := w.st.epoch(c.parent); ok && c.commit.index() != w.self().index {
 				next = append(next, edge{p, c.commit, c.child})
 			}
 		}
@@ -46,8 +46,8 @@ func (w *work) search(e Envelope, retained bool) (path []epoch, h header, err er
 			continue
 		}
 		child, err := w.followOnce(at, &follows)
-		if errors.Is(err, errOwnCommit) {
-			w.emit(Conflict{w.self().index, true})
+		if errors.Is(err, errOwnCommit) && !w.st.commits.has(byID(id)) {
+			w.conflict(w.self().index)
 		}
 		if err != nil {
 			continue
@@ -118,15 +118,10 @@ func (s *sealedSet) take(e epoch) (opened []edge) {
 // openHeld opens commits with the keys of the epochs held. Those of a retained message were tried before, unless they
 // were given up for others.
 func (w *work) openHeld(sealed []sealedCommit, retained bool) (opened []edge, rest []sealedCommit) {
-	held := slices.Collect(w.st.candidates())
-	for r := range w.st.epochs.all() {
-		if e := r.epoch(); !e.readable() {
-			held = append(held, e)
-		}
-	}
+	held := slices.Collect(w.st.likely())
 next:
 	for _, s := range sealed {
-		if retained && w.st.commits.has(newHeldCommit(s, "", 0, 0).key()) {
+		if retained && w.st.commits.has(newHeldCommit(s, "", 0).key()) {
 			continue
 		}
 		for _, p := range held {
@@ -183,7 +178,7 @@ func (w *work) keepPath(path []epoch, charged dkg.Index) error {
 			return ErrLimit
 		}
 		if twin {
-			w.emit(Conflict{e.maker(), e.maker() == w.self().index})
+			w.conflict(e.maker())
 		}
 		_, tree, err := parent.commits.eval(e.maker(), e.id)
 		if err != nil {

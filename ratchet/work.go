@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -39,6 +40,14 @@ func begin(s Space, now time.Time) (*work, error) {
 func (w *work) space() Space { return w.base.WithState(w.st).WithTemplate(w.tp).WithEvals(w.ev) }
 
 func (w *work) emit(e state.Event) { w.events = append(w.events, e) }
+
+// conflict tells of a contradiction about a member, once.
+func (w *work) conflict(i dkg.Index) {
+	c := state.Event(Conflict{i, i == w.self().index})
+	if !slices.ContainsFunc(w.events, func(e state.Event) bool { return e == c }) {
+		w.emit(c)
+	}
+}
 
 func (w *work) self() identity { return w.st.self.Value() }
 
@@ -115,8 +124,7 @@ func (w *work) drop(e epoch) {
 	}
 	for h := range w.st.headers.all() {
 		if h.epoch == e.id {
-			h.epoch = epochID{}
-			w.st.headers = w.st.headers.put(h)
+			w.st.headers = w.st.headers.put(h.shut())
 		}
 	}
 	for r := range w.st.epochs.all() {
