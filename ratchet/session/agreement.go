@@ -70,12 +70,12 @@ func (x *agreement) add(part secret.Bytes, err error) {
 	x.ikm = append(x.ikm, part.Expose()...)
 }
 
-// key derives length bytes. The deployed form's salt, as many zeros, is the same as none.
+// key derives length bytes. The deployed form's salt is as many zeros.
 func (x *agreement) key(label string, length int) (secret.Bytes, error) {
 	if x.err != nil {
 		return secret.Bytes{}, x.err
 	}
-	b, err := hkdf.Key(sha512.New, x.ikm, nil, label, length)
+	b, err := hkdf.Key(sha512.New, x.ikm, make([]byte, length), label, length)
 	return secret.Own(b), err
 }
 

@@ -110,14 +110,14 @@ func (d Device) Bundle() Bundle {
 	return b
 }
 
-// Issue draws n one-time pre-keys, at least 1 and no more than make 1,000 unused ones. Save the device before you publish
-// them.
+// Issue draws n one-time pre-keys, 1 to 1,000. The device holds 1,000 unused ones; beyond that the oldest, which somebody
+// claimed and never used, are erased. Save the device before you publish them.
 func (d Device) Issue(n int) (Device, []OneTimePreKey, error) {
-	if n < 1 || n > maxOneTime-len(d.oneTime) || uint32(n) > ^uint32(0)-d.issued {
+	if n < 1 || n > maxOneTime || uint32(n) > ^uint32(0)-d.issued {
 		return d, nil, fmt.Errorf("%w: number of one-time pre-keys", ErrNotReady)
 	}
 	next := d
-	next.oneTime = slices.Clip(d.oneTime)
+	next.oneTime = slices.Clip(d.oneTime[max(0, len(d.oneTime)+n-maxOneTime):])
 	keys := make([]OneTimePreKey, n)
 	for i := range keys {
 		next.issued++

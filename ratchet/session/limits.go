@@ -14,7 +14,7 @@ const (
 	// peer's next turn passes over the gap.
 	//
 	// The deployed peer stops at 100 ahead. A chain of which the first 101 messages are lost is then never read again, and
-	// its sender, who need not be told, never turns: so the limit is what it costs, 2,000 steps of 2 µs.
+	// its sender, who reads nothing new, never turns. So the limit here is what it costs: 7 ms, and 140 KB until it is used.
 	MaxSkip = 2000
 
 	// maxThreads is how many ratchets a pair of devices holds side by side: the one that sends, and older or crossed ones
@@ -33,7 +33,8 @@ const (
 	// few generations are among the maxSeen that are remembered, so none of them is taken for one that was not.
 	maxLate = 64
 
-	// maxOneTime is how many unused one-time pre-keys a device holds: two megabytes of public keys.
+	// maxOneTime is how many unused one-time pre-keys a device holds, the oldest dropped for a new one, and how many lie on
+	// a shelf: two megabytes of public keys.
 	maxOneTime = 1000
 
 	// maxJSON bounds the deployed peer's JSON: a state with 2,000 skipped keys takes 300 KiB, and one that has erased

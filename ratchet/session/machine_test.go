@@ -55,6 +55,9 @@ func TestMachine(t *testing.T) {
 				"restore":  func(t *rapid.T) { m.restore(side(t)) },
 			})
 			m.settle()
+			if f == hybrid {
+				m.converge()
+			}
 		})
 	})
 }
@@ -135,6 +138,19 @@ func (m *machine) settle() {
 	for n, f := range m.flights {
 		require.True(m.t, m.read[f.to][n], "%s was delivered and not read", f.text)
 	}
+}
+
+// converge lets both sides speak twice: then, whatever was begun and by whom, both send in the same session (G15).
+func (m *machine) converge() {
+	for range 2 {
+		for i := range m.parties {
+			m.send(i)
+			m.deliver(len(m.flights) - 1)
+		}
+	}
+	a, b := m.parties[0].s.Part(), m.parties[1].s.Part()
+	require.True(m.t, a.threads[0].ephemeral.Equal(b.threads[0].ephemeral))
+	require.False(m.t, a.threads[0].unanswered || b.threads[0].unanswered)
 }
 
 func indices(n int) []int {

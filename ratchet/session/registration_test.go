@@ -206,6 +206,20 @@ func TestOneTimePreKeys(t *testing.T) {
 	_, _, err = d.Issue(2)
 	require.ErrorIs(t, err, ErrNotReady, "numbers are never begun anew")
 
+	// G25: keys that were claimed and are never used do not keep the device from issuing others.
+	full := h.devices[0]
+	for range maxOneTime {
+		full.issued++
+		full.oneTime = append(full.oneTime, ownOneTime{id: full.issued})
+	}
+	renewed, _, err := full.Issue(2)
+	require.NoError(t, err)
+	require.Len(t, renewed.oneTime, maxOneTime)
+	require.Equal(t, uint32(3), renewed.oneTime[0].id)
+	require.Equal(t, uint32(maxOneTime+2), renewed.issued)
+	require.Len(t, full.oneTime, maxOneTime)
+	require.Equal(t, uint32(1), full.oneTime[0].id)
+
 	peer := h.peer(t, 0, hybrid)
 	_, err = peer.With(forged)
 	require.ErrorIs(t, err, ErrUnverified)
