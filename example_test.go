@@ -3,12 +3,7 @@ package trefoil_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
-	"testing"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -54,24 +49,4 @@ func check(err error) {
 	if err != nil {
 		panic(err)
 	}
-}
-
-// The example in the README is the one above, to the letter, and short.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	source, err := os.ReadFile("example_test.go")
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(readme), "```go\n")
-	require.True(t, found)
-	block, _, found := strings.Cut(rest, "```\n")
-	require.True(t, found)
-	lines := strings.Split(strings.TrimSuffix(block, "\n"), "\n")
-	require.LessOrEqual(t, len(lines), 25)
-	for i, l := range lines {
-		if l != "" {
-			lines[i] = "\t" + l
-		}
-	}
-	require.Contains(t, string(source), "func Example() {\n"+strings.Join(lines, "\n")+"\n\t// Output:")
 }

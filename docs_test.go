@@ -1,0 +1,63 @@
+package trefoil_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The example in the README is the one above, to the letter, and short.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("example_test.go")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(readme), "```go\n")
+	require.True(t, found)
+	block, _, found := strings.Cut(rest, "```\n")
+	require.True(t, found)
+	lines := strings.Split(strings.TrimSuffix(block, "\n"), "\n")
+	require.LessOrEqual(t, len(lines), 25)
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = "\t" + l
+		}
+	}
+	require.Contains(t, string(source), "func Example() {\n"+strings.Join(lines, "\n")+"\n\t// Output:")
+}
+
+// A guarantee or a rule with a test that is not there is a promise without a proof.
+func TestCitedTestsExist(t *testing.T) {
+	var tests []string
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark|Example)\w*)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range declared.FindAllStringSubmatch(string(b), -1) {
+			tests = append(tests, m[1])
+		}
+		return err
+	}))
+	// A name that ends in an ellipsis stands for all that begin so.
+	cited := regexp.MustCompile(`\b((?:Test|Fuzz|Benchmark)[A-Z]\w*)(…?)`)
+	for _, file := range []string{"docs/GUARANTEES.md", "SPEC.md"} {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		names := cited.FindAllStringSubmatch(string(b), -1)
+		require.NotEmpty(t, names, file)
+		for _, m := range names {
+			found := false
+			for _, name := range tests {
+				found = found || name == m[1] || m[2] != "" && strings.HasPrefix(name, m[1])
+			}
+			require.True(t, found, "%s cites %s", file, m[0])
+		}
+	}
+}
