@@ -151,12 +151,15 @@ func (w *work) keepCommit(h heldCommit) {
 // lost reports whether a commit of the own index that this member does not know of was made with its share: then its state
 // is not its newest. It can never follow the commit, and needs a ticket (§4).
 func (w *work) lost(h heldCommit) bool {
-	parent, _ := w.st.epoch(h.parent)
-	_, t, err := w.rootOf(parent)
-	if err != nil {
+	parent, ok := w.st.epoch(h.parent)
+	if !ok {
 		return false
 	}
-	if _, _, err := h.commit.verify(w.st.space, h.parent, t.template.depth, t.template.public); err != nil {
+	_, t, err := w.rootOf(parent)
+	if err == nil {
+		_, _, err = h.commit.verify(w.st.space, parent.id, t.template.depth, t.template.public)
+	}
+	if err != nil {
 		return false
 	}
 	w.st.ask = true
