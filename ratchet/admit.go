@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -8,13 +9,20 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// maxTicketTrees is the size of the commit trees in a ticket over which used subtrees are left out.
-const maxTicketTrees = 256 << 10
+const (
+	// maxTicketTrees is the size of the commit trees in a ticket over which used subtrees are left out.
+	maxTicketTrees = 256 << 10
+	// maxTicketIntroductions is the size of the introductions in a ticket over which some are left out: 150 of the default
+	// policy, where a dealer signs the roster after 64.
+	maxTicketIntroductions = 256 << 10
+)
 
 // Admit answers a request with a ticket (§9): it lets a joiner in, or gets a member back into step. Any member can. The
-// space that comes back must be durable before the ticket leaves. Each request is answered once, and not at all if two
-// tickets of others were seen (Witness): then the error is ErrStale. ErrOwn is for one's own request, ErrForged for one
-// that does not verify, ErrUnknownEpoch for one that may belong to a rekey not seen yet.
+// space that comes back must be durable before the ticket leaves. Each request is answered once, and none of a member that
+// was heard since: then the error is ErrStale. ErrOwn is for one's own request, ErrForged for one that does not verify,
+// ErrUnknownEpoch for one that may belong to a rekey not seen yet, ErrTooLong if there is too much to say for a ticket.
+//
+// Admit answers at once. Which of many members should, Open knows.
 //
 // Events beside (Introduced, Conflict, and PendingIntroduction for owners if the invite is of an older root) reach the
 // caller through Open.
@@ -36,46 +44,77 @@ func admit(s Space, now time.Time, q Request) (Space, Ticket, []state.Event, err
 }
 
 func (w *work) admit(q Request) (Ticket, error) {
+	a, err := w.examine(q)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return w.answer(a)
+}
+
+// asker is who made a request that was verified and is still to be answered.
+type asker struct {
+	request digest
+	ticket  boxKey // to which the ticket is boxed
+	index   dkg.Index
+	joins   bool   // it asks to be let in
+	unknown member // whom to let in with the ticket, zero if that is done
+}
+
+// examine verifies a request.
+func (w *work) examine(q Request) (asker, error) {
+	_, r, t, err := w.sending()
+	if err != nil {
+		return asker{}, err
+	}
+	if q.IsZero() {
+		return asker{}, ErrMalformed
+	}
+	id := q.hash()
+	if w.self().request.is(id) {
+		return asker{}, ErrOwn
+	}
+	if w.heldRequest(id).turn == turnOver {
+		return asker{}, ErrStale
+	}
+	b, err := q.open(w.st.space, t.template.config)
+	if errors.Is(err, errNotOpened) {
+		return asker{}, w.otherRoot(q)
+	}
+	if err != nil {
+		return asker{}, ErrForged
+	}
+	a := asker{request: id, ticket: b.ticket, joins: q.kind == requestIntroduction}
+	if a.joins {
+		a.index, a.unknown, err = w.admitJoiner(r, t, b)
+	} else {
+		a.index, err = w.admitMember(r, b)
+	}
+	return a, err
+}
+
+// answer makes the ticket for a request.
+func (w *work) answer(a asker) (Ticket, error) {
 	p, r, t, err := w.sending()
 	if err != nil {
 		return Ticket{}, err
 	}
-	if q.IsZero() {
-		return Ticket{}, ErrMalformed
+	if a.unknown.index != 0 {
+		w.introduce(r, a.unknown)
 	}
-	id := q.hash()
-	if d := w.self(); d.request.isOpen() && d.request.hash == id {
-		return Ticket{}, ErrOwn
-	}
-	known, seen := w.st.requests.get(heldRequest{id: [16]byte(id[:16])}.key())
-	if seen && (known.answered || known.tickets >= enoughTickets) {
-		return Ticket{}, ErrStale
-	}
-	b, err := q.open(w.st.space, t.template.config)
-	if errors.Is(err, errNotOpened) {
-		return Ticket{}, w.otherRoot(q)
-	}
-	if err != nil {
-		return Ticket{}, ErrForged
-	}
-	var j dkg.Index
-	if q.kind == requestIntroduction {
-		j, err = w.admitJoiner(r, t, b)
-	} else {
-		j, err = w.admitMember(r, b)
-	}
+	body, err := w.ticketBody(a.request, p, r.id, t)
 	if err != nil {
 		return Ticket{}, err
 	}
-	body, err := w.ticketBody(p, r.id, t)
+	ticket, err := newTicket(w.st.space, a.request, a.ticket, a.index, body, w.self().signing)
 	if err != nil {
 		return Ticket{}, err
 	}
-	ticket, err := newTicket(w.st.space, id, b.ticket, j, body, w.self().signing)
-	if err != nil {
-		return Ticket{}, err
+	h := w.heldRequest(a.request)
+	h.turn, h.arrived = turnOver, w.now
+	if a.joins {
+		h.joiner = a.index
 	}
-	w.noteRequest(id, func(h heldRequest) heldRequest { h.answered = true; return h })
+	w.holdRequest(h)
 	return ticket, nil
 }
 
@@ -98,17 +137,17 @@ func (w *work) otherRoot(q Request) error {
 	return ErrUnknownEpoch
 }
 
-// admitJoiner verifies the introduction in a request and accepts it.
-func (w *work) admitJoiner(r root, t terms, b requestBody) (dkg.Index, error) {
+// admitJoiner verifies the introduction in a request, and returns the member that it makes unless that is known.
+func (w *work) admitJoiner(r root, t terms, b requestBody) (dkg.Index, member, error) {
 	in, err := parseIntroduction(b.introduction)
 	if err != nil {
-		return 0, ErrMalformed
+		return 0, member{}, ErrMalformed
 	}
 	if in.ticket != b.ticket.digest() {
-		return 0, ErrForged
+		return 0, member{}, ErrForged
 	}
 	if in.root != r.id {
-		return 0, ErrStale
+		return 0, member{}, ErrStale
 	}
 	if m, ok := r.members.get(byIndex(uint32(in.index))); ok {
 		switch {
@@ -116,22 +155,17 @@ func (w *work) admitJoiner(r root, t terms, b requestBody) (dkg.Index, error) {
 			if _, err := w.admissible(r, t, in); err == nil {
 				w.emit(Conflict{in.index, in.index == w.self().index})
 			}
-			return 0, ErrInviteTaken
-		case m.answered > b.counter:
-			return 0, ErrStale
+			return 0, member{}, ErrInviteTaken
+		case m.left, m.answered > 0:
+			return 0, member{}, ErrStale // whoever was heard asks as a member
 		}
-		_, _, err := b.verifyIntroduction(w.st.space, w.self().owners, t.template.policy)
-		if err != nil {
-			return 0, ErrForged
+		if _, _, err := b.verifyIntroduction(w.st.space, w.self().owners, t.template.policy); err != nil {
+			return 0, member{}, ErrForged
 		}
-		return in.index, nil
+		return in.index, member{}, nil
 	}
 	m, err := w.admissible(r, t, in)
-	if err != nil {
-		return 0, err
-	}
-	w.introduce(r, m)
-	return m.index, nil
+	return in.index, m, err
 }
 
 // admitMember verifies the resync request of a member.
@@ -144,7 +178,7 @@ func (w *work) admitMember(r root, b requestBody) (dkg.Index, error) {
 		return 0, ErrForged
 	case m.index == w.self().index:
 		return 0, ErrOwn // of a state of this member that was lost
-	case m.left, b.counter < m.answered:
+	case m.left, b.resync.counter < m.answered:
 		return 0, ErrStale
 	case b.resync.rekey > r.rekey:
 		return 0, ErrUnknownEpoch
@@ -152,13 +186,13 @@ func (w *work) admitMember(r root, b requestBody) (dkg.Index, error) {
 	return m.index, nil
 }
 
-// ticketBody returns what this member has to say in a ticket.
-func (w *work) ticketBody(p epoch, in epochID, t terms) (ticketBody, error) {
+// ticketBody returns what this member has to say in a ticket for a request.
+func (w *work) ticketBody(request digest, p epoch, in epochID, t terms) (ticketBody, error) {
 	r, _ := w.st.root(in)
 	signed, since := r.roster(r.named(t.notice))
 	b := ticketBody{
 		issuer: w.self().index, notice: t.notice, common: t.common, template: t.template,
-		roster: signed, revokes: r.revokes, rosterSigned: r.signed, introductions: since,
+		roster: signed, revokes: r.revokes, rosterSigned: r.signed, introductions: introductions(request, w.self().index, since),
 	}
 	for m := range r.members.all() {
 		if m.answered > 0 {
@@ -187,6 +221,29 @@ func (w *work) ticketBody(p epoch, in epochID, t terms) (ticketBody, error) {
 	return b, nil
 }
 
+// introductions returns those that go into a ticket: the issuer's own, without which nobody would believe it, and as many
+// others as there is room for. Should a dealer be gone for hundreds of them, different tickets bring different ones.
+func introductions(request digest, issuer dkg.Index, since []member) (out [][]byte) {
+	size := 0
+	add := func(m member) {
+		if size += len(m.introduction); size <= maxTicketIntroductions {
+			out = append(out, m.introduction)
+		}
+	}
+	for _, m := range since {
+		if m.index == issuer {
+			add(m)
+		}
+	}
+	for k := range since {
+		at := (uint64(binary.BigEndian.Uint32(request[:])) + uint64(k)) % uint64(len(since))
+		if m := since[at]; m.index != issuer {
+			add(m)
+		}
+	}
+	return out
+}
+
 // handedOn returns the epochs that go into a ticket: the preferred one, its ancestors up to 4, then others of its root
 // within 4 generations in their order, 16 in all.
 func (w *work) handedOn(p epoch) []epoch {
@@ -209,49 +266,13 @@ func (w *work) handedOn(p epoch) []epoch {
 	return out
 }
 
-// noteRequest changes what is remembered of a request; over the limit the oldest is forgotten.
-func (w *work) noteRequest(id digest, change func(heldRequest) heldRequest) {
-	h := heldRequest{id: [16]byte(id[:16]), arrived: w.now}
-	if held, ok := w.st.requests.get(h.key()); ok {
-		h = held
-	} else if w.st.requests.size() >= maxHeldRequests {
-		var oldest heldRequest
-		for r := range w.st.requests.all() {
-			if oldest.arrived == 0 || r.arrived < oldest.arrived {
-				oldest = r
-			}
-		}
-		w.st.requests = w.st.requests.drop(oldest.key())
-	}
-	w.st.requests = w.st.requests.put(change(h))
-}
-
-// Witness notes a ticket that answers somebody else's request, so that no more answer it than need be. A ticket that
-// answers one's own is for Enter; Answers tells.
-func Witness(s Space, now time.Time, t Ticket) (Space, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, err
-	}
-	if t.IsZero() {
-		return s, ErrMalformed
-	}
-	if Answers(s, t) {
-		return s, ErrOwn
-	}
-	var id digest
-	copy(id[:], t.answers[:])
-	w.noteRequest(id, func(h heldRequest) heldRequest { h.tickets = min(h.tickets+1, enoughTickets); return h })
-	return w.space(), nil
-}
-
 // Answers reports whether a ticket says that it answers the request of this space.
 func Answers(s Space, t Ticket) bool {
 	if s.State().self.IsZero() || t.IsZero() {
 		return false
 	}
-	q := s.State().self.Value().request
-	return q.isOpen() && t.answersTo(q.hash)
+	_, ok := s.State().self.Value().request.answeredBy(t)
+	return ok
 }
 
 // Refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
@@ -268,7 +289,8 @@ func Refuse(s Space, now time.Time, q Request) (Space, Ticket, error) {
 		return s, Ticket{}, ErrMalformed
 	}
 	id := q.hash()
-	if h, ok := w.st.requests.get(heldRequest{id: [16]byte(id[:16])}.key()); ok && h.answered {
+	h := w.heldRequest(id)
+	if h.turn == turnOver {
 		return s, Ticket{}, ErrStale
 	}
 	for row := range w.tp.roots.all() {
@@ -284,7 +306,8 @@ func Refuse(s Space, now time.Time, q Request) (Space, Ticket, error) {
 		if err != nil {
 			return s, Ticket{}, err
 		}
-		w.noteRequest(id, func(h heldRequest) heldRequest { h.answered = true; return h })
+		h.turn, h.arrived = turnOver, w.now
+		w.holdRequest(h)
 		return w.space(), ticket, nil
 	}
 	return s, Ticket{}, ErrUnknownEpoch

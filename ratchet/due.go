@@ -15,6 +15,7 @@ const (
 	maxWaitSends = 3         // without effect, before a ticket is asked for
 	waitEntered  = time.Hour // what arrives so soon after a ticket needs no new one
 	askEvery     = time.Hour // at most one request
+	askLongest   = 24 * time.Hour
 	pruneEvery   = 24 * time.Hour
 	rosterAfter  = 64             // introductions that no signed roster names
 	fetchAfter   = 24 * time.Hour // without anything read
@@ -27,6 +28,9 @@ type Due struct {
 	Send bool
 	// Ask: a ticket is needed (AskResync).
 	Ask bool
+	// Answer: others have let requests wait that were retained (ErrOthersFirst), so this member is to answer them. Tend
+	// notes that, and Retry of the vault answers.
+	Answer bool
 	// Prune: the daily pruning is due, after a fetch that left nothing unread (Prune).
 	Prune bool
 	// Roster: the dealer should sign the roster (SignRoster).
@@ -43,13 +47,18 @@ func Duties(s Space, now time.Time) Due {
 		return Due{}
 	}
 	due := Due{Prune: w.elapsed(w.st.pruned, pruneEvery)}
+	if w.st.phase == Joining {
+		due.Ask = w.self().request.isOpen() && w.mayAsk()
+	}
 	if w.st.phase != Member {
 		return due
 	}
-	d := w.self()
 	_, r, t, ok := w.preferred()
 	due.Send = ok && (w.st.commit || w.waitOver())
-	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.elapsed(d.askedAt, askEvery)
+	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.mayAsk()
+	for h := range w.st.requests.all() {
+		due.Answer = due.Answer || h.due(w.now)
+	}
 	due.Stored = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
 	if ok && w.isDealer() {
 		_, since := r.roster(r.named(t.notice))

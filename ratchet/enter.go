@@ -48,7 +48,8 @@ func (w *work) enter(t Ticket, roster []byte) error {
 	if t.IsZero() {
 		return ErrMalformed
 	}
-	if !d.request.isOpen() || !t.answersTo(d.request.hash) {
+	asked, ok := d.request.answeredBy(t)
+	if !ok {
 		return ErrStale
 	}
 	answer, err := t.open(w.st.space, d.request.key, d.index)
@@ -58,7 +59,7 @@ func (w *work) enter(t Ticket, roster []byte) error {
 	case err != nil:
 		return ErrMalformed
 	case answer.refused:
-		if verifyRefusal(d.owners, w.st.space, d.request.hash, answer.refusal) != nil {
+		if verifyRefusal(d.owners, w.st.space, asked, answer.refusal) != nil {
 			return ErrForged
 		}
 		return ErrInviteDead
@@ -72,7 +73,7 @@ func (w *work) enter(t Ticket, roster []byte) error {
 			return ErrForged
 		}
 	}
-	v, err := b.verify(d.origin, d.request.hash, d.index)
+	v, err := b.verify(d.origin, asked, d.index)
 	if err != nil {
 		return ErrForged
 	}
@@ -84,6 +85,7 @@ func (w *work) enter(t Ticket, roster []byte) error {
 		return ErrForged
 	}
 	if w.tellsNothing(b) {
+		w.st.ask = false
 		return nil
 	}
 	if b.notice.owners.counter > d.owners.counter {

@@ -196,3 +196,89 @@ func WithAnswered(s Space, i dkg.Index, below uint64) Space {
 	w.setRoot(r)
 	return w.space()
 }
+
+// FakeTicket returns what anybody who saw a request can post.
+func FakeTicket(q Request, salt byte) Ticket {
+	h := q.hash()
+	return Ticket{answers: [16]byte(h[:16]), box: []byte{salt}}
+}
+
+// Rebox returns the request of a joiner as any member can box it anew.
+func Rebox(joiner, member Space) Request {
+	d := joiner.State().self.Value()
+	w := &work{st: member.State(), tp: member.Template()}
+	_, _, t, _ := w.preferred()
+	in, err := parseIntroduction(d.introduction)
+	if err != nil {
+		panic(err)
+	}
+	q, err := newIntroductionRequest(w.st.space, t.template.config.public, d.request.key.public, in)
+	if err != nil {
+		panic(err)
+	}
+	return q
+}
+
+// Leaving returns a member's space in which a joiner was let in, and left.
+func Leaving(member, joiner Space) Space {
+	w := &work{base: member, st: member.State(), tp: member.Template(), ev: member.Evals()}
+	_, r, _, _ := w.preferred()
+	in, err := parseIntroduction(joiner.State().self.Value().introduction)
+	if err != nil {
+		panic(err)
+	}
+	r.members = r.members.put(strange(in.entry(), true))
+	w.setRoot(r)
+	return w.space()
+}
+
+func strange(e rosterEntry, left bool) member { return member{rosterEntry: e, left: left} }
+
+// WithStrangers returns a space with so many more members, each with an introduction of so many bytes.
+func WithStrangers(s Space, n, size int) Space {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := w.preferred()
+	for i := range n {
+		m := strange(rosterEntry{index: dkg.Index(1000 + i), key: w.self().signing.public}, false)
+		m.introduction = append(u32(uint32(m.index)), make([]byte, size-4)...)
+		r.members = r.members.put(m)
+	}
+	w.setRoot(r)
+	return w.space()
+}
+
+// Handed returns whose introductions a ticket for a request holds, made by WithStrangers or not.
+func Handed(s Space, q Request) (out []dkg.Index) {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	p, r, t, _ := w.preferred()
+	b, err := w.ticketBody(q.hash(), p, r.id, t)
+	if err != nil {
+		panic(err)
+	}
+	for _, raw := range b.introductions {
+		if in, err := parseIntroduction(raw); err == nil {
+			out = append(out, in.index)
+		} else {
+			out = append(out, dkg.Index(uint32(raw[2])<<8|uint32(raw[3])))
+		}
+	}
+	return out
+}
+
+// Swollen returns a space with more to say in a ticket than fits into one.
+func Swollen(s Space) Space {
+	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := w.preferred()
+	for i := range 40_000 {
+		m := strange(rosterEntry{index: dkg.Index(8000 + i), key: w.self().signing.public}, false)
+		m.app, m.answered = make([]byte, 1), 1
+		r.members = r.members.put(m)
+	}
+	r.revokes = nil
+	for range maxRevokes {
+		r.revokes = append(r.revokes, make([]byte, maxControl))
+	}
+	r.signed = make([]byte, maxControl)
+	w.setRoot(r)
+	return WithStrangers(w.space(), 600, 1_700)
+}

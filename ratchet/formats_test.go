@@ -88,7 +88,7 @@ func (w pieces) member(t testing.TB, i dkg.Index) (m piecesMember) {
 func (w pieces) request(t testing.TB, k int) (Request, digest) {
 	t.Helper()
 	m := w.members[k]
-	q, err := newIntroductionRequest(w.space, w.template.config.public, m.ticket.public, 0, m.in)
+	q, err := newIntroductionRequest(w.space, w.template.config.public, m.ticket.public, m.in)
 	require.NoError(t, err)
 	return q, q.hash()
 }

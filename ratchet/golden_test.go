@@ -186,8 +186,8 @@ var codecs = []codec{
 func (w pieces) resync(t testing.TB) requestBody {
 	t.Helper()
 	m := w.members[1]
-	q, err := newResyncRequest(w.space, w.template.config.public, m.ticket.public, 1,
-		resync{index: 2, root: w.id, preferred: w.id, time: 1_700_000_000_000}, nil, m.signing)
+	q, err := newResyncRequest(w.space, w.template.config.public, m.ticket.public,
+		resync{index: 2, root: w.id, preferred: w.id, counter: 1, time: 1_700_000_000_000}, nil, m.signing)
 	require.NoError(t, err)
 	b, err := q.open(w.space, w.template.config)
 	require.NoError(t, err)

@@ -156,44 +156,6 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 	return h, d.Err()
 }
 
-// heldRequest is what a state remembers of a request for a ticket, to answer each once, and none that others answered.
-type heldRequest struct {
-	id       [16]byte // H(request)[:16]
-	answered bool     // by this member
-	tickets  uint8    // seen of others
-	arrived  int64    // ms
-}
-
-// Limits of requests.
-const (
-	maxHeldRequests = 20_000
-	// enoughTickets is the number of tickets of others after which a member leaves a request alone.
-	enoughTickets = 2
-)
-
-func (h heldRequest) key() rowKey {
-	var id [32]byte
-	copy(id[:], h.id[:])
-	return byID(id)
-}
-
-// Encode implements state.Piece.
-func (h heldRequest) Encode(e *state.Encoder) {
-	e.Fixed(h.id[:])
-	e.Bool(h.answered)
-	e.Uint8(h.tickets)
-	e.Int64(h.arrived)
-}
-
-// Decode implements state.Piece.
-func (heldRequest) Decode(d *state.Decoder) (h heldRequest, err error) {
-	d.Into(h.id[:])
-	h.answered = d.Bool()
-	h.tickets = d.Uint8()
-	h.arrived = d.Int64()
-	return h, d.Err()
-}
-
 // catchUp is a path of commits that others lack (§7).
 type catchUp struct {
 	from epochID // who reads here lacks what follows

@@ -17,6 +17,7 @@ type identity struct {
 	index   dkg.Index
 	signing signingKey
 	inboxes []inboxKey // in the order in which they were drawn; the last is the newest
+	drawn   uint32     // counter of the inbox key drawn last, if need be in a state that was lost
 
 	introduction []byte  // one's own; empty for the founder
 	introduceIn  epochID // carried by every message in it
@@ -44,16 +45,45 @@ type inboxKey struct {
 
 // request is one's own request while a ticket may still come in.
 type request struct {
-	key    boxSecret // one-time ticket key; zero if there is no request
-	hash   digest
-	kind   requestKind
-	count  uint64    // its counter
-	serial uint64    // of the epoch entered last when it was made: what came later is newer than what it asks for
-	opened int64     // ms; when the first ticket was entered, 0 before
-	issuer dkg.Index // of that ticket
+	key     boxSecret // one-time ticket key; zero if there is no request
+	hash    digest
+	earlier []digest // of the same introduction, oldest first
+	kind    requestKind
+	count   uint64    // its counter
+	serial  uint64    // of the epoch entered last when it was made: what came later is newer than what it asks for
+	opened  int64     // ms; when the first ticket was entered, 0 before
+	issuer  dkg.Index // of that ticket
 }
 
 func (r request) isOpen() bool { return !r.key.isZero() }
+
+// is reports whether a request is this one, or one that it repeats.
+func (r request) is(h digest) bool {
+	return r.isOpen() && (r.hash == h || slices.Contains(r.earlier, h))
+}
+
+// answeredBy returns which of these requests a ticket says that it answers.
+func (r request) answeredBy(t Ticket) (digest, bool) {
+	for _, h := range append(r.earlier[:len(r.earlier):len(r.earlier)], r.hash) {
+		if r.isOpen() && t.answersTo(h) {
+			return h, true
+		}
+	}
+	return digest{}, false
+}
+
+// again returns the request as it is after it was repeated.
+func (r request) again(h digest) request {
+	if len(r.earlier) == maxEarlier {
+		r.earlier = r.earlier[1:]
+	}
+	r.earlier = append(slices.Clone(r.earlier), r.hash)
+	r.hash = h
+	return r
+}
+
+// maxEarlier bounds the requests of a joiner that tickets may answer: those of a month.
+const maxEarlier = 32
 
 // newest returns the inbox key drawn last.
 func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
@@ -61,11 +91,10 @@ func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
 // withInbox returns the identity with a fresh inbox key. Of the older ones the first stays, to which owners box who have
 // seen no update, and the newest.
 func (d identity) withInbox(k KEM) identity {
-	next := inboxKey{0, newBoxSecret(k)}
 	if len(d.inboxes) > 0 {
-		next.counter = d.newest().counter + 1
+		d.drawn++
 	}
-	d.inboxes = append(slices.Clip(d.inboxes), next)
+	d.inboxes = append(slices.Clip(d.inboxes), inboxKey{d.drawn, newBoxSecret(k)})
 	if len(d.inboxes) > maxInboxes {
 		d.inboxes = slices.Delete(d.inboxes, 1, 2)
 	}
@@ -92,6 +121,7 @@ func (d identity) Encode(e *state.Encoder) {
 		e.Uint32(k.counter)
 		encodeBoxSecret(e, k.secret)
 	}
+	e.Uint32(d.drawn)
 	e.Bytes(d.introduction)
 	e.Fixed(d.introduceIn[:])
 	e.Int64(d.introduce)
@@ -134,6 +164,7 @@ func (identity) Decode(dec *state.Decoder) (d identity, err error) {
 			return identity{}, err
 		}
 	}
+	d.drawn = dec.Uint32()
 	d.introduction = dec.Bytes(maxIntroduction)
 	dec.Into(d.introduceIn[:])
 	d.introduce = dec.Int64()
@@ -167,6 +198,10 @@ func (r request) encode(e *state.Encoder) {
 	}
 	encodeBoxSecret(e, r.key)
 	e.Fixed(r.hash[:])
+	e.Uint32(uint32(len(r.earlier)))
+	for _, h := range r.earlier {
+		e.Fixed(h[:])
+	}
 	e.Uint8(uint8(r.kind))
 	e.Uint64(r.count)
 	e.Uint64(r.serial)
@@ -182,6 +217,10 @@ func decodeOwnRequest(d *state.Decoder) (r request, err error) {
 		return request{}, err
 	}
 	d.Into(r.hash[:])
+	r.earlier = make([]digest, d.Count(maxEarlier, hashSize))
+	for i := range r.earlier {
+		d.Into(r.earlier[i][:])
+	}
 	r.kind = requestKind(d.Uint8())
 	r.count = d.Uint64()
 	r.serial = d.Uint64()

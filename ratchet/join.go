@@ -28,7 +28,7 @@ func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
 	if err != nil {
 		return Space{}, Request{}, err
 	}
-	q, err := newIntroductionRequest(space, g.config, ticket.public, 0, in)
+	q, err := newIntroductionRequest(space, g.config, ticket.public, in)
 	if err != nil {
 		return Space{}, Request{}, err
 	}
@@ -47,38 +47,76 @@ func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
 }
 
 // AskResync makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
-// An earlier request of this member counts no more.
+// An earlier request of this member counts no more, so what is stored should have been fetched and read before.
+//
+// A joiner that nobody let in yet asks again with it: after an hour, and then after twice as long each time, up to a day.
+// Tickets that answer its earlier requests go on counting.
 func AskResync(s Space, now time.Time) (Space, Request, error) {
 	w, err := begin(s, now)
 	if err != nil {
 		return s, Request{}, err
 	}
-	if w.st.phase != Member {
+	ask := w.askAgain
+	if w.st.phase == Member {
+		ask = w.askResync
+	}
+	if w.st.phase != Member && w.st.phase != Joining {
 		return s, Request{}, ErrPhase
 	}
-	d := w.self()
-	if !w.elapsed(d.askedAt, askEvery) {
+	if !w.mayAsk() {
 		return s, Request{}, ErrTooSoon
 	}
+	q, err := ask()
+	if err != nil {
+		return s, Request{}, err
+	}
+	return w.space(), q, nil
+}
+
+// mayAsk reports whether enough time has gone by since the last request.
+func (w *work) mayAsk() bool {
+	d := w.self()
+	return w.elapsed(d.askedAt, min(askEvery<<len(d.request.earlier), askLongest))
+}
+
+// askAgain boxes the introduction of a joiner anew. The ticket key stays the same, so that no ticket is lost.
+func (w *work) askAgain() (Request, error) {
+	d := w.self()
+	in, err := parseIntroduction(d.introduction)
+	if err != nil || !d.request.isOpen() {
+		return Request{}, ErrPhase
+	}
+	q, err := newIntroductionRequest(w.st.space, w.tp.grant.Value().config, d.request.key.public, in)
+	if err != nil {
+		return Request{}, err
+	}
+	d.request, d.askedAt = d.request.again(q.hash()), w.now
+	w.setSelf(d)
+	return q, nil
+}
+
+// askResync asks for a ticket as a member. It will ask again unless one answers.
+func (w *work) askResync() (Request, error) {
+	d := w.self()
 	r, t, ok := w.current()
 	if !ok {
-		return s, Request{}, ErrPhase
+		return Request{}, ErrPhase
 	}
 	ticket := newBoxSecret(t.template.policy.KEM)
 	// The counter begins at the time, so that it is above those of a state that was lost (§8).
 	d.asked = max(d.asked+1, uint64(max(w.now, 0)))
-	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, d.asked, resync{
-		index: d.index, rekey: r.rekey, root: r.id, preferred: w.st.preferred, time: w.now,
+	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, resync{
+		index: d.index, rekey: r.rekey, root: r.id, preferred: w.st.preferred, counter: d.asked, time: w.now,
 	}, nil, d.signing)
 	if err != nil {
-		return s, Request{}, err
+		return Request{}, err
 	}
 	d.askedAt = w.now
 	d.request = request{key: ticket, hash: q.hash(), kind: requestResync, count: d.asked, serial: w.st.serial}
 	w.setSelf(d)
-	w.st.ask = false
+	w.st.ask = true
 	w.st.wait.sends = 0
-	return w.space(), q, nil
+	return q, nil
 }
 
 // current returns the first root in the order of §5 of those held, with its terms.

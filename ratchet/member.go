@@ -139,12 +139,12 @@ func (r root) named(n notice) bitmap {
 
 // roster returns the roster of the members named, and the introductions since. Who is neither named nor came with an
 // introduction was named by a statement that does not count here, and there is nothing to show of him.
-func (r root) roster(named bitmap) (signed roster, since [][]byte) {
+func (r root) roster(named bitmap) (signed roster, since []member) {
 	for m := range r.members.all() {
 		if named.has(m.index) {
 			signed.entries = append(signed.entries, m.rosterEntry)
 		} else if len(m.introduction) > 0 {
-			since = append(since, m.introduction)
+			since = append(since, m)
 		}
 	}
 	return signed, since

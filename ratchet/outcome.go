@@ -19,6 +19,8 @@ var (
 	ErrUnknownSender = state.NewOutcome(state.Retain, "ratchet: message of an unknown sender")
 	// ErrRosterMissing: a ticket refers to a roster that lies elsewhere (RosterAddress).
 	ErrRosterMissing = state.NewOutcome(state.Retain, "ratchet: ticket without its roster")
+	// ErrOthersFirst: others are to answer this request first. If they do not, it is this member's turn (Due.Answer).
+	ErrOthersFirst = state.NewOutcome(state.Retain, "ratchet: request for others to answer first")
 	// ErrBeforeJoin: it was sent before this member joined.
 	ErrBeforeJoin = state.NewOutcome(state.Settle, "ratchet: message from before joining")
 	// ErrExpired: the key that would have read it was dropped.

@@ -57,7 +57,8 @@ func (w *work) expireRequest() {
 }
 
 // Restore takes in a state that does not come from the last durable write: a backup, a copy. Numbers in it may have been
-// used since. Its evals are read-only from then on, its next send commits, and Duties says to fetch and read what is stored
+// used since: its counters go on above them, and its next commit brings a fresh inbox key, since owners may box to one that
+// is lost. Its evals are read-only from then on, its next send commits, and Duties says to fetch and read what is stored
 // before it, and to ask for a ticket if what was read tells of more than the state can follow (§8).
 func Restore(s Space, now time.Time) (Space, error) {
 	w, err := begin(s, now)
@@ -65,6 +66,11 @@ func Restore(s Space, now time.Time) (Space, error) {
 		return s, err
 	}
 	w.ev = w.ev.ReadOnly()
+	// Nobody draws an inbox key a minute, so no state that was lost can have come to this one.
+	d := w.self()
+	d.drawn = max(d.drawn, uint32(max(w.now, 0)/milliseconds(time.Minute)))
+	d.updateDue = true
+	w.setSelf(d)
 	w.st.restored, w.st.commit = true, true
 	if e, ok := w.st.epoch(w.st.preferred); ok {
 		w.st.restoredAt = e.generation

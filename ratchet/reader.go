@@ -19,18 +19,23 @@ type Options struct {
 	Now func() time.Time
 }
 
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
+}
+
 // Open returns what a Vault's Receive calls for a frame of a space: the one place where frames of all types meet. A message
-// is delivered to the inbox, encoded by Message.MarshalBinary, unless it says nothing; a request is answered with a ticket;
-// a ticket is entered, and what follows from it sent. Whatever is refused or kept is an outcome, and events are emitted.
+// is delivered to the inbox, encoded by Message.MarshalBinary, unless it says nothing; a request is answered with a ticket,
+// at once or, if others are to answer first, once Tend finds that they did not; a ticket is entered, and what follows from
+// it sent. Whatever is refused or kept is an outcome, and events are emitted.
 //
 // A frame of an older version of the protocol is settled, one of a newer version retained; errors.Is tells them by
 // state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are settled unread as state.ErrTooNew: this release
 // does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (§10), so
 // nothing is lost that way, and nobody can fill a device with what only looks like one.
 func Open(o Options) state.Opener[Space] {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	return func(tx *state.Tx[Space], f state.Frame) error {
 		t, err := parseFrameType(f.Data)
 		if err != nil {
@@ -53,7 +58,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return err
 	}
-	now := o.Now()
+	now := o.now()
 	next, m, err := Decrypt(tx.Value(), now, e)
 	if state.VerdictOf(err) == state.Retain {
 		return o.retain(tx, now, f, e, m.Events, err)
@@ -114,15 +119,27 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return err
 	}
-	next, t, events, err := admit(tx.Value(), o.Now(), q)
-	emit(tx, events)
-	if errors.Is(err, ErrPhase) {
-		return ErrStale // nothing that this member could answer; others do
+	w, err := begin(tx.Value(), o.now())
+	if err != nil {
+		return err
+	}
+	a, err := w.examine(q)
+	if err == nil && !w.takeTurn(a) {
+		tx.Set(w.space())
+		return ErrOthersFirst
+	}
+	var t Ticket
+	if err == nil {
+		t, err = w.answer(a)
+	}
+	emit(tx, w.events)
+	if errors.Is(err, ErrPhase) || errors.Is(err, ErrTooLong) {
+		err = ErrStale // nothing that this member could answer; others do
 	}
 	if err != nil {
 		return err
 	}
-	tx.Set(next)
+	tx.Set(w.space())
 	tx.Send(o.To, t.Bytes())
 	tx.Learned()
 	return nil
@@ -133,13 +150,14 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return err
 	}
-	now := o.Now()
+	now := o.now()
 	if !Answers(tx.Value(), t) {
-		next, err := Witness(tx.Value(), now, t)
+		w, err := begin(tx.Value(), now)
 		if err != nil {
 			return err
 		}
-		tx.Set(next)
+		w.witness(f.Source, t)
+		tx.Set(w.space())
 		return ErrStale
 	}
 	var roster []byte

@@ -78,7 +78,6 @@ func (q Request) hash() digest { return hash(q.Bytes()) }
 type requestBody struct {
 	kind         requestKind
 	ticket       boxKey // one-time key to which the ticket is boxed
-	counter      uint64
 	introduction []byte // of a joiner; a removed member's resync may carry one, else empty
 	resync       resync // of requestResync
 }
@@ -89,20 +88,19 @@ type resync struct {
 	rekey     uint64
 	root      epochID
 	preferred epochID
-	time      int64 // milliseconds since 1970, for display only
+	counter   uint64 // grows with every request of the member
+	time      int64  // milliseconds since 1970, for display only
 	signature []byte
 }
 
-// newIntroductionRequest boxes a joiner's request. Its counter is 0 for the first one.
-func newIntroductionRequest(space state.ID, config, ticket boxKey, counter uint64, in introduction) (Request, error) {
-	return requestBody{
-		kind: requestIntroduction, ticket: ticket, counter: counter, introduction: in.encode(),
-	}.seal(space, config)
+// newIntroductionRequest boxes a joiner's request. It has no counter: it counts until the joiner was heard.
+func newIntroductionRequest(space state.ID, config, ticket boxKey, in introduction) (Request, error) {
+	return requestBody{kind: requestIntroduction, ticket: ticket, introduction: in.encode()}.seal(space, config)
 }
 
 // newResyncRequest signs and boxes a member's request. introduction is nil unless the member is removed.
-func newResyncRequest(space state.ID, config, ticket boxKey, counter uint64, rs resync, introduction []byte, member signingKey) (Request, error) {
-	b := requestBody{kind: requestResync, ticket: ticket, counter: counter, introduction: introduction, resync: rs}
+func newResyncRequest(space state.ID, config, ticket boxKey, rs resync, introduction []byte, member signingKey) (Request, error) {
+	b := requestBody{kind: requestResync, ticket: ticket, introduction: introduction, resync: rs}
 	b.resync.signature = member.sign(signResync, space[:], b.body())
 	return b.seal(space, config)
 }
@@ -153,8 +151,8 @@ func (b requestBody) verifyResync(space state.ID, member PublicKey) error {
 	return member.verify(b.resync.signature, signResync, space[:], b.body())
 }
 
-// body returns vec16 ticket key ‖ u64 counter ‖ vec16 introduction, and for a resync, which signs it all, before that
-// u32 index ‖ u64 rekey generation ‖ root id ‖ preferred id ‖ u64 time.
+// body returns vec16 ticket key ‖ vec16 introduction, and for a resync, which signs it all, before that u32 index ‖
+// u64 rekey generation ‖ root id ‖ preferred id ‖ u64 counter ‖ u64 time.
 func (b requestBody) body() []byte {
 	w := wire.NewWriter(maxRequest)
 	if b.kind == requestResync {
@@ -162,10 +160,10 @@ func (b requestBody) body() []byte {
 		w.U64(b.resync.rekey)
 		w.Fixed(b.resync.root[:])
 		w.Fixed(b.resync.preferred[:])
+		w.U64(b.resync.counter)
 		w.U64(uint64(b.resync.time))
 	}
 	w.Vec16(b.ticket.raw)
-	w.U64(b.counter)
 	w.Vec16(b.introduction)
 	return w.Bytes()
 }
@@ -190,10 +188,10 @@ func parseRequestBody(kind requestKind, plain []byte) (requestBody, error) {
 		b.resync.rekey = r.U64()
 		r.Into(b.resync.root[:])
 		r.Into(b.resync.preferred[:])
+		b.resync.counter = r.U64()
 		b.resync.time = int64(r.U64())
 	}
 	b.ticket = readNested(r, r.Vec16(maxBoxKey), parseBoxKey)
-	b.counter = r.U64()
 	b.introduction = r.Vec16(maxIntroduction)
 	if kind == requestResync {
 		b.resync.signature = r.Vec16(maxSignature)

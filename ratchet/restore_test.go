@@ -246,3 +246,33 @@ func TestCatchingUp(t *testing.T) {
 	g.rounds(2)
 	g.converged()
 }
+
+// Counters that others hold go on above those of the state that was lost: a restored member gets its ticket at the first
+// request, and owners box to its new inbox key (§8, §10).
+func TestRestoredCounters(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	v, helper := g.peers[2], g.peers[1]
+	backup := v.space
+	for range 4 {
+		g.now = g.now.Add(8 * 24 * time.Hour)
+		for _, p := range []*peer{g.peers[0], helper} {
+			p.space = ratchet.Committing(p.space)
+			g.deliver(g.send(p, ""), g.peers[0], helper)
+		}
+		g.resync(v, helper)
+		g.deliver(g.send(v, ""), g.others(v)...)
+	}
+	before := ratchet.InboxCounters(g.peers[0].space)[2]
+	g.now = g.now.Add(2 * time.Hour)
+	var err error
+	v.space, err = ratchet.Restore(backup, g.now)
+	require.NoError(t, err)
+	v.space = stored(t, v.space)
+	g.resync(v, helper)
+	g.deliver(g.send(v, ""), g.others(v)...)
+	for _, p := range g.others(v) {
+		got := ratchet.InboxCounters(p.space)[2]
+		require.Greater(t, got, before, "owners box to a key that is lost")
+		require.Equal(t, ratchet.InboxCounters(v.space)[2], got)
+	}
+}

@@ -214,7 +214,7 @@ func TestRequests(t *testing.T) {
 	require.True(t, inbox.equal(w.members[1].inbox.public))
 
 	// Whoever saw an introduction cannot have the ticket boxed to himself.
-	stolen, err := newIntroductionRequest(w.space, w.template.config.public, w.members[2].ticket.public, 0, w.members[1].in)
+	stolen, err := newIntroductionRequest(w.space, w.template.config.public, w.members[2].ticket.public, w.members[1].in)
 	require.NoError(t, err)
 	b, err = stolen.open(w.space, w.template.config)
 	require.NoError(t, err)
@@ -225,6 +225,6 @@ func TestRequests(t *testing.T) {
 	require.NoError(t, rs.verifyResync(w.space, w.members[1].signing.public))
 	require.ErrorIs(t, rs.verifyResync(w.space, w.members[2].signing.public), errInvalid)
 	require.ErrorIs(t, rs.verifyResync(state.ID{}, w.members[1].signing.public), errInvalid)
-	rs.counter++
+	rs.resync.counter++
 	require.ErrorIs(t, rs.verifyResync(w.space, w.members[1].signing.public), errInvalid)
 }

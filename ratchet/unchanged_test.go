@@ -85,10 +85,6 @@ func TestFailedCallChangesNothing(t *testing.T) {
 			}},
 			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Admit(s, g.now, q); return n, err }},
 		},
-		"Witness": {
-			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Witness(s, g.now, ratchet.Ticket{}) }},
-			{[]string{"joining"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Witness(s, g.now, ticket) }},
-		},
 		"Refuse": {
 			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Refuse(s, g.now, q); return n, err }},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {

@@ -29,10 +29,11 @@ type member struct {
 	space state.ID
 	world *world
 
-	db    *sql.DB
-	store *sqlstore.Store
-	vault *state.Vault[ratchet.Space]
-	open  state.Opener[ratchet.Space]
+	db      *sql.DB
+	store   *sqlstore.Store
+	vault   *state.Vault[ratchet.Space]
+	options ratchet.Options
+	open    state.Opener[ratchet.Space]
 
 	handled uint64           // the last item of the inbox that was handled
 	parts   map[int][]string // of lines that are not complete yet
@@ -71,7 +72,8 @@ func newMember(ctx context.Context, w *world, name string) (*member, error) {
 		return nil, err
 	}
 	m := &member{name: name, file: filepath.Join(w.dir, name+".db"), key: key, world: w, parts: make(map[int][]string)}
-	m.open = ratchet.Open(ratchet.Options{To: "space", Now: w.now})
+	m.options = ratchet.Options{To: "space", Now: w.now}
+	m.open = ratchet.Open(m.options)
 	w.relay.open(name)
 	return m, m.start(ctx)
 }
@@ -247,45 +249,17 @@ func (m *member) hear(t text) {
 
 // care does what the space needs its device to do beside sending and receiving.
 func (m *member) care(ctx context.Context) error {
-	space, err := m.load(ctx)
-	if err != nil {
+	if err := m.update(ctx, ratchet.Tend(m.options)); err != nil {
 		return err
 	}
-	now := m.world.now()
-	due := ratchet.Duties(space, now)
-	if due == (ratchet.Due{}) {
-		return nil
+	if err := persist(func() error {
+		settled, err := m.vault.Retry(ctx, m.space, m.open)
+		m.world.relay.acknowledge(m.name, settled...)
+		return err
+	}); err != nil {
+		return err
 	}
-	err = m.update(ctx, func(tx *state.Tx[ratchet.Space]) error {
-		if due.Prune {
-			next, err := ratchet.Prune(tx.Value(), now)
-			if err != nil {
-				return err
-			}
-			tx.Set(next)
-		}
-		if due.Roster {
-			next, envelope, err := ratchet.SignRoster(tx.Value(), now)
-			if err != nil {
-				return err
-			}
-			tx.Set(next)
-			tx.Send("space", envelope.Bytes())
-		}
-		if due.Ask {
-			next, request, err := ratchet.AskResync(tx.Value(), now)
-			if err != nil {
-				return err
-			}
-			tx.Set(next)
-			tx.Send("space", request.Bytes())
-		}
-		if due.Send {
-			return m.seal(tx, nil)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := m.drain(ctx); err != nil {
 		return err
 	}
 	return m.flush(ctx)

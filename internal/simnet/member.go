@@ -258,7 +258,13 @@ func (m *Member) receive(p parcel) {
 	case state.Settle:
 		delete(m.held, p.hash)
 	}
-	for _, h := range r.Settled {
+	m.settle(r.Settled)
+}
+
+// settle notes what became of frames that were retained, and sends what came of them.
+func (m *Member) settle(hashes [][32]byte) {
+	m.net.t.Helper()
+	for _, h := range hashes {
 		q := m.held[h]
 		delete(m.held, h)
 		if _, unread := m.unread[h]; q != nil && !unread {
@@ -343,7 +349,25 @@ func (m *Member) Attend() (did bool) {
 			return next, e.Bytes(), err
 		})
 	}
+	if due.Answer {
+		m.answer()
+		did = true
+	}
 	return did
+}
+
+// answer answers requests that others have let wait.
+func (m *Member) answer() {
+	m.net.t.Helper()
+	options := ratchet.Options{To: everybody, Now: m.net.Now}
+	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Tend(options)) })
+	var settled [][32]byte
+	m.must(func(ctx context.Context, v *vault) error {
+		more, err := v.Retry(ctx, m.id, ratchet.Open(options))
+		settled = append(settled, more...)
+		return err
+	})
+	m.settle(settled)
 }
 
 // Prune prunes the space.

@@ -1,0 +1,183 @@
+package ratchet
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Who answers a request (§9). A ticket is long, and two are enough: so for each request the members have an order of their
+// own, in which the first two answer at once, and the others one after the other only if the joiner is not heard meanwhile.
+// Every ticket that is seen doubles the time the others wait. Nobody can verify a ticket that is not his own, so what
+// looks like one only delays, and only once for each mailbox.
+const (
+	// firstAnswers is the number of members that answer at once.
+	firstAnswers = 2
+	// answerStep is how much longer each of the others waits than the one before it: long enough for a ticket to be seen.
+	answerStep = 5 * time.Second
+	// answerWithin is when the last one's turn has come if no ticket is seen: in large spaces steps are shorter.
+	answerWithin = 10 * time.Minute
+	// maxWitnesses bounds the tickets that are counted: after so many the time is 10,000 times longer.
+	maxWitnesses = 14
+	// maxHeldRequests bounds the requests that are remembered.
+	maxHeldRequests = 20_000
+)
+
+// turn is where this member stands with a request. The numbers are part of the stored format.
+type turn uint8
+
+const (
+	turnNone  turn = 0 // the request was not seen yet, only tickets
+	turnWaits turn = 1 // for others, first
+	turnDue   turn = 2 // the next time that the request is looked at
+	turnOver  turn = 3 // answered
+)
+
+// heldRequest is what a state remembers of a request for a ticket, to answer each once, and few that others answer.
+type heldRequest struct {
+	id        [16]byte // H(request)[:16]
+	turn      turn
+	arrived   int64      // ms; or when it was answered
+	wait      int64      // ms from then until its turn, if it waits and no ticket is seen
+	joiner    dkg.Index  // who was answered, if that was a joiner
+	witnesses [][16]byte // hashes of the mailboxes from which tickets came
+}
+
+func (h heldRequest) key() rowKey {
+	var id [32]byte
+	copy(id[:], h.id[:])
+	return byID(id)
+}
+
+// due reports whether others had their time.
+func (h heldRequest) due(now int64) bool {
+	return h.turn == turnWaits && now-h.arrived >= h.wait<<len(h.witnesses)
+}
+
+// Encode implements state.Piece.
+func (h heldRequest) Encode(e *state.Encoder) {
+	e.Fixed(h.id[:])
+	e.Uint8(uint8(h.turn))
+	e.Int64(h.arrived)
+	e.Int64(h.wait)
+	e.Uint32(uint32(h.joiner))
+	e.Uint32(uint32(len(h.witnesses)))
+	for _, by := range h.witnesses {
+		e.Fixed(by[:])
+	}
+}
+
+// Decode implements state.Piece.
+func (heldRequest) Decode(d *state.Decoder) (h heldRequest, err error) {
+	d.Into(h.id[:])
+	h.turn = turn(d.Uint8())
+	h.arrived = d.Int64()
+	h.wait = d.Int64()
+	h.joiner = dkg.Index(d.Uint32())
+	h.witnesses = make([][16]byte, d.Count(maxWitnesses, 16))
+	for i := range h.witnesses {
+		d.Into(h.witnesses[i][:])
+	}
+	if err := d.Err(); err != nil {
+		return heldRequest{}, err
+	}
+	if h.turn > turnOver {
+		return heldRequest{}, wire.ErrMalformed
+	}
+	return h, nil
+}
+
+// heldRequest returns what is remembered of a request: that it arrives now, if nothing is.
+func (w *work) heldRequest(id digest) heldRequest {
+	h := heldRequest{id: [16]byte(id[:16]), arrived: w.now}
+	if held, ok := w.st.requests.get(h.key()); ok {
+		return held
+	}
+	return h
+}
+
+// holdRequest remembers a request. Over the limit the oldest is forgotten, and first those of which only tickets were seen:
+// anybody can make those up.
+func (w *work) holdRequest(h heldRequest) {
+	if !w.st.requests.has(h.key()) && w.st.requests.size() >= maxHeldRequests {
+		var worst heldRequest
+		for r := range w.st.requests.all() {
+			made, worse := r.turn == turnNone, worst.turn == turnNone
+			if worst.arrived == 0 || made && !worse || made == worse && r.arrived < worst.arrived {
+				worst = r
+			}
+		}
+		w.st.requests = w.st.requests.drop(worst.key())
+	}
+	w.st.requests = w.st.requests.put(h)
+}
+
+// takeTurn reports whether it is this member's turn to answer a request, and remembers it if it is not.
+func (w *work) takeTurn(a asker) bool {
+	h := w.heldRequest(a.request)
+	if h.turn == turnNone {
+		h.turn, h.arrived, h.wait = turnWaits, w.now, milliseconds(w.patience(a))
+	}
+	if h.turn == turnDue || h.due(w.now) {
+		return true
+	}
+	w.holdRequest(h)
+	return false
+}
+
+// patience is how long this member leaves a request to others. A joiner may repeat its own, so it gets one ticket an hour.
+func (w *work) patience(a asker) time.Duration {
+	_, r, _, _ := w.preferred()
+	order := func(i dkg.Index) []byte {
+		h := hash(a.request[:], u32(uint32(i)))
+		return h[:]
+	}
+	own, rank, members := order(w.self().index), 0, 0
+	for m := range r.members.all() {
+		if m.index == a.index || m.left {
+			continue
+		}
+		members++
+		if bytes.Compare(order(m.index), own) < 0 {
+			rank++
+		}
+	}
+	wait := time.Duration(max(0, rank+1-firstAnswers)) * min(answerStep, answerWithin/time.Duration(max(1, members)))
+	for h := range w.st.requests.all() {
+		if a.joins && h.joiner == a.index {
+			wait = max(wait, askEvery-time.Duration(w.now-h.arrived)*time.Millisecond)
+		}
+	}
+	return wait
+}
+
+// witness notes a ticket that answers somebody else's request and came from a mailbox. One that is no known member's
+// counts for nothing.
+func (w *work) witness(source string, t Ticket) {
+	if source == "" {
+		return
+	}
+	var id digest
+	copy(id[:], t.answers[:])
+	by := hash([]byte(source))
+	h := w.heldRequest(id)
+	if len(h.witnesses) < maxWitnesses && !slices.Contains(h.witnesses, [16]byte(by[:16])) {
+		h.witnesses = append(slices.Clip(h.witnesses), [16]byte(by[:16]))
+		w.holdRequest(h)
+	}
+}
+
+// overdue lets the requests be answered whose turn has come, and reports whether there are any.
+func (w *work) overdue() (any bool) {
+	for h := range w.st.requests.all() {
+		if h.due(w.now) {
+			h.turn, any = turnDue, true
+			w.holdRequest(h)
+		}
+	}
+	return any
+}
