@@ -12,9 +12,20 @@ import (
 // Frame is what a relay delivers.
 type Frame struct {
 	// Source is the mailbox the frame came from, as the caller knows it, at most 1,024 bytes. Retained frames are bounded
-	// for each source, in number and in bytes.
+	// for each source, in number and in bytes; and a copy from another source is another frame, so that nobody can take
+	// one over by repeating it.
 	Source string
 	Data   []byte // at most 8 MiB
+}
+
+// Hash names the frame: SHA-256 over the length of its source in two bytes, the source, and its data.
+func (f Frame) Hash() (h [32]byte) {
+	w := wire.NewWriter(2 + len(f.Source))
+	w.Vec16([]byte(f.Source))
+	d := sha256.New()
+	d.Write(w.Bytes())
+	d.Write(f.Data)
+	return [32]byte(d.Sum(h[:0]))
 }
 
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
@@ -27,14 +38,14 @@ type Opener[V Value[V]] func(*Tx[V], Frame) error
 type Receipt struct {
 	Verdict Verdict
 	Reason  error      // why the frame was not read; nil if it was
-	Settled [][32]byte // SHA-256 of frames retained earlier that may be acknowledged now
+	Settled [][32]byte // hashes of frames retained earlier that may be acknowledged now
 }
 
 // Reasons that a vault itself has.
 var (
-	// ErrSeen: a frame of the same bytes was dealt with before.
+	// ErrSeen: the same frame was dealt with before.
 	ErrSeen = NewOutcome(Settle, "state: frame was dealt with before")
-	// ErrRetained: a frame of the same bytes is retained already.
+	// ErrRetained: the same frame is retained already.
 	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
 	// ErrTooLarge: the frame, or its source's name, is larger than any frame may be, or it cannot be read yet and is larger
 	// than what is retained (Options).
@@ -43,7 +54,7 @@ var (
 
 // FrameSettled is the event of a frame that will never be read.
 type FrameSettled struct {
-	Hash   [32]byte // SHA-256 of the frame
+	Hash   [32]byte // of the frame
 	Reason error
 }
 
@@ -54,7 +65,7 @@ func (e FrameSettled) Event() string {
 
 // FrameRetained is the event of a frame that is kept to be tried again.
 type FrameRetained struct {
-	Hash   [32]byte // SHA-256 of the frame
+	Hash   [32]byte // of the frame
 	Reason error
 }
 
@@ -66,7 +77,7 @@ func (e FrameRetained) Event() string {
 // FrameGivenUp is the event of a retained frame that was settled unread because it was too old, or the oldest when there
 // were too many.
 type FrameGivenUp struct {
-	Hash    [32]byte // SHA-256 of the frame
+	Hash    [32]byte // of the frame
 	Expired bool
 }
 
@@ -88,7 +99,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 	if len(f.Data) > MaxFrame || len(f.Source) > MaxAddress {
 		return Receipt{Verdict: Settle, Reason: ErrTooLarge}, nil
 	}
-	hash := sha256.Sum256(f.Data)
+	hash := f.Hash()
 	var r Receipt
 	s, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 		r = Receipt{}
@@ -274,7 +285,7 @@ func openRetained(s slot, rec FrameRecord) (*retained, error) {
 	if err := r.Done(); err != nil {
 		return nil, corrupt("frame", err)
 	}
-	if sha256.Sum256(f.data) != rec.Hash {
+	if (Frame{f.source, f.data}).Hash() != rec.Hash {
 		return nil, fmt.Errorf("%w: a retained frame is another one", ErrCorrupt)
 	}
 	return f, nil

@@ -3,7 +3,6 @@ package state_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,7 +45,7 @@ func inOrder(tx *state.Tx[toy], f state.Frame) error {
 
 func frame(n int) state.Frame { return state.Frame{Source: "peer", Data: []byte(fmt.Sprint(n))} }
 
-func hash(n int) [32]byte { return sha256.Sum256([]byte(fmt.Sprint(n))) }
+func hash(n int) [32]byte { return frame(n).Hash() }
 
 // drained empties an inbox.
 func drained(t *testing.T, v *state.Vault[toy], id state.ID) (got []string) {
@@ -223,6 +222,41 @@ func TestRetryThatStops(t *testing.T) {
 	require.Equal(t, [][32]byte{hash(1)}, r.Settled)
 }
 
+// texts returns what the frames of the sources a to c with these hashes hold.
+func texts(hashes [][32]byte) (out []string) {
+	for _, h := range hashes {
+		for n := range 100 {
+			for _, source := range []string{"a", "b", "c"} {
+				if (state.Frame{Source: source, Data: fmt.Append(nil, n)}).Hash() == h {
+					out = append(out, fmt.Sprint(n))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// G8: nobody gets hold of a frame by posting a copy: what becomes of the copy says nothing about the frame.
+func TestG8CopiedFrame(t *testing.T) {
+	ctx := t.Context()
+	v := openToys(t, state.NewMemory(), state.Options{RetainedSource: 2})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	receive := func(source string, n int) state.Receipt {
+		r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: fmt.Append(nil, n)}, inOrder)
+		require.NoError(t, err)
+		return r
+	}
+	for _, n := range []int{1, 50, 51} { // the thief's copy comes first and is given up for others of its own
+		require.Equal(t, state.Retain, receive("thief", n).Verdict)
+	}
+	require.Equal(t, state.Retain, receive("peer", 1).Verdict)
+	require.NotEqual(t, state.Frame{Source: "ab", Data: []byte("c")}.Hash(), state.Frame{Source: "a", Data: []byte("bc")}.Hash())
+	r := receive("peer", 0)
+	require.Equal(t, state.Read, r.Verdict)
+	require.Equal(t, [][32]byte{frame(1).Hash()}, r.Settled)
+	require.Equal(t, []string{"0", "1"}, drained(t, v, id(1)))
+}
+
 // G25: retained frames are bounded in number, for each source and in time; what is given up is reported and may be
 // acknowledged.
 func TestG25RetainedAreBounded(t *testing.T) {
@@ -246,14 +280,7 @@ func TestG25RetainedAreBounded(t *testing.T) {
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: []byte(data)}, inOrder)
 				require.NoError(t, err)
 				require.Equal(t, state.Retain, r.Verdict)
-				for _, h := range r.Settled {
-					for n := range 100 {
-						if hash(n) == h {
-							settled = append(settled, fmt.Sprint(n))
-						}
-					}
-				}
-				return settled
+				return texts(r.Settled)
 			}
 			require.Empty(t, receive("b", "20"))
 			require.Empty(t, receive("a", "10"))
@@ -271,7 +298,7 @@ func TestG25RetainedAreBounded(t *testing.T) {
 			now = now.Add(2 * time.Hour)
 			r, err := v.Receive(ctx, id(1), frame(0), inOrder)
 			require.NoError(t, err)
-			require.Equal(t, [][32]byte{hash(14)}, r.Settled)
+			require.Equal(t, []string{"14"}, texts(r.Settled))
 			require.Equal(t, []string{"0"}, drained(t, v, id(1)))
 			kept, err := store.Retained(ctx, state.Spaces, id(1), 0, 10)
 			require.NoError(t, err)

@@ -93,7 +93,7 @@ type Item struct {
 
 // FrameRecord is what is kept of a received frame.
 type FrameRecord struct {
-	Hash [32]byte // SHA-256 of the frame
+	Hash [32]byte // names the frame
 	Seq  uint64   // order in which records were written; unique in a row, greater than 0, less than 1<<63
 	Data []byte   // the sealed frame while it is retained, nil once it is settled
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"crypto/sha256"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // What the network does to frames under chaos.
@@ -62,7 +63,7 @@ func (r *relay) post(from string, data []byte) {
 		}
 		box := r.boxes[name]
 		for range 1 + r.happens(repeated) {
-			p := parcel{from: from, due: r.now, data: data, hash: sha256.Sum256(data)}
+			p := parcel{from: from, due: r.now, data: data, hash: state.Frame{Source: from, Data: data}.Hash()}
 			if r.happens(late) == 1 {
 				p.due += 1 + r.chance.IntN(lateness)
 			}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha512"
 	"slices"
 	"time"
+
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // everybody is where members send what is meant for the whole space.
@@ -55,7 +57,8 @@ func (n *Net) post(from *Member, data []byte) {
 	hash := sha256.Sum256(data)
 	p := n.posted[hash]
 	if p == nil {
-		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, hash: hash, text: from.sent[hash]}
+		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, text: from.sent[hash]}
+		p.hash = state.Frame{Source: from.Name, Data: data}.Hash()
 		if !from.mute {
 			p.voice = from.voice
 		}
