@@ -56,6 +56,7 @@ type asker struct {
 	request digest
 	ticket  boxKey // to which the ticket is boxed
 	index   dkg.Index
+	counter uint64 // of the request, 0 of a joiner
 	joins   bool   // it asks to be let in
 	unknown member // whom to let in with the ticket, zero if that is done
 }
@@ -83,7 +84,7 @@ func (w *work) examine(q Request) (asker, error) {
 	if err != nil {
 		return asker{}, ErrForged
 	}
-	a := asker{request: id, ticket: b.ticket, joins: q.kind == requestIntroduction}
+	a := asker{request: id, ticket: b.ticket, joins: q.kind == requestIntroduction, counter: b.resync.counter}
 	if a.joins {
 		a.index, a.unknown, err = w.admitJoiner(r, t, b)
 	} else {
@@ -111,9 +112,7 @@ func (w *work) answer(a asker) (Ticket, error) {
 	}
 	h := w.heldRequest(a.request)
 	h.turn, h.arrived = turnOver, w.now
-	if a.joins {
-		h.joiner = a.index
-	}
+	h.asker, h.joins, h.counter = a.index, a.joins, a.counter
 	w.holdRequest(h)
 	return ticket, nil
 }

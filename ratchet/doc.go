@@ -9,7 +9,8 @@
 //   - Duties says what a device should do next; AskResync, Prune, SignRoster and an empty Encrypt do it. Restore takes in a
 //     copy.
 //
-// Open is the glue to a vault's receive loop, in which all of this but sending is done already.
+// Open is the glue to a vault's receive loop, and Tend to its Update: between them all of this is done already but saying
+// something.
 //
 // Three ratchets turn. Each sender has a chain with one key per message. Any member, alone and offline, can commit: every
 // other one turns the commit into the same fresh secret with its own share of a polynomial, and a new epoch begins, with

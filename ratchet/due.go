@@ -56,9 +56,7 @@ func Duties(s Space, now time.Time) Due {
 	_, r, t, ok := w.preferred()
 	due.Send = ok && (w.st.commit || w.waitOver())
 	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.mayAsk()
-	for h := range w.st.requests.all() {
-		due.Answer = due.Answer || h.due(w.now)
-	}
+	due.Answer = len(w.overdue()) > 0
 	due.Stored = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
 	if ok && w.isDealer() {
 		_, since := r.roster(r.named(t.notice))

@@ -31,6 +31,9 @@ func (o Options) now() time.Time {
 // at once or, if others are to answer first, once Tend finds that they did not; a ticket is entered, and what follows from
 // it sent. Whatever is refused or kept is an outcome, and events are emitted.
 //
+// A frame's Source should be the mailbox of a known member, or empty: who has no mailbox here can neither make a device
+// send by messages nobody can read, nor keep it from answering by tickets nobody can enter.
+//
 // A frame of an older version of the protocol is settled, one of a newer version retained; errors.Is tells them by
 // state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are settled unread as state.ErrTooNew: this release
 // does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (§10), so
@@ -121,6 +124,9 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	}
 	w, err := begin(tx.Value(), o.now())
 	if err != nil {
+		return err
+	}
+	if err := w.retained(q.hash()); err != nil {
 		return err
 	}
 	a, err := w.examine(q)

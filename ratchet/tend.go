@@ -49,10 +49,12 @@ func Tend(o Options) func(*state.Tx[Space]) error {
 			if err != nil {
 				return err
 			}
-			if w.overdue() {
-				tx.Set(w.space())
-				tx.Learned()
+			for _, h := range w.overdue() {
+				h.turn = turnDue
+				w.holdRequest(h)
 			}
+			tx.Set(w.space())
+			tx.Learned()
 		}
 		return nil
 	}

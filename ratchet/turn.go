@@ -43,7 +43,9 @@ type heldRequest struct {
 	turn      turn
 	arrived   int64      // ms; or when it was answered
 	wait      int64      // ms from then until its turn, if it waits and no ticket is seen
-	joiner    dkg.Index  // who was answered, if that was a joiner
+	asker     dkg.Index  // 0 as long as the request was not seen
+	joins     bool       // it is a joiner
+	counter   uint64     // of the request
 	witnesses [][16]byte // hashes of the mailboxes from which tickets came
 }
 
@@ -64,7 +66,9 @@ func (h heldRequest) Encode(e *state.Encoder) {
 	e.Uint8(uint8(h.turn))
 	e.Int64(h.arrived)
 	e.Int64(h.wait)
-	e.Uint32(uint32(h.joiner))
+	e.Uint32(uint32(h.asker))
+	e.Bool(h.joins)
+	e.Uint64(h.counter)
 	e.Uint32(uint32(len(h.witnesses)))
 	for _, by := range h.witnesses {
 		e.Fixed(by[:])
@@ -77,7 +81,9 @@ func (heldRequest) Decode(d *state.Decoder) (h heldRequest, err error) {
 	h.turn = turn(d.Uint8())
 	h.arrived = d.Int64()
 	h.wait = d.Int64()
-	h.joiner = dkg.Index(d.Uint32())
+	h.asker = dkg.Index(d.Uint32())
+	h.joins = d.Bool()
+	h.counter = d.Uint64()
 	h.witnesses = make([][16]byte, d.Count(maxWitnesses, 16))
 	for i := range h.witnesses {
 		d.Into(h.witnesses[i][:])
@@ -116,11 +122,34 @@ func (w *work) holdRequest(h heldRequest) {
 	w.st.requests = w.st.requests.put(h)
 }
 
+// retained says what becomes of a request that was verified before and waits for others: nothing, without another look
+// into it, until it is this member's turn or the asker was heard.
+func (w *work) retained(id digest) error {
+	h := w.heldRequest(id)
+	switch {
+	case h.turn != turnWaits:
+		return nil
+	case w.heardSince(h):
+		return ErrStale
+	case h.due(w.now):
+		return nil
+	}
+	return ErrOthersFirst
+}
+
+// heardSince reports whether whoever made a request has its ticket.
+func (w *work) heardSince(h heldRequest) bool {
+	_, r, _, _ := w.preferred()
+	m, ok := r.members.get(byIndex(uint32(h.asker)))
+	return ok && m.answered > h.counter
+}
+
 // takeTurn reports whether it is this member's turn to answer a request, and remembers it if it is not.
 func (w *work) takeTurn(a asker) bool {
 	h := w.heldRequest(a.request)
 	if h.turn == turnNone {
 		h.turn, h.arrived, h.wait = turnWaits, w.now, milliseconds(w.patience(a))
+		h.asker, h.joins, h.counter = a.index, a.joins, a.counter
 	}
 	if h.turn == turnDue || h.due(w.now) {
 		return true
@@ -148,7 +177,7 @@ func (w *work) patience(a asker) time.Duration {
 	}
 	wait := time.Duration(max(0, rank+1-firstAnswers)) * min(answerStep, answerWithin/time.Duration(max(1, members)))
 	for h := range w.st.requests.all() {
-		if a.joins && h.joiner == a.index {
+		if a.joins && h.joins && h.asker == a.index && h.turn == turnOver {
 			wait = max(wait, askEvery-time.Duration(w.now-h.arrived)*time.Millisecond)
 		}
 	}
@@ -171,13 +200,12 @@ func (w *work) witness(source string, t Ticket) {
 	}
 }
 
-// overdue lets the requests be answered whose turn has come, and reports whether there are any.
-func (w *work) overdue() (any bool) {
+// overdue returns the requests that others have let wait too long.
+func (w *work) overdue() (out []heldRequest) {
 	for h := range w.st.requests.all() {
-		if h.due(w.now) {
-			h.turn, any = turnDue, true
-			w.holdRequest(h)
+		if h.due(w.now) && !w.heardSince(h) {
+			out = append(out, h)
 		}
 	}
-	return any
+	return out
 }
