@@ -194,7 +194,7 @@ func (m *Member) Send(words string) error {
 		return err
 	}
 	if words != "" {
-		m.net.say(m, words, sha256.Sum256(frame))
+		m.net.say(m, words, m.frame(frame).Hash())
 	}
 	m.flush()
 	m.look()
@@ -233,6 +233,9 @@ func (m *Member) Fetch(count int) (fetched int) {
 	return fetched
 }
 
+// frame is what others receive of a member.
+func (m *Member) frame(data []byte) state.Frame { return state.Frame{Source: m.Name, Data: data} }
+
 // receive is the receive loop for one parcel.
 func (m *Member) receive(p parcel) {
 	m.net.t.Helper()
@@ -241,7 +244,7 @@ func (m *Member) receive(p parcel) {
 	open := ratchet.Open(ratchet.Options{To: everybody, Now: m.net.Now})
 	var r state.Receipt
 	err, crashed, _ := m.run(func(ctx context.Context, v *vault) (err error) {
-		r, err = v.Receive(ctx, m.id, state.Frame{Source: p.from.Name, Data: p.data}, open)
+		r, err = v.Receive(ctx, m.id, p.from.frame(p.data), open)
 		return err
 	})
 	if crashed {

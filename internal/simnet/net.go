@@ -237,7 +237,7 @@ func (n *Net) Drop(f func(from, to *Member, post int) bool) { n.drop = f }
 func (n *Net) Inject(from *Member, words string, frame []byte) {
 	n.t.Helper()
 	if words != "" {
-		n.say(from, words, sha256.Sum256(frame))
+		n.say(from, words, from.frame(frame).Hash())
 		from.mute = true
 	}
 	n.post(from, frame)

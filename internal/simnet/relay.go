@@ -1,12 +1,9 @@
 package simnet
 
 import (
-	"crypto/sha256"
 	"crypto/sha512"
 	"slices"
 	"time"
-
-	"github.com/trefoil-im/trefoil/state"
 )
 
 // everybody is where members send what is meant for the whole space.
@@ -54,11 +51,10 @@ func (n *Net) post(from *Member, data []byte) {
 	n.stats.Posted++
 	n.stats.Bytes += len(data)
 	n.log.Write(data)
-	hash := sha256.Sum256(data)
+	hash := from.frame(data).Hash()
 	p := n.posted[hash]
 	if p == nil {
-		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, text: from.sent[hash]}
-		p.hash = state.Frame{Source: from.Name, Data: data}.Hash()
+		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, hash: hash, text: from.sent[hash]}
 		if !from.mute {
 			p.voice = from.voice
 		}
