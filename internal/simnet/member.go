@@ -113,23 +113,23 @@ func (m *Member) Boundaries() int { return m.boundary }
 
 // run makes a call of the vault. If the device died, it is started again; committed says whether what it wrote last before
 // it died was.
-func (m *Member) run(call func(context.Context, *vault) error) (err error, crashed, committed bool) {
+func (m *Member) run(call func(context.Context, *vault) error) (crashed, committed bool, err error) {
 	err = call(m.net.t.Context(), m.vault)
 	if m.dead == storetest.None {
-		return err, false, err == nil
+		return false, err == nil, err
 	}
 	committed = m.dead == storetest.After
 	m.net.stats.Crashes++
 	m.boot()
 	m.redeliver()
-	return nil, true, committed
+	return true, committed, nil
 }
 
 // must makes a call that has to succeed, again if the device died before.
 func (m *Member) must(call func(context.Context, *vault) error) {
 	m.net.t.Helper()
 	for {
-		err, crashed, committed := m.run(call)
+		crashed, committed, err := m.run(call)
 		if crashed && !committed {
 			continue
 		}
@@ -160,7 +160,7 @@ func (m *Member) Texts() (out []string) {
 func (m *Member) update(change func(ratchet.Space) (ratchet.Space, []byte, error)) ([]byte, error) {
 	var frame []byte
 	for {
-		err, crashed, committed := m.run(func(ctx context.Context, v *vault) error {
+		crashed, committed, err := m.run(func(ctx context.Context, v *vault) error {
 			return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) (err error) {
 				next, f, err := change(tx.Value())
 				if err != nil {
@@ -206,7 +206,7 @@ func (m *Member) flush() {
 	m.net.t.Helper()
 	for again := true; again; {
 		var err error
-		err, again, _ = m.run(func(ctx context.Context, v *vault) error {
+		again, _, err = m.run(func(ctx context.Context, v *vault) error {
 			_, err := v.Flush(ctx, m.id, func(_ context.Context, o state.Outgoing) state.Delivery {
 				m.net.post(m, o.Data)
 				return state.Delivered()
@@ -243,7 +243,7 @@ func (m *Member) receive(p parcel) {
 	m.net.stats.Delivered++
 	open := ratchet.Open(ratchet.Options{To: everybody, Now: m.net.Now})
 	var r state.Receipt
-	err, crashed, _ := m.run(func(ctx context.Context, v *vault) (err error) {
+	crashed, _, err := m.run(func(ctx context.Context, v *vault) (err error) {
 		r, err = v.Receive(ctx, m.id, p.from.frame(p.data), open)
 		return err
 	})
@@ -302,7 +302,7 @@ func (m *Member) drain() {
 	m.net.t.Helper()
 	for again := true; again; {
 		var err error
-		err, again, _ = m.run(func(ctx context.Context, v *vault) error {
+		again, _, err = m.run(func(ctx context.Context, v *vault) error {
 			return v.Drain(ctx, m.id, func(_ context.Context, in state.Incoming) error {
 				if in.Seq > m.seq {
 					m.seq = in.Seq
