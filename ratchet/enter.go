@@ -85,7 +85,7 @@ func (w *work) enter(t Ticket, roster []byte) error {
 		return ErrForged
 	}
 	if w.tellsNothing(b) {
-		w.st.ask = false
+		w.wasAnswered()
 		return nil
 	}
 	if b.notice.owners.counter > d.owners.counter {

@@ -119,6 +119,15 @@ func (w *work) askResync() (Request, error) {
 	return q, nil
 }
 
+// wasAnswered ends a request by a ticket that told nothing: the next own commit tells the others that it counts no more.
+func (w *work) wasAnswered() {
+	w.st.ask = false
+	if d := w.self(); d.answered < d.request.count {
+		d.answerDue, d.answered = true, d.request.count
+		w.setSelf(d)
+	}
+}
+
 // current returns the first root in the order of §5 of those held, with its terms.
 func (w *work) current() (r root, t terms, ok bool) {
 	for row := range w.st.roots.all() {

@@ -173,7 +173,7 @@ func (s State) Succeeds(prev State) error {
 		return fmt.Errorf("%w: joined already", state.ErrStale)
 	case b.owners.counter < a.owners.counter:
 		return fmt.Errorf("%w: an older owner list", state.ErrStale)
-	case s.serial < prev.serial, s.arrivals < prev.arrivals, s.clock < prev.clock, b.asked < a.asked:
+	case s.serial < prev.serial, s.arrivals < prev.arrivals, s.clock < prev.clock, b.asked < a.asked, b.drawn < a.drawn:
 		return fmt.Errorf("%w: a counter falls", state.ErrStale)
 	case prev.owner.Value().isNone() != s.owner.Value().isNone() && s.owner.Value().isNone():
 		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)

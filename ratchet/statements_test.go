@@ -183,6 +183,23 @@ func TestOldRequestIsOldForNewMembers(t *testing.T) {
 	g.resync(v, late)
 }
 
+// A request counts no more, either, once a ticket has answered it that told nothing.
+func TestNeedlessRequestIsOldToo(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	v := g.peers[2]
+	g.now = g.now.Add(2 * time.Hour)
+	next, q, err := ratchet.AskResync(v.space, g.now)
+	require.NoError(t, err)
+	v.space, err = ratchet.Enter(next, g.now, g.admit(g.peers[1], q))
+	require.NoError(t, err)
+	_, _, err = ratchet.Admit(g.peers[0].space, g.now, q)
+	require.NoError(t, err)
+	g.now = g.now.Add(10 * 24 * time.Hour)
+	g.deliver(g.send(v, "with a commit"), g.others(v)...)
+	_, _, err = ratchet.Admit(g.peers[0].space, g.now, q)
+	require.ErrorIs(t, err, ratchet.ErrStale)
+}
+
 // What a malicious issuer says of others' requests wears off: a counter begins at the time.
 func TestMadeUpCounterWearsOff(t *testing.T) {
 	g := newGroup(t, 3, fast)

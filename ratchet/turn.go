@@ -21,7 +21,7 @@ const (
 	answerStep = 5 * time.Second
 	// answerWithin is when the last one's turn has come if no ticket is seen: in large spaces steps are shorter.
 	answerWithin = 10 * time.Minute
-	// maxWitnesses bounds the tickets that are counted: after so many the time is 10,000 times longer.
+	// maxWitnesses bounds the tickets that are counted: after so many the time is 16,000 times longer.
 	maxWitnesses = 14
 	// maxHeldRequests bounds the requests that are remembered.
 	maxHeldRequests = 20_000
