@@ -27,30 +27,42 @@ func (w *work) read(e Envelope) (Message, error) {
 	if e.IsZero() {
 		return Message{}, ErrMalformed
 	}
-	held, retained := w.st.headers.get(byID(headerID(e.header)))
-	x, h, err := w.find(e, held, retained)
+	if held, retained := w.st.headers.get(byID(e.name())); retained {
+		return w.readHeld(held, e)
+	}
+	x, h, err := w.find(e)
 	if err != nil {
 		return Message{}, err
 	}
 	if x.birth != nil {
 		return w.readIn(x, h, e, nil)
 	}
-	if path, h, err := w.search(e, retained); err != nil {
+	path, h, err := w.search(e)
+	if err != nil {
 		return Message{}, err
-	} else if path != nil {
-		return w.readIn(path[len(path)-1], h, e, path)
 	}
-	return Message{}, w.unknown(held, retained)
+	if path == nil {
+		return Message{}, ErrUnknownEpoch
+	}
+	return w.readIn(path[len(path)-1], h, e, path)
 }
 
-// find returns the epoch held whose header key opens the envelope, none if that is none. Of a retained message that is
-// known.
-func (w *work) find(e Envelope, held heldHeader, retained bool) (epoch, header, error) {
-	likely := w.st.likely()
-	if retained {
-		likely = w.st.only(held.epoch)
+// readHeld reads a retained message, of which is known whether anything opens it: to try one in vain costs nothing.
+func (w *work) readHeld(held heldHeader, e Envelope) (Message, error) {
+	x, ok := w.st.knownEpoch(held.epoch)
+	if !ok || !x.readable() {
+		return Message{}, w.unknown(held)
 	}
-	for x := range likely {
+	h, err := openHeader(x.header, w.st.space, x.id, x.depth, e.header)
+	if err != nil {
+		return Message{}, w.unknown(held)
+	}
+	return w.readIn(x, h, e, w.st.wayTo(x.id))
+}
+
+// find returns the epoch held whose header key opens the envelope, none if that is none.
+func (w *work) find(e Envelope) (epoch, header, error) {
+	for x := range w.st.likely() {
 		if !x.readable() {
 			continue
 		}
@@ -65,17 +77,14 @@ func (w *work) find(e Envelope, held heldHeader, retained bool) (epoch, header, 
 	return epoch{}, header{}, nil
 }
 
-// unknown says what becomes of a message that nothing opens.
-func (w *work) unknown(held heldHeader, retained bool) error {
-	d := w.self()
-	if retained {
-		entered := w.st.wait.entered
-		if d.firstSent != 0 && held.arrived < d.firstSent && entered != 0 && w.now-entered > milliseconds(beforeJoin) {
-			return ErrBeforeJoin
-		}
-		if w.now-held.arrived > milliseconds(heldFor) {
-			return ErrExpired
-		}
+// unknown says what becomes of a retained message that nothing opens.
+func (w *work) unknown(held heldHeader) error {
+	entered := w.st.wait.entered
+	if d := w.self(); d.firstSent != 0 && held.arrived < d.firstSent && entered != 0 && w.now-entered > milliseconds(beforeJoin) {
+		return ErrBeforeJoin
+	}
+	if w.now-held.arrived > milliseconds(heldFor) {
+		return ErrExpired
 	}
 	return ErrUnknownEpoch
 }
@@ -215,7 +224,7 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c content) (member, bool, 
 
 // heard keeps the books after a message in x was read, which is charged to its sender or, if it was unsigned, to 0.
 func (w *work) heard(x epoch, e Envelope, m Message, charged dkg.Index) {
-	if id := headerID(e.header); w.st.headers.has(byID(id)) {
+	if id := e.name(); w.st.headers.has(byID(id)) {
 		w.st.headers = w.st.headers.drop(byID(id))
 		w.st.wait.stage, w.st.wait.sends = 0, 0
 	}

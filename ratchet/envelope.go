@@ -169,5 +169,11 @@ func (e Envelope) Bytes() []byte {
 	return w.Bytes()
 }
 
+// name names a message by all that is in it.
+func (e Envelope) name() [32]byte {
+	d := hash(e.bound[:], e.body)
+	return [32]byte(d[:32])
+}
+
 // IsZero reports whether there is no envelope.
 func (e Envelope) IsZero() bool { return e.body == nil }

@@ -1,17 +1,18 @@
 package ratchet
 
 import (
-	"sync"
-
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // Limits of what is kept of messages that cannot be read yet (§7).
 const (
-	// maxHeldHeaders is the number of retained messages a state knows of, which a vault bounds likewise.
-	maxHeldHeaders = 20_000
+	// maxHeldHeaders is the number of retained messages a state knows of, and maxHeadersBySource of one mailbox, which a
+	// vault bounds likewise.
+	maxHeldHeaders     = 20_000
+	maxHeadersBySource = 2_000
 	// maxHeldCommits is the number of their commits that are kept: a megabyte.
 	maxHeldCommits = 4_096
 	// maxHeldBySource is the number of commits kept of one mailbox, and of one sender, so that none pushes out what the
@@ -23,22 +24,16 @@ const (
 
 // heldHeader is what a state keeps of a retained message.
 //
-// A header is tried with the key of an epoch once: with the keys of all epochs held when the message is retained, and with
-// the key of each one that is entered afterwards. So epoch is zero if and only if no epoch held opens the header.
+// A header is tried with the key of an epoch once: with the keys of all epochs known when the message is retained, and with
+// the key of each one that comes to be known afterwards. So epoch is zero if and only if no epoch known opens the header,
+// and to try the message again is to look here.
 type heldHeader struct {
-	id      [32]byte // H(headerCT)
+	id      [32]byte // Envelope.name: another message with the same header is another one
 	sealed  sealedHeader
-	epoch   epochID
+	epoch   epochID   // held, or one that a held commit makes
 	sender  dkg.Index // as the header has it, 0 if it was not opened
 	source  string
 	arrived int64 // ms
-}
-
-// headerID names a header.
-func headerID(sealed sealedHeader) (id [32]byte) {
-	h := hash(sealed[:])
-	copy(id[:], h[:])
-	return id
 }
 
 func (h heldHeader) key() rowKey { return byID(h.id) }
@@ -56,7 +51,7 @@ func (h heldHeader) open(space state.ID, e epoch) (heldHeader, bool) {
 	return h, true
 }
 
-// shut returns the header as one that no epoch held opens.
+// shut returns the header as one that no epoch known opens.
 func (h heldHeader) shut() heldHeader {
 	h.epoch, h.sender = epochID{}, 0
 	return h
@@ -64,6 +59,7 @@ func (h heldHeader) shut() heldHeader {
 
 // Encode implements state.Piece.
 func (h heldHeader) Encode(e *state.Encoder) {
+	e.Fixed(h.id[:])
 	e.Fixed(h.sealed[:])
 	e.Fixed(h.epoch[:])
 	e.Uint32(uint32(h.sender))
@@ -73,50 +69,61 @@ func (h heldHeader) Encode(e *state.Encoder) {
 
 // Decode implements state.Piece.
 func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
+	d.Into(h.id[:])
 	d.Into(h.sealed[:])
 	d.Into(h.epoch[:])
 	h.sender = dkg.Index(d.Uint32())
 	h.source = string(d.Bytes(maxSource))
 	h.arrived = d.Int64()
-	h.id = headerID(h.sealed)
 	return h, d.Err()
 }
 
-// heldCommit is a commit out of a message: of a retained one, or of one that was read, of an epoch not held. Like headers, sealed commits are tried with the key of an epoch once:
-// opened is set if and only if an epoch held opens it. The child is not held: it is entered when a message in it, or in an
-// epoch below it, turns out to be true.
+// heldCommit is a commit out of a message: of a retained one, or of one that was read, of an epoch not held. Like headers,
+// sealed commits are tried with the key of an epoch once: opened is set if and only if an epoch known opens it. What is
+// known is the epochs held and those that held commits make of them, and of each other: a commit is followed when it is
+// opened, in about 2 ms, and never again. Its child is not held: it is entered when a message in it, or in an epoch below
+// it, turns out to be true.
 type heldCommit struct {
-	id      [32]byte     // the child's id if opened, else the beginning of H(sealed)
+	id      [32]byte     // the child's id if opened, else of the sealed commit and where it came from
 	sealed  sealedCommit // unless opened
 	opened  bool
-	parent  epochID   // if opened
-	commit  commit    // if opened
-	source  string    // mailbox of the message if that was retained,
-	sender  dkg.Index // or its sender if it was read and signed
-	arrived uint64    // order of arrival
-	since   int64     // ms
-	child   *followed // if opened
+	parent  epochID      // if opened
+	commit  commit       // if opened
+	from    secret.Bytes // what the child expands from; empty if there is none: the commit is false, or of the own index
+	child   epoch        // with from
+	source  string       // mailbox of the message if that was retained,
+	sender  dkg.Index    // or its sender if it was read and signed
+	arrived uint64       // order of arrival
+	since   int64        // ms
 }
 
-// followed is the epoch that an opened commit makes. It is made once, in about 2 ms, and lives in memory only: whatever
-// messages are retained, nobody can make a state follow one commit again and again.
-type followed struct {
-	once  sync.Once
-	epoch epoch
-	err   error
-}
-
+// newHeldCommit returns a commit that is not opened. Each source has its own copy of it, so that nobody can have a commit
+// given up by bringing it first.
 func newHeldCommit(s sealedCommit, source string, sender dkg.Index) heldCommit {
-	h := heldCommit{sealed: s, source: source, sender: sender}
-	d := hash(s[:])
-	copy(h.id[:], d[:])
-	return h
+	return heldCommit{id: sealedID(s, source, sender), sealed: s, source: source, sender: sender}
+}
+
+func sealedID(s sealedCommit, source string, sender dkg.Index) (id [32]byte) {
+	d := hash([]byte(source), u32(uint32(sender)), s[:])
+	copy(id[:], d[:])
+	return id
 }
 
 // open returns the commit as one that the parent opens.
 func (h heldCommit) open(space state.ID, parent epochID, c commit) heldCommit {
 	h.id, h.sealed, h.opened, h.parent, h.commit = c.child(space, parent), sealedCommit{}, true, parent, c
-	h.child = new(followed)
+	return h
+}
+
+// leads reports whether the epoch that the commit makes is known.
+func (h heldCommit) leads() bool { return !h.from.IsZero() }
+
+// follow returns the commit with its child, which expands from a secret.
+func (h heldCommit) follow(root epochID, generation uint64, depth int, from secret.Bytes) heldCommit {
+	h.from = from
+	h.child = newEpoch(birth{
+		id: h.id, parent: h.parent, root: root, generation: generation, commit: h.commit, depth: depth,
+	}, expandEpoch(from, h.id))
 	return h
 }
 
@@ -129,6 +136,13 @@ func (h heldCommit) Encode(e *state.Encoder) {
 		e.Fixed(h.id[:])
 		e.Fixed(h.parent[:])
 		e.Fixed(h.commit[:])
+		e.Bool(h.leads())
+		if h.leads() {
+			e.Fixed(h.child.root[:])
+			e.Uint64(h.child.generation)
+			e.Uint8(uint8(h.child.depth))
+			e.Fixed(h.from.Expose())
+		}
 	} else {
 		e.Fixed(h.sealed[:])
 	}
@@ -144,15 +158,25 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 		d.Into(h.id[:])
 		d.Into(h.parent[:])
 		d.Into(h.commit[:])
-		h.child = new(followed)
+		if d.Bool() {
+			var root epochID
+			d.Into(root[:])
+			generation, depth, from := d.Uint64(), treeDepth(d), secret.Own(d.Fixed(hashSize))
+			if err := d.Err(); err != nil {
+				return heldCommit{}, err
+			}
+			h = h.follow(root, generation, depth, from)
+		}
 	} else {
 		d.Into(h.sealed[:])
-		h.id = newHeldCommit(h.sealed, "", 0).id
 	}
 	h.source = string(d.Bytes(maxSource))
 	h.sender = dkg.Index(d.Uint32())
 	h.arrived = d.Uint64()
 	h.since = d.Int64()
+	if !h.opened {
+		h.id = sealedID(h.sealed, h.source, h.sender)
+	}
 	return h, d.Err()
 }
 

@@ -32,28 +32,50 @@ func Release(s Space, e Envelope) (Space, error) {
 	if e.IsZero() {
 		return s, ErrMalformed
 	}
-	w.st.headers = w.st.headers.drop(byID(headerID(e.header)))
+	w.st.headers = w.st.headers.drop(byID(e.name()))
 	return w.space(), nil
 }
 
 func (w *work) hold(source string, e Envelope) {
-	h := heldHeader{id: headerID(e.header), sealed: e.header, source: source, arrived: w.now}
+	h := heldHeader{id: e.name(), sealed: e.header, source: source, arrived: w.now}
 	if w.st.headers.has(h.key()) {
 		return
 	}
-	for x := range w.st.likely() {
+	for x := range w.st.known() {
 		if opened, ok := h.open(w.st.space, x); ok {
 			h = opened
 			break
 		}
 	}
-	if w.st.headers.size() >= maxHeldHeaders {
-		w.dropOldestHeader()
-	}
+	w.makeRoom(source)
 	w.st.headers = w.st.headers.put(h)
 	for _, sealed := range e.commits {
 		w.holdCommit(newHeldCommit(sealed, source, 0))
 	}
+}
+
+// makeRoom drops the oldest header of a mailbox that has as many as it may have, or, if there are too many in all, of the
+// one that has most: none pushes out what the others sent.
+func (w *work) makeRoom(source string) {
+	count := make(map[string]int)
+	oldest := make(map[string]heldHeader)
+	for h := range w.st.headers.all() {
+		count[h.source]++
+		if o, ok := oldest[h.source]; !ok || h.arrived < o.arrived {
+			oldest[h.source] = h
+		}
+	}
+	if count[source] < maxHeadersBySource {
+		if w.st.headers.size() < maxHeldHeaders {
+			return
+		}
+		for s, n := range count {
+			if m := count[source]; n > m || n == m && s < source {
+				source = s
+			}
+		}
+	}
+	w.st.headers = w.st.headers.drop(oldest[source].key())
 }
 
 // likely yields the epochs held, likely ones first: the preferred one and its nearest ancestors.
@@ -78,13 +100,29 @@ func (s State) likely() iter.Seq[epoch] {
 	}
 }
 
-// only yields one epoch if it is held.
-func (s State) only(id epochID) iter.Seq[epoch] {
+// known yields the epochs held, likely ones first, and those that held commits make.
+func (s State) known() iter.Seq[epoch] {
 	return func(yield func(epoch) bool) {
-		if e, ok := s.epoch(id); ok {
-			yield(e)
+		for e := range s.likely() {
+			if !yield(e) {
+				return
+			}
+		}
+		for c := range s.commits.all() {
+			if c.leads() && !yield(c.child) {
+				return
+			}
 		}
 	}
+}
+
+// knownEpoch returns an epoch that is held, or that a held commit makes.
+func (s State) knownEpoch(id epochID) (epoch, bool) {
+	if e, ok := s.epoch(id); ok {
+		return e, true
+	}
+	c, _ := s.commits.get(byID(id))
+	return c.child, c.leads()
 }
 
 // keepCarried keeps those commits of a message that was read which are of no epoch held. Whoever finds its preferred epoch
@@ -101,7 +139,7 @@ func (w *work) holdCommit(h heldCommit) {
 	if w.st.commits.has(h.key()) {
 		return
 	}
-	for x := range w.st.likely() {
+	for x := range w.st.known() {
 		if c, err := h.sealed.open(x.sealing, w.st.space, x.id); err == nil {
 			h = h.open(w.st.space, x.id, c)
 			break
@@ -110,48 +148,90 @@ func (w *work) holdCommit(h heldCommit) {
 	w.keepCommit(h)
 }
 
-// keepCommit puts a held commit into the table, once.
+// keepCommit puts a held commit into the table, once. One that is opened is followed, and what is retained tried with the
+// keys of its child, once and for all.
 func (w *work) keepCommit(h heldCommit) {
 	if h.opened {
 		if _, held := w.st.epoch(h.id); held || w.st.commits.has(h.key()) {
 			return
 		}
-		if h.commit.index() == w.self().index && !w.lost(h) {
+		switch own := h.commit.index() == w.self().index; {
+		case own && !w.lost(h), !own && w.follows == maxFollows:
 			return
+		case !own:
+			h = w.followHeld(h)
 		}
 	}
 	if h.arrived == 0 {
 		w.st.arrivals++
 		h.arrived, h.since = w.st.arrivals, w.now
 	}
-	w.learned = true
-	same, oldest, oldestSame := 0, heldCommit{}, heldCommit{}
-	all := 0
+	w.makeRoomForCommit(h)
+	if _, ok := w.st.knownEpoch(h.parent); h.opened && !ok {
+		return // given up just now
+	}
+	w.st.commits = w.st.commits.put(h)
+	if h.leads() {
+		w.tryHeaders(h.child)
+		w.tryCommits(h.child)
+	}
+}
+
+// makeRoomForCommit gives up a commit if there are too many, of its source or in all: the oldest that nothing opens, which
+// anybody can make, and only then the oldest that something opens.
+func (w *work) makeRoomForCommit(h heldCommit) {
+	before := func(a, b heldCommit) bool {
+		if a.opened != b.opened {
+			return b.opened
+		}
+		return a.arrived < b.arrived
+	}
+	var first, firstSame heldCommit
+	all, same := 0, 0
 	for c := range w.st.commits.all() {
-		all++
-		if oldest.arrived == 0 || c.arrived < oldest.arrived {
-			oldest = c
+		if all++; all == 1 || before(c, first) {
+			first = c
 		}
 		if c.source == h.source && c.sender == h.sender {
-			same++
-			if oldestSame.arrived == 0 || c.arrived < oldestSame.arrived {
-				oldestSame = c
+			if same++; same == 1 || before(c, firstSame) {
+				firstSame = c
 			}
 		}
 	}
 	switch {
 	case same >= maxHeldBySource:
-		w.st.commits = w.st.commits.drop(oldestSame.key())
+		w.giveUp(firstSame)
 	case all >= maxHeldCommits:
-		w.st.commits = w.st.commits.drop(oldest.key())
+		w.giveUp(first)
 	}
-	w.st.commits = w.st.commits.put(h)
+}
+
+// giveUp drops a held commit, with all that is known only by way of it.
+func (w *work) giveUp(h heldCommit) {
+	w.st.commits = w.st.commits.drop(h.key())
+	if h.leads() {
+		w.forget(h.id)
+	}
+}
+
+// forget drops what was found out with the keys of an epoch that is not known any more.
+func (w *work) forget(id epochID) {
+	for c := range w.st.commits.all() {
+		if c.opened && c.parent == id {
+			w.giveUp(c)
+		}
+	}
+	for h := range w.st.headers.all() {
+		if h.epoch == id {
+			w.st.headers = w.st.headers.put(h.shut())
+		}
+	}
 }
 
 // lost reports whether a commit of the own index that this member does not know of was made with its share: then its state
 // is not its newest. It can never follow the commit, and needs a ticket (§4).
 func (w *work) lost(h heldCommit) bool {
-	parent, ok := w.st.epoch(h.parent)
+	parent, ok := w.st.knownEpoch(h.parent)
 	if !ok {
 		return false
 	}
@@ -167,17 +247,8 @@ func (w *work) lost(h heldCommit) bool {
 	return true
 }
 
-func (w *work) dropOldestHeader() {
-	var oldest heldHeader
-	for h := range w.st.headers.all() {
-		if oldest.arrived == 0 || h.arrived < oldest.arrived {
-			oldest = h
-		}
-	}
-	w.st.headers = w.st.headers.drop(oldest.key())
-}
-
-// tryHeaders tries the headers of retained messages with the key of an epoch that was entered.
+// tryHeaders tries the headers of retained messages with the key of an epoch that came to be known. One that opens is a
+// reason to try what is retained again; that an epoch came to be known is none.
 func (w *work) tryHeaders(e epoch) {
 	for h := range w.st.headers.all() {
 		if h.epoch != (epochID{}) {
@@ -185,18 +256,15 @@ func (w *work) tryHeaders(e epoch) {
 		}
 		if opened, ok := h.open(w.st.space, e); ok {
 			w.st.headers = w.st.headers.put(opened)
+			w.learned = true
 		}
 	}
 }
 
-// tryCommits tries the commits of retained messages with the key of an epoch that was entered, and forgets the one that
-// made it.
+// tryCommits tries the commits of retained messages with the key of an epoch that came to be known.
 func (w *work) tryCommits(e epoch) {
 	for c := range w.st.commits.all() {
-		if c.opened {
-			if c.id == e.id {
-				w.st.commits = w.st.commits.drop(c.key())
-			}
+		if c.opened || !w.st.commits.has(c.key()) {
 			continue
 		}
 		if plain, err := c.sealed.open(e.sealing, w.st.space, e.id); err == nil {

@@ -110,7 +110,7 @@ func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Env
 
 // release is Release, and whether there was anything to forget.
 func release(s Space, e Envelope) (Space, bool) {
-	if !s.State().headers.has(byID(headerID(e.header))) {
+	if !s.State().headers.has(byID(e.name())) {
 		return s, false
 	}
 	next, err := Release(s, e)

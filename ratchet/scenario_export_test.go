@@ -363,7 +363,7 @@ func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out Envelo
 // same keys, with other commits.
 func Recommit(s Space, e Envelope, commits Envelope) Envelope {
 	w := &work{st: s.State(), tp: s.Template()}
-	x, h, err := w.find(e, heldHeader{}, false)
+	x, h, err := w.find(e)
 	if err != nil || x.birth == nil {
 		panic("not of an epoch held")
 	}

@@ -5,156 +5,97 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 )
 
 // maxChildren is how many children of one parent one sender's messages may bring (§6).
 const maxChildren = 8
 
-// maxFollows bounds the commits that are followed to find the epoch of one message, about 2 ms each. Its own are followed
-// first, and no honest message needs more than they and a path of others.
+// maxFollows bounds the commits that are followed at one time, about 2 ms each. A message can bring 255, and open others
+// that are held; no honest one needs more than a path.
 const maxFollows = 1_024
 
 // edge is a commit that an epoch opens.
 type edge struct {
 	parent epoch
 	commit commit
-	child  *followed // where its epoch is kept once it was made; nil if nowhere
 }
 
-// search looks for an epoch in which the envelope is, below the epochs held: it follows the commits that it carries and
-// those of all retained messages, from the epochs held to their children, and so on until one opens the header (§7). It
-// returns the children on the way, the last of which opens it; nil if nothing does. Nothing is kept.
-func (w *work) search(e Envelope, retained bool) (path []epoch, h header, err error) {
-	next, own := w.openHeld(e.commits, retained)
-	for c := range w.st.commits.all() {
-		if c.opened {
-			if p, ok := w.st.epoch(c.parent); ok && c.commit.index() != w.self().index {
-				next = append(next, edge{p, c.commit, c.child})
-			}
-		}
+// search looks for an epoch in which an envelope is that no epoch held opens, among those that held commits and its own
+// make (§7). It returns the children on the way from an epoch held, the last of which opens it; nil if nothing does.
+// Nothing is kept.
+func (w *work) search(e Envelope) (path []epoch, h header, err error) {
+	probe := *w
+	for _, sealed := range e.commits {
+		probe.holdCommit(newHeldCommit(sealed, "", 0))
 	}
-	unopened := &sealedSet{w: w, sealed: own}
-	found := make(map[epochID]epoch)
-	for follows := 0; len(next) > 0 && follows < maxFollows; {
-		at := next[0]
-		next = next[1:]
-		id := at.commit.child(w.st.space, at.parent.id)
-		if _, ok := found[id]; ok {
+	w.events, w.follows = probe.events, probe.follows
+	for c := range probe.st.commits.all() {
+		if !c.leads() {
 			continue
 		}
-		if _, ok := w.st.epoch(id); ok {
-			continue
-		}
-		child, err := w.followOnce(at, &follows)
-		if errors.Is(err, errOwnCommit) && !w.st.commits.has(byID(id)) {
-			w.conflict(w.self().index)
-		}
-		if err != nil {
-			continue
-		}
-		found[id] = child
-		h, err := openHeader(child.header, w.st.space, id, child.depth, e.header)
+		h, err := openHeader(c.child.header, w.st.space, c.id, c.child.depth, e.header)
 		if err == nil {
-			return wayTo(child, found), h, nil
+			return probe.st.wayTo(c.id), h, nil
 		}
 		if !errors.Is(err, errNotOpened) {
 			return nil, header{}, ErrMalformed
 		}
-		next = append(unopened.take(child), next...)
 	}
 	return nil, header{}, nil
 }
 
-// wayTo returns the epochs found on the way to one of them.
-func wayTo(e epoch, found map[epochID]epoch) (path []epoch) {
-	for ok := true; ok; e, ok = found[e.parent] {
-		path = append(path, e)
+// wayTo returns the epochs on the way to one that a held commit makes, from the first that is not held.
+func (s State) wayTo(id epochID) (path []epoch) {
+	for c, ok := s.commits.get(byID(id)); ok && c.leads(); c, ok = s.commits.get(byID(c.parent)) {
+		path = append(path, c.child)
 	}
 	slices.Reverse(path)
 	return path
 }
 
-// followOnce is follow of a commit that may have been followed before.
-func (w *work) followOnce(at edge, follows *int) (epoch, error) {
-	if at.child == nil {
-		*follows++
-		return w.follow(at)
+// followHeld returns an opened commit with its child, or as it is if there can be none.
+func (w *work) followHeld(h heldCommit) heldCommit {
+	parent, ok := w.st.knownEpoch(h.parent)
+	if !ok {
+		return h
 	}
-	at.child.once.Do(func() {
-		*follows++
-		at.child.epoch, at.child.err = w.follow(at)
-	})
-	return at.child.epoch, at.child.err
-}
-
-// sealedSet holds the commits that no epoch held opens: a message's own, and, looked up when they are needed, those of the
-// retained ones.
-type sealedSet struct {
-	w      *work
-	sealed []sealedCommit
-	whole  bool
-}
-
-// take takes out of the set what an epoch opens.
-func (s *sealedSet) take(e epoch) (opened []edge) {
-	if !s.whole {
-		s.whole = true
-		for c := range s.w.st.commits.all() {
-			if !c.opened {
-				s.sealed = append(s.sealed, c.sealed)
-			}
-		}
+	w.follows++
+	from, err := w.secretOf(edge{parent, h.commit})
+	if err != nil {
+		return h
 	}
-	s.sealed = slices.DeleteFunc(s.sealed, func(sealed sealedCommit) bool {
-		c, err := sealed.open(e.sealing, s.w.st.space, e.id)
-		if err == nil {
-			opened = append(opened, edge{parent: e, commit: c})
-		}
-		return err == nil
-	})
-	return opened
-}
-
-// openHeld opens commits with the keys of the epochs held. Those of a retained message were tried before, unless they
-// were given up for others.
-func (w *work) openHeld(sealed []sealedCommit, retained bool) (opened []edge, rest []sealedCommit) {
-	held := slices.Collect(w.st.likely())
-next:
-	for _, s := range sealed {
-		if retained && w.st.commits.has(newHeldCommit(s, "", 0).key()) {
-			continue
-		}
-		for _, p := range held {
-			if c, err := s.open(p.sealing, w.st.space, p.id); err == nil {
-				opened = append(opened, edge{parent: p, commit: c})
-				continue next
-			}
-		}
-		rest = append(rest, s)
-	}
-	return opened, rest
+	return h.follow(parent.root, parent.generation+1, parent.depth, from)
 }
 
 // follow makes the child that a commit makes of its parent. The parent is not punctured: that is for keepPath.
 func (w *work) follow(at edge) (epoch, error) {
+	from, err := w.secretOf(at)
+	if err != nil {
+		return epoch{}, err
+	}
+	p := at.parent
+	child := heldCommit{}.open(w.st.space, p.id, at.commit).follow(p.root, p.generation+1, p.depth, from).child
+	child.entered = w.now
+	return child, nil
+}
+
+// secretOf returns what the child expands from that a commit makes.
+func (w *work) secretOf(at edge) (secret.Bytes, error) {
 	r, ok := w.st.root(at.parent.root)
 	t, okay := w.tp.terms(at.parent.root)
 	if !ok || !okay {
-		return epoch{}, errNotOpened
+		return secret.Bytes{}, errNotOpened
 	}
-	id := at.commit.child(w.st.space, at.parent.id)
-	seed, _, err := at.parent.commits.eval(at.commit.index(), id)
+	seed, _, err := at.parent.commits.eval(at.commit.index(), at.commit.child(w.st.space, at.parent.id))
 	if err != nil {
-		return epoch{}, err
+		return secret.Bytes{}, err
 	}
 	ss, err := at.commit.follow(w.st.space, at.parent.id, t.template.depth, t.template.public, r.share)
 	if err != nil {
-		return epoch{}, err
+		return secret.Bytes{}, err
 	}
-	return newEpoch(birth{
-		id: id, parent: at.parent.id, root: at.parent.root, generation: at.parent.generation + 1,
-		commit: at.commit, entered: w.now, depth: at.parent.depth,
-	}, expandEpoch(extract(seed, ss), id)), nil
+	return extract(seed, ss), nil
 }
 
 // keepPath enters the epochs on the way to one in which a message of the charged sender was read, 0 if it was unsigned.

@@ -18,6 +18,7 @@ type work struct {
 	now     int64 // ms
 	events  []state.Event
 	learned bool // something was added that may open what is retained
+	follows int  // how many held commits were followed
 }
 
 // milliseconds is how times are kept.
@@ -78,7 +79,7 @@ func (w *work) put(e epoch) {
 	w.st.epochs = w.st.epochs.put(epochRow{e.id, state.NewSegment(epochRecord{e})})
 }
 
-// add enters an epoch. What is retained is tried with its keys, once and for all.
+// add enters an epoch. What is retained is tried with its keys, once and for all, unless a held commit led to it before.
 func (w *work) add(e epoch) {
 	w.st.serial++
 	b := *e.birth
@@ -87,9 +88,12 @@ func (w *work) add(e epoch) {
 	e.parts.birth = state.NewSegment(e.birth)
 	e.touched = w.local()
 	w.put(e)
-	w.learned = true
-	w.tryHeaders(e)
-	w.tryCommits(e)
+	c, _ := w.st.commits.get(byID(e.id))
+	w.st.commits = w.st.commits.drop(byID(e.id))
+	if !c.leads() {
+		w.tryHeaders(e)
+		w.tryCommits(e)
+	}
 	if p, ok := w.st.epoch(w.st.preferred); w.st.eligible(e) && (!ok || w.st.compare(e.birth, p.birth) < 0) {
 		w.prefer(e.id)
 	}
@@ -117,16 +121,7 @@ func (w *work) prefer(id epochID) {
 // drop forgets an epoch, and a root with its last.
 func (w *work) drop(e epoch) {
 	w.st.epochs = w.st.epochs.drop(byID(e.id))
-	for c := range w.st.commits.all() {
-		if c.opened && c.parent == e.id {
-			w.st.commits = w.st.commits.drop(c.key())
-		}
-	}
-	for h := range w.st.headers.all() {
-		if h.epoch == e.id {
-			w.st.headers = w.st.headers.put(h.shut())
-		}
-	}
+	w.forget(e.id)
 	for r := range w.st.epochs.all() {
 		if r.epoch().root == e.root {
 			return
