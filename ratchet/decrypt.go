@@ -160,6 +160,7 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 		w.apply(x, t, body, &m)
 	} else if body.control {
 		m.Plaintext = nil
+		w.emit(StatementRefused{m.Sender, ErrForged})
 	}
 	return m, nil
 }
@@ -207,7 +208,9 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c content) (member, bool, 
 	}
 	if known {
 		if in.key != m.signingKey() {
-			w.emit(Conflict{i, i == w.self().index})
+			if _, err := in.verify(w.st.space, w.self().owners, t.template.policy); err == nil {
+				w.conflict(i)
+			}
 			return member{}, false, ErrForged
 		}
 		return m, false, nil

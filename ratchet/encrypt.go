@@ -164,7 +164,12 @@ func (w *work) commitDue(e epoch, r root) bool {
 	return w.st.commit || !e.readable() || // it came with a ticket
 		int64(e.seen) >= commitAfter+jitter ||
 		w.elapsed(e.entered, commitEvery+minutes) ||
-		w.elapsed(w.self().committed, commitOwn*time.Duration(max(commitRoster, members))/commitRoster+minutes)
+		w.elapsed(w.self().committed, commitOwnEvery(members)+minutes)
+}
+
+// commitOwnEvery is commitOwn in a space of so many members.
+func commitOwnEvery(members int) time.Duration {
+	return commitOwn / commitRoster * time.Duration(max(commitRoster, members))
 }
 
 // makeCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's

@@ -140,8 +140,8 @@ func (r epochRow) key() rowKey { return byID(r.id) }
 
 func (r epochRow) epoch() epoch { return r.record.Value().epoch }
 
-// segmentName is the name of an epoch's segment: half of its id is enough to tell it from the others of its block.
-func (id epochID) segmentName() string { return hex.EncodeToString(id[:16]) }
+// segmentName is the name of an epoch's segment: the whole id, as nobody may be able to make two of one name.
+func (id epochID) segmentName() string { return hex.EncodeToString(id[:]) }
 
 // Encode implements state.Piece.
 func (r epochRow) Encode(e *state.Encoder) {

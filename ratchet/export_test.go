@@ -55,6 +55,11 @@ func Secrets(s Space) (out [][]byte) {
 	if g := tp.grant.Value(); !g.IsZero() {
 		out = append(out, g.share.Scalar().Bytes(), g.admission.key.seed.Expose())
 	}
+	for c := range st.commits.all() {
+		if c.leads() {
+			out = append(out, c.from.Expose())
+		}
+	}
 	for r := range st.epochs.all() {
 		e := r.epoch()
 		out = append(out, e.commitKey.Expose())
