@@ -276,3 +276,25 @@ func TestRestoredCounters(t *testing.T) {
 		require.Equal(t, ratchet.InboxCounters(v.space)[2], got)
 	}
 }
+
+// The same if the state that was lost is a day old and no ticket is needed.
+func TestRestoredInboxKey(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	v := g.peers[2]
+	g.rounds(1)
+	g.now = g.now.Add(2 * time.Hour)
+	backup := v.space
+	for _, p := range g.peers[:2] {
+		p.space = ratchet.Committing(p.space)
+		g.deliver(g.send(p, ""), g.peers[0], g.peers[1])
+	}
+	g.resync(v, g.peers[1])
+	g.deliver(g.send(v, "with a fresh key"), g.others(v)...)
+	before := ratchet.InboxCounters(g.peers[0].space)[2]
+	var err error
+	v.space, err = ratchet.Restore(backup, g.now)
+	require.NoError(t, err)
+	g.deliver(g.send(v, ""), g.others(v)...)
+	require.Greater(t, ratchet.InboxCounters(g.peers[0].space)[2], before)
+	require.Equal(t, ratchet.InboxCounters(v.space)[2], ratchet.InboxCounters(g.peers[0].space)[2])
+}

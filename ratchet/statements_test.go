@@ -58,7 +58,7 @@ func TestRevokedStaysRevoked(t *testing.T) {
 func TestRosterOfARestoredDealer(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	dealer, other := g.peers[0], g.peers[1]
-	spare := g.grant()
+	spare, last := g.grant(), g.grant()
 	backup := dealer.space
 	g.joinWith(g.grant(), other)
 	g.signRoster()
@@ -71,6 +71,9 @@ func TestRosterOfARestoredDealer(t *testing.T) {
 	late := g.joinWith(spare, other)
 	require.Len(t, ratchet.Members(late.space), 5)
 	require.Equal(t, 1, ratchet.Since(late.space))
+	g.signRoster() // of the new one, and without the one that the dealer forgot
+	require.Equal(t, 1, ratchet.Since(other.space))
+	require.Len(t, ratchet.Members(g.joinWith(last, other).space), 6)
 }
 
 // signRoster lets the dealer sign the roster as it knows it.
