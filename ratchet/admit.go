@@ -249,7 +249,7 @@ func (w *work) handedOn(p epoch) []epoch {
 	out := []epoch{p}
 	have := map[epochID]bool{p.id: true}
 	for _, a := range w.st.nearest(p, maxBehind) {
-		if !a.commits.isZero() {
+		if w.st.eligible(a) {
 			out = append(out, a)
 			have[a.id] = true
 		}
@@ -258,7 +258,7 @@ func (w *work) handedOn(p epoch) []epoch {
 		if len(out) == maxTicketEpochs {
 			break
 		}
-		if e.root == p.root && !have[e.id] && !e.commits.isZero() && e.generation+maxBehind >= p.generation {
+		if e.root == p.root && !have[e.id] && w.st.eligible(e) && e.generation+maxBehind >= p.generation {
 			out = append(out, e)
 		}
 	}

@@ -23,9 +23,10 @@ func (c commit) index() dkg.Index {
 	return dkg.Index(uint32(c[0])<<24 | uint32(c[1])<<16 | uint32(c[2])<<8 | uint32(c[3]))
 }
 
-// child returns the id of the epoch that the commit makes of parent (§5).
-func (c commit) child(space state.ID, parent epochID) epochID {
-	return id32(hashEpoch, []byte{tagCommit}, space[:], parent[:], c[:])
+// child returns the id of the epoch of that generation that the commit makes of parent (§5). An id says its generation, as
+// only the epochs of a ticket come with one that cannot be counted: nobody can hand on a true epoch under a false one.
+func (c commit) child(space state.ID, parent epochID, generation uint64) epochID {
+	return id32(hashEpoch, []byte{tagCommit}, space[:], parent[:], u64(generation), c[:])
 }
 
 // parseCommit copies a commit. What is in it is checked by verify.

@@ -97,17 +97,18 @@ func TestKeyUpdateProof(t *testing.T) {
 	refused(other, w.id, 2, w.policy)
 }
 
-// TestChildID: a child's id depends on space, parent and every byte of the commit (§5).
+// TestChildID: a child's id depends on space, parent, generation and every byte of the commit (§5).
 func TestChildID(t *testing.T) {
 	var c commit
 	seen := map[epochID]bool{}
 	for i := range c {
 		d := c
 		d[i] ^= 0x80
-		seen[d.child(state.ID{}, epochID{})] = true
+		seen[d.child(state.ID{}, epochID{}, 1)] = true
 	}
-	seen[c.child(state.ID{}, epochID{})] = true
-	seen[c.child(state.ID{1}, epochID{})] = true
-	seen[c.child(state.ID{}, epochID{1})] = true
-	require.Len(t, seen, commitSize+3)
+	seen[c.child(state.ID{}, epochID{}, 1)] = true
+	seen[c.child(state.ID{1}, epochID{}, 1)] = true
+	seen[c.child(state.ID{}, epochID{1}, 1)] = true
+	seen[c.child(state.ID{}, epochID{}, 2)] = true
+	require.Len(t, seen, commitSize+4)
 }

@@ -146,7 +146,8 @@ func (w *work) readIn(x epoch, h header, e Envelope, path []epoch) (Message, err
 		if !ok {
 			return Message{}, ErrLimit // there are too many epochs, and this one brought most of them
 		}
-		x.birth, x.touched, x.parts.birth = last.birth, last.touched, last.parts.birth
+		last.senders, last.parts.senders, last.blocks, last.seen = x.senders, x.parts.senders, x.blocks, x.seen
+		x = last
 	}
 	if m.Verified && x.maker() == h.index && x.charged != h.index {
 		x = x.chargedTo(h.index) // whoever carried its commit about before
@@ -242,6 +243,7 @@ func (w *work) heard(x epoch, e Envelope, m Message, charged dkg.Index) {
 		w.setSelf(d)
 	}
 	w.expireRequest()
+	w.st.ask = w.st.ask || w.left(x, m)
 	w.caughtUp(e)
 	w.keepCarried(e, charged)
 	if !m.Own {

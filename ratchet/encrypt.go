@@ -181,7 +181,7 @@ func (w *work) makeCommit(p epoch, r root, t terms) {
 		w.st.ask = true
 		return
 	}
-	id := c.child(w.st.space, p.id)
+	id := p.child(w.st.space, c)
 	seed, tree, err := p.commits.eval(d.index, id)
 	if err != nil {
 		w.st.ask = true

@@ -1,9 +1,7 @@
 package ratchet
 
 import (
-	"cmp"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -14,7 +12,8 @@ import (
 // was out of step back. It changes the state only: the caller then reads what is stored and calls Encrypt, with an empty
 // text if need be, at once: that message brings the others the commit from which on this member can read everything.
 //
-// A ticket that tells nothing new changes nothing. ErrStale is for one that answers no request of one's own, ErrForged for
+// A ticket by whose issuer this member is in step tells it only of what it missed, and does not make the next send commit.
+// ErrStale is for one that answers no request of one's own, ErrForged for
 // one that does not verify, ErrInviteDead for an owner's refusal, ErrInviteTaken if somebody else has the index.
 //
 // In a space of more than some 600 members the roster does not fit: the error is ErrRosterMissing then, and EnterWith wants
@@ -81,45 +80,30 @@ func (w *work) enter(t Ticket, roster []byte) error {
 		w.emit(Conflict{d.index, true})
 		return ErrInviteTaken
 	}
-	if !w.fits(b) {
-		return ErrForged
-	}
-	if w.tellsNothing(b) {
-		w.wasAnswered()
-		return nil
+	if d.request.opened == 0 {
+		d.request.opened, d.request.issuer = w.now, b.issuer
 	}
 	if b.notice.owners.counter > d.owners.counter {
 		d.owners = b.notice.owners
-		w.setSelf(d)
 	}
+	w.setSelf(d)
 	if err := w.enterRoot(b, v); err != nil {
 		return err
 	}
 	w.bar()
-	w.enterEpochs(b)
+	mine := w.st.preferred
+	named, err := w.hearOf(b)
+	if err != nil {
+		return err
+	}
+	if named[b.epochs[0].id] && w.leads(b.epochs[0].id, mine) {
+		w.prefer(w.st.findPreferred())
+		w.wasAnswered()
+		return nil
+	}
+	w.setAside(b.notice.root, named)
 	w.entered(b)
 	return nil
-}
-
-// tellsNothing reports whether the epoch that the issuer prefers is one's own preferred one, or lies above it by own
-// commits made since the request only.
-func (w *work) tellsNothing(b ticketBody) bool {
-	path, ok := w.st.path(b.epochs[0].id, w.st.preferred)
-	if !ok {
-		return false
-	}
-	for _, id := range path {
-		if e, _ := w.st.epoch(id); !w.ownSince(e) {
-			return false
-		}
-	}
-	return true
-}
-
-// ownSince reports whether an epoch was made by an own commit after the request.
-func (w *work) ownSince(e epoch) bool {
-	d := w.self()
-	return e.maker() == d.index && e.serial > d.request.serial
 }
 
 // enterRoot takes in the ticket's root, or what it tells of one held.
@@ -225,95 +209,10 @@ func (w *work) bar() {
 	}
 }
 
-// fits reports whether the generations in a ticket fit those of the epochs held. They are never sent but in tickets, and
-// whoever believed a wrong one would prefer another epoch than everybody else.
-func (w *work) fits(b ticketBody) bool {
-	for _, e := range b.epochs {
-		if held, ok := w.st.epoch(e.id); ok && held.generation != e.generation {
-			return false
-		}
-		if parent, ok := w.st.epoch(e.parent); ok && len(e.commit) > 0 && e.generation != parent.generation+1 {
-			return false
-		}
-	}
-	return true
-}
-
-// enterEpochs merges the ticket's epochs: records held are kept; an epoch that is not in the ticket, nor below one of its
-// epochs by commits of others or by own ones made since, loses its commit tree, since the others may have used up or
-// erased there what it still holds.
-func (w *work) enterEpochs(b ticketBody) {
-	// Parents first: what the member can derive itself, it will be able to read.
-	epochs := slices.Clone(b.epochs)
-	slices.SortStableFunc(epochs, func(x, y ticketEpoch) int { return cmp.Compare(x.generation, y.generation) })
-	in := make(map[epochID]bool, len(epochs))
-	for _, e := range epochs {
-		in[e.id] = true
-		w.derive(e, b.issuer)
-	}
-	for row := range w.st.epochs.all() {
-		if e := row.epoch(); e.root == b.notice.root && !e.commits.isZero() && !w.reached(e, in) {
-			w.put(e.retired())
-		}
-	}
-	for _, e := range epochs {
-		if _, held := w.st.epoch(e.id); held {
-			continue
-		}
-		n := birth{
-			id: e.id, parent: e.parent, root: b.notice.root, generation: e.generation,
-			charged: b.issuer, entered: w.now, depth: b.common.depth, commitKey: e.commitKey,
-		}
-		copy(n.commit[:], e.commit)
-		n.prepare()
-		w.add(epoch{birth: &n, commits: e.tree, senders: frontier{bits: n.depth - indexBlock}}.stow())
-	}
-	w.prefer(w.st.findPreferred())
-}
-
-// derive enters an epoch of a ticket by way of its commit, as if a message had brought it, if its parent is held and can
-// still make it: so what is on its way there can be read. Its commit tree is the ticket's all the same.
-func (w *work) derive(e ticketEpoch, issuer dkg.Index) {
-	parent, ok := w.st.epoch(e.parent)
-	if _, held := w.st.epoch(e.id); held || !ok || len(e.commit) == 0 {
-		return
-	}
-	child, err := w.follow(edge{parent: parent, commit: commit(e.commit)})
-	if err != nil || child.id != e.id || !child.commitKey.Equal(e.commitKey) {
-		return
-	}
-	_, tree, err := parent.commits.eval(child.maker(), child.id)
-	if err != nil {
-		return
-	}
-	w.put(parent.withCommits(tree))
-	b := *child.birth
-	b.charged = issuer
-	child.birth = &b
-	w.add(child.withCommits(e.tree))
-}
-
-// reached reports whether an epoch is one of the ticket's or lies below one by others' commits or own ones made since.
-func (w *work) reached(e epoch, in map[epochID]bool) bool {
-	for !in[e.id] {
-		if e.isRoot() || e.maker() == w.self().index && !w.ownSince(e) {
-			return false
-		}
-		var ok bool
-		if e, ok = w.st.epoch(e.parent); !ok {
-			return false
-		}
-	}
-	return true
-}
-
 // entered keeps the books after a ticket was merged: the next send commits, introduces a joiner, repeats the request's
 // counter and brings a fresh inbox key.
 func (w *work) entered(b ticketBody) {
 	d := w.self()
-	if d.request.opened == 0 {
-		d.request.opened, d.request.issuer = w.now, b.issuer
-	}
 	d.answerDue, d.answered = true, d.request.count
 	d.updateDue = true
 	if w.st.phase == Joining {

@@ -11,11 +11,12 @@ import (
 // epoch is one epoch held (§5), in the pieces that change apart from each other. It is immutable.
 type epoch struct {
 	*birth
-	commits commitTree        // zero: nobody commits from here any more; it is readable and never preferred
+	commits commitTree
 	senders frontier          // the sender tree down to the roots of blocks
 	blocks  table[chainBlock] // below them
 	seen    uint32            // messages read in it, one's own included
 	touched int64             // of the pruning clock, ms: when it was entered, or preferred last
+	aside   bool              // a ticket knew nothing of it: others may not follow what is made here, so it is never preferred
 	parts   epochSegments     // what of this is stored already
 }
 
@@ -80,6 +81,9 @@ func (b *birth) readable() bool { return !b.headerKey.IsZero() }
 // isRoot reports whether no commit made the epoch.
 func (b *birth) isRoot() bool { return b.id == b.root }
 
+// child returns the id of the epoch that a commit makes of this one.
+func (b *birth) child(space state.ID, c commit) epochID { return c.child(space, b.id, b.generation+1) }
+
 // maker returns the index whose commit made the epoch, 0 for a root.
 func (b *birth) maker() dkg.Index { return b.commit.index() }
 
@@ -99,9 +103,6 @@ func (e epoch) withCommits(t commitTree) epoch {
 	e.parts.commits = state.NewSegment(storedCommits{t, e.depth})
 	return e
 }
-
-// retired returns the epoch without its commit tree.
-func (e epoch) retired() epoch { return e.withCommits(commitTree{}) }
 
 // chain returns the chain of member i, and the epoch in which it has begun.
 func (e epoch) chain(i dkg.Index) (chain, epoch, error) {
@@ -165,6 +166,7 @@ type epochRecord struct{ epoch }
 func (e epochRecord) Encode(enc *state.Encoder) {
 	enc.Uint32(e.seen)
 	enc.Int64(e.touched)
+	enc.Bool(e.aside)
 	e.parts.birth.Encode(enc, "birth")
 	e.parts.commits.Encode(enc, "commits")
 	e.parts.senders.Encode(enc, "senders")
@@ -175,6 +177,7 @@ func (e epochRecord) Encode(enc *state.Encoder) {
 func (epochRecord) Decode(d *state.Decoder) (r epochRecord, err error) {
 	r.seen = d.Uint32()
 	r.touched = d.Int64()
+	r.aside = d.Bool()
 	if r.parts.birth, err = state.DecodeSegment[*birth](d, "birth"); err != nil {
 		return epochRecord{}, err
 	}

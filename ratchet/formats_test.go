@@ -105,7 +105,7 @@ func (w pieces) commit(t testing.TB, k int) (commit, secret.Bytes) {
 func (w pieces) ticketBody(t testing.TB) ticketBody {
 	t.Helper()
 	c, _ := w.commit(t, 1)
-	child := c.child(w.space, w.id)
+	child := c.child(w.space, w.id, 1)
 	tree := newCommitTree(w.key, piecesDepth)
 	_, used, err := tree.eval(2, child)
 	require.NoError(t, err)

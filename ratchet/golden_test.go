@@ -264,7 +264,7 @@ func TestGoldenDerivations(t *testing.T) {
 	d := hash([]byte("a"), []byte("bc"))
 	confirm := rekeyConfirm(key, state.ID(id), 7)
 	address := rosterAddress(d)
-	child := commit{}.child(state.ID(id), id)
+	child := commit{}.child(state.ID(id), id, 1)
 	for _, b := range [][]byte{
 		expand(key, expandHeaderKey, id[:], keySize).Expose(),
 		extract(key, message).Expose(),

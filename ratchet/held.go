@@ -110,8 +110,8 @@ func sealedID(s sealedCommit, source string, sender dkg.Index) (id [32]byte) {
 }
 
 // open returns the commit as one that the parent opens.
-func (h heldCommit) open(space state.ID, parent epochID, c commit) heldCommit {
-	h.id, h.sealed, h.opened, h.parent, h.commit = c.child(space, parent), sealedCommit{}, true, parent, c
+func (h heldCommit) open(space state.ID, parent epoch, c commit) heldCommit {
+	h.id, h.sealed, h.opened, h.parent, h.commit = parent.child(space, c), sealedCommit{}, true, parent.id, c
 	return h
 }
 

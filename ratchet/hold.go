@@ -118,11 +118,10 @@ func (s State) known() iter.Seq[epoch] {
 
 // knownEpoch returns an epoch that is held, or that a held commit makes.
 func (s State) knownEpoch(id epochID) (epoch, bool) {
-	if e, ok := s.epoch(id); ok {
-		return e, true
+	if c, _ := s.commits.get(byID(id)); c.leads() {
+		return c.child, true
 	}
-	c, _ := s.commits.get(byID(id))
-	return c.child, c.leads()
+	return s.epoch(id)
 }
 
 // keepCarried keeps those commits of a message that was read which are of no epoch held. Whoever finds its preferred epoch
@@ -141,7 +140,7 @@ func (w *work) holdCommit(h heldCommit) {
 	}
 	for x := range w.st.known() {
 		if c, err := h.sealed.open(x.sealing, w.st.space, x.id); err == nil {
-			h = h.open(w.st.space, x.id, c)
+			h = h.open(w.st.space, x, c)
 			break
 		}
 	}
@@ -152,7 +151,7 @@ func (w *work) holdCommit(h heldCommit) {
 // keys of its child, once and for all.
 func (w *work) keepCommit(h heldCommit) {
 	if h.opened {
-		if _, held := w.st.epoch(h.id); held || w.st.commits.has(h.key()) {
+		if w.st.commits.has(h.key()) || !w.mayLead(h) {
 			return
 		}
 		switch own := h.commit.index() == w.self().index; {
@@ -160,6 +159,9 @@ func (w *work) keepCommit(h heldCommit) {
 			return
 		case !own:
 			h = w.followHeld(h)
+		}
+		if w.st.epochs.has(h.key()) && !h.leads() {
+			return
 		}
 	}
 	if h.arrived == 0 {
@@ -174,6 +176,7 @@ func (w *work) keepCommit(h heldCommit) {
 	if h.leads() {
 		w.tryHeaders(h.child)
 		w.tryCommits(h.child)
+		w.tryTold(h)
 	}
 }
 
@@ -247,6 +250,46 @@ func (w *work) lost(h heldCommit) bool {
 	return true
 }
 
+// tryRetained tries what is retained with the keys of an epoch that was entered, unless a held commit led to it before. The
+// commit is kept for an epoch of which only a ticket told, as there is no other way to read in it.
+func (w *work) tryRetained(e epoch) {
+	c, _ := w.st.commits.get(byID(e.id))
+	if e.readable() {
+		w.st.commits = w.st.commits.drop(byID(e.id))
+	}
+	if !c.leads() {
+		w.tryHeaders(e)
+		w.tryCommits(e)
+	}
+}
+
+// tryTold follows the commits of epochs of which tickets told below one that a held commit makes.
+func (w *work) tryTold(h heldCommit) {
+	for r := range w.st.epochs.all() {
+		if c := r.epoch(); c.parent == h.id && !c.isRoot() && !c.readable() {
+			w.keepCommit(heldCommit{source: h.source, sender: h.sender}.open(w.st.space, h.child, c.commit))
+		}
+	}
+}
+
+// mayLead reports whether a commit may lead to an epoch: not if that is held, but for one of which only tickets told and
+// below which nothing was read, as that must not be opened again.
+func (w *work) mayLead(h heldCommit) bool {
+	e, held := w.st.epoch(h.id)
+	if !held {
+		return true
+	}
+	if e.readable() || h.commit.index() == w.self().index {
+		return false
+	}
+	for r := range w.st.epochs.all() {
+		if c := r.epoch(); c.parent == h.id && c.readable() {
+			return false
+		}
+	}
+	return true
+}
+
 // tryHeaders tries the headers of retained messages with the key of an epoch that came to be known. One that opens is a
 // reason to try what is retained again; that an epoch came to be known is none.
 func (w *work) tryHeaders(e epoch) {
@@ -269,7 +312,7 @@ func (w *work) tryCommits(e epoch) {
 		}
 		if plain, err := c.sealed.open(e.sealing, w.st.space, e.id); err == nil {
 			w.st.commits = w.st.commits.drop(c.key())
-			w.keepCommit(c.open(w.st.space, e.id, plain))
+			w.keepCommit(c.open(w.st.space, e, plain))
 		}
 	}
 }

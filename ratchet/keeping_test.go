@@ -10,7 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// A second answer to one request does no harm: it changes nothing, even after the joiner has moved on by own commits (§9).
+// A second answer to one request does no harm: the joiner stays where it is, even after it has moved on by own commits, and
+// its next send does not commit again (§9).
 func TestSecondTicket(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	joiner, q, err := ratchet.Join(g.grant(), g.now, nil)
@@ -20,12 +21,19 @@ func TestSecondTicket(t *testing.T) {
 	require.NoError(t, err)
 	again, err := ratchet.Enter(joined, g.now, two)
 	require.NoError(t, err)
-	require.True(t, joined.Equal(again))
-	p := &peer{name: "joiner", space: joined}
+	p := &peer{name: "joiner", space: again}
 	e := g.send(p, "hello")
+	at, _ := ratchet.Epoch(p.space)
 	again, err = ratchet.Enter(p.space, g.now, two)
 	require.NoError(t, err)
 	require.True(t, p.space.Equal(again))
+	again, err = ratchet.Enter(p.space, g.now, one)
+	require.NoError(t, err)
+	require.True(t, p.space.Equal(again))
+	still := &peer{space: again}
+	g.send(still, "no commit")
+	now, _ := ratchet.Epoch(still.space)
+	require.Equal(t, at, now)
 
 	// Each request is answered once.
 	g.deliver(e, g.peers[1])

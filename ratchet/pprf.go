@@ -194,8 +194,8 @@ func (n *ggmNode) encode(out *[]byte, i *int) {
 const maxUsedUp = dkg.MaxDepth - indexBlock
 
 // decodeFrontier reads what encode returned, for a tree of the given depth. It refuses what no sequence of evaluations
-// leaves behind: nodes beyond the leaves, inner nodes of which nothing or everything is left, and a subtree that is used up
-// and too large for that, but for those that a commit tree erases as a whole. So there is a key for every few nodes, and
+// and no union of trees leaves behind: nodes beyond the leaves, inner nodes of which nothing is left, and a subtree that is
+// used up and too large for that, but for those that a commit tree erases as a whole. So there is a key for every few nodes, and
 // what is allocated is in proportion to the input.
 func decodeFrontier(b []byte, bits int) (frontier, error) {
 	d := ggmDecoder{in: b}
@@ -246,7 +246,7 @@ func (d *ggmDecoder) node(bits int) *ggmNode {
 		d.inner++
 		n := &ggmNode{child: [2]*ggmNode{d.node(bits - 1), d.node(bits - 1)}}
 		l, r := n.child[0], n.child[1]
-		d.bad = d.bad || l == nil && r == nil || l != nil && r != nil && l.holdsKey() && r.holdsKey()
+		d.bad = d.bad || l == nil && r == nil
 		return n
 	}
 	d.bad = true

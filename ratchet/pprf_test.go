@@ -153,7 +153,6 @@ func TestFrontierRefused(t *testing.T) {
 		"key missing":          {shapeKey << 6},
 		"key too many":         append([]byte{shapeUsed}, key...),
 		"both children used":   {shapeInner << 6},
-		"no child used":        append(append([]byte{shapeInner<<6 | shapeKey<<4 | shapeKey<<2}, key...), key...),
 		"beyond a leaf":        append([]byte{0b10_10_10_01, 0}, key...),
 		"shape without end":    {0b10_10_10_10},
 		"a node after the end": append([]byte{0b10_01_00_01}, append(key, key...)...),

@@ -20,7 +20,7 @@ func Prune(s Space, now time.Time) (Space, error) {
 	for row := range w.st.epochs.all() {
 		e := row.epoch()
 		switch {
-		case e.id == w.st.preferred || w.st.behindBy(e, greatest) <= maxBehind:
+		case e.id == w.st.preferred || !e.aside && w.st.behindBy(e, greatest) <= maxBehind:
 		case w.st.clock-e.touched >= milliseconds(keepFor):
 			w.drop(e)
 		default:
@@ -48,9 +48,13 @@ func Prune(s Space, now time.Time) (Space, error) {
 	return w.space(), nil
 }
 
-// expireRequest erases the ticket key a day after its first ticket: nothing that comes then could be of use.
+// expireRequest erases the ticket key a day after its first ticket, or of a resync that was not answered after 7 days:
+// nothing that comes then could be of use, and while the key is held it opens what the server may have kept back.
 func (w *work) expireRequest() {
-	if d := w.self(); d.request.isOpen() && d.request.opened != 0 && w.now-d.request.opened >= milliseconds(ticketFor) {
+	d := w.self()
+	q := d.request
+	if q.opened != 0 && w.elapsed(q.opened, ticketFor) ||
+		q.opened == 0 && q.kind == requestResync && w.elapsed(d.askedAt, heldFor) {
 		d.request = request{}
 		w.setSelf(d)
 	}

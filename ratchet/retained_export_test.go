@@ -32,12 +32,12 @@ func Flood(s Space, n int, chain bool) Envelope {
 		}
 		sealed = append(sealed, c.seal(at.sealing, w.st.space, at.id))
 		if chain {
-			id := c.child(w.st.space, at.id)
+			id := at.child(w.st.space, c)
 			seed, _, err := at.commits.eval(c.index(), id)
 			if err != nil {
 				panic(err)
 			}
-			at = newEpoch(birth{id: id, parent: at.id, root: at.root, commit: c, depth: at.depth}, expandEpoch(extract(seed, ss), id))
+			at = newEpoch(birth{id: id, parent: at.id, root: at.root, generation: at.generation + 1, commit: c, depth: at.depth}, expandEpoch(extract(seed, ss), id))
 		}
 	}
 	slices.Reverse(sealed)

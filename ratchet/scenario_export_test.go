@@ -32,11 +32,12 @@ type Attacker struct {
 
 // seizedEpoch is what an attacker knows of an epoch. It may know one twice, in different ways.
 type seizedEpoch struct {
-	id      epochID
-	sealing sealer
-	commits commitTree
-	senders []frontierAt
-	chains  []chain
+	id         epochID
+	generation uint64
+	sealing    sealer
+	commits    commitTree
+	senders    []frontierAt
+	chains     []chain
 }
 
 // frontierAt is a part of a sender tree.
@@ -108,11 +109,11 @@ func (a *Attacker) Seize(s Space) {
 func (a *Attacker) SeizeCommits(s Space) {
 	st := s.State()
 	e, _ := st.epoch(st.preferred)
-	a.epochs = append(a.epochs, seizedEpoch{id: e.id, sealing: e.sealing, commits: e.commits})
+	a.epochs = append(a.epochs, seizedEpoch{id: e.id, generation: e.generation, sealing: e.sealing, commits: e.commits})
 }
 
 func (a *Attacker) seizeEpoch(e epoch) {
-	known := seizedEpoch{id: e.id, sealing: e.sealing, commits: e.commits, senders: []frontierAt{{e.senders, -1}}}
+	known := seizedEpoch{id: e.id, generation: e.generation, sealing: e.sealing, commits: e.commits, senders: []frontierAt{{e.senders, -1}}}
 	for b := range e.blocks.all() {
 		known.senders = append(known.senders, frontierAt{b.tree, int(b.no)})
 		known.chains = append(known.chains, b.chains...)
@@ -154,7 +155,7 @@ func (a *Attacker) Think() (boxes, epochs int) {
 					a.Bytes(plain.Expose())
 					if b, err := parseTicketBody(plain.Expose()); err == nil {
 						for _, e := range b.epochs {
-							a.epochs = append(a.epochs, seizedEpoch{id: e.id, sealing: newSealer(e.commitKey), commits: e.tree})
+							a.epochs = append(a.epochs, seizedEpoch{id: e.id, generation: e.generation, sealing: newSealer(e.commitKey), commits: e.tree})
 						}
 					}
 				}
@@ -166,7 +167,7 @@ func (a *Attacker) Think() (boxes, epochs int) {
 				if err != nil {
 					continue
 				}
-				id := c.child(a.space, p.id)
+				id := c.child(a.space, p.id, p.generation+1)
 				seed, _, err := p.commits.eval(c.index(), id)
 				if err != nil || a.tried[string(id[:])] {
 					continue
@@ -179,7 +180,7 @@ func (a *Attacker) Think() (boxes, epochs int) {
 					s := expandEpoch(extract(seed, ss), id)
 					a.tried[string(id[:])] = true
 					a.Bytes(seed.Expose(), ss.Expose(), s.header.Expose(), s.commit.Expose(), s.sender.Expose(), s.commits.Expose())
-					a.seizeEpoch(newEpoch(birth{id: id, depth: a.depth}, s))
+					a.seizeEpoch(newEpoch(birth{id: id, generation: p.generation + 1, depth: a.depth}, s))
 					epochs, again = epochs+1, true
 					break
 				}

@@ -75,7 +75,7 @@ func (w *work) follow(at edge) (epoch, error) {
 		return epoch{}, err
 	}
 	p := at.parent
-	child := heldCommit{}.open(w.st.space, p.id, at.commit).follow(p.root, p.generation+1, p.depth, from).child
+	child := heldCommit{}.open(w.st.space, p, at.commit).follow(p.root, p.generation+1, p.depth, from).child
 	child.entered = w.now
 	return child, nil
 }
@@ -87,7 +87,7 @@ func (w *work) secretOf(at edge) (secret.Bytes, error) {
 	if !ok || !okay {
 		return secret.Bytes{}, errNotOpened
 	}
-	seed, _, err := at.parent.commits.eval(at.commit.index(), at.commit.child(w.st.space, at.parent.id))
+	seed, _, err := at.parent.commits.eval(at.commit.index(), at.parent.child(w.st.space, at.commit))
 	if err != nil {
 		return secret.Bytes{}, err
 	}
@@ -102,6 +102,9 @@ func (w *work) secretOf(at edge) (secret.Bytes, error) {
 // It returns ErrLimit if that sender brought too many already.
 func (w *work) keepPath(path []epoch, charged dkg.Index) error {
 	for _, e := range path {
+		if held, ok := w.st.epoch(e.id); ok && held.readable() {
+			continue // a ticket had told of it, and its parent settled it
+		}
 		parent, ok := w.st.epoch(e.parent)
 		if !ok {
 			return ErrLimit // given up for others meanwhile

@@ -31,10 +31,11 @@ func compareRoots(a, b root) int {
 	return bytes.Compare(a.id[:], b.id[:])
 }
 
-// eligible reports whether an epoch may be preferred: it has a commit tree, and its root was made by an owner.
+// eligible reports whether an epoch may be preferred: no ticket set it aside, something is left of its commit tree, and its
+// root was made by an owner.
 func (s State) eligible(e epoch) bool {
 	r, ok := s.root(e.root)
-	return ok && !r.barred && !e.commits.isZero()
+	return ok && !r.barred && !e.aside && !e.commits.isZero()
 }
 
 // findPreferred returns the preferred epoch among all that are held, the zero id if none may be preferred.

@@ -87,16 +87,18 @@ func (w *work) add(e epoch) {
 	e.birth = &b
 	e.parts.birth = state.NewSegment(e.birth)
 	e.touched = w.local()
-	w.put(e)
-	c, _ := w.st.commits.get(byID(e.id))
-	w.st.commits = w.st.commits.drop(byID(e.id))
-	if !c.leads() {
-		w.tryHeaders(e)
-		w.tryCommits(e)
+	if p, ok := w.st.epoch(e.parent); ok && !e.isRoot() {
+		e.aside = p.aside
+		if c, ok := w.st.commits.get(byID(p.id)); ok && e.readable() && !p.readable() {
+			w.giveUp(c) // what leads to the parent leads to what is read in this one, too
+		}
 	}
+	w.put(e)
+	w.tryRetained(e)
 	if p, ok := w.st.epoch(w.st.preferred); w.st.eligible(e) && (!ok || w.st.compare(e.birth, p.birth) < 0) {
 		w.prefer(e.id)
 	}
+	w.settle(e.id)
 	w.evict(maxEpochs)
 }
 

@@ -1,0 +1,468 @@
+package ratchet_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+)
+
+// ask posts a request for a ticket, two hours after what was before.
+func (g *group) ask(p *peer) ratchet.Request {
+	g.t.Helper()
+	g.now = g.now.Add(2 * time.Hour)
+	next, q, err := ratchet.AskResync(p.space, g.now)
+	require.NoError(g.t, err)
+	p.space = next
+	return q
+}
+
+// enter enters a ticket.
+func (g *group) enter(p *peer, ticket ratchet.Ticket) {
+	g.t.Helper()
+	next, err := ratchet.Enter(p.space, g.now, ticket)
+	require.NoError(g.t, err)
+	p.space = next
+}
+
+// commit lets a member send a message that brings a commit.
+func (g *group) commit(p *peer, text string, to ...*peer) {
+	g.t.Helper()
+	p.space = ratchet.Committing(p.space)
+	g.deliver(g.send(p, text), to...)
+}
+
+// G16, §12: the key to the tickets of a request is erased in bounded time, whatever they say and whether or not one comes.
+// Who records them and what follows, and seizes the state later, opens nothing.
+func TestTicketKeyErased(t *testing.T) {
+	prune := func(g *group, p *peer, d time.Duration) {
+		g.now = g.now.Add(d)
+		next, err := ratchet.Prune(p.space, g.now)
+		require.NoError(t, err)
+		p.space = next
+	}
+	setup := func() (*group, *peer, ratchet.Request) {
+		g := newGroup(t, 3, fast)
+		g.rounds(1)
+		v := g.peers[2]
+		return g, v, g.ask(v)
+	}
+	t.Run("told nothing, another heard", func(t *testing.T) {
+		g, v, q := setup()
+		g.enter(v, g.admit(g.peers[1], q))
+		g.deliver(g.send(g.peers[1], "issuer"), v)
+		require.True(t, ratchet.TicketKeyHeld(v.space))
+		g.deliver(g.send(g.peers[0], "another"), v)
+		require.False(t, ratchet.TicketKeyHeld(v.space))
+	})
+	t.Run("told nothing, a day later", func(t *testing.T) {
+		g, v, q := setup()
+		g.enter(v, g.admit(g.peers[1], q))
+		prune(g, v, 23*time.Hour)
+		require.True(t, ratchet.TicketKeyHeld(v.space))
+		prune(g, v, time.Hour)
+		require.False(t, ratchet.TicketKeyHeld(v.space))
+	})
+	t.Run("unanswered", func(t *testing.T) {
+		g, v, _ := setup()
+		prune(g, v, 6*24*time.Hour)
+		require.True(t, ratchet.TicketKeyHeld(v.space))
+		prune(g, v, 24*time.Hour)
+		require.False(t, ratchet.TicketKeyHeld(v.space))
+	})
+}
+
+// A member that is in step and lacks somebody's introduction gets it with a ticket (§9, G12).
+func TestTicketInStepIntroduces(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
+	j := &peer{name: "j"}
+	s, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(t, err)
+	j.space = s
+	g.enter(j, g.admit(p1, q))
+	g.deliver(g.send(j, ""), p1, p2)
+	g.commit(p2, "both epochs", p1, v, j)
+	g.send(j, "its first message there, lost")
+	g.deliver(g.send(j, "unknown to v"), v)
+	require.Len(t, v.retained, 1)
+	before, _ := ratchet.Epoch(v.space)
+	g.enter(v, g.admit(p2, g.ask(v)))
+	after, _ := ratchet.Epoch(v.space)
+	require.Equal(t, before, after)
+	require.Len(t, ratchet.Members(v.space), 4)
+	g.deliver(g.send(p2, ""), v)
+	require.Contains(t, v.read, "unknown to v")
+}
+
+// liars are the ways in which an insider may answer a request so that whoever believes it is alone.
+var liars = map[string]func(insider ratchet.Space, told []ratchet.Told) []ratchet.Told{
+	"a child of the true epoch, with other keys": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		return append([]ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1)}, told...)
+	},
+	"a child without its parent": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		return []ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1)}
+	},
+	"a chain of children": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		one := told[0].Below(s, told[0].ID, told[0].Generation+1)
+		two := one.Below(s, one.ID, one.Generation+1)
+		return append([]ratchet.Told{two, one}, told...)
+	},
+	"a child of nothing, far ahead": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		return []ratchet.Told{told[0].Below(s, [32]byte{1}, told[0].Generation+1000)}
+	},
+	"a child of the true epoch, far ahead": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		return []ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1000)}
+	},
+	"true epochs with other keys": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		for i := range told {
+			told[i] = told[i].FalseKey().FalseTree()
+		}
+		return told
+	},
+	"true epochs with other trees": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		for i := range told {
+			told[i] = told[i].FalseTree()
+		}
+		return told
+	},
+	"true epochs from which nobody can commit": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
+		for i := range told {
+			told[i] = told[i].NoTree()
+		}
+		return told
+	},
+}
+
+// G25, §12: one insider that lies in a ticket shuts its recipient out until the next honest one, which is believed whatever
+// came before: another answer to the same request, or to a later one.
+func TestHonestTicketWins(t *testing.T) {
+	heard := func(t *testing.T, g *group, v *peer, text string) {
+		t.Helper()
+		g.deliver(g.send(v, text), g.others(v)...)
+		for _, p := range []*peer{g.peers[0], g.peers[1]} {
+			require.Contains(t, p.read, text, p.name)
+			answer := "to " + text + " by " + p.name
+			g.deliver(g.send(p, answer), g.others(p)...)
+			require.Contains(t, v.read, answer)
+		}
+	}
+	alone := func(g *group, v *peer) { // it may be unable to send at all
+		if next, e, err := ratchet.Encrypt(v.space, g.now, []byte("alone")); err == nil {
+			v.space = next
+			g.deliver(e, g.peers[2])
+		}
+	}
+	for name, lie := range liars {
+		for _, same := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, "/joiner/same request ", same), func(t *testing.T) {
+				g := newGroup(t, 3, fast)
+				for range 6 {
+					g.commit(g.peers[0], "", g.peers...)
+				}
+				insider := g.peers[2].space
+				v := &peer{name: "v"}
+				s, q, err := ratchet.Join(g.grant(), g.now, nil)
+				require.NoError(t, err)
+				v.space = s
+				honest := g.admit(g.peers[1], q)
+				g.enter(v, ratchet.Lie(insider, q, func(told []ratchet.Told) []ratchet.Told { return lie(insider, told) }))
+				alone(g, v)
+				g.peers = append(g.peers, v)
+				if !same {
+					g.commit(g.peers[1], "", g.peers[:3]...)
+					honest = g.admit(g.peers[1], g.ask(v))
+				}
+				g.enter(v, honest)
+				heard(t, g, v, "I am in")
+			})
+			t.Run(fmt.Sprint(name, "/member/same request ", same), func(t *testing.T) {
+				g := newGroup(t, 3, fast)
+				g.rounds(1)
+				v, insider := g.peers[1], g.peers[2]
+				g.commit(g.peers[0], "", g.peers[0], insider) // v lacks two epochs
+				g.commit(g.peers[0], "", g.peers[0], insider)
+				g.peers[1] = join(g, v)
+				q := g.ask(v)
+				honest := g.admit(g.peers[0], q)
+				ticket := ratchet.Lie(insider.space, q, func(told []ratchet.Told) []ratchet.Told { return lie(insider.space, told) })
+				if next, err := ratchet.Enter(v.space, g.now, ticket); err == nil {
+					v.space = next
+					alone(g, v)
+				}
+				if !same {
+					honest = g.admit(g.peers[0], g.ask(v))
+				}
+				g.enter(v, honest)
+				g.peers = append(g.peers, v)
+				heard(t, g, v, "I am back")
+			})
+		}
+	}
+}
+
+// join lets one more member in, of whom v knows nothing, and returns it.
+func join(g *group, v *peer) *peer {
+	g.t.Helper()
+	j := &peer{name: "j"}
+	s, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(g.t, err)
+	j.space = s
+	g.enter(j, g.admit(g.peers[0], q))
+	g.deliver(g.send(j, ""), g.others(v)...)
+	return j
+}
+
+// What is false beyond doubt is refused: a true epoch under another generation, which its id says, an epoch that its maker
+// did not make, and another key than that which one derives oneself, if the ticket has the parent right or the member was
+// never merely told of what it derives it from.
+func TestLiesInTickets(t *testing.T) {
+	for victim, name := range []string{"founder", "joiner"} {
+		g := newGroup(t, 4, fast)
+		v, honest, insider := g.peers[victim], g.peers[2], g.peers[3]
+		g.commit(honest, "", insider)
+		g.commit(honest, "", insider)
+		q := g.ask(v)
+		for lie, change := range map[string]func(told []ratchet.Told){
+			"generation":      func(told []ratchet.Told) { told[0].Generation += 1000 },
+			"no proof":        func(told []ratchet.Told) { told[0] = told[0].Unproven(insider.space) },
+			"other key":       func(told []ratchet.Told) { told[1] = told[1].FalseKey() },
+			"not the first":   func(told []ratchet.Told) { told[0], told[1] = told[1], told[0] },
+			"not the parent":  func(told []ratchet.Told) { told[0] = told[0].Below(insider.space, told[2].ID, 100) },
+			"only other key":  func(told []ratchet.Told) { told[0] = told[1].FalseKey() },
+			"key of one held": func(told []ratchet.Told) { told[2] = told[2].FalseKey() },
+		} {
+			certain := lie == "only other key" || lie == "key of one held"
+			if certain && victim != 0 {
+				continue
+			}
+			t.Run(name+"/"+lie, func(t *testing.T) {
+				ticket := ratchet.Lie(insider.space, q, func(told []ratchet.Told) []ratchet.Told {
+					change(told)
+					if lie == "only other key" || lie == "generation" {
+						told = told[:1]
+					}
+					return told
+				})
+				next, err := ratchet.Enter(v.space, g.now, ticket)
+				require.ErrorIs(t, err, ratchet.ErrForged)
+				require.True(t, v.space.Equal(next))
+			})
+		}
+		g.enter(v, g.admit(honest, q))
+	}
+}
+
+// An epoch of which only an earlier ticket told gives way to an honest ticket that does not name it, whether or not it can be
+// proved false: here its name is that of a true epoch, which the issuer has left behind.
+func TestToldByNobodyElse(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	honest, insider := g.peers[0], g.peers[2]
+	x, _ := ratchet.Epoch(honest.space)
+	insider.space = ratchet.Committing(insider.space)
+	e := g.send(insider, "a true epoch")
+	left, _ := ratchet.Epoch(insider.space)
+	for range 2 {
+		g.commit(honest, "", g.peers[1])
+	}
+	g.deliver(e, honest)
+	s, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(t, err)
+	v := &peer{name: "v", space: s}
+	g.admit(honest, q)
+	g.enter(v, ratchet.Lie(insider.space, q, func(told []ratchet.Told) []ratchet.Told {
+		told[0] = told[0].FalseTree()
+		for range 4 {
+			told = append([]ratchet.Told{told[0].Below(insider.space, told[0].ID, told[0].Generation+1)}, told...)
+		}
+		require.Equal(t, left, told[4].ID)
+		require.Equal(t, x, told[5].ID)
+		return told
+	}))
+	g.send(v, "alone")
+	g.enter(v, ratchet.Lie(honest.space, g.ask(v), func(told []ratchet.Told) (out []ratchet.Told) {
+		for _, e := range told {
+			if e.ID != left {
+				out = append(out, e)
+			}
+		}
+		require.Len(t, out, len(told)-1)
+		return out
+	}))
+	g.deliver(g.send(v, "I am in"), honest)
+	require.Contains(t, honest.read, "I am in")
+}
+
+// The insider whose ticket made a member alone can have the others enter the member's commit as it should have been. Then an
+// honest ticket names an epoch that the member has with other keys. It is heard again all the same.
+func TestOneNameTwoSecrets(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	honest, insider := g.peers[0], g.peers[2]
+	s, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(t, err)
+	v := &peer{name: "v", space: s}
+	g.admit(honest, q)
+	g.enter(v, ratchet.Lie(insider.space, q, func(told []ratchet.Told) []ratchet.Told {
+		return liars["true epochs with other trees"](insider.space, told)
+	}))
+	alone := g.send(v, "alone")
+	g.deliver(alone, g.peers...)
+	insider.space = ratchet.Follow(insider.space, g.now, alone)
+	g.deliver(g.send(insider, "here"), honest, g.peers[1])
+	mine, _ := ratchet.Epoch(v.space)
+	theirs, _ := ratchet.Epoch(honest.space)
+	require.Equal(t, mine, theirs)
+	require.NotContains(t, honest.read, "alone")
+	g.enter(v, g.admit(honest, g.ask(v)))
+	g.deliver(g.send(v, "not alone"), honest)
+	require.Contains(t, honest.read, "not alone")
+}
+
+// G12: a member that is some epochs behind reads what is on its way to it, also if a ticket comes first.
+func TestTicketBeforeMessages(t *testing.T) {
+	for _, epochs := range []int{1, 2, 4, 7} {
+		t.Run(fmt.Sprint(epochs), func(t *testing.T) {
+			g := newGroup(t, 3, fast)
+			p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
+			var late []ratchet.Envelope
+			var want []string
+			for i := range epochs {
+				maker := []*peer{p1, p2}[i%2]
+				maker.space = ratchet.Committing(maker.space)
+				for k := range 3 {
+					want = append(want, fmt.Sprint(i, ".", k))
+					e := g.send(maker, want[len(want)-1])
+					late = append(late, e)
+					g.deliver(e, g.others(maker, v)...)
+				}
+			}
+			g.enter(v, g.admit(p1, g.ask(v)))
+			g.deliver(g.send(v, "here I am"), p1, p2)
+			for i := range late {
+				g.deliver(late[len(late)-1-i], v)
+			}
+			g.read(v, want...)
+			g.rounds(2)
+			g.converged()
+		})
+	}
+}
+
+// G12: a ticket by a member that lags makes nobody lose what others went on with. The recipient sends where the issuer is,
+// reads the others where they are, and is with them again after one more ticket.
+func TestTicketOfALaggard(t *testing.T) {
+	g := newGroup(t, 4, fast)
+	w, lags, v := g.peers[1], g.peers[2], g.peers[3]
+	g.commit(v, "one", w)
+	g.commit(w, "two", v)
+	g.enter(v, g.admit(lags, g.ask(v)))
+	g.commit(w, "three")
+	w.space = stored(t, w.space)
+	g.commit(w, "four", v)
+	require.Contains(t, v.read, "four")
+	require.True(t, ratchet.Duties(v.space, g.now.Add(2*time.Hour)).Ask)
+	g.enter(v, g.admit(w, g.ask(v)))
+	v.space = stored(t, v.space)
+	g.deliver(g.send(v, "back"), g.others(v)...)
+	g.rounds(3)
+	g.converged()
+	require.Contains(t, w.read, "back")
+	require.False(t, ratchet.Duties(v.space, g.now.Add(2*time.Hour)).Ask)
+}
+
+// A member that went on alone, and asks, sends where the others are (§9).
+func TestTicketToALoner(t *testing.T) {
+	g := newGroup(t, 2, fast)
+	v, honest := g.peers[0], g.peers[1]
+	for range 3 {
+		g.commit(v, "lost", v)
+	}
+	g.enter(v, g.admit(honest, g.ask(v)))
+	want, _ := ratchet.Epoch(honest.space)
+	got, _ := ratchet.Epoch(v.space)
+	require.Equal(t, want, got)
+	g.deliver(g.send(v, "back"), honest)
+	require.Contains(t, honest.read, "back")
+}
+
+// A ticket by a member that has one branch of two changes nothing for a member that has both and prefers the other, also if
+// they have parted long ago.
+func TestTicketOfOneBranch(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	v, p2, p3 := g.peers[0], g.peers[1], g.peers[2]
+	for range 6 {
+		g.commit(p2, "", v)
+	}
+	for range 7 {
+		g.commit(p3, "", v)
+	}
+	want, _ := ratchet.Epoch(p3.space)
+	got, _ := ratchet.Epoch(v.space)
+	require.Equal(t, want, got)
+	g.enter(v, g.admit(p2, g.ask(v)))
+	got, _ = ratchet.Epoch(v.space)
+	require.Equal(t, want, got)
+	g.commit(p3, "more", v)
+	want, _ = ratchet.Epoch(p3.space)
+	got, _ = ratchet.Epoch(v.space)
+	require.Equal(t, want, got)
+}
+
+// G16: what a member has read stays closed, also when a ticket tells it of an epoch whose next one the issuer has not
+// entered.
+func TestTicketReopensNothing(t *testing.T) {
+	g := newGroup(t, 3, fast)
+	p1, lags := g.peers[0], g.peers[2]
+	j := &peer{name: "j"}
+	s, q, err := ratchet.Join(g.grant(), g.now, nil)
+	require.NoError(t, err)
+	j.space = s
+	early, late := g.admit(p1, q), g.admit(lags, q)
+	g.enter(j, early)
+	p1.space = ratchet.Committing(p1.space)
+	e := g.send(p1, "read")
+	g.deliver(e, j)
+	g.read(j, "read")
+	g.enter(j, late)
+	require.False(t, ratchet.Opens(j.space, e))
+	require.False(t, ratchet.Opens(stored(t, j.space), e))
+}
+
+// G12: of what only a ticket told can be read what is on its way there, once the commits that lead to it arrive, whether or
+// not a message of the epochs between does.
+func TestToldAndReached(t *testing.T) {
+	for name, first := range map[string]int{"between": 2, "within": 3, "held": -1} {
+		t.Run(name, func(t *testing.T) {
+			g := newGroup(t, 3, fast)
+			p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
+			var sent [8][6]ratchet.Envelope // by p1 in each of its epochs; the ticket tells of the last 5
+			for i := range sent {
+				p1.space = ratchet.Committing(p1.space)
+				for n := range sent[i] {
+					sent[i][n] = g.send(p1, fmt.Sprint(i, ".", n))
+					g.deliver(sent[i][n], p2)
+				}
+			}
+			g.enter(v, g.admit(p1, g.ask(v)))
+			g.deliver(g.send(v, "own commit below them"), p1, p2)
+			g.deliver(sent[5][5], v) // carries nothing
+			require.Empty(t, v.read)
+			if first < 0 { // the commits come with a message that cannot be read yet
+				next, err := ratchet.Hold(v.space, g.now, "mailbox", sent[2][0])
+				require.NoError(t, err)
+				v.space = next
+				g.deliver(sent[5][4], v)
+				g.read(v, "5.4", "5.5")
+			} else {
+				g.deliver(sent[first][0], v)
+				g.read(v, fmt.Sprint(first, ".0"), "5.5")
+			}
+			g.rounds(2)
+			v.space = stored(t, v.space)
+			g.converged()
+		})
+	}
+}
