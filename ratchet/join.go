@@ -76,7 +76,12 @@ func AskResync(s Space, now time.Time) (Space, Request, error) {
 // mayAsk reports whether enough time has gone by since the last request.
 func (w *work) mayAsk() bool {
 	d := w.self()
-	return w.elapsed(d.askedAt, min(askEvery<<len(d.request.earlier), askLongest))
+	return w.elapsed(d.askedAt, askAfter(len(d.request.earlier)))
+}
+
+// askAfter returns how long after a request its asker may ask again that has asked as often before: from an hour to a day.
+func askAfter(earlier int) time.Duration {
+	return min(askEvery<<min(earlier, 8), askLongest)
 }
 
 // askAgain boxes the introduction of a joiner anew. The ticket key stays the same, so that no ticket is lost.

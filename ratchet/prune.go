@@ -36,7 +36,7 @@ func Prune(s Space, now time.Time) (Space, error) {
 	}
 	for c := range w.st.commits.all() {
 		if w.now-c.since > milliseconds(heldFor) {
-			w.st.commits = w.st.commits.drop(c.key())
+			w.giveUp(c)
 		}
 	}
 	for q := range w.st.requests.all() {
