@@ -120,3 +120,10 @@ func Follow(s Space, now time.Time, e Envelope) Space {
 	}
 	return w.space()
 }
+
+// Leads reports whether a space holds a commit with what an epoch expands from, so that whoever seizes it can make that epoch
+// and all below it anew.
+func Leads(s Space, epoch [32]byte) bool {
+	c, _ := s.State().commits.get(byID(epoch))
+	return c.leads()
+}

@@ -466,3 +466,45 @@ func TestToldAndReached(t *testing.T) {
 		})
 	}
 }
+
+// G16: a commit that leads to an epoch of which only a ticket told is not kept once there is anything to be read below it, as
+// it would open that again.
+func TestToldStaysClosed(t *testing.T) {
+	setup := func() (g *group, v *peer, above, told [32]byte, way ratchet.Envelope) {
+		g = newGroup(t, 3, fast)
+		p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
+		for i := range 8 {
+			p1.space = ratchet.Committing(p1.space)
+			above = told
+			e := g.send(p1, "")
+			told, _ = ratchet.Epoch(p1.space)
+			g.deliver(e, p2)
+			if i == 2 {
+				way = e
+			}
+		}
+		g.enter(v, g.admit(p1, g.ask(v)))
+		return g, v, above, told, way
+	}
+	hold := func(g *group, v *peer, e ratchet.Envelope) {
+		next, err := ratchet.Hold(v.space, g.now, "mailbox", e)
+		require.NoError(t, err)
+		v.space = next
+	}
+	t.Run("read before", func(t *testing.T) {
+		g, v, above, told, way := setup()
+		g.commit(g.peers[1], "below it", v)
+		g.read(v, "below it")
+		hold(g, v, way)
+		require.True(t, ratchet.Leads(v.space, above))
+		require.False(t, ratchet.Leads(v.space, told))
+	})
+	t.Run("made after", func(t *testing.T) {
+		g, v, above, told, way := setup()
+		hold(g, v, way)
+		require.True(t, ratchet.Leads(v.space, told))
+		g.send(v, "below it")
+		require.True(t, ratchet.Leads(v.space, above))
+		require.False(t, ratchet.Leads(v.space, told))
+	})
+}
