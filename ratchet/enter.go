@@ -231,6 +231,6 @@ func (w *work) entered(b ticketBody) {
 	}
 	w.setSelf(d)
 	w.st.commit, w.st.ask, w.st.restored = true, false, false
-	w.st.wait = waiting{entered: w.now}
+	w.st.wait = waiting{stage: w.st.wait.stage, entered: w.now} // a ticket is no message that was waited for
 	w.learned = true
 }
