@@ -18,3 +18,16 @@ func TestAskAfter(t *testing.T) {
 	}
 	require.Equal(t, 24*time.Hour, last)
 }
+
+// The waiting time starts anew when a message that was waited for is read, and not with a ticket (§7): else one that can
+// never be read would make its reader ask for tickets for as long as it is kept.
+func TestTicketsDoNotShortenTheWait(t *testing.T) {
+	now := time.UnixMilli(1_795_000_000_000)
+	s, err := NewSpace(now, Policy{KEM: X25519})
+	require.NoError(t, err)
+	w, err := begin(s, now)
+	require.NoError(t, err)
+	w.st.wait = waiting{stage: 5, sends: maxWaitSends, last: 1}
+	w.entered(ticketBody{})
+	require.Equal(t, waiting{stage: 5, entered: now.UnixMilli()}, w.st.wait)
+}
