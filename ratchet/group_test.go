@@ -153,7 +153,7 @@ func (p *peer) try(t testing.TB, now time.Time, e ratchet.Envelope) error {
 	if err != nil {
 		require.True(t, same(p.space, next), "a failed call changed the space")
 		require.Empty(t, m.Plaintext)
-		if state.VerdictOf(err) == state.Settle {
+		if state.VerdictOf(err) == state.Discard {
 			p.settled = append(p.settled, err)
 		}
 		return err

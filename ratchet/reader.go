@@ -69,7 +69,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	emit(tx, m.Events)
 	switch state.VerdictOf(err) {
 	case state.Read:
-	case state.Settle:
+	case state.Discard:
 		if released, changed := release(tx.Value(), e); changed {
 			tx.Set(released)
 		}
@@ -79,7 +79,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	}
 	tx.Set(next)
 	if m.learned {
-		tx.Learned()
+		tx.RetryRetained()
 	}
 	if len(m.Plaintext) == 0 {
 		return nil
@@ -103,7 +103,7 @@ func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Env
 	emit(tx, w.events)
 	tx.Set(w.space())
 	if w.learned {
-		tx.Learned()
+		tx.RetryRetained()
 	}
 	return reason
 }
@@ -147,7 +147,7 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	}
 	tx.Set(w.space())
 	tx.Send(o.To, t.Bytes())
-	tx.Learned()
+	tx.RetryRetained()
 	return nil
 }
 
@@ -191,7 +191,7 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 		}
 	}
 	tx.Set(next)
-	tx.Learned()
+	tx.RetryRetained()
 	return nil
 }
 

@@ -54,7 +54,7 @@ func Tend(o Options) func(*state.Tx[Space]) error {
 				w.holdRequest(h)
 			}
 			tx.Set(w.space())
-			tx.Learned()
+			tx.RetryRetained()
 		}
 		return nil
 	}

@@ -161,7 +161,7 @@ func TestSeenTicketsDelay(t *testing.T) {
 		for _, d := range members {
 			for i, source := range sources {
 				verdict, _ := r.hand(d, source, forged(request, byte(i)))
-				require.Equal(t, state.Settle, verdict)
+				require.Equal(t, state.Discard, verdict)
 			}
 			if verdict, _ := r.hand(d, "joiner", request); verdict == state.Retain {
 				at := r.now

@@ -30,7 +30,7 @@
 //	})
 //	again, err := vault.Flush(ctx, id, send)                // outbox to network, the same bytes at every try
 //
-//	receipt, err := vault.Receive(ctx, id, frame, open)     // read, settle, retain or stop: see Verdict
+//	receipt, err := vault.Receive(ctx, id, frame, open)     // read, discard, retain or stop: see Verdict
 //	err = vault.Drain(ctx, id, show)                        // inbox to program
 //
 // Two tasks or two processes cannot fork a value: each commit compares the head of the row with the one that it was made

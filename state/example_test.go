@@ -43,7 +43,7 @@ func ExampleVault_Receive() {
 
 	for _, data := range []string{"1", "0", "1"} {
 		receipt, err := vault.Receive(ctx, id, state.Frame{Source: "peer", Data: []byte(data)}, inOrder)
-		fmt.Println(data, receipt.Verdict, len(receipt.Settled), err)
+		fmt.Println(data, receipt.Verdict, len(receipt.Acknowledge), err)
 	}
 	_ = vault.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
 		fmt.Printf("read %s\n", in.Data)
@@ -52,7 +52,7 @@ func ExampleVault_Receive() {
 	// Output:
 	// 1 retain 0 <nil>
 	// 0 read 1 <nil>
-	// 1 settle 0 <nil>
+	// 1 discard 0 <nil>
 	// read 0
 	// read 1
 }

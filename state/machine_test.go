@@ -121,7 +121,7 @@ func (x *machine) settle(t *rapid.T, err error, steps ...model) {
 // learn is push for whom retained frames wait.
 func learn(n uint64) func(*state.Tx[toy]) error {
 	return func(tx *state.Tx[toy]) error {
-		tx.Learned()
+		tx.RetryRetained()
 		return push(n)(tx)
 	}
 }
@@ -253,14 +253,14 @@ func TestVaultAgreesWithModel(t *testing.T) {
 // The list of reasons a vault has is closed, and each says what it means.
 func TestReasons(t *testing.T) {
 	for err, want := range map[error]state.Verdict{
-		nil: state.Read, state.ErrSeen: state.Settle, state.ErrTooLarge: state.Settle, state.ErrRetained: state.Retain,
+		nil: state.Read, state.ErrSeen: state.Discard, state.ErrTooLarge: state.Discard, state.ErrRetained: state.Retain,
 		fmt.Errorf("wrapped: %w", errNotYet): state.Retain, errors.New("other"): state.Stop, state.ErrFull: state.Stop,
 	} {
 		require.Equal(t, want, state.VerdictOf(err))
 	}
 	var names []string
-	for _, v := range []state.Verdict{state.Read, state.Settle, state.Retain, state.Stop} {
+	for _, v := range []state.Verdict{state.Read, state.Discard, state.Retain, state.Stop} {
 		names = append(names, v.String())
 	}
-	require.Equal(t, "read settle retain stop", strings.Join(names, " "))
+	require.Equal(t, "read discard retain stop", strings.Join(names, " "))
 }

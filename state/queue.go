@@ -23,22 +23,23 @@ type Incoming struct {
 	Data []byte // as it was given to Tx.Deliver
 }
 
-// Delivery is what became of a frame that was handed to the network. The zero Delivery is Delivered.
+// Delivery is what became of a frame that was handed to the network. The zero Delivery says that the frame stays in the
+// outbox and may be handed over again at once, so that a result nobody filled in loses nothing.
 type Delivery struct {
-	later    bool
-	after    time.Duration
+	done     bool // the network has decided
 	rejected bool
 	reason   string
+	after    time.Duration
 }
 
 // Delivered says that the network has the frame for good.
-func Delivered() Delivery { return Delivery{} }
+func Delivered() Delivery { return Delivery{done: true} }
 
 // RetryAfter says that the network did not take the frame now and may do so after d.
-func RetryAfter(d time.Duration) Delivery { return Delivery{later: true, after: d} }
+func RetryAfter(d time.Duration) Delivery { return Delivery{after: d} }
 
 // Rejected says that the network will never take the frame.
-func Rejected(reason string) Delivery { return Delivery{rejected: true, reason: reason} }
+func Rejected(reason string) Delivery { return Delivery{done: true, rejected: true, reason: reason} }
 
 // SendRejected is the event of a frame that was taken out of the outbox because the network will never take it.
 type SendRejected struct {
@@ -64,7 +65,7 @@ func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, 
 			return corrupt("outbox", err)
 		}
 		d := send(ctx, out)
-		if d.later {
+		if !d.done {
 			again = d.after
 			return errStop
 		}

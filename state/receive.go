@@ -30,36 +30,36 @@ func (f Frame) Hash() (h [32]byte) {
 
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
 // decides what becomes of the frame: nil for one that was read, an error with a verdict (see VerdictOf) otherwise. With
-// Settle and Retain, too, everything in the transaction is committed; with Stop nothing is.
+// Discard and Retain, too, everything in the transaction is committed; with Stop nothing is.
 type Opener[V Value[V]] func(*Tx[V], Frame) error
 
 // Receipt says what became of a received frame. Unless its verdict is Retain or Stop, the frame may be acknowledged to the
 // relay.
 type Receipt struct {
-	Verdict Verdict
-	Reason  error      // why the frame was not read; nil if it was
-	Settled [][32]byte // hashes of frames retained earlier that may be acknowledged now
+	Verdict     Verdict
+	Reason      error      // why the frame was not read; nil if it was
+	Acknowledge [][32]byte // hashes of frames retained earlier that may be acknowledged now
 }
 
 // Reasons that a vault itself has.
 var (
 	// ErrSeen: the same frame was dealt with before.
-	ErrSeen = NewOutcome(Settle, "state: frame was dealt with before")
+	ErrSeen = NewOutcome(Discard, "state: frame was dealt with before")
 	// ErrRetained: the same frame is retained already.
 	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
 	// ErrTooLarge: the frame, or its source's name, is larger than any frame may be, or it cannot be read yet and is larger
 	// than what is retained (Options).
-	ErrTooLarge = NewOutcome(Settle, "state: frame is too large")
+	ErrTooLarge = NewOutcome(Discard, "state: frame is too large")
 )
 
-// FrameSettled is the event of a frame that will never be read.
-type FrameSettled struct {
+// FrameDiscarded is the event of a frame that will never be read.
+type FrameDiscarded struct {
 	Hash   [32]byte // of the frame
 	Reason error
 }
 
 // Event implements Event.
-func (e FrameSettled) Event() string {
+func (e FrameDiscarded) Event() string {
 	return fmt.Sprintf("frame %x not read: %v", e.Hash[:8], e.Reason)
 }
 
@@ -97,7 +97,7 @@ func (e FrameGivenUp) Event() string {
 // verdict, which stands, if the frame was dealt with but trying the retained ones failed: the next Receive goes on there.
 func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) (Receipt, error) {
 	if len(f.Data) > MaxFrame || len(f.Source) > MaxAddress {
-		return Receipt{Verdict: Settle, Reason: ErrTooLarge}, nil
+		return Receipt{Verdict: Discard, Reason: ErrTooLarge}, nil
 	}
 	hash := f.Hash()
 	var r Receipt
@@ -106,7 +106,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 		known, err := v.store.Frame(ctx, v.kind, id, hash)
 		switch {
 		case err == nil && known.Data == nil:
-			r.Verdict, r.Reason = Settle, ErrSeen
+			r.Verdict, r.Reason = Discard, ErrSeen
 			return nil, nil
 		case err == nil:
 			r.Verdict, r.Reason = Retain, ErrRetained
@@ -122,14 +122,14 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 		switch r.Verdict {
 		case Read:
 			return []frameChange{{hash: hash}}, nil
-		case Settle:
-			tx.Emit(FrameSettled{hash, r.Reason})
+		case Discard:
+			tx.Emit(FrameDiscarded{hash, r.Reason})
 			return []frameChange{{hash: hash}}, nil
 		case Retain:
 			tx.Emit(FrameRetained{hash, r.Reason})
 			changes, err := v.makeRoom(ctx, id, base, tx, f)
 			for _, c := range changes {
-				r.Settled = append(r.Settled, c.hash)
+				r.Acknowledge = append(r.Acknowledge, c.hash)
 			}
 			kept := &retained{source: f.Source, since: v.options.Now().UnixMilli(), data: f.Data}
 			return append(changes, frameChange{hash: hash, retain: kept}), err
@@ -142,7 +142,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 	if s.contents.due() {
 		var settled [][32]byte
 		settled, err = v.Retry(ctx, id, open)
-		r.Settled = append(r.Settled, settled...)
+		r.Acknowledge = append(r.Acknowledge, settled...)
 	}
 	return r, err
 }
@@ -216,8 +216,8 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, rec FrameRecord, f *retaine
 				return nil, nil
 			case Stop:
 				return nil, reason
-			case Settle:
-				tx.Emit(FrameSettled{rec.Hash, reason})
+			case Discard:
+				tx.Emit(FrameDiscarded{rec.Hash, reason})
 			}
 		}
 		done = true

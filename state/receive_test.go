@@ -18,7 +18,7 @@ import (
 
 var (
 	errNotYet  = state.NewOutcome(state.Retain, "toy: number to come")
-	errRubbish = state.NewOutcome(state.Settle, "toy: no number")
+	errRubbish = state.NewOutcome(state.Discard, "toy: no number")
 	errBroken  = errors.New("toy: reader broken")
 )
 
@@ -39,7 +39,7 @@ func inOrder(tx *state.Tx[toy], f state.Frame) error {
 	tx.Set(s.WithState(s.State().with(n)).WithEvals(s.Evals().next()))
 	tx.Deliver(f.Data)
 	tx.Send("acks", f.Data)
-	tx.Learned()
+	tx.RetryRetained()
 	return nil
 }
 
@@ -84,7 +84,7 @@ func TestG8Verdicts(t *testing.T) {
 
 	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("rubbish")}, inOrder)
 	require.NoError(t, err)
-	require.Equal(t, state.Settle, r.Verdict)
+	require.Equal(t, state.Discard, r.Verdict)
 	require.ErrorIs(t, r.Reason, errRubbish)
 
 	before, err := store.Load(ctx, state.Spaces, id(1))
@@ -98,10 +98,10 @@ func TestG8Verdicts(t *testing.T) {
 
 	r, err = v.Receive(ctx, id(1), frame(0), inOrder)
 	require.NoError(t, err)
-	require.Equal(t, state.Receipt{Verdict: state.Read, Settled: [][32]byte{hash(1)}}, r, "the retained frame follows")
+	require.Equal(t, state.Receipt{Verdict: state.Read, Acknowledge: [][32]byte{hash(1)}}, r, "the retained frame follows")
 	require.Equal(t, []string{"0", "1"}, drained(t, v, id(1)))
 	require.Equal(t, []string{"acks:0", "acks:1"}, sent(t, v, id(1)))
-	require.Equal(t, recorded{"state.FrameRetained", "state.FrameSettled"}, events)
+	require.Equal(t, recorded{"state.FrameRetained", "state.FrameDiscarded"}, events)
 
 	r, err = v.Receive(ctx, id(1), state.Frame{Data: make([]byte, state.MaxFrame+1)}, inOrder)
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestG9Replay(t *testing.T) {
 				return nil
 			})
 			require.NoError(t, err)
-			require.Equal(t, state.Receipt{Verdict: state.Settle, Reason: state.ErrSeen}, r)
+			require.Equal(t, state.Receipt{Verdict: state.Discard, Reason: state.ErrSeen}, r)
 		}
 	}
 	require.Equal(t, []string{"0"}, drained(t, v, id(1)))
@@ -145,11 +145,11 @@ func TestG8Backlog(t *testing.T) {
 	}
 	r, err := v.Receive(ctx, id(1), frame(0), inOrder)
 	require.NoError(t, err)
-	require.Len(t, r.Settled, n)
+	require.Len(t, r.Acknowledge, n)
 	var want []string
 	for i := range n + 1 {
 		want = append(want, fmt.Sprint(i))
-		require.True(t, i == 0 || slices.Contains(r.Settled, hash(i)))
+		require.True(t, i == 0 || slices.Contains(r.Acknowledge, hash(i)))
 	}
 	require.Equal(t, want, drained(t, v, id(1)))
 }
@@ -168,7 +168,7 @@ func TestLearnedInUpdate(t *testing.T) {
 
 	require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
 		tx.Set(tx.Value().WithEvals(tx.Value().Evals().next()))
-		tx.Learned()
+		tx.RetryRetained()
 		return nil
 	}))
 	settled, err = openToys(t, store, state.Options{}).Retry(ctx, id(1), inOrder)
@@ -185,7 +185,7 @@ func TestG8NotesOfAFailedFrame(t *testing.T) {
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	note := func(tx *state.Tx[toy], f state.Frame) error {
 		if string(f.Data) == "go" {
-			tx.Learned()
+			tx.RetryRetained()
 			return errRubbish
 		}
 		tx.Set(tx.Value().WithTemplate(tx.Value().Template().with(fmt.Sprint(tx.Value().Template().names, string(f.Data)))))
@@ -219,7 +219,7 @@ func TestRetryThatStops(t *testing.T) {
 	require.Equal(t, state.Read, r.Verdict)
 	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("rubbish")}, inOrder)
 	require.NoError(t, err)
-	require.Equal(t, [][32]byte{hash(1)}, r.Settled)
+	require.Equal(t, [][32]byte{hash(1)}, r.Acknowledge)
 }
 
 // texts returns what the frames of the sources a to c with these hashes hold.
@@ -253,7 +253,7 @@ func TestG8CopiedFrame(t *testing.T) {
 	require.NotEqual(t, state.Frame{Source: "ab", Data: []byte("c")}.Hash(), state.Frame{Source: "a", Data: []byte("bc")}.Hash())
 	r := receive("peer", 0)
 	require.Equal(t, state.Read, r.Verdict)
-	require.Equal(t, [][32]byte{frame(1).Hash()}, r.Settled)
+	require.Equal(t, [][32]byte{frame(1).Hash()}, r.Acknowledge)
 	require.Equal(t, []string{"0", "1"}, drained(t, v, id(1)))
 }
 
@@ -280,7 +280,7 @@ func TestG25RetainedAreBounded(t *testing.T) {
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: []byte(data)}, inOrder)
 				require.NoError(t, err)
 				require.Equal(t, state.Retain, r.Verdict)
-				return texts(r.Settled)
+				return texts(r.Acknowledge)
 			}
 			require.Empty(t, receive("b", "20"))
 			require.Empty(t, receive("a", "10"))
@@ -298,7 +298,7 @@ func TestG25RetainedAreBounded(t *testing.T) {
 			now = now.Add(2 * time.Hour)
 			r, err := v.Receive(ctx, id(1), frame(0), inOrder)
 			require.NoError(t, err)
-			require.Equal(t, []string{"14"}, texts(r.Settled))
+			require.Equal(t, []string{"14"}, texts(r.Acknowledge))
 			require.Equal(t, []string{"0"}, drained(t, v, id(1)))
 			kept, err := store.Retained(ctx, state.Spaces, id(1), 0, 10)
 			require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: data(first, size)}, never)
 				require.NoError(t, err)
 				require.Equal(t, state.Retain, r.Verdict)
-				return len(r.Settled)
+				return len(r.Acknowledge)
 			}
 			kept := func() (all int) {
 				records, err := store.Retained(ctx, state.Spaces, id(1), 0, 100)
@@ -343,7 +343,7 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 
 			r, err := v.Receive(ctx, id(1), state.Frame{Source: "d", Data: data('8', 61)}, never)
 			require.NoError(t, err)
-			require.Equal(t, state.Settle, r.Verdict)
+			require.Equal(t, state.Discard, r.Verdict)
 			require.ErrorIs(t, r.Reason, state.ErrTooLarge)
 			require.ErrorIs(t, r.Reason, errNotYet)
 			require.Equal(t, 3, kept())

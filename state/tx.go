@@ -31,9 +31,9 @@ func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, clone(data))
 // Emit reports an event once the commit is made.
 func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }
 
-// Learned says that frames which could not be read before may be readable now. Retained ones are tried again by this
+// RetryRetained says that frames which could not be read before may be readable now. Retained ones are tried again by this
 // Receive, or after an Update by the next Receive or Retry; that they have to be is part of the commit.
-func (tx *Tx[V]) Learned() { tx.learned = true }
+func (tx *Tx[V]) RetryRetained() { tx.learned = true }
 
 // idle reports whether there is nothing to commit.
 func (tx *Tx[V]) idle() bool {

@@ -219,7 +219,7 @@ func (d *device) fetch(ctx context.Context) error {
 		}
 		id, err := d.slotOf(ctx, claim, frame)
 		switch {
-		case errors.Is(err, errUnknown) || err != nil && state.VerdictOf(err) == state.Settle:
+		case errors.Is(err, errUnknown) || err != nil && state.VerdictOf(err) == state.Discard:
 			continue // from nobody: it leaves nothing behind
 		case err != nil:
 			d.server.post(d.keys.Mailbox(), frame) // not acknowledged
@@ -260,7 +260,7 @@ func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (sta
 			if err != nil {
 				return state.ID{}, err
 			}
-			if _, _, err := session.Decrypt(trial, d.keys, frame); err != nil && state.VerdictOf(err) == state.Settle {
+			if _, _, err := session.Decrypt(trial, d.keys, frame); err != nil && state.VerdictOf(err) == state.Discard {
 				return state.ID{}, err
 			}
 		}

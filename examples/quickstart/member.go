@@ -195,10 +195,10 @@ func (m *member) receive(ctx context.Context, frames []parcel) (done [][32]byte,
 	for _, p := range frames {
 		if err := persist(func() error {
 			r, err := m.vault.Receive(ctx, m.space, state.Frame{Source: p.from, Data: p.data}, m.open)
-			if r.Verdict == state.Read || r.Verdict == state.Settle {
+			if r.Verdict == state.Read || r.Verdict == state.Discard {
 				done = append(done, p.hash)
 			}
-			done = append(done, r.Settled...)
+			done = append(done, r.Acknowledge...)
 			return err
 		}); err != nil {
 			return done, err

@@ -78,7 +78,7 @@ func (m *Member) boot() {
 func (m *Member) event(_ state.ID, e state.Event) {
 	m.Events = append(m.Events, e)
 	switch e := e.(type) {
-	case state.FrameSettled:
+	case state.FrameDiscarded:
 		m.unread[e.Hash] = e.Reason
 	case state.FrameGivenUp:
 		m.unread[e.Hash] = errGivenUp
@@ -258,10 +258,10 @@ func (m *Member) receive(p parcel) {
 	case state.Read:
 		m.hear(p.posting)
 		delete(m.held, p.hash)
-	case state.Settle:
+	case state.Discard:
 		delete(m.held, p.hash)
 	}
-	m.settle(r.Settled)
+	m.settle(r.Acknowledge)
 }
 
 // settle notes what became of frames that were retained, and sends what came of them.

@@ -13,15 +13,15 @@ import (
 var (
 	// ErrMalformed: these bytes are no frame, key, address or registration. A point that is not in the prime-order
 	// subgroup, or is the identity, is no key.
-	ErrMalformed = state.NewOutcome(state.Settle, "session: malformed")
+	ErrMalformed = state.NewOutcome(state.Discard, "session: malformed")
 	// ErrUnverified: a signature is not valid, a key or address is not the one that a signed registration names, or an
 	// initialization is weaker than what the peer has signed that it can do.
-	ErrUnverified = state.NewOutcome(state.Settle, "session: not vouched for by a signed registration")
+	ErrUnverified = state.NewOutcome(state.Discard, "session: not vouched for by a signed registration")
 	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is older
 	// than may be, or names a one-time pre-key that was used up.
-	ErrReplayed = state.NewOutcome(state.Settle, "session: not new")
+	ErrReplayed = state.NewOutcome(state.Discard, "session: not new")
 	// ErrForged: the frame does not authenticate.
-	ErrForged = state.NewOutcome(state.Settle, "session: does not authenticate")
+	ErrForged = state.NewOutcome(state.Discard, "session: does not authenticate")
 	// ErrNotYet: no key that is held opens the frame, or it is too far ahead of its chain. It may be readable once what
 	// it depends on has arrived.
 	ErrNotYet = state.NewOutcome(state.Retain, "session: no key for it yet")

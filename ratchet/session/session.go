@@ -271,7 +271,7 @@ func Opener(d Device) state.Opener[Session] {
 		tx.Set(next)
 		tx.Deliver(r.Plaintext)
 		if r.Began || r.turned || next.Part().ahead {
-			tx.Learned()
+			tx.RetryRetained()
 		}
 		if r.Spent != 0 {
 			tx.Emit(OneTimeSpent{d.Identity(), r.Spent})

@@ -124,10 +124,10 @@ func TestG8G9Vault(t *testing.T) {
 		alice.restart()
 		bob.restart()
 		require.Equal(t, state.Read, bob.receive(atBob, second).Verdict)
-		require.Equal(t, state.Settle, bob.receive(atBob, second).Verdict)
+		require.Equal(t, state.Discard, bob.receive(atBob, second).Verdict)
 		bob.restart()
-		require.Equal(t, state.Settle, bob.receive(atBob, second).Verdict)
-		require.Equal(t, state.Settle, bob.receive(atBob, flip(first, len(first)-5)).Verdict)
+		require.Equal(t, state.Discard, bob.receive(atBob, second).Verdict)
+		require.Equal(t, state.Discard, bob.receive(atBob, flip(first, len(first)-5)).Verdict)
 		require.Equal(t, state.Read, bob.receive(atBob, first).Verdict)
 		require.Equal(t, []string{"second", "first"}, bob.texts(atBob))
 		if f == hybrid {
@@ -147,7 +147,7 @@ func TestG8G9Vault(t *testing.T) {
 		bob.restart()
 		r := bob.receive(atBob, filler[MaxSkip])
 		require.Equal(t, state.Read, r.Verdict)
-		require.Len(t, r.Settled, 1, "the retained one was read and may be acknowledged")
+		require.Len(t, r.Acknowledge, 1, "the retained one was read and may be acknowledged")
 		require.Len(t, bob.texts(atBob), 3)
 	})
 }
