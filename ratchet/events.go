@@ -73,3 +73,24 @@ type RosterMissing struct{ Address [16]byte }
 func (r RosterMissing) Event() string {
 	return fmt.Sprintf("ticket without the roster at %x", r.Address)
 }
+
+// String implements state.Event.
+func (c Conflict) String() string { return c.Event() }
+
+// String implements state.Event.
+func (p PendingIntroduction) String() string { return p.Event() }
+
+// String implements state.Event.
+func (l LeavePending) String() string { return l.Event() }
+
+// String implements state.Event.
+func (a AfterRemoval) String() string { return a.Event() }
+
+// String implements state.Event.
+func (i Introduced) String() string { return i.Event() }
+
+// String implements state.Event.
+func (s StatementRefused) String() string { return s.Event() }
+
+// String implements state.Event.
+func (r RosterMissing) String() string { return r.Event() }

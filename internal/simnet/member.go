@@ -11,6 +11,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -30,7 +31,7 @@ type Member struct {
 
 	net    *Net
 	id     state.ID
-	store  state.Store
+	store  store.Store
 	vault  *vault
 	side   int
 	mail   []parcel

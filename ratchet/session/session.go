@@ -290,3 +290,6 @@ type OneTimeSpent struct {
 func (e OneTimeSpent) Event() string {
 	return fmt.Sprintf("one-time pre-key %d of %v is used up", e.ID, e.Device)
 }
+
+// String implements state.Event.
+func (e OneTimeSpent) String() string { return e.Event() }

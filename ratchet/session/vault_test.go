@@ -8,12 +8,13 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // station is a device with its vaults on one store.
 type station struct {
 	t        testing.TB
-	store    state.Store
+	store    store.Store
 	key      state.Key
 	device   Device
 	own      *state.Vault[Own]
@@ -24,7 +25,7 @@ type station struct {
 func newStation(t testing.TB, d Device) *station {
 	key, err := state.NewKey(secret.Random(32).Expose())
 	require.NoError(t, err)
-	s := &station{t: t, store: state.NewMemory(), key: key, device: d}
+	s := &station{t: t, store: store.NewMemory(), key: key, device: d}
 	s.open()
 	own, err := state.NewOne(d.ID(), d)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package state
+package store
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ type memoryRow struct {
 	seqs   map[[32]byte]uint64 // of the frames
 }
 
-var errTaken = errors.New("state: the number of an item or record is taken")
+var errTaken = errors.New("store: the number of an item or record is taken")
 
 // Load implements Store.
 func (m *Memory) Load(ctx context.Context, k Kind, id ID) (Row, error) {
@@ -99,7 +99,7 @@ func (m *Memory) Commit(ctx context.Context, k Kind, id ID, c Change) error {
 		}
 	case err != nil:
 		return err
-	case !r.Head.equal(c.Base):
+	case !r.Head.Equal(c.Base):
 		return ErrConflict
 	}
 	if !r.takes(c) {
@@ -122,7 +122,7 @@ func (m *Memory) Delete(ctx context.Context, k Kind, id ID, h Head) error {
 	if err != nil {
 		return err
 	}
-	if !r.Head.equal(h) {
+	if !r.Head.Equal(h) {
 		return ErrConflict
 	}
 	delete(m.rows, rowKey{k, id})
@@ -296,9 +296,6 @@ func itemAt(it Item, seq uint64) int        { return cmp.Compare(it.Seq, seq) }
 func frameAt(f FrameRecord, seq uint64) int { return cmp.Compare(f.Seq, seq) }
 
 func (h Head) clone() Head { return Head{h.Version, clone(h.Sealed)} }
-func (h Head) equal(other Head) bool {
-	return h.Version == other.Version && bytes.Equal(h.Sealed, other.Sealed)
-}
 
 func (f FrameRecord) clone() FrameRecord {
 	f.Data = bytes.Clone(f.Data) // keeps nil apart from empty

@@ -1,6 +1,9 @@
-package state
+package store
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 // Store moves sealed bytes and knows no keys. It has one table for each kind of value, in which every part is a column
 // that cannot be null, so that the store itself refuses an incomplete value. Beside each row lie its segments, an outbox,
@@ -53,6 +56,11 @@ type Store interface {
 type Head struct {
 	Version uint64
 	Sealed  []byte
+}
+
+// Equal reports whether both are the same.
+func (h Head) Equal(other Head) bool {
+	return h.Version == other.Version && bytes.Equal(h.Sealed, other.Sealed)
 }
 
 // Row is one stored value.

@@ -1,4 +1,4 @@
-package state
+package store
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func (c Change) Creates() bool { return c.Base.Version == 0 }
 func (c Change) Check(k Kind) error {
 	names := k.Parts()
 	if names == nil {
-		return fmt.Errorf("state: there is no %v", k)
+		return fmt.Errorf("store: there is no %v", k)
 	}
 	if len(c.Parts) != len(names) {
 		return fmt.Errorf("%w: %d parts for a row of %d", ErrIncomplete, len(c.Parts), len(names))
@@ -28,18 +28,18 @@ func (c Change) Check(k Kind) error {
 		}
 	}
 	if c.Creates() && len(c.Base.Sealed) > 0 || c.Base.Version >= math.MaxInt64 || c.Next.Version != c.Base.Version+1 {
-		return fmt.Errorf("state: a change from version %d to %d", c.Base.Version, c.Next.Version)
+		return fmt.Errorf("store: a change from version %d to %d", c.Base.Version, c.Next.Version)
 	}
 	for _, path := range c.Drop {
 		if _, put := c.Put[path]; put {
-			return fmt.Errorf("state: a change puts and drops %q", path)
+			return fmt.Errorf("store: a change puts and drops %q", path)
 		}
 	}
 	for _, items := range [][]Item{c.Outbox, c.Inbox} {
 		last := uint64(0)
 		for _, it := range items {
 			if it.Seq <= last || it.Seq > math.MaxInt64 {
-				return errors.New("state: items of a change are not in order")
+				return errors.New("store: items of a change are not in order")
 			}
 			last = it.Seq
 		}
@@ -47,7 +47,7 @@ func (c Change) Check(k Kind) error {
 	hashes, seqs := make(map[[32]byte]bool, len(c.Frames)), make(map[uint64]bool, len(c.Frames))
 	for _, f := range c.Frames {
 		if f.Seq == 0 || f.Seq > math.MaxInt64 || seqs[f.Seq] || hashes[f.Hash] {
-			return errors.New("state: a change has two records of a frame, or two with the same number")
+			return errors.New("store: a change has two records of a frame, or two with the same number")
 		}
 		hashes[f.Hash], seqs[f.Seq] = true, true
 	}
