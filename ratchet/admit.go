@@ -198,9 +198,6 @@ func (w *work) ticketBody(request digest, p epoch, in epochID, t terms) (ticketB
 			b.answered = append(b.answered, answered{m.index, m.answered})
 		}
 	}
-	if len(signed.entries) > 0 && len(signed.encode()) > maxInlineRoster {
-		b.rosterKey = rosterKey(t.template, signed)
-	}
 	epochs := w.handedOn(p)
 	size := 0
 	for _, e := range epochs {

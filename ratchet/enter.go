@@ -15,31 +15,23 @@ import (
 // A ticket by whose issuer this member is in step tells it only of what it missed, and does not make the next send commit.
 // ErrStale is for one that answers no request of one's own, ErrForged for
 // one that does not verify, ErrInviteDead for an owner's refusal, ErrInviteTaken if somebody else has the index.
-//
-// In a space of more than some 600 members the roster does not fit: the error is ErrRosterMissing then, and EnterWith wants
-// what lies at RosterAddress.
 func Enter(s Space, now time.Time, t Ticket) (Space, error) {
-	return EnterWith(s, now, t, nil)
-}
-
-// EnterWith is Enter with the roster to which the ticket refers.
-func EnterWith(s Space, now time.Time, t Ticket, roster []byte) (Space, error) {
-	next, _, err := enter(s, now, t, roster)
+	next, _, err := enter(s, now, t)
 	return next, err
 }
 
-func enter(s Space, now time.Time, t Ticket, roster []byte) (Space, []state.Event, error) {
+func enter(s Space, now time.Time, t Ticket) (Space, []state.Event, error) {
 	w, err := begin(s, now)
 	if err != nil {
 		return s, nil, err
 	}
-	if err := w.enter(t, roster); err != nil {
+	if err := w.enter(t); err != nil {
 		return s, w.events, err
 	}
 	return w.space(), w.events, nil
 }
 
-func (w *work) enter(t Ticket, roster []byte) error {
+func (w *work) enter(t Ticket) error {
 	if w.st.phase != Joining && w.st.phase != Member {
 		return ErrPhase
 	}
@@ -64,14 +56,6 @@ func (w *work) enter(t Ticket, roster []byte) error {
 		return ErrInviteDead
 	}
 	b := answer.body
-	if !b.rosterKey.IsZero() {
-		if roster == nil {
-			return ErrRosterMissing
-		}
-		if b, err = b.withRoster(roster); err != nil {
-			return ErrForged
-		}
-	}
 	v, err := b.verify(d.origin, asked, d.index)
 	if err != nil {
 		return ErrForged

@@ -40,12 +40,6 @@ type LeavePending struct{ Index dkg.Index }
 // Event implements state.Event.
 func (l LeavePending) Event() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
 
-// AfterRemoval: a message of a member that was removed arrived after the rekey that removed it.
-type AfterRemoval struct{ Index dkg.Index }
-
-// Event implements state.Event.
-func (a AfterRemoval) Event() string { return fmt.Sprintf("message of removed member %d", a.Index) }
-
 // Introduced: a member was let in.
 type Introduced struct {
 	Index dkg.Index
@@ -64,12 +58,4 @@ type StatementRefused struct {
 // Event implements state.Event.
 func (s StatementRefused) Event() string {
 	return fmt.Sprintf("statement of member %d refused: %v", s.Index, s.Reason)
-}
-
-// RosterMissing: a ticket can be entered once the roster is there that lies at an address.
-type RosterMissing struct{ Address [16]byte }
-
-// Event implements state.Event.
-func (r RosterMissing) Event() string {
-	return fmt.Sprintf("ticket without the roster at %x", r.Address)
 }

@@ -263,14 +263,13 @@ func TestGoldenDerivations(t *testing.T) {
 	x := h32(challengeDLEQ, []byte("a"), nil, []byte("bc"))
 	d := hash([]byte("a"), []byte("bc"))
 	confirm := rekeyConfirm(key, state.ID(id), 7)
-	address := rosterAddress(d)
 	child := commit{}.child(state.ID(id), id, 1)
 	for _, b := range [][]byte{
 		expand(key, expandHeaderKey, id[:], keySize).Expose(),
 		extract(key, message).Expose(),
 		next.Expose(), message.Expose(), seed.Expose(), x[:], d[:],
 		h2s(scalarCommitNonce, []byte("a"), nil, []byte("bc")).Bytes(),
-		confirm[:], address[:], child[:],
+		confirm[:], child[:],
 	} {
 		out = append(out, b...)
 	}

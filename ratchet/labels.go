@@ -7,9 +7,8 @@ const protocol = "trefoil/2 "
 
 // Labels of hashes (H), followed directly by what is hashed.
 const (
-	hashSpace  = protocol + "space"
-	hashEpoch  = protocol + "epoch"
-	hashRoster = protocol + "roster"
+	hashSpace = protocol + "space"
+	hashEpoch = protocol + "epoch"
 )
 
 // What follows hashEpoch: the kind of epoch.
@@ -34,7 +33,6 @@ const (
 	expandCommitRoot    = "commit root"
 	expandAuthenticator = "authenticator"
 	expandRekeyBody     = "rekey body"
-	expandRosterKey     = "roster key"
 )
 
 // Labels of h2s and h32.

@@ -16,12 +16,9 @@ const (
 	// hybrid inbox key, has about 3.1 KiB.
 	maxIntroduction = 4 << 10
 
-	// maxTicket bounds a ticket. 16 epochs of a busy space of 1,000 members, a roster of 64 KiB and some hundred
-	// introductions fit into half of it.
+	// maxTicket bounds a ticket. The longest roster, as many introductions and commit trees as the issuer puts beside it, and
+	// the counters of 5,000 members fit into it.
 	maxTicket = 1 << 20
-
-	// maxRekeyBody bounds the body of a rekey: a roster of 2^14 members fits into half of it.
-	maxRekeyBody = 4 << 20
 
 	// maxCommits is the greatest number of sealed commits in a message: what its one-byte count can say.
 	maxCommits = 255
@@ -30,11 +27,9 @@ const (
 	// verifications that a forged introduction can cost.
 	maxOwners = 16
 
-	// maxInlineRoster is the size up to which a roster lies inside a ticket. A longer one is a blob of its own.
-	maxInlineRoster = 64 << 10
-
-	// maxRoster bounds a roster: half of a rekey's body.
-	maxRoster = maxRekeyBody / 2
+	// maxRoster bounds a roster, and so the members of a space: half of a ticket is room for 5,100 with Ed25519, for 4,100
+	// with Ed448.
+	maxRoster = 512 << 10
 
 	// maxGeneration bounds the generation of an epoch in a ticket, so that what is counted on from there cannot overflow.
 	// No space makes so many commits.

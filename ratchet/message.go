@@ -16,8 +16,6 @@ type Message struct {
 	// Verified says that the sender signed it. In a space whose policy is Repudiable it may be false: then any member
 	// could have written it.
 	Verified bool
-	// AfterRemoval says that its sender was removed before it arrived.
-	AfterRemoval bool
 	// Own says that this member wrote it, in a state that was lost since.
 	Own bool
 	// Epoch and Number say where it stands. Together they are unique in a space, and they are no order.
@@ -38,7 +36,6 @@ const messageVersion = 1
 // Flags of a message's encoding.
 const (
 	messageVerified = 1 << iota
-	messageAfterRemoval
 	messageOwn
 	messageFlags = 1<<iota - 1
 )
@@ -50,7 +47,7 @@ func (m Message) MarshalBinary() ([]byte, error) {
 	w.U32(uint32(m.Sender))
 	w.Vec16(m.SenderKey.raw())
 	var flags uint8
-	for i, set := range []bool{m.Verified, m.AfterRemoval, m.Own} {
+	for i, set := range []bool{m.Verified, m.Own} {
 		if set {
 			flags |= 1 << i
 		}
@@ -74,7 +71,6 @@ func ParseMessage(b []byte) (m Message, err error) {
 		r.Fail("unknown flags")
 	}
 	m.Verified = flags&messageVerified != 0
-	m.AfterRemoval = flags&messageAfterRemoval != 0
 	m.Own = flags&messageOwn != 0
 	r.Into(m.Epoch[:])
 	m.Number = r.U32()

@@ -17,8 +17,6 @@ var (
 	ErrUnknownEpoch = state.NewOutcome(state.Retain, "ratchet: message of an unknown epoch")
 	// ErrUnknownSender: the sender's introduction was not seen yet.
 	ErrUnknownSender = state.NewOutcome(state.Retain, "ratchet: message of an unknown sender")
-	// ErrRosterMissing: a ticket refers to a roster that lies elsewhere (RosterAddress).
-	ErrRosterMissing = state.NewOutcome(state.Retain, "ratchet: ticket without its roster")
 	// ErrOthersFirst: others are to answer this request first. If they do not, it is this member's turn (Due.Answer).
 	ErrOthersFirst = state.NewOutcome(state.Retain, "ratchet: request for others to answer first")
 	// ErrBeforeJoin: it was sent before this member joined.

@@ -282,7 +282,7 @@ func treePath(i dkg.Index, depth int, child []byte) []byte {
 
 // eval returns the seed of the child that a commit of member i, or with i = 0 a rekey, makes (32 bytes), and the tree
 // without it.
-func (t commitTree) eval(i dkg.Index, child epochID) (secret.Bytes, commitTree, error) {
+func (t commitTree) eval(i dkg.Index, child [32]byte) (secret.Bytes, commitTree, error) {
 	path := treePath(i, t.f.bits-childBits, child[:childBits/8])
 	if path == nil {
 		return secret.Bytes{}, t, errPunctured

@@ -12,9 +12,6 @@ import (
 type Options struct {
 	// To is where what is meant for the whole space is sent, as the outbox knows it.
 	To string
-	// Roster returns what was fetched from the address of a roster, nil if nothing was: then a ticket that refers to it is
-	// retained, and RosterMissing emitted. It must not wait for a network. nil is for spaces of at most some 600 members.
-	Roster func(address [16]byte) []byte
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
@@ -166,17 +163,7 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 		tx.Set(w.space())
 		return ErrStale
 	}
-	var roster []byte
-	if address, needed := RosterAddress(tx.Value(), t); needed {
-		if o.Roster != nil {
-			roster = o.Roster(address)
-		}
-		if roster == nil {
-			tx.Emit(RosterMissing{address})
-			return ErrRosterMissing
-		}
-	}
-	next, events, err := enter(tx.Value(), now, t, roster)
+	next, events, err := enter(tx.Value(), now, t)
 	emit(tx, events)
 	if err != nil {
 		if errors.Is(err, ErrPhase) {

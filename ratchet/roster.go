@@ -6,9 +6,7 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
-	"github.com/trefoil-im/trefoil/state"
 )
 
 // rosterEntry is one member as a roster names it (§9).
@@ -124,31 +122,3 @@ func parseRoster(b []byte, depth int) (roster, error) {
 	}
 	return out, nil
 }
-
-// rosterAddress is where the blob of a long roster lies.
-func rosterAddress(d digest) (address [16]byte) {
-	h := hash([]byte(hashRoster), d[:])
-	copy(address[:], h[:])
-	return address
-}
-
-// sealRoster and openRoster are the blob of a roster over 64 KiB under a key of 32 bytes; open checks the digest.
-func sealRoster(space state.ID, key secret.Bytes, r roster) []byte {
-	return newSealer(key).seal(nil, r.encode(), rosterAAD(space))
-}
-
-func openRoster(space state.ID, key secret.Bytes, want digest, depth int, blob []byte) (roster, error) {
-	if len(blob) > maxRoster+aeadExtra {
-		return roster{}, fmt.Errorf("%w: a roster is longer than its limit", wire.ErrMalformed)
-	}
-	plain, err := newSealer(key).open(nil, blob, rosterAAD(space))
-	if err != nil {
-		return roster{}, err
-	}
-	if hash(plain) != want {
-		return roster{}, fmt.Errorf("%w: digest of a roster", errInvalid)
-	}
-	return parseRoster(plain, depth)
-}
-
-func rosterAAD(space state.ID) []byte { return append([]byte(hashRoster), space[:]...) }

@@ -64,9 +64,12 @@ func (t Ticket) IsZero() bool { return t.box == nil }
 // answersTo reports whether the ticket says that it answers the request.
 func (t Ticket) answersTo(request digest) bool { return t.answers == [16]byte(request[:16]) }
 
-// newTicket signs a body and boxes it to the ticket key of a request by index j. It returns ErrTooLong if the ticket is
-// longer than 1 MiB: leave out used subtrees, and put the roster into a blob.
+// newTicket signs a body and boxes it to the ticket key of a request by index j. It returns ErrTooLong for a roster over
+// 512 KiB, and for a ticket over 1 MiB: leave out used subtrees.
 func newTicket(space state.ID, request digest, ticket boxKey, j dkg.Index, b ticketBody, issuer signingKey) (Ticket, error) {
+	if len(b.roster.encode()) > maxRoster {
+		return Ticket{}, ErrTooLong
+	}
 	body := b.body()
 	signature := issuer.sign(signTicket, space[:], request[:], u32(uint32(j)), body)
 	return sealTicket(space, request, ticket, uint32(j), body, signature)

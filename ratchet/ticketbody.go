@@ -26,14 +26,13 @@ type ticketBody struct {
 	notice        notice
 	common        common
 	template      template
-	roster        roster       // of the roster statement, or of the common if there is none
-	rosterKey     secret.Bytes // if set, 32 bytes: the roster lies in a blob under this key instead
-	revokes       [][]byte     // revoke statements, as control plaintexts
-	rosterSigned  []byte       // newest roster statement likewise, empty if none
-	introductions [][]byte     // accepted since that roster
-	answered      []answered   // of whom it is known which of their requests were answered, in ascending order of indices
-	share         dkg.Share    // zero, but from an owner to whom a dead link was shown
-	admission     []byte       // new admission with a share, if any
+	roster        roster     // of the roster statement, or of the common if there is none
+	revokes       [][]byte   // revoke statements, as control plaintexts
+	rosterSigned  []byte     // newest roster statement likewise, empty if none
+	introductions [][]byte   // accepted since that roster
+	answered      []answered // of whom it is known which of their requests were answered, in ascending order of indices
+	share         dkg.Share  // zero, but from an owner to whom a dead link was shown
+	admission     []byte     // new admission with a share, if any
 	epochs        []ticketEpoch
 	signature     []byte // of the issuer
 }
@@ -47,14 +46,8 @@ type answered struct {
 // bodyTicket is the first byte of a body; a refusal has 0.
 const bodyTicket = 1
 
-// Forms of the roster in a body.
-const (
-	rosterInline = 0
-	rosterBlob   = 1
-)
-
 // body returns what is signed after space, H(request) and index: u8(1) ‖ u32 issuer ‖ vec32 notice ‖ common ‖
-// vec16 template ‖ (u8(0) ‖ vec32 roster, or u8(1) ‖ key) ‖ u8 number of revoke statements ‖ each vec16 ‖ vec16 roster
+// vec16 template ‖ vec32 roster ‖ u8 number of revoke statements ‖ each vec16 ‖ vec16 roster
 // statement ‖ u32 number of introductions ‖ each vec16 ‖ u32 number of answered ‖ each u32 index ‖ u64 counter ‖ u8 has
 // share ‖ [scalar ‖ vec8 admission] ‖ u8 number of epochs ‖ each.
 func (b ticketBody) body() []byte {
@@ -64,13 +57,7 @@ func (b ticketBody) body() []byte {
 	w.Vec32(b.notice.encode())
 	w.Fixed(b.common.encode())
 	w.Vec16(b.template.encode().Expose())
-	if b.rosterKey.IsZero() {
-		w.U8(rosterInline)
-		w.Vec32(b.roster.encode())
-	} else {
-		w.U8(rosterBlob)
-		w.Fixed(b.rosterKey.Expose())
-	}
+	w.Vec32(b.roster.encode())
 	w.U8(uint8(len(b.revokes)))
 	for _, st := range b.revokes {
 		w.Vec16(st)
@@ -142,14 +129,7 @@ func parseTicketBody(plain []byte) (b ticketBody, err error) {
 	b.common = readCommon(r)
 	depth := b.common.depth
 	b.template = readNested(r, r.Vec16(maxTemplate), parseTemplate)
-	switch r.U8() {
-	case rosterInline:
-		b.roster = readNested(r, r.Vec32(maxInlineRoster), func(b []byte) (roster, error) { return parseRoster(b, depth) })
-	case rosterBlob:
-		b.rosterKey = secret.Own(r.Fixed(keySize))
-	default:
-		r.Fail("form of a roster")
-	}
+	b.roster = readNested(r, r.Vec32(maxRoster), func(b []byte) (roster, error) { return parseRoster(b, depth) })
 	n := int(r.U8())
 	if n > maxRevokes {
 		r.Fail("number of revoke statements")
@@ -191,36 +171,6 @@ func parseTicketBody(plain []byte) (b ticketBody, err error) {
 	return b, nil
 }
 
-// withRoster returns the body with the roster out of the blob to which it refers, and reports errNotOpened or errInvalid
-// for another one.
-func (b ticketBody) withRoster(blob []byte) (ticketBody, error) {
-	want, err := b.rosterDigest()
-	if err != nil {
-		return b, err
-	}
-	r, err := openRoster(b.common.space, b.rosterKey, want, b.common.depth, blob)
-	if err != nil {
-		return b, err
-	}
-	b.roster = r
-	return b, nil
-}
-
-// rosterDigest returns the digest of the roster that belongs into the ticket; its blob lies at rosterAddress of it.
-func (b ticketBody) rosterDigest() (digest, error) {
-	if len(b.rosterSigned) == 0 {
-		return b.common.roster, nil
-	}
-	c, err := parseControl(b.rosterSigned)
-	if err == nil && c.kind != controlRoster {
-		err = fmt.Errorf("%w: roster statement", errInvalid)
-	}
-	if err != nil {
-		return digest{}, err
-	}
-	return c.roster.digest, nil
-}
-
 // verified is what a ticket proved.
 type verified struct {
 	introductions []introduction // in the order of the ticket
@@ -230,7 +180,7 @@ type verified struct {
 // verify checks what needs no state, so that nobody but a member can answer and no server can make up a space: owner list,
 // notice, root id, digests of template and roster, epochs, statements, the introductions' admissions, a share and its
 // admission, that the issuer is a member, the issuer's signature over the answer to this request of index j, and last
-// what costs most, the epochs' commits. A roster that lies in a blob is put in with withRoster first.
+// what costs most, the epochs' commits.
 func (b ticketBody) verify(o origin, request digest, j dkg.Index) (verified, error) {
 	space := o.space()
 	if err := b.notice.verify(o); err != nil {

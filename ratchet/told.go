@@ -24,7 +24,7 @@ func (w *work) hearOf(b ticketBody) (named map[epochID]bool, err error) {
 		if below = below && len(e.commit) > 0; below && e.generation != parent.generation+1 {
 			return nil, ErrForged
 		}
-		told := e.epoch(b, w.now)
+		told := claimedEpoch(e, b, w.now)
 		held, ok := w.st.epoch(e.id)
 		if !ok && below {
 			switch made, err := w.derive(parent, told.commit); {
@@ -54,8 +54,8 @@ func (w *work) hearOf(b ticketBody) (named map[epochID]bool, err error) {
 	return named, nil
 }
 
-// epoch returns the epoch as the ticket tells of it. It is charged to its maker, whose share the commit proves.
-func (e ticketEpoch) epoch(b ticketBody, now int64) epoch {
+// claimedEpoch returns an epoch as a ticket tells of it. It is charged to its maker, whose share the commit proves.
+func claimedEpoch(e ticketEpoch, b ticketBody, now int64) epoch {
 	n := birth{
 		id: e.id, parent: e.parent, root: b.notice.root, generation: e.generation,
 		charged: b.issuer, entered: now, depth: b.common.depth, commitKey: e.commitKey,
