@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // Conflict: two things that say they are of one member contradict each other: two commits from one parent, two
@@ -26,7 +27,7 @@ func (c Conflict) Event() string {
 type PendingIntroduction struct {
 	Request [32]byte // the first half of H(request)
 	Index   dkg.Index
-	Key     PublicKey
+	Key     suite.PublicKey
 }
 
 // Event implements state.Event.
@@ -43,7 +44,7 @@ func (l LeavePending) Event() string { return fmt.Sprintf("member %d left; a rek
 // Introduced: a member was let in.
 type Introduced struct {
 	Index dkg.Index
-	Key   PublicKey
+	Key   suite.PublicKey
 }
 
 // Event implements state.Event.
