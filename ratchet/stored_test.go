@@ -24,6 +24,8 @@ type golden struct {
 	Members  int
 }
 
+var update = flag.Bool("update", false, "write the golden files anew")
+
 const goldenPath = "testdata/space-2026-01.json"
 
 // G28: a space that was stored by an earlier build is loaded, reads on, and goes through the store unchanged.
@@ -36,7 +38,7 @@ func TestStoredSpace(t *testing.T) {
 		require.NoError(t, err)
 		return v
 	}
-	if flag.Lookup("update").Value.String() == "true" {
+	if *update {
 		g := newGroup(t, 4, fast)
 		p := g.peers[0]
 		skipped := g.send(g.peers[2], "read later")
