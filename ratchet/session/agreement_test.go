@@ -24,7 +24,7 @@ func TestNoFallback(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnverified)
 	require.True(t, same.Equal(alice.s))
 
-	// Bob knows that alice runs trefoil: an initialization of hers in the deployed form is not hers, or stripped.
+	// Bob knows that alice runs trefoil: an initialization of hers in the classic suite is not hers, or stripped.
 	stripped := &party{t: t, d: a.devices[0], other: weak}
 	stripped.s, err = New(stripped.d, weak)
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestNoFallback(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnverified)
 }
 
-// The version, the generation, both identities and every key are bound into the key of the hybrid form.
+// The version, the generation, both identities and every key are bound into the key of the hybrid suite.
 func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
 	d, e := a.devices[0], keypair.GenerateKey[key.Ephemeral]()
@@ -151,7 +151,7 @@ func TestOneTimePreKeyOfANewerCopy(t *testing.T) {
 
 // G15: an initialization by anybody but the device of this slot is refused, whatever it says of itself.
 func TestG15SlotOfOneDevice(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		a, b, m := newHuman(t, 2), newHuman(t, 1), newHuman(t, 1)
 		bob := &party{t: t, d: b.devices[0]}
 		var err error

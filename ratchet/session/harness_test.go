@@ -53,7 +53,7 @@ func (h *human) verified(t testing.TB) directory.Person {
 	return p
 }
 
-// peer is device i as others know it, in the given form.
+// peer is device i as others know it, in the given suite.
 func (h *human) peer(t testing.TB, i int, f suite) directory.Peer {
 	person := h.verified(t)
 	p, err := person.Peer(h.devices[i].Identity())
@@ -80,7 +80,7 @@ type party struct {
 	other directory.Peer
 }
 
-// newPair returns two devices that know each other in the given form, without a session.
+// newPair returns two devices that know each other in the given suite, without a session.
 func newPair(t testing.TB, f suite) (alice, bob *party) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
 	party := func(h, o *human) *party {
@@ -145,8 +145,8 @@ func (p *party) refuses(frame []byte, want error) {
 	require.True(p.t, next.Equal(before))
 }
 
-// forms runs a test for both forms of agreement.
-func forms(t *testing.T, test func(t *testing.T, f suite)) {
+// suites runs a test for both suites.
+func suites(t *testing.T, test func(t *testing.T, f suite)) {
 	t.Run("classic", func(t *testing.T) { test(t, classic) })
 	t.Run("hybrid", func(t *testing.T) { test(t, hybrid) })
 }

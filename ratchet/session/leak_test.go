@@ -20,7 +20,6 @@ func TestG6NothingLeaks(t *testing.T) {
 		d.mlkem.Expose().Bytes(), d.kem.Seed(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
 	secrettest.Check(t, d, deviceSecrets...)
 	secrettest.Check(t, keypair.DeviceKeys{Identity: d.identity, PreKey: d.preKey, Mailbox: d.mailbox, Inbox: d.inbox}, deviceSecrets[:4]...)
-	secrettest.Check(t, d.Bundle().MLKEM(), deviceSecrets[4:5]...)
 	secrettest.Check(t, d.kem, deviceSecrets[5:6]...)
 
 	alice, bob := started(t, hybrid)

@@ -35,7 +35,7 @@ type machine struct {
 // G8, G9, G12, G14: in any sequence of sends, deliveries, repetitions, losses, initializations by either side, crashes and
 // restarts every message is read at most once, and once all was delivered exactly once; no failure changes anything.
 func TestMachine(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := newPair(t, f)
 		rapid.Check(t, func(t *rapid.T) {
 			a, b := *alice, *bob

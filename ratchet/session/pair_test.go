@@ -99,7 +99,7 @@ func TestOvertakenInitialization(t *testing.T) {
 
 // A session is replaced at any time by either side; the old one reads what is in flight, and routing stays.
 func TestReset(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		flying := alice.send("in flight")
 		crossing := bob.send("crossing")
@@ -122,7 +122,7 @@ func TestReset(t *testing.T) {
 
 // Both sides begin at once: both initializations are accepted, nothing is lost, and both go on in the same session.
 func TestBothBeginAtOnce(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		for round := range 8 {
 			alice, bob := started(t, f)
 			bob.initiate()
@@ -172,7 +172,7 @@ func TestNoSessionWithoutEphemeralKey(t *testing.T) {
 	_, err = newRatchetSession(3, 1, e, alice)
 	require.ErrorIs(t, err, ErrMalformed)
 
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		a, _ := settled(t, f)
 		p := a.s.Part()
 		p.sessions = append([]ratchetSession(nil), p.sessions...)
@@ -202,7 +202,7 @@ func TestSucceeds(t *testing.T) {
 }
 
 func TestSessionsAreBounded(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		for range 3 * maxSessions {
 			alice.initiate()

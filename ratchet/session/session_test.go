@@ -17,7 +17,7 @@ import (
 )
 
 func TestConversation(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		first := alice.sendTo("hello")
 		require.Equal(t, bob.d.Mailbox(), first.To, "an initialization goes to the device")
@@ -41,7 +41,7 @@ func TestConversation(t *testing.T) {
 
 // The initiator may send many before there is an answer, and any of them begins the session.
 func TestEveryUnansweredMessageBegins(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		var frames [][]byte
 		for i := range 5 {
@@ -58,7 +58,7 @@ func TestEveryUnansweredMessageBegins(t *testing.T) {
 
 // G9: nothing is read twice: neither a message nor an initialization, whatever was begun since.
 func TestG9Replay(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		var frames [][]byte
 		keep := func(frame []byte) []byte {
@@ -87,7 +87,7 @@ func TestG9Replay(t *testing.T) {
 	})
 }
 
-// A message of the hybrid form travels without a box. Who puts it into one of its own reads nothing, and redirects nothing.
+// A message of the hybrid suite travels without a box. Who puts it into one of its own reads nothing, and redirects nothing.
 func TestRouteIsTheInitiators(t *testing.T) {
 	alice, bob := settled(t, hybrid)
 	f, err := frame.Parse(alice.send("text"))
@@ -126,7 +126,7 @@ func TestG2SlotIsThePersons(t *testing.T) {
 // G12, G13: a long burst that is lost, at the beginning of a session or of a chain, stops nothing, although its sender has
 // no reason to turn. What turns up of it is read.
 func TestG13BurstLost(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		late := alice.send("late")
 		for range 150 {
@@ -145,7 +145,7 @@ func TestG13BurstLost(t *testing.T) {
 
 // G8: a failed frame changes nothing and destroys no session, and says by its verdict what becomes of it.
 func TestG8FailedFramesChangeNothing(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		frame := alice.send("text")
 		alice.initiate()
@@ -212,7 +212,7 @@ func TestFailedCalls(t *testing.T) {
 
 // Values are immutable and safe to share: everybody who continues from the same one gets the same.
 func TestSharedValues(t *testing.T) {
-	forms(t, func(t *testing.T, f suite) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		first, second := alice.send("first"), alice.send("second")
 		before := bob.s.Part().marshal()

@@ -13,7 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// A state in which the deployed peer left keys under numbers that it has not reached, or keys that do not fit, goes on.
+// A state in which the deployed client left keys under numbers that it has not reached, or keys that do not fit, goes on.
 func TestDamagedBucketsGoOn(t *testing.T) {
 	alice, bob := settledRatchets(t)
 	wrong := messageKeys{secret.Random(2 * aead.KeySize)}
@@ -81,7 +81,7 @@ func TestRatchetJSONIsExact(t *testing.T) {
 	}
 }
 
-// A state of the deployed peer may hold any number of keys that it did not erase, in any order of chains. What is over the
+// A state of the deployed client may hold any number of keys that it did not erase, in any order of chains. What is over the
 // limit is taken from older chains than the current one.
 func TestImportedKeysAreBounded(t *testing.T) {
 	alice, bob := settledRatchets(t)

@@ -66,7 +66,7 @@ func refuse(t testing.TB, r Ratchet, m Message, want error) {
 }
 
 // G13: a skipped key is found by its own header key. Message 2 of the next chain, with message 2 of this one skipped, is the
-// message that the deployed peer loses.
+// message that the deployed client loses.
 func TestG13SkippedKeysByHeaderKey(t *testing.T) {
 	alice, bob := settledRatchets(t)
 	var old [4]Message
