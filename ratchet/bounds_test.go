@@ -32,10 +32,10 @@ func TestFramesOfOtherVersionsHoldUpNothing(t *testing.T) {
 		verdict state.Verdict
 		is      error
 	}{
-		{0x10, state.Settle, state.ErrTooOld}, {0x1f, state.Settle, state.ErrTooOld},
+		{0x10, state.Discard, state.ErrTooOld}, {0x1f, state.Discard, state.ErrTooOld},
 		{0x30, state.Retain, state.ErrTooNew}, {0xf2, state.Retain, state.ErrTooNew},
-		{0x21, state.Settle, state.ErrTooNew}, {0x24, state.Settle, state.ErrTooNew},
-		{0x25, state.Settle, ratchet.ErrMalformed},
+		{0x21, state.Discard, state.ErrTooNew}, {0x24, state.Discard, state.ErrTooNew},
+		{0x25, state.Discard, ratchet.ErrMalformed},
 	} {
 		for _, size := range []int{1, 100_000} {
 			receipt := r.receive(d, append([]byte{c.first}, make([]byte, size-1)...))

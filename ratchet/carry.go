@@ -1,6 +1,10 @@
 package ratchet
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
 
 // How commits travel (§7): no single message and no single epoch is a single point of failure.
 const (
@@ -27,19 +31,19 @@ func (w *work) lags(x epoch) {
 	if !ok {
 		return
 	}
-	if path, ok := w.st.path(from, w.st.preferred); ok && (len(path) >= 2 || from != x.id && len(path) == 1) && len(path) <= maxCommits {
+	if path, ok := w.st.path(from, w.st.preferred); ok && (len(path) >= 2 || from != x.id && len(path) == 1) && len(path) <= proto.MaxCommits {
 		w.carry(catchUp{from: from, left: 1})
 	}
 }
 
 // caughtUp forgets paths of which a message carried the first commit.
-func (w *work) caughtUp(e Envelope) {
-	if len(w.st.behind) == 0 || len(e.commits) == 0 {
+func (w *work) caughtUp(e proto.Envelope) {
+	if len(w.st.behind) == 0 || len(e.Commits) == 0 {
 		return
 	}
 	var rest []catchUp
 	for _, c := range w.st.behind {
-		if c.to != (epochID{}) || !w.carries(e, c.from) {
+		if c.to != (proto.EpochID{}) || !w.carries(e, c.from) {
 			rest = append(rest, c)
 		}
 	}
@@ -47,7 +51,7 @@ func (w *work) caughtUp(e Envelope) {
 }
 
 // carries reports whether the envelope carries the first commit on the way from an epoch to the preferred one.
-func (w *work) carries(e Envelope, from epochID) bool {
+func (w *work) carries(e proto.Envelope, from proto.EpochID) bool {
 	path, ok := w.st.path(from, w.st.preferred)
 	if !ok || len(path) == 0 {
 		return true // there is no way any more
@@ -57,19 +61,19 @@ func (w *work) carries(e Envelope, from epochID) bool {
 		return true // it was dropped, and there is no key left to carry its child under
 	}
 	first, _ := w.st.epoch(path[0])
-	return slices.ContainsFunc(e.commits, func(s sealedCommit) bool {
-		c, err := s.open(parent.sealing, w.st.space, parent.id)
+	return slices.ContainsFunc(e.Commits, func(s proto.SealedCommit) bool {
+		c, err := s.Open(parent.sealing, w.st.space, parent.id)
 		return err == nil && c == first.commit
 	})
 }
 
 // cargo returns the sealed commits that message n in epoch e carries: paths that others lack first, then those near by.
 // Fresh says that the message brings the commit of e itself. What was waiting is done with.
-func (w *work) cargo(e epoch, n uint32, fresh bool) []sealedCommit {
-	var ids []epochID
-	add := func(more ...epochID) {
+func (w *work) cargo(e epoch, n uint32, fresh bool) []proto.SealedCommit {
+	var ids []proto.EpochID
+	add := func(more ...proto.EpochID) {
 		for _, id := range more {
-			if len(ids) < maxCommits && !slices.Contains(ids, id) {
+			if len(ids) < proto.MaxCommits && !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}
 		}
@@ -77,14 +81,14 @@ func (w *work) cargo(e epoch, n uint32, fresh bool) []sealedCommit {
 	var rest []catchUp
 	for _, c := range w.st.behind {
 		to := c.to
-		if to == (epochID{}) {
+		if to == (proto.EpochID{}) {
 			to = e.id
 		}
 		path, ok := w.st.path(c.from, to)
 		if !ok {
 			continue
 		}
-		if len(path) <= maxCommits {
+		if len(path) <= proto.MaxCommits {
 			add(path...)
 		}
 		if c.left--; c.left > 0 {
@@ -104,14 +108,14 @@ func (w *work) cargo(e epoch, n uint32, fresh bool) []sealedCommit {
 			add(a.id)
 		}
 	}
-	var out []sealedCommit
+	var out []proto.SealedCommit
 	for _, id := range ids {
 		x, ok := w.st.epoch(id)
 		if !ok || x.isRoot() {
 			continue
 		}
 		if parent, ok := w.st.epoch(x.parent); ok {
-			out = append(out, x.commit.seal(parent.sealing, w.st.space, parent.id))
+			out = append(out, x.commit.Seal(parent.sealing, w.st.space, parent.id))
 		}
 	}
 	return out

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // How long a member waits for what it cannot read yet before it does something (§7).
@@ -68,14 +69,14 @@ func Duties(s Space, now time.Time) Due {
 // isDealer reports whether this member made the preferred root.
 func (w *work) isDealer() bool {
 	_, _, t, ok := w.preferred()
-	return ok && w.isOwner() && t.notice.owner == w.st.owner.Value().owner.public
+	return ok && w.isOwner() && t.notice.Owner == w.st.owner.Value().owner.Public
 }
 
 // waitsSince returns when the oldest retained message arrived that gives a reason to act. One of a mailbox that is no
 // known member's gives none, nor one that a ticket may have come for.
 func (w *work) waitsSince() (oldest int64, waits bool) {
 	entered := w.st.wait.entered
-	for h := range w.st.headers.all() {
+	for h := range w.st.headers.All() {
 		if h.source == "" || entered != 0 && h.arrived <= entered+milliseconds(waitEntered) {
 			continue
 		}
@@ -102,9 +103,9 @@ func (w *work) waitOver() bool {
 func PhaseOf(s Space) Phase { return s.State().phase }
 
 // Self returns this member's index and signing key.
-func Self(s Space) (dkg.Index, PublicKey) {
+func Self(s Space) (dkg.Index, suite.PublicKey) {
 	d := s.State().self.Value()
-	return d.index, d.signing.public
+	return d.index, d.signing.Public
 }
 
 // IsOwner reports whether this device holds an owner's keys.
@@ -113,7 +114,7 @@ func IsOwner(s Space) bool { return !s.State().owner.Value().isNone() }
 // MemberInfo is what is known of a member.
 type MemberInfo struct {
 	Index dkg.Index
-	Key   PublicKey
+	Key   suite.PublicKey
 	App   []byte // application data of its introduction; empty for the founder, and if only a signed roster named it
 	Left  bool   // it said so
 }
@@ -129,8 +130,8 @@ func Members(s Space) []MemberInfo {
 		return nil
 	}
 	var out []MemberInfo
-	for m := range r.members.all() {
-		out = append(out, MemberInfo{m.index, m.signingKey(), append([]byte(nil), m.app...), m.left})
+	for m := range r.members.All() {
+		out = append(out, MemberInfo{m.Index, m.signingKey(), append([]byte(nil), m.app...), m.left})
 	}
 	return out
 }

@@ -5,6 +5,10 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // When a member commits (§5).
@@ -24,14 +28,14 @@ const (
 // Encrypt seals a message to all members, at most 64 KiB; an empty one keeps the space going. It makes a commit if one is
 // due. The space that comes back must be durable before the envelope leaves. It returns ErrTooLong, ErrRemoved for a
 // removed member, and ErrPhase for one that is still joining or left, or that has to wait for a ticket.
-func Encrypt(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) {
+func Encrypt(s Space, now time.Time, plaintext []byte) (Space, proto.Envelope, error) {
 	return encrypt(s, now, outgoing{plaintext: plaintext, signed: true})
 }
 
 // EncryptUnsigned is Encrypt of a message that its sender can deny: any member could have written it. It returns ErrPolicy
 // unless the space's policy is Repudiable. Messages in which the sender has to say something of itself are signed all the
 // same, and so are its first 4 in an epoch of its own making: what they bring would be charged to all members together.
-func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, Envelope, error) {
+func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, proto.Envelope, error) {
 	return encrypt(s, now, outgoing{plaintext: plaintext})
 }
 
@@ -42,28 +46,28 @@ type outgoing struct {
 	signed    bool
 }
 
-func encrypt(s Space, now time.Time, out outgoing) (Space, Envelope, error) {
+func encrypt(s Space, now time.Time, out outgoing) (Space, proto.Envelope, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, Envelope{}, err
+		return s, proto.Envelope{}, err
 	}
 	e, err := w.send(out)
 	if err != nil {
-		return s, Envelope{}, err
+		return s, proto.Envelope{}, err
 	}
 	return w.space(), e, nil
 }
 
-func (w *work) send(out outgoing) (Envelope, error) {
+func (w *work) send(out outgoing) (proto.Envelope, error) {
 	e, r, t, err := w.sending()
 	if err != nil {
-		return Envelope{}, err
+		return proto.Envelope{}, err
 	}
-	if len(out.plaintext) > MaxPlaintext {
-		return Envelope{}, ErrTooLong
+	if len(out.plaintext) > proto.MaxPlaintext {
+		return proto.Envelope{}, outcome.ErrTooLong
 	}
-	if !out.signed && !t.template.policy.Repudiable {
-		return Envelope{}, ErrPolicy
+	if !out.signed && !t.template.Policy.Repudiable {
+		return proto.Envelope{}, ErrPolicy
 	}
 	waited := w.waitOver()
 	w.expireRequest()
@@ -74,27 +78,27 @@ func (w *work) send(out outgoing) (Envelope, error) {
 		e, _ = w.st.epoch(w.st.preferred)
 	}
 	if !e.readable() {
-		return Envelope{}, ErrPhase // it came with a ticket, and nothing could be committed from it
+		return proto.Envelope{}, ErrPhase // it came with a ticket, and nothing could be committed from it
 	}
 	d := w.self()
 	c, e, err := e.chain(d.index)
 	if err != nil {
-		return Envelope{}, ErrPhase
+		return proto.Envelope{}, ErrPhase
 	}
-	h := header{d.index, c.next}
-	sealed := h.seal(e.header, w.st.space, e.id)
+	h := proto.Header{Index: d.index, Number: c.next}
+	sealed := h.Seal(e.header, w.st.space, e.id)
 	made := e.maker() == d.index
-	env := newEnvelope(sealed, w.cargo(e, h.number, made && h.number == 0))
-	next, key, err := c.take(h.number, markOf(sealed[:]))
+	env := proto.NewEnvelope(sealed, w.cargo(e, h.Number, made && h.Number == 0))
+	next, key, err := c.take(h.Number, markOf(sealed[:]))
 	if err != nil {
-		return Envelope{}, ErrPhase
+		return proto.Envelope{}, ErrPhase
 	}
 	body := d.say(e, h, out, w.now)
-	if out.signed || made && h.number < carryOwn || body.introduction != nil || body.keyUpdate != nil || body.answers || body.control {
-		body = body.sign(d.signing, w.st.space, e.id, h, env.bound)
+	if out.signed || made && h.Number < carryOwn || body.Introduction != nil || body.KeyUpdate != nil || body.Answers || body.Statement {
+		body = body.Sign(d.signing, w.st.space, e.id, h, env.Bound)
 	}
-	if env, err = env.seal(w.st.space, e.id, key, body); err != nil {
-		return Envelope{}, err
+	if env, err = env.Seal(w.st.space, e.id, key, body); err != nil {
+		return proto.Envelope{}, err
 	}
 	e = e.withChain(next)
 	e.seen++
@@ -115,7 +119,7 @@ func (w *work) send(out outgoing) (Envelope, error) {
 func (w *work) sending() (epoch, root, terms, error) {
 	switch w.st.phase {
 	case Removed:
-		return epoch{}, root{}, terms{}, ErrRemoved
+		return epoch{}, root{}, terms{}, outcome.ErrRemoved
 	case Member:
 		if e, r, t, ok := w.preferred(); ok {
 			return e, r, t, nil
@@ -125,16 +129,16 @@ func (w *work) sending() (epoch, root, terms, error) {
 }
 
 // say returns what message h in epoch e says.
-func (d identity) say(e epoch, h header, out outgoing, now int64) content {
-	c := content{plaintext: out.plaintext, control: out.control}
-	if len(d.introduction) > 0 && (e.id == d.introduceIn || h.number == 0 && now < d.introduce) {
-		c.introduction = d.introduction
+func (d identity) say(e epoch, h proto.Header, out outgoing, now int64) proto.Content {
+	c := proto.Content{Plaintext: out.plaintext, Statement: out.control}
+	if len(d.introduction) > 0 && (e.id == d.introduceIn || h.Number == 0 && now < d.introduce) {
+		c.Introduction = d.introduction
 	}
-	if len(d.update) > 0 && e.id == d.updateIn && h.number < updateSends {
-		c.keyUpdate = d.update
+	if len(d.update) > 0 && e.id == d.updateIn && h.Number < updateSends {
+		c.KeyUpdate = d.update
 	}
-	if e.id == d.answeredIn && h.number < updateSends {
-		c.answers, c.answered = true, d.answered
+	if e.id == d.answeredIn && h.Number < updateSends {
+		c.Answers, c.Answered = true, d.answered
 	}
 	return c
 }
@@ -146,7 +150,7 @@ func (w *work) jitter(e epoch, members int) int64 {
 
 // jitterOf is a number that members and epochs have in common with no other.
 func jitterOf(e epoch, i dkg.Index) uint32 {
-	h := hash(e.id[:], u32(uint32(i)))
+	h := suite.Hash(e.id[:], suite.U32(uint32(i)))
 	return binary.BigEndian.Uint32(h[:4])
 }
 
@@ -158,7 +162,7 @@ func (w *work) elapsed(since int64, d time.Duration) bool {
 
 // commitDue reports whether the next message makes a commit (§5).
 func (w *work) commitDue(e epoch, r root) bool {
-	members := r.members.size()
+	members := r.members.Size()
 	jitter := w.jitter(e, members)
 	minutes := time.Duration(jitter) * time.Minute
 	return w.st.commit || !e.readable() || // it came with a ticket
@@ -172,17 +176,17 @@ func commitOwnEvery(members int) time.Duration {
 	return commitOwn / commitRoster * time.Duration(max(commitRoster, members))
 }
 
-// makeCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's
+// proto.NewCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's
 // tree, because the epoch was far behind in between, it cannot; a ticket helps.
 func (w *work) makeCommit(p epoch, r root, t terms) {
 	d := w.self()
-	c, ss, err := makeCommit(w.st.space, p.id, t.template.public, r.share)
+	c, ss, err := proto.NewCommit(w.st.space, p.id, t.template.Public, r.share)
 	if err != nil {
 		w.st.ask = true
 		return
 	}
 	id := p.child(w.st.space, c)
-	seed, tree, err := p.commits.eval(d.index, id)
+	seed, tree, err := p.commits.Eval(d.index, id)
 	if err != nil {
 		w.st.ask = true
 		return
@@ -191,23 +195,23 @@ func (w *work) makeCommit(p epoch, r root, t terms) {
 	w.add(newEpoch(birth{
 		id: id, parent: p.id, root: p.root, generation: p.generation + 1, commit: c,
 		charged: d.index, entered: w.now, depth: p.depth,
-	}, expandEpoch(extract(seed, ss), id)))
+	}, expandEpoch(suite.Extract(seed, ss), id)))
 	w.st.commit = false
 	d.committed = w.now
 	if d.answerDue {
 		d.answerDue, d.answeredIn = false, id
 	}
-	if d.introduceIn == (epochID{}) {
+	if d.introduceIn == (proto.EpochID{}) {
 		d.introduceIn = id
 	}
 	if d.updateDue || w.elapsed(d.updatedAt, updateEvery) {
-		d = d.withInbox(t.template.policy.KEM)
+		d = d.withInbox(t.template.Policy.KEM)
 		d.updateDue, d.updatedAt, d.updateIn = false, w.now, id
 		key := d.newest()
-		d.update = newKeyUpdate(w.st.space, id, r.share, key.counter, key.secret.public).encode()
-		if self, ok := r.members.get(byIndex(uint32(d.index))); ok {
-			self.inboxKey, self.inboxCounter = key.secret.public.bytes(), key.counter
-			r.members = r.members.put(self)
+		d.update = proto.NewKeyUpdate(w.st.space, id, r.share, key.counter, key.secret.Public).Encode()
+		if self, ok := r.members.Get(segmap.ByIndex(uint32(d.index))); ok {
+			self.inboxKey, self.inboxCounter = key.secret.Public.Bytes(), key.counter
+			r.members = r.members.Put(self)
 			w.setRoot(r)
 		}
 	}

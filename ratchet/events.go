@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // Conflict: two things that say they are of one member contradict each other: two commits from one parent, two
@@ -13,8 +14,8 @@ type Conflict struct {
 	Own   bool // it is about this member itself: its state is not its newest, or somebody forges
 }
 
-// Event implements state.Event.
-func (c Conflict) Event() string {
+// String implements state.Event.
+func (c Conflict) String() string {
 	if c.Own {
 		return fmt.Sprintf("conflict about this member itself (index %d)", c.Index)
 	}
@@ -26,34 +27,28 @@ func (c Conflict) Event() string {
 type PendingIntroduction struct {
 	Request [32]byte // the first half of H(request)
 	Index   dkg.Index
-	Key     PublicKey
+	Key     suite.PublicKey
 }
 
-// Event implements state.Event.
-func (p PendingIntroduction) Event() string {
+// String implements state.Event.
+func (p PendingIntroduction) String() string {
 	return fmt.Sprintf("introduction of index %d with an invite of an older root", p.Index)
 }
 
 // LeavePending is told to owners: a member left, and can read until they rekey.
 type LeavePending struct{ Index dkg.Index }
 
-// Event implements state.Event.
-func (l LeavePending) Event() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
-
-// AfterRemoval: a message of a member that was removed arrived after the rekey that removed it.
-type AfterRemoval struct{ Index dkg.Index }
-
-// Event implements state.Event.
-func (a AfterRemoval) Event() string { return fmt.Sprintf("message of removed member %d", a.Index) }
+// String implements state.Event.
+func (l LeavePending) String() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
 
 // Introduced: a member was let in.
 type Introduced struct {
 	Index dkg.Index
-	Key   PublicKey
+	Key   suite.PublicKey
 }
 
-// Event implements state.Event.
-func (i Introduced) Event() string { return fmt.Sprintf("member %d introduced", i.Index) }
+// String implements state.Event.
+func (i Introduced) String() string { return fmt.Sprintf("member %d introduced", i.Index) }
 
 // StatementRefused: a message was read, but the statement, introduction or key update in it was refused.
 type StatementRefused struct {
@@ -61,15 +56,7 @@ type StatementRefused struct {
 	Reason error
 }
 
-// Event implements state.Event.
-func (s StatementRefused) Event() string {
+// String implements state.Event.
+func (s StatementRefused) String() string {
 	return fmt.Sprintf("statement of member %d refused: %v", s.Index, s.Reason)
-}
-
-// RosterMissing: a ticket can be entered once the roster is there that lies at an address.
-type RosterMissing struct{ Address [16]byte }
-
-// Event implements state.Event.
-func (r RosterMissing) Event() string {
-	return fmt.Sprintf("ticket without the roster at %x", r.Address)
 }

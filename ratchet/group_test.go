@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // day0 is when tests begin.
@@ -153,7 +154,7 @@ func (p *peer) try(t testing.TB, now time.Time, e ratchet.Envelope) error {
 	if err != nil {
 		require.True(t, same(p.space, next), "a failed call changed the space")
 		require.Empty(t, m.Plaintext)
-		if state.VerdictOf(err) == state.Settle {
+		if state.VerdictOf(err) == state.Discard {
 			p.settled = append(p.settled, err)
 		}
 		return err
@@ -194,13 +195,13 @@ func (g *group) read(p *peer, want ...string) {
 func stored(t testing.TB, s ratchet.Space) ratchet.Space {
 	t.Helper()
 	ctx := context.Background()
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	v, err := state.Open[ratchet.Space](store, key, state.Options{})
+	v, err := state.Open[ratchet.Space](backend, key, state.Options{})
 	require.NoError(t, err)
 	require.NoError(t, v.Create(ctx, s, nil))
-	again, err := state.Open[ratchet.Space](store, key, state.Options{})
+	again, err := state.Open[ratchet.Space](backend, key, state.Options{})
 	require.NoError(t, err)
 	got, err := again.Load(ctx, s.ID())
 	require.NoError(t, err)

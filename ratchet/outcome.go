@@ -1,66 +1,12 @@
 package ratchet
 
-import (
-	"errors"
+import "errors"
 
-	"github.com/trefoil-im/trefoil/state"
-)
+// ErrPhase: the space is not in a phase in which this can be done: still joining, left already, or not the owner's.
+var ErrPhase = errors.New("ratchet: not possible in this phase of the space")
 
-// Outcomes of what comes from outside (§7), each with the verdict that says what becomes of the frame. The list is closed.
-// None of them, and no error of this package, carries key material or plaintext.
-var (
-	// ErrDuplicate: the message was read before.
-	ErrDuplicate = state.NewOutcome(state.Settle, "ratchet: message was read before")
-	// ErrOwn: it is this member's own message.
-	ErrOwn = state.NewOutcome(state.Settle, "ratchet: own message")
-	// ErrUnknownEpoch: no key held opens it. An epoch, commit or ticket that arrives later may.
-	ErrUnknownEpoch = state.NewOutcome(state.Retain, "ratchet: message of an unknown epoch")
-	// ErrUnknownSender: the sender's introduction was not seen yet.
-	ErrUnknownSender = state.NewOutcome(state.Retain, "ratchet: message of an unknown sender")
-	// ErrRosterMissing: a ticket refers to a roster that lies elsewhere (RosterAddress).
-	ErrRosterMissing = state.NewOutcome(state.Retain, "ratchet: ticket without its roster")
-	// ErrOthersFirst: others are to answer this request first. If they do not, it is this member's turn (Due.Answer).
-	ErrOthersFirst = state.NewOutcome(state.Retain, "ratchet: request for others to answer first")
-	// ErrBeforeJoin: it was sent before this member joined.
-	ErrBeforeJoin = state.NewOutcome(state.Settle, "ratchet: message from before joining")
-	// ErrExpired: the key that would have read it was dropped.
-	ErrExpired = state.NewOutcome(state.Settle, "ratchet: message arrived too late")
-	// ErrSenderRolledBack: its sender used one number for two messages. It is no proof against anyone.
-	ErrSenderRolledBack = state.NewOutcome(state.Settle, "ratchet: number used twice by its sender")
-	// ErrLimit: it leaves out more messages, or makes more epochs, than one sender may. The message is lost.
-	ErrLimit = state.NewOutcome(state.Settle, "ratchet: beyond a limit")
-	// ErrForged: body or signature are false. Some insider misbehaved, not necessarily the one named.
-	ErrForged = state.NewOutcome(state.Settle, "ratchet: forged")
-	// ErrRemoved: this member is removed from the space, or the statement is one of somebody who is. History stays.
-	ErrRemoved = state.NewOutcome(state.Settle, "ratchet: removed from the space")
-	// ErrStale: a statement that is held already, was answered, or belongs to something dropped.
-	ErrStale = state.NewOutcome(state.Settle, "ratchet: of no use any more")
-	// ErrMalformed: no envelope of this protocol.
-	ErrMalformed = state.NewOutcome(state.Settle, "ratchet: malformed")
-	// ErrInviteDead: the invite was revoked, was for somebody removed, or died with a rekey.
-	ErrInviteDead = state.NewOutcome(state.Settle, "ratchet: invite is dead")
-	// ErrInviteTaken: somebody else used the invite.
-	ErrInviteTaken = state.NewOutcome(state.Settle, "ratchet: invite is taken")
-	// ErrInvitesExhausted: no more invites can be made or had.
-	ErrInvitesExhausted = state.NewOutcome(state.Settle, "ratchet: no more invites")
-)
+// ErrTooSoon: it was done too short a time ago.
+var ErrTooSoon = errors.New("ratchet: too soon")
 
-// Outcomes of frames of another version of the protocol, which are known by what they wrap. A newer one may be read after an
-// update, if that comes while the frame is retained.
-var (
-	errOldVersion = state.NewOutcome(state.Settle, "ratchet: frame of an old version")                 // state.ErrTooOld
-	errNewVersion = state.NewOutcome(state.Retain, "ratchet: frame of a newer version")                // state.ErrTooNew
-	errRekeyFrame = state.NewOutcome(state.Settle, "ratchet: frame of a rekey, which is not followed") // state.ErrTooNew
-)
-
-// Errors of calls that a caller should not have made now. They carry no verdict.
-var (
-	// ErrPhase: the space is not in a phase in which this can be done: still joining, left already, or not the owner's.
-	ErrPhase = errors.New("ratchet: not possible in this phase of the space")
-	// ErrTooSoon: it was done too short a time ago.
-	ErrTooSoon = errors.New("ratchet: too soon")
-	// ErrTooLong: a plaintext or application data is longer than its limit.
-	ErrTooLong = errors.New("ratchet: too long")
-	// ErrPolicy: the space's policy, or a policy itself, does not allow it.
-	ErrPolicy = errors.New("ratchet: against the policy")
-)
+// ErrPolicy: the space's policy, or a policy itself, does not allow it.
+var ErrPolicy = errors.New("ratchet: against the policy")

@@ -1,6 +1,10 @@
 package ratchet
 
-import "time"
+import (
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
 
 // keepFor is how long an epoch is kept that is far behind, by the pruning clock (§5).
 const keepFor = 7 * 24 * time.Hour
@@ -17,31 +21,31 @@ func Prune(s Space, now time.Time) (Space, error) {
 	}
 	w.st.clock, w.st.pruned = w.local(), w.now
 	greatest := w.st.greatest()
-	for row := range w.st.epochs.all() {
+	for row := range w.st.epochs.All() {
 		e := row.epoch()
 		switch {
 		case e.id == w.st.preferred || !e.aside && w.st.behindBy(e, greatest) <= maxBehind:
 		case w.st.clock-e.touched >= milliseconds(keepFor):
 			w.drop(e)
 		default:
-			if tree := e.commits.eraseUsed(); !tree.same(e.commits) {
+			if tree := e.commits.EraseUsed(); !tree.Same(e.commits) {
 				w.put(e.withCommits(tree))
 			}
 		}
 	}
-	for h := range w.st.headers.all() {
+	for h := range w.st.headers.All() {
 		if w.now-h.arrived > milliseconds(heldFor) {
-			w.st.headers = w.st.headers.drop(h.key())
+			w.st.headers = w.st.headers.Drop(h.Key())
 		}
 	}
-	for c := range w.st.commits.all() {
+	for c := range w.st.commits.All() {
 		if w.now-c.since > milliseconds(heldFor) {
 			w.giveUp(c)
 		}
 	}
-	for q := range w.st.requests.all() {
+	for q := range w.st.requests.All() {
 		if w.now-q.arrived > milliseconds(heldFor) {
-			w.st.requests = w.st.requests.drop(q.key())
+			w.st.requests = w.st.requests.Drop(q.Key())
 		}
 	}
 	w.expireRequest()
@@ -54,7 +58,7 @@ func (w *work) expireRequest() {
 	d := w.self()
 	q := d.request
 	if q.opened != 0 && w.elapsed(q.opened, ticketFor) ||
-		q.opened == 0 && q.kind == requestResync && w.elapsed(d.askedAt, heldFor) {
+		q.opened == 0 && q.kind == proto.KindResync && w.elapsed(d.askedAt, heldFor) {
 		d.request = request{}
 		w.setSelf(d)
 	}

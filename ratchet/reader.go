@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -12,9 +15,6 @@ import (
 type Options struct {
 	// To is where what is meant for the whole space is sent, as the outbox knows it.
 	To string
-	// Roster returns what was fetched from the address of a roster, nil if nothing was: then a ticket that refers to it is
-	// retained, and RosterMissing emitted. It must not wait for a network. nil is for spaces of at most some 600 members.
-	Roster func(address [16]byte) []byte
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
@@ -40,19 +40,19 @@ func (o Options) now() time.Time {
 // nothing is lost that way, and nobody can fill a device with what only looks like one.
 func Open(o Options) state.Opener[Space] {
 	return func(tx *state.Tx[Space], f state.Frame) error {
-		t, err := parseFrameType(f.Data)
+		t, err := proto.ParseType(f.Data)
 		if err != nil {
-			return malformed(err)
+			return outcome.Malformed(err)
 		}
 		switch t {
-		case frameMessage:
+		case proto.TypeMessage:
 			return o.message(tx, f)
-		case frameRequest:
+		case proto.TypeRequest:
 			return o.request(tx, f)
-		case frameTicket:
+		case proto.TypeTicket:
 			return o.ticket(tx, f)
 		}
-		return fmt.Errorf("%w: %w", errRekeyFrame, state.ErrTooNew)
+		return fmt.Errorf("%w: %w", outcome.ErrRekeyFrame, state.ErrTooNew)
 	}
 }
 
@@ -69,7 +69,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	emit(tx, m.Events)
 	switch state.VerdictOf(err) {
 	case state.Read:
-	case state.Settle:
+	case state.Discard:
 		if released, changed := release(tx.Value(), e); changed {
 			tx.Set(released)
 		}
@@ -79,7 +79,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	}
 	tx.Set(next)
 	if m.learned {
-		tx.Learned()
+		tx.RetryRetained()
 	}
 	if len(m.Plaintext) == 0 {
 		return nil
@@ -93,7 +93,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 }
 
 // retain holds a message that cannot be read yet. Events are what Decrypt told.
-func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Envelope, events []state.Event, reason error) error {
+func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e proto.Envelope, events []state.Event, reason error) error {
 	w, err := begin(tx.Value(), now)
 	if err != nil {
 		return err
@@ -103,14 +103,14 @@ func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e Env
 	emit(tx, w.events)
 	tx.Set(w.space())
 	if w.learned {
-		tx.Learned()
+		tx.RetryRetained()
 	}
 	return reason
 }
 
 // release is Release, and whether there was anything to forget.
-func release(s Space, e Envelope) (Space, bool) {
-	if !s.State().headers.has(byID(e.name())) {
+func release(s Space, e proto.Envelope) (Space, bool) {
+	if !s.State().headers.Has(segmap.ByID(e.Name())) {
 		return s, false
 	}
 	next, err := Release(s, e)
@@ -126,28 +126,28 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return err
 	}
-	if err := w.retained(q.hash()); err != nil {
+	if err := w.retained(q.Hash()); err != nil {
 		return err
 	}
 	a, err := w.examine(q)
 	if err == nil && !w.takeTurn(a) {
 		tx.Set(w.space())
-		return ErrOthersFirst
+		return outcome.ErrOthersFirst
 	}
-	var t Ticket
+	var t proto.Ticket
 	if err == nil {
 		t, err = w.answer(a)
 	}
 	emit(tx, w.events)
-	if errors.Is(err, ErrPhase) || errors.Is(err, ErrTooLong) {
-		err = ErrStale // nothing that this member could answer; others do
+	if errors.Is(err, ErrPhase) || errors.Is(err, outcome.ErrTooLong) {
+		err = outcome.ErrStale // nothing that this member could answer; others do
 	}
 	if err != nil {
 		return err
 	}
 	tx.Set(w.space())
 	tx.Send(o.To, t.Bytes())
-	tx.Learned()
+	tx.RetryRetained()
 	return nil
 }
 
@@ -164,34 +164,24 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 		}
 		w.witness(f.Source, t)
 		tx.Set(w.space())
-		return ErrStale
+		return outcome.ErrStale
 	}
-	var roster []byte
-	if address, needed := RosterAddress(tx.Value(), t); needed {
-		if o.Roster != nil {
-			roster = o.Roster(address)
-		}
-		if roster == nil {
-			tx.Emit(RosterMissing{address})
-			return ErrRosterMissing
-		}
-	}
-	next, events, err := enter(tx.Value(), now, t, roster)
+	next, events, err := enter(tx.Value(), now, t)
 	emit(tx, events)
 	if err != nil {
 		if errors.Is(err, ErrPhase) {
-			return ErrStale
+			return outcome.ErrStale
 		}
 		return err
 	}
 	if due := next.State(); due.commit {
-		var e Envelope
+		var e proto.Envelope
 		if next, e, err = Encrypt(next, now, nil); err == nil {
 			tx.Send(o.To, e.Bytes())
 		}
 	}
 	tx.Set(next)
-	tx.Learned()
+	tx.RetryRetained()
 	return nil
 }
 

@@ -55,7 +55,7 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	tries = 0
 	receipt := receive("honest", first)
 	require.Equal(t, state.Read, receipt.Verdict)
-	require.Len(t, receipt.Settled, 2)
+	require.Len(t, receipt.Acknowledge, 2)
 	require.LessOrEqual(t, tries, 1+2*(2+24), "all that is retained, until nothing more is learned")
 }
 

@@ -76,7 +76,7 @@ func TestRosterOfARestoredDealer(t *testing.T) {
 	require.Len(t, ratchet.Members(g.joinWith(last, other).space), 6)
 }
 
-// signRoster lets the dealer sign the roster as it knows it.
+// suite.SignRoster lets the dealer sign the roster as it knows it.
 func (g *group) signRoster() {
 	g.t.Helper()
 	next, e, err := ratchet.SignRoster(g.peers[0].space, g.now)

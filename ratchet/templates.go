@@ -3,7 +3,9 @@ package ratchet
 import (
 	"fmt"
 
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -14,52 +16,52 @@ import (
 type Template struct {
 	_     [0]func()
 	space state.ID
-	roots table[termsRow]
+	roots segmap.Map[termsRow]
 	grant state.Segment[storedGrant] // the zero Grant unless joining
 }
 
 // terms are what everybody in a root has agreed on by being in it.
 type terms struct {
-	id       epochID
-	template template
-	notice   notice
-	common   common
+	id       proto.EpochID
+	template proto.Template
+	notice   proto.RootNotice
+	common   proto.RootContext
 }
 
 // termsRow is the terms of a root in the table of a Template.
 type termsRow struct {
-	id     epochID
+	id     proto.EpochID
 	record state.Segment[terms]
 }
 
 func newTermsRow(t terms) termsRow { return termsRow{t.id, state.NewSegment(t)} }
 
-func (r termsRow) key() rowKey { return rowKey{place: r.id} }
+func (r termsRow) Key() segmap.Key { return segmap.Key{Place: r.id} }
 
 // Encode implements state.Piece.
 func (r termsRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.record.Encode(e, r.id.segmentName())
+	r.record.Encode(e, segmentName(r.id))
 }
 
 // Decode implements state.Piece.
 func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 	d.Into(r.id[:])
-	if r.record, err = state.DecodeSegment[terms](d, r.id.segmentName()); err == nil && r.record.Value().id != r.id {
-		err = errDisorder
+	if r.record, err = state.DecodeSegment[terms](d, segmentName(r.id)); err == nil && r.record.Value().id != r.id {
+		err = segmap.ErrDisorder
 	}
 	return r, err
 }
 
 // terms returns the terms of a root held.
-func (t Template) terms(id epochID) (terms, bool) {
-	r, ok := t.roots.get(rowKey{place: id})
+func (t Template) terms(id proto.EpochID) (terms, bool) {
+	r, ok := t.roots.Get(segmap.Key{Place: id})
 	return r.record.Value(), ok
 }
 
 // with returns the template with the terms of a root more.
 func (t Template) with(terms terms) Template {
-	t.roots = t.roots.put(newTermsRow(terms))
+	t.roots = t.roots.Put(newTermsRow(terms))
 	return t
 }
 
@@ -70,7 +72,7 @@ const templatesVersion = 1
 func (t Template) Encode(e *state.Encoder) {
 	e.Version(templatesVersion)
 	e.Fixed(t.space[:])
-	t.roots.encode(e, "roots")
+	t.roots.Encode(e, "roots")
 	t.grant.Encode(e, "grant")
 }
 
@@ -78,14 +80,14 @@ func (t Template) Encode(e *state.Encoder) {
 func (Template) Decode(d *state.Decoder) (t Template, err error) {
 	d.Version(templatesVersion, templatesVersion)
 	d.Into(t.space[:])
-	if t.roots, err = decodeTable[termsRow](d, "roots"); err != nil {
+	if t.roots, err = segmap.Decode[termsRow](d, "roots"); err != nil {
 		return Template{}, err
 	}
 	if t.grant, err = state.DecodeSegment[storedGrant](d, "grant"); err != nil {
 		return Template{}, err
 	}
 	g := t.grant.Value().Grant
-	if g.IsZero() == (t.roots.size() == 0) || !g.IsZero() && g.Space() != t.space {
+	if g.IsZero() == (t.roots.Size() == 0) || !g.IsZero() && g.Space() != t.space {
 		return Template{}, wire.ErrMalformed
 	}
 	return t, nil
@@ -110,7 +112,7 @@ func (t Template) String() string { return "template" }
 func (t Template) GoString() string { return t.String() }
 
 // storedGrant is a grant in storage: what it is on the wire, or nothing.
-type storedGrant struct{ Grant }
+type storedGrant struct{ proto.Grant }
 
 // Encode implements state.Piece.
 func (g storedGrant) Encode(e *state.Encoder) {
@@ -123,7 +125,7 @@ func (g storedGrant) Encode(e *state.Encoder) {
 
 // Decode implements state.Piece.
 func (storedGrant) Decode(d *state.Decoder) (g storedGrant, err error) {
-	b := d.Bytes(maxGrant)
+	b := d.Bytes(proto.MaxGrant)
 	if err := d.Err(); err != nil || len(b) == 0 {
 		return storedGrant{}, err
 	}
@@ -133,26 +135,26 @@ func (storedGrant) Decode(d *state.Decoder) (g storedGrant, err error) {
 
 // Encode implements state.Piece.
 func (t terms) Encode(e *state.Encoder) {
-	e.Bytes(t.template.encode().Expose())
-	e.Bytes(t.notice.encode())
-	e.Bytes(t.common.encode())
+	e.Bytes(t.template.Encode().Expose())
+	e.Bytes(t.notice.Encode())
+	e.Bytes(t.common.Encode())
 }
 
 // Decode implements state.Piece.
 func (terms) Decode(d *state.Decoder) (t terms, err error) {
-	raw, notice, common := d.Bytes(maxTemplate), d.Bytes(maxNotice), d.Bytes(commonSize)
+	raw, notice, common := d.Bytes(proto.MaxTemplate), d.Bytes(proto.MaxRootNotice), d.Bytes(proto.RootContextSize)
 	if err := d.Err(); err != nil {
 		return terms{}, err
 	}
-	if t.template, err = parseTemplate(raw); err != nil {
+	if t.template, err = proto.ParseTemplate(raw); err != nil {
 		return terms{}, err
 	}
-	if t.notice, err = parseNotice(notice); err != nil {
+	if t.notice, err = proto.ParseRootNotice(notice); err != nil {
 		return terms{}, err
 	}
-	if t.common, err = parseCommon(common); err != nil {
+	if t.common, err = proto.ParseRootContext(common); err != nil {
 		return terms{}, err
 	}
-	t.id = t.common.id()
+	t.id = t.common.ID()
 	return t, nil
 }

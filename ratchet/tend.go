@@ -3,6 +3,7 @@ package ratchet
 import (
 	"errors"
 
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -54,7 +55,7 @@ func Tend(o Options) func(*state.Tx[Space]) error {
 				w.holdRequest(h)
 			}
 			tx.Set(w.space())
-			tx.Learned()
+			tx.RetryRetained()
 		}
 		return nil
 	}
@@ -63,7 +64,7 @@ func Tend(o Options) func(*state.Tx[Space]) error {
 // tended takes over what a duty came to. One that cannot be done now is left for later, and is no reason to leave the
 // others.
 func (o Options) tended(tx *state.Tx[Space], next Space, frame []byte, err error) error {
-	if errors.Is(err, ErrPhase) || errors.Is(err, ErrStale) || errors.Is(err, ErrTooLong) {
+	if errors.Is(err, ErrPhase) || errors.Is(err, outcome.ErrStale) || errors.Is(err, outcome.ErrTooLong) {
 		return nil
 	}
 	if err != nil {

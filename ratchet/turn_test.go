@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // First bytes of frames (§7).
@@ -161,7 +162,7 @@ func TestSeenTicketsDelay(t *testing.T) {
 		for _, d := range members {
 			for i, source := range sources {
 				verdict, _ := r.hand(d, source, forged(request, byte(i)))
-				require.Equal(t, state.Settle, verdict)
+				require.Equal(t, state.Discard, verdict)
 			}
 			if verdict, _ := r.hand(d, "joiner", request); verdict == state.Retain {
 				at := r.now
@@ -214,7 +215,7 @@ func TestJoinerAsksAgain(t *testing.T) {
 
 	// The joiner takes either.
 	for _, ticket := range [][]byte{out[0], again[0]} {
-		d := &device{name: "copy", store: state.NewMemory()}
+		d := &device{name: "copy", store: store.NewMemory()}
 		d.vault = r.open(d.store)
 		require.NoError(t, d.vault.Create(r.ctx, r.space(joiner), nil))
 		verdict, first := r.hand(d, "m", ticket)

@@ -36,9 +36,6 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		run func(s ratchet.Space) (ratchet.Space, error)
 	}
 	calls := map[string][]call{
-		"EnterWith": {{nil, func(s ratchet.Space) (ratchet.Space, error) {
-			return ratchet.EnterWith(s, g.now, ratchet.Ticket{}, nil)
-		}}},
 		"Encrypt": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
 				n, _, err := ratchet.Encrypt(s, g.now, long)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -54,7 +56,7 @@ func (w *work) self() identity { return w.st.self.Value() }
 
 func (w *work) setSelf(d identity) { w.st.self = state.NewSegment(d) }
 
-func (w *work) setRoot(r root) { w.st.roots = w.st.roots.put(newRootRow(r)) }
+func (w *work) setRoot(r root) { w.st.roots = w.st.roots.Put(newRootRow(r)) }
 
 // isOwner reports whether this member holds an owner's keys.
 func (w *work) isOwner() bool { return !w.st.owner.Value().isNone() }
@@ -76,7 +78,7 @@ func (w *work) local() int64 {
 
 // put replaces an epoch that is held.
 func (w *work) put(e epoch) {
-	w.st.epochs = w.st.epochs.put(epochRow{e.id, state.NewSegment(epochRecord{e})})
+	w.st.epochs = w.st.epochs.Put(epochRow{e.id, state.NewSegment(epochRecord{e})})
 }
 
 // add enters an epoch. What is retained is tried with its keys, once and for all, unless a held commit led to it before.
@@ -89,7 +91,7 @@ func (w *work) add(e epoch) {
 	e.touched = w.local()
 	if p, ok := w.st.epoch(e.parent); ok && !e.isRoot() {
 		e.aside = p.aside
-		if c, ok := w.st.commits.get(byID(p.id)); ok && e.readable() && !p.readable() {
+		if c, ok := w.st.commits.Get(segmap.ByID(p.id)); ok && e.readable() && !p.readable() {
 			w.giveUp(c) // what leads to the parent leads to what is read in this one, too
 		}
 	}
@@ -104,7 +106,7 @@ func (w *work) add(e epoch) {
 
 // prefer makes an epoch the preferred one. Who was preferred before keeps the date; if it is no ancestor, others who
 // still are there lack the way to it, or from it, and are told in the next messages.
-func (w *work) prefer(id epochID) {
+func (w *work) prefer(id proto.EpochID) {
 	old, ok := w.st.epoch(w.st.preferred)
 	w.st.preferred = id
 	if !ok || old.id == id {
@@ -122,13 +124,13 @@ func (w *work) prefer(id epochID) {
 
 // drop forgets an epoch, and a root with its last.
 func (w *work) drop(e epoch) {
-	w.st.epochs = w.st.epochs.drop(byID(e.id))
+	w.st.epochs = w.st.epochs.Drop(segmap.ByID(e.id))
 	w.forget(e.id)
-	for r := range w.st.epochs.all() {
+	for r := range w.st.epochs.All() {
 		if r.epoch().root == e.root {
 			return
 		}
 	}
-	w.st.roots = w.st.roots.drop(rowKey{place: e.root})
-	w.tp.roots = w.tp.roots.drop(rowKey{place: e.root})
+	w.st.roots = w.st.roots.Drop(segmap.Key{Place: e.root})
+	w.tp.roots = w.tp.roots.Drop(segmap.Key{Place: e.root})
 }

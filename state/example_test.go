@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // One commit: the next value and the frame that came of it are stored together, and the frame leaves afterwards.
 func ExampleVault_Update() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize)) // yours is secret
-	vault, _ := state.Open[toy](state.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)
@@ -36,14 +37,14 @@ func ExampleVault_Update() {
 func ExampleVault_Receive() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize))
-	vault, _ := state.Open[toy](state.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)
 
 	for _, data := range []string{"1", "0", "1"} {
 		receipt, err := vault.Receive(ctx, id, state.Frame{Source: "peer", Data: []byte(data)}, inOrder)
-		fmt.Println(data, receipt.Verdict, len(receipt.Settled), err)
+		fmt.Println(data, receipt.Verdict, len(receipt.Acknowledge), err)
 	}
 	_ = vault.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
 		fmt.Printf("read %s\n", in.Data)
@@ -52,7 +53,7 @@ func ExampleVault_Receive() {
 	// Output:
 	// 1 retain 0 <nil>
 	// 0 read 1 <nil>
-	// 1 settle 0 <nil>
+	// 1 discard 0 <nil>
 	// read 0
 	// read 1
 }

@@ -2,15 +2,16 @@ package state
 
 import "errors"
 
-// Verdict says what becomes of a received frame.
+// Verdict says what becomes of a received frame. The zero Verdict is Stop, so that a result nobody filled in acknowledges
+// nothing.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Read   Verdict = iota // it was read: what it said is durable, the frame is done with
-	Settle                // it will never be read, for a reason that does not go away: done with
-	Retain                // it cannot be read yet: kept, tried again, and not acknowledged
-	Stop                  // nothing can be said of it now (a store that fails, for example): nothing changed
+	Stop    Verdict = iota // nothing can be said of the frame now, as when a store fails: nothing changed
+	Retain                 // it cannot be read yet: kept, tried again, and not acknowledged
+	Discard                // it will never be read, for a reason that does not go away: done with
+	Read                   // it was read: what it said is durable, the frame is done with
 )
 
 // String returns the verdict's name in lower case.
@@ -18,8 +19,8 @@ func (v Verdict) String() string {
 	switch v {
 	case Read:
 		return "read"
-	case Settle:
-		return "settle"
+	case Discard:
+		return "discard"
 	case Retain:
 		return "retain"
 	}

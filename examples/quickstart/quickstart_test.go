@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -105,7 +105,7 @@ func TestConversationOnFailingStores(t *testing.T) {
 			talk := newTalk(t.TempDir(), seed)
 			failed := make(chan struct{}, 1<<20)
 			stores := uint64(0)
-			talk.world.wrap = func(s state.Store) state.Store {
+			talk.world.wrap = func(s store.Store) store.Store {
 				stores++
 				chance := rand.New(rand.NewPCG(seed, stores))
 				return storetest.Fail(s, func(storetest.Call) storetest.Fault {

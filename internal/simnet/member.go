@@ -11,6 +11,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -30,7 +31,7 @@ type Member struct {
 
 	net    *Net
 	id     state.ID
-	store  state.Store
+	store  store.Store
 	vault  *vault
 	side   int
 	mail   []parcel
@@ -78,7 +79,7 @@ func (m *Member) boot() {
 func (m *Member) event(_ state.ID, e state.Event) {
 	m.Events = append(m.Events, e)
 	switch e := e.(type) {
-	case state.FrameSettled:
+	case state.FrameDiscarded:
 		m.unread[e.Hash] = e.Reason
 	case state.FrameGivenUp:
 		m.unread[e.Hash] = errGivenUp
@@ -258,10 +259,10 @@ func (m *Member) receive(p parcel) {
 	case state.Read:
 		m.hear(p.posting)
 		delete(m.held, p.hash)
-	case state.Settle:
+	case state.Discard:
 		delete(m.held, p.hash)
 	}
-	m.settle(r.Settled)
+	m.settle(r.Acknowledge)
 }
 
 // settle notes what became of frames that were retained, and sends what came of them.
