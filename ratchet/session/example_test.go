@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // must ends the example on an error.
@@ -37,7 +38,7 @@ type program struct {
 
 func open(device session.Device) program {
 	key := must(state.NewKey(make([]byte, state.KeySize))) // in a real program from the platform's key store
-	return program{device, must(state.Open[session.Session](state.NewMemory(), key, state.Options{}))}
+	return program{device, must(state.Open[session.Session](store.NewMemory(), key, state.Options{}))}
 }
 
 // slot makes sure that there is a slot for a peer.

@@ -107,6 +107,3 @@ func NewRegistration(user keypair.SigningKey, account key.PublicKey[key.Account]
 	entries ...directory.Entry) (directory.Registration, error) {
 	return directory.NewRegistration(user.Public(), account, user.Sign, entries...)
 }
-
-// String implements state.Event.
-func (e OneTimeSpent) String() string { return e.Event() }

@@ -66,6 +66,3 @@ type OneTimeUsed struct {
 func (e OneTimeUsed) String() string {
 	return fmt.Sprintf("one-time pre-key %d of %v is used", e.ID, e.Device)
 }
-
-// Event implements state.Event.
-func (e OneTimeUsed) Event() string { return e.String() }
