@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // Conflict: two things that say they are of one member contradict each other: two commits from one parent, two
@@ -15,23 +14,29 @@ type Conflict struct {
 }
 
 // Event implements state.Event.
-func (c Conflict) Event() string {
+func (c Conflict) Event() string { return c.String() }
+
+// String implements fmt.Stringer: it returns one line for a log.
+func (c Conflict) String() string {
 	if c.Own {
 		return fmt.Sprintf("conflict about this member itself (index %d)", c.Index)
 	}
 	return fmt.Sprintf("conflict about member %d", c.Index)
 }
 
-// PendingIntroduction is told to owners: somebody asks to be let in with the invite of an older root. It was on its way
+// pendingIntroduction is told to owners: somebody asks to be let in with the invite of an older root. It was on its way
 // during a rekey, or is a dead link; only a person can tell.
-type PendingIntroduction struct {
+type pendingIntroduction struct {
 	Request [32]byte // the first half of H(request)
 	Index   dkg.Index
-	Key     suite.PublicKey
+	Key     PublicKey
 }
 
 // Event implements state.Event.
-func (p PendingIntroduction) Event() string {
+func (p pendingIntroduction) Event() string { return p.String() }
+
+// String implements fmt.Stringer: it returns one line for a log.
+func (p pendingIntroduction) String() string {
 	return fmt.Sprintf("introduction of index %d with an invite of an older root", p.Index)
 }
 
@@ -39,24 +44,33 @@ func (p PendingIntroduction) Event() string {
 type LeavePending struct{ Index dkg.Index }
 
 // Event implements state.Event.
-func (l LeavePending) Event() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
+func (l LeavePending) Event() string { return l.String() }
+
+// String implements fmt.Stringer: it returns one line for a log.
+func (l LeavePending) String() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
 
 // Introduced: a member was let in.
 type Introduced struct {
 	Index dkg.Index
-	Key   suite.PublicKey
+	Key   PublicKey
 }
 
 // Event implements state.Event.
-func (i Introduced) Event() string { return fmt.Sprintf("member %d introduced", i.Index) }
+func (i Introduced) Event() string { return i.String() }
 
-// StatementRefused: a message was read, but the statement, introduction or key update in it was refused.
-type StatementRefused struct {
+// String implements fmt.Stringer: it returns one line for a log.
+func (i Introduced) String() string { return fmt.Sprintf("member %d introduced", i.Index) }
+
+// statementRefused: a message was read, but the statement, introduction or key update in it was refused.
+type statementRefused struct {
 	Index  dkg.Index // of the sender
 	Reason error
 }
 
 // Event implements state.Event.
-func (s StatementRefused) Event() string {
+func (s statementRefused) Event() string { return s.String() }
+
+// String implements fmt.Stringer: it returns one line for a log.
+func (s statementRefused) String() string {
 	return fmt.Sprintf("statement of member %d refused: %v", s.Index, s.Reason)
 }
