@@ -7,6 +7,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	storage "github.com/trefoil-im/trefoil/state/store"
 )
 
 // A space in a vault: what is sent is durable together with the state that made it, before anything reaches the network.
@@ -26,7 +27,7 @@ func Example() {
 }
 
 var (
-	store  = state.NewMemory()                                        // yours is a file: package sqlstore
+	store  = storage.NewMemory()                                      // yours is a file: package sqlstore
 	key, _ = state.NewKey([]byte("thirty-two bytes of a secret key")) // yours comes from the platform's key store
 )
 

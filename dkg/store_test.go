@@ -17,6 +17,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -118,11 +119,11 @@ func (rawBlock) Decode(d *state.Decoder) (rawBlock, error) {
 	return rawBlock{number: reading.block.number, body: d.Fixed(reading.block.size)}, nil
 }
 
-func openVault[V state.Value[V]](t testing.TB, store state.Store) *state.Vault[V] {
+func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault[V] {
 	t.Helper()
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[V](store, key, state.Options{})
+	v, err := state.Open[V](backend, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
@@ -130,8 +131,8 @@ func openVault[V state.Value[V]](t testing.TB, store state.Store) *state.Vault[V
 // encodeEvals returns the stored bytes of evals: vec16 body, then for each block its number and vec16 body.
 func encodeEvals(t testing.TB, e Evals) []byte {
 	t.Helper()
-	store := state.NewMemory()
-	require.NoError(t, openVault[space](t, store).Create(t.Context(), spaceOf(t, e), nil))
+	backend := store.NewMemory()
+	require.NoError(t, openVault[space](t, backend).Create(t.Context(), spaceOf(t, e), nil))
 	reading.body, reading.blocks = 3, nil
 	if e.mode != none {
 		reading.body += 53 + 4*len(e.ledger.blocks)
@@ -146,7 +147,7 @@ func encodeEvals(t testing.TB, e Evals) []byte {
 		}
 		reading.blocks = append(reading.blocks, rawBlock{number: uint32(b.Value().number), size: size})
 	}
-	s, err := openVault[rawSpace](t, store).Load(t.Context(), spaceID)
+	s, err := openVault[rawSpace](t, backend).Load(t.Context(), spaceID)
 	require.NoError(t, err)
 	var w wire.Writer
 	w.Vec16(s.Evals().body)
@@ -176,11 +177,11 @@ func decodeEvals(t testing.TB, in []byte) (Evals, error) {
 	if r.Done() != nil {
 		return Evals{}, errNotStorable
 	}
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	s, err := state.New(spaceID, plain{}, plain{}, raw)
 	require.NoError(t, err)
-	require.NoError(t, openVault[rawSpace](t, store).Create(t.Context(), s, nil))
-	out, err := openVault[space](t, store).Load(t.Context(), spaceID)
+	require.NoError(t, openVault[rawSpace](t, backend).Create(t.Context(), s, nil))
+	out, err := openVault[space](t, backend).Load(t.Context(), spaceID)
 	if err != nil {
 		return Evals{}, err
 	}
@@ -326,7 +327,7 @@ func FuzzEvals(f *testing.F) {
 
 // G3, G5: a stale copy of a space cannot replace the stored one, and Draw through the vault never repeats an index.
 func TestG5StaleCopyIsRefused(t *testing.T) {
-	v := openVault[space](t, state.NewMemory())
+	v := openVault[space](t, store.NewMemory())
 	old := spaceOf(t, dealt(t, NewPolynomial(), Terms{Held: []Index{1}, Next: 2}))
 	require.NoError(t, v.Create(t.Context(), old, nil))
 	seen := map[Index]bool{}
@@ -360,11 +361,11 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 
 // counting is a Store that notes how many bytes of parts and segments it is given.
 type counting struct {
-	*state.Memory
+	*store.Memory
 	written int
 }
 
-func (c *counting) Commit(ctx context.Context, k state.Kind, id state.ID, change state.Change) error {
+func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, change store.Change) error {
 	for _, p := range change.Parts {
 		c.written += len(p)
 	}
@@ -376,8 +377,8 @@ func (c *counting) Commit(ctx context.Context, k state.Kind, id state.ID, change
 
 // A save after handing out one of many indices writes a part and a block, not the ledger.
 func TestTakeRewritesOneBlock(t *testing.T) {
-	store := &counting{Memory: state.NewMemory()}
-	v := openVault[space](t, store)
+	backend := &counting{Memory: store.NewMemory()}
+	v := openVault[space](t, backend)
 	e := dealt(t, NewPolynomial(), Terms{Next: 1})
 	for range 2000 {
 		var err error
@@ -385,12 +386,12 @@ func TestTakeRewritesOneBlock(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.NoError(t, v.Create(t.Context(), spaceOf(t, e), nil))
-	store.written = 0
+	backend.written = 0
 	require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
 		next, _, err := issueFrom(tx.Value(), Public, make([]byte, 32))
 		tx.Set(next)
 		return err
 	}))
-	require.NotZero(t, store.written)
-	require.Less(t, store.written, 8<<10)
+	require.NotZero(t, backend.written)
+	require.Less(t, backend.written, 8<<10)
 }

@@ -100,7 +100,7 @@ func TestOwnCommitNeedsAProof(t *testing.T) {
 	}
 	told := 0
 	for _, e := range r.events {
-		if e == (ratchet.Conflict{Index: index, Own: true}).Event() {
+		if e == (ratchet.Conflict{Index: index, Own: true}).String() {
 			told++
 		}
 	}

@@ -13,10 +13,7 @@ type Conflict struct {
 	Own   bool // it is about this member itself: its state is not its newest, or somebody forges
 }
 
-// Event implements state.Event.
-func (c Conflict) Event() string { return c.String() }
-
-// String implements fmt.Stringer: it returns one line for a log.
+// String implements state.Event: it returns one line for a log.
 func (c Conflict) String() string {
 	if c.Own {
 		return fmt.Sprintf("conflict about this member itself (index %d)", c.Index)
@@ -32,10 +29,7 @@ type pendingIntroduction struct {
 	Key     PublicKey
 }
 
-// Event implements state.Event.
-func (p pendingIntroduction) Event() string { return p.String() }
-
-// String implements fmt.Stringer: it returns one line for a log.
+// String implements state.Event: it returns one line for a log.
 func (p pendingIntroduction) String() string {
 	return fmt.Sprintf("introduction of index %d with an invite of an older root", p.Index)
 }
@@ -43,10 +37,7 @@ func (p pendingIntroduction) String() string {
 // LeavePending is told to owners: a member left, and can read until they rekey.
 type LeavePending struct{ Index dkg.Index }
 
-// Event implements state.Event.
-func (l LeavePending) Event() string { return l.String() }
-
-// String implements fmt.Stringer: it returns one line for a log.
+// String implements state.Event: it returns one line for a log.
 func (l LeavePending) String() string { return fmt.Sprintf("member %d left; a rekey is due", l.Index) }
 
 // Introduced: a member was let in.
@@ -55,10 +46,7 @@ type Introduced struct {
 	Key   PublicKey
 }
 
-// Event implements state.Event.
-func (i Introduced) Event() string { return i.String() }
-
-// String implements fmt.Stringer: it returns one line for a log.
+// String implements state.Event: it returns one line for a log.
 func (i Introduced) String() string { return fmt.Sprintf("member %d introduced", i.Index) }
 
 // statementRefused: a message was read, but the statement, introduction or key update in it was refused.
@@ -67,10 +55,7 @@ type statementRefused struct {
 	Reason error
 }
 
-// Event implements state.Event.
-func (s statementRefused) Event() string { return s.String() }
-
-// String implements fmt.Stringer: it returns one line for a log.
+// String implements state.Event: it returns one line for a log.
 func (s statementRefused) String() string {
 	return fmt.Sprintf("statement of member %d refused: %v", s.Index, s.Reason)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // A space is founded, somebody is let in, and both speak. The vaults of the two devices hold all there is; frames go from
@@ -131,7 +132,7 @@ func ExampleEncrypt() {
 func open() *state.Vault[ratchet.Space] {
 	key, err := state.NewKey(make([]byte, 32))
 	check(err)
-	vault, err := state.Open[ratchet.Space](state.NewMemory(), key, state.Options{})
+	vault, err := state.Open[ratchet.Space](store.NewMemory(), key, state.Options{})
 	check(err)
 	return vault
 }

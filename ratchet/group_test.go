@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // day0 is when tests begin.
@@ -190,13 +191,13 @@ func (g *group) read(p *peer, want ...string) {
 func stored(t testing.TB, s ratchet.Space) ratchet.Space {
 	t.Helper()
 	ctx := context.Background()
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	v, err := state.Open[ratchet.Space](store, key, state.Options{})
+	v, err := state.Open[ratchet.Space](backend, key, state.Options{})
 	require.NoError(t, err)
 	require.NoError(t, v.Create(ctx, s, nil))
-	again, err := state.Open[ratchet.Space](store, key, state.Options{})
+	again, err := state.Open[ratchet.Space](backend, key, state.Options{})
 	require.NoError(t, err)
 	got, err := again.Load(ctx, s.ID())
 	require.NoError(t, err)

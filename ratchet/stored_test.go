@@ -13,11 +13,12 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // golden is a space as it was stored in January 2026, and an envelope that it can read.
 type golden struct {
-	Row      state.Row
+	Row      store.Row
 	Envelope []byte
 	Index    uint32
 	Members  int
@@ -32,7 +33,7 @@ func TestStoredSpace(t *testing.T) {
 	ctx := context.Background()
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	open := func(s state.Store) *state.Vault[ratchet.Space] {
+	open := func(s store.Store) *state.Vault[ratchet.Space] {
 		v, err := state.Open[ratchet.Space](s, key, state.Options{})
 		require.NoError(t, err)
 		return v
@@ -48,9 +49,9 @@ func TestStoredSpace(t *testing.T) {
 			g.deliver(g.send(g.peers[1], ""), g.peers[2])
 		}
 		g.deliver(g.send(g.peers[2], "unreadable yet"), p)
-		store := state.NewMemory()
-		require.NoError(t, open(store).Create(ctx, p.space, nil))
-		row, err := store.Load(ctx, state.Spaces, p.space.ID())
+		backend := store.NewMemory()
+		require.NoError(t, open(backend).Create(ctx, p.space, nil))
+		row, err := backend.Load(ctx, store.Spaces, p.space.ID())
 		require.NoError(t, err)
 		id := p.space.ID()
 		b, err := json.MarshalIndent(struct {
@@ -69,11 +70,11 @@ func TestStoredSpace(t *testing.T) {
 	require.NoError(t, json.Unmarshal(raw, &g))
 	id, err := state.ParseID(g.ID)
 	require.NoError(t, err)
-	store := state.NewMemory()
-	require.NoError(t, store.Commit(ctx, state.Spaces, id, state.Change{
+	backend := store.NewMemory()
+	require.NoError(t, backend.Commit(ctx, store.Spaces, id, store.Change{
 		Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments,
 	}))
-	s, err := open(store).Load(ctx, id)
+	s, err := open(backend).Load(ctx, id)
 	require.NoError(t, err)
 	index := ratchet.Info(s).Index
 	require.EqualValues(t, g.Index, index)

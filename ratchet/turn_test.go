@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // First bytes of frames (§7).
@@ -213,7 +214,7 @@ func TestJoinerAsksAgain(t *testing.T) {
 
 	// The joiner takes either.
 	for _, ticket := range [][]byte{out[0], again[0]} {
-		d := &device{name: "copy", store: state.NewMemory()}
+		d := &device{name: "copy", store: store.NewMemory()}
 		d.vault = r.open(d.store)
 		require.NoError(t, d.vault.Create(r.ctx, r.space(joiner), nil))
 		verdict, first := r.hand(d, "m", ticket)

@@ -12,12 +12,13 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // device is a member with a vault: everything it does goes through frames.
 type device struct {
 	name  string
-	store *state.Memory
+	store *store.Memory
 	vault *state.Vault[ratchet.Space]
 	read  []string
 }
@@ -39,17 +40,17 @@ func newRelay(t *testing.T) *relay {
 	return &relay{t: t, ctx: context.Background(), now: day0, key: key}
 }
 
-func (r *relay) open(store *state.Memory) *state.Vault[ratchet.Space] {
-	v, err := state.Open[ratchet.Space](store, r.key, state.Options{
+func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
+	v, err := state.Open[ratchet.Space](backend, r.key, state.Options{
 		Now:    func() time.Time { return r.now },
-		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.Event()) },
+		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.String()) },
 	})
 	require.NoError(r.t, err)
 	return v
 }
 
 func (r *relay) add(name string, s ratchet.Space, frames ...[]byte) *device {
-	d := &device{name: name, store: state.NewMemory()}
+	d := &device{name: name, store: store.NewMemory()}
 	d.vault = r.open(d.store)
 	r.id = s.ID()
 	require.NoError(r.t, d.vault.Create(r.ctx, s, func(tx *state.Tx[ratchet.Space]) error {

@@ -12,12 +12,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	_ "modernc.org/sqlite"
+
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
-
-	_ "modernc.org/sqlite"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // member is one person's program: a vault in an SQLite file of its own, and a line to the relay. Everything that a chat
@@ -45,7 +46,7 @@ type world struct {
 	relay *relay
 	now   func() time.Time
 	dir   string
-	wrap  func(state.Store) state.Store
+	wrap  func(store.Store) store.Store
 }
 
 // text is what members say to each other: a line, or one of the parts of a long one.
@@ -86,11 +87,11 @@ func (m *member) start(ctx context.Context) (err error) {
 	if m.store, err = sqlstore.SQLite(ctx, m.db); err != nil {
 		return errors.Join(err, m.db.Close())
 	}
-	var store state.Store = m.store
+	var backend store.Store = m.store
 	if m.world.wrap != nil {
-		store = m.world.wrap(store)
+		backend = m.world.wrap(backend)
 	}
-	m.vault, err = state.Open[ratchet.Space](store, m.key, state.Options{Now: m.world.now})
+	m.vault, err = state.Open[ratchet.Space](backend, m.key, state.Options{Now: m.world.now})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // listener is a member that only reads what a recording plays to it.
@@ -30,7 +31,7 @@ func listen(t *testing.T, s ratchet.Space) *listener {
 	l := &listener{id: s.ID(), retained: make(map[[32]byte]bool)}
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	l.vault, err = state.Open[ratchet.Space](state.NewMemory(), key, state.Options{Now: func() time.Time { return l.now }})
+	l.vault, err = state.Open[ratchet.Space](store.NewMemory(), key, state.Options{Now: func() time.Time { return l.now }})
 	require.NoError(t, err)
 	require.NoError(t, l.vault.Create(t.Context(), s, nil))
 	return l

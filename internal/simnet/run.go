@@ -13,7 +13,6 @@ import (
 func (n *Net) Run(texts int) {
 	n.t.Helper()
 	n.rough = true
-	n.rough = true
 	defer func() { n.rough = false }()
 	for said := 0; said < texts; {
 		n.step++

@@ -1,0 +1,166 @@
+package crashtest
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/sqlstore"
+)
+
+// entry is a line of the journal that a program keeps outside of its store.
+type entry struct {
+	Event event
+	Op    int    // that it begins or has done
+	Place int    // of the room of a message
+	Born  uint32 // of the room of a message
+	Seq   uint64 // of a message
+	What  string // content of a message, or an error
+}
+
+type event string
+
+const (
+	begins event = "begins" // an operation
+	done   event = "done"   // an operation
+	sent   event = "sent"   // a message was given to the network
+	shown  event = "shown"  // a message was shown
+	failed event = "failed" // the program ended by itself
+)
+
+// program runs a script on a store.
+type program struct {
+	dsn   string
+	note  func(entry)
+	early bool // it acknowledges operations before it has done them, which is a fault
+
+	db    *sql.DB
+	store *sqlstore.Store
+	vault *state.Vault[room]
+	born  [places]uint32
+}
+
+// open opens the store and its vault. Another kind of store needs another open, and nothing else.
+func (p *program) open(ctx context.Context) (err error) {
+	if p.db, err = sql.Open("sqlite", p.dsn); err != nil {
+		return err
+	}
+	if p.store, err = sqlstore.SQLite(ctx, p.db); err != nil {
+		return errors.Join(err, p.db.Close())
+	}
+	key, err := state.NewKey(make([]byte, state.KeySize))
+	if err != nil {
+		return err
+	}
+	p.vault, err = state.Open[room](p.store, key, state.Options{})
+	return err
+}
+
+func (p *program) close() error { return errors.Join(p.store.Close(), p.db.Close()) }
+
+// run carries out the operations of a script after the first skip.
+func (p *program) run(ctx context.Context, s script, skip int) error {
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	for i := skip + 1; i <= len(s.ops); i++ {
+		p.note(entry{Event: begins, Op: i})
+		if p.early {
+			p.note(entry{Event: done, Op: i})
+		}
+		if err := p.do(ctx, uint32(i), s.ops[i-1]); err != nil {
+			return err
+		}
+		p.note(entry{Event: done, Op: i})
+	}
+	return p.close()
+}
+
+// do carries out operation i. It may be called again after it failed.
+func (p *program) do(ctx context.Context, i uint32, o op) error {
+	id := roomID(o.place)
+	sends := func(tx *state.Tx[room]) error {
+		for _, size := range o.sends {
+			send(tx, size)
+		}
+		if o.learn {
+			learn(tx)
+		}
+		return nil
+	}
+	switch o.kind {
+	case create:
+		first, err := newRoom(o.place, i)
+		if err != nil {
+			return err
+		}
+		return p.vault.Create(ctx, first, sends)
+	case update:
+		return p.vault.Update(ctx, id, sends)
+	case receive:
+		_, err := p.vault.Receive(ctx, id, o.frame.encode(), read)
+		return err
+	case flush:
+		return p.flush(ctx, o.place, o.upTo)
+	case drain:
+		return p.drain(ctx, o.place, o.upTo)
+	case remove:
+		return p.vault.Delete(ctx, id)
+	case reopen:
+		return errors.Join(p.close(), p.open(ctx))
+	}
+	return errors.New("crashtest: no such operation")
+}
+
+// flush gives the messages in an outbox to the network, up to one.
+func (p *program) flush(ctx context.Context, place int, upTo uint64) error {
+	born, err := p.bornAt(ctx, place)
+	if err != nil {
+		return err
+	}
+	_, err = p.vault.Flush(ctx, roomID(place), func(_ context.Context, out state.Outgoing) state.Delivery {
+		if out.Seq > upTo {
+			return state.RetryAfter(1)
+		}
+		digest := sha256.Sum256(out.Data)
+		p.note(entry{Event: sent, Place: place, Born: born, Seq: out.Seq, What: hex.EncodeToString(digest[:])})
+		return state.Delivered()
+	})
+	return err
+}
+
+// errLater ends a drain.
+var errLater = errors.New("crashtest: later")
+
+// drain shows the messages in an inbox, up to one.
+func (p *program) drain(ctx context.Context, place int, upTo uint64) error {
+	born, err := p.bornAt(ctx, place)
+	if err != nil {
+		return err
+	}
+	err = p.vault.Drain(ctx, roomID(place), func(_ context.Context, in state.Incoming) error {
+		if in.Seq > upTo {
+			return errLater
+		}
+		p.note(entry{Event: shown, Place: place, Born: born, Seq: in.Seq, What: frameName(binary.BigEndian.Uint32(in.Data))})
+		return nil
+	})
+	if errors.Is(err, errLater) {
+		return nil
+	}
+	return err
+}
+
+func (p *program) bornAt(ctx context.Context, place int) (uint32, error) {
+	r, err := p.vault.Load(ctx, roomID(place))
+	if err != nil {
+		return 0, err
+	}
+	return r.State().born, nil
+}
