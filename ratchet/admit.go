@@ -10,7 +10,6 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
 const (
@@ -21,30 +20,24 @@ const (
 	maxTicketIntroductions = 256 << 10
 )
 
-// Admit answers a request with a ticket (§9): it lets a joiner in, or gets a member back into step. Any member can. The
-// space that comes back must be durable before the ticket leaves. Each request is answered once, and none of a member that
-// was heard since: then the error is ErrStale. ErrOwn is for one's own request, ErrForged for one that does not verify,
-// ErrUnknownEpoch for one that may belong to a rekey not seen yet, ErrTooLong if there is too much to say for a ticket.
-//
-// Admit answers at once. Which of many members should, Open knows.
-//
-// Events beside (Introduced, Conflict, and PendingIntroduction for owners if the invite is of an older root) reach the
-// caller through Open.
-func Admit(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, error) {
-	next, t, _, err := admit(s, now, q)
-	return next, t, err
-}
-
-func admit(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, []state.Event, error) {
+// Admit answers the frame of a request with that of a ticket (SPEC §9): it lets a joiner in, or gets a member back into step.
+// Most programs do not call it: an Opener does, which also knows which of many members should answer. Any member can; the
+// space that comes back must be durable before the ticket leaves. Each request is answered once. Besides the errors of a
+// frame, Admit returns ErrTooLong if there is more to say than fits into a ticket, and ErrPhase.
+func Admit(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
+	if err != nil {
+		return s, nil, outcome.Malformed(err)
+	}
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Ticket{}, nil, err
+		return s, nil, err
 	}
 	t, err := w.admit(q)
 	if err != nil {
-		return s, proto.Ticket{}, w.events, err
+		return s, nil, err
 	}
-	return w.space(), t, w.events, nil
+	return w.space(), t.Bytes(), nil
 }
 
 func (w *work) admit(q proto.Request) (proto.Ticket, error) {
@@ -133,7 +126,7 @@ func (w *work) otherRoot(q proto.Request) error {
 		in, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy)
 		if q.Kind == proto.KindIntroduction && err == nil && w.isOwner() {
 			h := q.Hash()
-			w.emit(PendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: in.Key})
+			w.emit(pendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: PublicKey{in.Key}})
 		}
 		return outcome.ErrStale
 	}
@@ -266,8 +259,8 @@ func (w *work) handedOn(p epoch) []epoch {
 	return out
 }
 
-// Answers reports whether a ticket says that it answers the request of this space.
-func Answers(s Space, t proto.Ticket) bool {
+// answers reports whether a ticket says that it answers the request of this space.
+func answers(s Space, t proto.Ticket) bool {
 	if s.State().self.IsZero() || t.IsZero() {
 		return false
 	}
@@ -275,23 +268,27 @@ func Answers(s Space, t proto.Ticket) bool {
 	return ok
 }
 
-// Refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
+// refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
 // for a member that is no owner, ErrStale for a request that was answered, ErrForged for one that does not verify.
-func Refuse(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, error) {
+func refuse(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
+	if err != nil {
+		return s, nil, outcome.Malformed(err)
+	}
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Ticket{}, err
+		return s, nil, err
 	}
 	if !w.isOwner() || w.st.phase != Member {
-		return s, proto.Ticket{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
 	if q.Kind != proto.KindIntroduction {
-		return s, proto.Ticket{}, outcome.ErrMalformed
+		return s, nil, outcome.ErrMalformed
 	}
 	id := q.Hash()
 	h := w.heldRequest(id)
 	if h.turn == turnOver {
-		return s, proto.Ticket{}, outcome.ErrStale
+		return s, nil, outcome.ErrStale
 	}
 	for row := range w.tp.roots.All() {
 		t := row.record.Value()
@@ -300,15 +297,15 @@ func Refuse(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, error
 			continue
 		}
 		if _, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy); err != nil {
-			return s, proto.Ticket{}, outcome.ErrForged
+			return s, nil, outcome.ErrForged
 		}
 		ticket, err := proto.NewRefusal(w.st.space, id, b.Ticket, w.st.owner.Value().owner)
 		if err != nil {
-			return s, proto.Ticket{}, err
+			return s, nil, err
 		}
 		h.turn, h.arrived = turnOver, w.now
 		w.holdRequest(h)
-		return w.space(), ticket, nil
+		return w.space(), ticket.Bytes(), nil
 	}
-	return s, proto.Ticket{}, outcome.ErrUnknownEpoch
+	return s, nil, outcome.ErrUnknownEpoch
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // However often a joiner has asked, it waits for an hour at least and a day at most.
@@ -26,7 +25,7 @@ func TestAskAfter(t *testing.T) {
 // never be read would make its reader ask for tickets for as long as it is kept.
 func TestTicketsDoNotShortenTheWait(t *testing.T) {
 	now := time.UnixMilli(1_795_000_000_000)
-	s, err := NewSpace(now, proto.Policy{KEM: suite.X25519})
+	s, err := NewSpace(now, Policy{KEM: X25519})
 	require.NoError(t, err)
 	w, err := begin(s, now)
 	require.NoError(t, err)

@@ -10,16 +10,17 @@ import (
 
 // Carrying returns an envelope with another's header and body that carries what was never made: a commit of the given index
 // with no proof, under the key of the preferred epoch.
-func Carrying(s Space, e proto.Envelope, index dkg.Index) proto.Envelope {
+func Carrying(s Space, frame []byte, index dkg.Index) []byte {
+	e := parsed(proto.ParseEnvelope(frame))
 	st := s.State()
 	p, _ := st.epoch(st.preferred)
 	out := proto.NewEnvelope(e.Header, []proto.SealedCommit{unproven(index).Seal(p.sealing, st.space, p.id)})
 	out.Body = e.Body
-	return out
+	return out.Bytes()
 }
 
 // SayCarrying returns a true message of a member, the next in its preferred epoch, that carries the same.
-func SayCarrying(s Space, index dkg.Index, words string) proto.Envelope {
+func SayCarrying(s Space, index dkg.Index, words string) []byte {
 	st := s.State()
 	p, _ := st.epoch(st.preferred)
 	d := st.self.Value()
@@ -37,7 +38,7 @@ func SayCarrying(s Space, index dkg.Index, words string) proto.Envelope {
 	if out, err = out.Seal(st.space, p.id, key, body); err != nil {
 		panic(err)
 	}
-	return out
+	return out.Bytes()
 }
 
 // unproven is a commit of an index, and nothing else.

@@ -12,14 +12,18 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Enter takes in a ticket that answers this member's own request (§9). It makes a joiner a member, and gets a member that
-// was out of step back. It changes the state only: the caller then reads what is stored and calls Encrypt, with an empty
-// text if need be, at once: that message brings the others the commit from which on this member can read everything.
+// Enter takes in the frame of a ticket that answers this member's own request (SPEC §9). It makes a joiner a member, and gets a
+// member that was out of step back. Most programs do not call it: an Opener does, and sends what follows. Enter changes the
+// state only: its caller then reads what is stored and calls Encrypt, with an empty plaintext if need be, at once: that message
+// brings the others the commit from which on this member can read everything. Besides the errors of a frame, among them
+// ErrInviteDead for an owner's refusal and ErrInviteTaken if somebody else has the index, Enter returns ErrPhase.
 //
 // A ticket by whose issuer this member is in step tells it only of what it missed, and does not make the next send commit.
-// ErrStale is for one that answers no request of one's own, ErrForged for
-// one that does not verify, ErrInviteDead for an owner's refusal, ErrInviteTaken if somebody else has the index.
-func Enter(s Space, now time.Time, t proto.Ticket) (Space, error) {
+func Enter(s Space, now time.Time, frame []byte) (Space, error) {
+	t, err := proto.ParseTicket(frame)
+	if err != nil {
+		return s, outcome.Malformed(err)
+	}
 	next, _, err := enter(s, now, t)
 	return next, err
 }
@@ -37,7 +41,7 @@ func enter(s Space, now time.Time, t proto.Ticket) (Space, []state.Event, error)
 
 func (w *work) enter(t proto.Ticket) error {
 	if w.st.phase != Joining && w.st.phase != Member {
-		return ErrPhase
+		return outcome.ErrPhase
 	}
 	d := w.self()
 	if t.IsZero() {

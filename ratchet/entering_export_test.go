@@ -23,7 +23,8 @@ type Told struct {
 
 // Lie lets an insider answer a request of a known member, or of a joiner that others let in, with a ticket that says of
 // epochs what it likes.
-func Lie(insider Space, q proto.Request, change func(told []Told) []Told) proto.Ticket {
+func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte {
+	q := parsed(proto.ParseRequest(request))
 	w := &work{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
 	p, r, t, _ := w.preferred()
 	b, err := q.Open(w.st.space, t.template.Config)
@@ -57,7 +58,7 @@ func Lie(insider Space, q proto.Request, change func(told []Told) []Told) proto.
 	if err != nil {
 		panic(err)
 	}
-	return ticket
+	return ticket.Bytes()
 }
 
 // FalseKey returns the epoch with another commit key.
@@ -118,7 +119,8 @@ func (e Told) Unproven(insider Space) Told {
 }
 
 // Follow enters the epochs that the commits of an envelope make of those held, without a message that anybody signed in them.
-func Follow(s Space, now time.Time, e proto.Envelope) Space {
+func Follow(s Space, now time.Time, frame []byte) Space {
+	e := parsed(proto.ParseEnvelope(frame))
 	w, err := begin(s, now)
 	if err != nil {
 		panic(err)

@@ -2,15 +2,71 @@ package ratchet
 
 import (
 	"slices"
+	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
+
+// What the tests call below the door.
+var (
+	AskResync  = ask
+	SignRoster = signRoster
+	Prune      = prune
+	Refuse     = refuse
+)
+
+// RefusedStatement and UncertainIntroduction are events that no program has to tell apart.
+type (
+	RefusedStatement      = statementRefused
+	UncertainIntroduction = pendingIntroduction
+)
+
+// parsed returns what a parser of the tests' own frames returned.
+func parsed[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// EncryptUnsigned is Send of a message without a signature, on a space.
+func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, []byte, error) {
+	return seal(s, now, outgoing{plaintext: plaintext})
+}
+
+// Hold keeps what an Opener keeps of a message that cannot be read yet.
+func Hold(s Space, now time.Time, source string, frame []byte) (Space, error) {
+	e, err := proto.ParseEnvelope(frame)
+	if err != nil {
+		return s, outcome.Malformed(err)
+	}
+	w, err := begin(s, now)
+	if err != nil {
+		return s, err
+	}
+	w.hold(source, e)
+	return w.space(), nil
+}
+
+// Release forgets what was kept of a message that will not be read.
+func Release(s Space, frame []byte) (Space, error) {
+	e, err := proto.ParseEnvelope(frame)
+	if err != nil {
+		return s, outcome.Malformed(err)
+	}
+	next, _ := release(s, e)
+	return next, nil
+}
+
+// Answers reports whether a ticket says that it answers the request of a space.
+func Answers(s Space, frame []byte) bool { return answers(s, parsed(proto.ParseTicket(frame))) }
 
 // As returns a space in the ratchet state of one member and with the identity of another, who was let in by a grant of the
 // same root: what that other's device would hold if it had read all that the member has read. It makes large spaces cheap.
@@ -118,7 +174,8 @@ func InboxCounters(s Space) (out []uint32) {
 // Opens reports whether who holds a space, with everything in it, can open an envelope that was read: with any key or node
 // in it, as a message key, as a chain key, as a node above the sender's chain in the sender tree, or by following the
 // commit of an epoch anew.
-func Opens(s Space, e proto.Envelope) bool {
+func Opens(s Space, frame []byte) bool {
+	e := parsed(proto.ParseEnvelope(frame))
 	st, tp := s.State(), s.Template()
 	keys := Secrets(s)
 	for r := range st.epochs.All() {
@@ -212,13 +269,14 @@ func WithAnswered(s Space, i dkg.Index, below uint64) Space {
 }
 
 // FakeTicket returns what anybody who saw a request can post.
-func FakeTicket(q proto.Request, salt byte) proto.Ticket {
+func FakeTicket(request []byte, salt byte) []byte {
+	q := parsed(proto.ParseRequest(request))
 	h := q.Hash()
-	return proto.Ticket{Answers: [16]byte(h[:16]), Box: []byte{salt}}
+	return proto.Ticket{Answers: [16]byte(h[:16]), Box: []byte{salt}}.Bytes()
 }
 
 // Rebox returns the request of a joiner as any member can box it anew.
-func Rebox(joiner, member Space) proto.Request {
+func Rebox(joiner, member Space) []byte {
 	d := joiner.State().self.Value()
 	w := &work{st: member.State(), tp: member.Template()}
 	_, _, t, _ := w.preferred()
@@ -230,7 +288,7 @@ func Rebox(joiner, member Space) proto.Request {
 	if err != nil {
 		panic(err)
 	}
-	return q
+	return q.Bytes()
 }
 
 // Leaving returns a member's space in which a joiner was let in, and left.
@@ -262,7 +320,8 @@ func WithStrangers(s Space, n, size int) Space {
 }
 
 // Handed returns whose introductions a ticket for a request holds, made by WithStrangers or not.
-func Handed(s Space, q proto.Request) (out []dkg.Index) {
+func Handed(s Space, request []byte) (out []dkg.Index) {
+	q := parsed(proto.ParseRequest(request))
 	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
 	p, r, t, _ := w.preferred()
 	b, err := w.ticketBody(q.Hash(), p, r.id, t)

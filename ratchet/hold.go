@@ -7,38 +7,10 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
-	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Hold notes a message that Decrypt answered with a verdict of Retain, whose bytes the caller keeps to try them again. The
-// space keeps the commits that the message carries, since they may open others (§7), and when it came from where. Source
-// is the mailbox it came from, "" if that is no known member's. Holding a message twice changes nothing.
-func Hold(s Space, now time.Time, source string, e proto.Envelope) (Space, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, err
-	}
-	if e.IsZero() || len(source) > maxSource {
-		return s, outcome.ErrMalformed
-	}
-	w.hold(source, e)
-	return w.space(), nil
-}
-
-// Release forgets a message that was held and that will not be read, since it is settled.
-func Release(s Space, e proto.Envelope) (Space, error) {
-	w, err := begin(s, time.Time{})
-	if err != nil {
-		return s, err
-	}
-	if e.IsZero() {
-		return s, outcome.ErrMalformed
-	}
-	w.st.headers = w.st.headers.Drop(segmap.ByID(e.Name()))
-	return w.space(), nil
-}
-
+// hold keeps what is needed of a message that cannot be read yet, from a mailbox, to try it again.
 func (w *work) hold(source string, e proto.Envelope) {
 	h := heldHeader{id: e.Name(), sealed: e.Header, source: source, arrived: w.now}
 	if w.st.headers.Has(h.Key()) {

@@ -10,14 +10,15 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Join makes the space of a joiner out of what an invite held, and the request that asks the members to let it in. App is
-// application data of the introduction, at most 1 KiB, which all members see and which is not forward secret (§12). The
-// space must be durable before the request leaves. It is in the phase Joining until a ticket was entered. Join returns
-// ErrMalformed for the zero Grant.
-func Join(g proto.Grant, now time.Time, app []byte) (Space, proto.Request, error) {
-	if g.IsZero() {
-		return Space{}, proto.Request{}, outcome.ErrMalformed
+// Join makes the space of a joiner out of what an invite held, and the frame of the request that asks the members to let it in.
+// App is application data of the introduction, at most MaxApplicationData, which all members see and which is not forward
+// secret (SPEC §12). The space must be durable before the request leaves. It is in the phase Joining until a ticket was
+// entered. Join returns ErrMalformed for the zero Grant, and ErrTooLong.
+func Join(grant Grant, now time.Time, app []byte) (Space, []byte, error) {
+	if grant.IsZero() {
+		return Space{}, nil, outcome.ErrMalformed
 	}
+	g := grant.proto
 	space := g.Space()
 	d := identity{
 		origin: g.Origin, owners: g.Owners, index: g.Index(), signing: suite.NewSigningKey(g.Policy.Scheme),
@@ -29,11 +30,11 @@ func Join(g proto.Grant, now time.Time, app []byte) (Space, proto.Request, error
 		Ticket: ticket.Public.Digest(), App: app, Time: now.UnixMilli(),
 	}, g.Admission, d.signing)
 	if err != nil {
-		return Space{}, proto.Request{}, err
+		return Space{}, nil, err
 	}
 	q, err := proto.NewIntroductionRequest(space, g.Config, ticket.Public, in)
 	if err != nil {
-		return Space{}, proto.Request{}, err
+		return Space{}, nil, err
 	}
 	d.introduction = in.Encode()
 	d.request = request{key: ticket, hash: q.Hash(), kind: proto.KindIntroduction}
@@ -44,36 +45,36 @@ func Join(g proto.Grant, now time.Time, app []byte) (Space, proto.Request, error
 	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
 	s, err := state.New(space, st, tp, dkg.NoEvals())
 	if err != nil {
-		return Space{}, proto.Request{}, err
+		return Space{}, nil, err
 	}
-	return s, q, nil
+	return s, q.Bytes(), nil
 }
 
-// AskResync makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
+// ask makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
 // An earlier request of this member counts no more, so what is stored should have been fetched and read before.
 //
 // A joiner that nobody let in yet asks again with it: after an hour, and then after twice as long each time, up to a day.
 // Tickets that answer its earlier requests go on counting.
-func AskResync(s Space, now time.Time) (Space, proto.Request, error) {
+func ask(s Space, now time.Time) (Space, []byte, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Request{}, err
+		return s, nil, err
 	}
-	ask := w.askAgain
+	request := w.askAgain
 	if w.st.phase == Member {
-		ask = w.askResync
+		request = w.askResync
 	}
 	if w.st.phase != Member && w.st.phase != Joining {
-		return s, proto.Request{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
 	if !w.mayAsk() {
-		return s, proto.Request{}, ErrTooSoon
+		return s, nil, outcome.ErrTooSoon
 	}
-	q, err := ask()
+	q, err := request()
 	if err != nil {
-		return s, proto.Request{}, err
+		return s, nil, err
 	}
-	return w.space(), q, nil
+	return w.space(), q.Bytes(), nil
 }
 
 // mayAsk reports whether enough time has gone by since the last request.
@@ -92,7 +93,7 @@ func (w *work) askAgain() (proto.Request, error) {
 	d := w.self()
 	in, err := proto.ParseIntroduction(d.introduction)
 	if err != nil || !d.request.isOpen() {
-		return proto.Request{}, ErrPhase
+		return proto.Request{}, outcome.ErrPhase
 	}
 	q, err := proto.NewIntroductionRequest(w.st.space, w.tp.grant.Value().Config, d.request.key.Public, in)
 	if err != nil {
@@ -108,7 +109,7 @@ func (w *work) askResync() (proto.Request, error) {
 	d := w.self()
 	r, t, ok := w.current()
 	if !ok {
-		return proto.Request{}, ErrPhase
+		return proto.Request{}, outcome.ErrPhase
 	}
 	ticket := suite.NewKEMSecret(t.template.Policy.KEM)
 	// The counter begins at the time, so that it is above those of a state that was lost (§8).

@@ -9,12 +9,12 @@ import (
 // keepFor is how long an epoch is kept that is far behind, by the pruning clock (§5).
 const keepFor = 7 * 24 * time.Hour
 
-// Prune forgets what is too old (§5): epochs more than 4 behind that were neither entered nor preferred for 7 days, used
+// prune forgets what is too old (§5): epochs more than 4 behind that were neither entered nor preferred for 7 days, used
 // subtrees of commit trees more than 4 behind, what is kept of retained messages and requests for 7 days, and a ticket key
 // a day after its first ticket. The caller runs it at start and then daily, after a fetch that left nothing unread. It
-// moves the pruning clock by the time since the last Prune, but at most by a day, so a clock that is wrong costs a day's
+// moves the pruning clock by the time since the last pruning, but at most by a day, so a clock that is wrong costs a day's
 // epochs and not all, and a device that was off for long does not lose what it has just fetched.
-func Prune(s Space, now time.Time) (Space, error) {
+func prune(s Space, now time.Time) (Space, error) {
 	w, err := begin(s, now)
 	if err != nil {
 		return s, err
@@ -66,7 +66,7 @@ func (w *work) expireRequest() {
 
 // Restore takes in a state that does not come from the last durable write: a backup, a copy. Numbers in it may have been
 // used since: its counters go on above them, and its next commit brings a fresh inbox key, since owners may box to one that
-// is lost. Its evals are read-only from then on, its next send commits, and Duties says to fetch and read what is stored
+// is lost. Its evals are read-only from then on, its next send commits, and Due says to fetch and read what is stored
 // before it, and to ask for a ticket if what was read tells of more than the state can follow (§8).
 func Restore(s Space, now time.Time) (Space, error) {
 	w, err := begin(s, now)

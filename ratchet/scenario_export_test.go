@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
@@ -81,10 +82,9 @@ func (a *Attacker) Share(s Space) {
 	}
 	if len(a.shares) == 2 {
 		i, j := a.shares[0], a.shares[1]
-		li, lj, err := dkg.LagrangeAtZero(i.Index(), j.Index())
-		if err != nil {
-			panic(err)
-		}
+		x, y := ed448.ScalarFromUint32(uint32(i.Index())), ed448.ScalarFromUint32(uint32(j.Index()))
+		inverse := y.Sub(x).VarTimeInverse()
+		li, lj := y.Mul(inverse), x.Mul(inverse).Neg()
 		a0 := li.Mul(i.Scalar()).Add(lj.Mul(j.Scalar()))
 		a.Bytes(a0.Bytes())
 	}
@@ -128,11 +128,11 @@ func (a *Attacker) seizeEpoch(e epoch) {
 // Hear gives the attacker frames.
 func (a *Attacker) Hear(frames ...[]byte) {
 	for _, f := range frames {
-		if e, err := ParseEnvelope(f); err == nil {
+		if e, err := proto.ParseEnvelope(f); err == nil {
 			a.commits = append(a.commits, e.Commits...)
-		} else if t, err := ParseTicket(f); err == nil {
+		} else if t, err := proto.ParseTicket(f); err == nil {
 			a.tickets = append(a.tickets, t)
-		} else if q, err := ParseRequest(f); err == nil {
+		} else if q, err := proto.ParseRequest(f); err == nil {
 			a.asked = append(a.asked, q)
 		}
 	}
@@ -212,7 +212,7 @@ type Target struct {
 
 // NewTarget returns the target of a frame, and what a member who read it knows of its place.
 func NewTarget(frame []byte, read Message) Target {
-	e, err := ParseEnvelope(frame)
+	e, err := proto.ParseEnvelope(frame)
 	if err != nil {
 		panic(err)
 	}
@@ -343,7 +343,7 @@ func Erased(before Space, targets ...Target) (keys [][]byte) {
 
 // ForgeAs returns what an insider can make: a message in its preferred epoch under another member's index, with all keys
 // right but the signature; ok is false if it has the key of that number no more.
-func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out proto.Envelope, ok bool) {
+func ForgeAs(s Space, victim dkg.Index, number uint32, words string) ([]byte, bool) {
 	w := &work{st: s.State(), tp: s.Template()}
 	e, _, _, _ := w.preferred()
 	c, _, err := e.chain(victim)
@@ -352,21 +352,23 @@ func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out proto.
 	}
 	_, key, err := c.take(number, mark{})
 	if err != nil {
-		return proto.Envelope{}, false
+		return nil, false
 	}
 	h := proto.Header{Index: victim, Number: number}
-	out = proto.NewEnvelope(h.Seal(e.header, w.st.space, e.id), nil)
+	out := proto.NewEnvelope(h.Seal(e.header, w.st.space, e.id), nil)
 	body := proto.Content{Plaintext: []byte(words)}.Sign(w.self().signing, w.st.space, e.id, h, out.Bound)
 	out, err = out.Seal(w.st.space, e.id, key, body)
 	if err != nil {
 		panic(err)
 	}
-	return out, true
+	return out.Bytes(), true
 }
 
 // Recommit returns what an insider who has not read a message yet can make of it: the same content and signature under the
 // same keys, with other commits.
-func Recommit(s Space, e proto.Envelope, commits proto.Envelope) proto.Envelope {
+func Recommit(s Space, frame []byte, carrier []byte) []byte {
+	e := parsed(proto.ParseEnvelope(frame))
+	commits := parsed(proto.ParseEnvelope(carrier))
 	w := &work{st: s.State(), tp: s.Template()}
 	x, h, err := w.find(e)
 	if err != nil || x.birth == nil {
@@ -388,5 +390,5 @@ func Recommit(s Space, e proto.Envelope, commits proto.Envelope) proto.Envelope 
 	if err != nil {
 		panic(err)
 	}
-	return out
+	return out.Bytes()
 }

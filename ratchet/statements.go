@@ -38,7 +38,7 @@ func (w *work) introduce(r root, m member) {
 	r.members = r.members.Put(m)
 	w.setRoot(r)
 	w.learned = true
-	w.emit(Introduced{m.Index, m.signingKey()})
+	w.emit(Introduced{m.Index, PublicKey{m.signingKey()}})
 	if next, err := w.ev.Redeem(m.Index); err == nil {
 		w.ev = next
 	}
@@ -195,53 +195,31 @@ func (w *work) rosterStatement(raw []byte) error {
 
 // Leave says to all members that this one leaves, and ends sending. Owners are told and rekey: until then this member can
 // still read. An owner leaves after a rekey by another, the last one cannot: both get ErrPhase.
-func Leave(s Space, now time.Time) (Space, proto.Envelope, error) {
+func Leave(s Space, now time.Time) (Space, []byte, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	_, r, _, err := w.sending()
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	if w.isOwner() {
-		return s, proto.Envelope{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
 	d := w.self()
 	c := proto.SignLeave(w.st.space, proto.LeaveStatement{Index: d.index, Rekey: r.rekey, Time: w.now}, d.signing)
 	e, err := w.send(outgoing{plaintext: c.Encode(), control: true, signed: true})
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	w.st.phase = Left
-	return w.space(), e, nil
+	return w.space(), e.Bytes(), nil
 }
 
-// Revoke takes invites back that nobody used yet: introductions of these indices are refused from now on. Whoever was let
-// in already stays. It returns ErrPhase for a member that is not the dealer, and dkg.ErrIndex or dkg.ErrLedger for an
-// index that is not open.
-func Revoke(s Space, now time.Time, indices ...dkg.Index) (Space, proto.Envelope, error) {
-	return dealerStatement(s, now, func(w *work, r root, owner suite.SigningKey) (proto.Statement, error) {
-		next, err := w.ev.Revoke(indices...)
-		if err != nil {
-			return proto.Statement{}, err
-		}
-		w.ev = next
-		st := proto.RevokeStatement{Root: r.id, Indices: slices.Clone(indices)}
-		for _, held := range r.revocations() {
-			st.Indices = append(st.Indices, held.Indices...)
-		}
-		c := proto.SignRevoke(w.st.space, st, owner)
-		if len(c.Revoke.Indices) > proto.MaxRevoked {
-			return proto.Statement{}, outcome.ErrTooLong
-		}
-		return c, nil
-	})
-}
-
-// SignRoster makes the members as this dealer knows them the roster that tickets build on, so that they need not hold all
+// signRoster makes the members as this dealer knows them the roster that tickets build on, so that they need not hold all
 // introductions. It returns ErrPhase for a member that is not the dealer, and ErrTooLong in a space with indices over 2^18.
-func SignRoster(s Space, now time.Time) (Space, proto.Envelope, error) {
+func signRoster(s Space, now time.Time) (Space, []byte, error) {
 	return dealerStatement(s, now, func(w *work, r root, owner suite.SigningKey) (proto.Statement, error) {
 		all := proto.Roster{}
 		for m := range r.members.All() {
@@ -256,29 +234,29 @@ func SignRoster(s Space, now time.Time) (Space, proto.Envelope, error) {
 }
 
 // dealerStatement makes a statement of the dealer, applies it here, and seals it to all.
-func dealerStatement(s Space, now time.Time, state func(*work, root, suite.SigningKey) (proto.Statement, error)) (Space, proto.Envelope, error) {
+func dealerStatement(s Space, now time.Time, state func(*work, root, suite.SigningKey) (proto.Statement, error)) (Space, []byte, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	_, r, _, err := w.sending()
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	if !w.isDealer() {
-		return s, proto.Envelope{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
 	c, err := state(w, r, w.st.owner.Value().owner)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	raw := c.Encode()
 	if err := w.control(w.self().index, raw); err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	e, err := w.send(outgoing{plaintext: raw, control: true, signed: true})
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	return w.space(), e, nil
+	return w.space(), e.Bytes(), nil
 }

@@ -138,7 +138,7 @@ func (w *work) retained(id suite.Digest) error {
 	case h.due(w.now):
 		return nil
 	}
-	return outcome.ErrOthersFirst
+	return outcome.ErrDeferred
 }
 
 // heardSince reports whether whoever made a request has its ticket.

@@ -129,7 +129,7 @@ func (storedGrant) Decode(d *state.Decoder) (g storedGrant, err error) {
 	if err := d.Err(); err != nil || len(b) == 0 {
 		return storedGrant{}, err
 	}
-	g.Grant, err = ParseGrant(b)
+	g.Grant, err = proto.ParseGrant(b)
 	return g, err
 }
 

@@ -11,10 +11,14 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Options say how Open answers.
+// Options say how Send, Opener and Maintain work.
 type Options struct {
-	// To is where what is meant for the whole space is sent, as the outbox knows it.
-	To string
+	// Topic is where what is meant for the whole space is sent, as the outbox knows it.
+	Topic string
+	// Unsigned lets Send leave out the signature of a message, in a space whose policy is Repudiable: then any member could
+	// have written it. Send returns ErrPolicy in another space. Messages in which the sender has to say something of itself
+	// are signed all the same, and so are its first 4 in an epoch of its own making.
+	Unsigned bool
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
@@ -26,19 +30,19 @@ func (o Options) now() time.Time {
 	return o.Now()
 }
 
-// Open returns what a Vault's Receive calls for a frame of a space: the one place where frames of all types meet. A message
-// is delivered to the inbox, encoded by Message.MarshalBinary, unless it says nothing; a request is answered with a ticket,
-// at once or, if others are to answer first, once Tend finds that they did not; a ticket is entered, and what follows from
-// it sent. Whatever is refused or kept is an outcome, and events are emitted.
+// Opener returns what a Vault's Receive calls for a frame of a space, of whatever type. It delivers a message to the inbox, in
+// the encoding of Message.MarshalBinary, unless it says nothing. It answers a request with a ticket, at once or, if others are
+// to answer first, once Maintain finds that they did not. It enters a ticket, and sends what follows from it. What it refuses or
+// retains is an error of this package; events are emitted.
 //
 // A frame's Source should be the mailbox of a known member, or empty: who has no mailbox here can neither make a device
 // send by messages nobody can read, nor keep it from answering by tickets nobody can enter.
 //
-// A frame of an older version of the protocol is settled, one of a newer version retained; errors.Is tells them by
-// state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are settled unread as state.ErrTooNew: this release
-// does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (§10), so
+// A frame of an older version of the protocol is discarded, one of a newer version retained; errors.Is tells them by
+// state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are discarded unread as state.ErrTooNew: this release
+// does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (SPEC §10), so
 // nothing is lost that way, and nobody can fill a device with what only looks like one.
-func Open(o Options) state.Opener[Space] {
+func Opener(o Options) state.Opener[Space] {
 	return func(tx *state.Tx[Space], f state.Frame) error {
 		t, err := proto.ParseType(f.Data)
 		if err != nil {
@@ -57,12 +61,12 @@ func Open(o Options) state.Opener[Space] {
 }
 
 func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
-	e, err := ParseEnvelope(f.Data)
+	e, err := proto.ParseEnvelope(f.Data)
 	if err != nil {
-		return err
+		return outcome.Malformed(err)
 	}
 	now := o.now()
-	next, m, err := Decrypt(tx.Value(), now, e)
+	next, m, err := decrypt(tx.Value(), now, e)
 	if state.VerdictOf(err) == state.Retain {
 		return o.retain(tx, now, f, e, m.Events, err)
 	}
@@ -108,19 +112,20 @@ func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e pro
 	return reason
 }
 
-// release is Release, and whether there was anything to forget.
+// release forgets what was kept of a message that will not be read. It reports whether there was anything.
 func release(s Space, e proto.Envelope) (Space, bool) {
-	if !s.State().headers.Has(segmap.ByID(e.Name())) {
+	w, err := begin(s, time.Time{})
+	if err != nil || !w.st.headers.Has(segmap.ByID(e.Name())) {
 		return s, false
 	}
-	next, err := Release(s, e)
-	return next, err == nil
+	w.st.headers = w.st.headers.Drop(segmap.ByID(e.Name()))
+	return w.space(), true
 }
 
 func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
-	q, err := ParseRequest(f.Data)
+	q, err := proto.ParseRequest(f.Data)
 	if err != nil {
-		return err
+		return outcome.Malformed(err)
 	}
 	w, err := begin(tx.Value(), o.now())
 	if err != nil {
@@ -132,32 +137,32 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	a, err := w.examine(q)
 	if err == nil && !w.takeTurn(a) {
 		tx.Set(w.space())
-		return outcome.ErrOthersFirst
+		return outcome.ErrDeferred
 	}
 	var t proto.Ticket
 	if err == nil {
 		t, err = w.answer(a)
 	}
 	emit(tx, w.events)
-	if errors.Is(err, ErrPhase) || errors.Is(err, outcome.ErrTooLong) {
+	if errors.Is(err, outcome.ErrPhase) || errors.Is(err, outcome.ErrTooLong) {
 		err = outcome.ErrStale // nothing that this member could answer; others do
 	}
 	if err != nil {
 		return err
 	}
 	tx.Set(w.space())
-	tx.Send(o.To, t.Bytes())
+	tx.Send(o.Topic, t.Bytes())
 	tx.RetryRetained()
 	return nil
 }
 
 func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
-	t, err := ParseTicket(f.Data)
+	t, err := proto.ParseTicket(f.Data)
 	if err != nil {
-		return err
+		return outcome.Malformed(err)
 	}
 	now := o.now()
-	if !Answers(tx.Value(), t) {
+	if !answers(tx.Value(), t) {
 		w, err := begin(tx.Value(), now)
 		if err != nil {
 			return err
@@ -169,15 +174,15 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 	next, events, err := enter(tx.Value(), now, t)
 	emit(tx, events)
 	if err != nil {
-		if errors.Is(err, ErrPhase) {
+		if errors.Is(err, outcome.ErrPhase) {
 			return outcome.ErrStale
 		}
 		return err
 	}
 	if due := next.State(); due.commit {
-		var e proto.Envelope
-		if next, e, err = Encrypt(next, now, nil); err == nil {
-			tx.Send(o.To, e.Bytes())
+		if after, frame, err := Encrypt(next, now, nil); err == nil {
+			next = after
+			tx.Send(o.Topic, frame)
 		}
 	}
 	tx.Set(next)

@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // When a member commits (§5).
@@ -25,18 +26,30 @@ const (
 	introduceFor = 7 * 24 * time.Hour // an introduction rides in the first message of every epoch
 )
 
-// Encrypt seals a message to all members, at most 64 KiB; an empty one keeps the space going. It makes a commit if one is
-// due. The space that comes back must be durable before the envelope leaves. It returns ErrTooLong, ErrRemoved for a
-// removed member, and ErrPhase for one that is still joining or left, or that has to wait for a ticket.
-func Encrypt(s Space, now time.Time, plaintext []byte) (Space, proto.Envelope, error) {
-	return encrypt(s, now, outgoing{plaintext: plaintext, signed: true})
+// Send returns an update that encrypts plaintext to all members and puts the frame into the outbox, so that state and frame
+// are durable together:
+//
+//	err := vault.Update(ctx, id, ratchet.Send(options, plaintext))
+//
+// Errors are those of Encrypt.
+func Send(o Options, plaintext []byte) func(*state.Tx[Space]) error {
+	return func(tx *state.Tx[Space]) error {
+		next, frame, err := seal(tx.Value(), o.now(), outgoing{plaintext: plaintext, signed: !o.Unsigned})
+		if err != nil {
+			return err
+		}
+		tx.Set(next)
+		tx.Send(o.Topic, frame)
+		return nil
+	}
 }
 
-// EncryptUnsigned is Encrypt of a message that its sender can deny: any member could have written it. It returns ErrPolicy
-// unless the space's policy is Repudiable. Messages in which the sender has to say something of itself are signed all the
-// same, and so are its first 4 in an epoch of its own making: what they bring would be charged to all members together.
-func EncryptUnsigned(s Space, now time.Time, plaintext []byte) (Space, proto.Envelope, error) {
-	return encrypt(s, now, outgoing{plaintext: plaintext})
+// Encrypt seals a message to all members, at most MaxPlaintext; an empty one keeps the space going. It makes a commit if one is
+// due. Most programs call Send; the space that comes back here must be durable before the frame leaves. Encrypt returns
+// ErrTooLong, ErrRemoved for a removed member, and ErrPhase for one that is still joining or left, or that has to wait for a
+// ticket.
+func Encrypt(s Space, now time.Time, plaintext []byte) (Space, []byte, error) {
+	return seal(s, now, outgoing{plaintext: plaintext, signed: true})
 }
 
 // outgoing is a message to be sent.
@@ -46,16 +59,17 @@ type outgoing struct {
 	signed    bool
 }
 
-func encrypt(s Space, now time.Time, out outgoing) (Space, proto.Envelope, error) {
+// seal makes the frame of a message.
+func seal(s Space, now time.Time, out outgoing) (Space, []byte, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	e, err := w.send(out)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	return w.space(), e, nil
+	return w.space(), e.Bytes(), nil
 }
 
 func (w *work) send(out outgoing) (proto.Envelope, error) {
@@ -67,7 +81,7 @@ func (w *work) send(out outgoing) (proto.Envelope, error) {
 		return proto.Envelope{}, outcome.ErrTooLong
 	}
 	if !out.signed && !t.template.Policy.Repudiable {
-		return proto.Envelope{}, ErrPolicy
+		return proto.Envelope{}, outcome.ErrPolicy
 	}
 	waited := w.waitOver()
 	w.expireRequest()
@@ -78,12 +92,12 @@ func (w *work) send(out outgoing) (proto.Envelope, error) {
 		e, _ = w.st.epoch(w.st.preferred)
 	}
 	if !e.readable() {
-		return proto.Envelope{}, ErrPhase // it came with a ticket, and nothing could be committed from it
+		return proto.Envelope{}, outcome.ErrPhase // it came with a ticket, and nothing could be committed from it
 	}
 	d := w.self()
 	c, e, err := e.chain(d.index)
 	if err != nil {
-		return proto.Envelope{}, ErrPhase
+		return proto.Envelope{}, outcome.ErrPhase
 	}
 	h := proto.Header{Index: d.index, Number: c.next}
 	sealed := h.Seal(e.header, w.st.space, e.id)
@@ -91,7 +105,7 @@ func (w *work) send(out outgoing) (proto.Envelope, error) {
 	env := proto.NewEnvelope(sealed, w.cargo(e, h.Number, made && h.Number == 0))
 	next, key, err := c.take(h.Number, markOf(sealed[:]))
 	if err != nil {
-		return proto.Envelope{}, ErrPhase
+		return proto.Envelope{}, outcome.ErrPhase
 	}
 	body := d.say(e, h, out, w.now)
 	if out.signed || made && h.Number < carryOwn || body.Introduction != nil || body.KeyUpdate != nil || body.Answers || body.Statement {
@@ -125,7 +139,7 @@ func (w *work) sending() (epoch, root, terms, error) {
 			return e, r, t, nil
 		}
 	}
-	return epoch{}, root{}, terms{}, ErrPhase
+	return epoch{}, root{}, terms{}, outcome.ErrPhase
 }
 
 // say returns what message h in epoch e says.

@@ -11,10 +11,17 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Decrypt reads a message (§7). Its error is one of the outcomes of this package, whose verdict says what becomes of the
-// envelope: after one of Retain the caller calls Hold and keeps the envelope, to try it again when something new was
-// learned. With an error the space that comes back is the one passed in; Message.Events is set all the same.
-func Decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
+// Decrypt opens the frame of a message (SPEC §7). Its error carries a verdict. On error the space returned is s; Message.Events
+// is set all the same. Most programs do not call it: an Opener does, and it alone makes use of what cannot be read yet.
+func Decrypt(s Space, now time.Time, frame []byte) (Space, Message, error) {
+	e, err := proto.ParseEnvelope(frame)
+	if err != nil {
+		return s, Message{}, outcome.Malformed(err)
+	}
+	return decrypt(s, now, e)
+}
+
+func decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
 	w, err := begin(s, now)
 	if err != nil {
 		return s, Message{}, err
@@ -122,12 +129,12 @@ func (w *work) readIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (
 		return Message{}, err
 	}
 	m := Message{
-		Sender: h.Index, SenderKey: sender.signingKey(), Own: own,
+		Sender: h.Index, SenderKey: PublicKey{sender.signingKey()}, Own: own,
 		Epoch: x.id, Number: h.Number, Plaintext: body.Plaintext,
 	}
 	switch {
 	case body.Signature != nil:
-		if body.Verify(m.SenderKey, w.st.space, x.id, h, e.Bound) != nil {
+		if body.Verify(m.SenderKey.key, w.st.space, x.id, h, e.Bound) != nil {
 			return Message{}, outcome.ErrForged
 		}
 		m.Verified = true
@@ -165,7 +172,7 @@ func (w *work) readIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (
 		w.apply(x, t, body, &m)
 	} else if body.Statement {
 		m.Plaintext = nil
-		w.emit(StatementRefused{m.Sender, outcome.ErrForged})
+		w.emit(statementRefused{m.Sender, outcome.ErrForged})
 	}
 	return m, nil
 }
@@ -267,7 +274,7 @@ func (w *work) apply(x epoch, t terms, c proto.Content, m *Message) {
 	if c.KeyUpdate != nil {
 		switch next, err := w.keyUpdate(x, t, sender, c.KeyUpdate); {
 		case err != nil:
-			w.emit(StatementRefused{m.Sender, err})
+			w.emit(statementRefused{m.Sender, err})
 		case next.inboxCounter != sender.inboxCounter:
 			sender, changed = next, true
 		}
@@ -279,7 +286,7 @@ func (w *work) apply(x epoch, t terms, c proto.Content, m *Message) {
 	if c.Statement {
 		m.Plaintext = nil
 		if err := w.control(m.Sender, c.Plaintext); err != nil {
-			w.emit(StatementRefused{m.Sender, err})
+			w.emit(statementRefused{m.Sender, err})
 		}
 	}
 }
