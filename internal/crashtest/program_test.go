@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	_ "modernc.org/sqlite"
 
@@ -40,29 +41,37 @@ type program struct {
 	note  func(entry)
 	early bool // it acknowledges operations before it has done them, which is a fault
 
-	db    *sql.DB
-	store *sqlstore.Store
-	vault *state.Vault[room]
-	born  [places]uint32
+	vault *state.Vault[room] // nil while the store is closed
+	shut  func() error
 }
 
 // open opens the store and its vault. Another kind of store needs another open, and nothing else.
-func (p *program) open(ctx context.Context) (err error) {
-	if p.db, err = sql.Open("sqlite", p.dsn); err != nil {
+func (p *program) open(ctx context.Context) error {
+	db, err := sql.Open("sqlite", p.dsn)
+	if err != nil {
 		return err
 	}
-	if p.store, err = sqlstore.SQLite(ctx, p.db); err != nil {
-		return errors.Join(err, p.db.Close())
+	store, err := sqlstore.SQLite(ctx, db)
+	if err != nil {
+		return errors.Join(err, db.Close())
 	}
+	p.shut = func() error { return errors.Join(store.Close(), db.Close()) }
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	if err != nil {
 		return err
 	}
-	p.vault, err = state.Open[room](p.store, key, state.Options{})
+	p.vault, err = state.Open[room](store, key, state.Options{})
 	return err
 }
 
-func (p *program) close() error { return errors.Join(p.store.Close(), p.db.Close()) }
+// close closes the store if it is open.
+func (p *program) close() error {
+	shut := p.shut
+	if p.shut, p.vault = nil, nil; shut == nil {
+		return nil
+	}
+	return shut()
+}
 
 // run carries out the operations of a script after the first skip.
 func (p *program) run(ctx context.Context, s script, skip int) error {
@@ -104,7 +113,10 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 	case update:
 		return p.vault.Update(ctx, id, sends)
 	case receive:
-		_, err := p.vault.Receive(ctx, id, o.frame.encode(), read)
+		receipt, err := p.vault.Receive(ctx, id, o.frame.encode(), read)
+		if err != nil {
+			err = fmt.Errorf("verdict %s: %w", receipt.Verdict, err)
+		}
 		return err
 	case flush:
 		return p.flush(ctx, o.place, o.upTo)
