@@ -62,7 +62,7 @@ func runFailing(t *testing.T, s script, d device) (failures int) {
 		for d.at = 1; !passed; d.at++ {
 			d.n, d.hit = 0, false
 			disk.Decide(d.decide)
-			err := p.do(t.Context(), uint32(i), o)
+			err := p.do(t.Context(), o)
 			disk.Decide(nil)
 			if err == nil {
 				break

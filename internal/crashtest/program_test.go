@@ -83,7 +83,7 @@ func (p *program) run(ctx context.Context, s script, skip int) error {
 		if p.early {
 			p.note(entry{Event: done, Op: i})
 		}
-		if err := p.do(ctx, uint32(i), s.ops[i-1]); err != nil {
+		if err := p.do(ctx, s.ops[i-1]); err != nil {
 			return err
 		}
 		p.note(entry{Event: done, Op: i})
@@ -91,9 +91,9 @@ func (p *program) run(ctx context.Context, s script, skip int) error {
 	return p.close()
 }
 
-// do carries out operation i. It may be called again after it failed.
-func (p *program) do(ctx context.Context, i uint32, o op) error {
-	id := roomID(o.place)
+// do carries out an operation. It may be called again after it failed.
+func (p *program) do(ctx context.Context, o op) error {
+	id := roomID(o.place, o.born)
 	sends := func(tx *state.Tx[room]) error {
 		for _, size := range o.sends {
 			send(tx, size)
@@ -105,7 +105,7 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 	}
 	switch o.kind {
 	case create:
-		first, err := newRoom(o.place, i)
+		first, err := newRoom(o.place, o.born)
 		if err != nil {
 			return err
 		}
@@ -119,9 +119,9 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 		}
 		return err
 	case flush:
-		return p.flush(ctx, o.place, o.upTo)
+		return p.flush(ctx, o.place, o.born, o.upTo)
 	case drain:
-		return p.drain(ctx, o.place, o.upTo)
+		return p.drain(ctx, o.place, o.born, o.upTo)
 	case remove:
 		return p.vault.Delete(ctx, id)
 	case reopen:
@@ -131,12 +131,8 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 }
 
 // flush gives the messages in an outbox to the network, up to one.
-func (p *program) flush(ctx context.Context, place int, upTo uint64) error {
-	born, err := p.bornAt(ctx, place)
-	if err != nil {
-		return err
-	}
-	_, err = p.vault.Flush(ctx, roomID(place), func(_ context.Context, out state.Outgoing) state.Delivery {
+func (p *program) flush(ctx context.Context, place int, born uint32, upTo uint64) error {
+	_, err := p.vault.Flush(ctx, roomID(place, born), func(_ context.Context, out state.Outgoing) state.Delivery {
 		if out.Seq > upTo {
 			return state.RetryAfter(1)
 		}
@@ -151,12 +147,8 @@ func (p *program) flush(ctx context.Context, place int, upTo uint64) error {
 var errLater = errors.New("crashtest: later")
 
 // drain shows the messages in an inbox, up to one.
-func (p *program) drain(ctx context.Context, place int, upTo uint64) error {
-	born, err := p.bornAt(ctx, place)
-	if err != nil {
-		return err
-	}
-	err = p.vault.Drain(ctx, roomID(place), func(_ context.Context, in state.Incoming) error {
+func (p *program) drain(ctx context.Context, place int, born uint32, upTo uint64) error {
+	err := p.vault.Drain(ctx, roomID(place, born), func(_ context.Context, in state.Incoming) error {
 		if in.Seq > upTo {
 			return errLater
 		}
@@ -167,12 +159,4 @@ func (p *program) drain(ctx context.Context, place int, upTo uint64) error {
 		return nil
 	}
 	return err
-}
-
-func (p *program) bornAt(ctx context.Context, place int) (uint32, error) {
-	r, err := p.vault.Load(ctx, roomID(place))
-	if err != nil {
-		return 0, err
-	}
-	return r.State().born, nil
 }
