@@ -52,22 +52,23 @@ var idle = sync.OnceValues(func() (*disktest.Disk, error) {
 })
 
 // check opens a store after a crash and returns an error unless it holds what it must, given the journal up to the crash.
-// It returns the operation after which a program goes on that has the store as it was left. It empties the queues.
-func check(ctx context.Context, path string, s script, journal []entry) (at int, err error) {
+// It returns the operation after which a program goes on that has the store as it was left, and the script for it. It empties
+// the queues.
+func check(ctx context.Context, path string, s script, journal []entry) (at int, rest script, err error) {
 	disk, err := idle()
 	if err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	p := &program{dsn: disk.DSN(path), note: func(e entry) { journal = append(journal, e) }}
 	if err := p.open(ctx); err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	first, last := span(journal)
 	allowed := s.between(first, last)
 	w, rooms, err := p.values(ctx)
 	if err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	for place := range rooms {
 		if rooms[place].ID() == (state.ID{}) {
@@ -75,7 +76,7 @@ func check(ctx context.Context, path string, s script, journal []entry) (at int,
 		}
 		before := len(journal)
 		if err := errors.Join(p.flush(ctx, place, w[place].born, 1<<62), p.drain(ctx, place, w[place].born, 1<<62)); err != nil {
-			return 0, err
+			return 0, s, err
 		}
 		for _, e := range journal[before:] {
 			if e.Event == sent {
@@ -87,16 +88,16 @@ func check(ctx context.Context, path string, s script, journal []entry) (at int,
 	}
 	allowed = slices.DeleteFunc(allowed, func(a world) bool { return !a.equal(w) })
 	if len(allowed) == 0 {
-		return 0, fmt.Errorf("after operation %d was acknowledged and %d begun, the store holds none of the states that it may:\n%v\nshould be among\n%v",
+		return 0, s, fmt.Errorf("after operation %d was acknowledged and %d begun, the store holds none of the states that it may:\n%v\nshould be among\n%v",
 			first, last, w, s.between(first, last))
 	}
 	if at = first; last > first && s.ops[last-1].kind.once() && s.after(last).equal(w) {
-		at = last
+		at, allowed = last, []world{s.after(last)}
 	}
 	if err := checkMessages(journal, rooms); err != nil {
-		return 0, err
+		return 0, s, err
 	}
-	return at, p.checkGoesOn(ctx, s, allowed)
+	return at, s.resumed(at, allowed[0]), p.checkGoesOn(ctx, s, allowed)
 }
 
 // span returns the last operation that was acknowledged and the last one that was begun.

@@ -69,19 +69,19 @@ func runFailing(t *testing.T, s script, d device) (failures int) {
 			}
 			require.True(t, d.hit, "operation %d, %v: %v", i, o, err)
 			failures++
-			passed = p.checkFailure(t, s, i, err)
+			passed, s = p.checkFailure(t, s, i, err)
 		}
 		p.note(entry{Event: done, Op: i})
 	}
 	require.NoError(t, p.close())
-	_, err = check(t.Context(), path, s, journal)
+	_, _, err = check(t.Context(), path, s, journal)
 	require.NoError(t, err)
 	return failures
 }
 
 // checkFailure checks what is stored after operation i failed, on a disk that works again. It reports whether the operation
-// was carried out nevertheless.
-func (p *program) checkFailure(t *testing.T, s script, i int, failure error) (passed bool) {
+// was carried out nevertheless, and returns the script for what is stored.
+func (p *program) checkFailure(t *testing.T, s script, i int, failure error) (passed bool, rest script) {
 	if p.vault == nil { // it could not be opened
 		require.NoError(t, p.open(t.Context()))
 	}
@@ -99,12 +99,16 @@ func (p *program) checkFailure(t *testing.T, s script, i int, failure error) (pa
 	}
 	if s.ops[i-1].kind.once() && !errors.Is(failure, state.ErrUncertain) {
 		require.True(t, w.equalValues(s.after(i-1)), "operation %d, %v, has changed something, and failed: %v", i, s.ops[i-1], failure)
-		return false
+		return false, s
 	}
-	allowed := false
 	for _, a := range s.between(i-1, i) {
-		allowed = allowed || a.equalValues(w)
+		if a.equalValues(w) {
+			if s.ops[i-1].kind.once() && w.equalValues(s.after(i)) {
+				return true, s.resumed(i, a)
+			}
+			return false, s.resumed(i-1, a)
+		}
 	}
-	require.True(t, allowed, "operation %d, %v, failed with %v and left %v", i, s.ops[i-1], failure, w)
-	return s.ops[i-1].kind.once() && w.equalValues(s.after(i))
+	require.Fail(t, "a state that may not be", "operation %d, %v, failed with %v and left %v", i, s.ops[i-1], failure, w)
+	return false, s
 }

@@ -48,7 +48,7 @@ func (rec recording) crash(ctx context.Context, dir string, n int, seed uint64, 
 	for known < len(rec.at) && rec.at[known] <= n {
 		known++
 	}
-	if _, err := check(ctx, filepath.Join(dir, file), rec.script, rec.journal[:known:known]); err != nil {
+	if _, _, err := check(ctx, filepath.Join(dir, file), rec.script, rec.journal[:known:known]); err != nil {
 		return fmt.Errorf("power loss after %d operations on the disk, seed %d: %w", n, seed, err)
 	}
 	return nil

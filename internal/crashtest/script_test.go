@@ -3,6 +3,7 @@ package crashtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // kind is a kind of operation.
@@ -86,6 +87,16 @@ func newScript(seed uint64, n int) script {
 		}
 		s.ops = append(s.ops, o)
 		s.states = append(s.states, w.after(o))
+	}
+	return s
+}
+
+// resumed returns the script of a store that holds w when the program goes on after operation i. It differs from s if retained
+// frames were being tried again: they are tried from the first one on, so that they may be read in another order.
+func (s script) resumed(i int, w world) script {
+	s.states = append(slices.Clone(s.states[:i]), []world{w})
+	for _, o := range s.ops[i:] {
+		s.states = append(s.states, s.after(len(s.states)-1).after(o))
 	}
 	return s
 }
