@@ -30,8 +30,8 @@ type conversation struct {
 	notes []note
 }
 
-// note is an entry of Ann's journal: the text that she said, the frame that went to the network, the link that she gave to
-// Cleo, or what she was shown.
+// note is an entry of Ann's journal: a text that she said, a frame that went to the network, the link that she gave to Cleo,
+// or what she was shown so far.
 type note struct {
 	at    int // length of the trace
 	text  string
@@ -105,6 +105,7 @@ func converse(t *testing.T, n int) (c conversation) {
 		c.notes = append(c.notes, w)
 	}
 	write(note{}) // before it, the conversation is not looked at
+	ann.show = func() { write(note{heard: maps.Clone(ann.heard)}) }
 	for i, f := range c.mail {
 		require.NoError(t, ann.receive(ctx, "bob", f))
 		text := fmt.Sprint("Ann's ", i)
@@ -118,7 +119,6 @@ func converse(t *testing.T, n int) (c conversation) {
 		if i%3 == 2 {
 			require.NoError(t, ann.flush(ctx, func(f []byte) { write(note{frame: f}) }))
 			require.NoError(t, ann.drain(ctx))
-			write(note{heard: maps.Clone(ann.heard)})
 		}
 	}
 	require.NoError(t, ann.shut())

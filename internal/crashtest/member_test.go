@@ -17,6 +17,7 @@ type member struct {
 	shut  func() error
 	id    state.ID
 	heard map[uint64]string // what was shown, by Seq
+	show  func()            // called when something was shown, and before it leaves the inbox
 }
 
 // openMember opens the store of a member, of the space id if it is in one.
@@ -33,7 +34,8 @@ func openMember(ctx context.Context, dsn string, id state.ID) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{shut: func() error { return errors.Join(store.Close(), db.Close()) }, id: id, heard: make(map[uint64]string)}
+	m := &member{id: id, heard: make(map[uint64]string), show: func() {}}
+	m.shut = func() error { return errors.Join(store.Close(), db.Close()) }
 	m.vault, err = state.Open[ratchet.Space](store, key, state.Options{})
 	return m, err
 }
@@ -118,7 +120,7 @@ func (m *member) flush(ctx context.Context, network func(frame []byte)) error {
 	return err
 }
 
-// drain shows what was read; a text that is shown again is another's with the same number only if something is wrong.
+// drain shows what was read. It returns an error if a text comes with the number of another.
 func (m *member) drain(ctx context.Context) error {
 	return m.vault.Drain(ctx, m.id, func(_ context.Context, in state.Incoming) error {
 		msg, err := ratchet.ParseMessage(in.Data)
@@ -129,6 +131,7 @@ func (m *member) drain(ctx context.Context) error {
 			return errors.New("crashtest: two texts have one number")
 		}
 		m.heard[in.Seq] = string(msg.Plaintext)
+		m.show()
 		return nil
 	})
 }
