@@ -110,6 +110,10 @@ func (w *world) run() *world {
 		before := r
 		next, err := r.Receive(d.raw)
 		require.NoError(w.t, err)
+		if w.restart != nil && w.rand.IntN(3) == 0 {
+			w.queue = append(w.queue, d) // it crashed before it stored, and the message comes again
+			continue
+		}
 		require.NoError(w.t, next.Succeeds(before))
 		require.Equal(w.t, before.Messages(), next.Messages()[:len(before.Messages())], "what was said stays")
 		w.runs[d.to] = next
