@@ -64,7 +64,9 @@ func attacks(t testing.TB) map[string]attack {
 	}
 }
 
-func longer(r *Run) { r.dealt = poly.Of(append(r.dealt.Coefficients(), ed448.RandomScalar())) }
+func longer(r *Run) { deal(r, poly.Of(append(r.dealt.Coefficients(), ed448.RandomScalar()))) }
+
+func deal(r *Run, p poly.Polynomial) { r.dealt, r.committed = p, nil }
 
 // Every attack has the reason that is its own, is blamed on nobody else, and the others make a key without the cheater.
 func TestAttacks(t *testing.T) {
@@ -235,7 +237,7 @@ func TestResharingOfAnotherShare(t *testing.T) {
 	require.NoError(t, err)
 	w := newWorld(t, s, shares)
 	r := w.runs[cheater]
-	r.dealt = poly.New(ed448.RandomScalar(), 3)
+	deal(&r, poly.New(ed448.RandomScalar(), 3))
 	r.say(Join, r.join())
 	w.runs[cheater] = r
 	require.Equal(t, map[index]Reason{cheater: BadCommitment}, w.run().blames(cheater))

@@ -34,6 +34,7 @@ var (
 	ErrStopped = errors.New("ceremony: stopped")
 	// ErrEvidence: bytes that convict nobody.
 	ErrEvidence = errors.New("ceremony: no evidence")
-	// ErrStale: a run that must not replace another one: it lacks messages that the other has, or is of another ceremony.
+	// ErrStale: a run that is older than another one: it must not replace it, nor go on. It lacks messages that were sent, or is
+	// of another ceremony.
 	ErrStale = errors.New("ceremony: run does not succeed the one before")
 )

@@ -44,12 +44,20 @@ func (r Run) advance() Run {
 func (r Run) join() []byte {
 	var b joinBody
 	if r.setup.is(r.self, deals) {
-		b.opening = r.setup.opening(r.self, affine(r.dealt.Commitments()))
+		b.opening = r.setup.opening(r.self, r.commitments())
 	}
 	for _, d := range r.setup.keysOf(r.self) {
 		b.keys = append(b.keys, boxKey(r.boxSeed, d).PublicKey().Bytes())
 	}
 	return b.bytes(r.setup, r.self)
+}
+
+// commitments returns the encoded commitments to what this party deals.
+func (r Run) commitments() []byte {
+	if r.committed == nil {
+		return affine(r.dealt.Commitments())
+	}
+	return r.committed
 }
 
 func affine(points []ed448.Point) (out []byte) {
@@ -66,13 +74,12 @@ func (r *Run) afterJoins() {
 		r.phase = Deal
 		return
 	}
-	commitments := r.dealt.Commitments()
-	b := dealBody{raw: affine(commitments)}
+	b := dealBody{raw: r.commitments()}
 	for _, m := range r.all(Join) {
 		b.joins = append(b.joins, m.digest)
 	}
 	k := ed448.RandomScalar()
-	b.c = s.challenge(r.self, commitments[0], ed448.BaseMult(k))
+	b.c = s.challenge(r.self, ed448.BaseMult(r.dealt.Constant()), ed448.BaseMult(k))
 	b.z = k.Add(ed448.ShortScalar(b.c).Mul(r.dealt.Constant()))
 	for _, j := range s.boxesOf(r.self) {
 		box, err := seal(s, Deal, r.self, j, r.keyOf(j), r.dealt.At(uint8(j)))
@@ -131,7 +138,7 @@ func (r *Run) afterDeals() {
 	e := echoBody{joins: headersOf(joins), deals: headersOf(dealt)}
 	e.transcript = s.transcript(joinDigests, digestsOf(e.deals))
 	r.say(Echo, e.bytes())
-	r.dealt = poly.Polynomial{}
+	r.dealt, r.committed = poly.Polynomial{}, nil
 	if r.self != s.lost {
 		r.boxSeed = secret.Bytes{}
 	}

@@ -40,6 +40,8 @@ type Run struct {
 	messages map[slot]state.Segment[message]
 	blamed   []*BlameError
 	accused  []message // own accusations
+
+	committed []byte // commitments to dealt, nil if they have to be computed
 }
 
 // slot is where a message has its place.
@@ -75,6 +77,7 @@ func Begin(s Setup, identity secret.Bytes, share threshold.Share) (Run, error) {
 			}
 		}
 		r.dealt = poly.New(constant, s.coefficients())
+		r.committed = affine(r.dealt.Commitments())
 	}
 	r.say(Join, r.join())
 	return r.advance(), nil
@@ -151,7 +154,8 @@ func (r Run) Result() (Result, error) {
 }
 
 // Receive returns the run that has taken in a message: one of any round, from anybody. What was known already changes nothing. It
-// returns ErrMessage for what is no signed message of this ceremony; then the run is the one it was called on. Messages that prove their
+// returns ErrMessage for what is no signed message of this ceremony, and ErrStale for one that this party signed and the run has not
+// said, so that the run is an old copy; then the run is the one it was called on. Messages that prove their
 // maker to have cheated are no error: Result and Blamed tell.
 func (r Run) Receive(b []byte) (Run, error) {
 	if r.setup.setup == nil {
@@ -166,6 +170,12 @@ func (r Run) Receive(b []byte) (Run, error) {
 	}
 	if !m.verify(r.setup) {
 		return r, fmt.Errorf("%w: not signed by party %d", ErrMessage, m.maker)
+	}
+	if m.maker == r.self {
+		if m.round == Accusation {
+			return r, nil
+		}
+		return r, fmt.Errorf("%w: this party said more than the run knows of", ErrStale)
 	}
 	r = r.clone()
 	if m.round == Accusation {

@@ -91,6 +91,8 @@ func TestRunsDoNotGoBack(t *testing.T) {
 	again, err := joined.Receive(w.runs[2].Messages()[0])
 	require.NoError(t, err)
 	require.ErrorIs(t, again.Succeeds(dealt), ErrStale, "boxes are sealed anew")
+	_, err = joined.Receive(dealt.Messages()[1])
+	require.ErrorIs(t, err, ErrStale, "the own Deal shows that the run is an old copy")
 	require.ErrorIs(t, Run{}.Succeeds(dealt), ErrStale)
 	require.ErrorIs(t, dealt.Succeeds(Run{}), ErrStale)
 	_, err = state.NewOne(state.ID{1}, Run{})
