@@ -145,7 +145,7 @@ func TestFramingFails(t *testing.T) {
 	s, err := NewGeneration(nil, 3, parties(1, 2, 3, 4))
 	require.NoError(t, err)
 	w := newWorld(t, s, nil)
-	other, err := Begin(s, seedOf(cheater), threshold.Share{})
+	other, err := Begin(s, keyOf(cheater), threshold.Share{})
 	require.NoError(t, err)
 	w.tamper = func(to index, m message) []message {
 		if m.maker == cheater && m.round == Join && to == 3 {

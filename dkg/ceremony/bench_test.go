@@ -93,7 +93,7 @@ func (c costs) primitives(n, m, rounds int) time.Duration {
 func play(b *testing.B, s Setup, shares map[index]threshold.Share) map[index]Run {
 	runs := make(map[index]Run)
 	for _, i := range s.indices() {
-		r, err := Begin(s, seedOf(i), shares[i])
+		r, err := Begin(s, keyOf(i), shares[i])
 		require.NoError(b, err)
 		runs[i] = r
 	}

@@ -76,7 +76,7 @@ func FuzzReceive(f *testing.F) {
 	cs := scenes(f)
 	f.Fuzz(func(t *testing.T, round uint8, body []byte) {
 		for _, c := range cs {
-			r, err := Begin(c.setup, seedOf(1), c.shares[1])
+			r, err := Begin(c.setup, keyOf(1), c.shares[1])
 			if err != nil {
 				continue
 			}

@@ -63,7 +63,7 @@ func newWorld(t testing.TB, s Setup, shares map[index]threshold.Share) *world {
 	t.Helper()
 	w := &world{t: t, setup: s, runs: make(map[index]Run), sent: make(map[index]int), shares: shares, rand: rand.New(rand.NewPCG(1, 2))}
 	for _, m := range s.members {
-		r, err := Begin(s, seedOf(m.Index), shares[m.Index])
+		r, err := Begin(s, keyOf(m.Index), shares[m.Index])
 		require.NoError(t, err)
 		w.runs[m.Index] = r
 	}

@@ -14,12 +14,7 @@ import (
 // advance goes on as far as the messages allow. It writes to r, which the caller has cloned or made.
 func (r Run) advance() Run {
 	for r.phase != done {
-		if _, missing := r.Waiting(); r.phase == Echo {
-			r.compare()
-			if len(missing) > 0 || !r.agreed() {
-				return r
-			}
-		} else if len(missing) > 0 || r.phase < Echo && len(r.blamed) > 0 {
+		if _, missing := r.Waiting(); len(missing) > 0 || r.phase < Echo && len(r.blamed) > 0 || r.phase == Echo && !r.agreed() {
 			return r
 		}
 		before := r.phase
@@ -143,6 +138,11 @@ func (r *Run) afterDeals() {
 		r.boxSeed = secret.Bytes{}
 	}
 	r.phase = Echo
+	for _, i := range s.speakers(Echo) {
+		if m, ok := r.get(Echo, i); ok {
+			r.compare(m)
+		}
+	}
 }
 
 // takeShare sums up what was dealt and checks the sum. It returns false, with accusations, if that is not what was
@@ -214,71 +214,57 @@ func headersOf(ms []message) []header {
 	return out
 }
 
-// compare looks for echoes that differ from the own one, and finds out whose fault that is.
-func (r *Run) compare() {
+// compare finds out whose fault it is if an Echo differs from the own one.
+func (r *Run) compare(m message) {
 	s := r.setup
-	mine, _ := r.get(Echo, r.self)
-	own, err := parseBody(s, mine, readEcho)
-	if err != nil {
+	mine := r.own(Echo)
+	if bytes.Equal(m.body, mine.body) && !r.split {
 		return
 	}
+	own, err := parseBody(s, mine, readEcho)
+	if err != nil {
+		return // not to be reached: so was it written
+	}
+	b, err := parseBody(s, m, readEcho)
+	if err != nil {
+		return // not to be reached: it was well formed when it came
+	}
 	ownHeaders := slices.Concat(own.joins, own.deals)
-	for _, i := range s.speakers(Echo) {
-		m, ok := r.get(Echo, i)
-		if !ok || bytes.Equal(m.body, mine.body) {
-			continue
-		}
-		b, err := parseBody(s, m, readEcho)
-		if err != nil {
-			continue
-		}
-		for n, h := range slices.Concat(b.joins, b.deals) {
-			switch {
-			case h.digest == ownHeaders[n].digest:
-			case h.verify(s):
-				r.accuse(evidence{reason: Twice, headers: []header{ownHeaders[n], h}})
-			default:
-				r.accuse(evidence{reason: BadEcho, messages: []message{m}})
-			}
-		}
-		if b.transcript != s.transcript(digestsOf(b.joins), digestsOf(b.deals)) {
+	for n, h := range slices.Concat(b.joins, b.deals) {
+		switch {
+		case h.digest == ownHeaders[n].digest:
+		case h.verify(s):
+			r.accuse(evidence{reason: Twice, headers: []header{ownHeaders[n], h}})
+		default:
 			r.accuse(evidence{reason: BadEcho, messages: []message{m}})
 		}
-		r.compareDeal(m, b)
 	}
-	if r.split {
-		for _, i := range s.dealers {
-			if m, ok := r.get(Echo, i); ok {
-				if b, err := parseBody(s, m, readEcho); err == nil {
-					r.compareDeal(m, b)
-				}
-			}
-		}
+	if b.transcript != s.transcript(digestsOf(b.joins), digestsOf(b.deals)) {
+		r.accuse(evidence{reason: BadEcho, messages: []message{m}})
+	}
+	if d, ok := r.get(Deal, m.maker); ok && s.judgeDeal(d, func(db dealBody) bool { return !slices.Equal(db.joins, digestsOf(b.joins)) }) {
+		r.accuse(evidence{reason: BadEcho, messages: []message{m, d}})
 	}
 }
 
-// compareDeal accuses the maker of an Echo whose Deal names other Joins.
-func (r *Run) compareDeal(echo message, b echoBody) {
-	if d, ok := r.get(Deal, echo.maker); ok {
-		if db, err := parseBody(r.setup, d, readDeal); err == nil && !slices.Equal(db.joins, digestsOf(b.joins)) {
-			r.accuse(evidence{reason: BadEcho, messages: []message{echo, d}})
-		}
-	}
-}
-
-// agreed reports whether all echoes have the own transcript.
+// agreed reports whether all echoes are about what this party holds.
 func (r Run) agreed() bool {
-	var mine digest
-	for n, m := range append([]message{r.own(Echo)}, r.all(Echo)...) {
-		b, err := parseBody(r.setup, m, readEcho)
-		if n == 0 {
-			mine = b.transcript
+	mine := r.own(Echo)
+	own, err := parseBody(r.setup, mine, readEcho)
+	if err != nil || r.split {
+		return false
+	}
+	for _, m := range r.all(Echo) {
+		if bytes.Equal(m.body, mine.body) {
+			continue
 		}
-		if err != nil || b.transcript != mine || b.transcript != r.setup.transcript(digestsOf(b.joins), digestsOf(b.deals)) {
+		b, err := parseBody(r.setup, m, readEcho)
+		if err != nil || b.transcript != own.transcript || !slices.Equal(digestsOf(b.joins), digestsOf(own.joins)) ||
+			!slices.Equal(digestsOf(b.deals), digestsOf(own.deals)) {
 			return false
 		}
 	}
-	return !r.split
+	return true
 }
 
 func (r Run) own(round Round) message {

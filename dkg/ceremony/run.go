@@ -50,14 +50,14 @@ type slot struct {
 	maker threshold.Index
 }
 
-// Begin draws what a party deals and returns its run, in which it has joined. Identity is the seed, 32 bytes, of the Ed25519 key
-// that the setup has for it. A dealer of a key that exists gives its share; others give the zero Share. It returns ErrSetup if no party of the
-// setup has that key, or if the share is not what its part in the ceremony asks for.
-func Begin(s Setup, identity secret.Bytes, share threshold.Share) (Run, error) {
-	if s.setup == nil || identity.Len() != ed25519.SeedSize {
-		return Run{}, fmt.Errorf("%w: no setup, or a seed that is not %d bytes", ErrSetup, ed25519.SeedSize)
+// Begin draws what a party deals and returns its run, in which it has joined. Identity is the private half of the key that
+// the setup has for it. A dealer of a key that exists gives its share; others give the zero Share. It returns ErrSetup if no
+// party of the setup has that key, or if the share is not what its part in the ceremony asks for.
+func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, error) {
+	if s.setup == nil || len(identity) != ed25519.PrivateKeySize {
+		return Run{}, fmt.Errorf("%w: no setup, or a private key that is not %d bytes", ErrSetup, ed25519.PrivateKeySize)
 	}
-	r := Run{setup: s, identity: identity, boxSeed: secret.Random(32), phase: Join, messages: make(map[slot]state.Segment[message])}
+	r := Run{setup: s, identity: secret.New(identity.Seed()), boxSeed: secret.Random(32), phase: Join, messages: make(map[slot]state.Segment[message])}
 	public := r.signer().Public().(ed25519.PublicKey)
 	at := slices.IndexFunc(s.members, func(m member) bool { return m.Key.Equal(public) })
 	if at < 0 {
@@ -191,6 +191,9 @@ func (r Run) Receive(b []byte) (Run, error) {
 		return r, nil
 	}
 	r.put(m)
+	if r.phase == Echo && m.round == Echo {
+		r.compare(m)
+	}
 	return r.advance(), nil
 }
 

@@ -81,7 +81,7 @@ func TestRunsDoNotGoBack(t *testing.T) {
 	require.NoError(t, err)
 	w := newWorld(t, s, nil)
 	joined := w.runs[1]
-	other, err := Begin(s, seedOf(1), threshold.Share{})
+	other, err := Begin(s, keyOf(1), threshold.Share{})
 	require.NoError(t, err)
 	require.ErrorIs(t, other.Succeeds(joined), ErrStale, "another polynomial")
 	dealt, err := joined.Receive(w.runs[2].Messages()[0])
