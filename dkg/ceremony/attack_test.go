@@ -221,10 +221,10 @@ func TestCertificateOutweighsAccusation(t *testing.T) {
 	require.ErrorIs(t, err, ErrStopped)
 	finished, err := w.runs[1].Result()
 	require.NoError(t, err)
-	echo, ok := w.runs[1].get(Echo, 2)
-	require.True(t, ok)
-	r, err = r.Receive(echo.bytes(s)) // passed on by party 1
-	require.NoError(t, err)
+	for _, m := range w.runs[1].Held() {
+		r, err = r.Receive(m)
+		require.NoError(t, err)
+	}
 	res, err := r.Result()
 	require.NoError(t, err)
 	require.True(t, res.Key.Equal(finished.Key))

@@ -16,10 +16,11 @@ import (
 	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
-// The figures are of all parties together, and of time of the processor, so that a busy machine counts for nothing. The metric ratio is their time over that of the primitives that a
-// ceremony of these sizes needs, each measured in the same process: multiplications for commitments and for one check of each
-// receiver's sum, reading and adding all commitments, proofs, box keys, boxes, signatures. Hashes, encodings, copies of values and the random
-// numbers are what the ratio shows.
+// The figures are of all parties together, and of time of the processor, so that a busy machine counts for nothing. The
+// metric ratio is their time over that of the primitives that a ceremony of these sizes needs, each measured in the same
+// process: multiplications for commitments and for one check of each receiver's sum, reading and adding all commitments,
+// proofs, box keys, boxes, signatures. Hashes, encodings, copies of values and the random numbers are what the ratio
+// shows.
 
 // costs is what primitives take.
 type costs struct{ base, double, scalar, parse, add, check, evaluate, boxKey, seal, open, sign, verify time.Duration }

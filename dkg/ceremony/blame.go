@@ -56,8 +56,8 @@ type evidence struct {
 	key      []byte
 }
 
-// CheckBlame returns whom evidence convicts, of what. It returns ErrEvidence if it convicts nobody. Anybody can call it: it takes
-// no part in the ceremony.
+// CheckBlame returns whom evidence convicts, of what. It returns ErrEvidence if it convicts nobody. Anybody can call it:
+// it takes no part in the ceremony.
 func (s Setup) CheckBlame(b []byte) (*BlameError, error) {
 	if s.setup == nil {
 		return nil, fmt.Errorf("%w: no setup", ErrEvidence)

@@ -1,9 +1,9 @@
 // Package ceremony is how several parties make and change the shares of a threshold.Key, over any network and with no
 // dealer whom they trust.
 //
-// A Setup says what is to be done and by whom: NewGeneration makes a key, NewRefresh new shares of it for the same holders, NewResharing new
-// shares for others or with another threshold, NewRepair the lost share of one holder. All parties begin with the same Setup. A
-// Run is one party's side of it:
+// A Setup says what is to be done and by whom: NewGeneration makes a key, NewRefresh new shares of it for the same
+// holders, NewResharing new shares for others or with another threshold, NewRepair the lost share of one holder. All
+// parties begin with the same Setup. A Run is one party's side of it:
 //
 //	run, err := ceremony.Begin(setup, identity, share)  // share: what the party holds of the key, if there is one
 //	send(run.Messages())                                // once run is stored; the same bytes at every call
@@ -34,7 +34,7 @@ var (
 	ErrStopped = errors.New("ceremony: stopped")
 	// ErrEvidence: bytes that convict nobody.
 	ErrEvidence = errors.New("ceremony: no evidence")
-	// ErrStale: a run that is older than another one: it must not replace it, nor go on. It lacks messages that were sent, or is
-	// of another ceremony.
+	// ErrStale: a run that is older than another one: it must not replace it, nor go on. It lacks messages that were
+	// sent, or is of another ceremony.
 	ErrStale = errors.New("ceremony: run does not succeed the one before")
 )

@@ -41,8 +41,8 @@ func scenes(t testing.TB) []scene {
 	}
 }
 
-// Whatever byte of whatever message a cheater signs is wrong, to all or to one party: only the cheater is ever blamed; and either it is
-// blamed by somebody, or all honest parties finish with the same key.
+// Whatever byte of whatever message a cheater signs is wrong, to all or to one party: only the cheater is ever blamed;
+// and either it is blamed by somebody, or all honest parties finish with the same key.
 func TestEveryCorruptionIsBlamedOnItsMaker(t *testing.T) {
 	for _, c := range scenes(t) {
 		for round := Join; round <= Hand; round++ {
@@ -80,8 +80,8 @@ func TestEveryCorruptionIsBlamedOnItsMaker(t *testing.T) {
 	}
 }
 
-// corrupt returns a body with the n-th corruption: cut, lengthened, emptied, or one bit changed at a place that is at(n) bytes
-// from the start.
+// corrupt returns a body with the n-th corruption: cut, lengthened, emptied, or one bit changed at a place that is at(n)
+// bytes from the start.
 func corrupt(body []byte, n int) []byte {
 	switch n {
 	case 0:

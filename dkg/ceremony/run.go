@@ -17,8 +17,8 @@ import (
 // done is the phase after the last round.
 const done = Accusation
 
-// Run is one party's side of one attempt of a ceremony. It is an immutable value and safe to share: Receive returns the next one. It
-// shows nothing when printed. The zero Run is none.
+// Run is one party's side of one attempt of a ceremony. It is an immutable value and safe to share: Receive returns the
+// next one. It shows nothing when printed. The zero Run is none.
 //
 // A Run is a state.Part. Store it, then send its Messages; a message that was sent by a run that was not stored is the
 // one way for an honest party to be blamed, for saying two things in one round.
@@ -89,9 +89,12 @@ func (r Run) Setup() Setup { return r.setup }
 // Self returns the index of the party whose run it is.
 func (r Run) Self() threshold.Index { return r.self }
 
-// Messages returns everything that this party has said so far, to be sent to all others, in order. A later run of the ceremony
-// returns the same bytes and what it added. They are public.
+// Messages returns everything that this party has said so far, to be sent to all others, in order. A later run of the
+// ceremony returns the same bytes and what it added. They are public.
 func (r Run) Messages() (out [][]byte) {
+	if r.IsZero() {
+		return nil
+	}
 	for round := Join; round < Accusation; round++ {
 		if m, ok := r.get(round, r.self); ok {
 			out = append(out, m.bytes(r.setup))
@@ -103,9 +106,25 @@ func (r Run) Messages() (out [][]byte) {
 	return out
 }
 
+// Held returns every message of the rounds that this party holds, its own and others', to be passed on to whoever lacks
+// some: a party that finished can so make every other one finish.
+func (r Run) Held() (out [][]byte) {
+	if r.IsZero() {
+		return nil
+	}
+	for round := Join; round < Accusation; round++ {
+		for _, i := range r.setup.speakers(round) {
+			if m, ok := r.get(round, i); ok {
+				out = append(out, m.bytes(r.setup))
+			}
+		}
+	}
+	return out
+}
+
 // Waiting returns the round that the run waits for, and whose messages of it are missing.
 func (r Run) Waiting() (Round, []threshold.Index) {
-	if r.setup.setup == nil || r.phase == done {
+	if r.IsZero() || r.phase == done {
 		return r.phase, nil
 	}
 	return r.phase, slices.DeleteFunc(slices.Clone(r.setup.speakers(r.phase)), func(i threshold.Index) bool {
@@ -115,21 +134,29 @@ func (r Run) Waiting() (Round, []threshold.Index) {
 }
 
 // Blamed returns who cheated, as far as this party can prove it.
-func (r Run) Blamed() []*BlameError { return slices.Clone(r.blamed) }
+func (r Run) Blamed() (out []*BlameError) {
+	for _, b := range r.blamed {
+		c := *b
+		c.Evidence = slices.Clone(b.Evidence)
+		out = append(out, &c)
+	}
+	return out
+}
 
 // Result is what a ceremony gave a party.
 type Result struct {
 	// Key is the key, with the digest of the transcript.
 	Key threshold.Key
-	// Share is this party's share, the zero Share if it holds none: of a dealer that does not receive. In a repair a helper keeps the
-	// share that it has, which is not here.
+	// Share is this party's share, the zero Share if it holds none: of a dealer that does not receive. In a repair a
+	// helper keeps the share that it has, which is not here.
 	Share threshold.Share
 }
 
 // Result returns what came out. It returns ErrUnfinished if messages are missing, and ErrStopped, with a *BlameError for
-// everybody who is known to have cheated, if the attempt cannot finish.
+// everybody who is known to have cheated, if the attempt does not finish by itself. If this party has said its Echo, somebody
+// else may have finished: keep the run, and the old share, until the next attempt is over (docs/design/dkg.md, section 6).
 func (r Run) Result() (Result, error) {
-	if r.setup.setup == nil {
+	if r.IsZero() {
 		return Result{}, ErrUnfinished
 	}
 	if r.phase == done {
@@ -143,22 +170,22 @@ func (r Run) Result() (Result, error) {
 		return out, nil
 	}
 	_, missing := r.Waiting()
-	if len(r.blamed) == 0 && !(len(missing) == 0) {
+	if len(r.blamed) == 0 && len(missing) > 0 {
 		return Result{}, fmt.Errorf("%w: round %v of %v", ErrUnfinished, r.phase, missing)
 	}
 	errs := []error{ErrStopped}
-	for _, b := range r.blamed {
+	for _, b := range r.Blamed() {
 		errs = append(errs, b)
 	}
 	return Result{}, errors.Join(errs...)
 }
 
-// Receive returns the run that has taken in a message: one of any round, from anybody. What was known already changes nothing. It
-// returns ErrMessage for what is no signed message of this ceremony, and ErrStale for one that this party signed and the run has not
-// said, so that the run is an old copy; then the run is the one it was called on. Messages that prove their
-// maker to have cheated are no error: Result and Blamed tell.
+// Receive returns the run that has taken in a message: one of any round, from anybody. What was known already changes
+// nothing. It returns ErrMessage for what is no signed message of this ceremony, and ErrStale for one that this party
+// signed and the run has not said, so that the run is an old copy; then the run is the one it was called on. Messages
+// that prove their maker to have cheated are no error: Result and Blamed tell.
 func (r Run) Receive(b []byte) (Run, error) {
-	if r.setup.setup == nil {
+	if r.IsZero() {
 		return r, fmt.Errorf("%w: no run", ErrMessage)
 	}
 	m, err := readMessage(r.setup, b)
@@ -197,8 +224,8 @@ func (r Run) Receive(b []byte) (Run, error) {
 	return r.advance(), nil
 }
 
-// consider takes in an accusation. Of each party it looks at accusations until one of them is false, and of each accused until one of them
-// is true, so that nobody costs others more than a check for each party.
+// consider takes in an accusation. Of each party it looks at accusations until one of them is false, and of each accused
+// until one of them is true, so that nobody costs others more than a check for each party.
 func (r *Run) consider(m message) {
 	ev, err := r.setup.parseEvidence(m.body)
 	if r.isBlamed(m.maker) || err == nil && len(ev.all()) > 0 && r.isBlamed(ev.all()[0].maker) {

@@ -32,8 +32,8 @@ const (
 	receives
 )
 
-// Party is who takes part: its index and the Ed25519 key with which it signs what it says. A key for one ceremony serves as well as
-// a long-term one.
+// Party is who takes part: its index and the Ed25519 key with which it signs what it says. A key for one ceremony serves
+// as well as a long-term one.
 type Party struct {
 	Index threshold.Index
 	Key   ed25519.PublicKey
@@ -61,14 +61,15 @@ type setup struct {
 	dealers, receivers []threshold.Index
 }
 
-// NewGeneration returns the setup of a new key, of which any t of the parties can sign, 2 ≤ t ≤ len(parties) ≤ 255. Context is
-// the application's, up to MaxContext bytes: parties with different contexts do not make a key. It returns ErrSetup for terms that cannot be.
+// NewGeneration returns the setup of a new key, of which any t of the parties can sign, 2 ≤ t ≤ len(parties) ≤ 255.
+// Context is the application's, up to MaxContext bytes: parties with different contexts do not make a key. It returns
+// ErrSetup for terms that cannot be.
 func NewGeneration(context []byte, t int, parties []Party) (Setup, error) {
 	return newSetup(setup{kind: generation, context: context, threshold: t}, parties, parties)
 }
 
-// NewRefresh returns the setup for new shares of a key for the same holders, who all take part. The old shares are worth nothing once
-// fewer than t are left of them.
+// NewRefresh returns the setup for new shares of a key for the same holders, who all take part. The old shares are worth
+// nothing once fewer than t are left of them.
 func NewRefresh(context []byte, k threshold.Key, holders []Party) (Setup, error) {
 	s, err := NewResharing(context, k, k.Threshold(), holders, holders)
 	if err == nil && !slices.Equal(s.receivers, k.Terms().Holders) {
@@ -77,9 +78,9 @@ func NewRefresh(context []byte, k threshold.Key, holders []Party) (Setup, error)
 	return s, err
 }
 
-// NewResharing returns the setup for new shares of a key, for the receivers and with threshold t. At least as many holders
-// as the key's threshold deal. Whoever is among both keeps its index; a new receiver has one that no holder has. Whoever holds a share
-// and does not receive is a holder no longer.
+// NewResharing returns the setup for new shares of a key, for the receivers and with threshold t. At least as many
+// holders as the key's threshold deal. Whoever is among both keeps its index; a new receiver has one that no holder has.
+// Whoever holds a share and does not receive is a holder no longer.
 func NewResharing(context []byte, k threshold.Key, t int, dealers, receivers []Party) (Setup, error) {
 	return newSetup(setup{kind: resharing, context: context, threshold: t, old: k}, dealers, receivers)
 }

@@ -159,8 +159,8 @@ func (r Run) consistent() error {
 	return nil
 }
 
-// Succeeds implements state.Part. It returns ErrStale unless the run is of the same party in the same ceremony, as far on as prev
-// and with all messages that prev has.
+// Succeeds implements state.Part. It returns ErrStale unless the run is of the same party in the same ceremony, as far on
+// as prev and with all messages that prev has.
 func (r Run) Succeeds(prev Run) error {
 	if r.IsZero() || prev.IsZero() || r.setup.id != prev.setup.id || r.self != prev.self {
 		return fmt.Errorf("%w: another ceremony or party", ErrStale)

@@ -10,9 +10,10 @@ import (
 	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
-// BenchmarkSign is a whole signature by t signers: round 1, a package for each of them and for the one who aggregates, round 2, and
-// the verified signature. The metric ratio is its time over that of the primitives that it needs, measured in the same run:
-// for each signer two fixed-base multiplications, for each package the 2·t public ones of R in one sum, and one verification.
+// BenchmarkSign is a whole signature by t signers: round 1, a package for each of them and for the one who aggregates,
+// round 2, and the verified signature. The metric ratio is its time over that of the primitives that it needs, measured
+// in the same run: for each signer two fixed-base multiplications, for each package the 2·t public ones of R in one sum,
+// and one verification.
 func BenchmarkSign(b *testing.B) {
 	for _, m := range []int{2, 3, 9} {
 		b.Run(fmt.Sprintf("t=%d", m), func(b *testing.B) {

@@ -80,8 +80,9 @@ func commit(s threshold.Share, hiding, binding secret.Bytes) (*Nonce, Commitment
 	return n, n.commitment
 }
 
-// Sign returns the signature share for a package and uses the nonce up. It returns ErrPackage, and keeps the nonce, if the
-// package is for another key than the nonce's share, or does not hold its commitment; ErrNonceUsed if the nonce signed before.
+// Sign returns the signature share for a package and uses the nonce up. It returns ErrPackage, and keeps the nonce, if
+// the package is for another key than the nonce's share, or does not hold its commitment; ErrNonceUsed if the nonce
+// signed before.
 func (n *Nonce) Sign(p Package) (SignatureShare, error) {
 	at, ok := p.find(n.share.Index())
 	if !ok || !p.key.Equal(n.share.Key()) || !bytes.Equal(p.commitments[at].Bytes(), n.commitment.Bytes()) {

@@ -53,8 +53,8 @@ type Package struct {
 	challenge   ed448.Scalar
 }
 
-// NewPackage returns the package of a message of any size. It returns ErrPackage if there are fewer commitments than the threshold
-// of the key, two of one index, or one of an index that holds no share.
+// NewPackage returns the package of a message of any size. It returns ErrPackage if there are fewer commitments than the
+// threshold of the key, two of one index, or one of an index that holds no share.
 func NewPackage(k threshold.Key, message []byte, commitments []Commitment) (Package, error) {
 	if k.IsZero() || len(commitments) < k.Threshold() {
 		return Package{}, fmt.Errorf("%w: %d signers of %d", ErrPackage, len(commitments), k.Threshold())
@@ -110,8 +110,8 @@ func (p Package) lambda(at int) ed448.Scalar {
 	return poly.VarTimeLagrange(0, p.indices[at], p.indices)
 }
 
-// Aggregate returns the 114-byte signature. It returns ErrPackage unless there is one share of each signer of the package, and a
-// *CheaterError if any of them is wrong.
+// Aggregate returns the 114-byte signature. It returns ErrPackage unless there is one share of each signer of the
+// package, and a *CheaterError if any of them is wrong.
 func (p Package) Aggregate(shares []SignatureShare) ([]byte, error) {
 	if len(shares) != len(p.commitments) || len(shares) == 0 {
 		return nil, fmt.Errorf("%w: %d signature shares of %d signers", ErrPackage, len(shares), len(p.commitments))
