@@ -259,7 +259,7 @@ func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (sta
 // receive commits what became of a frame, then collects what was read.
 func (d *device) receive(ctx context.Context, id state.ID, mailbox key.Address, frame []byte) error {
 	f := state.Frame{Source: mailbox.String(), Data: frame}
-	if _, err := d.sessions.Receive(ctx, id, f, session.Opener(d.keys)); err != nil {
+	if _, err := d.sessions.Receive(ctx, id, f, session.Opener(func() session.Device { return d.keys })); err != nil {
 		d.server.post(mailbox, frame) // not acknowledged
 		return err
 	}

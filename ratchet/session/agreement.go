@@ -150,7 +150,7 @@ func agreeAccept(d Device, peer key.Address, identity key.PublicKey[key.Identity
 	}
 	kem, oneTime := d.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime > d.issued {
-		return secret.Bytes{}, fmt.Errorf("%w: a one-time pre-key that this copy of the device has not issued", ErrNotYet)
+		return secret.Bytes{}, fmt.Errorf("%w: %w", ErrNotYet, errNotIssued)
 	}
 	if o.oneTime != 0 {
 		own, ok := d.findOneTime(o.oneTime)

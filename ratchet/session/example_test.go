@@ -91,13 +91,13 @@ func Example() {
 	fmt.Println("from Ann:", claim.Person == annPerson.Address())
 	toAnn := must(annPerson.Peer(claim.Identity))
 	atBob := bob.slot(ctx, toAnn)
-	must(bob.sessions.Receive(ctx, atBob, state.Frame{Data: frame}, session.Opener(bobDevice)))
+	must(bob.sessions.Receive(ctx, atBob, state.Frame{Data: frame}, session.Opener(func() session.Device { return bobDevice })))
 	bob.read(ctx, "Bob", atBob)
 
 	if err := bob.sessions.Update(ctx, atBob, session.Send(bobDevice, toAnn, []byte("hello yourself"))); err != nil {
 		log.Fatal(err)
 	}
-	must(ann.sessions.Receive(ctx, atAnn, state.Frame{Data: bob.post(ctx, atBob)}, session.Opener(annDevice)))
+	must(ann.sessions.Receive(ctx, atAnn, state.Frame{Data: bob.post(ctx, atBob)}, session.Opener(func() session.Device { return annDevice })))
 	ann.read(ctx, "Ann", atAnn)
 	fmt.Println("post-quantum:", must(ann.sessions.Load(ctx, atAnn)).Part().IsPostQuantum())
 	// Output:

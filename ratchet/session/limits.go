@@ -10,8 +10,9 @@ const (
 	// that still read what is in flight. Each more is an initialization by one of the two.
 	maxSessions = 8
 
-	// maxSeen is how many initializations of one peer are remembered to refuse their repetition. Only those that were
-	// authenticated as the peer's count, so nobody else can push one out.
+	// maxSeen is how many initializations of one peer are remembered to refuse their repetition, 24 bytes each. Only those
+	// that were authenticated as the peer's count, so nobody else can push one out. In the hybrid suite only those of the
+	// last maxLate generations are kept.
 	maxSeen = 1024
 
 	// maxGenerationStep is how far above all before a peer's generation may be, so that no initialization leaves the

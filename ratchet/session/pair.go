@@ -1,7 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,7 +22,7 @@ type Pair struct {
 	device directory.Entry             // what its person's registration says about it
 
 	// Where this device reads answers, and where the other does; the latter is none until it was told. Neither changes
-	// when a session is replaced.
+	// when a session is replaced. Clear draws the former anew.
 	mailbox keypair.SigningKey
 	inbox   keypair.PrivateKey[key.Inbox]
 	route   route
@@ -33,8 +32,9 @@ type Pair struct {
 	generation uint64 // the highest of any session, ever
 	accepted   uint64 // the highest of a session that the other device began in the hybrid suite, ever
 	moves      uint64 // how often this value was changed; never falls
-	ahead      bool   // a frame was too far ahead of its chain, and may be read when the chain has moved
-	seen       [][sha256.Size]byte
+	homes      uint32 // how often mailbox and inbox were drawn anew; never falls
+	waits      abilities
+	seen       []seenInitiation
 	sessions   []ratchetSession // the one to send on first
 }
 
@@ -77,7 +77,8 @@ func (p Pair) GoString() string { return p.String() }
 
 // Succeeds implements state.Part: a pair stays that of the same devices, and nothing of it goes back.
 func (p Pair) Succeeds(prev Pair) error {
-	if !p.self.Equal(prev.self) || !p.device.Identity().Equal(prev.device.Identity()) || !p.inbox.Equal(prev.inbox) ||
+	if !p.self.Equal(prev.self) || !p.device.Identity().Equal(prev.device.Identity()) ||
+		!p.inbox.Equal(prev.inbox) && p.homes <= prev.homes || p.homes < prev.homes ||
 		p.generation < prev.generation || p.accepted < prev.accepted || p.moves < prev.moves || p.pinned < prev.pinned {
 		return state.ErrStale
 	}
@@ -92,9 +93,18 @@ func (p Pair) knows(e key.PublicKey[key.Ephemeral]) bool {
 	return slices.ContainsFunc(p.sessions, func(t ratchetSession) bool { return t.ephemeral.Equal(e) })
 }
 
-// withAhead returns the pair with the note that a frame waits for a chain to move on.
-func (p Pair) withAhead() Pair {
-	p.ahead = true
+// waiting returns the pair with the note that a frame cannot be read for want of what the device, or this release, can do.
+func (p Pair) waiting(a abilities) Pair {
+	p.waits = a
+	p.moves++
+	return p
+}
+
+// cleared returns the pair without its sessions, and reading in another place. It remembers what was begun.
+func (p Pair) cleared() Pair {
+	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()
+	p.homes++
+	p.route, p.sessions, p.waits = route{}, nil, abilities{}
 	p.moves++
 	return p
 }
@@ -233,16 +243,20 @@ func (p Pair) initiateAgain(peer directory.Peer) (Pair, bool) {
 	return p, true
 }
 
-// read opens a message with whichever session has the key, and returns that session.
+// read opens a message with whichever session has the key, and returns that session. On error the pair returned is p, or notes
+// what the frame waits for.
 func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
 	failure := error(double.ErrNoKey)
 	for i, t := range p.sessions {
-		next, content, err := t.read(m)
+		next, content, due, err := t.read(m)
 		if err == nil {
 			next.lastRead = p.moves + 1
 			out, r, err := p.replace(i, next).preferred(i, t).received(next.suite, content)
-			r.newChain = !next.ratchet.Remote().Equal(t.ratchet.Remote())
+			r.retry = due
 			return out, next, r, err
+		}
+		if errors.Is(err, double.ErrAhead) {
+			return p.replace(i, next), next, Received{}, err
 		}
 		if !errors.Is(err, double.ErrNoKey) {
 			failure = err // it is a message of this session
@@ -279,17 +293,16 @@ func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
 		// who began the session can make the box that goes with it.
 		return next, r, nil
 	case p.knows(i.ephemeral) || !errors.Is(err, double.ErrNoKey):
-		return p, Received{}, err
+		return next, Received{}, err
 	}
 	return p.accept(d, i)
 }
 
 // accept begins the session that an initiation asks for, if that is new and its message authenticates.
 func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
-	name := sha256.Sum256(i.ephemeral.Bytes())
 	generation, err := p.admits(i)
 	switch {
-	case slices.Contains(p.seen, name):
+	case slices.ContainsFunc(p.seen, func(s seenInitiation) bool { return s.name == nameOf(i.ephemeral) }):
 		return p, Received{}, fmt.Errorf("%w: initialization", ErrReplayed)
 	case err != nil:
 		return p, Received{}, err
@@ -302,14 +315,14 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	t, content, err := t.read(i.message)
+	t, content, _, err := t.read(i.message)
 	switch {
 	case errors.Is(err, double.ErrNoKey):
 		return p, Received{}, fmt.Errorf("%w: initialization", ErrForged)
 	case err != nil:
 		return p, Received{}, err
 	}
-	t.introduce, t.lastRead = true, p.moves+1
+	t.introduce, t.lastRead, t.ahead = true, p.moves+1, aheadBefore()
 	if i.offer != nil {
 		t.usedOneTime = i.offer.oneTime
 	}
@@ -317,15 +330,12 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	next.seen = append(slices.Clone(p.seen), name)
-	if len(next.seen) > maxSeen {
-		next.seen = next.seen[1:]
-	}
-	r.Began = true
+	r.Began, r.retry = true, true
 	r.UsedOneTime = t.usedOneTime
 	if i.offer != nil {
 		next.accepted = max(p.accepted, i.offer.generation)
 	}
+	next.seen = next.remember(i)
 	if i.offer == nil || next.accepted > p.accepted { // one that was overtaken does not say where to answer now
 		next = next.routed(i.route)
 	}

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"crypto/sha256"
-
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
@@ -15,7 +13,7 @@ import (
 const pairVersion = 1
 
 // maxPair bounds a stored pair, in bytes.
-const maxPair = 4<<10 + maxSeen*sha256.Size + maxSessions*(double.MaxStored+2<<10)
+const maxPair = 4<<10 + maxSeen*seenSize + maxSessions*(double.MaxStored+2<<10+2*4*maxAhead)
 
 // Encode implements state.Part.
 func (p Pair) Encode(e *state.Encoder) { e.Bytes(p.marshal()) }
@@ -46,11 +44,9 @@ func (p Pair) marshal() []byte {
 	w.U64(p.generation)
 	w.U64(p.accepted)
 	w.U64(p.moves)
-	w.Bool(p.ahead)
-	w.U32(uint32(len(p.seen)))
-	for _, s := range p.seen {
-		w.Fixed(s[:])
-	}
+	w.U32(p.homes)
+	p.waits.write(w)
+	writeSeen(w, p.seen)
 	w.U8(uint8(len(p.sessions)))
 	for _, t := range p.sessions {
 		t.write(w)
@@ -75,13 +71,9 @@ func parsePair(b []byte) (p Pair, err error) {
 	p.generation = r.U64()
 	p.accepted = r.U64()
 	p.moves = r.U64()
-	p.ahead = r.Bool()
-	if n := r.Count(maxSeen, sha256.Size); n > 0 {
-		p.seen = make([][sha256.Size]byte, n)
-		for i := range p.seen {
-			r.Into(p.seen[i][:])
-		}
-	}
+	p.homes = r.U32()
+	p.waits = readAbilities(r)
+	p.seen = readSeen(r)
 	n := int(r.U8())
 	if n > maxSessions || p.pinned != classic && p.pinned != hybrid {
 		r.Fail("sessions of a pair")

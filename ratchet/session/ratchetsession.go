@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -20,6 +21,7 @@ type ratchetSession struct {
 	generation uint64 // bound into the agreement in the hybrid suite; counted by each side for itself in the classic one
 	ratchet    double.Ratchet
 	lastRead   uint64 // Pair.moves when the peer was last read in it, 0 for never
+	ahead      ahead
 
 	// awaitingReply is set on the initiator's side until a message was read: as long as it is, every message is sent with
 	// the initialization, so that any one of them will do, and the ratchet's own key is the ephemeral one.
@@ -54,19 +56,26 @@ func (s ratchetSession) ephemeralPrivate() (keypair.PrivateKey[key.Ephemeral], e
 	return keypair.Stored(s.ratchet.Own().Bytes(), s.ephemeral)
 }
 
-// read opens a message with the ratchet.
-func (s ratchetSession) read(m double.Message) (ratchetSession, []byte, error) {
+// read opens a message with the ratchet. It reports whether frames that were too far ahead may be readable now. On error the
+// session returned is s, or notes that this frame is too far ahead.
+func (s ratchetSession) read(m double.Message) (next ratchetSession, plaintext []byte, due bool, err error) {
 	r, plaintext, err := s.ratchet.Decrypt(m)
 	if err != nil {
-		return s, nil, err
+		var far *double.AheadError
+		if errors.As(err, &far) {
+			s.ahead = s.ahead.with(far)
+		}
+		return s, nil, false, err
 	}
-	if !r.Remote().Equal(s.ratchet.Remote()) {
+	newChain := !r.Remote().Equal(s.ratchet.Remote())
+	if newChain {
 		// The peer began a new chain: it has read something of the chain before, and where to answer with it.
 		s.introduce = false
 	}
+	s.ahead, due = s.ahead.moved(newChain, r.Received())
 	s.awaitingReply, s.offer = false, nil
 	s.ratchet = r
-	return s, plaintext, nil
+	return s, plaintext, due, nil
 }
 
 // Bits of the byte of flags of a stored session.
@@ -104,6 +113,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 	if s.usedOneTime != 0 {
 		w.U32(s.usedOneTime)
 	}
+	s.ahead.write(w)
 	s.ratchet.Write(w)
 }
 
@@ -121,13 +131,14 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 			in.Fail("one-time pre-keys are numbered from 1")
 		}
 	}
+	far := readAhead(in)
 	r := double.Read(in)
 	if in.Err() != nil {
 		return ratchetSession{}
 	}
 	s, err := newRatchetSession(f, generation, ephemeral, r)
 	s.awaitingReply, s.offer, s.introduce = flags&flagAwaitingReply != 0, o, flags&flagIntroduce != 0
-	s.usedOneTime, s.lastRead = usedOneTime, lastRead
+	s.usedOneTime, s.lastRead, s.ahead = usedOneTime, lastRead, far
 	if err != nil || flags > allFlags || (o != nil) != (s.awaitingReply && f == hybrid) {
 		in.Fail("a session's initialization")
 	}

@@ -79,27 +79,44 @@ type Received struct {
 	Plaintext   []byte
 	Began       bool   // the frame began a session; frames that came before it may be readable now
 	UsedOneTime uint32 // the one-time pre-key that it used, 0 for none: see Device.EraseOneTime
-	newChain    bool   // it began a new chain of the peer's
+	retry       bool   // frames that are retained may be readable now
 }
 
 // Decrypt reads a frame from the peer that came to the device's mailbox or to the pair's. Every error carries a verdict, except
 // ErrNotReady for another device. On error the session returned is s; an initialization replaces a session only when its
 // message was read.
 func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
+	next, r, err := decrypt(s, d, in)
+	if err != nil {
+		return s, Received{}, err
+	}
+	return next, r, nil
+}
+
+// decrypt is Decrypt, except that it returns, with ErrNotYet, a session that notes what the frame waits for.
+func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 	p := s.Part()
 	if !d.identity.Public().Equal(p.self) {
 		return s, Received{}, fmt.Errorf("%w: another device's session", ErrNotReady)
 	}
 	f, err := frame.Parse(in)
-	if err != nil {
-		return s, Received{}, classify(err)
+	next, r := p, Received{}
+	if err == nil {
+		next, r, err = p.decrypt(d, f)
 	}
-	next, r, err := p.decrypt(d, f)
-	if err != nil {
-		return s, Received{}, classify(err)
+	switch {
+	case wanting(err):
+		next = p.waiting(d.abilities())
+	case err == nil && p.waits != abilities{} && p.waits != d.abilities():
+		next.waits, r.retry = abilities{}, true
 	}
-	return s.With(next), r, nil
+	return s.With(next), r, classify(err)
 }
+
+// Clear returns the slot without its sessions and their keys, as after New, but with all that it needs to refuse what was
+// recorded: an initialization that was accepted before is never accepted again. Keep it instead of deleting the row, which
+// would forget that. The peer has to be told, or begins anew, before it is read again; this device reads at a new mailbox.
+func Clear(s Session) Session { return s.With(s.Part().cleared()) }
 
 // NewRegistration signs a registration of 1 to directory.MaxDevices devices: first those that are registered already (see
 // Person.Entries), then new ones. It returns key.ErrMalformed for another number or a device that is named twice, and

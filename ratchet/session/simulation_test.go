@@ -93,7 +93,7 @@ func (s *simulation) give(to *slot, n int, frame []byte) {
 	require.Equal(s.t, d.text, string(r.Plaintext), "seed %d", s.seed)
 	to.s, d.read = next, true
 	delete(to.retained, n)
-	if r.Began || r.newChain {
+	if r.retry {
 		for n := range to.retained {
 			delete(to.retained, n)
 			s.give(to, n, s.sent[n].frame)

@@ -1,11 +1,9 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
-	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -32,21 +30,24 @@ func Send(d Device, peer directory.Peer, plaintext []byte) func(*state.Tx[Sessio
 }
 
 // Opener returns the function that reads frames of a session inside Vault.Receive: it delivers their plaintexts to the inbox.
-// When one used a one-time pre-key it emits OneTimeUsed.
-func Opener(d Device) state.Opener[Session] {
+// When one used a one-time pre-key it emits OneTimeUsed. Device returns the device as it is stored now, with the pre-keys that
+// it issued last; it is called for each frame and may be called concurrently.
+//
+// Retained frames are tried again when one of them may have become readable, and not for each message: when a session began,
+// when a chain came near enough to a frame that was too far ahead of it, and when the device or the release changed after a
+// frame was too new for it. A new chain makes no other frame readable, since its header key is known in advance.
+func Opener(device func() Device) state.Opener[Session] {
 	return func(tx *state.Tx[Session], f state.Frame) error {
-		s := tx.Value()
-		next, r, err := Decrypt(s, d, f.Data)
-		switch {
-		case errors.Is(err, double.ErrAhead):
-			tx.Set(s.With(s.Part().withAhead()))
-			return err
-		case err != nil:
+		d := device()
+		next, r, err := decrypt(tx.Value(), d, f.Data)
+		if next.Part().moves != tx.Value().Part().moves {
+			tx.Set(next)
+		}
+		if err != nil {
 			return err
 		}
-		tx.Set(next)
 		tx.Deliver(r.Plaintext)
-		if r.Began || r.newChain || next.Part().ahead {
+		if r.retry {
 			tx.RetryRetained()
 		}
 		if r.UsedOneTime != 0 {

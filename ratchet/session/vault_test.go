@@ -92,7 +92,7 @@ func (s *station) send(id state.ID, text string) []byte {
 }
 
 func (s *station) receive(id state.ID, frame []byte) state.Receipt {
-	r, err := s.sessions.Receive(s.t.Context(), id, state.Frame{Data: frame}, Opener(s.device))
+	r, err := s.sessions.Receive(s.t.Context(), id, state.Frame{Data: frame}, Opener(func() Device { return s.device }))
 	require.NoError(s.t, err)
 	return r
 }

@@ -26,13 +26,25 @@ const MaxSkip = 2000
 var (
 	// ErrNoKey: no key that is held opens the header.
 	ErrNoKey = errors.New("double: no key opens the header")
-	// ErrAhead: the message is of a known chain, and more than MaxSkip ahead.
+	// ErrAhead: the message is of a known chain, and more than MaxSkip ahead. The error is an AheadError.
 	ErrAhead = errors.New("double: too far ahead")
 	// ErrReplayed: the message was read before, or its key was dropped.
 	ErrReplayed = errors.New("double: message was read before, or its key was dropped")
 	// ErrNotReady: there is no chain to send on, or the plaintext is too long.
 	ErrNotReady = errors.New("double: cannot send")
 )
+
+// AheadError is ErrAhead, and says when the message can be read.
+type AheadError struct {
+	NextChain bool   // the message is of the peer's next chain, of which none was read
+	From      uint32 // the number that the chain must have come to
+}
+
+// Error returns the text of ErrAhead.
+func (e *AheadError) Error() string { return ErrAhead.Error() }
+
+// Is reports whether target is ErrAhead.
+func (e *AheadError) Is(target error) bool { return target == ErrAhead }
 
 // Steps of a chain key: what HMAC-SHA-512 is taken of. They are part of the format.
 const (

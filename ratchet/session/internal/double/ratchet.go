@@ -64,6 +64,9 @@ func (r Ratchet) Own() keypair.PrivateKey[key.Step] { return r.own }
 // Remote returns the peer's ratchet key. It changes when a message of a new chain of the peer's is read.
 func (r Ratchet) Remote() key.PublicKey[key.Step] { return r.remote }
 
+// Received returns the number of the next message of the peer's chain.
+func (r Ratchet) Received() uint32 { return r.receiving.n }
+
 // HasSent reports whether a message of the current sending chain was encrypted.
 func (r Ratchet) HasSent() bool { return r.sending.n > 0 }
 
@@ -175,6 +178,9 @@ func (r Ratchet) openHeader(m Message) (header, aead.Key, bool) {
 
 // readOn reads a message of the peer's current chain.
 func (r Ratchet) readOn(m Message, h header) (Ratchet, []byte, error) {
+	if h.n-r.receiving.n > MaxSkip {
+		return r, nil, &AheadError{From: h.n - MaxSkip}
+	}
 	receiving, passed, plaintext, err := read(r.receiving, m, h)
 	if err != nil {
 		return r, nil, err
@@ -187,6 +193,9 @@ func (r Ratchet) readOn(m Message, h header) (Ratchet, []byte, error) {
 
 // readStep reads a message of a new chain of the peer's, which begins with a Diffie-Hellman step.
 func (r Ratchet) readStep(m Message, h header) (Ratchet, []byte, error) {
+	if h.n > MaxSkip {
+		return r, nil, &AheadError{NextChain: true, From: h.n - MaxSkip}
+	}
 	// A peer that begins a new chain although nothing was sent since its last one deviates from the protocol, but the keys
 	// must come out as if the pending step had been made at once.
 	next, err := r.withStep()
@@ -233,12 +242,9 @@ func (r Ratchet) readStep(m Message, h header) (Ratchet, []byte, error) {
 	return next, plaintext, nil
 }
 
-// read opens a message that is next in a chain or ahead in it, and returns the chain after it and the keys of those that
+// read opens a message that is next in a chain or at most MaxSkip ahead in it, and returns the chain after it and the keys of those that
 // were passed over.
 func read(c chain, m Message, h header) (chain, []skippedKey, []byte, error) {
-	if h.n-c.n > MaxSkip {
-		return c, nil, nil, ErrAhead
-	}
 	c, passed := c.skipTo(h.n, MaxSkip)
 	c, keys := c.step()
 	plaintext, ok := open(m, keys)
