@@ -40,7 +40,7 @@ func openMember(ctx context.Context, dsn string, id state.ID) (*member, error) {
 	return m, err
 }
 
-var options = ratchet.Options{To: "space"}
+var options = ratchet.Options{Topic: "space"}
 
 // found makes a space.
 func (m *member) found(ctx context.Context) error {
@@ -78,36 +78,30 @@ func (m *member) join(ctx context.Context, url string) error {
 	}
 	m.id = space.ID()
 	return m.vault.Create(ctx, space, func(tx *state.Tx[ratchet.Space]) error {
-		tx.Send(options.To, request.Bytes())
+		tx.Send(options.Topic, request)
 		return nil
 	})
 }
 
 // say encrypts a text.
 func (m *member) say(ctx context.Context, text string) error {
-	return m.vault.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-		next, envelope, err := ratchet.Encrypt(tx.Value(), now(), []byte(text))
-		if err != nil {
-			return err
-		}
-		tx.Set(next)
-		tx.Send(options.To, envelope.Bytes())
-		return nil
-	})
+	o := options
+	o.Now = now
+	return m.vault.Update(ctx, m.id, ratchet.Send(o, []byte(text)))
 }
 
 // receive takes in a frame.
 func (m *member) receive(ctx context.Context, from string, frame []byte) error {
-	_, err := m.vault.Receive(ctx, m.id, state.Frame{Source: from, Data: frame}, ratchet.Open(options))
+	_, err := m.vault.Receive(ctx, m.id, state.Frame{Source: from, Data: frame}, ratchet.Opener(options))
 	return err
 }
 
 // tend does what the space needs to have done.
 func (m *member) tend(ctx context.Context) error {
-	if err := m.vault.Update(ctx, m.id, ratchet.Tend(options)); err != nil {
+	if err := m.vault.Update(ctx, m.id, ratchet.Maintain(options)); err != nil {
 		return err
 	}
-	_, err := m.vault.Retry(ctx, m.id, ratchet.Open(options))
+	_, err := m.vault.Retry(ctx, m.id, ratchet.Opener(options))
 	return err
 }
 
