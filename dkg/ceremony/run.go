@@ -57,7 +57,8 @@ func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, er
 	if s.setup == nil || len(identity) != ed25519.PrivateKeySize {
 		return Run{}, fmt.Errorf("%w: no setup, or a private key that is not %d bytes", ErrSetup, ed25519.PrivateKeySize)
 	}
-	r := Run{setup: s, identity: secret.New(identity.Seed()), boxSeed: secret.Random(32), phase: Join, messages: make(map[slot]state.Segment[message])}
+	r := Run{setup: s, phase: Join, messages: make(map[slot]state.Segment[message])}
+	r.identity, r.boxSeed = secret.New(identity.Seed()), secret.Random(32)
 	public := r.signer().Public().(ed25519.PublicKey)
 	at := slices.IndexFunc(s.members, func(m member) bool { return m.Key.Equal(public) })
 	if at < 0 {

@@ -88,7 +88,8 @@ func NewResharing(context []byte, k threshold.Key, t int, dealers, receivers []P
 // NewRepair returns the setup for the share that lost has lost, with the help of holders, at least as many as the key's
 // threshold. The key and all other shares stay as they are.
 func NewRepair(context []byte, k threshold.Key, lost Party, helpers []Party) (Setup, error) {
-	return newSetup(setup{kind: repair, context: context, threshold: k.Threshold(), old: k, lost: lost.Index}, helpers, append(slices.Clone(helpers), lost))
+	s := setup{kind: repair, context: context, threshold: k.Threshold(), old: k, lost: lost.Index}
+	return newSetup(s, helpers, append(slices.Clone(helpers), lost))
 }
 
 func newSetup(s setup, dealers, receivers []Party) (Setup, error) {
@@ -140,7 +141,8 @@ func (s setup) complete() (Setup, error) {
 		return fail("threshold")
 	case (s.kind == generation) != s.old.IsZero(), s.kind == repair && s.threshold != s.old.Threshold():
 		return fail("key")
-	case (s.kind == repair) != (s.lost != 0), s.lost != 0 && (!s.old.Holds(s.lost) || slices.Contains(s.dealers, s.lost) || !slices.Contains(s.receivers, s.lost)):
+	case (s.kind == repair) != (s.lost != 0),
+		s.lost != 0 && (!s.old.Holds(s.lost) || slices.Contains(s.dealers, s.lost) || !slices.Contains(s.receivers, s.lost)):
 		return fail("lost share")
 	case s.kind != repair && len(s.receivers) < s.threshold:
 		return Setup{}, fmt.Errorf("%w: %w: %d receivers for threshold %d", ErrSetup, ErrTooFew, len(s.receivers), s.threshold)

@@ -75,7 +75,8 @@ func (Run) Decode(d *state.Decoder) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	r := Run{setup: s, self: threshold.Index(d.Uint8()), phase: Round(d.Uint8()), split: d.Bool(), messages: make(map[slot]state.Segment[message])}
+	r := Run{setup: s, messages: make(map[slot]state.Segment[message])}
+	r.self, r.phase, r.split = threshold.Index(d.Uint8()), Round(d.Uint8()), d.Bool()
 	r.identity = secret.Own(d.Fixed(ed25519.SeedSize))
 	if seed := d.Bytes(32); len(seed) > 0 {
 		r.boxSeed = secret.Own(seed)
@@ -120,7 +121,8 @@ func (Run) Decode(d *state.Decoder) (Run, error) {
 		if err != nil {
 			return Run{}, err
 		}
-		if m := seg.Value(); m.round != at.round || m.maker != at.maker || !s.speaks(at.round, at.maker) || s.wellFormed(m) != nil {
+		m := seg.Value()
+		if m.round != at.round || m.maker != at.maker || !s.speaks(at.round, at.maker) || s.wellFormed(m) != nil {
 			return Run{}, fmt.Errorf("%w: message %v", wire.ErrMalformed, at)
 		}
 		r.messages[at] = seg

@@ -1,6 +1,10 @@
 package frost
 
 import (
+	"bytes"
+	"encoding"
+	"encoding/gob"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -127,6 +131,28 @@ func TestNonceSignsOnce(t *testing.T) {
 			require.ErrorIs(t, err, ErrNonceUsed)
 		}
 	}
+}
+
+// No encoding brings a nonce back, so that no restored backup can sign with one again.
+func TestNonceHasNoEncoding(t *testing.T) {
+	key, shares := deal(t, 2, 2)
+	nonces, c := roundOne(shares)
+	p, err := NewPackage(key, nil, c)
+	require.NoError(t, err)
+	var v any = nonces[0]
+	_, binary := v.(encoding.BinaryMarshaler)
+	_, text := v.(encoding.TextMarshaler)
+	require.False(t, binary || text)
+	require.Error(t, gob.NewEncoder(new(bytes.Buffer)).Encode(v))
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	require.Equal(t, "{}", string(b))
+	back := new(Nonce)
+	require.NoError(t, json.Unmarshal(b, back))
+	_, err = back.Sign(p)
+	require.ErrorIs(t, err, ErrPackage)
+	_, err = nonces[0].Sign(p)
+	require.NoError(t, err)
 }
 
 func TestPackageRefuses(t *testing.T) {
