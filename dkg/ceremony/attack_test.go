@@ -230,6 +230,33 @@ func TestCertificateOutweighsAccusation(t *testing.T) {
 	require.True(t, res.Key.Equal(finished.Key))
 }
 
+// A helper that accuses somebody and then learns that all agreed hands over all the same, and what it said keeps its order.
+func TestAccusationBeforeHand(t *testing.T) {
+	key, shares := generate(t, 3, 4)
+	s, err := NewRepair(nil, key, parties(4)[0], parties(1, 2, 3))
+	require.NoError(t, err)
+	w := newWorld(t, s, shares)
+	w.tamper = func(to index, m message) []message {
+		if m.maker == 3 && m.round == Echo && to == 1 {
+			return nil // comes late
+		}
+		return []message{m}
+	}
+	w.run()
+	r, err := w.runs[1].Receive(newMessage(s, keyOf(2), Join, 2, nil).bytes(s))
+	require.NoError(t, err)
+	before := r.Messages()
+	require.Len(t, before, 4, "Join, Deal, Echo, accusation")
+	r, err = stored(t)(r).Receive(w.runs[3].own(Echo).bytes(s))
+	require.NoError(t, err)
+	after := stored(t)(r).Messages()
+	require.Len(t, after, 5)
+	require.Equal(t, before, after[:4])
+	last, err := parseMessage(s, after[4])
+	require.NoError(t, err)
+	require.Equal(t, Hand, last.round)
+}
+
 // A dealer of a key that does not deal its share is found.
 func TestResharingOfAnotherShare(t *testing.T) {
 	key, shares := generate(t, 3, 4)

@@ -39,9 +39,15 @@ type Run struct {
 	key      threshold.Key // that comes out, from round 3 on
 	messages map[slot]state.Segment[message]
 	blamed   []*BlameError
-	accused  []message // own accusations
+	accused  []accusation // by this party
 
 	committed []byte // commitments to dealt, nil if they have to be computed
+}
+
+// accusation is an own message that has no place in a round; it was said after so many that have.
+type accusation struct {
+	message
+	after int
 }
 
 // slot is where a message has its place.
@@ -96,13 +102,21 @@ func (r Run) Messages() (out [][]byte) {
 	if r.IsZero() {
 		return nil
 	}
-	for round := Join; round < Accusation; round++ {
-		if m, ok := r.get(round, r.self); ok {
-			out = append(out, m.bytes(r.setup))
+	said := 0
+	add := func(m message) { out = append(out, m.bytes(r.setup)) }
+	accusations := func() {
+		for _, a := range r.accused {
+			if a.after == said {
+				add(a.message)
+			}
 		}
 	}
-	for _, m := range r.accused {
-		out = append(out, m.bytes(r.setup))
+	for round := Join; round < Accusation; round++ {
+		if m, ok := r.get(round, r.self); ok {
+			add(m)
+			said++
+			accusations()
+		}
 	}
 	return out
 }
@@ -249,7 +263,13 @@ func (r *Run) accuse(ev evidence) {
 	}
 	r.blamed = append(r.blamed, b)
 	if ev.reason != FalseAccusation {
-		r.accused = append(r.accused, newMessage(r.setup, r.signer(), Accusation, r.self, b.Evidence))
+		said := 0
+		for round := Join; round < Accusation; round++ {
+			if _, ok := r.get(round, r.self); ok {
+				said++
+			}
+		}
+		r.accused = append(r.accused, accusation{newMessage(r.setup, r.signer(), Accusation, r.self, b.Evidence), said})
 	}
 }
 
