@@ -17,6 +17,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -42,6 +43,15 @@ func spaceOf(t testing.TB, e Evals) space {
 	s, err := state.New(spaceID, plain{}, plain{}, e)
 	require.NoError(t, err)
 	return s
+}
+
+// issueFrom issues from the evals of a space.
+func issueFrom(s space, k Kind, admission []byte) (space, Share, error) {
+	next, share, err := s.Evals().Issue(k, admission)
+	if err != nil {
+		return s, Share{}, err
+	}
+	return s.WithEvals(next), share, nil
 }
 
 // same reports whether evals would be stored as the same bytes.
@@ -109,11 +119,11 @@ func (rawBlock) Decode(d *state.Decoder) (rawBlock, error) {
 	return rawBlock{number: reading.block.number, body: d.Fixed(reading.block.size)}, nil
 }
 
-func openVault[V state.Value[V]](t testing.TB, store state.Store) *state.Vault[V] {
+func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault[V] {
 	t.Helper()
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[V](store, key, state.Options{})
+	v, err := state.Open[V](backend, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
@@ -121,8 +131,8 @@ func openVault[V state.Value[V]](t testing.TB, store state.Store) *state.Vault[V
 // encodeEvals returns the stored bytes of evals: vec16 body, then for each block its number and vec16 body.
 func encodeEvals(t testing.TB, e Evals) []byte {
 	t.Helper()
-	store := state.NewMemory()
-	require.NoError(t, openVault[space](t, store).Create(t.Context(), spaceOf(t, e), nil))
+	backend := store.NewMemory()
+	require.NoError(t, openVault[space](t, backend).Create(t.Context(), spaceOf(t, e), nil))
 	reading.body, reading.blocks = 3, nil
 	if e.mode != none {
 		reading.body += 53 + 4*len(e.ledger.blocks)
@@ -137,7 +147,7 @@ func encodeEvals(t testing.TB, e Evals) []byte {
 		}
 		reading.blocks = append(reading.blocks, rawBlock{number: uint32(b.Value().number), size: size})
 	}
-	s, err := openVault[rawSpace](t, store).Load(t.Context(), spaceID)
+	s, err := openVault[rawSpace](t, backend).Load(t.Context(), spaceID)
 	require.NoError(t, err)
 	var w wire.Writer
 	w.Vec16(s.Evals().body)
@@ -167,11 +177,11 @@ func decodeEvals(t testing.TB, in []byte) (Evals, error) {
 	if r.Done() != nil {
 		return Evals{}, errNotStorable
 	}
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	s, err := state.New(spaceID, plain{}, plain{}, raw)
 	require.NoError(t, err)
-	require.NoError(t, openVault[rawSpace](t, store).Create(t.Context(), s, nil))
-	out, err := openVault[space](t, store).Load(t.Context(), spaceID)
+	require.NoError(t, openVault[rawSpace](t, backend).Create(t.Context(), s, nil))
+	out, err := openVault[space](t, backend).Load(t.Context(), spaceID)
 	if err != nil {
 		return Evals{}, err
 	}
@@ -188,7 +198,7 @@ func samples(t testing.TB) map[string]Evals {
 		return e
 	}
 	take := func(e Evals, k Kind, admission ...byte) Evals {
-		next, _, err := e.Take(k, admission)
+		next, _, err := e.Issue(k, admission)
 		return step(next, err)
 	}
 	busy := take(take(take(take(founder, Private, 1), Public, 2, 2), Direct, 3, 3, 3), Private, 4)
@@ -231,7 +241,7 @@ func TestG5Size(t *testing.T) {
 	require.Len(t, encodeEvals(t, e), fixed+perBlock+4)
 	for n := 1; n <= 300; n++ {
 		var err error
-		e, _, err = e.Take(Public, make([]byte, 32))
+		e, _, err = e.Issue(Public, make([]byte, 32))
 		require.NoError(t, err)
 		if n%100 == 0 {
 			blocks := int(e.Next()-1)/blockSize + 1
@@ -317,13 +327,13 @@ func FuzzEvals(f *testing.F) {
 
 // G3, G5: a stale copy of a space cannot replace the stored one, and Draw through the vault never repeats an index.
 func TestG5StaleCopyIsRefused(t *testing.T) {
-	v := openVault[space](t, state.NewMemory())
+	v := openVault[space](t, store.NewMemory())
 	old := spaceOf(t, dealt(t, NewPolynomial(), Terms{Held: []Index{1}, Next: 2}))
 	require.NoError(t, v.Create(t.Context(), old, nil))
 	seen := map[Index]bool{}
 	for range 5 {
 		require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
-			next, share, err := Draw(tx.Value(), Private, []byte("key"))
+			next, share, err := issueFrom(tx.Value(), Private, []byte("key"))
 			if err != nil {
 				return err
 			}
@@ -344,18 +354,18 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 		require.True(t, now.Equal(stored))
 	}
 	ro := stored.WithEvals(stored.Evals().ReadOnly())
-	same, _, err := Draw(ro, Private, []byte("key"))
+	same, _, err := issueFrom(ro, Private, []byte("key"))
 	require.ErrorIs(t, err, ErrReadOnly)
 	require.True(t, same.Equal(ro), "on error the value passed in comes back")
 }
 
 // counting is a Store that notes how many bytes of parts and segments it is given.
 type counting struct {
-	*state.Memory
+	*store.Memory
 	written int
 }
 
-func (c *counting) Commit(ctx context.Context, k state.Kind, id state.ID, change state.Change) error {
+func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, change store.Change) error {
 	for _, p := range change.Parts {
 		c.written += len(p)
 	}
@@ -367,21 +377,21 @@ func (c *counting) Commit(ctx context.Context, k state.Kind, id state.ID, change
 
 // A save after handing out one of many indices writes a part and a block, not the ledger.
 func TestTakeRewritesOneBlock(t *testing.T) {
-	store := &counting{Memory: state.NewMemory()}
-	v := openVault[space](t, store)
+	backend := &counting{Memory: store.NewMemory()}
+	v := openVault[space](t, backend)
 	e := dealt(t, NewPolynomial(), Terms{Next: 1})
 	for range 2000 {
 		var err error
-		e, _, err = e.Take(Public, make([]byte, 32))
+		e, _, err = e.Issue(Public, make([]byte, 32))
 		require.NoError(t, err)
 	}
 	require.NoError(t, v.Create(t.Context(), spaceOf(t, e), nil))
-	store.written = 0
+	backend.written = 0
 	require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
-		next, _, err := Draw(tx.Value(), Public, make([]byte, 32))
+		next, _, err := issueFrom(tx.Value(), Public, make([]byte, 32))
 		tx.Set(next)
 		return err
 	}))
-	require.NotZero(t, store.written)
-	require.Less(t, store.written, 8<<10)
+	require.NotZero(t, backend.written)
+	require.Less(t, backend.written, 8<<10)
 }

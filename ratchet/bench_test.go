@@ -13,6 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // kilobyte is the plaintext of the message benchmarks.
@@ -115,11 +116,11 @@ func BenchmarkEnter(b *testing.B) {
 
 // countingStore counts what a vault hands to its store.
 type countingStore struct {
-	*state.Memory
+	*store.Memory
 	written int
 }
 
-func (s *countingStore) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+func (s *countingStore) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
 	s.written += len(c.Next.Sealed)
 	for _, p := range c.Parts {
 		s.written += len(p)
@@ -132,7 +133,7 @@ func (s *countingStore) Commit(ctx context.Context, k state.Kind, id state.ID, c
 
 // stateBytes returns the size of a stored row.
 func (s *countingStore) stateBytes(t testing.TB, id state.ID) (n int) {
-	row, err := s.Load(context.Background(), state.Spaces, id)
+	row, err := s.Load(context.Background(), store.Spaces, id)
 	require.NoError(t, err)
 	for _, p := range row.Parts {
 		n += len(p)
@@ -159,7 +160,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 			c.admit(p, q)
 		}
 		c.others = append(c.others, joined)
-		if ratchet.Duties(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
+		if ratchet.Due(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
 			next, e, err := ratchet.SignRoster(c.peers[0].space, c.now)
 			require.NoError(t, err)
 			c.peers[0].space = next
@@ -171,7 +172,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 }
 
 // say sends a text of one of the others; the witness has read it then.
-func (c *crowd) say(i int, text string) ratchet.Envelope {
+func (c *crowd) say(i int, text string) []byte {
 	p := &peer{space: ratchet.As(c.peers[1].space, c.others[i])}
 	e := c.send(p, text)
 	c.deliver(e, c.peers[1])
@@ -182,21 +183,21 @@ func (c *crowd) say(i int, text string) ratchet.Envelope {
 func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	c := newCrowd(t, n)
 	reader := c.peers[0].space
-	store := &countingStore{Memory: state.NewMemory()}
+	backend := &countingStore{Memory: store.NewMemory()}
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
 	clock := func() time.Time { return c.now }
-	v, err := state.Open[ratchet.Space](store, key, state.Options{Now: clock})
+	v, err := state.Open[ratchet.Space](backend, key, state.Options{Now: clock})
 	require.NoError(t, err)
 	ctx := context.Background()
 	require.NoError(t, v.Create(ctx, reader, nil))
-	store.written = 0
-	open := ratchet.Open(ratchet.Options{Now: clock})
+	backend.written = 0
+	open := ratchet.Opener(ratchet.Options{Now: clock})
 	const messages = 1000
 	for i := range messages {
 		c.now = c.now.Add(24 * time.Hour / messages)
 		from := i * 7919 % len(c.others)
-		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i)).Bytes()}, open)
+		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i))}, open)
 		require.NoError(t, err)
 		require.Equal(t, state.Read, r.Verdict, "%v", r.Reason)
 		if i%100 == 99 {
@@ -204,7 +205,7 @@ func day(t testing.TB, n int) (perMessage, stateSize float64) {
 			require.NoError(t, err)
 		}
 	}
-	return float64(store.written) / messages, float64(store.stateBytes(t, reader.ID()))
+	return float64(backend.written) / messages, float64(backend.stateBytes(t, reader.ID()))
 }
 
 // BenchmarkStateSize measures a vault in which 1,000 messages of a simulated day are read: the bytes of its row at the

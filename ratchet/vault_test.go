@@ -12,12 +12,13 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // device is a member with a vault: everything it does goes through frames.
 type device struct {
 	name  string
-	store *state.Memory
+	store *store.Memory
 	vault *state.Vault[ratchet.Space]
 	read  []string
 }
@@ -39,17 +40,17 @@ func newRelay(t *testing.T) *relay {
 	return &relay{t: t, ctx: context.Background(), now: day0, key: key}
 }
 
-func (r *relay) open(store *state.Memory) *state.Vault[ratchet.Space] {
-	v, err := state.Open[ratchet.Space](store, r.key, state.Options{
+func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
+	v, err := state.Open[ratchet.Space](backend, r.key, state.Options{
 		Now:    func() time.Time { return r.now },
-		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.Event()) },
+		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.String()) },
 	})
 	require.NoError(r.t, err)
 	return v
 }
 
 func (r *relay) add(name string, s ratchet.Space, frames ...[]byte) *device {
-	d := &device{name: name, store: state.NewMemory()}
+	d := &device{name: name, store: store.NewMemory()}
 	d.vault = r.open(d.store)
 	r.id = s.ID()
 	require.NoError(r.t, d.vault.Create(r.ctx, s, func(tx *state.Tx[ratchet.Space]) error {
@@ -70,14 +71,14 @@ func (r *relay) say(d *device, text string) {
 			return err
 		}
 		tx.Set(next)
-		tx.Send("space", e.Bytes())
+		tx.Send("space", e)
 		return nil
 	}))
 }
 
 // run moves frames until there are none left, and collects what was read.
 func (r *relay) run() {
-	opener := ratchet.Open(ratchet.Options{To: "space", Now: func() time.Time { return r.now }})
+	opener := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
 	for again := true; again; {
 		again = false
 		for _, from := range r.devices {
@@ -117,14 +118,14 @@ func TestVaults(t *testing.T) {
 	for i := range 4 {
 		var grant ratchet.Grant
 		require.NoError(t, alice.vault.Update(r.ctx, r.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, g, err := ratchet.DrawGrant(tx.Value(), r.now, dkg.Private)
+			next, g, err := ratchet.NewGrant(tx.Value(), r.now, dkg.Private)
 			tx.Set(next)
 			grant = g
 			return err
 		}))
 		joined, q, err := ratchet.Join(grant, r.now, []byte(fmt.Sprint("member ", i)))
 		require.NoError(t, err)
-		r.add(fmt.Sprint("d", i), joined, q.Bytes())
+		r.add(fmt.Sprint("d", i), joined, q)
 		r.run()
 		r.now = r.now.Add(10 * time.Minute)
 	}
@@ -143,9 +144,9 @@ func TestVaults(t *testing.T) {
 	for i, d := range r.devices {
 		s, err := d.vault.Load(r.ctx, r.id)
 		require.NoError(t, err)
-		require.Equal(t, ratchet.Member, ratchet.PhaseOf(s), d.name)
+		require.Equal(t, ratchet.Member, ratchet.Info(s).Phase, d.name)
 		require.Len(t, ratchet.Members(s), 5)
-		id, _ := ratchet.Epoch(s)
+		id := ratchet.Info(s).Epoch
 		if i > 0 {
 			require.Equal(t, epoch, id, d.name)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // blobs is a part of segments of a given size.
@@ -56,12 +57,12 @@ func newBlob(n int) state.Segment[blob] {
 // BenchmarkVaultUpdate changes one segment of at most 4 KiB in a value of n KiB. "unsealed" carries out the same
 // statements with the same bytes and without a vault, so the ratio of the two is what sealing and comparing cost.
 func BenchmarkVaultUpdate(b *testing.B) {
-	for _, store := range []struct {
+	for _, backend := range []struct {
 		name string
-		open func(*testing.B) state.Store
+		open func(*testing.B) store.Store
 	}{
-		{"memory", func(*testing.B) state.Store { return state.NewMemory() }},
-		{"sqlite", func(b *testing.B) state.Store {
+		{"memory", func(*testing.B) store.Store { return store.NewMemory() }},
+		{"sqlite", func(b *testing.B) store.Store {
 			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
 			require.NoError(b, err)
 			s, err := sqlstore.SQLite(b.Context(), db)
@@ -71,13 +72,13 @@ func BenchmarkVaultUpdate(b *testing.B) {
 		}},
 	} {
 		for _, kib := range []int{2, 16, 128} {
-			b.Run(fmt.Sprintf("%s/n=%d", store.name, kib), func(b *testing.B) { benchSealed(b, store.open(b), kib) })
-			b.Run(fmt.Sprintf("%s-unsealed/n=%d", store.name, kib), func(b *testing.B) { benchUnsealed(b, store.open(b), kib) })
+			b.Run(fmt.Sprintf("%s/n=%d", backend.name, kib), func(b *testing.B) { benchSealed(b, backend.open(b), kib) })
+			b.Run(fmt.Sprintf("%s-unsealed/n=%d", backend.name, kib), func(b *testing.B) { benchUnsealed(b, backend.open(b), kib) })
 		}
 	}
 }
 
-func benchVault(b *testing.B, s state.Store, kib int) (*state.Vault[blobSpace], int) {
+func benchVault(b *testing.B, s store.Store, kib int) (*state.Vault[blobSpace], int) {
 	v, err := state.Open[blobSpace](s, testKey(b, 1), state.Options{})
 	require.NoError(b, err)
 	size := min(4, kib) << 10
@@ -91,7 +92,7 @@ func benchVault(b *testing.B, s state.Store, kib int) (*state.Vault[blobSpace], 
 	return v, size
 }
 
-func benchSealed(b *testing.B, s state.Store, kib int) {
+func benchSealed(b *testing.B, s store.Store, kib int) {
 	ctx := b.Context()
 	count := &counting{Store: s}
 	v, size := benchVault(b, count, kib)
@@ -118,11 +119,11 @@ func benchSealed(b *testing.B, s state.Store, kib int) {
 	b.ReportMetric(float64(count.written)/float64(n), "written-B/op")
 }
 
-func benchUnsealed(b *testing.B, s state.Store, kib int) {
+func benchUnsealed(b *testing.B, s store.Store, kib int) {
 	ctx := b.Context()
 	count := &counting{Store: s}
 	v, size := benchVault(b, count, kib)
-	var recorded []state.Change // one for each segment
+	var recorded []store.Change // one for each segment
 	for n := range kib << 10 / size {
 		require.NoError(b, v.Update(ctx, id(1), func(tx *state.Tx[blobSpace]) error {
 			part := slices.Clone(tx.Value().State().segments)
@@ -137,13 +138,13 @@ func benchUnsealed(b *testing.B, s state.Store, kib int) {
 	n := 0
 	for b.Loop() {
 		count.changes = count.changes[:0]
-		base, err := s.Head(ctx, state.Spaces, id(1))
+		base, err := s.Head(ctx, store.Spaces, id(1))
 		if err != nil {
 			b.Fatal(err)
 		}
 		change := recorded[n%len(recorded)]
 		change.Base, change.Next.Version = base, base.Version+1
-		if err := count.Commit(ctx, state.Spaces, id(1), change); err != nil {
+		if err := count.Commit(ctx, store.Spaces, id(1), change); err != nil {
 			b.Fatal(err)
 		}
 		n++

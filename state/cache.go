@@ -3,14 +3,16 @@ package state
 import (
 	"container/list"
 	"sync"
+
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // snapshot is a value as it was stored under a head.
 type snapshot[V any] struct {
-	head     Head // the zero Head if it is yet to be created
+	head     store.Head // the zero Head if it is yet to be created
 	value    V
 	contents contents
-	waiting  *waiting // the retained frames, nil until they are needed
+	retained *retainedIndex // the retained frames, nil until they are needed
 }
 
 // cache keeps the snapshots used last. What it returns may be out of date; heads tell.

@@ -10,16 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // damaged shows rows of a store otherwise than they are, and counts the writes that reach it.
 type damaged struct {
-	state.Store
-	damage func(state.Row) state.Row
+	store.Store
+	damage func(store.Row) store.Row
 	writes int
 }
 
-func (d *damaged) Load(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+func (d *damaged) Load(ctx context.Context, k store.Kind, id state.ID) (store.Row, error) {
 	r, err := d.Store.Load(ctx, k, id)
 	if err == nil {
 		r = d.damage(r)
@@ -27,7 +28,7 @@ func (d *damaged) Load(ctx context.Context, k state.Kind, id state.ID) (state.Ro
 	return r, err
 }
 
-func (d *damaged) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+func (d *damaged) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
 	d.writes++
 	return d.Store.Commit(ctx, k, id, c)
 }
@@ -35,8 +36,8 @@ func (d *damaged) Commit(ctx context.Context, k state.Kind, id state.ID, c state
 // G1, G6, G28: whatever is wrong with a row, it is refused with a typed error before anything is overwritten.
 func TestG1DamagedRowsAreRefused(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	grown := func(id state.ID) toy {
 		s := newToy(t, id)
 		l := s.State()
@@ -47,8 +48,8 @@ func TestG1DamagedRowsAreRefused(t *testing.T) {
 	}
 	require.NoError(t, v.Create(ctx, grown(id(1)), nil))
 	require.NoError(t, v.Create(ctx, grown(id(2)), nil))
-	raw := func(n byte) state.Row {
-		r, err := store.Load(ctx, state.Spaces, id(n))
+	raw := func(n byte) store.Row {
+		r, err := backend.Load(ctx, store.Spaces, id(n))
 		require.NoError(t, err)
 		return r
 	}
@@ -68,53 +69,53 @@ func TestG1DamagedRowsAreRefused(t *testing.T) {
 	cases := []struct {
 		name   string
 		want   error
-		damage func(r state.Row) state.Row
+		damage func(r store.Row) store.Row
 	}{
-		{"no change", nil, func(r state.Row) state.Row { return r }},
-		{"part missing", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[2] = nil; return r }},
-		{"part empty", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[1] = []byte{}; return r }},
-		{"two parts only", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts = r.Parts[:2]; return r }},
-		{"four parts", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts = append(r.Parts, r.Parts[0]); return r }},
-		{"parts swapped", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[0], r.Parts[1] = r.Parts[1], r.Parts[0]; return r }},
-		{"part of another row", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[1] = other.Parts[1]; return r }},
-		{"rows swapped", state.ErrCorrupt, func(state.Row) state.Row { return other }},
-		{"older state in a newer row", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[0] = old.Parts[0]; return r }},
-		{"older template in a newer row", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[1] = old.Parts[1]; return r }},
-		{"older evals in a newer row", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[2] = old.Parts[2]; return r }},
-		{"newer part in an older row", state.ErrCorrupt, func(r state.Row) state.Row {
+		{"no change", nil, func(r store.Row) store.Row { return r }},
+		{"part missing", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[2] = nil; return r }},
+		{"part empty", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[1] = []byte{}; return r }},
+		{"two parts only", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts = r.Parts[:2]; return r }},
+		{"four parts", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts = append(r.Parts, r.Parts[0]); return r }},
+		{"parts swapped", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[0], r.Parts[1] = r.Parts[1], r.Parts[0]; return r }},
+		{"part of another row", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[1] = other.Parts[1]; return r }},
+		{"rows swapped", state.ErrCorrupt, func(store.Row) store.Row { return other }},
+		{"older state in a newer row", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[0] = old.Parts[0]; return r }},
+		{"older template in a newer row", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[1] = old.Parts[1]; return r }},
+		{"older evals in a newer row", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[2] = old.Parts[2]; return r }},
+		{"newer part in an older row", state.ErrCorrupt, func(r store.Row) store.Row {
 			p := r.Parts[0]
 			r = old
 			r.Parts = append([][]byte{p}, old.Parts[1:]...)
 			return r
 		}},
-		{"older head", state.ErrCorrupt, func(r state.Row) state.Row { r.Head = old.Head; return r }},
-		{"older head under the newer version", state.ErrCorrupt, func(r state.Row) state.Row { r.Head.Sealed = old.Head.Sealed; return r }},
-		{"newer version", state.ErrCorrupt, func(r state.Row) state.Row { r.Head.Version++; return r }},
-		{"segment missing", state.ErrCorrupt, func(r state.Row) state.Row { delete(r.Segments, "state/1"); return r }},
-		{"nested segment missing", state.ErrCorrupt, func(r state.Row) state.Row { delete(r.Segments, "state/1/sum"); return r }},
-		{"segment left over", state.ErrCorrupt, func(r state.Row) state.Row { r.Segments["state/9"] = r.Segments["state/1"]; return r }},
-		{"segment truncated", state.ErrCorrupt, func(r state.Row) state.Row {
+		{"older head", state.ErrCorrupt, func(r store.Row) store.Row { r.Head = old.Head; return r }},
+		{"older head under the newer version", state.ErrCorrupt, func(r store.Row) store.Row { r.Head.Sealed = old.Head.Sealed; return r }},
+		{"newer version", state.ErrCorrupt, func(r store.Row) store.Row { r.Head.Version++; return r }},
+		{"segment missing", state.ErrCorrupt, func(r store.Row) store.Row { delete(r.Segments, "state/1"); return r }},
+		{"nested segment missing", state.ErrCorrupt, func(r store.Row) store.Row { delete(r.Segments, "state/1/sum"); return r }},
+		{"segment left over", state.ErrCorrupt, func(r store.Row) store.Row { r.Segments["state/9"] = r.Segments["state/1"]; return r }},
+		{"segment truncated", state.ErrCorrupt, func(r store.Row) store.Row {
 			b := r.Segments["state/1"]
 			r.Segments["state/1"] = b[:len(b)-1]
 			return r
 		}},
-		{"segment cut to its header", state.ErrCorrupt, func(r state.Row) state.Row { r.Segments["state/1"] = r.Segments["state/1"][:20]; return r }},
-		{"segments swapped", state.ErrCorrupt, func(r state.Row) state.Row {
+		{"segment cut to its header", state.ErrCorrupt, func(r store.Row) store.Row { r.Segments["state/1"] = r.Segments["state/1"][:20]; return r }},
+		{"segments swapped", state.ErrCorrupt, func(r store.Row) store.Row {
 			r.Segments["state/0"], r.Segments["state/1"] = r.Segments["state/1"], r.Segments["state/0"]
 			return r
 		}},
-		{"segment of another row", state.ErrCorrupt, func(r state.Row) state.Row { r.Segments["state/1"] = other.Segments["state/1"]; return r }},
-		{"head flipped", state.ErrCorrupt, func(r state.Row) state.Row { r.Head.Sealed = flip(r.Head.Sealed, 60); return r }},
-		{"part flipped", state.ErrCorrupt, func(r state.Row) state.Row { r.Parts[2] = flip(r.Parts[2], len(r.Parts[2])-1); return r }},
-		{"nonce flipped", state.ErrCorrupt, func(r state.Row) state.Row { r.Segments["state/0"] = flip(r.Segments["state/0"], 12); return r }},
-		{"another key's name", state.ErrWrongKey, func(r state.Row) state.Row { r.Head.Sealed = flip(r.Head.Sealed, 3); return r }},
-		{"newer head format", state.ErrTooNew, func(r state.Row) state.Row { r.Head.Sealed = version(r.Head.Sealed, 2); return r }},
-		{"newer part format", state.ErrTooNew, func(r state.Row) state.Row { r.Parts[1] = version(r.Parts[1], 2); return r }},
-		{"older head format", state.ErrTooOld, func(r state.Row) state.Row { r.Head.Sealed = version(r.Head.Sealed, 0); return r }},
+		{"segment of another row", state.ErrCorrupt, func(r store.Row) store.Row { r.Segments["state/1"] = other.Segments["state/1"]; return r }},
+		{"head flipped", state.ErrCorrupt, func(r store.Row) store.Row { r.Head.Sealed = flip(r.Head.Sealed, 60); return r }},
+		{"part flipped", state.ErrCorrupt, func(r store.Row) store.Row { r.Parts[2] = flip(r.Parts[2], len(r.Parts[2])-1); return r }},
+		{"nonce flipped", state.ErrCorrupt, func(r store.Row) store.Row { r.Segments["state/0"] = flip(r.Segments["state/0"], 12); return r }},
+		{"another key's name", state.ErrWrongKey, func(r store.Row) store.Row { r.Head.Sealed = flip(r.Head.Sealed, 3); return r }},
+		{"newer head format", state.ErrTooNew, func(r store.Row) store.Row { r.Head.Sealed = version(r.Head.Sealed, 2); return r }},
+		{"newer part format", state.ErrTooNew, func(r store.Row) store.Row { r.Parts[1] = version(r.Parts[1], 2); return r }},
+		{"older head format", state.ErrTooOld, func(r store.Row) store.Row { r.Head.Sealed = version(r.Head.Sealed, 0); return r }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			d := &damaged{Store: store, damage: c.damage}
+			d := &damaged{Store: backend, damage: c.damage}
 			v := openToys(t, d, state.Options{})
 			before := raw(1)
 			_, err := v.Load(ctx, id(1))
@@ -133,13 +134,13 @@ func TestG1DamagedRowsAreRefused(t *testing.T) {
 
 	t.Run("each byte of each record", func(t *testing.T) {
 		for at := range len(raw(1).Parts[2]) {
-			d := &damaged{Store: store, damage: func(r state.Row) state.Row { r.Parts[2] = flip(r.Parts[2], at); return r }}
+			d := &damaged{Store: backend, damage: func(r store.Row) store.Row { r.Parts[2] = flip(r.Parts[2], at); return r }}
 			_, err := openToys(t, d, state.Options{}).Load(ctx, id(1))
 			require.Error(t, err)
 		}
 		for path := range raw(1).Segments {
 			for at := range len(raw(1).Segments[path]) {
-				d := &damaged{Store: store, damage: func(r state.Row) state.Row {
+				d := &damaged{Store: backend, damage: func(r store.Row) store.Row {
 					r.Segments[path] = flip(r.Segments[path], at)
 					return r
 				}}
@@ -150,7 +151,7 @@ func TestG1DamagedRowsAreRefused(t *testing.T) {
 	})
 
 	t.Run("wrong key", func(t *testing.T) {
-		wrong, err := state.Open[toy](store, testKey(t, 2), state.Options{})
+		wrong, err := state.Open[toy](backend, testKey(t, 2), state.Options{})
 		require.NoError(t, err)
 		before := raw(1)
 		require.ErrorIs(t, wrong.Update(ctx, id(1), push(1)), state.ErrWrongKey)
@@ -194,9 +195,9 @@ func (sloppyList) Succeeds(sloppyList) error { return nil }
 // G28: a part of a newer or an older format is refused as such, and a Decode that forgets something is caught.
 func TestG28PartVersions(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	require.NoError(t, openToys(t, store, state.Options{}).Create(ctx, newToy(t, id(1)), push(1)))
-	newer, err := state.Open[state.SpaceEncryptionState[list, set, newerCounter]](store, testKey(t, 1), state.Options{})
+	backend := store.NewMemory()
+	require.NoError(t, openToys(t, backend, state.Options{}).Create(ctx, newToy(t, id(1)), push(1)))
+	newer, err := state.Open[state.SpaceEncryptionState[list, set, newerCounter]](backend, testKey(t, 1), state.Options{})
 	require.NoError(t, err)
 	_, err = newer.Load(ctx, id(1))
 	require.ErrorIs(t, err, state.ErrTooOld)
@@ -205,15 +206,15 @@ func TestG28PartVersions(t *testing.T) {
 	s, err := state.New(id(2), list{}, set{}, newerCounter{})
 	require.NoError(t, err)
 	require.NoError(t, newer.Create(ctx, s, nil))
-	err = openToys(t, store, state.Options{}).Update(ctx, id(2), push(1))
+	err = openToys(t, backend, state.Options{}).Update(ctx, id(2), push(1))
 	require.ErrorIs(t, err, state.ErrTooNew)
 	require.NotErrorIs(t, err, state.ErrCorrupt)
 
-	sloppy, err := state.Open[state.SpaceEncryptionState[list, set, sloppyCounter]](store, testKey(t, 1), state.Options{})
+	sloppy, err := state.Open[state.SpaceEncryptionState[list, set, sloppyCounter]](backend, testKey(t, 1), state.Options{})
 	require.NoError(t, err)
 	_, err = sloppy.Load(ctx, id(1))
 	require.ErrorIs(t, err, state.ErrCorrupt, "unread bytes")
-	lists, err := state.Open[state.SpaceEncryptionState[sloppyList, set, counter]](store, testKey(t, 1), state.Options{})
+	lists, err := state.Open[state.SpaceEncryptionState[sloppyList, set, counter]](backend, testKey(t, 1), state.Options{})
 	require.NoError(t, err)
 	_, err = lists.Load(ctx, id(1))
 	require.ErrorIs(t, err, state.ErrCorrupt, "unread segments")
@@ -222,17 +223,17 @@ func TestG28PartVersions(t *testing.T) {
 // Rows share nothing with each other: no sealed record of one store ever repeats in another commit.
 func TestNoncesAreFresh(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	nonces := make(map[string]bool)
-	note := func(r state.Row) {
+	note := func(r store.Row) {
 		for _, b := range append(slices.Collect(maps.Values(r.Segments)), append(r.Parts, r.Head.Sealed)...) {
 			nonces[string(b[10:34])] = true
 		}
 	}
 	for n := range byte(8) {
 		require.NoError(t, v.Create(ctx, newToy(t, id(n+1)), push(1)))
-		r, err := store.Load(ctx, state.Spaces, id(n+1))
+		r, err := backend.Load(ctx, store.Spaces, id(n+1))
 		require.NoError(t, err)
 		note(r)
 	}

@@ -6,7 +6,7 @@
 // the first message on no private invite worked, and four places in the code had the same mistake. Here there is no ratchet
 // state to save. [SpaceEncryptionState] has three parts and can only be made of three. A [Part] writes itself into an
 // [Encoder], and no exported function reads an Encoder, so nobody but a [Vault] can turn a part into bytes; and a Vault
-// takes whole values. WithState returns a whole value too. A [Store] has a column for each part, none of which can be null.
+// takes whole values. WithState returns a whole value too. A store has a column for each part, none of which can be null.
 //
 // A chat server had two ways to create a session, of which one stored the initiator's ephemeral key, and it wrote the
 // conversation in one transaction and the keys in another; those invited got errors and could not decrypt. Here a value is
@@ -46,6 +46,6 @@
 // back without being refused, and a change writes only what it changed. What this cannot see is a whole row put back to an
 // older version, with all that belongs to it: that is what ratchet.Restore is for.
 //
-// A Store moves sealed bytes: [Memory] in this package, package sqlstore for SQLite, or one of your own that passes package
-// storetest.
+// A store moves sealed bytes: store.Memory, package sqlstore for SQLite, or one of your own. Package store says what it
+// promises, and package storetest tests it.
 package state

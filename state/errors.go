@@ -5,19 +5,18 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Errors of this package, to be found with errors.Is. None changes anything: after each of them the store holds what it
 // held before, except after ErrUncertain.
 var (
 	// ErrNotFound: there is no value of this ID.
-	ErrNotFound = errors.New("state: not found")
+	ErrNotFound = store.ErrNotFound
 	// ErrExists: Create found a value of this ID.
-	ErrExists = errors.New("state: exists already")
-	// ErrConflict: the value was changed by somebody else meanwhile. A Store returns it; a Vault runs again instead.
-	ErrConflict = errors.New("state: changed meanwhile")
+	ErrExists = store.ErrExists
 	// ErrIncomplete: a value that was not made by New or NewOne, or lacks a part.
-	ErrIncomplete = errors.New("state: incomplete value")
+	ErrIncomplete = store.ErrIncomplete
 	// ErrStale: the next value would take something back that the stored one has done.
 	ErrStale = errors.New("state: the next value does not succeed the stored one")
 	// ErrWrongKey: the row was sealed under another key.
@@ -28,7 +27,7 @@ var (
 	// ErrTooOld: the row, or a part in it, has a format that is no longer read.
 	ErrTooOld = wire.ErrTooOld
 	// ErrTooNew: the row, or a part in it, was written by a newer release. It is not overwritten.
-	ErrTooNew = wire.ErrTooNew
+	ErrTooNew = store.ErrTooNew
 	// ErrFull: the outbox or inbox is at its bound. Send or read first, then try again.
 	ErrFull = errors.New("state: queue is full")
 	// ErrUncertain: the store failed during a commit and could not be asked afterwards whether it was carried out. Load

@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // One commit: the next value and the frame that came of it are stored together, and the frame leaves afterwards.
 func ExampleVault_Update() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize)) // yours is secret
-	vault, _ := state.Open[toy](state.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)
@@ -36,7 +37,7 @@ func ExampleVault_Update() {
 func ExampleVault_Receive() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize))
-	vault, _ := state.Open[toy](state.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)

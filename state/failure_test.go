@@ -9,25 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
 // G4: whichever call of the store fails, before or after it was carried out, an operation is made or not made, the vault
-// agrees with the store, and the next try works. In the end everything happened once.
+// agrees with the backend, and the next try works. In the end everything happened once.
 func TestG4EveryStoreCallFails(t *testing.T) {
 	ctx := t.Context()
 	for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
 		for n := 1; ; n++ {
-			store := state.NewMemory()
+			backend := store.NewMemory()
 			hit := false
-			faulty := storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+			faulty := storetest.Fail(backend, func(c storetest.Call) storetest.Fault {
 				if c.N == n {
 					hit = true
 					return fault
 				}
 				return storetest.None
 			})
-			v, clean := openToys(t, faulty, state.Options{}), openToys(t, store, state.Options{})
+			v, clean := openToys(t, faulty, state.Options{}), openToys(t, backend, state.Options{})
 			var wire, read []string
 			// try repeats an operation until it is done, as a program does that looks after an error what is there.
 			try := func(op func() error, isDone func() bool) {
@@ -109,8 +110,8 @@ func TestG4EveryStoreCallFails(t *testing.T) {
 // A commit that was carried out although the store reported an error is found out.
 func TestHiddenCommit(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+	backend := store.NewMemory()
+	v := openToys(t, storetest.Fail(backend, func(c storetest.Call) storetest.Fault {
 		if c.Method == "Commit" {
 			return storetest.After
 		}
@@ -126,9 +127,9 @@ func TestHiddenCommit(t *testing.T) {
 // A store that fails in a commit and cannot be asked afterwards leaves the caller in doubt, and says so.
 func TestUncertain(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	down := false
-	faulty := storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+	faulty := storetest.Fail(backend, func(c storetest.Call) storetest.Fault {
 		if c.Method == "Commit" {
 			down = true
 			return storetest.After
@@ -138,7 +139,7 @@ func TestUncertain(t *testing.T) {
 		}
 		return storetest.None
 	})
-	require.NoError(t, openToys(t, store, state.Options{}).Create(ctx, newToy(t, id(1)), nil))
+	require.NoError(t, openToys(t, backend, state.Options{}).Create(ctx, newToy(t, id(1)), nil))
 	v := openToys(t, faulty, state.Options{})
 	err := v.Update(ctx, id(1), push(1))
 	require.ErrorIs(t, err, state.ErrUncertain)
@@ -151,11 +152,11 @@ func TestUncertain(t *testing.T) {
 
 // A caller whose context ends during a commit is told the truth about it.
 func TestContextEndsInCommit(t *testing.T) {
-	store := state.NewMemory()
-	require.NoError(t, openToys(t, store, state.Options{}).Create(t.Context(), newToy(t, id(1)), nil))
+	backend := store.NewMemory()
+	require.NoError(t, openToys(t, backend, state.Options{}).Create(t.Context(), newToy(t, id(1)), nil))
 	for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
 		ctx, cancel := context.WithCancel(t.Context())
-		v := openToys(t, storetest.Fail(store, func(c storetest.Call) storetest.Fault {
+		v := openToys(t, storetest.Fail(backend, func(c storetest.Call) storetest.Fault {
 			if c.Method == "Commit" {
 				defer cancel()
 				return fault

@@ -13,16 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden is everything that a store holds of one space.
 type golden struct {
-	Row      state.Row
-	Outbox   []state.Item
-	Inbox    []state.Item
-	Retained []state.FrameRecord
+	Row      store.Row
+	Outbox   []store.Item
+	Inbox    []store.Item
+	Retained []store.FrameRecord
 }
 
 // golden files are named for the day on which their format was fixed. Until the first tag they may be written anew with
@@ -33,9 +34,9 @@ const goldenFile = "testdata/golden/space-2026-11-21.json"
 func TestG28Golden(t *testing.T) {
 	ctx := t.Context()
 	cryptotest.SetGlobalRandom(t, 1)
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	options := state.Options{Now: func() time.Time { return time.UnixMilli(1_795_000_000_000) }}
-	v := openToys(t, store, options)
+	v := openToys(t, backend, options)
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), push(1)))
 	for n := range uint64(6) {
 		require.NoError(t, v.Update(ctx, id(1), push(n)))
@@ -52,13 +53,13 @@ func TestG28Golden(t *testing.T) {
 	require.NoError(t, err)
 
 	var g golden
-	g.Row, err = store.Load(ctx, state.Spaces, id(1))
+	g.Row, err = backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
-	g.Outbox, err = store.Items(ctx, state.Spaces, id(1), state.Outbox, 0, 10)
+	g.Outbox, err = backend.Items(ctx, store.Spaces, id(1), store.Outbox, 0, 10)
 	require.NoError(t, err)
-	g.Inbox, err = store.Items(ctx, state.Spaces, id(1), state.Inbox, 0, 10)
+	g.Inbox, err = backend.Items(ctx, store.Spaces, id(1), store.Inbox, 0, 10)
 	require.NoError(t, err)
-	g.Retained, err = store.Retained(ctx, state.Spaces, id(1), 0, 10)
+	g.Retained, err = backend.Retained(ctx, store.Spaces, id(1), 0, 10)
 	require.NoError(t, err)
 	got, err := json.MarshalIndent(g, "", "\t")
 	require.NoError(t, err)
@@ -72,7 +73,7 @@ func TestG28Golden(t *testing.T) {
 
 	var stored golden
 	require.NoError(t, json.Unmarshal(file, &stored))
-	old := state.NewMemory()
+	old := store.NewMemory()
 	head := stored.Row.Head
 	// The row goes in as one change whose version is the recorded one.
 	require.NoError(t, (&replay{old}).put(ctx, id(1), stored), "row %d", head.Version)
@@ -87,19 +88,19 @@ func TestG28Golden(t *testing.T) {
 	require.ErrorIs(t, r.Reason, state.ErrRetained)
 }
 
-// replay writes a recorded row into a store, by way of as many empty versions as it takes.
-type replay struct{ state.Store }
+// replay writes a recorded row into a backend, by way of as many empty versions as it takes.
+type replay struct{ store.Store }
 
 func (r *replay) put(ctx context.Context, id state.ID, g golden) error {
-	var base state.Head
+	var base store.Head
 	for base.Version+1 < g.Row.Head.Version {
-		next := state.Head{Version: base.Version + 1, Sealed: []byte("filler")}
-		if err := r.Commit(ctx, state.Spaces, id, state.Change{Base: base, Next: next, Parts: g.Row.Parts}); err != nil {
+		next := store.Head{Version: base.Version + 1, Sealed: []byte("filler")}
+		if err := r.Commit(ctx, store.Spaces, id, store.Change{Base: base, Next: next, Parts: g.Row.Parts}); err != nil {
 			return err
 		}
 		base = next
 	}
-	return r.Commit(ctx, state.Spaces, id, state.Change{
+	return r.Commit(ctx, store.Spaces, id, store.Change{
 		Base: base, Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments,
 		Outbox: g.Outbox, Inbox: g.Inbox, Frames: g.Retained,
 	})

@@ -26,9 +26,9 @@ const (
 	defaultRetainedBytes       = 64 << 20
 	defaultRetainedBytesSource = 16 << 20
 
-	// defaultSettled is the number of settled frames that are remembered. A relay that repeats an older one costs a trial
+	// defaultAcknowledged is the number of frames done with that are remembered. A relay that repeats an older one costs a trial
 	// decryption, no more: ratchets refuse repeats themselves.
-	defaultSettled = 8192
+	defaultAcknowledged = 8192
 
 	// defaultCache bounds the values kept decoded in memory; a space of 1,000 members takes some megabytes.
 	defaultCache = 64
@@ -54,11 +54,11 @@ type Options struct {
 	RetainedFor              time.Duration
 
 	// RetainedBytes and RetainedBytesSource bound the same frames by their length in bytes: 64 MiB by default, and 16 MiB
-	// from one source. A frame that is longer than either is settled where it would be retained (ErrTooLarge).
+	// from one source. A frame that is longer than either is discarded where it would be retained (ErrTooLarge).
 	RetainedBytes, RetainedBytesSource int
 
-	// Settled is how many settled frames of one value are remembered, to refuse repeats cheaply; 8,192 by default.
-	Settled int
+	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
+	Acknowledged int
 
 	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
 	Cache int
@@ -85,7 +85,7 @@ func (o Options) withDefaults() Options {
 		{&o.RetainedSource, defaultRetainedSource},
 		{&o.RetainedBytes, defaultRetainedBytes},
 		{&o.RetainedBytesSource, defaultRetainedBytesSource},
-		{&o.Settled, defaultSettled},
+		{&o.Acknowledged, defaultAcknowledged},
 		{&o.Cache, defaultCache},
 	} {
 		if *n.at == 0 {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -46,7 +47,7 @@ func (m model) read(n int) model {
 
 // machine runs random operations on a vault whose store fails now and then, and compares with the model.
 type machine struct {
-	store  *state.Memory
+	store  *store.Memory
 	faults map[int]storetest.Fault // by number of calls from now
 	calls  int
 	v      *state.Vault[toy]
@@ -76,12 +77,12 @@ func (x *machine) holds(t *rapid.T, m model) bool {
 	ctx := context.Background()
 	s, err := x.clean.Load(ctx, id(1))
 	require.NoError(t, err)
-	count := func(q state.Queue) int {
-		n, err := x.store.Count(ctx, state.Spaces, id(1), q)
+	count := func(q store.Queue) int {
+		n, err := x.store.Count(ctx, store.Spaces, id(1), q)
 		require.NoError(t, err)
 		return n
 	}
-	kept, err := x.store.Retained(ctx, state.Spaces, id(1), 0, 1000)
+	kept, err := x.store.Retained(ctx, store.Spaces, id(1), 0, 1000)
 	require.NoError(t, err)
 	var retained []int
 	for _, rec := range kept {
@@ -92,13 +93,13 @@ func (x *machine) holds(t *rapid.T, m model) bool {
 		}
 	}
 	for n := range 40 {
-		rec, err := x.store.Frame(ctx, state.Spaces, id(1), hash(n))
+		rec, err := x.store.Frame(ctx, store.Spaces, id(1), hash(n))
 		if (err == nil && rec.Data == nil) != m.settled[n] {
 			return false
 		}
 	}
 	return slices.Equal(s.State().all(), m.entries) && s.Evals().n == m.cursor && slices.Equal(retained, m.retained) &&
-		count(state.Outbox) == len(m.outbox) && count(state.Inbox) == len(m.inbox)
+		count(store.Outbox) == len(m.outbox) && count(store.Inbox) == len(m.inbox)
 }
 
 // settle finds which of the steps of an operation was reached; without an error it must be the last one.
@@ -139,7 +140,7 @@ func (x *machine) plan(t *rapid.T) {
 func TestVaultAgreesWithModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		x := &machine{store: state.NewMemory(), m: model{settled: map[int]bool{}}}
+		x := &machine{store: store.NewMemory(), m: model{settled: map[int]bool{}}}
 		x.open(t)
 		var err error
 		x.clean, err = state.Open[toy](x.store, x.key(t), state.Options{Cache: 1})

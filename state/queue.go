@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Outgoing is a frame in the outbox.
@@ -41,25 +42,13 @@ func RetryAfter(d time.Duration) Delivery { return Delivery{after: d} }
 // Rejected says that the network will never take the frame.
 func Rejected(reason string) Delivery { return Delivery{done: true, rejected: true, reason: reason} }
 
-// SendRejected is the event of a frame that was taken out of the outbox because the network will never take it.
-type SendRejected struct {
-	Seq    uint64
-	To     string
-	Reason string
-}
-
-// Event implements Event.
-func (e SendRejected) Event() string {
-	return fmt.Sprintf("frame %d to %q rejected by the network: %s", e.Seq, e.To, e.Reason)
-}
-
 // Flush hands the frames in the outbox of id to send, first in, first out, and takes each out once send says that it was
 // delivered or rejected. If send says RetryAfter, Flush stops and returns after how long to call it again; at the end of
 // the outbox it returns 0. No lock but the queue of other Flushes of the same ID is held while send runs, so a network
 // that blocks stalls nothing else. After a crash a frame may be sent twice, always with the same bytes.
 func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, Outgoing) Delivery) (time.Duration, error) {
 	var again time.Duration
-	err := v.work(ctx, &v.flushers, id, Outbox, 1, func(seq uint64, r *wire.Reader) error {
+	err := v.consume(ctx, &v.flushers, id, store.Outbox, 1, func(seq uint64, r *wire.Reader) error {
 		out := Outgoing{Seq: seq, To: string(r.Vec16(MaxAddress)), Data: r.Rest()}
 		if err := r.Done(); err != nil {
 			return corrupt("outbox", err)
@@ -81,17 +70,17 @@ func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, 
 // for; an error from read ends Drain and is returned. Items are taken out up to 64 at a time, so after a crash as many may
 // be handed over again, with the same Seq.
 func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, Incoming) error) error {
-	return v.work(ctx, &v.drainers, id, Inbox, pageSize, func(seq uint64, r *wire.Reader) error {
+	return v.consume(ctx, &v.drainers, id, store.Inbox, pageSize, func(seq uint64, r *wire.Reader) error {
 		return read(ctx, Incoming{Seq: seq, Data: r.Rest()})
 	})
 }
 
-// errStop ends work without being an error of it.
+// errStop ends consume without being an error of it.
 var errStop = errors.New("stop")
 
-// work goes through a queue and removes the items for which do returns nil, at most batch at a time.
-func (v *Vault[V]) work(ctx context.Context, t *turns, id ID, q Queue, batch int, do func(uint64, *wire.Reader) error) error {
-	release, err := t.wait(ctx, id)
+// consume goes through a queue and removes the items for which do returns nil, at most batch at a time.
+func (v *Vault[V]) consume(ctx context.Context, t *keyedMutex, id ID, q store.Queue, batch int, do func(uint64, *wire.Reader) error) error {
+	release, err := t.lock(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -120,7 +109,7 @@ func (v *Vault[V]) work(ctx context.Context, t *turns, id ID, q Queue, batch int
 }
 
 // handle opens items and calls do for each, until it returns an error. It returns for how many it did not.
-func (s slot) handle(q Queue, items []Item, do func(uint64, *wire.Reader) error) (int, error) {
+func (s slot) handle(q store.Queue, items []store.Item, do func(uint64, *wire.Reader) error) (int, error) {
 	for i, item := range items {
 		plain, err := s.open(roleOf[q], "item", item.Seq, item.Data)
 		if err == nil {
@@ -134,10 +123,10 @@ func (s slot) handle(q Queue, items []Item, do func(uint64, *wire.Reader) error)
 }
 
 // roleOf says as what the items of a queue are sealed.
-var roleOf = map[Queue]role{Outbox: roleOutbox, Inbox: roleInbox}
+var roleOf = map[store.Queue]role{store.Outbox: roleOutbox, store.Inbox: roleInbox}
 
 // room returns ErrFull if n more items would exceed a queue's bound.
-func (v *Vault[V]) room(ctx context.Context, id ID, q Queue, n, bound int) error {
+func (v *Vault[V]) room(ctx context.Context, id ID, q store.Queue, n, bound int) error {
 	if n == 0 {
 		return nil
 	}
@@ -149,7 +138,7 @@ func (v *Vault[V]) room(ctx context.Context, id ID, q Queue, n, bound int) error
 }
 
 // enqueue adds a transaction's queue items to a change.
-func enqueue[V Value[V]](s slot, tx *Tx[V], c *contents, change *Change) error {
+func enqueue[V Value[V]](s slot, tx *Tx[V], c *contents, change *store.Change) error {
 	for _, out := range tx.outbox {
 		if len(out.To) > MaxAddress || len(out.Data) > MaxFrame {
 			return fmt.Errorf("state: a frame to be sent has at most %d bytes, its destination %d", MaxFrame, MaxAddress)
@@ -158,11 +147,11 @@ func enqueue[V Value[V]](s slot, tx *Tx[V], c *contents, change *Change) error {
 		w := wire.NewWriter(2 + len(out.To) + len(out.Data))
 		w.Vec16([]byte(out.To))
 		w.Fixed(out.Data)
-		change.Outbox = append(change.Outbox, Item{c.outbox, s.seal(roleOf[Outbox], "item", c.outbox, w.Bytes())})
+		change.Outbox = append(change.Outbox, store.Item{Seq: c.outbox, Data: s.seal(roleOf[store.Outbox], "item", c.outbox, w.Bytes())})
 	}
 	for _, data := range tx.inbox {
 		c.inbox++
-		change.Inbox = append(change.Inbox, Item{c.inbox, s.seal(roleOf[Inbox], "item", c.inbox, data)})
+		change.Inbox = append(change.Inbox, store.Item{Seq: c.inbox, Data: s.seal(roleOf[store.Inbox], "item", c.inbox, data)})
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Frame is what a relay delivers.
@@ -52,45 +53,8 @@ var (
 	ErrTooLarge = NewOutcome(Discard, "state: frame is too large")
 )
 
-// FrameDiscarded is the event of a frame that will never be read.
-type FrameDiscarded struct {
-	Hash   [32]byte // of the frame
-	Reason error
-}
-
-// Event implements Event.
-func (e FrameDiscarded) Event() string {
-	return fmt.Sprintf("frame %x not read: %v", e.Hash[:8], e.Reason)
-}
-
-// FrameRetained is the event of a frame that is kept to be tried again.
-type FrameRetained struct {
-	Hash   [32]byte // of the frame
-	Reason error
-}
-
-// Event implements Event.
-func (e FrameRetained) Event() string {
-	return fmt.Sprintf("frame %x retained: %v", e.Hash[:8], e.Reason)
-}
-
-// FrameGivenUp is the event of a retained frame that was settled unread because it was too old, or the oldest when there
-// were too many.
-type FrameGivenUp struct {
-	Hash    [32]byte // of the frame
-	Expired bool
-}
-
-// Event implements Event.
-func (e FrameGivenUp) Event() string {
-	if e.Expired {
-		return fmt.Sprintf("retained frame %x given up after its time", e.Hash[:8])
-	}
-	return fmt.Sprintf("retained frame %x given up for newer ones", e.Hash[:8])
-}
-
 // Receive is the receive loop for one frame: it runs open, commits what came of it together with the frame's fate, and, if
-// something was learned, tries the retained frames again. A frame that was dealt with before is settled without running
+// there was progress, tries the retained frames again. A frame that was dealt with before is acknowledged without running
 // open.
 //
 // An error comes with the verdict Stop, and then nothing changed and the frame must not be acknowledged; or with another
@@ -140,68 +104,68 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 		return Receipt{Verdict: Stop, Reason: err}, err
 	}
 	if s.contents.due() {
-		var settled [][32]byte
-		settled, err = v.Retry(ctx, id, open)
-		r.Acknowledge = append(r.Acknowledge, settled...)
+		var more [][32]byte
+		more, err = v.Retry(ctx, id, open)
+		r.Acknowledge = append(r.Acknowledge, more...)
 	}
 	return r, err
 }
 
-// Retry tries the retained frames of id again, in the order in which they came, if something was learned since they were
-// tried last, until nothing more is learned. It returns the hashes of those that may be acknowledged now.
-func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (settled [][32]byte, err error) {
+// Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
+// tried last, until there is no more. It returns the hashes of those that may be acknowledged now.
+func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	for {
 		s, err := v.current(ctx, id)
 		if err != nil || !s.contents.due() {
-			return settled, err
+			return ack, err
 		}
 		more, err := v.retryAll(ctx, id, open)
-		settled = append(settled, more...)
+		ack = append(ack, more...)
 		if err != nil {
-			return settled, err
+			return ack, err
 		}
 		_, err = v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-			tx.tried = s.contents.learned
+			tx.tried = s.contents.progress
 			return nil, nil
 		})
 		if err != nil {
-			return settled, err
+			return ack, err
 		}
 	}
 }
 
 // retryAll tries each retained frame once.
-func (v *Vault[V]) retryAll(ctx context.Context, id ID, open Opener[V]) (settled [][32]byte, err error) {
+func (v *Vault[V]) retryAll(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	slot := v.slot(id)
 	for after := uint64(0); ; {
 		records, err := v.store.Retained(ctx, v.kind, id, after, pageSize)
 		if err != nil || len(records) == 0 {
-			return settled, err
+			return ack, err
 		}
 		for _, rec := range records {
 			after = rec.Seq
 			f, err := openRetained(slot, rec)
 			if err != nil {
-				return settled, err
+				return ack, err
 			}
 			done, err := v.retry(ctx, id, rec, f, open)
 			if err != nil {
-				return settled, err
+				return ack, err
 			}
 			if done {
-				settled = append(settled, rec.Hash)
+				ack = append(ack, rec.Hash)
 			}
 		}
 	}
 }
 
-// retry tries one retained frame and reports whether it is settled now.
-func (v *Vault[V]) retry(ctx context.Context, id ID, rec FrameRecord, f *retained, open Opener[V]) (done bool, err error) {
+// retry tries one retained frame and reports whether it is done with.
+func (v *Vault[V]) retry(ctx context.Context, id ID, rec store.FrameRecord, f *retained, open Opener[V]) (done bool, err error) {
 	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 		done = false
 		known, err := v.store.Frame(ctx, v.kind, id, rec.Hash)
 		if errors.Is(err, ErrNotFound) || err == nil && known.Seq != rec.Seq {
-			return nil, nil // settled by somebody else, who tells the relay
+			return nil, nil // done by somebody else, who tells the relay
 		}
 		if err != nil {
 			return nil, err
@@ -226,17 +190,6 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, rec FrameRecord, f *retaine
 	return done, err
 }
 
-// retained is a frame that is kept to be tried again.
-type retained struct {
-	source string
-	since  int64 // ms
-	data   []byte
-}
-
-func (f *retained) expired(o *Options) bool {
-	return o.Now().UnixMilli()-f.since > o.RetainedFor.Milliseconds()
-}
-
 // frameChange is what a commit does to one frame record.
 type frameChange struct {
 	hash     [32]byte
@@ -246,12 +199,12 @@ type frameChange struct {
 }
 
 // noteFrames adds the fate of frames to a change, and whether retained ones are to be tried again.
-func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], c *contents, change *Change) {
+func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], c *contents, change *store.Change) {
 	for i := range frames {
 		f := &frames[i]
 		c.frames++
 		f.seq = c.frames
-		rec := FrameRecord{Hash: f.hash, Seq: f.seq}
+		rec := store.FrameRecord{Hash: f.hash, Seq: f.seq}
 		if f.replaces != 0 {
 			c.retained--
 		}
@@ -265,28 +218,11 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], c *conten
 		}
 		change.Frames = append(change.Frames, rec)
 	}
-	if bound := uint64(v.options.Settled); len(frames) > 0 && c.frames > bound {
+	if bound := uint64(v.options.Acknowledged); len(frames) > 0 && c.frames > bound {
 		change.Forget = c.frames - bound + 1
 	}
-	if tx.learned && c.retained > 0 {
-		c.learned++
+	if tx.progress && c.retained > 0 {
+		c.progress++
 	}
 	c.tried = max(c.tried, tx.tried)
-}
-
-// openRetained opens the record of a retained frame.
-func openRetained(s slot, rec FrameRecord) (*retained, error) {
-	plain, err := s.open(roleFrame, "frame", rec.Seq, rec.Data)
-	if err != nil {
-		return nil, err
-	}
-	r := wire.NewReader(plain)
-	f := &retained{source: string(r.Vec16(MaxAddress)), since: int64(r.U64()), data: r.Rest()}
-	if err := r.Done(); err != nil {
-		return nil, corrupt("frame", err)
-	}
-	if (Frame{f.source, f.data}).Hash() != rec.Hash {
-		return nil, fmt.Errorf("%w: a retained frame is another one", ErrCorrupt)
-	}
-	return f, nil
 }

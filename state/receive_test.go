@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 var (
@@ -64,9 +65,9 @@ func (r *recorded) add(_ state.ID, e state.Event) { *r = append(*r, fmt.Sprintf(
 // G8: each verdict does what it says.
 func TestG8Verdicts(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	var events recorded
-	v := openToys(t, store, state.Options{Events: events.add})
+	v := openToys(t, backend, state.Options{Events: events.add})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 
 	r, err := v.Receive(ctx, id(1), frame(1), inOrder)
@@ -87,12 +88,12 @@ func TestG8Verdicts(t *testing.T) {
 	require.Equal(t, state.Discard, r.Verdict)
 	require.ErrorIs(t, r.Reason, errRubbish)
 
-	before, err := store.Load(ctx, state.Spaces, id(1))
+	before, err := backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
 	r, err = v.Receive(ctx, id(1), state.Frame{Data: []byte("broken")}, inOrder)
 	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, state.Stop, r.Verdict)
-	after, err := store.Load(ctx, state.Spaces, id(1))
+	after, err := backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 
@@ -111,14 +112,14 @@ func TestG8Verdicts(t *testing.T) {
 // G9: what was read, and what was settled, is not looked at again, also not by another vault after a restart.
 func TestG9Replay(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	for _, f := range []state.Frame{frame(0), {Data: []byte("rubbish")}} {
 		_, err := v.Receive(ctx, id(1), f, inOrder)
 		require.NoError(t, err)
 	}
-	for _, again := range []*state.Vault[toy]{v, openToys(t, store, state.Options{})} {
+	for _, again := range []*state.Vault[toy]{v, openToys(t, backend, state.Options{})} {
 		for _, f := range []state.Frame{frame(0), {Data: []byte("rubbish")}} {
 			r, err := again.Receive(ctx, id(1), f, func(*state.Tx[toy], state.Frame) error {
 				t.Error("opened again")
@@ -135,7 +136,7 @@ func TestG9Replay(t *testing.T) {
 // acknowledgement once.
 func TestG8Backlog(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{})
+	v := openToys(t, store.NewMemory(), state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	const n = 100
 	for i := n; i > 0; i-- {
@@ -157,8 +158,8 @@ func TestG8Backlog(t *testing.T) {
 // What was learned in an Update is part of its commit: the retry is made by whoever comes next, in whatever process.
 func TestLearnedInUpdate(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	_, err := v.Receive(ctx, id(1), frame(1), inOrder)
 	require.NoError(t, err)
@@ -171,7 +172,7 @@ func TestLearnedInUpdate(t *testing.T) {
 		tx.RetryRetained()
 		return nil
 	}))
-	settled, err = openToys(t, store, state.Options{}).Retry(ctx, id(1), inOrder)
+	settled, err = openToys(t, backend, state.Options{}).Retry(ctx, id(1), inOrder)
 	require.NoError(t, err)
 	require.Equal(t, [][32]byte{hash(1)}, settled)
 	require.Equal(t, []string{"1"}, drained(t, v, id(1)))
@@ -181,7 +182,7 @@ func TestLearnedInUpdate(t *testing.T) {
 // retained frame again in vain changes nothing.
 func TestG8NotesOfAFailedFrame(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{})
+	v := openToys(t, store.NewMemory(), state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	note := func(tx *state.Tx[toy], f state.Frame) error {
 		if string(f.Data) == "go" {
@@ -205,7 +206,7 @@ func TestG8NotesOfAFailedFrame(t *testing.T) {
 // A retry that cannot be finished leaves the frame that was received dealt with, and is made up for later.
 func TestRetryThatStops(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{})
+	v := openToys(t, store.NewMemory(), state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	_, err := v.Receive(ctx, id(1), frame(1), inOrder)
 	require.NoError(t, err)
@@ -239,7 +240,7 @@ func texts(hashes [][32]byte) (out []string) {
 // G8: nobody gets hold of a frame by posting a copy: what becomes of the copy says nothing about the frame.
 func TestG8CopiedFrame(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{RetainedSource: 2})
+	v := openToys(t, store.NewMemory(), state.Options{RetainedSource: 2})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	receive := func(source string, n int) state.Receipt {
 		r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: fmt.Append(nil, n)}, inOrder)
@@ -270,12 +271,12 @@ func TestG25RetainedAreBounded(t *testing.T) {
 	for name, reopen := range map[string]bool{"one vault": false, "a new vault each time": true} {
 		t.Run(name, func(t *testing.T) {
 			events = nil
-			store := state.NewMemory()
-			v := openToys(t, store, options)
+			backend := store.NewMemory()
+			v := openToys(t, backend, options)
 			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 			receive := func(source, data string) (settled []string) {
 				if reopen {
-					v = openToys(t, store, options)
+					v = openToys(t, backend, options)
 				}
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: []byte(data)}, inOrder)
 				require.NoError(t, err)
@@ -300,7 +301,7 @@ func TestG25RetainedAreBounded(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"14"}, texts(r.Acknowledge))
 			require.Equal(t, []string{"0"}, drained(t, v, id(1)))
-			kept, err := store.Retained(ctx, state.Spaces, id(1), 0, 10)
+			kept, err := backend.Retained(ctx, store.Spaces, id(1), 0, 10)
 			require.NoError(t, err)
 			require.Empty(t, kept)
 		})
@@ -314,13 +315,13 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 	options := state.Options{RetainedBytes: 100, RetainedBytesSource: 60}
 	for name, reopen := range map[string]bool{"one vault": false, "a new vault each time": true} {
 		t.Run(name, func(t *testing.T) {
-			store := state.NewMemory()
-			v := openToys(t, store, options)
+			backend := store.NewMemory()
+			v := openToys(t, backend, options)
 			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 			data := func(first byte, size int) []byte { return append([]byte{first}, bytes.Repeat([]byte("0"), size-1)...) }
 			receive := func(source string, first byte, size int) (settled int) {
 				if reopen {
-					v = openToys(t, store, options)
+					v = openToys(t, backend, options)
 				}
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: data(first, size)}, never)
 				require.NoError(t, err)
@@ -328,7 +329,7 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 				return len(r.Acknowledge)
 			}
 			kept := func() (all int) {
-				records, err := store.Retained(ctx, state.Spaces, id(1), 0, 100)
+				records, err := backend.Retained(ctx, store.Spaces, id(1), 0, 100)
 				require.NoError(t, err)
 				return len(records)
 			}
@@ -349,7 +350,7 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 			require.Equal(t, 3, kept())
 		})
 	}
-	_, err := state.Open[toy](state.NewMemory(), testKey(t, 1), state.Options{RetainedBytes: -1})
+	_, err := state.Open[toy](store.NewMemory(), testKey(t, 1), state.Options{RetainedBytes: -1})
 	require.Error(t, err)
 }
 
@@ -359,8 +360,8 @@ func never(*state.Tx[toy], state.Frame) error { return errNotYet }
 // G25: settled frames are remembered up to a bound.
 func TestG25SettledAreBounded(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{Settled: 3})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{Acknowledged: 3})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	for n := range 10 {
 		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
@@ -368,7 +369,7 @@ func TestG25SettledAreBounded(t *testing.T) {
 	}
 	known := 0
 	for n := range 10 {
-		if _, err := store.Frame(ctx, state.Spaces, id(1), hash(n)); err == nil {
+		if _, err := backend.Frame(ctx, store.Spaces, id(1), hash(n)); err == nil {
 			known++
 			require.GreaterOrEqual(t, n, 7)
 		}
@@ -379,9 +380,9 @@ func TestG25SettledAreBounded(t *testing.T) {
 // G7: first in, first out; a frame leaves only on a receipt and is the same bytes each time.
 func TestG7Outbox(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
+	backend := store.NewMemory()
 	var events recorded
-	v := openToys(t, store, state.Options{Outbox: 200, Events: events.add})
+	v := openToys(t, backend, state.Options{Outbox: 200, Events: events.add})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), func(tx *state.Tx[toy]) error {
 		tx.Send("first", []byte("created"))
 		return nil
@@ -418,7 +419,7 @@ func TestG7Outbox(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, time.Minute, again)
-	again, err = openToys(t, store, state.Options{Events: events.add}).Flush(ctx, id(1), func(_ context.Context, o state.Outgoing) state.Delivery {
+	again, err = openToys(t, backend, state.Options{Events: events.add}).Flush(ctx, id(1), func(_ context.Context, o state.Outgoing) state.Delivery {
 		tries = append(tries, string(o.Data))
 		if string(o.Data) == "5" {
 			return state.Rejected("too hot")
@@ -441,7 +442,7 @@ func TestG7Outbox(t *testing.T) {
 // G27: a network that blocks stalls its own outbox only. The value goes on, and so do other spaces.
 func TestG27BlockedNetwork(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{})
+	v := openToys(t, store.NewMemory(), state.Options{})
 	for n := range byte(2) {
 		require.NoError(t, v.Create(ctx, newToy(t, id(n+1)), func(tx *state.Tx[toy]) error {
 			tx.Send("t", []byte{n})
@@ -473,8 +474,8 @@ func TestG27BlockedNetwork(t *testing.T) {
 // G4: what was read stays until its reader has it.
 func TestG4Inbox(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{Inbox: 2})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{Inbox: 2})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	for n := range 2 {
 		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
@@ -489,7 +490,7 @@ func TestG4Inbox(t *testing.T) {
 		seqs[in.Seq]++
 		return errBroken
 	}), errBroken)
-	v = openToys(t, store, state.Options{})
+	v = openToys(t, backend, state.Options{})
 	require.NoError(t, v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
 		seqs[in.Seq]++
 		return nil
@@ -503,8 +504,8 @@ func TestG4Inbox(t *testing.T) {
 // G11: deleting takes everything along.
 func TestG11Delete(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	for _, n := range []int{0, 5} {
 		_, err := v.Receive(ctx, id(1), frame(n), inOrder)
@@ -515,7 +516,7 @@ func TestG11Delete(t *testing.T) {
 	require.Empty(t, sent(t, v, id(1)))
 	require.Empty(t, drained(t, v, id(1)))
 	for _, n := range []int{0, 5} {
-		_, err := store.Frame(ctx, state.Spaces, id(1), hash(n))
+		_, err := backend.Frame(ctx, store.Spaces, id(1), hash(n))
 		require.ErrorIs(t, err, state.ErrNotFound)
 	}
 }
@@ -523,8 +524,8 @@ func TestG11Delete(t *testing.T) {
 // G6: neither queue shows what it holds to the store.
 func TestG6QueuesAreSealed(t *testing.T) {
 	ctx := t.Context()
-	store := &counting{Store: state.NewMemory()}
-	v := openToys(t, store, state.Options{})
+	backend := &counting{Store: store.NewMemory()}
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
 	_, err := v.Receive(ctx, id(1), state.Frame{Source: "mailbox of the peer", Data: []byte("00000000000000000000000000000007")}, inOrder)
 	require.NoError(t, err)
@@ -534,7 +535,7 @@ func TestG6QueuesAreSealed(t *testing.T) {
 		return nil
 	}))
 	var all []byte
-	for _, c := range store.changes {
+	for _, c := range backend.changes {
 		for _, it := range append(c.Outbox, c.Inbox...) {
 			all = append(all, it.Data...)
 		}

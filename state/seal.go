@@ -12,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // KeySize is the size of a vault's key in bytes.
@@ -72,7 +73,7 @@ func NewKey(b []byte) (Key, error) {
 // slot seals and opens what belongs to one row.
 type slot struct {
 	key  Key
-	kind Kind
+	kind store.Kind
 	id   ID
 }
 
@@ -129,28 +130,28 @@ type contents struct {
 	inbox    uint64
 	frames   uint64 // Seq of the last frame record
 	retained uint32 // how many frames are retained
-	learned  uint64 // how often something was learned while frames were retained
-	tried    uint64 // what learned was when all retained frames were last tried
+	progress uint64 // how often there was progress while frames were retained
+	tried    uint64 // progress when all retained frames were last tried
 }
 
 // due reports whether the retained frames are to be tried again.
-func (c contents) due() bool { return c.retained > 0 && c.learned > c.tried }
+func (c contents) due() bool { return c.retained > 0 && c.progress > c.tried }
 
 // seal returns the sealed head of a row in this version.
-func (c contents) seal(s slot, version uint64) Head {
+func (c contents) seal(s slot, version uint64) store.Head {
 	w := wire.NewWriter(256)
 	writeNodes(w, c.parts)
 	w.U64(c.outbox)
 	w.U64(c.inbox)
 	w.U64(c.frames)
 	w.U32(c.retained)
-	w.U64(c.learned)
+	w.U64(c.progress)
 	w.U64(c.tried)
-	return Head{version, s.seal(roleHead, "head", version, w.Bytes())}
+	return store.Head{Version: version, Sealed: s.seal(roleHead, "head", version, w.Bytes())}
 }
 
 // openHead reads a row's head.
-func openHead(s slot, h Head) (contents, error) {
+func openHead(s slot, h store.Head) (contents, error) {
 	plain, err := s.open(roleHead, "head", h.Version, h.Sealed)
 	if err != nil {
 		return contents{}, err
@@ -158,7 +159,7 @@ func openHead(s slot, h Head) (contents, error) {
 	r := wire.NewReader(plain)
 	c := contents{parts: readNodes(r)}
 	c.outbox, c.inbox, c.frames = r.U64(), r.U64(), r.U64()
-	c.retained, c.learned, c.tried = r.U32(), r.U64(), r.U64()
+	c.retained, c.progress, c.tried = r.U32(), r.U64(), r.U64()
 	if err := r.Done(); err != nil {
 		return contents{}, corrupt("head", err)
 	}

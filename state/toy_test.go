@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Three toy parts that stand for a ratchet state (a list that grows, in segments), a template (a set) and evals (a counter
@@ -178,7 +179,7 @@ func testKey(t testing.TB, first byte) state.Key {
 	return k
 }
 
-func openToys(t testing.TB, s state.Store, o state.Options) *state.Vault[toy] {
+func openToys(t testing.TB, s store.Store, o state.Options) *state.Vault[toy] {
 	v, err := state.Open[toy](s, testKey(t, 1), o)
 	require.NoError(t, err)
 	return v

@@ -1,15 +1,17 @@
 package state
 
+import "bytes"
+
 // Tx is what a caller's function works on inside Create, Update or Receive: the current value, and everything that is to
 // be committed with the next one. It must not be used after the function has returned, nor by several goroutines.
 type Tx[V Value[V]] struct {
-	value   V
-	set     bool
-	learned bool
-	outbox  []Outgoing
-	inbox   [][]byte
-	events  []Event
-	tried   uint64 // all retained frames were tried when this much was learned
+	value    V
+	set      bool
+	progress bool
+	outbox   []Outgoing
+	inbox    [][]byte
+	events   []Event
+	tried    uint64 // all retained frames were tried at this progress
 }
 
 // Value returns the value as it is now: the stored one, or what Set set last.
@@ -21,23 +23,23 @@ func (tx *Tx[V]) Set(v V) { tx.value, tx.set = v, true }
 // Send puts a frame into the outbox. To is a destination in the caller's own terms, at most 1,024 bytes: a topic, a
 // mailbox. Nothing is sent before the commit; Flush sends it afterwards.
 func (tx *Tx[V]) Send(to string, frame []byte) {
-	tx.outbox = append(tx.outbox, Outgoing{To: to, Data: clone(frame)})
+	tx.outbox = append(tx.outbox, Outgoing{To: to, Data: bytes.Clone(frame)})
 }
 
 // Deliver puts what was read into the inbox, to be collected with Drain. The key that read it is used up by the same
 // commit, so this is the only copy.
-func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, clone(data)) }
+func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, bytes.Clone(data)) }
 
 // Emit reports an event once the commit is made.
 func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }
 
 // RetryRetained says that frames which could not be read before may be readable now. Retained ones are tried again by this
 // Receive, or after an Update by the next Receive or Retry; that they have to be is part of the commit.
-func (tx *Tx[V]) RetryRetained() { tx.learned = true }
+func (tx *Tx[V]) RetryRetained() { tx.progress = true }
 
 // idle reports whether there is nothing to commit.
 func (tx *Tx[V]) idle() bool {
-	return !tx.set && !tx.learned && tx.tried == 0 && len(tx.outbox) == 0 && len(tx.inbox) == 0
+	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox) == 0 && len(tx.inbox) == 0
 }
 
 // reset forgets everything that was put into the transaction.

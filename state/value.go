@@ -4,6 +4,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"reflect"
+
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Value is what a Vault holds: a SpaceEncryptionState, or a One. It is sealed; no other type can satisfy it.
@@ -11,7 +13,7 @@ type Value[V any] interface {
 	// ID names the row in which the value is stored.
 	ID() ID
 
-	kind() Kind
+	kind() store.Kind
 	// check returns ErrIncomplete if the value was not made by its constructor, and an error if its parts contradict.
 	check() error
 	// encode writes the value's parts, one Encoder for each name of kind().Parts().
@@ -85,7 +87,7 @@ func (s SpaceEncryptionState[S, T, E]) String() string { return "space " + s.id.
 // GoString is String: %#v shows no more than %v.
 func (s SpaceEncryptionState[S, T, E]) GoString() string { return s.String() }
 
-func (s SpaceEncryptionState[S, T, E]) kind() Kind { return Spaces }
+func (s SpaceEncryptionState[S, T, E]) kind() store.Kind { return store.Spaces }
 
 func (s SpaceEncryptionState[S, T, E]) check() error {
 	return whole(s.id, s.state, s.template, s.evals)
@@ -105,7 +107,7 @@ func (s SpaceEncryptionState[S, T, E]) decode(id ID, d []*Decoder) (SpaceEncrypt
 		decodePart(d[2], &out.evals),
 	} {
 		if err != nil {
-			return SpaceEncryptionState[S, T, E]{}, fmt.Errorf("part %s: %w", Spaces.Parts()[i], err)
+			return SpaceEncryptionState[S, T, E]{}, fmt.Errorf("part %s: %w", store.Spaces.Parts()[i], err)
 		}
 	}
 	return out, nil
@@ -158,7 +160,7 @@ func (o One[P]) String() string { return "session " + o.id.String() }
 // GoString is String: %#v shows no more than %v.
 func (o One[P]) GoString() string { return o.String() }
 
-func (o One[P]) kind() Kind              { return Sessions }
+func (o One[P]) kind() store.Kind        { return store.Sessions }
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }
@@ -217,7 +219,7 @@ func equal[V Value[V]](a, b V) bool {
 }
 
 // encoders returns Encoders that write segments in line.
-func encoders(k Kind) []*Encoder {
+func encoders(k store.Kind) []*Encoder {
 	out := make([]*Encoder, len(k.Parts()))
 	for i := range out {
 		out[i] = new(Encoder)

@@ -7,12 +7,13 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // G1: the zero value and values with nil parts are refused wherever a value goes in.
 func TestG1OnlyWholeValues(t *testing.T) {
 	ctx := t.Context()
-	v := openToys(t, state.NewMemory(), state.Options{})
+	v := openToys(t, store.NewMemory(), state.Options{})
 	var zero toy
 	require.ErrorIs(t, v.Create(ctx, zero, nil), state.ErrIncomplete)
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))

@@ -1,42 +1,42 @@
 package state
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"time"
+
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Vault is the typed store of spaces or of sessions: the only thing that can write a value, and it writes whole values
 // only. Everything that belongs to a change is committed with it, in one transaction of the store: the next value,
 // messages to be sent, what was read, and which frames are dealt with.
 //
-// A Vault is safe for concurrent use. Writers of one ID take turns within a Vault; writers in other Vaults or processes
+// A Vault is safe for concurrent use. Writers of one ID take keyedMutex within a Vault; writers in other Vaults or processes
 // on the same store are detected when they commit, and the later one runs again on the fresh value. Functions that a
 // Vault calls must not call it back for the same ID.
 type Vault[V Value[V]] struct {
-	store    Store
+	store    store.Store
 	key      Key
-	kind     Kind
+	kind     store.Kind
 	options  Options
 	cache    cache[V]
-	writers  turns
-	flushers turns
-	drainers turns
+	writers  keyedMutex
+	flushers keyedMutex
+	drainers keyedMutex
 }
 
 // Open returns the Vault of all values of type V in a store, sealed under key. It reads nothing yet: a wrong key shows
 // with the first value.
-func Open[V Value[V]](s Store, key Key, o Options) (*Vault[V], error) {
+func Open[V Value[V]](s store.Store, key Key, o Options) (*Vault[V], error) {
 	var zero V
 	if s == nil || key.aead.IsZero() {
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
-	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Settled, o.Cache) < 0 ||
+	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache) < 0 ||
 		o.RetainedFor < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
@@ -64,7 +64,7 @@ func (v *Vault[V]) Create(ctx context.Context, first V, fn func(*Tx[V]) error) e
 		return err
 	}
 	id := first.ID()
-	done, err := v.writers.wait(ctx, id)
+	done, err := v.writers.lock(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (v *Vault[V]) Update(ctx context.Context, id ID, fn func(*Tx[V]) error) err
 // Delete removes the value of id with its outbox, inbox and frames in one transaction. It works for a row that cannot be
 // read, too. Telling anybody else is not its business.
 func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
-	done, err := v.writers.wait(ctx, id)
+	done, err := v.writers.lock(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
 		if err == nil {
 			err = v.store.Delete(ctx, v.kind, id, head)
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
@@ -114,7 +114,7 @@ func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
 // attempt is the way of every change of a stored value: run fn on the current value, commit, and run again on conflict. It
 // returns what is stored then.
 func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx[V]) ([]frameChange, error)) (*snapshot[V], error) {
-	done, err := v.writers.wait(ctx, id)
+	done, err := v.writers.lock(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx
 				return base, err
 			}
 			next, err := v.commit(ctx, id, base, tx, frames)
-			if !errors.Is(err, ErrConflict) {
+			if !errors.Is(err, store.ErrConflict) {
 				return next, err
 			}
 			if err := ctx.Err(); err != nil {
@@ -161,7 +161,7 @@ func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
 		if err != nil {
 			return nil, err
 		}
-		if sameHead(head, s.head) {
+		if head.Equal(s.head) {
 			return s, nil
 		}
 	}
@@ -177,12 +177,10 @@ func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
 	return s, nil
 }
 
-func sameHead(a, b Head) bool { return a.Version == b.Version && bytes.Equal(a.Sealed, b.Sealed) }
-
 func (v *Vault[V]) slot(id ID) slot { return slot{v.key, v.kind, id} }
 
 // read opens a row and refuses everything about it that is not exactly as it was written.
-func (v *Vault[V]) read(id ID, row Row) (*snapshot[V], error) {
+func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	slot := v.slot(id)
 	c, err := openHead(slot, row.Head)
 	if err != nil {
@@ -232,132 +230,4 @@ func (v *Vault[V]) read(id ID, row Row) (*snapshot[V], error) {
 		return nil, fmt.Errorf("%w: %d records that nothing lists", ErrCorrupt, len(sealed))
 	}
 	return &snapshot[V]{head: row.Head, value: value, contents: c}, nil
-}
-
-// commit writes the change from base to what tx holds, and remembers the result. It returns ErrConflict if base is no
-// longer what is stored. It alone calls Store.Commit.
-func (v *Vault[V]) commit(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], frames []frameChange) (*snapshot[V], error) {
-	change, next, err := v.prepare(ctx, id, base, tx, frames)
-	if err != nil {
-		return nil, err
-	}
-	err = v.store.Commit(ctx, v.kind, id, change)
-	if err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrExists) && !errors.Is(err, ErrNotFound) {
-		err = v.resolve(ctx, id, change, err)
-	}
-	if err != nil {
-		v.cache.put(id, nil)
-		return nil, err
-	}
-	next.waiting = base.waiting.apply(frames)
-	v.cache.put(id, next)
-	return next, nil
-}
-
-// resolveTime bounds the look at the store after a commit that failed.
-const resolveTime = 5 * time.Second
-
-// resolve finds out whether a commit that returned cause was carried out after all. Heads are unique, so the stored one
-// tells. It looks even if the caller's context has ended, since that may be the cause.
-func (v *Vault[V]) resolve(ctx context.Context, id ID, change Change, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTime)
-	defer cancel()
-	head, err := v.store.Head(ctx, v.kind, id)
-	switch {
-	case err == nil && sameHead(head, change.Next):
-		return nil
-	case err == nil && sameHead(head, change.Base), errors.Is(err, ErrNotFound) && change.Base.Version == 0:
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ErrUncertain, cause)
-}
-
-// prepare checks the next value and encodes what differs from base.
-func (v *Vault[V]) prepare(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], frames []frameChange) (Change, *snapshot[V], error) {
-	fail := func(err error) (Change, *snapshot[V], error) { return Change{}, nil, err }
-	if err := tx.value.check(); err != nil {
-		return fail(err)
-	}
-	if tx.value.ID() != id {
-		return fail(fmt.Errorf("%w: it has another ID", ErrStale))
-	}
-	if creating := base.head.Version == 0; !creating && tx.set {
-		if err := tx.value.succeeds(base.value); err != nil {
-			return fail(fmt.Errorf("%w: %w", ErrStale, err))
-		}
-	}
-	if err := v.room(ctx, id, Outbox, len(tx.outbox), v.options.Outbox); err != nil {
-		return fail(err)
-	}
-	if err := v.room(ctx, id, Inbox, len(tx.inbox), v.options.Inbox); err != nil {
-		return fail(err)
-	}
-	slot := v.slot(id)
-	next := &snapshot[V]{value: tx.value, contents: base.contents}
-	change := Change{Base: base.head, Parts: make([][]byte, len(v.kind.Parts()))}
-	version := base.head.Version + 1
-	if tx.set {
-		next.contents.parts = v.encode(slot, version, tx.value, base.contents.parts, &change)
-	}
-	if err := enqueue(slot, tx, &next.contents, &change); err != nil {
-		return fail(err)
-	}
-	v.noteFrames(slot, frames, tx, &next.contents, &change)
-	next.head = next.contents.seal(slot, version)
-	change.Next = next.head
-	return change, next, nil
-}
-
-// encode adds to a change the parts and segments of value that differ from the stored ones, and returns the new tree.
-func (v *Vault[V]) encode(slot slot, version uint64, value V, stored []*node, change *Change) []*node {
-	names := v.kind.Parts()
-	change.Put = make(map[string][]byte)
-	s := &save{version: version}
-	s.put = func(path string, n *node, plain []byte) {
-		if _, twice := change.Put[path]; twice {
-			panic("state: two segments are called " + path)
-		}
-		change.Put[path] = slot.seal(roleRecord, path, n.version, plain)
-	}
-	encoders := make([]*Encoder, len(names))
-	for i, name := range names {
-		encoders[i] = &Encoder{save: s, path: name}
-		if stored != nil {
-			encoders[i].base = stored[i]
-		}
-	}
-	value.encode(encoders)
-	parts := make([]*node, len(names))
-	for i, name := range names {
-		parts[i] = encoders[i].finish(name)
-		if b, changed := change.Put[name]; changed {
-			change.Parts[i] = b
-			delete(change.Put, name)
-		}
-		if stored != nil {
-			change.Drop = append(change.Drop, dropped(name, stored[i], parts[i])...)
-		}
-	}
-	return parts
-}
-
-// dropped returns the paths of the segments that are below was and no longer below is. Shared nodes are not looked into.
-func dropped(path string, was, is *node) (paths []string) {
-	if was == is {
-		return nil
-	}
-	kept := make(map[string]*node)
-	if is != nil {
-		for _, n := range is.segments {
-			kept[n.name] = n
-		}
-	}
-	for _, n := range was.segments {
-		sub := path + "/" + n.name
-		if kept[n.name] == nil {
-			paths = append(paths, sub)
-		}
-		paths = append(paths, dropped(sub, n, kept[n.name])...)
-	}
-	return paths
 }

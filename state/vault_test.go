@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // push appends an entry and moves the cursor.
@@ -22,8 +23,8 @@ func push(n uint64) func(*state.Tx[toy]) error {
 
 func TestCreateLoadUpdateDelete(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	_, err := v.Load(ctx, id(1))
 	require.ErrorIs(t, err, state.ErrNotFound)
 	require.ErrorIs(t, v.Update(ctx, id(1), push(1)), state.ErrNotFound, "G2: Update never creates")
@@ -39,7 +40,7 @@ func TestCreateLoadUpdateDelete(t *testing.T) {
 	require.Len(t, s.State().all(), 21)
 	require.EqualValues(t, 21, s.Evals().n)
 
-	fresh, err := openToys(t, store, state.Options{}).Load(ctx, id(1))
+	fresh, err := openToys(t, backend, state.Options{}).Load(ctx, id(1))
 	require.NoError(t, err)
 	require.True(t, fresh.Equal(s), "G1: decode after encode is the identity")
 
@@ -54,10 +55,10 @@ func TestCreateLoadUpdateDelete(t *testing.T) {
 // G3: an error from the caller's function, an ended context and a step backwards change nothing.
 func TestG3FailedUpdateChangesNothing(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), push(1)))
-	before, err := store.Load(ctx, state.Spaces, id(1))
+	before, err := backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
 	first, err := v.Load(ctx, id(1))
 	require.NoError(t, err)
@@ -85,11 +86,11 @@ func TestG3FailedUpdateChangesNothing(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, v.Update(ended, id(1), push(2)), context.Canceled)
 
-	after, err := store.Load(ctx, state.Spaces, id(1))
+	after, err := backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 	require.NoError(t, v.Update(ctx, id(1), func(*state.Tx[toy]) error { return nil }))
-	after, err = store.Load(ctx, state.Spaces, id(1))
+	after, err = backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
 	require.Equal(t, before, after, "an update of nothing writes nothing")
 }
@@ -98,8 +99,8 @@ func TestG3FailedUpdateChangesNothing(t *testing.T) {
 // computed before is not sent.
 func TestG3LoserRunsAgain(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	a, b := openToys(t, store, state.Options{}), openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	a, b := openToys(t, backend, state.Options{}), openToys(t, backend, state.Options{})
 	require.NoError(t, a.Create(ctx, newToy(t, id(1)), nil))
 	runs := 0
 	require.NoError(t, a.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
@@ -130,8 +131,8 @@ func sent(t *testing.T, v *state.Vault[toy], id state.ID) (frames []string) {
 // G3: 64 writers in two vaults lose no update.
 func TestG3ConcurrentWriters(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	vaults := []*state.Vault[toy]{openToys(t, store, state.Options{}), openToys(t, store, state.Options{Cache: 1})}
+	backend := store.NewMemory()
+	vaults := []*state.Vault[toy]{openToys(t, backend, state.Options{}), openToys(t, backend, state.Options{Cache: 1})}
 	require.NoError(t, vaults[0].Create(ctx, newToy(t, id(1)), nil))
 	var wg sync.WaitGroup
 	const writers, each = 64, 10
@@ -158,19 +159,19 @@ func TestG3ConcurrentWriters(t *testing.T) {
 
 // counting counts the bytes handed to a store.
 type counting struct {
-	state.Store
+	store.Store
 	written int
-	changes []state.Change
+	changes []store.Change
 }
 
-func (c *counting) Commit(ctx context.Context, k state.Kind, id state.ID, ch state.Change) error {
+func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, ch store.Change) error {
 	c.changes = append(c.changes, ch)
 	c.written += changeSize(ch)
 	return c.Store.Commit(ctx, k, id, ch)
 }
 
 // changeSize returns the number of bytes that a change hands to its store.
-func changeSize(ch state.Change) (n int) {
+func changeSize(ch store.Change) (n int) {
 	n = 8 + len(ch.Next.Sealed)
 	for _, p := range ch.Parts {
 		n += len(p)
@@ -181,7 +182,7 @@ func changeSize(ch state.Change) (n int) {
 	for _, path := range ch.Drop {
 		n += len(path)
 	}
-	for _, items := range [][]state.Item{ch.Outbox, ch.Inbox} {
+	for _, items := range [][]store.Item{ch.Outbox, ch.Inbox} {
 		for _, it := range items {
 			n += 8 + len(it.Data)
 		}
@@ -196,20 +197,20 @@ func changeSize(ch state.Change) (n int) {
 // other blocks stay as they are, also when the value was loaded by somebody else in between.
 func TestWritesOnlyWhatChanged(t *testing.T) {
 	ctx := t.Context()
-	store := &counting{Store: state.NewMemory()}
-	v := openToys(t, store, state.Options{})
+	backend := &counting{Store: store.NewMemory()}
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
-	appendOne := func(v *state.Vault[toy]) state.Change {
+	appendOne := func(v *state.Vault[toy]) store.Change {
 		require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error {
 			tx.Set(tx.Value().WithState(tx.Value().State().with(3)))
 			return nil
 		}))
-		return store.changes[len(store.changes)-1]
+		return backend.changes[len(backend.changes)-1]
 	}
 	for range 5*blockSize + 1 {
 		appendOne(v)
 	}
-	for name, vault := range map[string]*state.Vault[toy]{"cached": v, "loaded": openToys(t, store, state.Options{})} {
+	for name, vault := range map[string]*state.Vault[toy]{"cached": v, "loaded": openToys(t, backend, state.Options{})} {
 		last := appendOne(vault)
 		require.NotNil(t, last.Parts[0], name)
 		require.Nil(t, last.Parts[1], name)
@@ -226,7 +227,7 @@ func TestWritesOnlyWhatChanged(t *testing.T) {
 		tx.Set(tx.Value().WithState(wide))
 		return nil
 	}))
-	last := store.changes[len(store.changes)-1]
+	last := backend.changes[len(backend.changes)-1]
 	require.Len(t, last.Put, 2)
 	require.Len(t, last.Drop, 10)
 }
@@ -234,8 +235,8 @@ func TestWritesOnlyWhatChanged(t *testing.T) {
 // A segment that was stored elsewhere under the same name is not taken for the one that is stored here.
 func TestSegmentOfAnotherSpace(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	v := openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), push(1)))
 	require.NoError(t, v.Create(ctx, newToy(t, id(2)), push(2)))
 	one, err := v.Load(ctx, id(1))
@@ -244,7 +245,7 @@ func TestSegmentOfAnotherSpace(t *testing.T) {
 		tx.Set(tx.Value().WithState(one.State()))
 		return nil
 	}))
-	two, err := openToys(t, store, state.Options{}).Load(ctx, id(2))
+	two, err := openToys(t, backend, state.Options{}).Load(ctx, id(2))
 	require.NoError(t, err)
 	require.Equal(t, []uint64{1}, two.State().all())
 }
@@ -252,8 +253,8 @@ func TestSegmentOfAnotherSpace(t *testing.T) {
 // A cached value is used only while the store says that it is the stored one.
 func TestCacheIsChecked(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	a, b := openToys(t, store, state.Options{}), openToys(t, store, state.Options{})
+	backend := store.NewMemory()
+	a, b := openToys(t, backend, state.Options{}), openToys(t, backend, state.Options{})
 	require.NoError(t, a.Create(ctx, newToy(t, id(1)), nil))
 	require.NoError(t, b.Update(ctx, id(1), push(1)))
 	s, err := a.Load(ctx, id(1))
@@ -271,9 +272,9 @@ func TestCacheIsChecked(t *testing.T) {
 
 func TestSessionsAndSpacesAreApart(t *testing.T) {
 	ctx := t.Context()
-	store := state.NewMemory()
-	spaces := openToys(t, store, state.Options{})
-	sessions, err := state.Open[state.One[counter]](store, testKey(t, 1), state.Options{})
+	backend := store.NewMemory()
+	spaces := openToys(t, backend, state.Options{})
+	sessions, err := state.Open[state.One[counter]](backend, testKey(t, 1), state.Options{})
 	require.NoError(t, err)
 	require.NoError(t, spaces.Create(ctx, newToy(t, id(1)), nil))
 	_, err = sessions.Load(ctx, id(1))
@@ -297,8 +298,8 @@ func TestSessionsAndSpacesAreApart(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	_, err := state.Open[toy](nil, testKey(t, 1), state.Options{})
 	require.Error(t, err)
-	_, err = state.Open[toy](state.NewMemory(), state.Key{}, state.Options{})
+	_, err = state.Open[toy](store.NewMemory(), state.Key{}, state.Options{})
 	require.Error(t, err)
-	_, err = state.Open[toy](state.NewMemory(), testKey(t, 1), state.Options{Cache: -1})
+	_, err = state.Open[toy](store.NewMemory(), testKey(t, 1), state.Options{Cache: -1})
 	require.Error(t, err)
 }

@@ -8,27 +8,28 @@ import (
 	"github.com/trefoil-im/trefoil/dkg/threshold"
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 type slotOf = state.One[Run]
 
-func openVault(t testing.TB, store state.Store) *state.Vault[slotOf] {
+func openVault(t testing.TB, s store.Store) *state.Vault[slotOf] {
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[slotOf](store, key, state.Options{})
+	v, err := state.Open[slotOf](s, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
 
 // stored returns a function that stores a run over the last one of its party and loads it with another vault.
 func stored(t testing.TB) func(Run) Run {
-	stores := make(map[index]state.Store)
+	stores := make(map[index]store.Store)
 	return func(r Run) Run {
 		id := state.ID{1}
 		o, err := state.NewOne(id, r)
 		require.NoError(t, err)
 		if stores[r.self] == nil {
-			stores[r.self] = state.NewMemory()
+			stores[r.self] = store.NewMemory()
 			require.NoError(t, openVault(t, stores[r.self]).Create(t.Context(), o, nil))
 		} else {
 			require.NoError(t, openVault(t, stores[r.self]).Update(t.Context(), id, func(tx *state.Tx[slotOf]) error {

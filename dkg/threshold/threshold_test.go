@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 func sample(t testing.TB, generation uint32, p poly.Polynomial) (Key, Share) {
@@ -91,7 +92,7 @@ func TestShareInAVault(t *testing.T) {
 
 	vaultKey, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[slot](state.NewMemory(), vaultKey, state.Options{})
+	v, err := state.Open[slot](store.NewMemory(), vaultKey, state.Options{})
 	require.NoError(t, err)
 	o, err := state.NewOne(state.ID{1}, first)
 	require.NoError(t, err)

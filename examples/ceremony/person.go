@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg/ceremony"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // person is somebody who takes part, with a store of their own.
@@ -36,7 +37,7 @@ func newPerson(name string, i threshold.Index) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	vault, err := state.Open[state.One[ceremony.Run]](state.NewMemory(), key, state.Options{})
+	vault, err := state.Open[state.One[ceremony.Run]](store.NewMemory(), key, state.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,13 @@ import (
 	"time"
 	"unicode/utf8"
 
+	_ "modernc.org/sqlite"
+
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
-
-	_ "modernc.org/sqlite"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // member is one person's program: a vault in an SQLite file of its own, and a line to the relay. Everything that a chat
@@ -45,7 +46,7 @@ type world struct {
 	relay *relay
 	now   func() time.Time
 	dir   string
-	wrap  func(state.Store) state.Store
+	wrap  func(store.Store) store.Store
 }
 
 // text is what members say to each other: a line, or one of the parts of a long one.
@@ -72,8 +73,8 @@ func newMember(ctx context.Context, w *world, name string) (*member, error) {
 		return nil, err
 	}
 	m := &member{name: name, file: filepath.Join(w.dir, name+".db"), key: key, world: w, parts: make(map[int][]string)}
-	m.options = ratchet.Options{To: "space", Now: w.now}
-	m.open = ratchet.Open(m.options)
+	m.options = ratchet.Options{Topic: "space", Now: w.now}
+	m.open = ratchet.Opener(m.options)
 	w.relay.open(name)
 	return m, m.start(ctx)
 }
@@ -86,11 +87,11 @@ func (m *member) start(ctx context.Context) (err error) {
 	if m.store, err = sqlstore.SQLite(ctx, m.db); err != nil {
 		return errors.Join(err, m.db.Close())
 	}
-	var store state.Store = m.store
+	var backend store.Store = m.store
 	if m.world.wrap != nil {
-		store = m.world.wrap(store)
+		backend = m.world.wrap(backend)
 	}
-	m.vault, err = state.Open[ratchet.Space](store, m.key, state.Options{Now: m.world.now})
+	m.vault, err = state.Open[ratchet.Space](backend, m.key, state.Options{Now: m.world.now})
 	return err
 }
 
@@ -142,7 +143,7 @@ func (m *member) join(ctx context.Context, url string) error {
 	}
 	m.space = space.ID()
 	if err := m.create(ctx, space, func(tx *state.Tx[ratchet.Space]) error {
-		tx.Send("space", request.Bytes())
+		tx.Send("space", request)
 		return nil
 	}); err != nil {
 		return err
@@ -169,13 +170,7 @@ func (m *member) say(ctx context.Context, l line) error {
 
 // seal encrypts one message and puts it into the outbox.
 func (m *member) seal(tx *state.Tx[ratchet.Space], plain []byte) error {
-	next, envelope, err := ratchet.Encrypt(tx.Value(), m.world.now(), plain)
-	if err != nil {
-		return err
-	}
-	tx.Set(next)
-	tx.Send("space", envelope.Bytes())
-	return nil
+	return ratchet.Send(m.options, plain)(tx)
 }
 
 // flush hands the outbox to the relay.
@@ -249,7 +244,7 @@ func (m *member) hear(t text) {
 
 // care does what the space needs its device to do beside sending and receiving.
 func (m *member) care(ctx context.Context) error {
-	if err := m.update(ctx, ratchet.Tend(m.options)); err != nil {
+	if err := m.update(ctx, ratchet.Maintain(m.options)); err != nil {
 		return err
 	}
 	if err := persist(func() error {

@@ -7,42 +7,43 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // journal is a Store that remembers everything done to it, so that it can be done again to an empty one: a copy of the
 // store as of any moment.
 type journal struct {
-	state.Store
-	done []func(context.Context, state.Store) error
+	store.Store
+	done []func(context.Context, store.Store) error
 }
 
-func (j *journal) note(err error, again func(context.Context, state.Store) error) error {
+func (j *journal) note(err error, again func(context.Context, store.Store) error) error {
 	if err == nil {
 		j.done = append(j.done, again)
 	}
 	return err
 }
 
-func (j *journal) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+func (j *journal) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
 	kept := cloneChange(c)
-	return j.note(j.Store.Commit(ctx, k, id, c), func(ctx context.Context, s state.Store) error { return s.Commit(ctx, k, id, kept) })
+	return j.note(j.Store.Commit(ctx, k, id, c), func(ctx context.Context, s store.Store) error { return s.Commit(ctx, k, id, kept) })
 }
 
-func (j *journal) Delete(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
+func (j *journal) Delete(ctx context.Context, k store.Kind, id state.ID, h store.Head) error {
 	h.Sealed = bytes.Clone(h.Sealed)
-	return j.note(j.Store.Delete(ctx, k, id, h), func(ctx context.Context, s state.Store) error { return s.Delete(ctx, k, id, h) })
+	return j.note(j.Store.Delete(ctx, k, id, h), func(ctx context.Context, s store.Store) error { return s.Delete(ctx, k, id, h) })
 }
 
-func (j *journal) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+func (j *journal) Remove(ctx context.Context, k store.Kind, id state.ID, q store.Queue, items ...store.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
 		items[i].Data = bytes.Clone(items[i].Data)
 	}
-	return j.note(j.Store.Remove(ctx, k, id, q, items...), func(ctx context.Context, s state.Store) error { return s.Remove(ctx, k, id, q, items...) })
+	return j.note(j.Store.Remove(ctx, k, id, q, items...), func(ctx context.Context, s store.Store) error { return s.Remove(ctx, k, id, q, items...) })
 }
 
 // copyTo does the first count changes again.
-func (j *journal) copyTo(ctx context.Context, s state.Store, count int) error {
+func (j *journal) copyTo(ctx context.Context, s store.Store, count int) error {
 	for _, again := range j.done[:count] {
 		if err := again(ctx, s); err != nil {
 			return err
@@ -52,7 +53,7 @@ func (j *journal) copyTo(ctx context.Context, s state.Store, count int) error {
 }
 
 // cloneChange copies what a Store must not keep.
-func cloneChange(c state.Change) state.Change {
+func cloneChange(c store.Change) store.Change {
 	c.Base.Sealed, c.Next.Sealed = bytes.Clone(c.Base.Sealed), bytes.Clone(c.Next.Sealed)
 	c.Parts = slices.Clone(c.Parts)
 	for i := range c.Parts {
@@ -63,7 +64,7 @@ func cloneChange(c state.Change) state.Change {
 		c.Put[path] = bytes.Clone(b)
 	}
 	c.Drop = slices.Clone(c.Drop)
-	for _, items := range []*[]state.Item{&c.Outbox, &c.Inbox} {
+	for _, items := range []*[]store.Item{&c.Outbox, &c.Inbox} {
 		*items = slices.Clone(*items)
 		for i := range *items {
 			(*items)[i].Data = bytes.Clone((*items)[i].Data)

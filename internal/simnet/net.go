@@ -25,6 +25,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Start is when every simulation begins.
@@ -38,8 +39,8 @@ type Options struct {
 	Policy ratchet.Policy
 	// Faults are those of the relay and of the members' machines while Run runs.
 	Faults Faults
-	// Store makes an empty store for a member's device; state.NewMemory by default.
-	Store func() state.Store
+	// Store makes an empty store for a member's device; store.NewMemory by default.
+	Store func() store.Store
 	// Backups makes stores remember all changes, so that Backup and Restore work.
 	Backups bool
 }
@@ -109,7 +110,7 @@ func New(t testing.TB, o Options) *Net {
 		o.Policy.KEM = ratchet.X25519
 	}
 	if o.Store == nil {
-		o.Store = func() state.Store { return state.NewMemory() }
+		o.Store = func() store.Store { return store.NewMemory() }
 	}
 	if o.Faults.LateBy == 0 {
 		o.Faults.LateBy = 40
@@ -173,7 +174,7 @@ func (n *Net) Invite() ratchet.Grant {
 	var g ratchet.Grant
 	n.founder.must(func(ctx context.Context, v *vault) error {
 		return v.Update(ctx, n.founder.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, grant, err := ratchet.DrawGrant(tx.Value(), n.now, dkg.Private)
+			next, grant, err := ratchet.NewGrant(tx.Value(), n.now, dkg.Private)
 			if err != nil {
 				return err
 			}
@@ -194,7 +195,7 @@ func (n *Net) Join(g ratchet.Grant) *Member {
 	require.NoError(n.t, err)
 	s, q, err := ratchet.Join(g, n.now, []byte(name))
 	require.NoError(n.t, err)
-	return n.add(name, s, q.Bytes())
+	return n.add(name, s, q)
 }
 
 // add creates a member's device, with frames in its outbox.

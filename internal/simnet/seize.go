@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Roles of what a vault seals, as its stored format has them.
@@ -33,7 +33,7 @@ func (m *Member) Seize() (all [][]byte) {
 	open := func(role uint8, name string, number uint64, sealed []byte) []byte {
 		w := wire.NewWriter(64)
 		w.U16(1)
-		w.U8(uint8(state.Spaces))
+		w.U8(uint8(store.Spaces))
 		w.Fixed(m.id[:])
 		w.U8(role)
 		w.U64(number)
@@ -46,7 +46,7 @@ func (m *Member) Seize() (all [][]byte) {
 		all = append(all, plain)
 		return plain
 	}
-	row, err := m.store.Load(ctx, state.Spaces, m.id)
+	row, err := m.store.Load(ctx, store.Spaces, m.id)
 	require.NoError(t, err)
 	records := 0
 	var record func(path string, version uint64, sealed []byte)
@@ -74,14 +74,14 @@ func (m *Member) Seize() (all [][]byte) {
 		parts++
 	}
 	require.Equal(t, len(row.Parts)+len(row.Segments), records, "every record was found")
-	for queue, role := range map[state.Queue]uint8{state.Outbox: roleOutbox, state.Inbox: roleInbox} {
-		items, err := m.store.Items(ctx, state.Spaces, m.id, queue, 0, 1<<20)
+	for queue, role := range map[store.Queue]uint8{store.Outbox: roleOutbox, store.Inbox: roleInbox} {
+		items, err := m.store.Items(ctx, store.Spaces, m.id, queue, 0, 1<<20)
 		require.NoError(t, err)
 		for _, it := range items {
 			open(role, "item", it.Seq, it.Data)
 		}
 	}
-	frames, err := m.store.Retained(ctx, state.Spaces, m.id, 0, 1<<20)
+	frames, err := m.store.Retained(ctx, store.Spaces, m.id, 0, 1<<20)
 	require.NoError(t, err)
 	for _, f := range frames {
 		open(roleFrame, "frame", f.Seq, f.Data)

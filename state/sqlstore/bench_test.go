@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // BenchmarkCommit commits what one message changes: the state, two segments, an item of the outbox and the record of a
@@ -18,17 +18,17 @@ import (
 func BenchmarkCommit(b *testing.B) {
 	for _, size := range []int{512, 8 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("SQLite/%d", size), func(b *testing.B) { benchmarkCommit(b, open(b, file(b)), size) })
-		b.Run(fmt.Sprintf("Memory/%d", size), func(b *testing.B) { benchmarkCommit(b, state.NewMemory(), size) })
+		b.Run(fmt.Sprintf("Memory/%d", size), func(b *testing.B) { benchmarkCommit(b, store.NewMemory(), size) })
 		b.Run(fmt.Sprintf("fsync/%d", size), func(b *testing.B) { benchmarkSync(b, size) })
 	}
 }
 
-func benchmarkCommit(b *testing.B, s state.Store, size int) {
-	id := state.NewID()
+func benchmarkCommit(b *testing.B, s store.Store, size int) {
+	id := store.NewID()
 	piece := make([]byte, size/4)
 	rand.Read(piece)
-	change := state.Change{Next: state.Head{Version: 1, Sealed: make([]byte, 100)}, Parts: [][]byte{piece, piece, piece}}
-	require.NoError(b, s.Commit(b.Context(), state.Spaces, id, change))
+	change := store.Change{Next: store.Head{Version: 1, Sealed: make([]byte, 100)}, Parts: [][]byte{piece, piece, piece}}
+	require.NoError(b, s.Commit(b.Context(), store.Spaces, id, change))
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -37,13 +37,13 @@ func benchmarkCommit(b *testing.B, s state.Store, size int) {
 		change.Next.Version++
 		change.Parts = [][]byte{piece, nil, nil}
 		change.Put = map[string][]byte{"state/0": piece, "state/1": piece}
-		change.Outbox = []state.Item{{Seq: n, Data: piece}}
-		change.Frames = []state.FrameRecord{{Hash: sha256.Sum256(fmt.Append(nil, n)), Seq: n}}
+		change.Outbox = []store.Item{{Seq: n, Data: piece}}
+		change.Frames = []store.FrameRecord{{Hash: sha256.Sum256(fmt.Append(nil, n)), Seq: n}}
 		change.Forget = max(n, 1000) - 1000
-		require.NoError(b, s.Commit(b.Context(), state.Spaces, id, change))
+		require.NoError(b, s.Commit(b.Context(), store.Spaces, id, change))
 		if n > 10 { // what was sent is removed, to keep the queue at a steady length
 			b.StopTimer()
-			require.NoError(b, s.Remove(b.Context(), state.Spaces, id, state.Outbox, state.Item{Seq: n - 10, Data: piece}))
+			require.NoError(b, s.Remove(b.Context(), store.Spaces, id, store.Outbox, store.Item{Seq: n - 10, Data: piece}))
 			b.StartTimer()
 		}
 	}
@@ -66,19 +66,19 @@ func benchmarkSync(b *testing.B, size int) {
 func BenchmarkLoad(b *testing.B) {
 	for _, segments := range []int{0, 100} {
 		b.Run(fmt.Sprint(segments), func(b *testing.B) {
-			s, id := open(b, file(b)), state.NewID()
-			c := state.Change{
-				Next:  state.Head{Version: 1, Sealed: make([]byte, 100)},
+			s, id := open(b, file(b)), store.NewID()
+			c := store.Change{
+				Next:  store.Head{Version: 1, Sealed: make([]byte, 100)},
 				Parts: [][]byte{make([]byte, 1000), make([]byte, 1000), make([]byte, 1000)},
 				Put:   map[string][]byte{},
 			}
 			for i := range segments {
 				c.Put[fmt.Sprint("state/", i)] = make([]byte, 1000)
 			}
-			require.NoError(b, s.Commit(b.Context(), state.Spaces, id, c))
+			require.NoError(b, s.Commit(b.Context(), store.Spaces, id, c))
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := s.Load(b.Context(), state.Spaces, id)
+				_, err := s.Load(b.Context(), store.Spaces, id)
 				require.NoError(b, err)
 			}
 		})

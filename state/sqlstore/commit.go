@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// Commit implements state.Store.
-func (s *Store) Commit(ctx context.Context, k state.Kind, id state.ID, change state.Change) error {
+// Commit implements store.Store.
+func (s *Store) Commit(ctx context.Context, k store.Kind, id store.ID, change store.Change) error {
 	if err := change.Check(k); err != nil {
 		return err
 	}
@@ -21,8 +21,8 @@ func (s *Store) Commit(ctx context.Context, k state.Kind, id state.ID, change st
 	})
 }
 
-// Delete implements state.Store.
-func (s *Store) Delete(ctx context.Context, k state.Kind, id state.ID, head state.Head) error {
+// Delete implements store.Store.
+func (s *Store) Delete(ctx context.Context, k store.Kind, id store.ID, head store.Head) error {
 	return s.write(ctx, k, func(c *conn, t *tables) error {
 		n, err := c.exec(ctx, t.remove, id[:], number(head.Version), filled(head.Sealed))
 		if err == nil && n == 0 {
@@ -32,8 +32,8 @@ func (s *Store) Delete(ctx context.Context, k state.Kind, id state.ID, head stat
 	})
 }
 
-// Remove implements state.Store.
-func (s *Store) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+// Remove implements store.Store.
+func (s *Store) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
 	return s.write(ctx, k, func(c *conn, t *tables) error {
 		for _, it := range items {
 			if _, err := c.exec(ctx, t.take, id[:], int64(q), number(it.Seq), filled(it.Data)); err != nil {
@@ -46,7 +46,7 @@ func (s *Store) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Q
 
 // write runs f for a kind of value in a transaction that writes. Waiting for the one connection that does, the writers of
 // a process form a queue; the database's own lock, at which others poll, is for other processes.
-func (s *Store) write(ctx context.Context, k state.Kind, f func(*conn, *tables) error) error {
+func (s *Store) write(ctx context.Context, k store.Kind, f func(*conn, *tables) error) error {
 	t, err := s.at(k)
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *Store) current(ctx context.Context, c *conn) error {
 }
 
 // swap creates a row, or changes one if its head is the one that the change was made from.
-func (t *tables) swap(ctx context.Context, c *conn, id state.ID, change state.Change) error {
+func (t *tables) swap(ctx context.Context, c *conn, id store.ID, change store.Change) error {
 	var args []any
 	if change.Creates() {
 		args = append(args, id[:], number(change.Next.Version), filled(change.Next.Sealed))
@@ -83,7 +83,7 @@ func (t *tables) swap(ctx context.Context, c *conn, id state.ID, change state.Ch
 		}
 		n, err := c.exec(ctx, t.create, args...)
 		if err == nil && n == 0 {
-			err = state.ErrExists
+			err = store.ErrExists
 		}
 		return err
 	}
@@ -102,10 +102,10 @@ func (t *tables) swap(ctx context.Context, c *conn, id state.ID, change state.Ch
 }
 
 // missed says why no row had the wanted head.
-func (t *tables) missed(ctx context.Context, c *conn, id state.ID) error {
-	why := state.ErrNotFound
+func (t *tables) missed(ctx context.Context, c *conn, id store.ID) error {
+	why := store.ErrNotFound
 	err := c.query(ctx, func(*sql.Rows) error {
-		why = state.ErrConflict
+		why = store.ErrConflict
 		return nil
 	}, t.head, id[:])
 	if err != nil {
@@ -115,7 +115,7 @@ func (t *tables) missed(ctx context.Context, c *conn, id state.ID) error {
 }
 
 // beside writes what a change puts beside its row.
-func (t *tables) beside(ctx context.Context, c *conn, id state.ID, change state.Change) error {
+func (t *tables) beside(ctx context.Context, c *conn, id store.ID, change store.Change) error {
 	for _, path := range change.Drop {
 		if _, err := c.exec(ctx, t.drop, id[:], path); err != nil {
 			return err
@@ -126,7 +126,7 @@ func (t *tables) beside(ctx context.Context, c *conn, id state.ID, change state.
 			return err
 		}
 	}
-	for q, items := range map[state.Queue][]state.Item{state.Outbox: change.Outbox, state.Inbox: change.Inbox} {
+	for q, items := range map[store.Queue][]store.Item{store.Outbox: change.Outbox, store.Inbox: change.Inbox} {
 		for _, it := range items {
 			if _, err := c.exec(ctx, t.enqueue, id[:], int64(q), number(it.Seq), filled(it.Data)); err != nil {
 				return err

@@ -13,13 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // row returns a change that creates a row, and one that changes it.
-func row() (create, update state.Change) {
-	create = state.Change{Next: state.Head{Version: 1, Sealed: []byte("1")}, Parts: [][]byte{{1}, {2}, {3}}}
-	update = state.Change{Base: create.Next, Next: state.Head{Version: 2, Sealed: []byte("2")}, Parts: [][]byte{{4}, nil, nil}}
+func row() (create, update store.Change) {
+	create = store.Change{Next: store.Head{Version: 1, Sealed: []byte("1")}, Parts: [][]byte{{1}, {2}, {3}}}
+	update = store.Change{Base: create.Next, Next: store.Head{Version: 2, Sealed: []byte("2")}, Parts: [][]byte{{4}, nil, nil}}
 	return create, update
 }
 
@@ -92,13 +92,13 @@ func TestSmallPool(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	create, update := row()
-	id := state.NewID()
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+	id := store.NewID()
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
 	var readers sync.WaitGroup
 	for range 8 {
 		readers.Go(func() {
-			got, err := s.Load(t.Context(), state.Spaces, id)
+			got, err := s.Load(t.Context(), store.Spaces, id)
 			if err != nil || got.Head.Version != 2 {
 				t.Error(got.Head.Version, err)
 			}
@@ -133,34 +133,34 @@ func TestForeignFile(t *testing.T) {
 func TestG28NewerSchema(t *testing.T) {
 	path := file(t)
 	create, update := row()
-	id := state.NewID()
+	id := store.NewID()
 	older := open(t, path)
-	require.NoError(t, older.Commit(t.Context(), state.Spaces, id, create))
+	require.NoError(t, older.Commit(t.Context(), store.Spaces, id, create))
 
 	db := pool(t, path)
 	newer, err := openSQLite(t.Context(), db, []string{sqliteSchema, "CREATE TABLE later (x INTEGER) STRICT"})
 	require.NoError(t, err)
 	defer newer.Close()
-	require.ErrorIs(t, older.Commit(t.Context(), state.Spaces, id, update), state.ErrTooNew)
-	require.ErrorIs(t, older.Delete(t.Context(), state.Spaces, id, create.Next), state.ErrTooNew)
+	require.ErrorIs(t, older.Commit(t.Context(), store.Spaces, id, update), store.ErrTooNew)
+	require.ErrorIs(t, older.Delete(t.Context(), store.Spaces, id, create.Next), store.ErrTooNew)
 	require.NoError(t, older.Close())
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
 	_, err = SQLite(t.Context(), pool(t, path))
-	require.ErrorIs(t, err, state.ErrTooNew)
+	require.ErrorIs(t, err, store.ErrTooNew)
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	require.NoError(t, newer.Commit(t.Context(), state.Spaces, id, update))
+	require.NoError(t, newer.Commit(t.Context(), store.Spaces, id, update))
 }
 
 // TestG28Upgrade: an older file is brought up to date when it is opened, wholly or not at all.
 func TestG28Upgrade(t *testing.T) {
 	path := file(t)
 	create, _ := row()
-	id := state.NewID()
+	id := store.NewID()
 	s := open(t, path)
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
 	require.NoError(t, s.Close())
 
 	second := "ALTER TABLE spaces ADD COLUMN later INTEGER NOT NULL DEFAULT 7;\nCREATE TABLE later (x INTEGER) STRICT"
@@ -172,13 +172,13 @@ func TestG28Upgrade(t *testing.T) {
 	for range 2 {
 		upgraded, err := openSQLite(t.Context(), pool(t, path), []string{sqliteSchema, second})
 		require.NoError(t, err)
-		got, err := upgraded.Load(t.Context(), state.Spaces, id)
+		got, err := upgraded.Load(t.Context(), store.Spaces, id)
 		require.NoError(t, err)
 		require.Equal(t, create.Parts, got.Parts)
 		require.NoError(t, upgraded.Close())
 	}
 	_, err = SQLite(t.Context(), pool(t, path))
-	require.ErrorIs(t, err, state.ErrTooNew)
+	require.ErrorIs(t, err, store.ErrTooNew)
 }
 
 // TestOpenedAtOnce: many stores may find the same empty file.
@@ -192,7 +192,7 @@ func TestOpenedAtOnce(t *testing.T) {
 				s, err := SQLite(t.Context(), db)
 				if err == nil {
 					create, _ := row()
-					err = s.Commit(t.Context(), state.Spaces, state.NewID(), create)
+					err = s.Commit(t.Context(), store.Spaces, store.NewID(), create)
 					s.Close()
 				}
 				if err != nil {
@@ -202,7 +202,7 @@ func TestOpenedAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		s := open(t, path)
-		ids, err := s.List(t.Context(), state.Spaces)
+		ids, err := s.List(t.Context(), store.Spaces)
 		require.NoError(t, err)
 		require.Len(t, ids, 8)
 	}
@@ -212,8 +212,8 @@ func TestOpenedAtOnce(t *testing.T) {
 func TestG1DatabaseRefuses(t *testing.T) {
 	s := open(t, file(t))
 	create, _ := row()
-	id := state.NewID()
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	id := store.NewID()
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
 	s.each(t, func(lane string, c *conn) {
 		for _, bad := range []string{
 			"UPDATE spaces SET state = NULL", "UPDATE spaces SET template = NULL", "UPDATE spaces SET evals = NULL",
@@ -231,7 +231,7 @@ func TestG1DatabaseRefuses(t *testing.T) {
 			require.Error(t, err, "%s: %s", lane, bad)
 		}
 	})
-	got, err := s.Load(t.Context(), state.Spaces, id)
+	got, err := s.Load(t.Context(), store.Spaces, id)
 	require.NoError(t, err)
 	require.Equal(t, create.Parts, got.Parts)
 }
@@ -240,9 +240,9 @@ func TestG1DatabaseRefuses(t *testing.T) {
 func TestLostConnections(t *testing.T) {
 	s := open(t, file(t))
 	create, update := row()
-	id := state.NewID()
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
-	_, err := s.Load(t.Context(), state.Spaces, id)
+	id := store.NewID()
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	_, err := s.Load(t.Context(), store.Spaces, id)
 	require.NoError(t, err)
 	s.each(t, func(_ string, c *conn) {
 		require.NoError(t, c.pinned.PingContext(t.Context()))
@@ -250,9 +250,9 @@ func TestLostConnections(t *testing.T) {
 		require.NoError(t, err)
 		c.pinned.Raw(func(any) error { return driver.ErrBadConn })
 	})
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
 	for range 2 * sqliteReaders {
-		got, err := s.Load(t.Context(), state.Spaces, id)
+		got, err := s.Load(t.Context(), store.Spaces, id)
 		require.NoError(t, err)
 		require.Equal(t, update.Next, got.Head)
 	}
@@ -264,11 +264,11 @@ func TestInterruptedTransaction(t *testing.T) {
 	path := file(t)
 	s := open(t, path)
 	create, update := row()
-	id := state.NewID()
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	id := store.NewID()
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
-		err := s.write(ctx, state.Spaces, func(c *conn, tb *tables) error {
+		err := s.write(ctx, store.Spaces, func(c *conn, tb *tables) error {
 			if err := tb.swap(ctx, c, id, update); err != nil {
 				return err
 			}
@@ -278,13 +278,13 @@ func TestInterruptedTransaction(t *testing.T) {
 		})
 		require.ErrorIs(t, err, context.Canceled)
 		other := open(t, path)
-		require.NoError(t, other.Commit(t.Context(), state.Spaces, state.NewID(), create))
+		require.NoError(t, other.Commit(t.Context(), store.Spaces, store.NewID(), create))
 		require.NoError(t, other.Close())
-		got, err := s.Load(t.Context(), state.Spaces, id)
+		got, err := s.Load(t.Context(), store.Spaces, id)
 		require.NoError(t, err)
 		require.Equal(t, create.Next, got.Head)
 	}
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, update))
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
 }
 
 // TestWaitingWriters: a writer whose turn has not come gives up when its context ends, and Close waits for the one that
@@ -292,39 +292,39 @@ func TestInterruptedTransaction(t *testing.T) {
 func TestWaitingWriters(t *testing.T) {
 	s := open(t, file(t))
 	create, update := row()
-	id := state.NewID()
-	require.NoError(t, s.Commit(t.Context(), state.Spaces, id, create))
+	id := store.NewID()
+	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
 	begun, goOn, wrote := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		wrote <- s.write(t.Context(), state.Spaces, func(c *conn, tb *tables) error {
+		wrote <- s.write(t.Context(), store.Spaces, func(c *conn, tb *tables) error {
 			close(begun)
 			<-goOn
 			return tb.swap(t.Context(), c, id, update)
 		})
 	}()
 	<-begun
-	got, err := s.Load(t.Context(), state.Spaces, id) // readers are not kept waiting
+	got, err := s.Load(t.Context(), store.Spaces, id) // readers are not kept waiting
 	require.NoError(t, err)
 	require.Equal(t, create.Next, got.Head)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, s.Commit(ctx, state.Spaces, id, update), context.DeadlineExceeded)
+	require.ErrorIs(t, s.Commit(ctx, store.Spaces, id, update), context.DeadlineExceeded)
 
 	closed := make(chan error)
 	go func() { closed <- s.Store.Close() }()
 	<-s.done
-	_, err = s.Load(t.Context(), state.Spaces, id)
+	_, err = s.Load(t.Context(), store.Spaces, id)
 	require.ErrorIs(t, err, errClosed)
 	close(goOn)
 	require.NoError(t, <-wrote)
 	require.NoError(t, <-closed)
 	require.NoError(t, s.Store.Close())
-	require.ErrorIs(t, s.Commit(t.Context(), state.Spaces, id, update), errClosed)
+	require.ErrorIs(t, s.Commit(t.Context(), store.Spaces, id, update), errClosed)
 
 	again, err := SQLite(t.Context(), s.db) // the pool is still its owner's
 	require.NoError(t, err)
 	defer again.Close()
-	got, err = again.Load(t.Context(), state.Spaces, id)
+	got, err = again.Load(t.Context(), store.Spaces, id)
 	require.NoError(t, err)
 	require.Equal(t, update.Next, got.Head)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // The scripts that make the schema, each from the version before: the first from an empty file.
@@ -52,7 +52,7 @@ var (
 )
 
 // SQLite opens the store in a database of SQLite: an empty file, which becomes one, or one that is a store already, and
-// is brought up to date. It returns state.ErrTooNew for one that a newer release has written; so does Commit if that
+// is brought up to date. It returns store.ErrTooNew for one that a newer release has written; so does Commit if that
 // happens while the store is open. The store has the file to itself: one with other tables is refused, as is a database
 // in memory.
 //
@@ -74,10 +74,10 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 	s := &Store{
 		dialect: dialect{read: "BEGIN", write: "BEGIN IMMEDIATE"},
 		version: len(scripts),
-		tables:  make(map[state.Kind]*tables),
+		tables:  make(map[store.Kind]*tables),
 		done:    make(chan struct{}),
 	}
-	for _, k := range []state.Kind{state.Spaces, state.Sessions} {
+	for _, k := range []store.Kind{store.Spaces, store.Sessions} {
 		s.tables[k] = newTables(k)
 	}
 	pin := func(more ...pragma) func(context.Context) (*sql.Conn, error) {

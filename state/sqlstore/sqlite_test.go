@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -40,6 +40,6 @@ func open(tb testing.TB, path string) handle {
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(tb testing.TB) storetest.Backend {
 		path := filepath.Join(tb.TempDir(), "trefoil.db")
-		return func(tb testing.TB) state.Store { return open(tb, path) }
+		return func(tb testing.TB) store.Store { return open(tb, path) }
 	})
 }

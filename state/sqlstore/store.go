@@ -14,21 +14,21 @@ import (
 	"math"
 	"sync"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// Store implements state.Store. It is safe for concurrent use, also beside other Stores and processes on one database.
+// Store implements store.Store. It is safe for concurrent use, also beside other Stores and processes on one database.
 type Store struct {
 	dialect dialect
 	version int // of the schema
-	tables  map[state.Kind]*tables
+	tables  map[store.Kind]*tables
 	writer  lane
 	readers lane
 	done    chan struct{}
 	close   sync.Once
 }
 
-var _ state.Store = (*Store)(nil)
+var _ store.Store = (*Store)(nil)
 
 // dialect is what differs from one database to the next.
 type dialect struct {
@@ -47,7 +47,7 @@ func (s *Store) Close() error {
 }
 
 // at returns the statements for a kind of value.
-func (s *Store) at(k state.Kind) (*tables, error) {
+func (s *Store) at(k store.Kind) (*tables, error) {
 	t, found := s.tables[k]
 	if !found {
 		return nil, fmt.Errorf("sqlstore: there is no %v", k)
@@ -56,7 +56,7 @@ func (s *Store) at(k state.Kind) (*tables, error) {
 }
 
 // read runs f for a kind of value with a connection that reads.
-func (s *Store) read(ctx context.Context, k state.Kind, f func(*conn, *tables) error) error {
+func (s *Store) read(ctx context.Context, k store.Kind, f func(*conn, *tables) error) error {
 	t, err := s.at(k)
 	if err != nil {
 		return err
@@ -64,8 +64,8 @@ func (s *Store) read(ctx context.Context, k state.Kind, f func(*conn, *tables) e
 	return s.readers.use(ctx, func(c *conn) error { return f(c, t) })
 }
 
-// Load implements state.Store.
-func (s *Store) Load(ctx context.Context, k state.Kind, id state.ID) (row state.Row, err error) {
+// Load implements store.Store.
+func (s *Store) Load(ctx context.Context, k store.Kind, id store.ID) (row store.Row, err error) {
 	err = s.read(ctx, k, func(c *conn, t *tables) error {
 		return c.transaction(ctx, s.dialect.read, func() (err error) {
 			row, err = t.row(ctx, c, id)
@@ -73,24 +73,24 @@ func (s *Store) Load(ctx context.Context, k state.Kind, id state.ID) (row state.
 		})
 	})
 	if err != nil {
-		return state.Row{}, err
+		return store.Row{}, err
 	}
 	return row, nil
 }
 
 // row reads a row and its segments.
-func (t *tables) row(ctx context.Context, c *conn, id state.ID) (state.Row, error) {
-	row := state.Row{Parts: make([][]byte, t.parts), Segments: make(map[string][]byte)}
+func (t *tables) row(ctx context.Context, c *conn, id store.ID) (store.Row, error) {
+	row := store.Row{Parts: make([][]byte, t.parts), Segments: make(map[string][]byte)}
 	into := []any{&row.Head.Version, &row.Head.Sealed}
 	for i := range row.Parts {
 		into = append(into, &row.Parts[i])
 	}
 	err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(into...) }, t.load, id[:])
 	if err != nil {
-		return state.Row{}, err
+		return store.Row{}, err
 	}
 	if row.Head.Version == 0 {
-		return state.Row{}, state.ErrNotFound
+		return store.Row{}, store.ErrNotFound
 	}
 	row.Head.Sealed = filled(row.Head.Sealed)
 	for i := range row.Parts {
@@ -106,29 +106,29 @@ func (t *tables) row(ctx context.Context, c *conn, id state.ID) (state.Row, erro
 	return row, err
 }
 
-// Head implements state.Store.
-func (s *Store) Head(ctx context.Context, k state.Kind, id state.ID) (state.Head, error) {
-	var head state.Head
+// Head implements store.Store.
+func (s *Store) Head(ctx context.Context, k store.Kind, id store.ID) (store.Head, error) {
+	var head store.Head
 	err := s.read(ctx, k, func(c *conn, t *tables) error {
 		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&head.Version, &head.Sealed) }, t.head, id[:])
 	})
 	if err == nil && head.Version == 0 {
-		err = state.ErrNotFound
+		err = store.ErrNotFound
 	}
 	if err != nil {
-		return state.Head{}, err
+		return store.Head{}, err
 	}
 	head.Sealed = filled(head.Sealed)
 	return head, nil
 }
 
-// List implements state.Store.
-func (s *Store) List(ctx context.Context, k state.Kind) (ids []state.ID, err error) {
+// List implements store.Store.
+func (s *Store) List(ctx context.Context, k store.Kind) (ids []store.ID, err error) {
 	err = s.read(ctx, k, func(c *conn, t *tables) error {
 		ids = nil
 		return c.query(ctx, func(r *sql.Rows) error {
 			var raw []byte
-			var id state.ID
+			var id store.ID
 			if err := r.Scan(&raw); err != nil {
 				return err
 			}
@@ -142,12 +142,12 @@ func (s *Store) List(ctx context.Context, k state.Kind) (ids []state.ID, err err
 	return whole(ids, err)
 }
 
-// Items implements state.Store.
-func (s *Store) Items(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) (items []state.Item, err error) {
+// Items implements store.Store.
+func (s *Store) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) (items []store.Item, err error) {
 	err = s.read(ctx, k, func(c *conn, t *tables) error {
 		items = nil
 		return c.query(ctx, func(r *sql.Rows) error {
-			var it state.Item
+			var it store.Item
 			err := r.Scan(&it.Seq, &it.Data)
 			it.Data = filled(it.Data)
 			items = append(items, it)
@@ -157,8 +157,8 @@ func (s *Store) Items(ctx context.Context, k state.Kind, id state.ID, q state.Qu
 	return whole(items, err)
 }
 
-// Count implements state.Store.
-func (s *Store) Count(ctx context.Context, k state.Kind, id state.ID, q state.Queue) (n int, err error) {
+// Count implements store.Store.
+func (s *Store) Count(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (n int, err error) {
 	err = s.read(ctx, k, func(c *conn, t *tables) error {
 		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) }, t.count, id[:], int64(q))
 	})
@@ -168,9 +168,9 @@ func (s *Store) Count(ctx context.Context, k state.Kind, id state.ID, q state.Qu
 	return n, nil
 }
 
-// Frame implements state.Store.
-func (s *Store) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
-	out := state.FrameRecord{Hash: hash}
+// Frame implements store.Store.
+func (s *Store) Frame(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
+	out := store.FrameRecord{Hash: hash}
 	err := s.read(ctx, k, func(c *conn, t *tables) error {
 		return c.query(ctx, func(r *sql.Rows) error {
 			var retained bool
@@ -182,20 +182,20 @@ func (s *Store) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]b
 		}, t.frame, id[:], hash[:])
 	})
 	if err == nil && out.Seq == 0 {
-		err = state.ErrNotFound
+		err = store.ErrNotFound
 	}
 	if err != nil {
-		return state.FrameRecord{}, err
+		return store.FrameRecord{}, err
 	}
 	return out, nil
 }
 
-// Retained implements state.Store.
-func (s *Store) Retained(ctx context.Context, k state.Kind, id state.ID, after uint64, limit int) (frames []state.FrameRecord, err error) {
+// Retained implements store.Store.
+func (s *Store) Retained(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) (frames []store.FrameRecord, err error) {
 	err = s.read(ctx, k, func(c *conn, t *tables) error {
 		frames = nil
 		return c.query(ctx, func(r *sql.Rows) error {
-			var f state.FrameRecord
+			var f store.FrameRecord
 			var hash []byte
 			err := r.Scan(&hash, &f.Seq, &f.Data)
 			copy(f.Hash[:], hash)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // The version of the schema has a table of its own, with one row.
@@ -15,7 +15,7 @@ const (
 
 func tooNew(version, newest int) error {
 	if version > newest {
-		return fmt.Errorf("schema %d, where this release knows %d: %w", version, newest, state.ErrTooNew)
+		return fmt.Errorf("schema %d, where this release knows %d: %w", version, newest, store.ErrTooNew)
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ type tables struct {
 }
 
 // newTables returns the statements in the SQL that the databases have in common, with ? for each argument.
-func newTables(k state.Kind) *tables {
+func newTables(k store.Kind) *tables {
 	name, parts := k.String(), k.Parts()
 	columns := strings.Join(parts, ", ")
 	in := func(text string) string { return strings.ReplaceAll(text, "@", name) }

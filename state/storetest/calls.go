@@ -6,28 +6,28 @@ import (
 	"errors"
 	"time"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // endedContext makes every call with a context that has ended, and again with one that has not.
 func endedContext(p *probe) {
-	k, id, ended := state.Spaces, state.NewID(), p.ended()
+	k, id, ended := store.Spaces, store.NewID(), p.ended()
 	p.refused(p.s.Commit(ended, k, id, full(k, model{})), context.Canceled)
 	p.holds(k, id, model{})
 	m := p.create(k, id)
 	for range 3 {
 		p.refused(p.s.Commit(ended, k, id, full(k, m)), context.Canceled)
 		p.refused(p.s.Delete(ended, k, id, m.row.Head), context.Canceled)
-		p.refused(p.s.Remove(ended, k, id, state.Outbox, m.queues[state.Outbox][0]), context.Canceled)
+		p.refused(p.s.Remove(ended, k, id, store.Outbox, m.queues[store.Outbox][0]), context.Canceled)
 		_, err := p.s.Load(ended, k, id)
 		p.refused(err, context.Canceled)
 		_, err = p.s.Head(ended, k, id)
 		p.refused(err, context.Canceled)
 		_, err = p.s.List(ended, k)
 		p.refused(err, context.Canceled)
-		_, err = p.s.Items(ended, k, id, state.Outbox, 0, 9)
+		_, err = p.s.Items(ended, k, id, store.Outbox, 0, 9)
 		p.refused(err, context.Canceled)
-		_, err = p.s.Count(ended, k, id, state.Outbox)
+		_, err = p.s.Count(ended, k, id, store.Outbox)
 		p.refused(err, context.Canceled)
 		_, err = p.s.Frame(ended, k, id, hash(3))
 		p.refused(err, context.Canceled)
@@ -41,7 +41,7 @@ func endedContext(p *probe) {
 // endingContext ends contexts while calls are under way, later and later. A change that fails so may have been made or
 // not, but not in part, and whatever comes next succeeds.
 func endingContext(p *probe) {
-	k, id := state.Spaces, state.NewID()
+	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
 	for i := range 60 {
 		c := full(k, m)
@@ -69,7 +69,7 @@ func endingContext(p *probe) {
 // scribbling overwrites what was handed to a store, and what it has handed out.
 func scribbling(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		var m model
 		for range 3 {
 			c := full(k, m)
@@ -84,14 +84,14 @@ func scribbling(p *probe) {
 			p.must(err)
 			head, err := p.s.Head(p.Context(), k, id)
 			p.must(err)
-			out, err := p.s.Items(p.Context(), k, id, state.Outbox, 0, 99)
+			out, err := p.s.Items(p.Context(), k, id, store.Outbox, 0, 99)
 			p.must(err)
 			kept, err := p.s.Retained(p.Context(), k, id, 0, 99)
 			p.must(err)
 			f, err := p.s.Frame(p.Context(), k, id, kept[0].Hash)
 			p.must(err)
 			frames := append(kept, f)
-			scribbleChange(state.Change{Base: head, Next: row.Head, Parts: row.Parts, Put: row.Segments, Outbox: out, Frames: frames})
+			scribbleChange(store.Change{Base: head, Next: row.Head, Parts: row.Parts, Put: row.Segments, Outbox: out, Frames: frames})
 			clear(out)
 			clear(kept)
 			clear(row.Parts)
@@ -105,24 +105,24 @@ func scribbling(p *probe) {
 		if err != nil || len(ids) != 1 || ids[0] != id {
 			p.Fatalf("List returns %v (error %v), not %v", ids, err, id)
 		}
-		it := state.Item{Seq: m.queues[state.Inbox][0].Seq, Data: bytes.Clone(m.queues[state.Inbox][0].Data)}
-		p.must(p.s.Remove(p.Context(), k, id, state.Inbox, it))
+		it := store.Item{Seq: m.queues[store.Inbox][0].Seq, Data: bytes.Clone(m.queues[store.Inbox][0].Data)}
+		p.must(p.s.Remove(p.Context(), k, id, store.Inbox, it))
 		scribble(it.Data)
-		p.holds(k, id, m.without(state.Inbox, it.Seq))
+		p.holds(k, id, m.without(store.Inbox, it.Seq))
 	}
 }
 
 // copied returns a copy of c that shares nothing with it.
-func copied(c state.Change) state.Change {
-	items := func(list []state.Item) (out []state.Item) {
+func copied(c store.Change) store.Change {
+	items := func(list []store.Item) (out []store.Item) {
 		for _, it := range list {
-			out = append(out, state.Item{Seq: it.Seq, Data: bytes.Clone(it.Data)})
+			out = append(out, store.Item{Seq: it.Seq, Data: bytes.Clone(it.Data)})
 		}
 		return out
 	}
-	out := state.Change{
-		Base:   state.Head{Version: c.Base.Version, Sealed: bytes.Clone(c.Base.Sealed)},
-		Next:   state.Head{Version: c.Next.Version, Sealed: bytes.Clone(c.Next.Sealed)},
+	out := store.Change{
+		Base:   store.Head{Version: c.Base.Version, Sealed: bytes.Clone(c.Base.Sealed)},
+		Next:   store.Head{Version: c.Next.Version, Sealed: bytes.Clone(c.Next.Sealed)},
 		Put:    map[string][]byte{},
 		Drop:   append([]string(nil), c.Drop...),
 		Outbox: items(c.Outbox),
@@ -136,13 +136,13 @@ func copied(c state.Change) state.Change {
 		out.Put[path] = bytes.Clone(b)
 	}
 	for _, f := range c.Frames {
-		out.Frames = append(out.Frames, state.FrameRecord{Hash: f.Hash, Seq: f.Seq, Data: bytes.Clone(f.Data)})
+		out.Frames = append(out.Frames, store.FrameRecord{Hash: f.Hash, Seq: f.Seq, Data: bytes.Clone(f.Data)})
 	}
 	return out
 }
 
 // scribbleChange overwrites all slices in c.
-func scribbleChange(c state.Change) {
+func scribbleChange(c store.Change) {
 	scribble(c.Base.Sealed)
 	scribble(c.Next.Sealed)
 	for _, b := range c.Parts {
@@ -151,7 +151,7 @@ func scribbleChange(c state.Change) {
 	for _, b := range c.Put {
 		scribble(b)
 	}
-	for _, list := range [][]state.Item{c.Outbox, c.Inbox} {
+	for _, list := range [][]store.Item{c.Outbox, c.Inbox} {
 		for _, it := range list {
 			scribble(it.Data)
 		}

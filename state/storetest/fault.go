@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // ErrFault is what a call returns that was made to fail.
@@ -29,7 +29,7 @@ type Call struct {
 
 // Fail returns a Store that passes its calls on to s, except for those that decide says are to fail, with ErrFault.
 // Concurrent calls are numbered in some order; decide is asked for one at a time.
-func Fail(s state.Store, decide func(Call) Fault) state.Store {
+func Fail(s store.Store, decide func(Call) Fault) store.Store {
 	return &faulty{s: s, decide: decide}
 }
 
@@ -45,7 +45,7 @@ func Nth(n int, f Fault) func(Call) Fault {
 }
 
 type faulty struct {
-	s      state.Store
+	s      store.Store
 	mu     sync.Mutex
 	calls  int
 	decide func(Call) Fault
@@ -74,42 +74,42 @@ func act(f *faulty, method string, do func() error) error {
 	return err
 }
 
-func (f *faulty) Load(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
-	return call(f, "Load", func() (state.Row, error) { return f.s.Load(ctx, k, id) })
+func (f *faulty) Load(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
+	return call(f, "Load", func() (store.Row, error) { return f.s.Load(ctx, k, id) })
 }
 
-func (f *faulty) Head(ctx context.Context, k state.Kind, id state.ID) (state.Head, error) {
-	return call(f, "Head", func() (state.Head, error) { return f.s.Head(ctx, k, id) })
+func (f *faulty) Head(ctx context.Context, k store.Kind, id store.ID) (store.Head, error) {
+	return call(f, "Head", func() (store.Head, error) { return f.s.Head(ctx, k, id) })
 }
 
-func (f *faulty) List(ctx context.Context, k state.Kind) ([]state.ID, error) {
-	return call(f, "List", func() ([]state.ID, error) { return f.s.List(ctx, k) })
+func (f *faulty) List(ctx context.Context, k store.Kind) ([]store.ID, error) {
+	return call(f, "List", func() ([]store.ID, error) { return f.s.List(ctx, k) })
 }
 
-func (f *faulty) Commit(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+func (f *faulty) Commit(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 	return act(f, "Commit", func() error { return f.s.Commit(ctx, k, id, c) })
 }
 
-func (f *faulty) Delete(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
+func (f *faulty) Delete(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
 	return act(f, "Delete", func() error { return f.s.Delete(ctx, k, id, h) })
 }
 
-func (f *faulty) Items(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
-	return call(f, "Items", func() ([]state.Item, error) { return f.s.Items(ctx, k, id, q, after, limit) })
+func (f *faulty) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
+	return call(f, "Items", func() ([]store.Item, error) { return f.s.Items(ctx, k, id, q, after, limit) })
 }
 
-func (f *faulty) Count(ctx context.Context, k state.Kind, id state.ID, q state.Queue) (int, error) {
+func (f *faulty) Count(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (int, error) {
 	return call(f, "Count", func() (int, error) { return f.s.Count(ctx, k, id, q) })
 }
 
-func (f *faulty) Remove(ctx context.Context, k state.Kind, id state.ID, q state.Queue, items ...state.Item) error {
+func (f *faulty) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
 	return act(f, "Remove", func() error { return f.s.Remove(ctx, k, id, q, items...) })
 }
 
-func (f *faulty) Frame(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
-	return call(f, "Frame", func() (state.FrameRecord, error) { return f.s.Frame(ctx, k, id, hash) })
+func (f *faulty) Frame(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
+	return call(f, "Frame", func() (store.FrameRecord, error) { return f.s.Frame(ctx, k, id, hash) })
 }
 
-func (f *faulty) Retained(ctx context.Context, k state.Kind, id state.ID, after uint64, limit int) ([]state.FrameRecord, error) {
-	return call(f, "Retained", func() ([]state.FrameRecord, error) { return f.s.Retained(ctx, k, id, after, limit) })
+func (f *faulty) Retained(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) ([]store.FrameRecord, error) {
+	return call(f, "Retained", func() ([]store.FrameRecord, error) { return f.s.Retained(ctx, k, id, after, limit) })
 }

@@ -6,39 +6,39 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // TestFail lets each method fail in both ways and looks at what became of the row.
 func TestFail(t *testing.T) {
-	ctx, k := t.Context(), state.Spaces
-	calls := map[string]func(state.Store, state.ID, model) error{
-		"Load":   func(s state.Store, id state.ID, _ model) error { _, err := s.Load(ctx, k, id); return err },
-		"Head":   func(s state.Store, id state.ID, _ model) error { _, err := s.Head(ctx, k, id); return err },
-		"List":   func(s state.Store, _ state.ID, _ model) error { _, err := s.List(ctx, k); return err },
-		"Commit": func(s state.Store, id state.ID, m model) error { return s.Commit(ctx, k, id, full(k, m)) },
-		"Delete": func(s state.Store, id state.ID, m model) error { return s.Delete(ctx, k, id, m.row.Head) },
-		"Items": func(s state.Store, id state.ID, _ model) error {
-			_, err := s.Items(ctx, k, id, state.Outbox, 0, 9)
+	ctx, k := t.Context(), store.Spaces
+	calls := map[string]func(store.Store, store.ID, model) error{
+		"Load":   func(s store.Store, id store.ID, _ model) error { _, err := s.Load(ctx, k, id); return err },
+		"Head":   func(s store.Store, id store.ID, _ model) error { _, err := s.Head(ctx, k, id); return err },
+		"List":   func(s store.Store, _ store.ID, _ model) error { _, err := s.List(ctx, k); return err },
+		"Commit": func(s store.Store, id store.ID, m model) error { return s.Commit(ctx, k, id, full(k, m)) },
+		"Delete": func(s store.Store, id store.ID, m model) error { return s.Delete(ctx, k, id, m.row.Head) },
+		"Items": func(s store.Store, id store.ID, _ model) error {
+			_, err := s.Items(ctx, k, id, store.Outbox, 0, 9)
 			return err
 		},
-		"Count": func(s state.Store, id state.ID, _ model) error {
-			_, err := s.Count(ctx, k, id, state.Outbox)
+		"Count": func(s store.Store, id store.ID, _ model) error {
+			_, err := s.Count(ctx, k, id, store.Outbox)
 			return err
 		},
-		"Remove": func(s state.Store, id state.ID, m model) error {
-			return s.Remove(ctx, k, id, state.Outbox, m.queues[state.Outbox][0])
+		"Remove": func(s store.Store, id store.ID, m model) error {
+			return s.Remove(ctx, k, id, store.Outbox, m.queues[store.Outbox][0])
 		},
-		"Frame":    func(s state.Store, id state.ID, _ model) error { _, err := s.Frame(ctx, k, id, hash(3)); return err },
-		"Retained": func(s state.Store, id state.ID, _ model) error { _, err := s.Retained(ctx, k, id, 0, 9); return err },
+		"Frame":    func(s store.Store, id store.ID, _ model) error { _, err := s.Frame(ctx, k, id, hash(3)); return err },
+		"Retained": func(s store.Store, id store.ID, _ model) error { _, err := s.Retained(ctx, k, id, 0, 9); return err },
 	}
-	if n := reflect.TypeFor[state.Store]().NumMethod(); n != len(calls) {
+	if n := reflect.TypeFor[store.Store]().NumMethod(); n != len(calls) {
 		t.Fatalf("%d of %d methods are tried", len(calls), n)
 	}
 	changes := map[string]bool{"Commit": true, "Delete": true, "Remove": true}
 	for method, do := range calls {
 		for _, fault := range []Fault{None, Before, After} {
-			mem, id := state.NewMemory(), state.NewID()
+			mem, id := store.NewMemory(), store.NewID()
 			c := full(k, model{})
 			if err := mem.Commit(ctx, k, id, c); err != nil {
 				t.Fatal(err)
@@ -65,9 +65,9 @@ func TestFail(t *testing.T) {
 }
 
 func TestNth(t *testing.T) {
-	s := Fail(state.NewMemory(), Nth(2, Before))
+	s := Fail(store.NewMemory(), Nth(2, Before))
 	for n := 1; n <= 4; n++ {
-		_, err := s.Head(context.Background(), state.Spaces, state.NewID())
+		_, err := s.Head(context.Background(), store.Spaces, store.NewID())
 		if errors.Is(err, ErrFault) != (n == 2) {
 			t.Errorf("call %d returns %v", n, err)
 		}

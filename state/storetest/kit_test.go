@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // TestKitFindsBrokenStores shows that each way in which a store can be wrong makes the kit fail, in the test that is
@@ -39,7 +39,7 @@ func TestKitFindsBrokenStores(t *testing.T) {
 func TestKitPassesASoundStore(t *testing.T) {
 	for _, c := range checks {
 		for _, failure := range record(t, func(tb testing.TB) {
-			c.run(newProbe(tb, each(func(s state.Store) state.Store { return broken{Store: s} })()))
+			c.run(newProbe(tb, each(func(s store.Store) store.Store { return broken{Store: s} })()))
 		}) {
 			t.Errorf("%s: %s", c.name, failure)
 		}
@@ -62,30 +62,30 @@ type disease struct {
 }
 
 // each breaks every handle on a memory.
-func each(break_ func(state.Store) state.Store) func() Backend {
+func each(break_ func(store.Store) store.Store) func() Backend {
 	return func() Backend {
-		m := state.NewMemory()
-		return func(testing.TB) state.Store { return break_(m) }
+		m := store.NewMemory()
+		return func(testing.TB) store.Store { return break_(m) }
 	}
 }
 
 // all breaks a memory once, for all its handles.
-func all(break_ func(state.Store) state.Store) func() Backend {
+func all(break_ func(store.Store) store.Store) func() Backend {
 	return func() Backend {
-		s := break_(state.NewMemory())
-		return func(testing.TB) state.Store { return s }
+		s := break_(store.NewMemory())
+		return func(testing.TB) store.Store { return s }
 	}
 }
 
 var diseases = []disease{
 	{"forgets on reopening", "G1/created rows are found again", func() Backend {
-		return func(testing.TB) state.Store { return state.NewMemory() }
+		return func(testing.TB) store.Store { return store.NewMemory() }
 	}},
-	{"loads from a cache", "G4/random changes do what the rules say", each(func(s state.Store) state.Store {
+	{"loads from a cache", "G4/random changes do what the rules say", each(func(s store.Store) store.Store {
 		var cache sync.Map
-		return broken{Store: s, load: func(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+		return broken{Store: s, load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 			if row, found := cache.Load(id); found {
-				return row.(state.Row), nil
+				return row.(store.Row), nil
 			}
 			row, err := s.Load(ctx, k, id)
 			if err == nil {
@@ -94,12 +94,12 @@ var diseases = []disease{
 			return row, err
 		}}
 	})},
-	{"has a cache that only its own commits renew", "G1/created rows are found again", each(func(s state.Store) state.Store {
+	{"has a cache that only its own commits renew", "G1/created rows are found again", each(func(s store.Store) store.Store {
 		var cache sync.Map
 		b := broken{Store: s}
-		b.head = func(ctx context.Context, k state.Kind, id state.ID) (state.Head, error) {
+		b.head = func(ctx context.Context, k store.Kind, id store.ID) (store.Head, error) {
 			if h, found := cache.Load(id); found {
-				return h.(state.Head), nil
+				return h.(store.Head), nil
 			}
 			h, err := s.Head(ctx, k, id)
 			if err == nil {
@@ -107,7 +107,7 @@ var diseases = []disease{
 			}
 			return h, err
 		}
-		b.commit = func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+		b.commit = func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			if h, err := b.head(ctx, k, id); err == nil && sameHead(h, c.Base) {
 				err := force(ctx, s, k, id, c)
 				cache.Store(id, c.Next)
@@ -117,8 +117,8 @@ var diseases = []disease{
 		}
 		return b
 	})},
-	{"takes incomplete rows", "G1/an incomplete row is refused", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"takes incomplete rows", "G1/an incomplete row is refused", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			for i, p := range c.Parts {
 				if p == nil && c.Creates() {
 					c.Parts[i] = []byte{}
@@ -126,8 +126,8 @@ var diseases = []disease{
 			}
 		})
 	})},
-	{"empties parts that are to stay", "G1/a part that is not given stays", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"empties parts that are to stay", "G1/a part that is not given stays", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			c.Parts = slices.Clone(c.Parts)
 			for i, p := range c.Parts {
 				if p == nil && !c.Creates() {
@@ -136,8 +136,8 @@ var diseases = []disease{
 			}
 		})
 	})},
-	{"takes empty parts for missing ones", "G1/any bytes of any length are kept", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"takes empty parts for missing ones", "G1/any bytes of any length are kept", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			c.Parts = slices.Clone(c.Parts)
 			for i, p := range c.Parts {
 				if len(p) == 0 {
@@ -146,8 +146,8 @@ var diseases = []disease{
 			}
 		})
 	})},
-	{"takes empty frames for settled ones", "G1/any bytes of any length are kept", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"takes empty frames for settled ones", "G1/any bytes of any length are kept", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			c.Frames = slices.Clone(c.Frames)
 			for i, f := range c.Frames {
 				if len(f.Data) == 0 {
@@ -156,8 +156,8 @@ var diseases = []disease{
 			}
 		})
 	})},
-	{"ends data at a zero byte", "G1/any bytes of any length are kept", each(func(s state.Store) state.Store {
-		return broken{Store: s, load: func(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+	{"ends data at a zero byte", "G1/any bytes of any length are kept", each(func(s store.Store) store.Store {
+		return broken{Store: s, load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 			row, err := s.Load(ctx, k, id)
 			for path, b := range row.Segments {
 				row.Segments[path], _, _ = bytes.Cut(b, []byte{0})
@@ -165,11 +165,11 @@ var diseases = []disease{
 			return row, err
 		}}
 	})},
-	{"drops no segments", "G1/segments are put, replaced and dropped", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) { c.Drop = nil })
+	{"drops no segments", "G1/segments are put, replaced and dropped", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) { c.Drop = nil })
 	})},
-	{"takes segments for directories", "G1/segments are put, replaced and dropped", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"takes segments for directories", "G1/segments are put, replaced and dropped", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			for _, path := range c.Drop {
 				if path == "state/a" {
 					c.Drop = append(slices.Clone(c.Drop), "state/a/b")
@@ -177,8 +177,8 @@ var diseases = []disease{
 			}
 		})
 	})},
-	{"adds segments but does not replace them", "G1/segments are put, replaced and dropped", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"adds segments but does not replace them", "G1/segments are put, replaced and dropped", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			row, _ := s.Load(ctx, k, id)
 			put := map[string][]byte{}
 			for path, b := range c.Put {
@@ -190,15 +190,15 @@ var diseases = []disease{
 			return s.Commit(ctx, k, id, c)
 		}}
 	})},
-	{"returns no map for no segments", "G1/a part that is not given stays", each(func(s state.Store) state.Store {
-		return broken{Store: s, load: func(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+	{"returns no map for no segments", "G1/a part that is not given stays", each(func(s store.Store) store.Store {
+		return broken{Store: s, load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 			row, err := s.Load(ctx, k, id)
 			row.Segments = nil
 			return row, err
 		}}
 	})},
-	{"reads a row in two steps", "G1/readers see whole rows only", each(func(s state.Store) state.Store {
-		return broken{Store: s, load: func(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+	{"reads a row in two steps", "G1/readers see whole rows only", each(func(s store.Store) store.Store {
+		return broken{Store: s, load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 			first, err := s.Load(ctx, k, id)
 			if err != nil {
 				return first, err
@@ -214,10 +214,10 @@ var diseases = []disease{
 			return second, err
 		}}
 	})},
-	{"overwrites in creation", "G2/create fails if present, update if absent", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"overwrites in creation", "G2/create fails if present, update if absent", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			err := s.Commit(ctx, k, id, c)
-			if errors.Is(err, state.ErrExists) {
+			if errors.Is(err, store.ErrExists) {
 				head, _ := s.Head(ctx, k, id)
 				s.Delete(ctx, k, id, head)
 				err = s.Commit(ctx, k, id, c)
@@ -225,73 +225,73 @@ var diseases = []disease{
 			return err
 		}}
 	})},
-	{"creates in an update", "G2/create fails if present, update if absent", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"creates in an update", "G2/create fails if present, update if absent", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			err := s.Commit(ctx, k, id, c)
-			if errors.Is(err, state.ErrNotFound) {
-				c.Base, c.Next.Version = state.Head{}, 1
+			if errors.Is(err, store.ErrNotFound) {
+				c.Base, c.Next.Version = store.Head{}, 1
 				err = s.Commit(ctx, k, id, c)
 			}
 			return err
 		}}
 	})},
-	{"answers ErrConflict for what is not there", "G2/create fails if present, update if absent", each(func(s state.Store) state.Store {
-		return broken{Store: s, delete: func(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
+	{"answers ErrConflict for what is not there", "G2/create fails if present, update if absent", each(func(s store.Store) store.Store {
+		return broken{Store: s, delete: func(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
 			if s.Delete(ctx, k, id, h) != nil {
-				return state.ErrConflict
+				return store.ErrConflict
 			}
 			return nil
 		}}
 	})},
-	{"looks at half an ID", "G2/rows and kinds do not meet", each(func(s state.Store) state.Store {
-		short := func(id state.ID) state.ID {
+	{"looks at half an ID", "G2/rows and kinds do not meet", each(func(s store.Store) store.Store {
+		short := func(id store.ID) store.ID {
 			id[31] = 0
 			return id
 		}
 		return broken{
 			Store: s,
-			items: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
+			items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
 				return s.Items(ctx, k, short(id), q, after, limit)
 			},
-			count: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue) (int, error) {
+			count: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (int, error) {
 				return s.Count(ctx, k, short(id), q)
 			},
 		}
 	})},
-	{"deletes both kinds", "G2/rows and kinds do not meet", each(func(s state.Store) state.Store {
-		return broken{Store: s, delete: func(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
-			other := state.Spaces + state.Sessions - k
+	{"deletes both kinds", "G2/rows and kinds do not meet", each(func(s store.Store) store.Store {
+		return broken{Store: s, delete: func(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
+			other := store.Spaces + store.Sessions - k
 			if head, err := s.Head(ctx, other, id); err == nil {
 				s.Delete(ctx, other, id, head)
 			}
 			return s.Delete(ctx, k, id, h)
 		}}
 	})},
-	{"lists in any order", "G2/list is complete and in order", each(func(s state.Store) state.Store {
-		return broken{Store: s, list: func(ctx context.Context, k state.Kind) ([]state.ID, error) {
+	{"lists in any order", "G2/list is complete and in order", each(func(s store.Store) store.Store {
+		return broken{Store: s, list: func(ctx context.Context, k store.Kind) ([]store.ID, error) {
 			ids, err := s.List(ctx, k)
 			slices.Reverse(ids)
 			return ids, err
 		}}
 	})},
-	{"compares versions only", "G3/a change of an old head is refused", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"compares versions only", "G3/a change of an old head is refused", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			if head, err := s.Head(ctx, k, id); err == nil && head.Version == c.Base.Version {
 				c.Base = head
 			}
 			return s.Commit(ctx, k, id, c)
 		}}
 	})},
-	{"compares seals only", "G3/a change of an old head is refused", each(func(s state.Store) state.Store {
-		return broken{Store: s, delete: func(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
+	{"compares seals only", "G3/a change of an old head is refused", each(func(s store.Store) store.Store {
+		return broken{Store: s, delete: func(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
 			if head, err := s.Head(ctx, k, id); err == nil && bytes.Equal(head.Sealed, h.Sealed) {
 				h = head
 			}
 			return s.Delete(ctx, k, id, h)
 		}}
 	})},
-	{"deletes whatever the head", "G3/a change of an old head is refused", each(func(s state.Store) state.Store {
-		return broken{Store: s, delete: func(ctx context.Context, k state.Kind, id state.ID, _ state.Head) error {
+	{"deletes whatever the head", "G3/a change of an old head is refused", each(func(s store.Store) store.Store {
+		return broken{Store: s, delete: func(ctx context.Context, k store.Kind, id store.ID, _ store.Head) error {
 			head, err := s.Head(ctx, k, id)
 			if err != nil {
 				return err
@@ -299,8 +299,8 @@ var diseases = []disease{
 			return s.Delete(ctx, k, id, head)
 		}}
 	})},
-	{"compares, then writes", "G3/of many writers none is lost", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"compares, then writes", "G3/of many writers none is lost", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			head, err := s.Head(ctx, k, id)
 			if c.Creates() || err != nil || !sameHead(head, c.Base) {
 				return s.Commit(ctx, k, id, c)
@@ -309,50 +309,50 @@ var diseases = []disease{
 			return force(ctx, s, k, id, c)
 		}}
 	})},
-	{"writes the row, then what lies beside it", "G4/a refused change leaves nothing behind", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"writes the row, then what lies beside it", "G4/a refused change leaves nothing behind", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			err := s.Commit(ctx, k, id, c)
-			if err != nil && !errors.Is(err, state.ErrConflict) {
+			if err != nil && !errors.Is(err, store.ErrConflict) {
 				c.Outbox, c.Inbox, c.Frames = nil, nil, nil
 				s.Commit(ctx, k, id, c)
 			}
 			return err
 		}}
 	})},
-	{"replaces items", "G4/a refused change leaves nothing behind", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"replaces items", "G4/a refused change leaves nothing behind", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			for _, it := range c.Inbox {
-				if held, _ := s.Items(ctx, k, id, state.Inbox, it.Seq-1, 1); len(held) > 0 {
-					s.Remove(ctx, k, id, state.Inbox, held[0])
+				if held, _ := s.Items(ctx, k, id, store.Inbox, it.Seq-1, 1); len(held) > 0 {
+					s.Remove(ctx, k, id, store.Inbox, held[0])
 				}
 			}
 			return s.Commit(ctx, k, id, c)
 		}}
 	})},
-	{"loses the outbox of a change that settles", "G4/random changes do what the rules say", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"loses the outbox of a change that settles", "G4/random changes do what the rules say", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			if len(c.Frames) > 1 {
 				c.Outbox = nil
 			}
 		})
 	})},
-	{"has no eye for contexts", "G4/an ended context changes nothing", each(func(s state.Store) state.Store {
-		return broken{Store: s, remove: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+	{"has no eye for contexts", "G4/an ended context changes nothing", each(func(s store.Store) store.Store {
+		return broken{Store: s, remove: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, it store.Item) error {
 			return s.Remove(context.WithoutCancel(ctx), k, id, q, it)
 		}}
 	})},
-	{"commits, then looks at the context", "G4/an ended context changes nothing", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+	{"commits, then looks at the context", "G4/an ended context changes nothing", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			if err := s.Commit(context.WithoutCancel(ctx), k, id, c); err != nil {
 				return err
 			}
 			return ctx.Err()
 		}}
 	})},
-	{"is stuck after a context ended", "G4/a context that ends meanwhile leaves a whole row", each(func(s state.Store) state.Store {
+	{"is stuck after a context ended", "G4/a context that ends meanwhile leaves a whole row", each(func(s store.Store) store.Store {
 		var once sync.Once
 		stuck := false
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 			if ctx.Err() != nil {
 				once.Do(func() { stuck = true })
 			}
@@ -362,29 +362,29 @@ var diseases = []disease{
 			return s.Commit(ctx, k, id, c)
 		}}
 	})},
-	{"keeps what it is given", "G6/slices are neither kept nor shared", all(func(s state.Store) state.Store {
+	{"keeps what it is given", "G6/slices are neither kept nor shared", all(func(s store.Store) store.Store {
 		var kept sync.Map
 		return broken{
 			Store: s,
-			commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+			commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 				err := s.Commit(ctx, k, id, c)
 				if err == nil && c.Parts[0] != nil {
 					kept.Store(id, c.Parts[0])
 				}
 				return err
 			},
-			load: func(ctx context.Context, k state.Kind, id state.ID) (state.Row, error) {
+			load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 				row, err := s.Load(ctx, k, id)
-				if part, found := kept.Load(id); found && err == nil && k == state.Spaces {
+				if part, found := kept.Load(id); found && err == nil && k == store.Spaces {
 					row.Parts[0] = part.([]byte)
 				}
 				return row, err
 			},
 		}
 	})},
-	{"hands out what it keeps", "G6/slices are neither kept nor shared", all(func(s state.Store) state.Store {
+	{"hands out what it keeps", "G6/slices are neither kept nor shared", all(func(s store.Store) store.Store {
 		var kept sync.Map
-		return broken{Store: s, retained: func(ctx context.Context, k state.Kind, id state.ID, after uint64, limit int) ([]state.FrameRecord, error) {
+		return broken{Store: s, retained: func(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) ([]store.FrameRecord, error) {
 			out, err := s.Retained(ctx, k, id, after, limit)
 			for i, f := range out {
 				shared, _ := kept.LoadOrStore(string(f.Data), bytes.Clone(f.Data))
@@ -393,43 +393,43 @@ var diseases = []disease{
 			return out, err
 		}}
 	})},
-	{"has no order in its queues", "G7/queues keep their order", each(func(s state.Store) state.Store {
-		return broken{Store: s, items: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
+	{"has no order in its queues", "G7/queues keep their order", each(func(s store.Store) store.Store {
+		return broken{Store: s, items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
 			items, err := s.Items(ctx, k, id, q, after, limit)
 			slices.Reverse(items)
 			return items, err
 		}}
 	})},
-	{"begins a page with the last item of the one before", "G7/queues keep their order", each(func(s state.Store) state.Store {
-		return broken{Store: s, items: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
+	{"begins a page with the last item of the one before", "G7/queues keep their order", each(func(s store.Store) store.Store {
+		return broken{Store: s, items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
 			return s.Items(ctx, k, id, q, max(after, 1)-1, limit)
 		}}
 	})},
-	{"takes no limit for none", "G7/queues keep their order", each(func(s state.Store) state.Store {
-		return broken{Store: s, items: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
+	{"takes no limit for none", "G7/queues keep their order", each(func(s store.Store) store.Store {
+		return broken{Store: s, items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
 			if limit <= 0 {
 				limit = math.MaxInt32
 			}
 			return s.Items(ctx, k, id, q, after, limit)
 		}}
 	})},
-	{"counts one queue for the other", "G7/queues keep their order", each(func(s state.Store) state.Store {
-		return broken{Store: s, count: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue) (int, error) {
-			return s.Count(ctx, k, id, state.Outbox)
+	{"counts one queue for the other", "G7/queues keep their order", each(func(s store.Store) store.Store {
+		return broken{Store: s, count: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (int, error) {
+			return s.Count(ctx, k, id, store.Outbox)
 		}}
 	})},
-	{"removes by number alone", "G7/only the very item is removed", each(func(s state.Store) state.Store {
-		return broken{Store: s, remove: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+	{"removes by number alone", "G7/only the very item is removed", each(func(s store.Store) store.Store {
+		return broken{Store: s, remove: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, it store.Item) error {
 			if held, _ := s.Items(ctx, k, id, q, it.Seq-1, 1); len(held) > 0 && held[0].Seq == it.Seq {
 				it = held[0]
 			}
 			return s.Remove(ctx, k, id, q, it)
 		}}
 	})},
-	{"removes all up to the item", "G7/only the very item is removed", each(func(s state.Store) state.Store {
-		return broken{Store: s, remove: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+	{"removes all up to the item", "G7/only the very item is removed", each(func(s store.Store) store.Store {
+		return broken{Store: s, remove: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, it store.Item) error {
 			held, _ := s.Items(ctx, k, id, q, 0, math.MaxInt32)
-			if i := slices.IndexFunc(held, func(h state.Item) bool { return sameItem(h, it) }); i >= 0 {
+			if i := slices.IndexFunc(held, func(h store.Item) bool { return sameItem(h, it) }); i >= 0 {
 				for _, h := range held[:i] {
 					s.Remove(ctx, k, id, q, h)
 				}
@@ -437,84 +437,84 @@ var diseases = []disease{
 			return s.Remove(ctx, k, id, q, it)
 		}}
 	})},
-	{"removes the first item only", "G7/only the very item is removed", each(func(s state.Store) state.Store { return firstOnly{s} })},
-	{"misses what is gone", "G7/only the very item is removed", each(func(s state.Store) state.Store {
-		return broken{Store: s, remove: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, it state.Item) error {
+	{"removes the first item only", "G7/only the very item is removed", each(func(s store.Store) store.Store { return firstOnly{s} })},
+	{"misses what is gone", "G7/only the very item is removed", each(func(s store.Store) store.Store {
+		return broken{Store: s, remove: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, it store.Item) error {
 			if held, _ := s.Items(ctx, k, id, q, it.Seq-1, 1); len(held) == 0 || held[0].Seq != it.Seq {
-				return state.ErrNotFound
+				return store.ErrNotFound
 			}
 			return s.Remove(ctx, k, id, q, it)
 		}}
 	})},
-	{"keeps the first record of a frame", "G9/records of frames are replaced and forgotten", each(func(s state.Store) state.Store {
-		return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
-			c.Frames = slices.DeleteFunc(slices.Clone(c.Frames), func(f state.FrameRecord) bool {
+	{"keeps the first record of a frame", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
+			c.Frames = slices.DeleteFunc(slices.Clone(c.Frames), func(f store.FrameRecord) bool {
 				_, err := s.Frame(ctx, k, id, f.Hash)
 				return err == nil
 			})
 			return s.Commit(ctx, k, id, c)
 		}}
 	})},
-	{"forgets one too many", "G9/records of frames are replaced and forgotten", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) {
+	{"forgets one too many", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
 			if c.Forget > 0 && c.Forget < math.MaxUint64 {
 				c.Forget++
 			}
 		})
 	})},
-	{"forgets nothing", "G9/records of frames are replaced and forgotten", each(func(s state.Store) state.Store {
-		return changing(s, func(c *state.Change) { c.Forget = 0 })
+	{"forgets nothing", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) { c.Forget = 0 })
 	})},
-	{"finds frames by half a hash", "G9/records of frames are replaced and forgotten", each(func(s state.Store) state.Store {
-		return broken{Store: s, frame: func(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
+	{"finds frames by half a hash", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return broken{Store: s, frame: func(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
 			f, err := s.Frame(ctx, k, id, hash)
-			if errors.Is(err, state.ErrNotFound) {
+			if errors.Is(err, store.ErrNotFound) {
 				hash[31] ^= 1
 				f, err = s.Frame(ctx, k, id, hash)
 			}
 			return f, err
 		}}
 	})},
-	{"retains in any order", "G9/retained frames come in order", each(func(s state.Store) state.Store {
-		return broken{Store: s, retained: func(ctx context.Context, k state.Kind, id state.ID, after uint64, limit int) ([]state.FrameRecord, error) {
+	{"retains in any order", "G9/retained frames come in order", each(func(s store.Store) store.Store {
+		return broken{Store: s, retained: func(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) ([]store.FrameRecord, error) {
 			out, err := s.Retained(ctx, k, id, after, limit)
 			slices.Reverse(out)
 			return out, err
 		}}
 	})},
-	{"begins at the front always", "G9/retained frames come in order", each(func(s state.Store) state.Store {
-		return broken{Store: s, retained: func(ctx context.Context, k state.Kind, id state.ID, _ uint64, limit int) ([]state.FrameRecord, error) {
+	{"begins at the front always", "G9/retained frames come in order", each(func(s store.Store) store.Store {
+		return broken{Store: s, retained: func(ctx context.Context, k store.Kind, id store.ID, _ uint64, limit int) ([]store.FrameRecord, error) {
 			return s.Retained(ctx, k, id, 0, limit)
 		}}
 	})},
-	{"leaves the queues when it deletes", "G11/deleting leaves nothing", all(func(s state.Store) state.Store {
+	{"leaves the queues when it deletes", "G11/deleting leaves nothing", all(func(s store.Store) store.Store {
 		var left sync.Map
 		return broken{
 			Store: s,
-			delete: func(ctx context.Context, k state.Kind, id state.ID, h state.Head) error {
-				items, _ := s.Items(ctx, k, id, state.Outbox, 0, math.MaxInt32)
+			delete: func(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
+				items, _ := s.Items(ctx, k, id, store.Outbox, 0, math.MaxInt32)
 				err := s.Delete(ctx, k, id, h)
 				if err == nil {
 					left.Store(id, items)
 				}
 				return err
 			},
-			items: func(ctx context.Context, k state.Kind, id state.ID, q state.Queue, after uint64, limit int) ([]state.Item, error) {
-				if items, found := left.Load(id); found && q == state.Outbox {
-					return items.([]state.Item), nil
+			items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
+				if items, found := left.Load(id); found && q == store.Outbox {
+					return items.([]store.Item), nil
 				}
 				return s.Items(ctx, k, id, q, after, limit)
 			},
 		}
 	})},
-	{"leaves records of frames when it deletes", "G11/deleting leaves nothing", all(func(s state.Store) state.Store {
+	{"leaves records of frames when it deletes", "G11/deleting leaves nothing", all(func(s store.Store) store.Store {
 		var left sync.Map
-		return broken{Store: s, frame: func(ctx context.Context, k state.Kind, id state.ID, hash [32]byte) (state.FrameRecord, error) {
+		return broken{Store: s, frame: func(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
 			f, err := s.Frame(ctx, k, id, hash)
 			if err == nil {
 				left.Store(hash, f)
 			} else if kept, found := left.Load(hash); found {
-				return kept.(state.FrameRecord), nil
+				return kept.(store.FrameRecord), nil
 			}
 			return f, err
 		}}
@@ -522,22 +522,22 @@ var diseases = []disease{
 }
 
 // changing breaks Commit by altering the changes that it is given.
-func changing(s state.Store, alter func(*state.Change)) state.Store {
-	return broken{Store: s, commit: func(ctx context.Context, k state.Kind, id state.ID, c state.Change) error {
+func changing(s store.Store, alter func(*store.Change)) store.Store {
+	return broken{Store: s, commit: func(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
 		alter(&c)
 		return s.Commit(ctx, k, id, c)
 	}}
 }
 
 // force carries out a change whatever the row's head is.
-func force(ctx context.Context, s state.Store, k state.Kind, id state.ID, c state.Change) error {
+func force(ctx context.Context, s store.Store, k store.Kind, id store.ID, c store.Change) error {
 	for {
 		head, err := s.Head(ctx, k, id)
 		if err != nil {
 			return err
 		}
 		c.Base, c.Next.Version = head, head.Version+1
-		if err := s.Commit(ctx, k, id, c); !errors.Is(err, state.ErrConflict) {
+		if err := s.Commit(ctx, k, id, c); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}

@@ -10,22 +10,22 @@ import (
 	"math"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // model is what a row must hold, worked out from the rules of the Store interface in the plainest way. It is immutable.
 type model struct {
-	row    state.Row
-	queues map[state.Queue][]state.Item
-	frames map[[32]byte]state.FrameRecord
+	row    store.Row
+	queues map[store.Queue][]store.Item
+	frames map[[32]byte]store.FrameRecord
 }
 
 // next returns what a change makes of a row; the zero model is a row that does not exist.
-func (m model) next(c state.Change) model {
+func (m model) next(c store.Change) model {
 	n := model{
-		row:    state.Row{Head: c.Next, Parts: make([][]byte, len(c.Parts)), Segments: map[string][]byte{}},
-		queues: map[state.Queue][]state.Item{},
-		frames: map[[32]byte]state.FrameRecord{},
+		row:    store.Row{Head: c.Next, Parts: make([][]byte, len(c.Parts)), Segments: map[string][]byte{}},
+		queues: map[store.Queue][]store.Item{},
+		frames: map[[32]byte]store.FrameRecord{},
 	}
 	copy(n.row.Parts, m.row.Parts)
 	for i, p := range c.Parts {
@@ -38,43 +38,43 @@ func (m model) next(c state.Change) model {
 		delete(n.row.Segments, path)
 	}
 	maps.Copy(n.row.Segments, c.Put)
-	n.queues[state.Outbox] = slices.Concat(m.queues[state.Outbox], c.Outbox)
-	n.queues[state.Inbox] = slices.Concat(m.queues[state.Inbox], c.Inbox)
+	n.queues[store.Outbox] = slices.Concat(m.queues[store.Outbox], c.Outbox)
+	n.queues[store.Inbox] = slices.Concat(m.queues[store.Inbox], c.Inbox)
 	maps.Copy(n.frames, m.frames)
 	for _, f := range c.Frames {
 		n.frames[f.Hash] = f
 	}
-	maps.DeleteFunc(n.frames, func(_ [32]byte, f state.FrameRecord) bool { return f.Data == nil && f.Seq < c.Forget })
+	maps.DeleteFunc(n.frames, func(_ [32]byte, f store.FrameRecord) bool { return f.Data == nil && f.Seq < c.Forget })
 	return n
 }
 
 // without returns the row after an item was taken out of a queue.
-func (m model) without(q state.Queue, seq uint64) model {
+func (m model) without(q store.Queue, seq uint64) model {
 	m.queues = maps.Clone(m.queues)
-	m.queues[q] = slices.DeleteFunc(slices.Clone(m.queues[q]), func(it state.Item) bool { return it.Seq == seq })
+	m.queues[q] = slices.DeleteFunc(slices.Clone(m.queues[q]), func(it store.Item) bool { return it.Seq == seq })
 	return m
 }
 
 func (m model) exists() bool { return m.row.Head.Version > 0 }
 
-func (m model) retained() []state.FrameRecord {
-	var out []state.FrameRecord
+func (m model) retained() []store.FrameRecord {
+	var out []store.FrameRecord
 	for _, f := range m.frames {
 		if f.Data != nil {
 			out = append(out, f)
 		}
 	}
-	slices.SortFunc(out, func(a, b state.FrameRecord) int { return cmp.Compare(a.Seq, b.Seq) })
+	slices.SortFunc(out, func(a, b store.FrameRecord) int { return cmp.Compare(a.Seq, b.Seq) })
 	return out
 }
 
 // differs asks a store for all that it holds of a row and returns what is not as in m. The hashes are asked for besides
 // those of m.
-func (m model) differs(ctx context.Context, s state.Store, k state.Kind, id state.ID, hashes ...[32]byte) error {
+func (m model) differs(ctx context.Context, s store.Store, k store.Kind, id store.ID, hashes ...[32]byte) error {
 	row, err := s.Load(ctx, k, id)
 	head, headErr := s.Head(ctx, k, id)
 	switch {
-	case !m.exists() && (!errors.Is(err, state.ErrNotFound) || !errors.Is(headErr, state.ErrNotFound)):
+	case !m.exists() && (!errors.Is(err, store.ErrNotFound) || !errors.Is(headErr, store.ErrNotFound)):
 		return fmt.Errorf("Load and Head of a row that is not there return %v and %v, not ErrNotFound", err, headErr)
 	case m.exists() && (err != nil || headErr != nil):
 		return fmt.Errorf("Load and Head return %v and %v", err, headErr)
@@ -86,7 +86,7 @@ func (m model) differs(ctx context.Context, s state.Store, k state.Kind, id stat
 			return fmt.Errorf("Head returns version %d, not %d, or another seal", head.Version, m.row.Head.Version)
 		}
 	}
-	for _, q := range []state.Queue{state.Outbox, state.Inbox} {
+	for _, q := range []store.Queue{store.Outbox, store.Inbox} {
 		items, err := s.Items(ctx, k, id, q, 0, math.MaxInt32)
 		if err != nil || !slices.EqualFunc(items, m.queues[q], sameItem) {
 			return fmt.Errorf("queue %d holds %v (error %v), not %v", q, seqs(items), err, seqs(m.queues[q]))
@@ -103,7 +103,7 @@ func (m model) differs(ctx context.Context, s state.Store, k state.Kind, id stat
 		got, err := s.Frame(ctx, k, id, h)
 		want, found := m.frames[h]
 		switch {
-		case !found && !errors.Is(err, state.ErrNotFound):
+		case !found && !errors.Is(err, store.ErrNotFound):
 			return fmt.Errorf("Frame returns %v for a record that is not there, not ErrNotFound", err)
 		case found && err != nil:
 			return fmt.Errorf("Frame returns %v for record %d", err, want.Seq)
@@ -115,7 +115,7 @@ func (m model) differs(ctx context.Context, s state.Store, k state.Kind, id stat
 	return nil
 }
 
-func sameRow(got, want state.Row) error {
+func sameRow(got, want store.Row) error {
 	switch {
 	case !sameHead(got.Head, want.Head):
 		return fmt.Errorf("Load returns version %d, not %d, or another seal", got.Head.Version, want.Head.Version)
@@ -137,13 +137,13 @@ func sameRow(got, want state.Row) error {
 
 // sameBytes tells nil from empty.
 func sameBytes(a, b []byte) bool    { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
-func sameHead(a, b state.Head) bool { return a.Version == b.Version && sameBytes(a.Sealed, b.Sealed) }
-func sameItem(a, b state.Item) bool { return a.Seq == b.Seq && sameBytes(a.Data, b.Data) }
-func sameFrame(a, b state.FrameRecord) bool {
+func sameHead(a, b store.Head) bool { return a.Version == b.Version && sameBytes(a.Sealed, b.Sealed) }
+func sameItem(a, b store.Item) bool { return a.Seq == b.Seq && sameBytes(a.Data, b.Data) }
+func sameFrame(a, b store.FrameRecord) bool {
 	return a.Hash == b.Hash && a.Seq == b.Seq && sameBytes(a.Data, b.Data)
 }
 
-func seqs(items []state.Item) []uint64 {
+func seqs(items []store.Item) []uint64 {
 	out := make([]uint64, len(items))
 	for i, it := range items {
 		out[i] = it.Seq

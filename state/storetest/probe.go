@@ -9,10 +9,10 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-var kinds = []state.Kind{state.Spaces, state.Sessions}
+var kinds = []store.Kind{store.Spaces, store.Sessions}
 
 // must ends the test if err is one.
 func (p *probe) must(err error) {
@@ -32,10 +32,10 @@ func (p *probe) refused(err, want error) {
 
 // holds ends the test if the store does not hold what m says: through the handle in use, through another one that was
 // open all the time, which must not answer from memory of its own, and through a third that is opened now.
-func (p *probe) holds(k state.Kind, id state.ID, m model, hashes ...[32]byte) {
+func (p *probe) holds(k store.Kind, id store.ID, m model, hashes ...[32]byte) {
 	p.Helper()
 	fresh := p.open(p)
-	for name, s := range map[string]state.Store{"the same handle": p.s, "another handle": p.other, "a new handle": fresh} {
+	for name, s := range map[string]store.Store{"the same handle": p.s, "another handle": p.other, "a new handle": fresh} {
 		if err := m.differs(p.Context(), s, k, id, hashes...); err != nil {
 			p.Fatalf("%v %v, through %s: %v", k, id, name, err)
 		}
@@ -51,7 +51,7 @@ func (p *probe) reopen() {
 }
 
 // commit carries out a change, which must succeed, makes sure of what the row is then and returns it.
-func (p *probe) commit(k state.Kind, id state.ID, m model, c state.Change) model {
+func (p *probe) commit(k store.Kind, id store.ID, m model, c store.Change) model {
 	p.Helper()
 	p.must(p.s.Commit(p.Context(), k, id, c))
 	m = m.next(c)
@@ -60,7 +60,7 @@ func (p *probe) commit(k state.Kind, id state.ID, m model, c state.Change) model
 }
 
 // create makes a row with something of everything.
-func (p *probe) create(k state.Kind, id state.ID) model {
+func (p *probe) create(k store.Kind, id store.ID) model {
 	p.Helper()
 	return p.commit(k, id, model{}, full(k, model{}))
 }
@@ -73,9 +73,9 @@ func sealed(what string) []byte {
 }
 
 // change returns one that changes the head only, and every part if it creates the row.
-func change(k state.Kind, m model) state.Change {
-	c := state.Change{Base: m.row.Head, Parts: make([][]byte, len(k.Parts()))}
-	c.Next = state.Head{Version: c.Base.Version + 1, Sealed: sealed("head")}
+func change(k store.Kind, m model) store.Change {
+	c := store.Change{Base: m.row.Head, Parts: make([][]byte, len(k.Parts()))}
+	c.Next = store.Head{Version: c.Base.Version + 1, Sealed: sealed("head")}
 	if !m.exists() {
 		for i, name := range k.Parts() {
 			c.Parts[i] = sealed(name)
@@ -86,7 +86,7 @@ func change(k state.Kind, m model) state.Change {
 
 // full returns a change of everything that a row has: parts, segments, both queues, frames retained and settled. What it
 // adds is numbered behind what is there.
-func full(k state.Kind, m model) state.Change {
+func full(k store.Kind, m model) store.Change {
 	c := change(k, m)
 	for i, name := range k.Parts() {
 		c.Parts[i] = sealed(name)
@@ -96,9 +96,9 @@ func full(k state.Kind, m model) state.Change {
 	if n > 1 {
 		c.Drop = []string{fmt.Sprintf("state/%d", n-1)}
 	}
-	c.Outbox = []state.Item{{Seq: 2*n - 1, Data: sealed("envelope")}, {Seq: 2 * n, Data: sealed("envelope")}}
-	c.Inbox = []state.Item{{Seq: 3 * n, Data: sealed("text")}}
-	c.Frames = []state.FrameRecord{
+	c.Outbox = []store.Item{{Seq: 2*n - 1, Data: sealed("envelope")}, {Seq: 2 * n, Data: sealed("envelope")}}
+	c.Inbox = []store.Item{{Seq: 3 * n, Data: sealed("text")}}
+	c.Frames = []store.FrameRecord{
 		{Hash: hash(3 * n), Seq: 3*n - 2},
 		{Hash: hash(3*n + 1), Seq: 3*n - 1, Data: sealed("frame")},
 	}

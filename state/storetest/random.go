@@ -6,22 +6,22 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // randomChanges does what comes to mind to a few rows, some of it wrong, and compares the one it was
 // done to with its model, and now and then all. The steps are the same in every run.
 func randomChanges(p *probe) {
 	type key struct {
-		k  state.Kind
-		id state.ID
+		k  store.Kind
+		id store.ID
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	rows := map[key]model{}
-	old := map[key][]state.Head{}
+	old := map[key][]store.Head{}
 	var keys []key
 	for i := range 4 {
-		keys = append(keys, key{kinds[i%2], state.NewID()})
+		keys = append(keys, key{kinds[i%2], store.NewID()})
 	}
 	for n := range 400 {
 		at := keys[r.IntN(len(keys))]
@@ -43,12 +43,12 @@ func randomChanges(p *probe) {
 				}
 				m = m.next(c)
 			case !m.exists():
-				p.refused(err, state.ErrNotFound)
+				p.refused(err, store.ErrNotFound)
 			default:
-				p.refused(err, state.ErrConflict)
+				p.refused(err, store.ErrConflict)
 			}
 		case step < 18:
-			q := state.Queue(1 + r.IntN(2))
+			q := store.Queue(1 + r.IntN(2))
 			if items := m.queues[q]; len(items) > 0 {
 				it := items[r.IntN(len(items))]
 				p.must(p.s.Remove(p.Context(), at.k, at.id, q, it))
@@ -70,7 +70,7 @@ func randomChanges(p *probe) {
 			looked = keys
 		}
 		for _, key := range looked {
-			for _, s := range []state.Store{p.s, p.other} {
+			for _, s := range []store.Store{p.s, p.other} {
 				if err := rows[key].differs(p.Context(), s, key.k, key.id); err != nil {
 					p.Fatalf("%v %v: %v", key.k, key.id, err)
 				}
@@ -79,7 +79,7 @@ func randomChanges(p *probe) {
 	}
 }
 
-func randomChange(r *rand.Rand, k state.Kind, m model) state.Change {
+func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 	c := change(k, m)
 	for i, name := range k.Parts() {
 		if r.IntN(2) == 0 {
@@ -97,13 +97,13 @@ func randomChange(r *rand.Rand, k state.Kind, m model) state.Change {
 	}
 	n := 10 * c.Next.Version
 	for i := range uint64(r.IntN(4)) {
-		c.Outbox = append(c.Outbox, state.Item{Seq: n + i, Data: text(r.IntN(300))})
+		c.Outbox = append(c.Outbox, store.Item{Seq: n + i, Data: text(r.IntN(300))})
 	}
 	for i := range uint64(r.IntN(3)) {
-		c.Inbox = append(c.Inbox, state.Item{Seq: n + 2*i, Data: text(r.IntN(300))})
+		c.Inbox = append(c.Inbox, store.Item{Seq: n + 2*i, Data: text(r.IntN(300))})
 	}
 	for i := range uint64(r.IntN(4)) {
-		f := state.FrameRecord{Hash: hash(n + i), Seq: n + i}
+		f := store.FrameRecord{Hash: hash(n + i), Seq: n + i}
 		if r.IntN(2) == 0 {
 			f.Data = text(r.IntN(300))
 		}
@@ -111,7 +111,7 @@ func randomChange(r *rand.Rand, k state.Kind, m model) state.Change {
 	}
 	for _, f := range m.retained() {
 		if r.IntN(6) == 0 {
-			c.Frames = append(c.Frames, state.FrameRecord{Hash: f.Hash, Seq: n + 9})
+			c.Frames = append(c.Frames, store.FrameRecord{Hash: f.Hash, Seq: n + 9})
 			break
 		}
 	}

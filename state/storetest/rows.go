@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 func createAndLoad(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		m := p.create(k, id)
 		for range 3 {
 			p.reopen()
@@ -23,29 +23,29 @@ func createAndLoad(p *probe) {
 
 func incomplete(p *probe) {
 	for _, k := range kinds {
-		held := state.NewID()
+		held := store.NewID()
 		m := p.create(k, held)
 		for i := range k.Parts() {
-			id := state.NewID()
+			id := store.NewID()
 			c := full(k, model{})
 			c.Parts[i] = nil
-			p.refused(p.s.Commit(p.Context(), k, id, c), state.ErrIncomplete)
+			p.refused(p.s.Commit(p.Context(), k, id, c), store.ErrIncomplete)
 			p.holds(k, id, model{})
 		}
 		for _, parts := range []int{0, len(k.Parts()) - 1, len(k.Parts()) + 1} {
-			id := state.NewID()
+			id := store.NewID()
 			c, update := full(k, model{}), full(k, m)
 			c.Parts = slices.Repeat([][]byte{text(9)}, parts)
 			update.Parts = c.Parts
-			p.refused(p.s.Commit(p.Context(), k, id, c), state.ErrIncomplete)
+			p.refused(p.s.Commit(p.Context(), k, id, c), store.ErrIncomplete)
 			p.holds(k, id, model{})
-			p.refused(p.s.Commit(p.Context(), k, held, update), state.ErrIncomplete)
+			p.refused(p.s.Commit(p.Context(), k, held, update), store.ErrIncomplete)
 			p.holds(k, held, m)
 		}
 	}
-	id := state.NewID()
-	for _, k := range []state.Kind{0, 3, 255} {
-		if p.s.Commit(p.Context(), k, id, full(state.Spaces, model{})) == nil {
+	id := store.NewID()
+	for _, k := range []store.Kind{0, 3, 255} {
+		if p.s.Commit(p.Context(), k, id, full(store.Spaces, model{})) == nil {
 			p.Fatalf("a row of %v was created", k)
 		}
 	}
@@ -53,7 +53,7 @@ func incomplete(p *probe) {
 
 func partsStay(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		m := p.create(k, id)
 		for mask := range 1 << len(k.Parts()) {
 			c := change(k, m)
@@ -69,7 +69,7 @@ func partsStay(p *probe) {
 
 func segments(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		m := p.create(k, id)
 		paths := []string{"state/a", "state/A", "state/a/b", "state/a b", "state/a%", "state/a_", "state/ab", "state/'\"`;--", "state/ä\u0308🜁", "state/" + strings.Repeat("x", 249)}
 		c := change(k, m)
@@ -99,7 +99,7 @@ func anyBytes(p *probe) {
 	}
 	for _, data := range [][]byte{{}, {0}, all, []byte("NULL"), []byte("\xff\xfe'"), text(4096), text(1 << 20)} {
 		for _, k := range kinds {
-			id := state.NewID()
+			id := store.NewID()
 			var m model
 			for range 2 { // once to create the row, once to change it
 				c := full(k, m)
@@ -112,9 +112,9 @@ func anyBytes(p *probe) {
 				c.Outbox[0].Data, c.Inbox[0].Data, c.Frames[1].Data = data, data, data
 				m = p.commit(k, id, m, c)
 			}
-			it := m.queues[state.Outbox][0]
-			p.must(p.s.Remove(p.Context(), k, id, state.Outbox, it))
-			m = m.without(state.Outbox, it.Seq)
+			it := m.queues[store.Outbox][0]
+			p.must(p.s.Remove(p.Context(), k, id, store.Outbox, it))
+			m = m.without(store.Outbox, it.Seq)
 			p.holds(k, id, m)
 			p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
 			p.holds(k, id, model{})
@@ -124,34 +124,34 @@ func anyBytes(p *probe) {
 
 func presentOrAbsent(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		p.holds(k, id, model{}, hash(1))
-		p.must(p.s.Remove(p.Context(), k, id, state.Outbox, state.Item{Seq: 1, Data: text(9)}))
-		p.refused(p.s.Delete(p.Context(), k, id, state.Head{}), state.ErrNotFound)
-		p.refused(p.s.Delete(p.Context(), k, id, state.Head{Version: 1, Sealed: sealed("head")}), state.ErrNotFound)
+		p.must(p.s.Remove(p.Context(), k, id, store.Outbox, store.Item{Seq: 1, Data: text(9)}))
+		p.refused(p.s.Delete(p.Context(), k, id, store.Head{}), store.ErrNotFound)
+		p.refused(p.s.Delete(p.Context(), k, id, store.Head{Version: 1, Sealed: sealed("head")}), store.ErrNotFound)
 
 		m := p.create(k, id)
-		p.refused(p.s.Commit(p.Context(), k, id, full(k, model{})), state.ErrExists)
+		p.refused(p.s.Commit(p.Context(), k, id, full(k, model{})), store.ErrExists)
 		p.holds(k, id, m)
 
-		other := state.NewID()
-		p.refused(p.s.Commit(p.Context(), k, other, full(k, m)), state.ErrNotFound)
+		other := store.NewID()
+		p.refused(p.s.Commit(p.Context(), k, other, full(k, m)), store.ErrNotFound)
 		p.holds(k, other, model{})
 	}
 }
 
 // isolation changes and deletes rows beside others whose IDs differ from theirs in one bit, or in their kind.
 func isolation(p *probe) {
-	id := state.NewID()
-	ids := []state.ID{id}
+	id := store.NewID()
+	ids := []store.ID{id}
 	for _, i := range []int{0, 15, 31} {
 		near := id
 		near[i] ^= 1
 		ids = append(ids, near)
 	}
-	rows := map[state.Kind]map[state.ID]model{}
+	rows := map[store.Kind]map[store.ID]model{}
 	for _, k := range kinds {
-		rows[k] = map[state.ID]model{}
+		rows[k] = map[store.ID]model{}
 		for _, id := range ids {
 			rows[k][id] = p.create(k, id)
 		}
@@ -172,8 +172,8 @@ func isolation(p *probe) {
 		m = p.commit(k, id, m, c)
 		rows[k][id] = m
 		same()
-		p.must(p.s.Remove(p.Context(), k, id, state.Outbox, m.queues[state.Outbox][0]))
-		rows[k][id] = m.without(state.Outbox, m.queues[state.Outbox][0].Seq)
+		p.must(p.s.Remove(p.Context(), k, id, store.Outbox, m.queues[store.Outbox][0]))
+		rows[k][id] = m.without(store.Outbox, m.queues[store.Outbox][0].Seq)
 		same()
 		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
 		rows[k][id] = model{}
@@ -182,12 +182,12 @@ func isolation(p *probe) {
 }
 
 func list(p *probe) {
-	want := map[state.Kind][]state.ID{}
+	want := map[store.Kind][]store.ID{}
 	check := func() {
 		p.Helper()
 		for _, k := range kinds {
-			slices.SortFunc(want[k], func(a, b state.ID) int { return bytes.Compare(a[:], b[:]) })
-			for _, s := range []state.Store{p.s, p.other} {
+			slices.SortFunc(want[k], func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+			for _, s := range []store.Store{p.s, p.other} {
 				got, err := s.List(p.Context(), k)
 				p.must(err)
 				if !slices.Equal(got, want[k]) {
@@ -197,9 +197,9 @@ func list(p *probe) {
 		}
 	}
 	check()
-	heads := map[state.ID]state.Head{}
+	heads := map[store.ID]store.Head{}
 	for i := range 20 {
-		k, id := kinds[i%3%2], state.NewID()
+		k, id := kinds[i%3%2], store.NewID()
 		c := change(k, model{})
 		p.must(p.s.Commit(p.Context(), k, id, c))
 		want[k], heads[id] = append(want[k], id), c.Next
@@ -217,12 +217,12 @@ func list(p *probe) {
 // another seal, as after a deletion and a new creation, and one of another version with the same seal.
 func conflicts(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		first := p.create(k, id)
 		p.must(p.s.Delete(p.Context(), k, id, first.row.Head))
 		again := p.create(k, id)
 		m := p.commit(k, id, again, full(k, again))
-		bases := map[string]state.Head{
+		bases := map[string]store.Head{
 			"an older version":                  again.row.Head,
 			"an older version of a deleted row": first.row.Head,
 			"a newer version":                   {Version: 3, Sealed: sealed("head")},
@@ -235,19 +235,19 @@ func conflicts(p *probe) {
 			c := full(k, m)
 			c.Base, c.Next.Version = base, base.Version+1
 			if err := p.s.Commit(p.Context(), k, id, c); err != nil {
-				p.refused(err, state.ErrConflict)
+				p.refused(err, store.ErrConflict)
 			} else {
 				p.Fatalf("a change made from %s was carried out", name)
 			}
 			p.holds(k, id, m)
 			if err := p.s.Delete(p.Context(), k, id, base); err != nil {
-				p.refused(err, state.ErrConflict)
+				p.refused(err, store.ErrConflict)
 			} else {
 				p.Fatalf("a row was deleted by %s", name)
 			}
 			p.holds(k, id, m)
 		}
-		p.refused(p.s.Delete(p.Context(), k, id, state.Head{}), state.ErrConflict)
+		p.refused(p.s.Delete(p.Context(), k, id, store.Head{}), store.ErrConflict)
 		p.commit(k, id, m, full(k, m))
 	}
 }
@@ -256,14 +256,14 @@ func conflicts(p *probe) {
 // the frames.
 func atomicity(p *probe) {
 	for _, k := range kinds {
-		id := state.NewID()
+		id := store.NewID()
 		m := p.create(k, id)
-		for name, spoil := range map[string]func(*state.Change){
-			"outbox": func(c *state.Change) {
-				c.Outbox = append([]state.Item{{Seq: 1, Data: sealed("envelope")}}, c.Outbox...)
+		for name, spoil := range map[string]func(*store.Change){
+			"outbox": func(c *store.Change) {
+				c.Outbox = append([]store.Item{{Seq: 1, Data: sealed("envelope")}}, c.Outbox...)
 			},
-			"inbox":  func(c *state.Change) { c.Inbox = append([]state.Item{{Seq: 3, Data: sealed("text")}}, c.Inbox...) },
-			"frames": func(c *state.Change) { c.Frames = append(c.Frames, state.FrameRecord{Hash: hash(99), Seq: 2}) },
+			"inbox":  func(c *store.Change) { c.Inbox = append([]store.Item{{Seq: 3, Data: sealed("text")}}, c.Inbox...) },
+			"frames": func(c *store.Change) { c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(99), Seq: 2}) },
 		} {
 			c := full(k, m)
 			c.Forget = 100
@@ -279,14 +279,14 @@ func atomicity(p *probe) {
 
 func deletion(p *probe) {
 	for _, k := range kinds {
-		id, other := state.NewID(), state.NewID()
+		id, other := store.NewID(), store.NewID()
 		rest := p.create(k, other)
 		m := p.create(k, id)
 		m = p.commit(k, id, m, full(k, m))
 		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
 		hashes := slices.Collect(maps.Keys(m.frames))
 		p.holds(k, id, model{}, hashes...)
-		p.refused(p.s.Delete(p.Context(), k, id, m.row.Head), state.ErrNotFound)
+		p.refused(p.s.Delete(p.Context(), k, id, m.row.Head), store.ErrNotFound)
 		again := p.commit(k, id, model{}, change(k, model{})) // nothing of the old row comes back
 		p.holds(k, id, again, hashes...)
 		p.holds(k, other, rest)

@@ -1,10 +1,10 @@
-// Package storetest holds the tests that every state.Store must pass, and a Store that fails on demand. It needs nothing
+// Package storetest holds the tests that every store.Store must pass, and a Store that fails on demand. It needs nothing
 // but the standard library:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(tb testing.TB) storetest.Backend {
 //			path := filepath.Join(tb.TempDir(), "test.db")
-//			return func(tb testing.TB) state.Store { return open(tb, path) }
+//			return func(tb testing.TB) store.Store { return open(tb, path) }
 //		})
 //	}
 package storetest
@@ -13,13 +13,13 @@ import (
 	"io"
 	"testing"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Backend is one place where rows are kept. Each call opens one more handle on it, as another process would, and fails
 // the test if it cannot. A handle that is an io.Closer is closed by the test that opened it; what was committed through
 // it must be found by the next.
-type Backend func(testing.TB) state.Store
+type Backend func(testing.TB) store.Store
 
 // Run tests the Store that empty makes a place for. Every test has a new and empty place, and leaves it as it likes.
 func Run(t *testing.T, empty func(testing.TB) Backend) {
@@ -62,7 +62,7 @@ var checks = []check{
 type probe struct {
 	testing.TB
 	open     Backend
-	s, other state.Store
+	s, other store.Store
 }
 
 func newProbe(tb testing.TB, open Backend) *probe {
@@ -76,7 +76,7 @@ func newProbe(tb testing.TB, open Backend) *probe {
 }
 
 // done closes a handle.
-func (p *probe) done(s state.Store) {
+func (p *probe) done(s store.Store) {
 	p.Helper()
 	if c, ok := s.(io.Closer); ok {
 		p.must(c.Close())

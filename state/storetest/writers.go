@@ -9,14 +9,14 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // manyWriters lets 64 goroutines on two handles count in one row. Each commit also appends to both queues and settles a
 // frame, so a lost or doubled one shows in five places.
 func manyWriters(p *probe) {
 	const writers, times, total = 64, 4, 64 * 4
-	k, id := state.Spaces, state.NewID()
+	k, id := store.Spaces, store.NewID()
 	c := change(k, model{})
 	c.Parts[0] = binary.BigEndian.AppendUint64(nil, 0)
 	p.must(p.s.Commit(p.Context(), k, id, c))
@@ -43,7 +43,7 @@ func manyWriters(p *probe) {
 	if n := binary.BigEndian.Uint64(row.Parts[0]); n != total || row.Head.Version != total+1 || len(row.Segments) != total {
 		p.Fatalf("%d changes were made, but the row says %d, has version %d and %d segments", total, n, row.Head.Version, len(row.Segments))
 	}
-	for _, q := range []state.Queue{state.Outbox, state.Inbox} {
+	for _, q := range []store.Queue{store.Outbox, store.Inbox} {
 		items, err := p.s.Items(p.Context(), k, id, q, 0, 2*total)
 		p.must(err)
 		for i, it := range items {
@@ -64,23 +64,23 @@ func manyWriters(p *probe) {
 
 // count adds one to the number in a row. Each conflict on the way means that another writer was faster, so there can be
 // no more of them than there are changes.
-func (p *probe) count(s state.Store, k state.Kind, id state.ID, changes int) error {
+func (p *probe) count(s store.Store, k store.Kind, id store.ID, changes int) error {
 	for range changes {
 		row, err := s.Load(p.Context(), k, id)
 		if err != nil {
 			return err
 		}
 		n := binary.BigEndian.Uint64(row.Parts[0]) + 1
-		c := state.Change{
+		c := store.Change{
 			Base:   row.Head,
-			Next:   state.Head{Version: row.Head.Version + 1, Sealed: sealed("head")},
+			Next:   store.Head{Version: row.Head.Version + 1, Sealed: sealed("head")},
 			Parts:  [][]byte{binary.BigEndian.AppendUint64(nil, n), nil, nil},
 			Put:    map[string][]byte{fmt.Sprint("state/", n): sealed("segment")},
-			Outbox: []state.Item{{Seq: n, Data: sealed("envelope")}},
-			Inbox:  []state.Item{{Seq: n, Data: sealed("text")}},
-			Frames: []state.FrameRecord{{Hash: hash(n), Seq: n}},
+			Outbox: []store.Item{{Seq: n, Data: sealed("envelope")}},
+			Inbox:  []store.Item{{Seq: n, Data: sealed("text")}},
+			Frames: []store.FrameRecord{{Hash: hash(n), Seq: n}},
 		}
-		if err := s.Commit(p.Context(), k, id, c); !errors.Is(err, state.ErrConflict) {
+		if err := s.Commit(p.Context(), k, id, c); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
@@ -90,8 +90,8 @@ func (p *probe) count(s state.Store, k state.Kind, id state.ID, changes int) err
 // wholeRows writes rows in which everything says the same, for as long as others are reading.
 func wholeRows(p *probe) {
 	const readers, reads, width = 4, 150, 6
-	k, id := state.Spaces, state.NewID()
-	fill := func(m model) state.Change {
+	k, id := store.Spaces, store.NewID()
+	fill := func(m model) store.Change {
 		c := change(k, m)
 		stamp := sealed("the same everywhere")
 		c.Next.Sealed = stamp
@@ -149,7 +149,7 @@ func wholeRows(p *probe) {
 }
 
 // tornRow returns an error if not everything in a row says the same.
-func tornRow(row state.Row, width int) error {
+func tornRow(row store.Row, width int) error {
 	if len(row.Segments) != width {
 		return fmt.Errorf("version %d has %d segments, not %d", row.Head.Version, len(row.Segments), width)
 	}
