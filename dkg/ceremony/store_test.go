@@ -149,13 +149,13 @@ func TestDecodeRefuses(t *testing.T) {
 	} {
 		key, err := state.NewKey(make([]byte, state.KeySize))
 		require.NoError(t, err)
-		store := state.NewMemory()
-		v, err := state.Open[state.One[damaged]](store, key, state.Options{})
+		backend := store.NewMemory()
+		v, err := state.Open[state.One[damaged]](backend, key, state.Options{})
 		require.NoError(t, err)
 		o, err := state.NewOne(state.ID{1}, damaged{damage()})
 		require.NoError(t, err)
 		require.NoError(t, v.Create(t.Context(), o, nil))
-		_, err = openVault(t, store).Load(t.Context(), state.ID{1})
+		_, err = openVault(t, backend).Load(t.Context(), state.ID{1})
 		require.ErrorIs(t, err, state.ErrCorrupt, name)
 	}
 }
