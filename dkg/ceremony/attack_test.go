@@ -257,6 +257,23 @@ func TestAccusationBeforeHand(t *testing.T) {
 	require.Equal(t, Hand, last.round)
 }
 
+// Two dealers whose errors cancel out did no harm: all finish with right shares.
+func TestErrorsThatCancelOut(t *testing.T) {
+	s, err := NewGeneration(nil, 3, parties(1, 2, 3, 4))
+	require.NoError(t, err)
+	w := newWorld(t, s, nil)
+	e := ed448.RandomScalar()
+	for i, e := range map[index]ed448.Scalar{2: e, 3: e.Neg()} {
+		r := w.runs[i]
+		c := r.dealt.Coefficients()
+		c[1] = c[1].Add(e)
+		r.dealt = poly.Of(c) // and the commitments stay
+		w.runs[i] = r
+	}
+	key, shares := w.run().finish()
+	secretOf(t, key, shares)
+}
+
 // A dealer of a key that does not deal its share is found.
 func TestResharingOfAnotherShare(t *testing.T) {
 	key, shares := generate(t, 3, 4)

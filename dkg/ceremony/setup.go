@@ -183,7 +183,51 @@ func (s Setup) ID() [32]byte {
 	return s.id
 }
 
-// ParseSetup reads what Bytes returns, or returns ErrSetup.
+// Context returns the application's context.
+func (s Setup) Context() []byte {
+	if s.setup == nil {
+		return nil
+	}
+	return slices.Clone(s.context)
+}
+
+// Threshold returns the threshold of the key that comes out, 0 for the zero Setup.
+func (s Setup) Threshold() int {
+	if s.setup == nil {
+		return 0
+	}
+	return s.threshold
+}
+
+// Key returns the key whose shares are made anew or repaired, the zero Key in a generation.
+func (s Setup) Key() threshold.Key {
+	if s.setup == nil {
+		return threshold.Key{}
+	}
+	return s.old
+}
+
+// Dealers returns who deals, ascending, and Receivers who receives. In a repair the one that receives and does not deal
+// is the one that lost its share.
+func (s Setup) Dealers() []Party { return s.parties(deals) }
+
+// Receivers returns who receives: see Dealers.
+func (s Setup) Receivers() []Party { return s.parties(receives) }
+
+func (s Setup) parties(r role) (out []Party) {
+	if s.setup == nil {
+		return nil
+	}
+	for _, m := range s.members {
+		if m.role&r != 0 {
+			out = append(out, Party{m.Index, slices.Clone(m.Key)})
+		}
+	}
+	return out
+}
+
+// ParseSetup reads what Bytes returns, or returns ErrSetup. Whoever gets a setup from somebody else looks at what it says
+// before beginning.
 func ParseSetup(b []byte) (Setup, error) {
 	r := wire.NewReader(b)
 	r.Version8(setupVersion, setupVersion)
