@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -255,6 +256,54 @@ func TestAccusationBeforeHand(t *testing.T) {
 	last, err := parseMessage(s, after[4])
 	require.NoError(t, err)
 	require.Equal(t, Hand, last.round)
+}
+
+// For all t ≤ n ≤ 7 and any number of cheaters: all of them are blamed and nobody else; the honest ones make a key if
+// they are at least t, and are told if not.
+func TestAnyNumberOfCheaters(t *testing.T) {
+	every(t, func(m, n int) {
+		for c := 1; c < n; c++ {
+			s, err := NewGeneration(nil, m, parties(upTo(n)...))
+			require.NoError(t, err)
+			attempt(t, s, upTo(n)[:c])
+		}
+	})
+}
+
+// attempt makes a key without the cheaters that are left, in as many attempts as it takes.
+func attempt(t *testing.T, s Setup, cheaters []index) {
+	w := newWorld(t, s, nil)
+	for _, i := range cheaters {
+		r := w.runs[i]
+		wrong := r.dealt.Coefficients()
+		wrong[s.threshold-1] = wrong[s.threshold-1].Add(ed448.RandomScalar())
+		r.dealt = poly.Of(wrong) // and the commitments stay
+		w.runs[i] = r
+	}
+	w.run()
+	if len(cheaters) == 0 {
+		key, shares := w.finish()
+		secretOf(t, key, shares)
+		return
+	}
+	found := make(map[index]bool)
+	for _, i := range without(s.indices(), cheaters...) {
+		_, err := w.runs[i].Result()
+		require.ErrorIs(t, err, ErrStopped)
+		for _, b := range w.runs[i].Blamed() {
+			require.Equal(t, BadShare, b.Reason)
+			require.Contains(t, cheaters, b.Participant)
+			found[b.Participant] = true
+		}
+	}
+	require.NotEmpty(t, found)
+	next, err := s.Without(slices.Collect(maps.Keys(found))...)
+	if len(s.members)-len(found) < s.threshold {
+		require.ErrorIs(t, err, ErrTooFew)
+		return
+	}
+	require.NoError(t, err)
+	attempt(t, next, without(cheaters, slices.Collect(maps.Keys(found))...))
 }
 
 // Two dealers whose errors cancel out did no harm: all finish with right shares.

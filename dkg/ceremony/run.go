@@ -233,7 +233,10 @@ func (r Run) Receive(b []byte) (Run, error) {
 		return r, nil
 	}
 	r.put(m)
-	if r.phase == Echo && m.round == Echo {
+	if m.round != r.phase {
+		return r, nil // it completes nothing now
+	}
+	if r.phase == Echo {
 		r.compare(m)
 	}
 	return r.advance(), nil

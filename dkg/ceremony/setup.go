@@ -154,8 +154,8 @@ func (s setup) complete() (Setup, error) {
 	return out, nil
 }
 
-// Without returns the setup of the next attempt, without parties that cheated or are silent. It returns ErrTooFew if those
-// that remain cannot do what the ceremony is for, and ErrSetup for an index of nobody.
+// Without returns the setup of the next attempt, without parties that cheated or are silent, who get no share. It returns
+// ErrTooFew if those that remain cannot do what the ceremony is for, and ErrSetup for an index of nobody.
 func (s Setup) Without(indices ...threshold.Index) (Setup, error) {
 	if s.setup == nil {
 		return Setup{}, fmt.Errorf("%w: none", ErrSetup)
