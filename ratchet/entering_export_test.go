@@ -25,36 +25,36 @@ type Told struct {
 // epochs what it likes.
 func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte {
 	q := parsed(proto.ParseRequest(request))
-	w := &work{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
-	p, r, t, _ := w.preferred()
-	b, err := q.Open(w.st.space, t.template.Config)
+	d := &edit{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
+	p, r, t, _ := d.preferred()
+	b, err := q.Open(d.st.space, t.template.Config)
 	if err != nil {
 		panic(err)
 	}
 	j := b.Resync.Index
 	if q.Kind == proto.KindIntroduction {
 		var joiner member
-		if j, joiner, err = w.admitJoiner(r, t, b); err != nil {
+		if j, joiner, err = d.admitJoiner(r, t, b); err != nil {
 			panic(err)
 		}
 		if joiner.Index != 0 {
-			w.introduce(r, joiner)
+			d.introduce(r, joiner)
 		}
 	}
-	body, err := w.ticketBody(q.Hash(), p, r.id, t)
+	body, err := d.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
 	var told []Told
 	for _, e := range body.Epochs {
-		told = append(told, Told{e.Id, e.Parent, e.Generation, e})
+		told = append(told, Told{e.ID, e.Parent, e.Generation, e})
 	}
 	body.Epochs = nil
 	for _, e := range change(told) {
-		e.epoch.Id, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
+		e.epoch.ID, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
 		body.Epochs = append(body.Epochs, e.epoch)
 	}
-	ticket, err := proto.NewTicket(w.st.space, q.Hash(), b.Ticket, j, body, w.self().signing)
+	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.identity().signing)
 	if err != nil {
 		panic(err)
 	}
@@ -98,14 +98,14 @@ func (e Told) NoTree() Told {
 // Below returns a child of the epoch, or of one that does not exist, with keys that do not follow from its commit. The proof
 // in the commit is the insider's.
 func (e Told) Below(insider Space, parent [32]byte, generation uint64) Told {
-	w := &work{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
-	_, r, t, _ := w.preferred()
-	c, _, err := proto.NewCommit(w.st.space, parent, t.template.Public, r.share)
+	d := &edit{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
+	_, r, t, _ := d.preferred()
+	c, _, err := proto.NewCommit(d.st.space, parent, t.template.Public, r.share)
 	if err != nil {
 		panic(err)
 	}
 	e.Parent, e.Generation, e.epoch.Commit = parent, generation, c[:]
-	e.ID = c.Child(w.st.space, parent, generation)
+	e.ID = c.Child(d.st.space, parent, generation)
 	return e.FalseKey().FalseTree()
 }
 
@@ -121,24 +121,24 @@ func (e Told) Unproven(insider Space) Told {
 // Follow enters the epochs that the commits of an envelope make of those held, without a message that anybody signed in them.
 func Follow(s Space, now time.Time, frame []byte) Space {
 	e := parsed(proto.ParseEnvelope(frame))
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		panic(err)
 	}
 	for _, sealed := range e.Commits {
-		w.holdCommit(newHeldCommit(sealed, "", 0))
+		d.addCommit(newOrphanCommit(sealed, "", 0))
 	}
-	for c := range w.st.commits.All() {
-		if c.leads() && w.keepPath(w.st.wayTo(c.id), 0) != nil {
+	for c := range d.st.commits.All() {
+		if c.resolved() && d.enterPath(d.st.pathTo(c.id), 0) != nil {
 			panic("not kept")
 		}
 	}
-	return w.space()
+	return d.space()
 }
 
 // Leads reports whether a space holds a commit with what an epoch expands from, so that whoever seizes it can make that epoch
 // and all below it anew.
 func Leads(s Space, epoch [32]byte) bool {
 	c, _ := s.State().commits.Get(segmap.ByID(epoch))
-	return c.leads()
+	return c.resolved()
 }

@@ -47,12 +47,12 @@ func Hold(s Space, now time.Time, source string, frame []byte) (Space, error) {
 	if err != nil {
 		return s, outcome.Malformed(err)
 	}
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return s, err
 	}
-	w.hold(source, e)
-	return w.space(), nil
+	d.addOrphan(source, e)
+	return d.space(), nil
 }
 
 // Release forgets what was kept of a message that will not be read.
@@ -72,10 +72,10 @@ func Answers(s Space, frame []byte) bool { return answers(s, parsed(proto.ParseT
 // same root: what that other's device would hold if it had read all that the member has read. It makes large spaces cheap.
 func As(member, joined Space) Space {
 	st := member.State()
-	d := joined.State().self.Value()
-	d.request, d.introduction, d.committed = request{}, nil, st.self.Value().committed
-	d.updatedAt = st.self.Value().updatedAt
-	st.self = state.NewSegment(d)
+	me := joined.State().self.Value()
+	me.request, me.introduction, me.committed = request{}, nil, st.self.Value().committed
+	me.updatedAt = st.self.Value().updatedAt
+	st.self = state.NewSegment(me)
 	r, _ := st.root(joined.Template().grant.Value().Root)
 	r.share = joined.Template().grant.Value().Share
 	st.roots = st.roots.Put(newRootRow(r))
@@ -86,23 +86,23 @@ func As(member, joined Space) Space {
 // Unseen returns the space as if no message had been seen in the preferred epoch: a sender that does not commit when it is
 // due.
 func Unseen(s Space) Space {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	e, _, _, _ := w.preferred()
-	e.seen = 0
-	w.put(e)
-	return w.space()
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	e, _, _, _ := d.preferred()
+	e.received = 0
+	d.putEpoch(e)
+	return d.space()
 }
 
 // Secrets returns key bytes that a space holds.
 func Secrets(s Space) (out [][]byte) {
 	st, tp := s.State(), s.Template()
-	d := st.self.Value()
-	out = append(out, d.signing.Seed.Expose())
-	for _, k := range d.inboxes {
+	me := st.self.Value()
+	out = append(out, me.signing.Seed.Expose())
+	for _, k := range me.inboxes {
 		out = append(out, k.secret.Seed.Expose())
 	}
-	if d.request.isOpen() {
-		out = append(out, d.request.key.Seed.Expose())
+	if me.request.isOpen() {
+		out = append(out, me.request.key.Seed.Expose())
 	}
 	if k := st.owner.Value(); !k.isNone() {
 		out = append(out, k.owner.Seed.Expose(), k.root.Seed.Expose())
@@ -118,14 +118,14 @@ func Secrets(s Space) (out [][]byte) {
 		out = append(out, g.Share.Scalar().Bytes(), g.Admission.Key.Seed.Expose())
 	}
 	for c := range st.commits.All() {
-		if c.leads() {
+		if c.resolved() {
 			out = append(out, c.from.Expose())
 		}
 	}
 	for r := range st.epochs.All() {
 		e := r.epoch()
 		out = append(out, e.commitKey.Expose())
-		if e.readable() {
+		if e.derived() {
 			out = append(out, e.headerKey.Expose(), e.auth.Expose())
 		}
 		for b := range e.blocks.All() {
@@ -155,16 +155,16 @@ func Epochs(s Space) int { return s.State().epochs.Size() }
 
 // Evict returns the space with at most limit epochs.
 func Evict(s Space, limit int) Space {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	for w.evict(limit) {
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	for d.evict(limit) {
 	}
-	return w.space()
+	return d.space()
 }
 
 // InboxCounters returns the counters of the members' inbox keys as a space knows them.
 func InboxCounters(s Space) (out []uint32) {
-	w := &work{st: s.State(), tp: s.Template()}
-	_, r, _, _ := w.preferred()
+	d := &edit{st: s.State(), tp: s.Template()}
+	_, r, _, _ := d.preferred()
 	for m := range r.members.All() {
 		out = append(out, m.inboxCounter)
 	}
@@ -186,10 +186,10 @@ func Opens(s Space, frame []byte) bool {
 			keys = append(keys, nodes(b.tree.Encode())...)
 		}
 	}
-	w := &work{base: s, st: st, tp: tp, ev: s.Evals()}
+	d := &edit{base: s, st: st, tp: tp, ev: s.Evals()}
 	for r := range st.epochs.All() {
 		x := r.epoch()
-		if !x.readable() {
+		if !x.derived() {
 			continue
 		}
 		h, err := proto.OpenHeader(x.header, st.space, x.id, x.depth, e.Header)
@@ -197,7 +197,7 @@ func Opens(s Space, frame []byte) bool {
 			continue
 		}
 		if parent, ok := st.epoch(x.parent); ok {
-			if _, err := w.follow(edge{parent: parent, commit: x.commit}); err == nil {
+			if _, err := d.deriveChild(candidate{parent: parent, commit: x.commit}); err == nil {
 				return true
 			}
 		}
@@ -251,21 +251,21 @@ func nodes(b []byte) (out [][]byte) {
 
 // Since returns how many introductions a member's tickets hold.
 func Since(s Space) int {
-	w := &work{st: s.State(), tp: s.Template()}
-	_, r, t, _ := w.preferred()
+	d := &edit{st: s.State(), tp: s.Template()}
+	_, r, t, _ := d.preferred()
 	_, since := r.roster(r.named(t.notice))
 	return len(since)
 }
 
 // WithAnswered returns a space that believes of a member that its requests below a counter are answered.
 func WithAnswered(s Space, i dkg.Index, below uint64) Space {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	_, r, _, _ := w.preferred()
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := d.preferred()
 	m, _ := r.members.Get(segmap.ByIndex(uint32(i)))
 	m.answered = below
 	r.members = r.members.Put(m)
-	w.setRoot(r)
-	return w.space()
+	d.setRoot(r)
+	return d.space()
 }
 
 // FakeTicket returns what anybody who saw a request can post.
@@ -277,14 +277,14 @@ func FakeTicket(request []byte, salt byte) []byte {
 
 // Rebox returns the request of a joiner as any member can box it anew.
 func Rebox(joiner, member Space) []byte {
-	d := joiner.State().self.Value()
-	w := &work{st: member.State(), tp: member.Template()}
-	_, _, t, _ := w.preferred()
-	in, err := proto.ParseIntroduction(d.introduction)
+	me := joiner.State().self.Value()
+	d := &edit{st: member.State(), tp: member.Template()}
+	_, _, t, _ := d.preferred()
+	in, err := proto.ParseIntroduction(me.introduction)
 	if err != nil {
 		panic(err)
 	}
-	q, err := proto.NewIntroductionRequest(w.st.space, t.template.Config.Public, d.request.key.Public, in)
+	q, err := proto.NewIntroductionRequest(d.st.space, t.template.Config.Public, me.request.key.Public, in)
 	if err != nil {
 		panic(err)
 	}
@@ -293,38 +293,38 @@ func Rebox(joiner, member Space) []byte {
 
 // Leaving returns a member's space in which a joiner was let in, and left.
 func Leaving(member, joiner Space) Space {
-	w := &work{base: member, st: member.State(), tp: member.Template(), ev: member.Evals()}
-	_, r, _, _ := w.preferred()
+	d := &edit{base: member, st: member.State(), tp: member.Template(), ev: member.Evals()}
+	_, r, _, _ := d.preferred()
 	in, err := proto.ParseIntroduction(joiner.State().self.Value().introduction)
 	if err != nil {
 		panic(err)
 	}
 	r.members = r.members.Put(strange(in.Entry(), true))
-	w.setRoot(r)
-	return w.space()
+	d.setRoot(r)
+	return d.space()
 }
 
 func strange(e proto.RosterEntry, left bool) member { return member{RosterEntry: e, left: left} }
 
 // WithStrangers returns a space with so many more members, each with an introduction of so many bytes.
 func WithStrangers(s Space, n, size int) Space {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	_, r, _, _ := w.preferred()
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := d.preferred()
 	for i := range n {
-		m := strange(proto.RosterEntry{Index: dkg.Index(1000 + i), Signing: w.self().signing.Public}, false)
+		m := strange(proto.RosterEntry{Index: dkg.Index(1000 + i), Signing: d.identity().signing.Public}, false)
 		m.introduction = append(suite.U32(uint32(m.Index)), make([]byte, size-4)...)
 		r.members = r.members.Put(m)
 	}
-	w.setRoot(r)
-	return w.space()
+	d.setRoot(r)
+	return d.space()
 }
 
 // Handed returns whose introductions a ticket for a request holds, made by WithStrangers or not.
 func Handed(s Space, request []byte) (out []dkg.Index) {
 	q := parsed(proto.ParseRequest(request))
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	p, r, t, _ := w.preferred()
-	b, err := w.ticketBody(q.Hash(), p, r.id, t)
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	p, r, t, _ := d.preferred()
+	b, err := d.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
@@ -340,10 +340,10 @@ func Handed(s Space, request []byte) (out []dkg.Index) {
 
 // Swollen returns a space with more to say in a ticket than fits into one.
 func Swollen(s Space) Space {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
-	_, r, _, _ := w.preferred()
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
+	_, r, _, _ := d.preferred()
 	for i := range 40_000 {
-		m := strange(proto.RosterEntry{Index: dkg.Index(8000 + i), Signing: w.self().signing.Public}, false)
+		m := strange(proto.RosterEntry{Index: dkg.Index(8000 + i), Signing: d.identity().signing.Public}, false)
 		m.app, m.answered = make([]byte, 1), 1
 		r.members = r.members.Put(m)
 	}
@@ -352,6 +352,6 @@ func Swollen(s Space) Space {
 		r.revokes = append(r.revokes, make([]byte, proto.MaxStatement))
 	}
 	r.signed = make([]byte, proto.MaxStatement)
-	w.setRoot(r)
-	return WithStrangers(w.space(), 600, 1_700)
+	d.setRoot(r)
+	return WithStrangers(d.space(), 600, 1_700)
 }

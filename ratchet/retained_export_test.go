@@ -25,23 +25,23 @@ func Garbage(n int) []byte {
 
 // Flood is a message with n true commits of a member, in a chain or side by side, and a header that nothing opens.
 func Flood(s Space, n int, chain bool) []byte {
-	w, _ := begin(s, time.Time{})
-	at, r, t, _ := w.preferred()
+	d, _ := newEdit(s, time.Time{})
+	at, r, t, _ := d.preferred()
 	other := r.share
 	var sealed []proto.SealedCommit
 	for range n {
-		c, ss, err := proto.NewCommit(w.st.space, at.id, t.template.Public, other)
+		c, ss, err := proto.NewCommit(d.st.space, at.id, t.template.Public, other)
 		if err != nil {
 			panic(err)
 		}
-		sealed = append(sealed, c.Seal(at.sealing, w.st.space, at.id))
+		sealed = append(sealed, c.Seal(at.sealing, d.st.space, at.id))
 		if chain {
-			id := at.child(w.st.space, c)
+			id := at.child(d.st.space, c)
 			seed, _, err := at.commits.Eval(c.Index(), id)
 			if err != nil {
 				panic(err)
 			}
-			at = newEpoch(birth{id: id, parent: at.id, root: at.root, generation: at.generation + 1, commit: c, depth: at.depth}, expandEpoch(suite.Extract(seed, ss), id))
+			at = newEpoch(epochMeta{id: id, parent: at.id, root: at.root, generation: at.generation + 1, commit: c, depth: at.depth}, expandEpoch(suite.Extract(seed, ss), id))
 		}
 	}
 	slices.Reverse(sealed)
@@ -54,12 +54,12 @@ func Flood(s Space, n int, chain bool) []byte {
 // Follows returns how many commits are followed to try a message, and to hold it.
 func Follows(s Space, frame []byte) (try, hold int) {
 	e := parsed(proto.ParseEnvelope(frame))
-	w, _ := begin(s, time.Time{})
-	w.read(e)
-	try = w.follows
-	w, _ = begin(s, time.Time{})
-	w.hold("mailbox", e)
-	return try, w.follows
+	d, _ := newEdit(s, time.Time{})
+	d.receive(e)
+	try = d.resolved
+	d, _ = newEdit(s, time.Time{})
+	d.addOrphan("mailbox", e)
+	return try, d.resolved
 }
 
 // WithBody returns the envelope with another body.
@@ -72,15 +72,15 @@ func WithBody(frame []byte) []byte {
 
 // WithHeaders returns the space as if so many messages had been held of a mailbox, one a millisecond.
 func WithHeaders(s Space, source string, n int, from time.Time) Space {
-	w, _ := begin(s, from)
+	d, _ := newEdit(s, from)
 	for range n {
-		w.now++
-		w.makeRoom(source)
-		h := heldHeader{source: source, arrived: w.now}
+		d.now++
+		d.evictHeader(source)
+		h := orphanHeader{source: source, arrived: d.now}
 		rand.Read(h.id[:])
-		w.st.headers = w.st.headers.Put(h)
+		d.st.headers = d.st.headers.Put(h)
 	}
-	return w.space()
+	return d.space()
 }
 
 // HoldsHeader reports whether a space knows of a message that is retained.
@@ -94,30 +94,30 @@ func OwnEvery(members int) time.Duration { return commitOwnEvery(members) }
 
 // UnsignedControl returns a statement in a message of the preferred epoch that nobody signed.
 func UnsignedControl(s Space, now time.Time) ([]byte, error) {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return nil, err
 	}
-	e, _, _, _ := w.preferred()
-	d := w.self()
-	c, _, err := e.chain(d.index)
+	e, _, _, _ := d.preferred()
+	me := d.identity()
+	c, _, err := e.chain(me.index)
 	if err != nil {
 		return nil, err
 	}
-	h := proto.Header{Index: d.index, Number: c.next}
-	env := proto.NewEnvelope(h.Seal(e.header, w.st.space, e.id), nil)
-	_, key, err := c.take(h.Number, markOf(env.Header[:]))
+	h := proto.Header{Index: me.index, Number: c.next}
+	env := proto.NewEnvelope(h.Seal(e.header, d.st.space, e.id), nil)
+	_, key, err := c.take(h.Number, tagOf(env.Header[:]))
 	if err != nil {
 		return nil, err
 	}
-	env, err = env.Seal(w.st.space, e.id, key, proto.Content{Plaintext: []byte("statement"), Statement: true})
+	env, err = env.Seal(d.st.space, e.id, key, proto.Content{Plaintext: []byte("statement"), Statement: true})
 	return env.Bytes(), err
 }
 
 // Impostor returns a message of a member in which it introduces another key under the index of somebody else, with a
 // signature that is none.
 func Impostor(s Space, now time.Time, victim Space) ([]byte, error) {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return nil, err
 	}
@@ -126,19 +126,19 @@ func Impostor(s Space, now time.Time, victim Space) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Key = w.self().signing.Public
-	e, _, _, _ := w.preferred()
+	in.Key = d.identity().signing.Public
+	e, _, _, _ := d.preferred()
 	c, _, err := e.chain(v.index)
 	if err != nil {
 		return nil, err
 	}
 	h := proto.Header{Index: v.index, Number: c.next}
-	env := proto.NewEnvelope(h.Seal(e.header, w.st.space, e.id), nil)
-	_, key, err := c.take(h.Number, markOf(env.Header[:]))
+	env := proto.NewEnvelope(h.Seal(e.header, d.st.space, e.id), nil)
+	_, key, err := c.take(h.Number, tagOf(env.Header[:]))
 	if err != nil {
 		return nil, err
 	}
 	body := proto.Content{Plaintext: []byte("I am you"), Introduction: in.Encode()}
-	env, err = env.Seal(w.st.space, e.id, key, body.Sign(w.self().signing, w.st.space, e.id, h, env.Bound))
+	env, err = env.Seal(d.st.space, e.id, key, body.Sign(d.identity().signing, d.st.space, e.id, h, env.Bound))
 	return env.Bytes(), err
 }
