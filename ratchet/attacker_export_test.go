@@ -29,3 +29,10 @@ func Erased(before Space, targets ...seizetest.Target) (keys [][]byte) {
 	}
 	return keys
 }
+
+// NewAttacker returns an attacker on the space of a member.
+func NewAttacker(member Space) *seizetest.Attacker {
+	d := &edit{st: member.State(), tp: member.Template()}
+	_, _, t, _ := d.preferred()
+	return seizetest.New(member.ID(), t.template.Public, t.template.Depth)
+}

@@ -6,13 +6,6 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/seizetest"
 )
 
-// NewAttacker returns an attacker on the space of a member.
-func NewAttacker(member Space) *seizetest.Attacker {
-	d := &edit{st: member.State(), tp: member.Template()}
-	_, _, t, _ := d.preferred()
-	return seizetest.New(member.ID(), t.template.Public, t.template.Depth)
-}
-
 // Seized returns all that a space holds, in its place.
 func Seized(s Space) (z seizetest.Seizure) {
 	st := s.State()
