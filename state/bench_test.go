@@ -79,7 +79,7 @@ func BenchmarkVaultUpdate(b *testing.B) {
 }
 
 func benchVault(b *testing.B, s store.Store, kib int) (*state.Vault[blobSpace], int) {
-	v, err := state.Open[blobSpace](s, testKey(b, 1), state.Options{})
+	v, err := state.Open[blobSpace](b.Context(), s, testKey(b, 1), state.Options{})
 	require.NoError(b, err)
 	size := min(4, kib) << 10
 	var part blobs
@@ -144,7 +144,7 @@ func benchUnsealed(b *testing.B, s store.Store, kib int) {
 		}
 		change := recorded[n%len(recorded)]
 		change.Base, change.Next.Version = base, base.Version+1
-		if err := count.Commit(ctx, store.Spaces, id(1), change); err != nil {
+		if err := count.Commit(ctx, change); err != nil {
 			b.Fatal(err)
 		}
 		n++

@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Device holds the private keys of one device. It is immutable, safe to share, and shows nothing when printed. It is a
@@ -30,6 +31,9 @@ type Device struct {
 
 // Own is a stored Device: what a Vault[Own] holds.
 type Own = state.One[Device]
+
+// StoredAs says that a Device is stored apart from the sessions.
+func (Device) StoredAs() store.Kind { return store.Devices }
 
 // ownOneTime is a one-time pre-key that was published and not used yet.
 type ownOneTime struct {
