@@ -62,20 +62,22 @@ func BenchmarkVaultUpdate(b *testing.B) {
 		open func(*testing.B) store.Store
 	}{
 		{"memory", func(*testing.B) store.Store { return store.NewMemory() }},
-		{"sqlite", func(b *testing.B) store.Store {
-			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
-			require.NoError(b, err)
-			s, err := sqlstore.SQLite(b.Context(), db)
-			require.NoError(b, err)
-			b.Cleanup(func() { s.Close(); db.Close() })
-			return s
-		}},
+		{"sqlite", sqliteFile},
 	} {
 		for _, kib := range []int{2, 16, 128} {
 			b.Run(fmt.Sprintf("%s/n=%d", backend.name, kib), func(b *testing.B) { benchSealed(b, backend.open(b), kib) })
 			b.Run(fmt.Sprintf("%s-unsealed/n=%d", backend.name, kib), func(b *testing.B) { benchUnsealed(b, backend.open(b), kib) })
 		}
 	}
+}
+
+func sqliteFile(b *testing.B) store.Store {
+	db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
+	require.NoError(b, err)
+	s, err := sqlstore.SQLite(b.Context(), db)
+	require.NoError(b, err)
+	b.Cleanup(func() { s.Close(); db.Close() })
+	return s
 }
 
 func benchVault(b *testing.B, s store.Store, kib int) (*state.Vault[blobSpace], int) {
