@@ -73,7 +73,7 @@ func fill(t *testing.T, v *state.Vault[toy]) {
 	}
 }
 
-// G34, G35: nothing of what is held can be dropped, put back or marked as done behind the vault's back.
+// G7, G8: nothing of what is held can be dropped, put back or marked as done behind the vault's back.
 func TestHeldThingsAreCovered(t *testing.T) {
 	for name, alter := range map[string]func(store.Row, *store.Change){
 		"an item of the outbox dropped": func(_ store.Row, c *store.Change) { c.Outbox = c.Outbox[1:] },

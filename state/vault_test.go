@@ -298,6 +298,35 @@ func TestSessionsAndSpacesAreApart(t *testing.T) {
 	require.EqualValues(t, 4, got.Part().n)
 }
 
+// device is a part that is stored as a kind of its own.
+type device struct{ counter }
+
+func (device) StoredAs() store.Kind { return store.Devices }
+func (device) Decode(d *state.Decoder) (device, error) {
+	c, err := counter{}.Decode(d)
+	return device{c}, err
+}
+func (d device) Succeeds(prev device) error { return d.counter.Succeeds(prev.counter) }
+
+// Values of one part are of the kind that the part says.
+func TestDevicesAndSessionsAreApart(t *testing.T) {
+	ctx := t.Context()
+	backend := store.NewMemory()
+	_, sessions := pair(t, backend)
+	devices, err := state.Open[state.One[device]](ctx, backend, testKey(t, 1), state.Options{})
+	require.NoError(t, err)
+	own, err := state.NewOne(id(1), device{counter{n: 5}})
+	require.NoError(t, err)
+	require.NoError(t, devices.Create(ctx, own, nil))
+	ids, err := sessions.List(ctx)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.ErrorIs(t, sessions.Delete(ctx, id(1)), state.ErrNotFound)
+	got, err := devices.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.True(t, got.Equal(own))
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	_, err := state.Open[toy](context.Background(), nil, testKey(t, 1), state.Options{})
 	require.Error(t, err)
