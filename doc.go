@@ -1,28 +1,40 @@
-// Package trefoil keeps the encryption state of group chats, called spaces, and of the direct sessions around them.
+// Package trefoil keeps the encryption state of group chats, called spaces, and of direct sessions between two devices.
 //
-// A trefoil is a knot of three strands: cut one, and there is no knot. The encryption state of a space has three parts, the
-// ratchet state, the template and the evals, and chat programs lose messages and invites because they save one and drop
-// the others. Here a value has all three or does not exist ([state.SpaceEncryptionState]), nothing outside a vault can
-// turn a part into bytes, and a vault ([state.Vault]) commits the next value, the messages to be sent, what was read and
-// which frames are dealt with in one transaction.
+// The encryption state of a space has three parts: the ratchet state, the template and the evals. Programs that save one part
+// without the others lose messages and invites. Here a value has all three parts or does not exist
+// ([state.SpaceEncryptionState]), and only a vault ([state.Vault]) turns a part into bytes. A vault commits the next value, the
+// frames to be sent, the messages that were read and the fate of the received frame in one transaction. The library is named
+// after the trefoil, a knot of three strands: cut one, and there is no knot.
 //
 // # What to use
 //
-//   - Package ratchet encrypts and decrypts for spaces: every function takes a whole space and returns the next one.
-//   - Package invite makes links, with which somebody joins a space.
+//   - Package ratchet encrypts and decrypts for spaces. Most programs use its transaction functions Send, Opener and Maintain.
+//   - Package invite makes the links with which somebody joins a space.
 //   - Package ratchet/session does the same for direct conversations between two devices.
-//   - Package state keeps the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your
-//     own.
-//   - Package dkg deals the shares that a space's members hold.
+//   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
+//   - Package dkg deals the shares that the members of a space hold.
+//
+// docs/ARCHITECTURE.md shows how they fit together.
 //
 // # What to store
 //
-// One vault for spaces and one for sessions, on one store, under a 32-byte key from your platform's key store. Nothing
-// else: outbox, inbox and retained frames lie in the same store. Do not copy values between devices; a second device joins
-// as a member of its own.
+// Use one vault for spaces, one for sessions and one for devices, on one store, under a 32-byte key from your platform's key
+// store. Outbox, inbox and retained frames lie in the same store. Keep two things yourself: the signing key of each person, and the messages
+// that you took out of the inbox. Do not copy values between devices; a second device joins as a member of its own.
+//
+// # What is not there yet
+//
+//   - Removing a member, and rekeys: who left, or whose device was stolen, reads on.
+//   - Inviting by anybody but the founder: only the owner that dealt the shares makes invites.
+//   - Linking devices.
+//   - Attachments: a message to a space holds 64 KiB.
+//   - Reading what was there before: a joiner reads what members send once they have received its first message.
+//
+// The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's
+// protocol of that name, which is for two parties.
 //
 // # What may change
 //
-// The library has not been audited. Until version 1 formats may change; SPEC.md describes the ones in force, and
-// docs/GUARANTEES.md what holds and which tests show it.
+// The library has not been audited. Until version 1 formats may change. SPEC.md describes the protocols in force,
+// docs/STORAGE.md the stored formats, docs/SECURITY.md what is promised and what is not, and docs/GUARANTEES.md the tests.
 package trefoil

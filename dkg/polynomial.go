@@ -24,7 +24,7 @@ func (p Polynomial) Share(i Index) (Share, error) {
 	if p.IsZero() {
 		return Share{}, fmt.Errorf("%w: no polynomial", ErrShare)
 	}
-	return NewShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
+	return newShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
 }
 
 // IsZero reports whether this is the zero value, of which nothing can be dealt.

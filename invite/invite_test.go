@@ -170,7 +170,7 @@ func TestG20Ledger(t *testing.T) {
 	s, b, _ := private(t, s)
 	s, c, _ := private(t, s)
 	s, guest := join(t, s, b, "guest")
-	_, key := ratchet.Self(guest)
+	key := ratchet.Info(guest).Key
 	s, _, err := ratchet.Revoke(s, now, c.Index())
 	require.NoError(t, err)
 	require.Equal(t, []invite.Invite{
@@ -182,7 +182,7 @@ func TestG20Ledger(t *testing.T) {
 
 	late, q, err := ratchet.Join(c.Grant(), now, nil)
 	require.NoError(t, err)
-	require.Equal(t, ratchet.Joining, ratchet.PhaseOf(late))
+	require.Equal(t, ratchet.Joining, ratchet.Info(late).Phase)
 	_, _, err = ratchet.Admit(s, now, q)
 	require.ErrorIs(t, err, ratchet.ErrInviteDead, "a revoked link lets nobody in")
 

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 const (
@@ -17,44 +20,38 @@ const (
 	maxTicketIntroductions = 256 << 10
 )
 
-// Admit answers a request with a ticket (§9): it lets a joiner in, or gets a member back into step. Any member can. The
-// space that comes back must be durable before the ticket leaves. Each request is answered once, and none of a member that
-// was heard since: then the error is ErrStale. ErrOwn is for one's own request, ErrForged for one that does not verify,
-// ErrUnknownEpoch for one that may belong to a rekey not seen yet, ErrTooLong if there is too much to say for a ticket.
-//
-// Admit answers at once. Which of many members should, Open knows.
-//
-// Events beside (Introduced, Conflict, and PendingIntroduction for owners if the invite is of an older root) reach the
-// caller through Open.
-func Admit(s Space, now time.Time, q Request) (Space, Ticket, error) {
-	next, t, _, err := admit(s, now, q)
-	return next, t, err
-}
-
-func admit(s Space, now time.Time, q Request) (Space, Ticket, []state.Event, error) {
+// Admit answers the frame of a request with that of a ticket (SPEC §9): it lets a joiner in, or gets a member back into step.
+// Most programs do not call it: an Opener does, which also knows which of many members should answer. Any member can; the
+// space that comes back must be durable before the ticket leaves. Each request is answered once. Besides the errors of a
+// frame, Admit returns ErrTooLong if there is more to say than fits into a ticket, and ErrPhase.
+func Admit(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
+	if err != nil {
+		return s, nil, outcome.Malformed(err)
+	}
 	w, err := begin(s, now)
 	if err != nil {
-		return s, Ticket{}, nil, err
+		return s, nil, err
 	}
 	t, err := w.admit(q)
 	if err != nil {
-		return s, Ticket{}, w.events, err
+		return s, nil, err
 	}
-	return w.space(), t, w.events, nil
+	return w.space(), t.Bytes(), nil
 }
 
-func (w *work) admit(q Request) (Ticket, error) {
+func (w *work) admit(q proto.Request) (proto.Ticket, error) {
 	a, err := w.examine(q)
 	if err != nil {
-		return Ticket{}, err
+		return proto.Ticket{}, err
 	}
 	return w.answer(a)
 }
 
 // asker is who made a request that was verified and is still to be answered.
 type asker struct {
-	request digest
-	ticket  boxKey // to which the ticket is boxed
+	request suite.Digest
+	ticket  suite.KEMKey // to which the ticket is boxed
 	index   dkg.Index
 	counter uint64 // of the request, 0 of a joiner
 	joins   bool   // it asks to be let in
@@ -62,29 +59,29 @@ type asker struct {
 }
 
 // examine verifies a request.
-func (w *work) examine(q Request) (asker, error) {
+func (w *work) examine(q proto.Request) (asker, error) {
 	_, r, t, err := w.sending()
 	if err != nil {
 		return asker{}, err
 	}
 	if q.IsZero() {
-		return asker{}, ErrMalformed
+		return asker{}, outcome.ErrMalformed
 	}
-	id := q.hash()
+	id := q.Hash()
 	if w.self().request.is(id) {
-		return asker{}, ErrOwn
+		return asker{}, outcome.ErrOwn
 	}
 	if w.heldRequest(id).turn == turnOver {
-		return asker{}, ErrStale
+		return asker{}, outcome.ErrStale
 	}
-	b, err := q.open(w.st.space, t.template.config)
-	if errors.Is(err, errNotOpened) {
+	b, err := q.Open(w.st.space, t.template.Config)
+	if errors.Is(err, suite.ErrNotOpened) {
 		return asker{}, w.otherRoot(q)
 	}
 	if err != nil {
-		return asker{}, ErrForged
+		return asker{}, outcome.ErrForged
 	}
-	a := asker{request: id, ticket: b.ticket, joins: q.kind == requestIntroduction, counter: b.resync.counter}
+	a := asker{request: id, ticket: b.Ticket, joins: q.Kind == proto.KindIntroduction, counter: b.Resync.Counter}
 	if a.joins {
 		a.index, a.unknown, err = w.admitJoiner(r, t, b)
 	} else {
@@ -94,21 +91,21 @@ func (w *work) examine(q Request) (asker, error) {
 }
 
 // answer makes the ticket for a request.
-func (w *work) answer(a asker) (Ticket, error) {
+func (w *work) answer(a asker) (proto.Ticket, error) {
 	p, r, t, err := w.sending()
 	if err != nil {
-		return Ticket{}, err
+		return proto.Ticket{}, err
 	}
-	if a.unknown.index != 0 {
+	if a.unknown.Index != 0 {
 		w.introduce(r, a.unknown)
 	}
 	body, err := w.ticketBody(a.request, p, r.id, t)
 	if err != nil {
-		return Ticket{}, err
+		return proto.Ticket{}, err
 	}
-	ticket, err := newTicket(w.st.space, a.request, a.ticket, a.index, body, w.self().signing)
+	ticket, err := proto.NewTicket(w.st.space, a.request, a.ticket, a.index, body, w.self().signing)
 	if err != nil {
-		return Ticket{}, err
+		return proto.Ticket{}, err
 	}
 	h := w.heldRequest(a.request)
 	h.turn, h.arrived = turnOver, w.now
@@ -119,110 +116,107 @@ func (w *work) answer(a asker) (Ticket, error) {
 
 // otherRoot says what becomes of a request that is not boxed to the config key of the preferred root. One of an older root
 // is for owners; any other may be of a root not known yet.
-func (w *work) otherRoot(q Request) error {
-	for row := range w.tp.roots.all() {
+func (w *work) otherRoot(q proto.Request) error {
+	for row := range w.tp.roots.All() {
 		t := row.record.Value()
-		b, err := q.open(w.st.space, t.template.config)
+		b, err := q.Open(w.st.space, t.template.Config)
 		if err != nil {
 			continue
 		}
-		in, _, err := b.verifyIntroduction(w.st.space, t.template.owners, t.template.policy)
-		if q.kind == requestIntroduction && err == nil && w.isOwner() {
-			h := q.hash()
-			w.emit(PendingIntroduction{Request: [32]byte(h[:32]), Index: in.index, Key: in.key})
+		in, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy)
+		if q.Kind == proto.KindIntroduction && err == nil && w.isOwner() {
+			h := q.Hash()
+			w.emit(pendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: PublicKey{in.Key}})
 		}
-		return ErrStale
+		return outcome.ErrStale
 	}
-	return ErrUnknownEpoch
+	return outcome.ErrUnknownEpoch
 }
 
 // admitJoiner verifies the introduction in a request, and returns the member that it makes unless that is known.
-func (w *work) admitJoiner(r root, t terms, b requestBody) (dkg.Index, member, error) {
-	in, err := parseIntroduction(b.introduction)
+func (w *work) admitJoiner(r root, t terms, b proto.RequestBody) (dkg.Index, member, error) {
+	in, err := proto.ParseIntroduction(b.Introduction)
 	if err != nil {
-		return 0, member{}, ErrMalformed
+		return 0, member{}, outcome.ErrMalformed
 	}
-	if in.ticket != b.ticket.digest() {
-		return 0, member{}, ErrForged
+	if in.Ticket != b.Ticket.Digest() {
+		return 0, member{}, outcome.ErrForged
 	}
-	if in.root != r.id {
-		return 0, member{}, ErrStale
+	if in.Root != r.id {
+		return 0, member{}, outcome.ErrStale
 	}
-	if m, ok := r.members.get(byIndex(uint32(in.index))); ok {
+	if m, ok := r.members.Get(segmap.ByIndex(uint32(in.Index))); ok {
 		switch {
-		case m.signingKey() != in.key:
+		case m.signingKey() != in.Key:
 			if _, err := w.admissible(r, t, in); err == nil {
-				w.emit(Conflict{in.index, in.index == w.self().index})
+				w.emit(Conflict{in.Index, in.Index == w.self().index})
 			}
-			return 0, member{}, ErrInviteTaken
+			return 0, member{}, outcome.ErrInviteTaken
 		case m.left, m.answered > 0:
-			return 0, member{}, ErrStale // whoever was heard asks as a member
+			return 0, member{}, outcome.ErrStale // whoever was heard asks as a member
 		}
-		if _, _, err := b.verifyIntroduction(w.st.space, w.self().owners, t.template.policy); err != nil {
-			return 0, member{}, ErrForged
+		if _, _, err := b.VerifyIntroduction(w.st.space, w.self().owners, t.template.Policy); err != nil {
+			return 0, member{}, outcome.ErrForged
 		}
-		return in.index, member{}, nil
+		return in.Index, member{}, nil
 	}
 	m, err := w.admissible(r, t, in)
-	return in.index, m, err
+	return in.Index, m, err
 }
 
 // admitMember verifies the resync request of a member.
-func (w *work) admitMember(r root, b requestBody) (dkg.Index, error) {
-	m, ok := r.members.get(byIndex(uint32(b.resync.index)))
+func (w *work) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
+	m, ok := r.members.Get(segmap.ByIndex(uint32(b.Resync.Index)))
 	switch {
 	case !ok:
-		return 0, ErrUnknownSender
-	case b.verifyResync(w.st.space, m.signingKey()) != nil:
-		return 0, ErrForged
-	case m.index == w.self().index:
-		return 0, ErrOwn // of a state of this member that was lost
-	case m.left, b.resync.counter < m.answered:
-		return 0, ErrStale
-	case b.resync.rekey > r.rekey:
-		return 0, ErrUnknownEpoch
+		return 0, outcome.ErrUnknownSender
+	case b.VerifyResync(w.st.space, m.signingKey()) != nil:
+		return 0, outcome.ErrForged
+	case m.Index == w.self().index:
+		return 0, outcome.ErrOwn // of a state of this member that was lost
+	case m.left, b.Resync.Counter < m.answered:
+		return 0, outcome.ErrStale
+	case b.Resync.Rekey > r.rekey:
+		return 0, outcome.ErrUnknownEpoch
 	}
-	return m.index, nil
+	return m.Index, nil
 }
 
-// ticketBody returns what this member has to say in a ticket for a request.
-func (w *work) ticketBody(request digest, p epoch, in epochID, t terms) (ticketBody, error) {
+// proto.TicketBody returns what this member has to say in a ticket for a request.
+func (w *work) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t terms) (proto.TicketBody, error) {
 	r, _ := w.st.root(in)
 	signed, since := r.roster(r.named(t.notice))
-	b := ticketBody{
-		issuer: w.self().index, notice: t.notice, common: t.common, template: t.template,
-		roster: signed, revokes: r.revokes, rosterSigned: r.signed, introductions: introductions(request, w.self().index, since),
+	b := proto.TicketBody{
+		Issuer: w.self().index, Notice: t.notice, Context: t.common, Template: t.template,
+		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, w.self().index, since),
 	}
-	for m := range r.members.all() {
+	for m := range r.members.All() {
 		if m.answered > 0 {
-			b.answered = append(b.answered, answered{m.index, m.answered})
+			b.Answered = append(b.Answered, proto.Answered{Index: m.Index, Below: m.answered})
 		}
-	}
-	if len(signed.entries) > 0 && len(signed.encode()) > maxInlineRoster {
-		b.rosterKey = rosterKey(t.template, signed)
 	}
 	epochs := w.handedOn(p)
 	size := 0
 	for _, e := range epochs {
-		size += len(e.commits.encode())
+		size += len(e.commits.Encode())
 	}
 	for _, e := range epochs {
 		tree := e.commits
 		if size > maxTicketTrees {
-			tree = tree.eraseUsed()
+			tree = tree.EraseUsed()
 		}
-		te := ticketEpoch{id: e.id, parent: e.parent, generation: e.generation, commitKey: e.commitKey, tree: tree}
+		te := proto.TicketEpoch{Id: e.id, Parent: e.parent, Generation: e.generation, CommitKey: e.commitKey, Tree: tree}
 		if !e.isRoot() {
-			te.commit = e.commit[:]
+			te.Commit = e.commit[:]
 		}
-		b.epochs = append(b.epochs, te)
+		b.Epochs = append(b.Epochs, te)
 	}
 	return b, nil
 }
 
 // introductions returns those that go into a ticket: the issuer's own, without which nobody would believe it, and as many
 // others as there is room for. Should a dealer be gone for hundreds of them, different tickets bring different ones.
-func introductions(request digest, issuer dkg.Index, since []member) (out [][]byte) {
+func introductions(request suite.Digest, issuer dkg.Index, since []member) (out [][]byte) {
 	size := 0
 	add := func(m member) {
 		if size += len(m.introduction); size <= maxTicketIntroductions {
@@ -230,13 +224,13 @@ func introductions(request digest, issuer dkg.Index, since []member) (out [][]by
 		}
 	}
 	for _, m := range since {
-		if m.index == issuer {
+		if m.Index == issuer {
 			add(m)
 		}
 	}
 	for k := range since {
 		at := (uint64(binary.BigEndian.Uint32(request[:])) + uint64(k)) % uint64(len(since))
-		if m := since[at]; m.index != issuer {
+		if m := since[at]; m.Index != issuer {
 			add(m)
 		}
 	}
@@ -247,7 +241,7 @@ func introductions(request digest, issuer dkg.Index, since []member) (out [][]by
 // within 4 generations in their order, 16 in all.
 func (w *work) handedOn(p epoch) []epoch {
 	out := []epoch{p}
-	have := map[epochID]bool{p.id: true}
+	have := map[proto.EpochID]bool{p.id: true}
 	for _, a := range w.st.nearest(p, maxBehind) {
 		if w.st.eligible(a) {
 			out = append(out, a)
@@ -255,7 +249,7 @@ func (w *work) handedOn(p epoch) []epoch {
 		}
 	}
 	for _, e := range w.st.sorted() {
-		if len(out) == maxTicketEpochs {
+		if len(out) == proto.MaxTicketEpochs {
 			break
 		}
 		if e.root == p.root && !have[e.id] && w.st.eligible(e) && e.generation+maxBehind >= p.generation {
@@ -265,8 +259,8 @@ func (w *work) handedOn(p epoch) []epoch {
 	return out
 }
 
-// Answers reports whether a ticket says that it answers the request of this space.
-func Answers(s Space, t Ticket) bool {
+// answers reports whether a ticket says that it answers the request of this space.
+func answers(s Space, t proto.Ticket) bool {
 	if s.State().self.IsZero() || t.IsZero() {
 		return false
 	}
@@ -274,40 +268,44 @@ func Answers(s Space, t Ticket) bool {
 	return ok
 }
 
-// Refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
+// refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
 // for a member that is no owner, ErrStale for a request that was answered, ErrForged for one that does not verify.
-func Refuse(s Space, now time.Time, q Request) (Space, Ticket, error) {
+func refuse(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
+	if err != nil {
+		return s, nil, outcome.Malformed(err)
+	}
 	w, err := begin(s, now)
 	if err != nil {
-		return s, Ticket{}, err
+		return s, nil, err
 	}
 	if !w.isOwner() || w.st.phase != Member {
-		return s, Ticket{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
-	if q.kind != requestIntroduction {
-		return s, Ticket{}, ErrMalformed
+	if q.Kind != proto.KindIntroduction {
+		return s, nil, outcome.ErrMalformed
 	}
-	id := q.hash()
+	id := q.Hash()
 	h := w.heldRequest(id)
 	if h.turn == turnOver {
-		return s, Ticket{}, ErrStale
+		return s, nil, outcome.ErrStale
 	}
-	for row := range w.tp.roots.all() {
+	for row := range w.tp.roots.All() {
 		t := row.record.Value()
-		b, err := q.open(w.st.space, t.template.config)
+		b, err := q.Open(w.st.space, t.template.Config)
 		if err != nil {
 			continue
 		}
-		if _, _, err := b.verifyIntroduction(w.st.space, t.template.owners, t.template.policy); err != nil {
-			return s, Ticket{}, ErrForged
+		if _, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy); err != nil {
+			return s, nil, outcome.ErrForged
 		}
-		ticket, err := newRefusal(w.st.space, id, b.ticket, w.st.owner.Value().owner)
+		ticket, err := proto.NewRefusal(w.st.space, id, b.Ticket, w.st.owner.Value().owner)
 		if err != nil {
-			return s, Ticket{}, err
+			return s, nil, err
 		}
 		h.turn, h.arrived = turnOver, w.now
 		w.holdRequest(h)
-		return w.space(), ticket, nil
+		return w.space(), ticket.Bytes(), nil
 	}
-	return s, Ticket{}, ErrUnknownEpoch
+	return s, nil, outcome.ErrUnknownEpoch
 }

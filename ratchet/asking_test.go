@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // However often a joiner has asked, it waits for an hour at least and a day at most.
@@ -28,6 +30,6 @@ func TestTicketsDoNotShortenTheWait(t *testing.T) {
 	w, err := begin(s, now)
 	require.NoError(t, err)
 	w.st.wait = waiting{stage: 5, sends: maxWaitSends, last: 1}
-	w.entered(ticketBody{})
+	w.entered(proto.TicketBody{})
 	require.Equal(t, waiting{stage: 5, entered: now.UnixMilli()}, w.st.wait)
 }

@@ -162,7 +162,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 			c.admit(p, q)
 		}
 		c.others = append(c.others, joined)
-		if ratchet.Duties(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
+		if ratchet.Due(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
 			next, e, err := ratchet.SignRoster(c.peers[0].space, c.now)
 			require.NoError(t, err)
 			c.peers[0].space = next
@@ -174,7 +174,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 }
 
 // say sends a text of one of the others; the witness has read it then.
-func (c *crowd) say(i int, text string) ratchet.Envelope {
+func (c *crowd) say(i int, text string) []byte {
 	p := &peer{space: ratchet.As(c.peers[1].space, c.others[i])}
 	e := c.send(p, text)
 	c.deliver(e, c.peers[1])
@@ -194,12 +194,12 @@ func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	ctx := context.Background()
 	require.NoError(t, v.Create(ctx, reader, nil))
 	backend.written = 0
-	open := ratchet.Open(ratchet.Options{Now: clock})
+	open := ratchet.Opener(ratchet.Options{Now: clock})
 	const messages = 1000
 	for i := range messages {
 		c.now = c.now.Add(24 * time.Hour / messages)
 		from := i * 7919 % len(c.others)
-		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i)).Bytes()}, open)
+		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i))}, open)
 		require.NoError(t, err)
 		require.Equal(t, state.Read, r.Verdict, "%v", r.Reason)
 		if i%100 == 99 {

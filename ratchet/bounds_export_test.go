@@ -4,20 +4,23 @@ import (
 	"encoding/binary"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // Carrying returns an envelope with another's header and body that carries what was never made: a commit of the given index
 // with no proof, under the key of the preferred epoch.
-func Carrying(s Space, e Envelope, index dkg.Index) Envelope {
+func Carrying(s Space, frame []byte, index dkg.Index) []byte {
+	e := parsed(proto.ParseEnvelope(frame))
 	st := s.State()
 	p, _ := st.epoch(st.preferred)
-	out := newEnvelope(e.header, []sealedCommit{unproven(index).seal(p.sealing, st.space, p.id)})
-	out.body = e.body
-	return out
+	out := proto.NewEnvelope(e.Header, []proto.SealedCommit{unproven(index).Seal(p.sealing, st.space, p.id)})
+	out.Body = e.Body
+	return out.Bytes()
 }
 
 // SayCarrying returns a true message of a member, the next in its preferred epoch, that carries the same.
-func SayCarrying(s Space, index dkg.Index, words string) Envelope {
+func SayCarrying(s Space, index dkg.Index, words string) []byte {
 	st := s.State()
 	p, _ := st.epoch(st.preferred)
 	d := st.self.Value()
@@ -25,21 +28,21 @@ func SayCarrying(s Space, index dkg.Index, words string) Envelope {
 	if err != nil {
 		panic(err)
 	}
-	h := header{d.index, c.next}
-	_, key, err := c.take(h.number, mark{})
+	h := proto.Header{Index: d.index, Number: c.next}
+	_, key, err := c.take(h.Number, mark{})
 	if err != nil {
 		panic(err)
 	}
-	out := newEnvelope(h.seal(p.header, st.space, p.id), []sealedCommit{unproven(index).seal(p.sealing, st.space, p.id)})
-	body := content{plaintext: []byte(words)}.sign(d.signing, st.space, p.id, h, out.bound)
-	if out, err = out.seal(st.space, p.id, key, body); err != nil {
+	out := proto.NewEnvelope(h.Seal(p.header, st.space, p.id), []proto.SealedCommit{unproven(index).Seal(p.sealing, st.space, p.id)})
+	body := proto.Content{Plaintext: []byte(words)}.Sign(d.signing, st.space, p.id, h, out.Bound)
+	if out, err = out.Seal(st.space, p.id, key, body); err != nil {
 		panic(err)
 	}
-	return out
+	return out.Bytes()
 }
 
 // unproven is a commit of an index, and nothing else.
-func unproven(index dkg.Index) (c commit) {
+func unproven(index dkg.Index) (c proto.Commit) {
 	binary.BigEndian.PutUint32(c[:], uint32(index))
 	return c
 }
@@ -49,7 +52,7 @@ func Rekeyed(s Space, n int) Space {
 	st := s.State()
 	d := st.self.Value()
 	for range n {
-		d = d.withInbox(X25519)
+		d = d.withInbox(suite.X25519)
 	}
 	w := &work{st: st}
 	w.setSelf(d)
@@ -70,9 +73,9 @@ func Crowded(s Space) (Space, int) {
 	p, _ := w.st.epoch(w.st.preferred)
 	tree := p.commits
 	for n := 0; ; n++ {
-		id := epochID{}
+		id := proto.EpochID{}
 		binary.BigEndian.PutUint64(id[:], uint64(n)*0x9e3779b97f4a7c15)
-		_, next, err := tree.eval(dkg.Index(n%7+1), id)
+		_, next, err := tree.Eval(dkg.Index(n%7+1), id)
 		if err != nil || n == 5_000 {
 			w.put(p.withCommits(tree))
 			return s.WithState(w.st), n

@@ -6,7 +6,11 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -39,7 +43,7 @@ type skippedKey struct {
 type mark [8]byte
 
 func markOf(headerCT []byte) mark {
-	h := hash(headerCT)
+	h := suite.Hash(headerCT)
 	return mark(h[:8])
 }
 
@@ -60,16 +64,16 @@ func (c chain) take(n uint32, m mark) (next chain, key secret.Bytes, err error) 
 		key = c.skipped[i].key
 		c.skipped = slices.Delete(slices.Clone(c.skipped), i, i+1)
 	case n-c.next > maxSkip || n == ^uint32(0):
-		return c, secret.Bytes{}, ErrLimit
+		return c, secret.Bytes{}, outcome.ErrLimit
 	default:
 		if n > c.next {
 			c.skipped = append(make([]skippedKey, 0, len(c.skipped)+int(n-c.next)), c.skipped...)
 		}
 		for ; c.next < n; c.next++ {
-			c.key, key = step(c.key)
+			c.key, key = suite.StepChain(c.key)
 			c.skipped = append(c.skipped, skippedKey{c.next, key})
 		}
-		c.key, key = step(c.key)
+		c.key, key = suite.StepChain(c.key)
 		c.next = n + 1
 		if over := len(c.skipped) - maxSkipped; over > 0 {
 			c.floor = c.skipped[over-1].n + 1
@@ -91,14 +95,14 @@ func (c chain) missing(n uint32, m mark) error {
 			continue
 		}
 		if s.mark == m {
-			return ErrDuplicate
+			return outcome.ErrDuplicate
 		}
-		return ErrSenderRolledBack
+		return outcome.ErrSenderRolledBack
 	}
 	if n < c.floor {
-		return ErrExpired
+		return outcome.ErrExpired
 	}
-	return ErrDuplicate
+	return outcome.ErrDuplicate
 }
 
 // encode writes the chain.
@@ -123,21 +127,21 @@ func (c chain) encode(e *state.Encoder) {
 func decodeChain(d *state.Decoder) (c chain, err error) {
 	c.index = dkg.Index(d.Uint32())
 	c.next = d.Uint32()
-	c.key = secret.Own(d.Fixed(keySize))
+	c.key = secret.Own(d.Fixed(suite.KeySize))
 	c.floor = d.Uint32()
-	c.skipped = make([]skippedKey, d.Count(maxSkipped, 4+keySize))
+	c.skipped = make([]skippedKey, d.Count(maxSkipped, 4+suite.KeySize))
 	last := int64(c.floor) - 1
 	for i := range c.skipped {
-		s := skippedKey{d.Uint32(), secret.Own(d.Fixed(keySize))}
+		s := skippedKey{d.Uint32(), secret.Own(d.Fixed(suite.KeySize))}
 		if int64(s.n) <= last || s.n >= c.next {
-			return chain{}, errDisorder
+			return chain{}, segmap.ErrDisorder
 		}
 		last = int64(s.n)
 		c.skipped[i] = s
 	}
 	n := d.Uint8()
 	if n > seenWindow {
-		return chain{}, errDisorder
+		return chain{}, segmap.ErrDisorder
 	}
 	for range n {
 		s := seenNumber{n: d.Uint32()}
@@ -151,14 +155,14 @@ func decodeChain(d *state.Decoder) (c chain, err error) {
 // begin. Because a leaf of the whole tree is a leaf of that part, the tree itself changes only once per block.
 type chainBlock struct {
 	no     uint32
-	tree   frontier
+	tree   pprf.Frontier
 	chains []chain // ascending
 }
 
 // blockPath is the path of member i below the root of its block's tree.
-func blockPath(i dkg.Index) []byte { return []byte{byte(i << (8 - indexBlock))} }
+func blockPath(i dkg.Index) []byte { return []byte{byte(i << (8 - segmap.IndexBits))} }
 
-func blockOf(i dkg.Index) uint32 { return uint32(i) >> indexBlock }
+func blockOf(i dkg.Index) uint32 { return uint32(i) >> segmap.IndexBits }
 
 func (b chainBlock) find(i dkg.Index) (int, bool) {
 	return slices.BinarySearchFunc(b.chains, i, func(c chain, i dkg.Index) int { return cmp.Compare(c.index, i) })
@@ -170,9 +174,9 @@ func (b chainBlock) chain(i dkg.Index) (chain, chainBlock, error) {
 	if ok {
 		return b.chains[at], b, nil
 	}
-	key, tree, err := b.tree.eval(blockPath(i))
+	key, tree, err := b.tree.Eval(blockPath(i))
 	if err != nil {
-		return chain{}, b, ErrExpired
+		return chain{}, b, outcome.ErrExpired
 	}
 	c := chain{index: i, key: key}
 	b.tree, b.chains = tree, slices.Insert(slices.Clone(b.chains), at, c)
@@ -187,12 +191,12 @@ func (b chainBlock) with(c chain) chainBlock {
 	return b
 }
 
-func (b chainBlock) key() rowKey { return rowKey{block: b.no} }
+func (b chainBlock) Key() segmap.Key { return segmap.Key{Block: b.no} }
 
 // Encode implements state.Piece.
 func (b chainBlock) Encode(e *state.Encoder) {
 	e.Uint32(b.no)
-	e.Bytes(b.tree.encode())
+	e.Bytes(b.tree.Encode())
 	e.Uint32(uint32(len(b.chains)))
 	for _, c := range b.chains {
 		c.encode(e)
@@ -202,16 +206,16 @@ func (b chainBlock) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (chainBlock) Decode(d *state.Decoder) (b chainBlock, err error) {
 	b.no = d.Uint32()
-	if b.tree, err = decodeFrontier(d.Bytes(maxFrontier), indexBlock); err != nil {
+	if b.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), segmap.IndexBits); err != nil {
 		return chainBlock{}, err
 	}
-	for range d.Count(1<<indexBlock, 1) {
+	for range d.Count(1<<segmap.IndexBits, 1) {
 		c, err := decodeChain(d)
 		if err != nil {
 			return chainBlock{}, err
 		}
 		if n := len(b.chains); n > 0 && b.chains[n-1].index >= c.index || blockOf(c.index) != b.no {
-			return chainBlock{}, errDisorder
+			return chainBlock{}, segmap.ErrDisorder
 		}
 		b.chains = append(b.chains, c)
 	}

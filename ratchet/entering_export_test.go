@@ -3,7 +3,12 @@ package ratchet
 import (
 	"time"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // TicketKeyHeld reports whether a space holds the key of a request, so that whoever seizes it opens the tickets to it.
@@ -13,71 +18,80 @@ func TicketKeyHeld(s Space) bool { return s.State().self.Value().request.isOpen(
 type Told struct {
 	ID, Parent [32]byte
 	Generation uint64
-	epoch      ticketEpoch
+	epoch      proto.TicketEpoch
 }
 
 // Lie lets an insider answer a request of a known member, or of a joiner that others let in, with a ticket that says of
 // epochs what it likes.
-func Lie(insider Space, q Request, change func(told []Told) []Told) Ticket {
+func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte {
+	q := parsed(proto.ParseRequest(request))
 	w := &work{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
 	p, r, t, _ := w.preferred()
-	b, err := q.open(w.st.space, t.template.config)
+	b, err := q.Open(w.st.space, t.template.Config)
 	if err != nil {
 		panic(err)
 	}
-	j := b.resync.index
-	if q.kind == requestIntroduction {
+	j := b.Resync.Index
+	if q.Kind == proto.KindIntroduction {
 		var joiner member
 		if j, joiner, err = w.admitJoiner(r, t, b); err != nil {
 			panic(err)
 		}
-		if joiner.index != 0 {
+		if joiner.Index != 0 {
 			w.introduce(r, joiner)
 		}
 	}
-	body, err := w.ticketBody(q.hash(), p, r.id, t)
+	body, err := w.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
 	var told []Told
-	for _, e := range body.epochs {
-		told = append(told, Told{e.id, e.parent, e.generation, e})
+	for _, e := range body.Epochs {
+		told = append(told, Told{e.Id, e.Parent, e.Generation, e})
 	}
-	body.epochs = nil
+	body.Epochs = nil
 	for _, e := range change(told) {
-		e.epoch.id, e.epoch.parent, e.epoch.generation = e.ID, e.Parent, e.Generation
-		body.epochs = append(body.epochs, e.epoch)
+		e.epoch.Id, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
+		body.Epochs = append(body.Epochs, e.epoch)
 	}
-	ticket, err := newTicket(w.st.space, q.hash(), b.ticket, j, body, w.self().signing)
+	ticket, err := proto.NewTicket(w.st.space, q.Hash(), b.Ticket, j, body, w.self().signing)
 	if err != nil {
 		panic(err)
 	}
-	return ticket
+	return ticket.Bytes()
 }
 
 // FalseKey returns the epoch with another commit key.
 func (e Told) FalseKey() Told {
-	e.epoch.commitKey = secret.Random(keySize)
+	e.epoch.CommitKey = secret.Random(suite.KeySize)
 	return e
 }
 
 // FalseTree returns the epoch with another commit tree.
 func (e Told) FalseTree() Told {
-	e.epoch.tree = newCommitTree(secret.Random(keySize), e.epoch.tree.f.bits-childBits)
+	e.epoch.Tree = pprf.NewCommitTree(secret.Random(suite.KeySize), dkg.DefaultDepth)
 	return e
 }
 
 // NoTree returns the epoch with nothing left of its commit tree but the subtree of one index that nobody has.
 func (e Told) NoTree() Told {
-	path := make([]byte, 4)
-	n := &ggmNode{key: [keySize]byte(secret.Random(keySize).Expose())}
-	for i := range e.epoch.tree.f.bits - childBits {
-		next := new(ggmNode)
-		next.child[1-bit(path, i)] = n
-		n = next
+	const depth = dkg.DefaultDepth
+	shape := make([]byte, (2*(2*depth+1)+7)/8)
+	for i := range 2*depth + 1 {
+		kind := byte(2) // inner nodes, of which the left child is used up
+		switch {
+		case i == 2*depth:
+			kind = 1 // and a key
+		case i%2 == 1:
+			kind = 0
+		}
+		shape[i/4] |= kind << (6 - 2*(i%4))
 	}
-	inner, keys := n.count()
-	e.epoch.tree = commitTree{e.epoch.tree.f.with(n, inner, keys)}
+	tree, err := pprf.DecodeCommitTree(append(shape, secret.Random(suite.KeySize).Expose()...), depth)
+	if err != nil {
+		panic(err)
+	}
+	e.epoch.Tree = tree
 	return e
 }
 
@@ -86,34 +100,35 @@ func (e Told) NoTree() Told {
 func (e Told) Below(insider Space, parent [32]byte, generation uint64) Told {
 	w := &work{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
 	_, r, t, _ := w.preferred()
-	c, _, err := makeCommit(w.st.space, parent, t.template.public, r.share)
+	c, _, err := proto.NewCommit(w.st.space, parent, t.template.Public, r.share)
 	if err != nil {
 		panic(err)
 	}
-	e.Parent, e.Generation, e.epoch.commit = parent, generation, c[:]
-	e.ID = c.child(w.st.space, parent, generation)
+	e.Parent, e.Generation, e.epoch.Commit = parent, generation, c[:]
+	e.ID = c.Child(w.st.space, parent, generation)
 	return e.FalseKey().FalseTree()
 }
 
 // Unproven returns the epoch as one that nobody made.
 func (e Told) Unproven(insider Space) Told {
-	c := commit(e.epoch.commit)
-	c[commitSize-1] ^= 1
-	e.epoch.commit = c[:]
-	e.ID = c.child(insider.ID(), e.Parent, e.Generation)
+	c := proto.Commit(e.epoch.Commit)
+	c[proto.CommitSize-1] ^= 1
+	e.epoch.Commit = c[:]
+	e.ID = c.Child(insider.ID(), e.Parent, e.Generation)
 	return e
 }
 
 // Follow enters the epochs that the commits of an envelope make of those held, without a message that anybody signed in them.
-func Follow(s Space, now time.Time, e Envelope) Space {
+func Follow(s Space, now time.Time, frame []byte) Space {
+	e := parsed(proto.ParseEnvelope(frame))
 	w, err := begin(s, now)
 	if err != nil {
 		panic(err)
 	}
-	for _, sealed := range e.commits {
+	for _, sealed := range e.Commits {
 		w.holdCommit(newHeldCommit(sealed, "", 0))
 	}
-	for c := range w.st.commits.all() {
+	for c := range w.st.commits.All() {
 		if c.leads() && w.keepPath(w.st.wayTo(c.id), 0) != nil {
 			panic("not kept")
 		}
@@ -124,6 +139,6 @@ func Follow(s Space, now time.Time, e Envelope) Space {
 // Leads reports whether a space holds a commit with what an epoch expands from, so that whoever seizes it can make that epoch
 // and all below it anew.
 func Leads(s Space, epoch [32]byte) bool {
-	c, _ := s.State().commits.get(byID(epoch))
+	c, _ := s.State().commits.Get(segmap.ByID(epoch))
 	return c.leads()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // ask posts a request for a ticket, two hours after what was before.
-func (g *group) ask(p *peer) ratchet.Request {
+func (g *group) ask(p *peer) []byte {
 	g.t.Helper()
 	g.now = g.now.Add(2 * time.Hour)
 	next, q, err := ratchet.AskResync(p.space, g.now)
@@ -21,7 +21,7 @@ func (g *group) ask(p *peer) ratchet.Request {
 }
 
 // enter enters a ticket.
-func (g *group) enter(p *peer, ticket ratchet.Ticket) {
+func (g *group) enter(p *peer, ticket []byte) {
 	g.t.Helper()
 	next, err := ratchet.Enter(p.space, g.now, ticket)
 	require.NoError(g.t, err)
@@ -44,7 +44,7 @@ func TestTicketKeyErased(t *testing.T) {
 		require.NoError(t, err)
 		p.space = next
 	}
-	setup := func() (*group, *peer, ratchet.Request) {
+	setup := func() (*group, *peer, []byte) {
 		g := newGroup(t, 3, fast)
 		g.rounds(1)
 		v := g.peers[2]
@@ -89,9 +89,9 @@ func TestTicketInStepIntroduces(t *testing.T) {
 	g.send(j, "its first message there, lost")
 	g.deliver(g.send(j, "unknown to v"), v)
 	require.Len(t, v.retained, 1)
-	before, _ := ratchet.Epoch(v.space)
+	before := ratchet.Info(v.space).Epoch
 	g.enter(v, g.admit(p2, g.ask(v)))
-	after, _ := ratchet.Epoch(v.space)
+	after := ratchet.Info(v.space).Epoch
 	require.Equal(t, before, after)
 	require.Len(t, ratchet.Members(v.space), 4)
 	g.deliver(g.send(p2, ""), v)
@@ -261,10 +261,10 @@ func TestLiesInTickets(t *testing.T) {
 func TestToldByNobodyElse(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	honest, insider := g.peers[0], g.peers[2]
-	x, _ := ratchet.Epoch(honest.space)
+	x := ratchet.Info(honest.space).Epoch
 	insider.space = ratchet.Committing(insider.space)
 	e := g.send(insider, "a true epoch")
-	left, _ := ratchet.Epoch(insider.space)
+	left := ratchet.Info(insider.space).Epoch
 	for range 2 {
 		g.commit(honest, "", g.peers[1])
 	}
@@ -312,8 +312,8 @@ func TestOneNameTwoSecrets(t *testing.T) {
 	g.deliver(alone, g.peers...)
 	insider.space = ratchet.Follow(insider.space, g.now, alone)
 	g.deliver(g.send(insider, "here"), honest, g.peers[1])
-	mine, _ := ratchet.Epoch(v.space)
-	theirs, _ := ratchet.Epoch(honest.space)
+	mine := ratchet.Info(v.space).Epoch
+	theirs := ratchet.Info(honest.space).Epoch
 	require.Equal(t, mine, theirs)
 	require.NotContains(t, honest.read, "alone")
 	g.enter(v, g.admit(honest, g.ask(v)))
@@ -327,7 +327,7 @@ func TestTicketBeforeMessages(t *testing.T) {
 		t.Run(fmt.Sprint(epochs), func(t *testing.T) {
 			g := newGroup(t, 3, fast)
 			p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
-			var late []ratchet.Envelope
+			var late [][]byte
 			var want []string
 			for i := range epochs {
 				maker := []*peer{p1, p2}[i%2]
@@ -363,14 +363,14 @@ func TestTicketOfALaggard(t *testing.T) {
 	w.space = stored(t, w.space)
 	g.commit(w, "four", v)
 	require.Contains(t, v.read, "four")
-	require.True(t, ratchet.Duties(v.space, g.now.Add(2*time.Hour)).Ask)
+	require.True(t, ratchet.Due(v.space, g.now.Add(2*time.Hour)).Ask)
 	g.enter(v, g.admit(w, g.ask(v)))
 	v.space = stored(t, v.space)
 	g.deliver(g.send(v, "back"), g.others(v)...)
 	g.rounds(3)
 	g.converged()
 	require.Contains(t, w.read, "back")
-	require.False(t, ratchet.Duties(v.space, g.now.Add(2*time.Hour)).Ask)
+	require.False(t, ratchet.Due(v.space, g.now.Add(2*time.Hour)).Ask)
 }
 
 // A member that went on alone, and asks, sends where the others are (§9).
@@ -381,8 +381,8 @@ func TestTicketToALoner(t *testing.T) {
 		g.commit(v, "lost", v)
 	}
 	g.enter(v, g.admit(honest, g.ask(v)))
-	want, _ := ratchet.Epoch(honest.space)
-	got, _ := ratchet.Epoch(v.space)
+	want := ratchet.Info(honest.space).Epoch
+	got := ratchet.Info(v.space).Epoch
 	require.Equal(t, want, got)
 	g.deliver(g.send(v, "back"), honest)
 	require.Contains(t, honest.read, "back")
@@ -399,15 +399,15 @@ func TestTicketOfOneBranch(t *testing.T) {
 	for range 7 {
 		g.commit(p3, "", v)
 	}
-	want, _ := ratchet.Epoch(p3.space)
-	got, _ := ratchet.Epoch(v.space)
+	want := ratchet.Info(p3.space).Epoch
+	got := ratchet.Info(v.space).Epoch
 	require.Equal(t, want, got)
 	g.enter(v, g.admit(p2, g.ask(v)))
-	got, _ = ratchet.Epoch(v.space)
+	got = ratchet.Info(v.space).Epoch
 	require.Equal(t, want, got)
 	g.commit(p3, "more", v)
-	want, _ = ratchet.Epoch(p3.space)
-	got, _ = ratchet.Epoch(v.space)
+	want = ratchet.Info(p3.space).Epoch
+	got = ratchet.Info(v.space).Epoch
 	require.Equal(t, want, got)
 }
 
@@ -438,7 +438,7 @@ func TestToldAndReached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGroup(t, 3, fast)
 			p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
-			var sent [8][6]ratchet.Envelope // by p1 in each of its epochs; the ticket tells of the last 5
+			var sent [8][6][]byte // by p1 in each of its epochs; the ticket tells of the last 5
 			for i := range sent {
 				p1.space = ratchet.Committing(p1.space)
 				for n := range sent[i] {
@@ -470,14 +470,14 @@ func TestToldAndReached(t *testing.T) {
 // G16: a commit that leads to an epoch of which only a ticket told is not kept once there is anything to be read below it, as
 // it would open that again.
 func TestToldStaysClosed(t *testing.T) {
-	setup := func() (g *group, v *peer, above, told [32]byte, way ratchet.Envelope) {
+	setup := func() (g *group, v *peer, above, told [32]byte, way []byte) {
 		g = newGroup(t, 3, fast)
 		p1, p2, v := g.peers[0], g.peers[1], g.peers[2]
 		for i := range 8 {
 			p1.space = ratchet.Committing(p1.space)
 			above = told
 			e := g.send(p1, "")
-			told, _ = ratchet.Epoch(p1.space)
+			told = ratchet.Info(p1.space).Epoch
 			g.deliver(e, p2)
 			if i == 2 {
 				way = e
@@ -486,7 +486,7 @@ func TestToldStaysClosed(t *testing.T) {
 		g.enter(v, g.admit(p1, g.ask(v)))
 		return g, v, above, told, way
 	}
-	hold := func(g *group, v *peer, e ratchet.Envelope) {
+	hold := func(g *group, v *peer, e []byte) {
 		next, err := ratchet.Hold(v.space, g.now, "mailbox", e)
 		require.NoError(t, err)
 		v.space = next

@@ -5,37 +5,42 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // epoch is one epoch held (§5), in the pieces that change apart from each other. It is immutable.
 type epoch struct {
 	*birth
-	commits commitTree
-	senders frontier          // the sender tree down to the roots of blocks
-	blocks  table[chainBlock] // below them
-	seen    uint32            // messages read in it, one's own included
-	touched int64             // of the pruning clock, ms: when it was entered, or preferred last
-	aside   bool              // a ticket knew nothing of it: others may not follow what is made here, so it is never preferred
-	parts   epochSegments     // what of this is stored already
+	commits pprf.CommitTree
+	senders pprf.Frontier          // the sender tree down to the roots of blocks
+	blocks  segmap.Map[chainBlock] // below them
+	seen    uint32                 // messages read in it, one's own included
+	touched int64                  // of the pruning clock, ms: when it was entered, or preferred last
+	aside   bool                   // a ticket knew nothing of it: others may not follow what is made here, so it is never preferred
+	parts   epochSegments          // what of this is stored already
 }
 
 // birth is what is fixed when an epoch is entered. It is shared by all later values of the epoch.
 type birth struct {
-	id         epochID
-	parent     epochID      // zero for a genesis
-	root       epochID      // the genesis or rekey it descends from
-	generation uint64       // root: 0
-	commit     commit       // that made it of its parent; none for a root
-	serial     uint64       // order in which this state came to hold its epochs
-	charged    dkg.Index    // whose signed message brought it first; 0 if unsigned
-	entered    int64        // ms
-	depth      int          // of its trees
-	headerKey  secret.Bytes // empty: it came with a ticket, nothing in it can be read
+	id         proto.EpochID
+	parent     proto.EpochID // zero for a genesis
+	root       proto.EpochID // the genesis or rekey it descends from
+	generation uint64        // root: 0
+	commit     proto.Commit  // that made it of its parent; none for a root
+	serial     uint64        // order in which this state came to hold its epochs
+	charged    dkg.Index     // whose signed message brought it first; 0 if unsigned
+	entered    int64         // ms
+	depth      int           // of its trees
+	headerKey  secret.Bytes  // empty: it came with a ticket, nothing in it can be read
 	commitKey  secret.Bytes
 	auth       secret.Bytes // authenticator, empty if it came with a ticket
-	header     sealer
-	sealing    sealer // of commits
+	header     suite.AEAD
+	sealing    suite.AEAD // of commits
 }
 
 // epochSegments are the pieces stored by themselves beside the blocks.
@@ -48,11 +53,11 @@ type epochSegments struct {
 // epochSecrets is what an epoch's secret expands to (§5).
 type epochSecrets struct{ header, commit, sender, commits, auth secret.Bytes }
 
-func expandEpoch(from secret.Bytes, id epochID) epochSecrets {
-	get := func(label string) secret.Bytes { return expand(from, label, id[:], keySize) }
+func expandEpoch(from secret.Bytes, id proto.EpochID) epochSecrets {
+	get := func(label string) secret.Bytes { return suite.Expand(from, label, id[:], suite.KeySize) }
 	return epochSecrets{
-		header: get(expandHeaderKey), commit: get(expandCommitKey), sender: get(expandSenderRoot),
-		commits: get(expandCommitRoot), auth: get(expandAuthenticator),
+		header: get(suite.ExpandHeaderKey), commit: get(suite.ExpandCommitKey), sender: get(suite.ExpandSenderRoot),
+		commits: get(suite.ExpandCommitRoot), auth: get(suite.ExpandAuthenticator),
 	}
 }
 
@@ -62,17 +67,17 @@ func newEpoch(b birth, s epochSecrets) epoch {
 	b.prepare()
 	return epoch{
 		birth:   &b,
-		commits: newCommitTree(s.commits, b.depth),
-		senders: newFrontier(s.sender, b.depth-indexBlock),
+		commits: pprf.NewCommitTree(s.commits, b.depth),
+		senders: pprf.New(s.sender, b.depth-segmap.IndexBits),
 	}.stow()
 }
 
 // prepare makes the sealers.
 func (b *birth) prepare() {
 	if !b.headerKey.IsZero() {
-		b.header = newSealer(b.headerKey)
+		b.header = suite.NewAEAD(b.headerKey)
 	}
-	b.sealing = newSealer(b.commitKey)
+	b.sealing = suite.NewAEAD(b.commitKey)
 }
 
 // readable reports whether messages in the epoch can be read at all.
@@ -82,10 +87,12 @@ func (b *birth) readable() bool { return !b.headerKey.IsZero() }
 func (b *birth) isRoot() bool { return b.id == b.root }
 
 // child returns the id of the epoch that a commit makes of this one.
-func (b *birth) child(space state.ID, c commit) epochID { return c.child(space, b.id, b.generation+1) }
+func (b *birth) child(space state.ID, c proto.Commit) proto.EpochID {
+	return c.Child(space, b.id, b.generation+1)
+}
 
 // maker returns the index whose commit made the epoch, 0 for a root.
-func (b *birth) maker() dkg.Index { return b.commit.index() }
+func (b *birth) maker() dkg.Index { return b.commit.Index() }
 
 // stow makes segments of what changed.
 func (e epoch) stow() epoch {
@@ -98,7 +105,7 @@ func (e epoch) stow() epoch {
 }
 
 // withCommits returns the epoch with another commit tree.
-func (e epoch) withCommits(t commitTree) epoch {
+func (e epoch) withCommits(t pprf.CommitTree) epoch {
 	e.commits = t
 	e.parts.commits = state.NewSegment(storedCommits{t, e.depth})
 	return e
@@ -106,55 +113,55 @@ func (e epoch) withCommits(t commitTree) epoch {
 
 // chain returns the chain of member i, and the epoch in which it has begun.
 func (e epoch) chain(i dkg.Index) (chain, epoch, error) {
-	b, ok := e.blocks.get(rowKey{block: blockOf(i)})
+	b, ok := e.blocks.Get(segmap.Key{Block: blockOf(i)})
 	if !ok {
-		root, top, err := e.senders.eval(treePath(i, e.depth, nil))
+		root, top, err := e.senders.Eval(pprf.Path(i, e.depth, nil))
 		if err != nil {
-			return chain{}, e, ErrExpired
+			return chain{}, e, outcome.ErrExpired
 		}
 		e.senders = top
 		e.parts.senders = state.NewSegment(storedSenders{top, e.depth})
-		b = chainBlock{no: blockOf(i), tree: newFrontier(root, indexBlock)}
+		b = chainBlock{no: blockOf(i), tree: pprf.New(root, segmap.IndexBits)}
 	}
 	c, b, err := b.chain(i)
 	if err != nil {
 		return chain{}, e, err
 	}
-	e.blocks = e.blocks.put(b)
+	e.blocks = e.blocks.Put(b)
 	return c, e, nil
 }
 
 // withChain returns the epoch with c in place of the chain of the same member, which has begun.
 func (e epoch) withChain(c chain) epoch {
-	b, _ := e.blocks.get(rowKey{block: blockOf(c.index)})
-	e.blocks = e.blocks.put(b.with(c))
+	b, _ := e.blocks.Get(segmap.Key{Block: blockOf(c.index)})
+	e.blocks = e.blocks.Put(b.with(c))
 	return e
 }
 
 // epochRow is an epoch in the table of a state.
 type epochRow struct {
-	id     epochID
+	id     proto.EpochID
 	record state.Segment[epochRecord]
 }
 
-func (r epochRow) key() rowKey { return byID(r.id) }
+func (r epochRow) Key() segmap.Key { return segmap.ByID(r.id) }
 
 func (r epochRow) epoch() epoch { return r.record.Value().epoch }
 
 // segmentName is the name of an epoch's segment: the whole id, as nobody may be able to make two of one name.
-func (id epochID) segmentName() string { return hex.EncodeToString(id[:]) }
+func segmentName(id proto.EpochID) string { return hex.EncodeToString(id[:]) }
 
 // Encode implements state.Piece.
 func (r epochRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.record.Encode(e, r.id.segmentName())
+	r.record.Encode(e, segmentName(r.id))
 }
 
 // Decode implements state.Piece.
 func (epochRow) Decode(d *state.Decoder) (r epochRow, err error) {
 	d.Into(r.id[:])
-	if r.record, err = state.DecodeSegment[epochRecord](d, r.id.segmentName()); err == nil && r.epoch().id != r.id {
-		err = errDisorder
+	if r.record, err = state.DecodeSegment[epochRecord](d, segmentName(r.id)); err == nil && r.epoch().id != r.id {
+		err = segmap.ErrDisorder
 	}
 	return r, err
 }
@@ -170,7 +177,7 @@ func (e epochRecord) Encode(enc *state.Encoder) {
 	e.parts.birth.Encode(enc, "birth")
 	e.parts.commits.Encode(enc, "commits")
 	e.parts.senders.Encode(enc, "senders")
-	e.blocks.encode(enc, "chains")
+	e.blocks.Encode(enc, "chains")
 }
 
 // Decode implements state.Piece.
@@ -190,9 +197,9 @@ func (epochRecord) Decode(d *state.Decoder) (r epochRecord, err error) {
 	}
 	r.commits, r.senders = r.parts.commits.Value().tree, r.parts.senders.Value().tree
 	if r.parts.commits.Value().depth != r.depth || r.parts.senders.Value().depth != r.depth {
-		return epochRecord{}, errDisorder
+		return epochRecord{}, segmap.ErrDisorder
 	}
-	r.blocks, err = decodeTable[chainBlock](d, "chains")
+	r.blocks, err = segmap.Decode[chainBlock](d, "chains")
 	return r, err
 }
 
@@ -224,15 +231,15 @@ func (*birth) Decode(d *state.Decoder) (*birth, error) {
 	b.charged = dkg.Index(d.Uint32())
 	b.entered = d.Int64()
 	b.depth = int(d.Uint8())
-	b.headerKey = optional(d.Bytes(keySize))
-	b.commitKey = secret.Own(d.Fixed(keySize))
-	b.auth = optional(d.Bytes(keySize))
+	b.headerKey = optional(d.Bytes(suite.KeySize))
+	b.commitKey = secret.Own(d.Fixed(suite.KeySize))
+	b.auth = optional(d.Bytes(suite.KeySize))
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
-	if b.depth < indexBlock || b.depth > dkg.MaxDepth ||
-		b.headerKey.Len()%keySize != 0 || b.auth.Len() != b.headerKey.Len() {
-		return nil, errDisorder
+	if b.depth < segmap.IndexBits || b.depth > dkg.MaxDepth ||
+		b.headerKey.Len()%suite.KeySize != 0 || b.auth.Len() != b.headerKey.Len() {
+		return nil, segmap.ErrDisorder
 	}
 	b.prepare()
 	return b, nil
@@ -248,49 +255,46 @@ func optional(b []byte) secret.Bytes {
 
 // storedCommits and storedSenders are the trees as pieces. Each says its depth, without which it cannot be read.
 type storedCommits struct {
-	tree  commitTree
+	tree  pprf.CommitTree
 	depth int
 }
 
 // Encode implements state.Piece.
 func (s storedCommits) Encode(e *state.Encoder) {
 	e.Uint8(uint8(s.depth))
-	e.Bytes(s.tree.encode())
+	e.Bytes(s.tree.Encode())
 }
 
 // Decode implements state.Piece.
 func (storedCommits) Decode(d *state.Decoder) (s storedCommits, err error) {
 	s.depth = treeDepth(d)
-	s.tree, err = decodeCommitTree(d.Bytes(maxFrontier), s.depth)
+	s.tree, err = pprf.DecodeCommitTree(d.Bytes(pprf.MaxSize), s.depth)
 	return s, err
 }
 
 type storedSenders struct {
-	tree  frontier
+	tree  pprf.Frontier
 	depth int
 }
 
 // Encode implements state.Piece.
 func (s storedSenders) Encode(e *state.Encoder) {
 	e.Uint8(uint8(s.depth))
-	e.Bytes(s.tree.encode())
+	e.Bytes(s.tree.Encode())
 }
 
 // Decode implements state.Piece.
 func (storedSenders) Decode(d *state.Decoder) (s storedSenders, err error) {
 	s.depth = treeDepth(d)
-	s.tree, err = decodeFrontier(d.Bytes(maxFrontier), s.depth-indexBlock)
+	s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth-segmap.IndexBits)
 	return s, err
 }
 
 // treeDepth reads the depth of a tree.
 func treeDepth(d *state.Decoder) int {
 	n := int(d.Uint8())
-	if n < indexBlock || n > dkg.MaxDepth {
+	if n < segmap.IndexBits || n > dkg.MaxDepth {
 		return dkg.MaxDepth // no tree of this depth follows; its decoder refuses
 	}
 	return n
 }
-
-// same reports whether two trees are one value, not merely equal.
-func (t commitTree) same(o commitTree) bool { return t.f.root.Expose() == o.f.root.Expose() }

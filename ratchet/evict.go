@@ -4,6 +4,8 @@ import (
 	"cmp"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -14,17 +16,17 @@ const maxEpochs = 2_048
 // charged, so that who brings many loses its own and nobody else's; of that member's epochs the oldest goes, those last in
 // which something may be read soon. The preferred epoch and its nearest ancestors stay.
 func (w *work) evict(limit int) bool {
-	if w.st.epochs.size() <= limit {
+	if w.st.epochs.Size() <= limit {
 		return false
 	}
-	keep := map[epochID]bool{w.st.preferred: true}
+	keep := map[proto.EpochID]bool{w.st.preferred: true}
 	if p, ok := w.st.epoch(w.st.preferred); ok {
 		for _, a := range w.st.nearest(p, maxBehind) {
 			keep[a.id] = true
 		}
 	}
 	charged := make(map[dkg.Index]int)
-	for r := range w.st.epochs.all() {
+	for r := range w.st.epochs.All() {
 		charged[r.epoch().charged]++
 	}
 	pins := w.pins()
@@ -36,7 +38,7 @@ func (w *work) evict(limit int) bool {
 			cmp.Compare(a.serial, b.serial)) < 0
 	}
 	var first epoch
-	for r := range w.st.epochs.all() {
+	for r := range w.st.epochs.All() {
 		if e := r.epoch(); !keep[e.id] && (first.birth == nil || before(e, first)) {
 			first = e
 		}
@@ -50,14 +52,14 @@ func (w *work) evict(limit int) bool {
 
 // pins returns 1 for the epochs in which the header of a retained message opened, which is read at the next try. One of a
 // sender whom nobody introduced pins nothing: whoever is in an epoch can write any index into a header.
-func (w *work) pins() map[epochID]int {
-	pins := make(map[epochID]int)
-	for h := range w.st.headers.all() {
+func (w *work) pins() map[proto.EpochID]int {
+	pins := make(map[proto.EpochID]int)
+	for h := range w.st.headers.All() {
 		e, ok := w.st.epoch(h.epoch)
 		if !ok {
 			continue
 		}
-		if r, ok := w.st.root(e.root); ok && r.members.has(byIndex(uint32(h.sender))) {
+		if r, ok := w.st.root(e.root); ok && r.members.Has(segmap.ByIndex(uint32(h.sender))) {
 			pins[e.id] = 1
 		}
 	}

@@ -3,7 +3,10 @@ package ratchet
 import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -29,31 +32,31 @@ const (
 // and to try the message again is to look here.
 type heldHeader struct {
 	id      [32]byte // Envelope.name: another message with the same header is another one
-	sealed  sealedHeader
-	epoch   epochID   // held, or one that a held commit makes
-	sender  dkg.Index // as the header has it, 0 if it was not opened
+	sealed  proto.SealedHeader
+	epoch   proto.EpochID // held, or one that a held commit makes
+	sender  dkg.Index     // as the header has it, 0 if it was not opened
 	source  string
 	arrived int64 // ms
 }
 
-func (h heldHeader) key() rowKey { return byID(h.id) }
+func (h heldHeader) Key() segmap.Key { return segmap.ByID(h.id) }
 
 // open returns the header as one that the epoch opens, if it does.
 func (h heldHeader) open(space state.ID, e epoch) (heldHeader, bool) {
 	if !e.readable() {
 		return h, false
 	}
-	opened, err := openHeader(e.header, space, e.id, e.depth, h.sealed)
+	opened, err := proto.OpenHeader(e.header, space, e.id, e.depth, h.sealed)
 	if err != nil {
 		return h, false
 	}
-	h.epoch, h.sender = e.id, opened.index
+	h.epoch, h.sender = e.id, opened.Index
 	return h, true
 }
 
 // shut returns the header as one that no epoch known opens.
 func (h heldHeader) shut() heldHeader {
-	h.epoch, h.sender = epochID{}, 0
+	h.epoch, h.sender = proto.EpochID{}, 0
 	return h
 }
 
@@ -84,34 +87,34 @@ func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
 // opened, in about 2 ms, and never again. Its child is not held: it is entered when a message in it, or in an epoch below
 // it, turns out to be true.
 type heldCommit struct {
-	id      [32]byte     // the child's id if opened, else of the sealed commit and where it came from
-	sealed  sealedCommit // unless opened
+	id      [32]byte           // the child's id if opened, else of the sealed commit and where it came from
+	sealed  proto.SealedCommit // unless opened
 	opened  bool
-	parent  epochID      // if opened
-	commit  commit       // if opened
-	from    secret.Bytes // what the child expands from; empty if there is none: the commit is false, or of the own index
-	child   epoch        // with from
-	source  string       // mailbox of the message if that was retained,
-	sender  dkg.Index    // or its sender if it was read and signed
-	arrived uint64       // order of arrival
-	since   int64        // ms
+	parent  proto.EpochID // if opened
+	commit  proto.Commit  // if opened
+	from    secret.Bytes  // what the child expands from; empty if there is none: the commit is false, or of the own index
+	child   epoch         // with from
+	source  string        // mailbox of the message if that was retained,
+	sender  dkg.Index     // or its sender if it was read and signed
+	arrived uint64        // order of arrival
+	since   int64         // ms
 }
 
 // newHeldCommit returns a commit that is not opened. Each source has its own copy of it, so that nobody can have a commit
 // given up by bringing it first.
-func newHeldCommit(s sealedCommit, source string, sender dkg.Index) heldCommit {
+func newHeldCommit(s proto.SealedCommit, source string, sender dkg.Index) heldCommit {
 	return heldCommit{id: sealedID(s, source, sender), sealed: s, source: source, sender: sender}
 }
 
-func sealedID(s sealedCommit, source string, sender dkg.Index) (id [32]byte) {
-	d := hash([]byte(source), u32(uint32(sender)), s[:])
+func sealedID(s proto.SealedCommit, source string, sender dkg.Index) (id [32]byte) {
+	d := suite.Hash([]byte(source), suite.U32(uint32(sender)), s[:])
 	copy(id[:], d[:])
 	return id
 }
 
 // open returns the commit as one that the parent opens.
-func (h heldCommit) open(space state.ID, parent epoch, c commit) heldCommit {
-	h.id, h.sealed, h.opened, h.parent, h.commit = parent.child(space, c), sealedCommit{}, true, parent.id, c
+func (h heldCommit) open(space state.ID, parent epoch, c proto.Commit) heldCommit {
+	h.id, h.sealed, h.opened, h.parent, h.commit = parent.child(space, c), proto.SealedCommit{}, true, parent.id, c
 	return h
 }
 
@@ -119,7 +122,7 @@ func (h heldCommit) open(space state.ID, parent epoch, c commit) heldCommit {
 func (h heldCommit) leads() bool { return !h.from.IsZero() }
 
 // follow returns the commit with its child, which expands from a secret.
-func (h heldCommit) follow(root epochID, generation uint64, depth int, from secret.Bytes) heldCommit {
+func (h heldCommit) follow(root proto.EpochID, generation uint64, depth int, from secret.Bytes) heldCommit {
 	h.from = from
 	h.child = newEpoch(birth{
 		id: h.id, parent: h.parent, root: root, generation: generation, commit: h.commit, depth: depth,
@@ -127,7 +130,7 @@ func (h heldCommit) follow(root epochID, generation uint64, depth int, from secr
 	return h
 }
 
-func (h heldCommit) key() rowKey { return byID(h.id) }
+func (h heldCommit) Key() segmap.Key { return segmap.ByID(h.id) }
 
 // Encode implements state.Piece.
 func (h heldCommit) Encode(e *state.Encoder) {
@@ -159,9 +162,9 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 		d.Into(h.parent[:])
 		d.Into(h.commit[:])
 		if d.Bool() {
-			var root epochID
+			var root proto.EpochID
 			d.Into(root[:])
-			generation, depth, from := d.Uint64(), treeDepth(d), secret.Own(d.Fixed(hashSize))
+			generation, depth, from := d.Uint64(), treeDepth(d), secret.Own(d.Fixed(suite.HashSize))
 			if err := d.Err(); err != nil {
 				return heldCommit{}, err
 			}
@@ -182,9 +185,9 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 
 // catchUp is a path of commits that others lack (§7).
 type catchUp struct {
-	from epochID // who reads here lacks what follows
-	to   epochID // zero: the preferred epoch of the moment
-	left uint8   // in how many messages it is still to be carried
+	from proto.EpochID // who reads here lacks what follows
+	to   proto.EpochID // zero: the preferred epoch of the moment
+	left uint8         // in how many messages it is still to be carried
 }
 
 // maxCatchUps bounds the paths that wait to be carried; the oldest is left out for a new one.

@@ -6,39 +6,14 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Hold notes a message that Decrypt answered with a verdict of Retain, whose bytes the caller keeps to try them again. The
-// space keeps the commits that the message carries, since they may open others (§7), and when it came from where. Source
-// is the mailbox it came from, "" if that is no known member's. Holding a message twice changes nothing.
-func Hold(s Space, now time.Time, source string, e Envelope) (Space, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, err
-	}
-	if e.IsZero() || len(source) > maxSource {
-		return s, ErrMalformed
-	}
-	w.hold(source, e)
-	return w.space(), nil
-}
-
-// Release forgets a message that was held and that will not be read, since it is settled.
-func Release(s Space, e Envelope) (Space, error) {
-	w, err := begin(s, time.Time{})
-	if err != nil {
-		return s, err
-	}
-	if e.IsZero() {
-		return s, ErrMalformed
-	}
-	w.st.headers = w.st.headers.drop(byID(e.name()))
-	return w.space(), nil
-}
-
-func (w *work) hold(source string, e Envelope) {
-	h := heldHeader{id: e.name(), sealed: e.header, source: source, arrived: w.now}
-	if w.st.headers.has(h.key()) {
+// hold keeps what is needed of a message that cannot be read yet, from a mailbox, to try it again.
+func (w *work) hold(source string, e proto.Envelope) {
+	h := heldHeader{id: e.Name(), sealed: e.Header, source: source, arrived: w.now}
+	if w.st.headers.Has(h.Key()) {
 		return
 	}
 	for x := range w.st.known() {
@@ -48,8 +23,8 @@ func (w *work) hold(source string, e Envelope) {
 		}
 	}
 	w.makeRoom(source)
-	w.st.headers = w.st.headers.put(h)
-	for _, sealed := range e.commits {
+	w.st.headers = w.st.headers.Put(h)
+	for _, sealed := range e.Commits {
 		w.holdCommit(newHeldCommit(sealed, source, 0))
 	}
 }
@@ -59,14 +34,14 @@ func (w *work) hold(source string, e Envelope) {
 func (w *work) makeRoom(source string) {
 	count := make(map[string]int)
 	oldest := make(map[string]heldHeader)
-	for h := range w.st.headers.all() {
+	for h := range w.st.headers.All() {
 		count[h.source]++
 		if o, ok := oldest[h.source]; !ok || h.arrived < o.arrived {
 			oldest[h.source] = h
 		}
 	}
 	if count[source] < maxHeadersBySource {
-		if w.st.headers.size() < maxHeldHeaders {
+		if w.st.headers.Size() < maxHeldHeaders {
 			return
 		}
 		for s, n := range count {
@@ -75,13 +50,13 @@ func (w *work) makeRoom(source string) {
 			}
 		}
 	}
-	w.st.headers = w.st.headers.drop(oldest[source].key())
+	w.st.headers = w.st.headers.Drop(oldest[source].Key())
 }
 
 // likely yields the epochs held, likely ones first: the preferred one and its nearest ancestors.
 func (s State) likely() iter.Seq[epoch] {
 	return func(yield func(epoch) bool) {
-		tried := make([]epochID, 0, 1+maxBehind)
+		tried := make([]proto.EpochID, 0, 1+maxBehind)
 		if p, ok := s.epoch(s.preferred); ok {
 			if tried = append(tried, p.id); !yield(p) {
 				return
@@ -92,7 +67,7 @@ func (s State) likely() iter.Seq[epoch] {
 				}
 			}
 		}
-		for r := range s.epochs.all() {
+		for r := range s.epochs.All() {
 			if e := r.epoch(); !slices.Contains(tried, e.id) && !yield(e) {
 				return
 			}
@@ -108,7 +83,7 @@ func (s State) known() iter.Seq[epoch] {
 				return
 			}
 		}
-		for c := range s.commits.all() {
+		for c := range s.commits.All() {
 			if c.leads() && !yield(c.child) {
 				return
 			}
@@ -117,8 +92,8 @@ func (s State) known() iter.Seq[epoch] {
 }
 
 // knownEpoch returns an epoch that is held, or that a held commit makes.
-func (s State) knownEpoch(id epochID) (epoch, bool) {
-	if c, _ := s.commits.get(byID(id)); c.leads() {
+func (s State) knownEpoch(id proto.EpochID) (epoch, bool) {
+	if c, _ := s.commits.Get(segmap.ByID(id)); c.leads() {
 		return c.child, true
 	}
 	return s.epoch(id)
@@ -127,19 +102,19 @@ func (s State) knownEpoch(id epochID) (epoch, bool) {
 // keepCarried keeps those commits of a message that was read which are of no epoch held. Whoever finds its preferred epoch
 // replaced sends the way to the old one in messages of the new one (§7): those who lack the way can read them, and what it
 // leads to arrives before them or later. Sender is 0 if the message was unsigned.
-func (w *work) keepCarried(e Envelope, sender dkg.Index) {
-	for _, sealed := range e.commits {
+func (w *work) keepCarried(e proto.Envelope, sender dkg.Index) {
+	for _, sealed := range e.Commits {
 		w.holdCommit(newHeldCommit(sealed, "", sender))
 	}
 }
 
 // holdCommit keeps a commit of a message unless it is known.
 func (w *work) holdCommit(h heldCommit) {
-	if w.st.commits.has(h.key()) {
+	if w.st.commits.Has(h.Key()) {
 		return
 	}
 	for x := range w.st.known() {
-		if c, err := h.sealed.open(x.sealing, w.st.space, x.id); err == nil {
+		if c, err := h.sealed.Open(x.sealing, w.st.space, x.id); err == nil {
 			h = h.open(w.st.space, x, c)
 			break
 		}
@@ -151,16 +126,16 @@ func (w *work) holdCommit(h heldCommit) {
 // keys of its child, once and for all.
 func (w *work) keepCommit(h heldCommit) {
 	if h.opened {
-		if w.st.commits.has(h.key()) || !w.mayLead(h) {
+		if w.st.commits.Has(h.Key()) || !w.mayLead(h) {
 			return
 		}
-		switch own := h.commit.index() == w.self().index; {
+		switch own := h.commit.Index() == w.self().index; {
 		case own && !w.lost(h), !own && w.follows == maxFollows:
 			return
 		case !own:
 			h = w.followHeld(h)
 		}
-		if w.st.epochs.has(h.key()) && !h.leads() {
+		if w.st.epochs.Has(h.Key()) && !h.leads() {
 			return
 		}
 	}
@@ -172,7 +147,7 @@ func (w *work) keepCommit(h heldCommit) {
 	if _, ok := w.st.knownEpoch(h.parent); h.opened && !ok {
 		return // given up just now
 	}
-	w.st.commits = w.st.commits.put(h)
+	w.st.commits = w.st.commits.Put(h)
 	if h.leads() {
 		w.tryHeaders(h.child)
 		w.tryCommits(h.child)
@@ -191,7 +166,7 @@ func (w *work) makeRoomForCommit(h heldCommit) {
 	}
 	var first, firstSame heldCommit
 	all, same := 0, 0
-	for c := range w.st.commits.all() {
+	for c := range w.st.commits.All() {
 		if all++; all == 1 || before(c, first) {
 			first = c
 		}
@@ -211,22 +186,22 @@ func (w *work) makeRoomForCommit(h heldCommit) {
 
 // giveUp drops a held commit, with all that is known only by way of it.
 func (w *work) giveUp(h heldCommit) {
-	w.st.commits = w.st.commits.drop(h.key())
+	w.st.commits = w.st.commits.Drop(h.Key())
 	if h.leads() {
 		w.forget(h.id)
 	}
 }
 
 // forget drops what was found out with the keys of an epoch that is not known any more.
-func (w *work) forget(id epochID) {
-	for c := range w.st.commits.all() {
+func (w *work) forget(id proto.EpochID) {
+	for c := range w.st.commits.All() {
 		if c.opened && c.parent == id {
 			w.giveUp(c)
 		}
 	}
-	for h := range w.st.headers.all() {
+	for h := range w.st.headers.All() {
 		if h.epoch == id {
-			w.st.headers = w.st.headers.put(h.shut())
+			w.st.headers = w.st.headers.Put(h.shut())
 		}
 	}
 }
@@ -240,22 +215,22 @@ func (w *work) lost(h heldCommit) bool {
 	}
 	_, t, err := w.rootOf(parent)
 	if err == nil {
-		_, _, err = h.commit.verify(w.st.space, parent.id, t.template.depth, t.template.public)
+		_, _, err = h.commit.Verify(w.st.space, parent.id, t.template.Depth, t.template.Public)
 	}
 	if err != nil {
 		return false
 	}
 	w.st.ask = true
-	w.conflict(h.commit.index())
+	w.conflict(h.commit.Index())
 	return true
 }
 
 // tryRetained tries what is retained with the keys of an epoch that was entered, unless a held commit led to it before. The
 // commit is kept for an epoch of which only a ticket told, as there is no other way to read in it.
 func (w *work) tryRetained(e epoch) {
-	c, _ := w.st.commits.get(byID(e.id))
+	c, _ := w.st.commits.Get(segmap.ByID(e.id))
 	if e.readable() {
-		w.st.commits = w.st.commits.drop(byID(e.id))
+		w.st.commits = w.st.commits.Drop(segmap.ByID(e.id))
 	}
 	if !c.leads() {
 		w.tryHeaders(e)
@@ -265,7 +240,7 @@ func (w *work) tryRetained(e epoch) {
 
 // tryTold follows the commits of epochs of which tickets told below one that a held commit makes.
 func (w *work) tryTold(h heldCommit) {
-	for r := range w.st.epochs.all() {
+	for r := range w.st.epochs.All() {
 		if c := r.epoch(); c.parent == h.id && !c.isRoot() && !c.readable() {
 			w.keepCommit(heldCommit{source: h.source, sender: h.sender}.open(w.st.space, h.child, c.commit))
 		}
@@ -279,10 +254,10 @@ func (w *work) mayLead(h heldCommit) bool {
 	if !held {
 		return true
 	}
-	if e.readable() || h.commit.index() == w.self().index {
+	if e.readable() || h.commit.Index() == w.self().index {
 		return false
 	}
-	for r := range w.st.epochs.all() {
+	for r := range w.st.epochs.All() {
 		if c := r.epoch(); c.parent == h.id && c.readable() {
 			return false
 		}
@@ -293,12 +268,12 @@ func (w *work) mayLead(h heldCommit) bool {
 // tryHeaders tries the headers of retained messages with the key of an epoch that came to be known. One that opens is a
 // reason to try what is retained again; that an epoch came to be known is none.
 func (w *work) tryHeaders(e epoch) {
-	for h := range w.st.headers.all() {
-		if h.epoch != (epochID{}) {
+	for h := range w.st.headers.All() {
+		if h.epoch != (proto.EpochID{}) {
 			continue
 		}
 		if opened, ok := h.open(w.st.space, e); ok {
-			w.st.headers = w.st.headers.put(opened)
+			w.st.headers = w.st.headers.Put(opened)
 			w.learned = true
 		}
 	}
@@ -306,12 +281,12 @@ func (w *work) tryHeaders(e epoch) {
 
 // tryCommits tries the commits of retained messages with the key of an epoch that came to be known.
 func (w *work) tryCommits(e epoch) {
-	for c := range w.st.commits.all() {
-		if c.opened || !w.st.commits.has(c.key()) {
+	for c := range w.st.commits.All() {
+		if c.opened || !w.st.commits.Has(c.Key()) {
 			continue
 		}
-		if plain, err := c.sealed.open(e.sealing, w.st.space, e.id); err == nil {
-			w.st.commits = w.st.commits.drop(c.key())
+		if plain, err := c.sealed.Open(e.sealing, w.st.space, e.id); err == nil {
+			w.st.commits = w.st.commits.Drop(c.Key())
 			w.keepCommit(c.open(w.st.space, e, plain))
 		}
 	}

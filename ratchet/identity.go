@@ -6,30 +6,32 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // identity is what a member is in a space, whatever the root: its keys, and what it has to say of itself in its next
 // messages. It changes with commits and tickets, not with messages.
 type identity struct {
-	origin  origin
-	owners  ownerList // with the highest counter seen
+	origin  proto.Origin
+	owners  proto.OwnerList // with the highest counter seen
 	index   dkg.Index
-	signing signingKey
+	signing suite.SigningKey
 	inboxes []inboxKey // in the order in which they were drawn; the last is the newest
 	drawn   uint32     // counter of the inbox key drawn last, if need be in a state that was lost
 
-	introduction []byte  // one's own; empty for the founder
-	introduceIn  epochID // carried by every message in it
-	introduce    int64   // ms; until then by the first message of every epoch
+	introduction []byte        // one's own; empty for the founder
+	introduceIn  proto.EpochID // carried by every message in it
+	introduce    int64         // ms; until then by the first message of every epoch
 
 	request    request
-	asked      uint64  // counter of the last resync request
-	askedAt    int64   // ms; of the last request of any kind
-	answerDue  bool    // at the next own commit
-	answeredIn epochID // its first messages repeat the counter of the answered request
+	asked      uint64        // counter of the last resync request
+	askedAt    int64         // ms; of the last request of any kind
+	answerDue  bool          // at the next own commit
+	answeredIn proto.EpochID // its first messages repeat the counter of the answered request
 	answered   uint64
-	updateIn   epochID // its first messages carry the key update
+	updateIn   proto.EpochID // its first messages carry the key update
 	update     []byte
 	updateDue  bool  // at the next own commit, whatever the time
 	updatedAt  int64 // ms
@@ -40,40 +42,40 @@ type identity struct {
 // inboxKey is a private key to which owners box.
 type inboxKey struct {
 	counter uint32
-	secret  boxSecret
+	secret  suite.KEMSecret
 }
 
 // request is one's own request while a ticket may still come in.
 type request struct {
-	key     boxSecret // one-time ticket key; zero if there is no request
-	hash    digest
-	earlier []digest // of the same introduction, oldest first
-	kind    requestKind
+	key     suite.KEMSecret // one-time ticket key; zero if there is no request
+	hash    suite.Digest
+	earlier []suite.Digest // of the same introduction, oldest first
+	kind    proto.RequestKind
 	count   uint64    // its counter
 	serial  uint64    // of the epoch entered last when it was made: what came later is newer than what it asks for
 	opened  int64     // ms; when the first ticket was entered, 0 before
 	issuer  dkg.Index // of that ticket
 }
 
-func (r request) isOpen() bool { return !r.key.isZero() }
+func (r request) isOpen() bool { return !r.key.IsZero() }
 
 // is reports whether a request is this one, or one that it repeats.
-func (r request) is(h digest) bool {
+func (r request) is(h suite.Digest) bool {
 	return r.isOpen() && (r.hash == h || slices.Contains(r.earlier, h))
 }
 
 // answeredBy returns which of these requests a ticket says that it answers.
-func (r request) answeredBy(t Ticket) (digest, bool) {
+func (r request) answeredBy(t proto.Ticket) (suite.Digest, bool) {
 	for _, h := range append(r.earlier[:len(r.earlier):len(r.earlier)], r.hash) {
-		if r.isOpen() && t.answersTo(h) {
+		if r.isOpen() && t.AnswersTo(h) {
 			return h, true
 		}
 	}
-	return digest{}, false
+	return suite.Digest{}, false
 }
 
 // again returns the request as it is after it was repeated.
-func (r request) again(h digest) request {
+func (r request) again(h suite.Digest) request {
 	if len(r.earlier) == maxEarlier {
 		r.earlier = r.earlier[1:]
 	}
@@ -90,11 +92,11 @@ func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
 
 // withInbox returns the identity with a fresh inbox key. Of the older ones the first stays, to which owners box who have
 // seen no update, and the newest.
-func (d identity) withInbox(k KEM) identity {
+func (d identity) withInbox(k suite.KEM) identity {
 	if len(d.inboxes) > 0 {
 		d.drawn++
 	}
-	d.inboxes = append(slices.Clip(d.inboxes), inboxKey{d.drawn, newBoxSecret(k)})
+	d.inboxes = append(slices.Clip(d.inboxes), inboxKey{d.drawn, suite.NewKEMSecret(k)})
 	if len(d.inboxes) > maxInboxes {
 		d.inboxes = slices.Delete(d.inboxes, 1, 2)
 	}
@@ -111,9 +113,9 @@ const (
 // Encode implements state.Piece.
 func (d identity) Encode(e *state.Encoder) {
 	w := wire.NewWriter(128)
-	d.origin.write(w)
+	d.origin.Write(w)
 	e.Bytes(w.Bytes())
-	e.Bytes(d.owners.encode())
+	e.Bytes(d.owners.Encode())
 	e.Uint32(uint32(d.index))
 	encodeSigningKey(e, d.signing)
 	e.Uint32(uint32(len(d.inboxes)))
@@ -142,15 +144,15 @@ func (d identity) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (identity) Decode(dec *state.Decoder) (d identity, err error) {
 	r := wire.NewReader(dec.Bytes(256))
-	d.origin = readOrigin(r)
-	owners := dec.Bytes(maxOwnerList)
+	d.origin = proto.ReadOrigin(r)
+	owners := dec.Bytes(proto.MaxOwnerList)
 	if err := dec.Err(); err != nil {
 		return identity{}, err
 	}
 	if err := r.Done(); err != nil {
 		return identity{}, err
 	}
-	if d.owners, err = parseOwnerList(owners); err != nil {
+	if d.owners, err = proto.ParseOwnerList(owners); err != nil {
 		return identity{}, err
 	}
 	d.index = dkg.Index(dec.Uint32())
@@ -165,7 +167,7 @@ func (identity) Decode(dec *state.Decoder) (d identity, err error) {
 		}
 	}
 	d.drawn = dec.Uint32()
-	d.introduction = dec.Bytes(maxIntroduction)
+	d.introduction = dec.Bytes(proto.MaxIntroduction)
 	dec.Into(d.introduceIn[:])
 	d.introduce = dec.Int64()
 	if d.request, err = decodeOwnRequest(dec); err != nil {
@@ -177,7 +179,7 @@ func (identity) Decode(dec *state.Decoder) (d identity, err error) {
 	dec.Into(d.answeredIn[:])
 	d.answered = dec.Uint64()
 	dec.Into(d.updateIn[:])
-	d.update = dec.Bytes(maxIntroduction)
+	d.update = dec.Bytes(proto.MaxIntroduction)
 	d.updateDue = dec.Bool()
 	d.updatedAt = dec.Int64()
 	d.committed = dec.Int64()
@@ -217,11 +219,11 @@ func decodeOwnRequest(d *state.Decoder) (r request, err error) {
 		return request{}, err
 	}
 	d.Into(r.hash[:])
-	r.earlier = make([]digest, d.Count(maxEarlier, hashSize))
+	r.earlier = make([]suite.Digest, d.Count(maxEarlier, suite.HashSize))
 	for i := range r.earlier {
 		d.Into(r.earlier[i][:])
 	}
-	r.kind = requestKind(d.Uint8())
+	r.kind = proto.RequestKind(d.Uint8())
 	r.count = d.Uint64()
 	r.serial = d.Uint64()
 	r.opened = d.Int64()
@@ -231,12 +233,12 @@ func decodeOwnRequest(d *state.Decoder) (r request, err error) {
 
 // ownerKeys are the private keys of an owner (§11), or the explicit none.
 type ownerKeys struct {
-	owner   signingKey
-	root    signingKey  // root owner key; zero if it is kept elsewhere
-	configs []boxSecret // config keys of earlier roots, which dead links are boxed to
+	owner   suite.SigningKey
+	root    suite.SigningKey  // root owner key; zero if it is kept elsewhere
+	configs []suite.KEMSecret // config keys of earlier roots, which dead links are boxed to
 }
 
-func (k ownerKeys) isNone() bool { return k.owner.isZero() }
+func (k ownerKeys) isNone() bool { return k.owner.IsZero() }
 
 // Encode implements state.Piece.
 func (k ownerKeys) Encode(e *state.Encoder) {
@@ -245,8 +247,8 @@ func (k ownerKeys) Encode(e *state.Encoder) {
 		return
 	}
 	encodeSigningKey(e, k.owner)
-	e.Bool(!k.root.isZero())
-	if !k.root.isZero() {
+	e.Bool(!k.root.IsZero())
+	if !k.root.IsZero() {
 		encodeSigningKey(e, k.root)
 	}
 	e.Uint32(uint32(len(k.configs)))
@@ -279,28 +281,28 @@ func (ownerKeys) Decode(d *state.Decoder) (k ownerKeys, err error) {
 }
 
 // encodeSigningKey and encodeBoxSecret write private keys: the seed, behind what says how to read it.
-func encodeSigningKey(e *state.Encoder, k signingKey) {
-	e.Bytes([]byte(k.public.scheme))
-	e.Bytes(k.seed.Expose())
+func encodeSigningKey(e *state.Encoder, k suite.SigningKey) {
+	e.Bytes([]byte(k.Public.Scheme()))
+	e.Bytes(k.Seed.Expose())
 }
 
-func decodeSigningKey(d *state.Decoder) (signingKey, error) {
-	scheme, seed := Scheme(d.Bytes(16)), secret.Own(d.Bytes(maxPublicKey))
+func decodeSigningKey(d *state.Decoder) (suite.SigningKey, error) {
+	scheme, seed := suite.Scheme(d.Bytes(16)), secret.Own(d.Bytes(suite.MaxPublicKey))
 	if err := d.Err(); err != nil {
-		return signingKey{}, err
+		return suite.SigningKey{}, err
 	}
-	return parseSigningKey(scheme, seed)
+	return suite.ParseSigningKey(scheme, seed)
 }
 
-func encodeBoxSecret(e *state.Encoder, k boxSecret) {
-	e.Uint16(uint16(k.public.kem))
-	e.Fixed(k.seed.Expose())
+func encodeBoxSecret(e *state.Encoder, k suite.KEMSecret) {
+	e.Uint16(uint16(k.Public.KEM()))
+	e.Fixed(k.Seed.Expose())
 }
 
-func decodeBoxSecret(d *state.Decoder) (boxSecret, error) {
-	kem, seed := KEM(d.Uint16()), secret.Own(d.Fixed(boxSecretSize))
+func decodeBoxSecret(d *state.Decoder) (suite.KEMSecret, error) {
+	kem, seed := suite.KEM(d.Uint16()), secret.Own(d.Fixed(suite.KEMSecretSize))
 	if err := d.Err(); err != nil {
-		return boxSecret{}, err
+		return suite.KEMSecret{}, err
 	}
-	return parseBoxSecret(kem, seed)
+	return suite.ParseKEMSecret(kem, seed)
 }

@@ -4,36 +4,40 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Join makes the space of a joiner out of what an invite held, and the request that asks the members to let it in. App is
-// application data of the introduction, at most 1 KiB, which all members see and which is not forward secret (§12). The
-// space must be durable before the request leaves. It is in the phase Joining until a ticket was entered. Join returns
-// ErrMalformed for the zero Grant.
-func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
-	if g.IsZero() {
-		return Space{}, Request{}, ErrMalformed
+// Join makes the space of a joiner out of what an invite held, and the frame of the request that asks the members to let it in.
+// App is application data of the introduction, at most MaxApplicationData, which all members see and which is not forward
+// secret (SPEC §12). The space must be durable before the request leaves. It is in the phase Joining until a ticket was
+// entered. Join returns ErrMalformed for the zero Grant, and ErrTooLong.
+func Join(grant Grant, now time.Time, app []byte) (Space, []byte, error) {
+	if grant.IsZero() {
+		return Space{}, nil, outcome.ErrMalformed
 	}
+	g := grant.proto
 	space := g.Space()
 	d := identity{
-		origin: g.origin, owners: g.owners, index: g.Index(), signing: newSigningKey(g.policy.Scheme),
+		origin: g.Origin, owners: g.Owners, index: g.Index(), signing: suite.NewSigningKey(g.Policy.Scheme),
 		updatedAt: now.UnixMilli(), askedAt: now.UnixMilli(),
-	}.withInbox(g.policy.KEM)
-	ticket := newBoxSecret(g.policy.KEM)
-	in, err := newIntroduction(space, introduction{
-		root: g.root, rekey: g.rekey, index: g.Index(), inbox: d.newest().secret.public.bytes(),
-		ticket: ticket.public.digest(), app: app, time: now.UnixMilli(),
-	}, g.admission, d.signing)
+	}.withInbox(g.Policy.KEM)
+	ticket := suite.NewKEMSecret(g.Policy.KEM)
+	in, err := proto.NewIntroduction(space, proto.Introduction{
+		Root: g.Root, Rekey: g.Rekey, Index: g.Index(), Inbox: d.newest().secret.Public.Bytes(),
+		Ticket: ticket.Public.Digest(), App: app, Time: now.UnixMilli(),
+	}, g.Admission, d.signing)
 	if err != nil {
-		return Space{}, Request{}, err
+		return Space{}, nil, err
 	}
-	q, err := newIntroductionRequest(space, g.config, ticket.public, in)
+	q, err := proto.NewIntroductionRequest(space, g.Config, ticket.Public, in)
 	if err != nil {
-		return Space{}, Request{}, err
+		return Space{}, nil, err
 	}
-	d.introduction = in.encode()
-	d.request = request{key: ticket, hash: q.hash(), kind: requestIntroduction}
+	d.introduction = in.Encode()
+	d.request = request{key: ticket, hash: q.Hash(), kind: proto.KindIntroduction}
 	st := State{
 		space: space, phase: Joining, self: state.NewSegment(d), owner: state.NewSegment(ownerKeys{}),
 		clock: now.UnixMilli(), pruned: now.UnixMilli(), heard: now.UnixMilli(),
@@ -41,36 +45,36 @@ func Join(g Grant, now time.Time, app []byte) (Space, Request, error) {
 	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
 	s, err := state.New(space, st, tp, dkg.NoEvals())
 	if err != nil {
-		return Space{}, Request{}, err
+		return Space{}, nil, err
 	}
-	return s, q, nil
+	return s, q.Bytes(), nil
 }
 
-// AskResync makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
+// ask makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
 // An earlier request of this member counts no more, so what is stored should have been fetched and read before.
 //
 // A joiner that nobody let in yet asks again with it: after an hour, and then after twice as long each time, up to a day.
 // Tickets that answer its earlier requests go on counting.
-func AskResync(s Space, now time.Time) (Space, Request, error) {
+func ask(s Space, now time.Time) (Space, []byte, error) {
 	w, err := begin(s, now)
 	if err != nil {
-		return s, Request{}, err
+		return s, nil, err
 	}
-	ask := w.askAgain
+	request := w.askAgain
 	if w.st.phase == Member {
-		ask = w.askResync
+		request = w.askResync
 	}
 	if w.st.phase != Member && w.st.phase != Joining {
-		return s, Request{}, ErrPhase
+		return s, nil, outcome.ErrPhase
 	}
 	if !w.mayAsk() {
-		return s, Request{}, ErrTooSoon
+		return s, nil, outcome.ErrTooSoon
 	}
-	q, err := ask()
+	q, err := request()
 	if err != nil {
-		return s, Request{}, err
+		return s, nil, err
 	}
-	return w.space(), q, nil
+	return w.space(), q.Bytes(), nil
 }
 
 // mayAsk reports whether enough time has gone by since the last request.
@@ -85,39 +89,39 @@ func askAfter(earlier int) time.Duration {
 }
 
 // askAgain boxes the introduction of a joiner anew. The ticket key stays the same, so that no ticket is lost.
-func (w *work) askAgain() (Request, error) {
+func (w *work) askAgain() (proto.Request, error) {
 	d := w.self()
-	in, err := parseIntroduction(d.introduction)
+	in, err := proto.ParseIntroduction(d.introduction)
 	if err != nil || !d.request.isOpen() {
-		return Request{}, ErrPhase
+		return proto.Request{}, outcome.ErrPhase
 	}
-	q, err := newIntroductionRequest(w.st.space, w.tp.grant.Value().config, d.request.key.public, in)
+	q, err := proto.NewIntroductionRequest(w.st.space, w.tp.grant.Value().Config, d.request.key.Public, in)
 	if err != nil {
-		return Request{}, err
+		return proto.Request{}, err
 	}
-	d.request, d.askedAt = d.request.again(q.hash()), w.now
+	d.request, d.askedAt = d.request.again(q.Hash()), w.now
 	w.setSelf(d)
 	return q, nil
 }
 
 // askResync asks for a ticket as a member. It will ask again unless one answers.
-func (w *work) askResync() (Request, error) {
+func (w *work) askResync() (proto.Request, error) {
 	d := w.self()
 	r, t, ok := w.current()
 	if !ok {
-		return Request{}, ErrPhase
+		return proto.Request{}, outcome.ErrPhase
 	}
-	ticket := newBoxSecret(t.template.policy.KEM)
+	ticket := suite.NewKEMSecret(t.template.Policy.KEM)
 	// The counter begins at the time, so that it is above those of a state that was lost (§8).
 	d.asked = max(d.asked+1, uint64(max(w.now, 0)))
-	q, err := newResyncRequest(w.st.space, t.template.config.public, ticket.public, resync{
-		index: d.index, rekey: r.rekey, root: r.id, preferred: w.st.preferred, counter: d.asked, time: w.now,
+	q, err := proto.NewResyncRequest(w.st.space, t.template.Config.Public, ticket.Public, proto.Resync{
+		Index: d.index, Rekey: r.rekey, Root: r.id, Preferred: w.st.preferred, Counter: d.asked, Time: w.now,
 	}, nil, d.signing)
 	if err != nil {
-		return Request{}, err
+		return proto.Request{}, err
 	}
 	d.askedAt = w.now
-	d.request = request{key: ticket, hash: q.hash(), kind: requestResync, count: d.asked, serial: w.st.serial}
+	d.request = request{key: ticket, hash: q.Hash(), kind: proto.KindResync, count: d.asked, serial: w.st.serial}
 	w.setSelf(d)
 	w.st.ask = true
 	w.st.wait.sends = 0
@@ -135,7 +139,7 @@ func (w *work) wasAnswered() {
 
 // current returns the first root in the order of §5 of those held, with its terms.
 func (w *work) current() (r root, t terms, ok bool) {
-	for row := range w.st.roots.all() {
+	for row := range w.st.roots.All() {
 		if next := row.record.Value(); !next.barred && (!ok || compareRoots(next, r) < 0) {
 			r, ok = next, true
 		}

@@ -2,13 +2,16 @@ package ratchet
 
 import (
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // member is what is known of a member of a root: what its roster or introduction says, and what its messages said since.
 type member struct {
-	rosterEntry
+	proto.RosterEntry
 	introduction []byte // with which it came, as long as no signed roster names it; empty otherwise
 	app          []byte // application data of the introduction
 	inboxKey     []byte // newest inbox key; empty if only its hash is known
@@ -17,16 +20,16 @@ type member struct {
 	left         bool
 }
 
-func (m member) key() rowKey { return byIndex(uint32(m.index)) }
+func (m member) Key() segmap.Key { return segmap.ByIndex(uint32(m.Index)) }
 
-// signingKey returns the key its messages are signed with.
-func (m member) signingKey() PublicKey { return m.rosterEntry.key }
+// suite.SigningKey returns the key its messages are signed with.
+func (m member) signingKey() suite.PublicKey { return m.RosterEntry.Signing }
 
 // Encode implements state.Piece.
 func (m member) Encode(e *state.Encoder) {
-	e.Uint32(uint32(m.index))
-	e.Bytes(m.rosterEntry.key.raw())
-	e.Fixed(m.rosterEntry.inbox[:])
+	e.Uint32(uint32(m.Index))
+	e.Bytes(m.RosterEntry.Signing.Bytes())
+	e.Fixed(m.RosterEntry.Inbox[:])
 	e.Bytes(m.introduction)
 	e.Bytes(m.app)
 	e.Bytes(m.inboxKey)
@@ -37,18 +40,18 @@ func (m member) Encode(e *state.Encoder) {
 
 // Decode implements state.Piece.
 func (member) Decode(d *state.Decoder) (m member, err error) {
-	m.index = dkg.Index(d.Uint32())
-	key := d.Bytes(maxPublicKey)
+	m.Index = dkg.Index(d.Uint32())
+	key := d.Bytes(suite.MaxPublicKey)
 	if err := d.Err(); err != nil {
 		return member{}, err
 	}
-	if m.rosterEntry.key, err = storedPublicKey(key); err != nil {
+	if m.RosterEntry.Signing, err = suite.LoadPublicKey(key); err != nil {
 		return member{}, err
 	}
-	d.Into(m.rosterEntry.inbox[:])
-	m.introduction = d.Bytes(maxIntroduction)
-	m.app = d.Bytes(MaxApplicationData)
-	m.inboxKey = d.Bytes(maxBoxKey)
+	d.Into(m.RosterEntry.Inbox[:])
+	m.introduction = d.Bytes(proto.MaxIntroduction)
+	m.app = d.Bytes(proto.MaxApplicationData)
+	m.inboxKey = d.Bytes(suite.MaxKEMKey)
 	m.inboxCounter = d.Uint32()
 	m.answered = d.Uint64()
 	m.left = d.Bool()
@@ -58,11 +61,11 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 // root is what a member holds of one root besides its epochs (§5). Its template, notice, common and roster are in the
 // Template.
 type root struct {
-	id      epochID
+	id      proto.EpochID
 	rekey   uint64
 	share   dkg.Share
 	barred  bool // made by somebody who is no owner: never preferred, nor anything below it
-	members table[member]
+	members segmap.Map[member]
 	revokes [][]byte // revoke statements, as control plaintexts; none of them says all that another one says
 	signed  []byte   // newest roster statement whose roster is known here, likewise; empty if none
 	pending []byte   // newer roster statement that names somebody not introduced here yet
@@ -70,25 +73,25 @@ type root struct {
 
 // rootRow is a root in the table of a state.
 type rootRow struct {
-	id     epochID
+	id     proto.EpochID
 	record state.Segment[root]
 }
 
 func newRootRow(r root) rootRow { return rootRow{r.id, state.NewSegment(r)} }
 
-func (r rootRow) key() rowKey { return rowKey{place: r.id} }
+func (r rootRow) Key() segmap.Key { return segmap.Key{Place: r.id} }
 
 // Encode implements state.Piece.
 func (r rootRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.record.Encode(e, r.id.segmentName())
+	r.record.Encode(e, segmentName(r.id))
 }
 
 // Decode implements state.Piece.
 func (rootRow) Decode(d *state.Decoder) (r rootRow, err error) {
 	d.Into(r.id[:])
-	if r.record, err = state.DecodeSegment[root](d, r.id.segmentName()); err == nil && r.record.Value().id != r.id {
-		err = errDisorder
+	if r.record, err = state.DecodeSegment[root](d, segmentName(r.id)); err == nil && r.record.Value().id != r.id {
+		err = segmap.ErrDisorder
 	}
 	return r, err
 }
@@ -105,7 +108,7 @@ func (r root) Encode(e *state.Encoder) {
 	}
 	e.Bytes(r.signed)
 	e.Bytes(r.pending)
-	r.members.encode(e, "members")
+	r.members.Encode(e, "members")
 }
 
 // Decode implements state.Piece.
@@ -120,29 +123,29 @@ func (root) Decode(d *state.Decoder) (r root, err error) {
 		return root{}, wire.ErrMalformed
 	}
 	r.barred = d.Bool()
-	for range d.Count(maxRevokes, 4) {
-		r.revokes = append(r.revokes, d.Bytes(maxControl))
+	for range d.Count(proto.MaxRevokes, 4) {
+		r.revokes = append(r.revokes, d.Bytes(proto.MaxStatement))
 	}
-	r.signed = d.Bytes(maxControl)
-	r.pending = d.Bytes(maxControl)
-	r.members, err = decodeTable[member](d, "members")
+	r.signed = d.Bytes(proto.MaxStatement)
+	r.pending = d.Bytes(proto.MaxStatement)
+	r.members, err = segmap.Decode[member](d, "members")
 	return r, err
 }
 
 // named returns whom the newest roster statement known here names, or else the notice of the root.
-func (r root) named(n notice) bitmap {
-	if c, err := parseControl(r.signed); err == nil && c.roster != nil {
-		return c.roster.members
+func (r root) named(n proto.RootNotice) proto.Bitmap {
+	if c, err := proto.ParseStatement(r.signed); err == nil && c.Roster != nil {
+		return c.Roster.Members
 	}
-	return n.members
+	return n.Members
 }
 
 // roster returns the roster of the members named, and the introductions since. Who is neither named nor came with an
 // introduction was named by a statement that does not count here, and there is nothing to show of him.
-func (r root) roster(named bitmap) (signed roster, since []member) {
-	for m := range r.members.all() {
-		if named.has(m.index) {
-			signed.entries = append(signed.entries, m.rosterEntry)
+func (r root) roster(named proto.Bitmap) (signed proto.Roster, since []member) {
+	for m := range r.members.All() {
+		if named.Has(m.Index) {
+			signed.Entries = append(signed.Entries, m.RosterEntry)
 		} else if len(m.introduction) > 0 {
 			since = append(since, m)
 		}

@@ -5,6 +5,9 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -16,8 +19,6 @@ type Message struct {
 	// Verified says that the sender signed it. In a space whose policy is Repudiable it may be false: then any member
 	// could have written it.
 	Verified bool
-	// AfterRemoval says that its sender was removed before it arrived.
-	AfterRemoval bool
 	// Own says that this member wrote it, in a state that was lost since.
 	Own bool
 	// Epoch and Number say where it stands. Together they are unique in a space, and they are no order.
@@ -38,7 +39,6 @@ const messageVersion = 1
 // Flags of a message's encoding.
 const (
 	messageVerified = 1 << iota
-	messageAfterRemoval
 	messageOwn
 	messageFlags = 1<<iota - 1
 )
@@ -48,9 +48,9 @@ func (m Message) MarshalBinary() ([]byte, error) {
 	w := wire.NewWriter(128 + len(m.Plaintext))
 	w.U16(messageVersion)
 	w.U32(uint32(m.Sender))
-	w.Vec16(m.SenderKey.raw())
+	w.Vec16(m.SenderKey.Bytes())
 	var flags uint8
-	for i, set := range []bool{m.Verified, m.AfterRemoval, m.Own} {
+	for i, set := range []bool{m.Verified, m.Own} {
 		if set {
 			flags |= 1 << i
 		}
@@ -67,20 +67,19 @@ func (m Message) MarshalBinary() ([]byte, error) {
 func ParseMessage(b []byte) (m Message, err error) {
 	r := wire.NewReader(b)
 	r.Version16(messageVersion, messageVersion)
-	m.Sender = readIndex(r, dkg.MaxDepth)
-	m.SenderKey = readPublicKey(r)
+	m.Sender = proto.ReadIndex(r, dkg.MaxDepth)
+	m.SenderKey = PublicKey{suite.ReadPublicKey(r)}
 	flags := r.U8()
 	if flags&^uint8(messageFlags) != 0 {
 		r.Fail("unknown flags")
 	}
 	m.Verified = flags&messageVerified != 0
-	m.AfterRemoval = flags&messageAfterRemoval != 0
 	m.Own = flags&messageOwn != 0
 	r.Into(m.Epoch[:])
 	m.Number = r.U32()
-	m.Plaintext = r.Vec32(MaxPlaintext)
+	m.Plaintext = r.Vec32(proto.MaxPlaintext)
 	if err := r.Done(); err != nil {
-		return Message{}, malformed(err)
+		return Message{}, outcome.Malformed(err)
 	}
 	return m, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // counted is an opener that counts how often frames are tried.
 func (r *relay) counted(tries *int) state.Opener[ratchet.Space] {
-	open := ratchet.Open(ratchet.Options{To: "space", Now: func() time.Time { return r.now }})
+	open := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
 	return func(tx *state.Tx[ratchet.Space], f state.Frame) error {
 		*tries++
 		return open(tx, f)
@@ -28,8 +28,8 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	d := r.add("victim", g.peers[0].space)
 	tries := 0
 	opener := r.counted(&tries)
-	receive := func(source string, e ratchet.Envelope) state.Receipt {
-		receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: e.Bytes()}, opener)
+	receive := func(source string, e []byte) state.Receipt {
+		receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: e}, opener)
 		require.NoError(t, err)
 		return receipt
 	}
@@ -39,12 +39,12 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	for range 4 {
 		g.send(honest, "")
 	}
-	late := []ratchet.Envelope{g.send(honest, "late 1"), g.send(honest, "late 2")}
+	late := [][]byte{g.send(honest, "late 1"), g.send(honest, "late 2")}
 	for _, e := range late {
 		require.Equal(t, state.Retain, receive("honest", e).Verdict)
 	}
 	for i := range 12 {
-		for source, e := range map[string]ratchet.Envelope{
+		for source, e := range map[string][]byte{
 			"": ratchet.Garbage(255), "insider": ratchet.Flood(insider.space, 60, i%2 == 0),
 		} {
 			tries = 0
@@ -150,7 +150,7 @@ func TestOwnCommitBelowAnUnknownEpoch(t *testing.T) {
 	require.NoError(t, err)
 	v.receive(t, g.now, e)
 	require.Contains(t, v.events, state.Event(ratchet.Conflict{Index: 3, Own: true}))
-	require.True(t, ratchet.Duties(v.space, g.now).Ask)
+	require.True(t, ratchet.Due(v.space, g.now).Ask)
 }
 
 // An introduction that does not verify is no conflict (§9): anybody in the epoch can write one.
@@ -168,7 +168,7 @@ func TestUnsignedStatementIsTold(t *testing.T) {
 	e, err := ratchet.UnsignedControl(g.peers[1].space, g.now)
 	require.NoError(t, err)
 	require.NoError(t, g.peers[0].receive(t, g.now, e))
-	require.Equal(t, []state.Event{ratchet.StatementRefused{Index: 2, Reason: ratchet.ErrForged}}, g.peers[0].events)
+	require.Equal(t, []state.Event{ratchet.RefusedStatement{Index: 2, Reason: ratchet.ErrForged}}, g.peers[0].events)
 	require.Empty(t, g.peers[0].read)
 }
 

@@ -6,7 +6,12 @@ import (
 	"sync/atomic"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -20,29 +25,29 @@ type Attacker struct {
 	windows [][]byte
 	seen    map[string]bool
 	shares  []dkg.Share
-	boxes   []boxSecret
+	boxes   []suite.KEMSecret
 	epochs  []seizedEpoch
 	public  dkg.Commitment
 	depth   int
-	commits []sealedCommit
-	tickets []Ticket
-	asked   []Request
+	commits []proto.SealedCommit
+	tickets []proto.Ticket
+	asked   []proto.Request
 	tried   map[string]bool
 }
 
 // seizedEpoch is what an attacker knows of an epoch. It may know one twice, in different ways.
 type seizedEpoch struct {
-	id         epochID
+	id         proto.EpochID
 	generation uint64
-	sealing    sealer
-	commits    commitTree
+	sealing    suite.AEAD
+	commits    pprf.CommitTree
 	senders    []frontierAt
 	chains     []chain
 }
 
 // frontierAt is a part of a sender tree.
 type frontierAt struct {
-	tree  frontier
+	tree  pprf.Frontier
 	block int // which block of indices it covers; -1: it is the top, whose leaves are the roots of blocks
 }
 
@@ -51,7 +56,7 @@ func NewAttacker(member Space) *Attacker {
 	w := &work{st: member.State(), tp: member.Template()}
 	_, _, t, _ := w.preferred()
 	return &Attacker{
-		space: member.ID(), public: t.template.public, depth: t.template.depth,
+		space: member.ID(), public: t.template.Public, depth: t.template.Depth,
 		seen: make(map[string]bool), tried: make(map[string]bool),
 	}
 }
@@ -59,10 +64,10 @@ func NewAttacker(member Space) *Attacker {
 // Bytes gives the attacker bytes in which it does not know what is what.
 func (a *Attacker) Bytes(blobs ...[]byte) {
 	for _, b := range blobs {
-		for i := 0; i+keySize <= len(b); i++ {
-			if k := string(b[i : i+keySize]); !a.seen[k] {
+		for i := 0; i+suite.KeySize <= len(b); i++ {
+			if k := string(b[i : i+suite.KeySize]); !a.seen[k] {
 				a.seen[k] = true
-				a.windows = append(a.windows, b[i:i+keySize])
+				a.windows = append(a.windows, b[i:i+suite.KeySize])
 			}
 		}
 	}
@@ -70,17 +75,16 @@ func (a *Attacker) Bytes(blobs ...[]byte) {
 
 // Share gives the attacker the share of a member, and with a second one all of the polynomial.
 func (a *Attacker) Share(s Space) {
-	for r := range s.State().roots.all() {
+	for r := range s.State().roots.All() {
 		share := r.record.Value().share
 		a.shares = append(a.shares, share)
 		a.Bytes(share.Scalar().Bytes())
 	}
 	if len(a.shares) == 2 {
 		i, j := a.shares[0], a.shares[1]
-		li, lj, err := dkg.LagrangeAtZero(i.Index(), j.Index())
-		if err != nil {
-			panic(err)
-		}
+		x, y := ed448.ScalarFromUint32(uint32(i.Index())), ed448.ScalarFromUint32(uint32(j.Index()))
+		inverse := y.Sub(x).VarTimeInverse()
+		li, lj := y.Mul(inverse), x.Mul(inverse).Neg()
 		a0 := li.Mul(i.Scalar()).Add(lj.Mul(j.Scalar()))
 		a.Bytes(a0.Bytes())
 	}
@@ -97,10 +101,10 @@ func (a *Attacker) Seize(s Space) {
 	if d.request.isOpen() {
 		a.boxes = append(a.boxes, d.request.key)
 	}
-	for r := range s.Template().roots.all() {
-		a.boxes = append(a.boxes, r.record.Value().template.config)
+	for r := range s.Template().roots.All() {
+		a.boxes = append(a.boxes, r.record.Value().template.Config)
 	}
-	for r := range st.epochs.all() {
+	for r := range st.epochs.All() {
 		a.seizeEpoch(r.epoch())
 	}
 }
@@ -114,7 +118,7 @@ func (a *Attacker) SeizeCommits(s Space) {
 
 func (a *Attacker) seizeEpoch(e epoch) {
 	known := seizedEpoch{id: e.id, generation: e.generation, sealing: e.sealing, commits: e.commits, senders: []frontierAt{{e.senders, -1}}}
-	for b := range e.blocks.all() {
+	for b := range e.blocks.All() {
 		known.senders = append(known.senders, frontierAt{b.tree, int(b.no)})
 		known.chains = append(known.chains, b.chains...)
 	}
@@ -124,11 +128,11 @@ func (a *Attacker) seizeEpoch(e epoch) {
 // Hear gives the attacker frames.
 func (a *Attacker) Hear(frames ...[]byte) {
 	for _, f := range frames {
-		if e, err := ParseEnvelope(f); err == nil {
-			a.commits = append(a.commits, e.commits...)
-		} else if t, err := ParseTicket(f); err == nil {
+		if e, err := proto.ParseEnvelope(f); err == nil {
+			a.commits = append(a.commits, e.Commits...)
+		} else if t, err := proto.ParseTicket(f); err == nil {
 			a.tickets = append(a.tickets, t)
-		} else if q, err := ParseRequest(f); err == nil {
+		} else if q, err := proto.ParseRequest(f); err == nil {
 			a.asked = append(a.asked, q)
 		}
 	}
@@ -140,22 +144,22 @@ func (a *Attacker) Think() (boxes, epochs int) {
 		again = false
 		for _, k := range a.boxes {
 			for _, q := range a.asked {
-				if plain, err := k.open(q.kind.label(), a.space, 0, q.box); err == nil && a.once("request", plain.Expose()) {
+				if plain, err := k.Open(q.Kind.Label(), a.space, 0, q.Box); err == nil && a.once("request", plain.Expose()) {
 					a.Bytes(plain.Expose())
 					boxes, again = boxes+1, true
 				}
 			}
 			for _, t := range a.tickets {
 				for i := range uint32(16) {
-					plain, err := k.open(boxTicket, a.space, i, t.box)
+					plain, err := k.Open(suite.HPKETicket, a.space, i, t.Box)
 					if err != nil || !a.once("ticket", plain.Expose()) {
 						continue
 					}
 					boxes, again = boxes+1, true
 					a.Bytes(plain.Expose())
-					if b, err := parseTicketBody(plain.Expose()); err == nil {
-						for _, e := range b.epochs {
-							a.epochs = append(a.epochs, seizedEpoch{id: e.id, generation: e.generation, sealing: newSealer(e.commitKey), commits: e.tree})
+					if b, err := proto.ParseTicketBody(plain.Expose()); err == nil {
+						for _, e := range b.Epochs {
+							a.epochs = append(a.epochs, seizedEpoch{id: e.Id, generation: e.Generation, sealing: suite.NewAEAD(e.CommitKey), commits: e.Tree})
 						}
 					}
 				}
@@ -163,21 +167,21 @@ func (a *Attacker) Think() (boxes, epochs int) {
 		}
 		for _, p := range a.epochs {
 			for _, sealed := range a.commits {
-				c, err := sealed.open(p.sealing, a.space, p.id)
+				c, err := sealed.Open(p.sealing, a.space, p.id)
 				if err != nil {
 					continue
 				}
-				id := c.child(a.space, p.id, p.generation+1)
-				seed, _, err := p.commits.eval(c.index(), id)
+				id := c.Child(a.space, p.id, p.generation+1)
+				seed, _, err := p.commits.Eval(c.Index(), id)
 				if err != nil || a.tried[string(id[:])] {
 					continue
 				}
 				for _, share := range a.shares {
-					ss, err := c.follow(a.space, p.id, a.depth, a.public, share)
+					ss, err := c.Follow(a.space, p.id, a.depth, a.public, share)
 					if err != nil {
 						continue
 					}
-					s := expandEpoch(extract(seed, ss), id)
+					s := expandEpoch(suite.Extract(seed, ss), id)
 					a.tried[string(id[:])] = true
 					a.Bytes(seed.Expose(), ss.Expose(), s.header.Expose(), s.commit.Expose(), s.sender.Expose(), s.commits.Expose())
 					a.seizeEpoch(newEpoch(birth{id: id, generation: p.generation + 1, depth: a.depth}, s))
@@ -191,7 +195,7 @@ func (a *Attacker) Think() (boxes, epochs int) {
 }
 
 func (a *Attacker) once(what string, b []byte) bool {
-	d := hash(b)
+	d := suite.Hash(b)
 	k := what + string(d[:])
 	first := !a.tried[k]
 	a.tried[k] = true
@@ -200,15 +204,15 @@ func (a *Attacker) once(what string, b []byte) bool {
 
 // Target is a message that an attacker tries to open. It is even told where the message stands.
 type Target struct {
-	frame  Envelope
-	epoch  epochID
+	frame  proto.Envelope
+	epoch  proto.EpochID
 	sender dkg.Index
 	number uint32
 }
 
 // NewTarget returns the target of a frame, and what a member who read it knows of its place.
 func NewTarget(frame []byte, read Message) Target {
-	e, err := ParseEnvelope(frame)
+	e, err := proto.ParseEnvelope(frame)
 	if err != nil {
 		panic(err)
 	}
@@ -232,15 +236,15 @@ func (a *Attacker) OpensAsMeant(t Target) bool {
 		for _, f := range e.senders {
 			tree := f.tree
 			if f.block < 0 {
-				root, _, err := tree.eval(treePath(t.sender, a.depth, nil))
+				root, _, err := tree.Eval(pprf.Path(t.sender, a.depth, nil))
 				if err != nil {
 					continue
 				}
-				tree = newFrontier(root, indexBlock)
+				tree = pprf.New(root, segmap.IndexBits)
 			} else if uint32(f.block) != blockOf(t.sender) {
 				continue
 			}
-			if key, _, err := tree.eval(blockPath(t.sender)); err == nil && a.climbs(t, key) {
+			if key, _, err := tree.Eval(blockPath(t.sender)); err == nil && a.climbs(t, key) {
 				return true
 			}
 		}
@@ -251,7 +255,7 @@ func (a *Attacker) OpensAsMeant(t Target) bool {
 // OpensByForce reports whether the attacker can read any of some messages of one sender with any 32 bytes in a row that it
 // has, taken for a message key, a chain key and, if it is Deep, any node of the sender tree.
 func (a *Attacker) OpensByForce(targets ...Target) bool {
-	path := treePath(targets[0].sender, a.depth, nil)
+	path := pprf.Path(targets[0].sender, a.depth, nil)
 	var found atomic.Bool
 	var next atomic.Int64
 	var workers sync.WaitGroup
@@ -291,8 +295,8 @@ func (a *Attacker) opensFrom(window, path []byte, targets []Target) bool {
 // descend is the way down from a node, without the siblings.
 func descend(node, path []byte, depth, bits int) []byte {
 	for ; depth < bits; depth++ {
-		both := mac(node, macPPRF)
-		node = both[bit(path, depth)*keySize:][:keySize]
+		both := suite.MAC(node, suite.MACPPRF)
+		node = both[int(path[depth/8]>>(7-depth%8)&1)*suite.KeySize:][:suite.KeySize]
 	}
 	return node
 }
@@ -301,7 +305,7 @@ func descend(node, path []byte, depth, bits int) []byte {
 func (a *Attacker) climbs(t Target, chain secret.Bytes) bool {
 	var key secret.Bytes
 	for range t.number + 1 {
-		if chain, key = step(chain); a.fits(t, key) {
+		if chain, key = suite.StepChain(chain); a.fits(t, key) {
 			return true
 		}
 	}
@@ -309,7 +313,7 @@ func (a *Attacker) climbs(t Target, chain secret.Bytes) bool {
 }
 
 func (a *Attacker) fits(t Target, key secret.Bytes) bool {
-	_, err := t.frame.open(a.space, t.epoch, key)
+	_, err := t.frame.Open(a.space, t.epoch, key)
 	return err == nil
 }
 
@@ -329,7 +333,7 @@ func Erased(before Space, targets ...Target) (keys [][]byte) {
 		next, key := c.key, secret.Bytes{}
 		for n := c.next; n <= t.number; n++ {
 			keys = append(keys, next.Expose())
-			if next, key = step(next); n == t.number {
+			if next, key = suite.StepChain(next); n == t.number {
 				keys = append(keys, key.Expose())
 			}
 		}
@@ -339,7 +343,7 @@ func Erased(before Space, targets ...Target) (keys [][]byte) {
 
 // ForgeAs returns what an insider can make: a message in its preferred epoch under another member's index, with all keys
 // right but the signature; ok is false if it has the key of that number no more.
-func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out Envelope, ok bool) {
+func ForgeAs(s Space, victim dkg.Index, number uint32, words string) ([]byte, bool) {
 	w := &work{st: s.State(), tp: s.Template()}
 	e, _, _, _ := w.preferred()
 	c, _, err := e.chain(victim)
@@ -348,41 +352,43 @@ func ForgeAs(s Space, victim dkg.Index, number uint32, words string) (out Envelo
 	}
 	_, key, err := c.take(number, mark{})
 	if err != nil {
-		return Envelope{}, false
+		return nil, false
 	}
-	h := header{victim, number}
-	out = newEnvelope(h.seal(e.header, w.st.space, e.id), nil)
-	body := content{plaintext: []byte(words)}.sign(w.self().signing, w.st.space, e.id, h, out.bound)
-	out, err = out.seal(w.st.space, e.id, key, body)
+	h := proto.Header{Index: victim, Number: number}
+	out := proto.NewEnvelope(h.Seal(e.header, w.st.space, e.id), nil)
+	body := proto.Content{Plaintext: []byte(words)}.Sign(w.self().signing, w.st.space, e.id, h, out.Bound)
+	out, err = out.Seal(w.st.space, e.id, key, body)
 	if err != nil {
 		panic(err)
 	}
-	return out, true
+	return out.Bytes(), true
 }
 
 // Recommit returns what an insider who has not read a message yet can make of it: the same content and signature under the
 // same keys, with other commits.
-func Recommit(s Space, e Envelope, commits Envelope) Envelope {
+func Recommit(s Space, frame []byte, carrier []byte) []byte {
+	e := parsed(proto.ParseEnvelope(frame))
+	commits := parsed(proto.ParseEnvelope(carrier))
 	w := &work{st: s.State(), tp: s.Template()}
 	x, h, err := w.find(e)
 	if err != nil || x.birth == nil {
 		panic("not of an epoch held")
 	}
-	c, _, err := x.chain(h.index)
+	c, _, err := x.chain(h.Index)
 	if err != nil {
 		panic(err)
 	}
-	_, key, err := c.take(h.number, mark{})
+	_, key, err := c.take(h.Number, mark{})
 	if err != nil {
 		panic(err)
 	}
-	body, err := e.open(w.st.space, x.id, key)
+	body, err := e.Open(w.st.space, x.id, key)
 	if err != nil {
 		panic(err)
 	}
-	out, err := newEnvelope(e.header, commits.commits).seal(w.st.space, x.id, key, body)
+	out, err := proto.NewEnvelope(e.Header, commits.Commits).Seal(w.st.space, x.id, key, body)
 	if err != nil {
 		panic(err)
 	}
-	return out
+	return out.Bytes()
 }

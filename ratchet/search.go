@@ -6,6 +6,10 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // maxChildren is how many children of one parent one sender's messages may bring (§6).
@@ -18,36 +22,36 @@ const maxFollows = 1_024
 // edge is a commit that an epoch opens.
 type edge struct {
 	parent epoch
-	commit commit
+	commit proto.Commit
 }
 
 // search looks for an epoch in which an envelope is that no epoch held opens, among those that held commits and its own
 // make (§7). It returns the children on the way from an epoch held, the last of which opens it; nil if nothing does.
 // Nothing is kept.
-func (w *work) search(e Envelope) (path []epoch, h header, err error) {
+func (w *work) search(e proto.Envelope) (path []epoch, h proto.Header, err error) {
 	probe := *w
-	for _, sealed := range e.commits {
+	for _, sealed := range e.Commits {
 		probe.holdCommit(newHeldCommit(sealed, "", 0))
 	}
 	w.events, w.follows = probe.events, probe.follows
-	for c := range probe.st.commits.all() {
+	for c := range probe.st.commits.All() {
 		if !c.leads() {
 			continue
 		}
-		h, err := openHeader(c.child.header, w.st.space, c.id, c.child.depth, e.header)
+		h, err := proto.OpenHeader(c.child.header, w.st.space, c.id, c.child.depth, e.Header)
 		if err == nil {
 			return probe.st.wayTo(c.id), h, nil
 		}
-		if !errors.Is(err, errNotOpened) {
-			return nil, header{}, ErrMalformed
+		if !errors.Is(err, suite.ErrNotOpened) {
+			return nil, proto.Header{}, outcome.ErrMalformed
 		}
 	}
-	return nil, header{}, nil
+	return nil, proto.Header{}, nil
 }
 
 // wayTo returns the epochs on the way to one that a held commit makes, from the first that is not held.
-func (s State) wayTo(id epochID) (path []epoch) {
-	for c, ok := s.commits.get(byID(id)); ok && c.leads(); c, ok = s.commits.get(byID(c.parent)) {
+func (s State) wayTo(id proto.EpochID) (path []epoch) {
+	for c, ok := s.commits.Get(segmap.ByID(id)); ok && c.leads(); c, ok = s.commits.Get(segmap.ByID(c.parent)) {
 		path = append(path, c.child)
 	}
 	slices.Reverse(path)
@@ -85,17 +89,17 @@ func (w *work) secretOf(at edge) (secret.Bytes, error) {
 	r, ok := w.st.root(at.parent.root)
 	t, okay := w.tp.terms(at.parent.root)
 	if !ok || !okay {
-		return secret.Bytes{}, errNotOpened
+		return secret.Bytes{}, suite.ErrNotOpened
 	}
-	seed, _, err := at.parent.commits.eval(at.commit.index(), at.parent.child(w.st.space, at.commit))
+	seed, _, err := at.parent.commits.Eval(at.commit.Index(), at.parent.child(w.st.space, at.commit))
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	ss, err := at.commit.follow(w.st.space, at.parent.id, t.template.depth, t.template.public, r.share)
+	ss, err := at.commit.Follow(w.st.space, at.parent.id, t.template.Depth, t.template.Public, r.share)
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	return extract(seed, ss), nil
+	return suite.Extract(seed, ss), nil
 }
 
 // keepPath enters the epochs on the way to one in which a message of the charged sender was read, 0 if it was unsigned.
@@ -107,10 +111,10 @@ func (w *work) keepPath(path []epoch, charged dkg.Index) error {
 		}
 		parent, ok := w.st.epoch(e.parent)
 		if !ok {
-			return ErrLimit // given up for others meanwhile
+			return outcome.ErrLimit // given up for others meanwhile
 		}
 		brought, twin := 0, false
-		for r := range w.st.epochs.all() {
+		for r := range w.st.epochs.All() {
 			if x := r.epoch(); x.parent == e.parent && !x.isRoot() {
 				if x.charged == charged {
 					brought++
@@ -119,14 +123,14 @@ func (w *work) keepPath(path []epoch, charged dkg.Index) error {
 			}
 		}
 		if brought >= maxChildren {
-			return ErrLimit
+			return outcome.ErrLimit
 		}
 		if twin {
 			w.conflict(e.maker())
 		}
-		_, tree, err := parent.commits.eval(e.maker(), e.id)
+		_, tree, err := parent.commits.Eval(e.maker(), e.id)
 		if err != nil {
-			return ErrExpired
+			return outcome.ErrExpired
 		}
 		w.put(parent.withCommits(tree))
 		b := *e.birth

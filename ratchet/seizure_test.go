@@ -17,7 +17,7 @@ func TestSeizure(t *testing.T) {
 	sender, reader := g.peers[1], g.peers[0]
 	g.deliver(g.send(sender, "the epoch has begun"), reader)
 	before := reader.space
-	var sent []ratchet.Envelope
+	var sent [][]byte
 	for i := range 5 {
 		if i == 3 {
 			g.now = g.now.Add(60 * time.Hour) // the rest is in a new epoch

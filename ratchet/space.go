@@ -5,6 +5,10 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -14,41 +18,41 @@ const founder dkg.Index = 1
 // NewSpace makes a space with this device as its only member, owner and dealer, for up to dkg.DefaultCapacity members. It
 // returns ErrPolicy for a scheme or KEM that is none of the protocol's.
 func NewSpace(now time.Time, p Policy) (Space, error) {
-	p, err := p.withDefaults()
+	policy, err := proto.Policy{Scheme: suite.Scheme(p.Scheme), KEM: suite.KEM(p.KEM), Repudiable: p.Repudiable}.WithDefaults()
 	if err != nil {
-		return Space{}, ErrPolicy
+		return Space{}, outcome.ErrPolicy
 	}
 	f := dkg.NewPolynomial()
 	share, err := f.Share(founder)
 	if err != nil {
 		return Space{}, err
 	}
-	keys := ownerKeys{owner: newSigningKey(p.Scheme), root: newSigningKey(p.Scheme)}
+	keys := ownerKeys{owner: suite.NewSigningKey(policy.Scheme), root: suite.NewSigningKey(policy.Scheme)}
 	d := identity{
-		origin: newOrigin(keys.root.public), index: founder, signing: newSigningKey(p.Scheme),
+		origin: proto.NewOrigin(keys.root.Public), index: founder, signing: suite.NewSigningKey(policy.Scheme),
 		updatedAt: now.UnixMilli(), committed: now.UnixMilli(),
-	}.withInbox(p.KEM)
-	space := d.origin.space()
-	if d.owners, err = newOwnerList(keys.root, space, 1, keys.owner.public); err != nil {
+	}.withInbox(policy.KEM)
+	space := d.origin.Space()
+	if d.owners, err = proto.NewOwnerList(keys.root, space, 1, keys.owner.Public); err != nil {
 		return Space{}, err
 	}
-	t := terms{template: template{
-		owners: d.owners, policy: p, public: f.Commitment(), depth: dkg.DefaultDepth,
-		config: newBoxSecret(p.KEM), key: secret.Random(keySize),
+	t := terms{template: proto.Template{
+		Owners: d.owners, Policy: policy, Public: f.Commitment(), Depth: dkg.DefaultDepth,
+		Config: suite.NewKEMSecret(policy.KEM), Key: secret.Random(suite.KeySize),
 	}}
-	inbox := d.newest().secret.public
-	self := member{rosterEntry: rosterEntry{founder, d.signing.public, inbox.digest()}, inboxKey: inbox.bytes()}
-	members := roster{}.with(self.rosterEntry)
-	t.common = common{
-		space: space, public: t.template.public, depth: t.template.depth, cursor: uint32(founder) + 1,
-		template: t.template.digest(), roster: members.digest(),
+	inbox := d.newest().secret.Public
+	self := member{RosterEntry: proto.RosterEntry{Index: founder, Signing: d.signing.Public, Inbox: inbox.Digest()}, inboxKey: inbox.Bytes()}
+	members := proto.Roster{}.With(self.RosterEntry)
+	t.common = proto.RootContext{
+		Space: space, Public: t.template.Public, Depth: t.template.Depth, Cursor: uint32(founder) + 1,
+		Template: t.template.Digest(), Roster: members.Digest(),
 	}
-	t.id = t.common.id()
-	if t.notice, err = newNotice(keys.owner, d.owners, t.common, members); err != nil {
+	t.id = t.common.ID()
+	if t.notice, err = proto.NewRootNotice(keys.owner, d.owners, t.common, members); err != nil {
 		return Space{}, err
 	}
 	evals, err := f.Evals(dkg.Terms{
-		Root: t.id, Depth: t.template.depth, Capacity: dkg.DefaultCapacity, Held: []dkg.Index{founder}, Next: founder + 1,
+		Root: t.id, Depth: t.template.Depth, Capacity: dkg.DefaultCapacity, Held: []dkg.Index{founder}, Next: founder + 1,
 	})
 	if err != nil {
 		return Space{}, err
@@ -58,42 +62,8 @@ func NewSpace(now time.Time, p Policy) (Space, error) {
 		space: space, phase: Member, self: state.NewSegment(d), owner: state.NewSegment(keys), clock: w.now, pruned: w.now, heard: w.now,
 	}
 	w.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
-	w.setRoot(root{id: t.id, share: share, members: table[member]{}.put(self)})
-	w.add(newEpoch(birth{id: t.id, root: t.id, charged: founder, entered: w.now, depth: t.template.depth},
+	w.setRoot(root{id: t.id, share: share, members: segmap.Map[member]{}.Put(self)})
+	w.add(newEpoch(birth{id: t.id, root: t.id, charged: founder, entered: w.now, depth: t.template.Depth},
 		expandEpoch(secret.Random(64), t.id)))
 	return state.New(space, w.st, w.tp, w.ev)
-}
-
-// DrawGrant takes the next share out of the evals for an invite of the given kind. The space that comes back must be
-// durable before the grant leaves. It returns ErrPhase for a member that is not the dealer of the preferred root, and
-// ErrInvitesExhausted if no share is left.
-func DrawGrant(s Space, now time.Time, kind dkg.Kind) (Space, Grant, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, Grant{}, err
-	}
-	_, r, t, ok := w.preferred()
-	if !ok || w.st.phase != Member || !w.isDealer() || !w.ev.CanDeal() {
-		return s, Grant{}, ErrPhase
-	}
-	if id, _ := w.ev.Root(); id != r.id {
-		return s, Grant{}, ErrPhase
-	}
-	if w.ev.Remaining() == 0 {
-		return s, Grant{}, ErrInvitesExhausted
-	}
-	admit := newSigningKey(t.template.policy.Scheme)
-	next, share, err := dkg.Draw(s, kind, admit.public.Bytes())
-	if err != nil {
-		return s, Grant{}, err
-	}
-	g, err := newGrant(w.st.owner.Value().owner, Grant{
-		origin: w.self().origin, owners: w.self().owners, root: r.id, rekey: r.rekey, share: share,
-		depth: t.template.depth, public: t.template.public, policy: t.template.policy,
-		config: t.template.config.public, admission: admission{key: admit},
-	})
-	if err != nil {
-		return s, Grant{}, err
-	}
-	return next, g, nil
 }

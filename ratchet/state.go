@@ -4,7 +4,9 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -47,11 +49,11 @@ type State struct {
 	phase      Phase
 	self       state.Segment[identity]
 	owner      state.Segment[ownerKeys]
-	roots      table[rootRow]
-	epochs     table[epochRow]
-	headers    table[heldHeader]
-	commits    table[heldCommit]
-	requests   table[heldRequest]
+	roots      segmap.Map[rootRow]
+	epochs     segmap.Map[epochRow]
+	headers    segmap.Map[heldHeader]
+	commits    segmap.Map[heldCommit]
+	requests   segmap.Map[heldRequest]
 	serial     uint64 // of the epoch entered last
 	arrivals   uint64 // of the commit held last
 	clock      int64  // pruning clock, ms
@@ -64,7 +66,7 @@ type State struct {
 	behind     []catchUp
 	wait       waiting
 
-	preferred epochID // follows from the epochs; zero if none can be preferred
+	preferred proto.EpochID // follows from the epochs; zero if none can be preferred
 }
 
 // waiting is where a member stands with messages that stay unread (§7).
@@ -85,11 +87,11 @@ func (s State) Encode(e *state.Encoder) {
 	e.Uint8(uint8(s.phase))
 	s.self.Encode(e, "self")
 	s.owner.Encode(e, "owner")
-	s.roots.encode(e, "roots")
-	s.epochs.encode(e, "epochs")
-	s.headers.encode(e, "headers")
-	s.commits.encode(e, "commits")
-	s.requests.encode(e, "requests")
+	s.roots.Encode(e, "roots")
+	s.epochs.Encode(e, "epochs")
+	s.headers.Encode(e, "headers")
+	s.commits.Encode(e, "commits")
+	s.requests.Encode(e, "requests")
 	e.Uint64(s.serial)
 	e.Uint64(s.arrivals)
 	e.Int64(s.clock)
@@ -117,11 +119,11 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	for _, read := range []func() error{
 		func() (err error) { s.self, err = state.DecodeSegment[identity](d, "self"); return },
 		func() (err error) { s.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
-		func() (err error) { s.roots, err = decodeTable[rootRow](d, "roots"); return },
-		func() (err error) { s.epochs, err = decodeTable[epochRow](d, "epochs"); return },
-		func() (err error) { s.headers, err = decodeTable[heldHeader](d, "headers"); return },
-		func() (err error) { s.commits, err = decodeTable[heldCommit](d, "commits"); return },
-		func() (err error) { s.requests, err = decodeTable[heldRequest](d, "requests"); return },
+		func() (err error) { s.roots, err = segmap.Decode[rootRow](d, "roots"); return },
+		func() (err error) { s.epochs, err = segmap.Decode[epochRow](d, "epochs"); return },
+		func() (err error) { s.headers, err = segmap.Decode[heldHeader](d, "headers"); return },
+		func() (err error) { s.commits, err = segmap.Decode[heldCommit](d, "commits"); return },
+		func() (err error) { s.requests, err = segmap.Decode[heldRequest](d, "requests"); return },
 	} {
 		if err := read(); err != nil {
 			return State{}, err
@@ -147,12 +149,12 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	if err := d.Err(); err != nil {
 		return State{}, err
 	}
-	if s.phase < Joining || s.phase > Left || s.self.Value().origin.space() != s.space {
+	if s.phase < Joining || s.phase > Left || s.self.Value().origin.Space() != s.space {
 		return State{}, wire.ErrMalformed
 	}
-	for r := range s.epochs.all() {
+	for r := range s.epochs.All() {
 		e := r.epoch()
-		if !s.roots.has(rowKey{place: e.root}) || e.serial > s.serial || e.isRoot() && e.generation != 0 {
+		if !s.roots.Has(segmap.Key{Place: e.root}) || e.serial > s.serial || e.isRoot() && e.generation != 0 {
 			return State{}, fmt.Errorf("%w: an epoch without its root", wire.ErrMalformed)
 		}
 	}
@@ -167,19 +169,19 @@ func (s State) Succeeds(prev State) error {
 	switch {
 	case s.space != prev.space:
 		return fmt.Errorf("%w: another space", state.ErrStale)
-	case a.index != b.index || a.signing.public != b.signing.public:
+	case a.index != b.index || a.signing.Public != b.signing.Public:
 		return fmt.Errorf("%w: another member", state.ErrStale)
 	case prev.phase != Joining && s.phase == Joining:
 		return fmt.Errorf("%w: joined already", state.ErrStale)
-	case b.owners.counter < a.owners.counter:
+	case b.owners.Counter < a.owners.Counter:
 		return fmt.Errorf("%w: an older owner list", state.ErrStale)
 	case s.serial < prev.serial, s.arrivals < prev.arrivals, s.clock < prev.clock, b.asked < a.asked, b.drawn < a.drawn:
 		return fmt.Errorf("%w: a counter falls", state.ErrStale)
 	case prev.owner.Value().isNone() != s.owner.Value().isNone() && s.owner.Value().isNone():
 		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
 	}
-	for r := range prev.epochs.all() {
-		next, ok := s.epochs.get(r.key())
+	for r := range prev.epochs.All() {
+		next, ok := s.epochs.Get(r.Key())
 		if !ok || next.record == r.record {
 			continue
 		}
@@ -192,7 +194,7 @@ func (s State) Succeeds(prev State) error {
 
 // nextNumber returns the number of member i's next message.
 func (e epoch) nextNumber(i dkg.Index) uint32 {
-	if b, ok := e.blocks.get(rowKey{block: blockOf(i)}); ok {
+	if b, ok := e.blocks.Get(segmap.Key{Block: blockOf(i)}); ok {
 		if at, ok := b.find(i); ok {
 			return b.chains[at].next
 		}
@@ -207,8 +209,8 @@ func (s State) String() string { return "ratchet state: " + s.phase.String() }
 func (s State) GoString() string { return s.String() }
 
 // epoch returns an epoch held.
-func (s State) epoch(id epochID) (epoch, bool) {
-	r, ok := s.epochs.get(byID(id))
+func (s State) epoch(id proto.EpochID) (epoch, bool) {
+	r, ok := s.epochs.Get(segmap.ByID(id))
 	if !ok {
 		return epoch{}, false
 	}
@@ -216,7 +218,7 @@ func (s State) epoch(id epochID) (epoch, bool) {
 }
 
 // root returns a root held.
-func (s State) root(id epochID) (root, bool) {
-	r, ok := s.roots.get(rowKey{place: id})
+func (s State) root(id proto.EpochID) (root, bool) {
+	r, ok := s.roots.Get(segmap.Key{Place: id})
 	return r.record.Value(), ok
 }

@@ -76,7 +76,7 @@ func TestRosterOfARestoredDealer(t *testing.T) {
 	require.Len(t, ratchet.Members(g.joinWith(last, other).space), 6)
 }
 
-// signRoster lets the dealer sign the roster as it knows it.
+// suite.SignRoster lets the dealer sign the roster as it knows it.
 func (g *group) signRoster() {
 	g.t.Helper()
 	next, e, err := ratchet.SignRoster(g.peers[0].space, g.now)
@@ -207,7 +207,7 @@ func TestNeedlessRequestIsOldToo(t *testing.T) {
 func TestMadeUpCounterWearsOff(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	insider, v := g.peers[1], g.peers[2]
-	index, _ := ratchet.Self(v.space)
+	index := ratchet.Info(v.space).Index
 	s, q, err := ratchet.Join(g.grant(), g.now, nil)
 	require.NoError(t, err)
 	ticket := g.admit(&peer{space: ratchet.WithAnswered(insider.space, index, 1<<63)}, q)

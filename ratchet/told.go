@@ -5,6 +5,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -15,17 +19,17 @@ import (
 
 // hearOf enters the epochs of a ticket, parents first. It returns the epochs named, with false for those that the ticket
 // contradicts although messages can be read in them, and ErrForged if what it says of one is false beyond doubt.
-func (w *work) hearOf(b ticketBody) (named map[epochID]bool, err error) {
-	epochs := slices.Clone(b.epochs)
-	slices.SortStableFunc(epochs, func(x, y ticketEpoch) int { return cmp.Compare(x.generation, y.generation) })
-	named = make(map[epochID]bool, len(epochs))
+func (w *work) hearOf(b proto.TicketBody) (named map[proto.EpochID]bool, err error) {
+	epochs := slices.Clone(b.Epochs)
+	slices.SortStableFunc(epochs, func(x, y proto.TicketEpoch) int { return cmp.Compare(x.Generation, y.Generation) })
+	named = make(map[proto.EpochID]bool, len(epochs))
 	for _, e := range epochs {
-		parent, below := w.st.epoch(e.parent)
-		if below = below && len(e.commit) > 0; below && e.generation != parent.generation+1 {
-			return nil, ErrForged
+		parent, below := w.st.epoch(e.Parent)
+		if below = below && len(e.Commit) > 0; below && e.Generation != parent.generation+1 {
+			return nil, outcome.ErrForged
 		}
-		told := e.epoch(b, w.now)
-		held, ok := w.st.epoch(e.id)
+		told := claimedEpoch(e, b, w.now)
+		held, ok := w.st.epoch(e.Id)
 		if !ok && below {
 			switch made, err := w.derive(parent, told.commit); {
 			case err != nil:
@@ -34,10 +38,10 @@ func (w *work) hearOf(b ticketBody) (named map[epochID]bool, err error) {
 				w.useUp(parent.id, told.commit)
 				told = made
 			case w.certain(parent) || parent.readable() && named[parent.id]:
-				return nil, ErrForged // both keys come out of one secret, and it is the parent's
+				return nil, outcome.ErrForged // both keys come out of one secret, and it is the parent's
 			}
 		}
-		named[e.id] = true
+		named[e.Id] = true
 		switch {
 		case !ok:
 			w.add(told)
@@ -46,26 +50,26 @@ func (w *work) hearOf(b ticketBody) (named map[epochID]bool, err error) {
 		case held.commitKey.Equal(told.commitKey):
 			w.settle(held.id)
 		case w.certain(held):
-			return nil, ErrForged
+			return nil, outcome.ErrForged
 		default:
-			named[e.id] = false
+			named[e.Id] = false
 		}
 	}
 	return named, nil
 }
 
-// epoch returns the epoch as the ticket tells of it. It is charged to its maker, whose share the commit proves.
-func (e ticketEpoch) epoch(b ticketBody, now int64) epoch {
+// claimedEpoch returns an epoch as a ticket tells of it. It is charged to its maker, whose share the commit proves.
+func claimedEpoch(e proto.TicketEpoch, b proto.TicketBody, now int64) epoch {
 	n := birth{
-		id: e.id, parent: e.parent, root: b.notice.root, generation: e.generation,
-		charged: b.issuer, entered: now, depth: b.common.depth, commitKey: e.commitKey,
+		id: e.Id, parent: e.Parent, root: b.Notice.Root, generation: e.Generation,
+		charged: b.Issuer, entered: now, depth: b.Context.Depth, commitKey: e.CommitKey,
 	}
-	if len(e.commit) > 0 {
-		n.commit = commit(e.commit)
+	if len(e.Commit) > 0 {
+		n.commit = proto.Commit(e.Commit)
 		n.charged = n.maker()
 	}
 	n.prepare()
-	return epoch{birth: &n, commits: e.tree, senders: frontier{bits: n.depth - indexBlock}}.stow()
+	return epoch{birth: &n, commits: e.Tree, senders: pprf.UsedUp(n.depth - segmap.IndexBits)}.stow()
 }
 
 // certain reports whether this member derived an epoch from what it was not merely told, as far as that is still held.
@@ -84,7 +88,7 @@ func (w *work) certain(e epoch) bool {
 // amend takes in what a ticket says of an epoch of which only tickets told so far. If the two agree, the epoch has what
 // either has. Otherwise one of them lies, and it is entered anew: what stands on the older word comes before it then.
 func (w *work) amend(held, told epoch) {
-	tree, agree := held.commits.union(told.commits)
+	tree, agree := held.commits.Merge(told.commits)
 	if !agree || !held.commitKey.Equal(told.commitKey) {
 		w.add(told)
 		return
@@ -96,8 +100,8 @@ func (w *work) amend(held, told epoch) {
 // settle brings an epoch's commit tree into line with its children held. What they were made with is used up. A child of
 // which only tickets told is made by its commit, as if a message had brought it; if that gives another one than was told,
 // what was told is false.
-func (w *work) settle(id epochID) {
-	for row := range w.st.epochs.all() {
+func (w *work) settle(id proto.EpochID) {
+	for row := range w.st.epochs.All() {
 		c := row.epoch()
 		if c.parent != id || c.isRoot() {
 			continue
@@ -130,7 +134,7 @@ func (w *work) open(told, made epoch) {
 
 // derive makes a child of an epoch by its commit. It cannot if the place in the tree is used up or the commit is this
 // member's own.
-func (w *work) derive(parent epoch, c commit) (epoch, error) {
+func (w *work) derive(parent epoch, c proto.Commit) (epoch, error) {
 	made, err := w.follow(edge{parent: parent, commit: c})
 	if err != nil {
 		return epoch{}, err
@@ -142,19 +146,19 @@ func (w *work) derive(parent epoch, c commit) (epoch, error) {
 }
 
 // useUp punctures the commit tree of an epoch held at a child, if it is not punctured there already.
-func (w *work) useUp(parent epochID, c commit) {
+func (w *work) useUp(parent proto.EpochID, c proto.Commit) {
 	p, ok := w.st.epoch(parent)
 	if !ok {
 		return
 	}
-	if _, tree, err := p.commits.eval(c.index(), p.child(w.st.space, c)); err == nil {
+	if _, tree, err := p.commits.Eval(c.Index(), p.child(w.st.space, c)); err == nil {
 		w.put(p.withCommits(tree))
 	}
 }
 
 // leads reports whether an epoch is this member's own preferred one, or lies above it by own commits made since the
 // request only.
-func (w *work) leads(from, mine epochID) bool {
+func (w *work) leads(from, mine proto.EpochID) bool {
 	path, ok := w.st.path(from, mine)
 	if !ok {
 		return false
@@ -178,7 +182,7 @@ func (w *work) ownSince(e epoch) bool {
 
 // setAside sets aside those epochs of a root in which this member may be alone, and takes back those in which it is not,
 // by the epochs that a ticket named. The records stay, since what others made below them and sent in them may arrive yet.
-func (w *work) setAside(root epochID, named map[epochID]bool) {
+func (w *work) setAside(root proto.EpochID, named map[proto.EpochID]bool) {
 	ground := maps.Clone(named)
 	for id, stands := range named {
 		e, ok := w.st.epoch(id)
@@ -192,7 +196,7 @@ func (w *work) setAside(root epochID, named map[epochID]bool) {
 			ground[a.id] = true
 		}
 	}
-	for row := range w.st.epochs.all() {
+	for row := range w.st.epochs.All() {
 		e := row.epoch()
 		if aside := !w.stands(e, ground); e.root == root && e.aside != aside {
 			e.aside = aside
@@ -205,7 +209,7 @@ func (w *work) setAside(root epochID, named map[epochID]bool) {
 // stands reports whether an epoch is among others that a ticket named, or lies below one of them: by commits of others that
 // this member derived or a ticket since the request told of, and by own ones made since the request. An epoch that came
 // before its parent was not made of what that is now.
-func (w *work) stands(e epoch, ground map[epochID]bool) bool {
+func (w *work) stands(e epoch, ground map[proto.EpochID]bool) bool {
 	for {
 		if stands, ok := ground[e.id]; ok {
 			return stands

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // maxBehind is how far behind the preferred epoch one may be and still be kept, committed from and handed on (§5).
@@ -35,19 +37,19 @@ func compareRoots(a, b root) int {
 // root was made by an owner.
 func (s State) eligible(e epoch) bool {
 	r, ok := s.root(e.root)
-	return ok && !r.barred && !e.aside && !e.commits.isZero()
+	return ok && !r.barred && !e.aside && !e.commits.IsZero()
 }
 
 // findPreferred returns the preferred epoch among all that are held, the zero id if none may be preferred.
-func (s State) findPreferred() epochID {
+func (s State) findPreferred() proto.EpochID {
 	var best epoch
-	for r := range s.epochs.all() {
+	for r := range s.epochs.All() {
 		if e := r.epoch(); s.eligible(e) && (best.birth == nil || s.compare(e.birth, best.birth) < 0) {
 			best = e
 		}
 	}
 	if best.birth == nil {
-		return epochID{}
+		return proto.EpochID{}
 	}
 	return best.id
 }
@@ -55,7 +57,7 @@ func (s State) findPreferred() epochID {
 // sorted returns all epochs held in their order.
 func (s State) sorted() []epoch {
 	var out []epoch
-	for r := range s.epochs.all() {
+	for r := range s.epochs.All() {
 		out = append(out, r.epoch())
 	}
 	slices.SortFunc(out, func(a, b epoch) int { return s.compare(a.birth, b.birth) })
@@ -64,7 +66,7 @@ func (s State) sorted() []epoch {
 
 // path returns the ids of the epochs after from down to to, oldest first; ok is false if from is no ancestor of to, as far
 // as epochs are held, or not to itself.
-func (s State) path(from, to epochID) (ids []epochID, ok bool) {
+func (s State) path(from, to proto.EpochID) (ids []proto.EpochID, ok bool) {
 	for id := to; id != from; {
 		e, ok := s.epoch(id)
 		if !ok || e.isRoot() {
@@ -79,7 +81,7 @@ func (s State) path(from, to epochID) (ids []epochID, ok bool) {
 
 // commonAncestor returns the nearest epoch above both, which may be one of them; ok is false if none is held or they are
 // of different roots.
-func (s State) commonAncestor(a, b epochID) (id epochID, ok bool) {
+func (s State) commonAncestor(a, b proto.EpochID) (id proto.EpochID, ok bool) {
 	x, okx := s.epoch(a)
 	y, oky := s.epoch(b)
 	for okx && oky && x.root == y.root {
@@ -88,14 +90,14 @@ func (s State) commonAncestor(a, b epochID) (id epochID, ok bool) {
 			return x.id, true
 		case x.generation >= y.generation:
 			if x.isRoot() {
-				return epochID{}, false
+				return proto.EpochID{}, false
 			}
 			x, okx = s.epoch(x.parent)
 		default:
 			y, oky = s.epoch(y.parent)
 		}
 	}
-	return epochID{}, false
+	return proto.EpochID{}, false
 }
 
 // nearest returns the nearest n ancestors of an epoch that are held without a gap, nearest first.
@@ -115,9 +117,9 @@ func (s State) nearest(e epoch, n int) (out []epoch) {
 }
 
 // greatest returns the greatest generation held of each root.
-func (s State) greatest() map[epochID]uint64 {
-	out := make(map[epochID]uint64)
-	for r := range s.epochs.all() {
+func (s State) greatest() map[proto.EpochID]uint64 {
+	out := make(map[proto.EpochID]uint64)
+	for r := range s.epochs.All() {
 		e := r.epoch()
 		out[e.root] = max(out[e.root], e.generation)
 	}
@@ -125,7 +127,7 @@ func (s State) greatest() map[epochID]uint64 {
 }
 
 // behind returns how far an epoch is behind the preferred one (§5); greatest is what the method of this name returns.
-func (s State) behindBy(e epoch, greatest map[epochID]uint64) uint64 {
+func (s State) behindBy(e epoch, greatest map[proto.EpochID]uint64) uint64 {
 	p, ok := s.epoch(s.preferred)
 	if !ok {
 		return 0

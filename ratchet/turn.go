@@ -6,7 +6,11 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -49,10 +53,10 @@ type heldRequest struct {
 	witnesses [][16]byte // hashes of the mailboxes from which tickets came
 }
 
-func (h heldRequest) key() rowKey {
+func (h heldRequest) Key() segmap.Key {
 	var id [32]byte
 	copy(id[:], h.id[:])
-	return byID(id)
+	return segmap.ByID(id)
 }
 
 // due reports whether others had their time.
@@ -98,9 +102,9 @@ func (heldRequest) Decode(d *state.Decoder) (h heldRequest, err error) {
 }
 
 // heldRequest returns what is remembered of a request: that it arrives now, if nothing is.
-func (w *work) heldRequest(id digest) heldRequest {
+func (w *work) heldRequest(id suite.Digest) heldRequest {
 	h := heldRequest{id: [16]byte(id[:16]), arrived: w.now}
-	if held, ok := w.st.requests.get(h.key()); ok {
+	if held, ok := w.st.requests.Get(h.Key()); ok {
 		return held
 	}
 	return h
@@ -109,38 +113,38 @@ func (w *work) heldRequest(id digest) heldRequest {
 // holdRequest remembers a request. Over the limit the oldest is forgotten, and first those of which only tickets were seen:
 // anybody can make those up.
 func (w *work) holdRequest(h heldRequest) {
-	if !w.st.requests.has(h.key()) && w.st.requests.size() >= maxHeldRequests {
+	if !w.st.requests.Has(h.Key()) && w.st.requests.Size() >= maxHeldRequests {
 		var worst heldRequest
-		for r := range w.st.requests.all() {
+		for r := range w.st.requests.All() {
 			made, worse := r.turn == turnNone, worst.turn == turnNone
 			if worst.arrived == 0 || made && !worse || made == worse && r.arrived < worst.arrived {
 				worst = r
 			}
 		}
-		w.st.requests = w.st.requests.drop(worst.key())
+		w.st.requests = w.st.requests.Drop(worst.Key())
 	}
-	w.st.requests = w.st.requests.put(h)
+	w.st.requests = w.st.requests.Put(h)
 }
 
 // retained says what becomes of a request that was verified before and waits for others: nothing, without another look
 // into it, until it is this member's turn or the asker was heard.
-func (w *work) retained(id digest) error {
+func (w *work) retained(id suite.Digest) error {
 	h := w.heldRequest(id)
 	switch {
 	case h.turn != turnWaits:
 		return nil
 	case w.heardSince(h):
-		return ErrStale
+		return outcome.ErrStale
 	case h.due(w.now):
 		return nil
 	}
-	return ErrOthersFirst
+	return outcome.ErrDeferred
 }
 
 // heardSince reports whether whoever made a request has its ticket.
 func (w *work) heardSince(h heldRequest) bool {
 	_, r, _, _ := w.preferred()
-	m, ok := r.members.get(byIndex(uint32(h.asker)))
+	m, ok := r.members.Get(segmap.ByIndex(uint32(h.asker)))
 	return ok && m.answered > h.counter
 }
 
@@ -162,21 +166,21 @@ func (w *work) takeTurn(a asker) bool {
 func (w *work) patience(a asker) time.Duration {
 	_, r, _, _ := w.preferred()
 	order := func(i dkg.Index) []byte {
-		h := hash(a.request[:], u32(uint32(i)))
+		h := suite.Hash(a.request[:], suite.U32(uint32(i)))
 		return h[:]
 	}
 	own, rank, members := order(w.self().index), 0, 0
-	for m := range r.members.all() {
-		if m.index == a.index || m.left {
+	for m := range r.members.All() {
+		if m.Index == a.index || m.left {
 			continue
 		}
 		members++
-		if bytes.Compare(order(m.index), own) < 0 {
+		if bytes.Compare(order(m.Index), own) < 0 {
 			rank++
 		}
 	}
 	wait := time.Duration(max(0, rank+1-firstAnswers)) * min(answerStep, answerWithin/time.Duration(max(1, members)))
-	for h := range w.st.requests.all() {
+	for h := range w.st.requests.All() {
 		if a.joins && h.joins && h.asker == a.index && h.turn == turnOver {
 			wait = max(wait, askEvery-time.Duration(w.now-h.arrived)*time.Millisecond)
 		}
@@ -186,13 +190,13 @@ func (w *work) patience(a asker) time.Duration {
 
 // witness notes a ticket that answers somebody else's request and came from a mailbox. One that is no known member's
 // counts for nothing.
-func (w *work) witness(source string, t Ticket) {
+func (w *work) witness(source string, t proto.Ticket) {
 	if source == "" {
 		return
 	}
-	var id digest
-	copy(id[:], t.answers[:])
-	by := hash([]byte(source))
+	var id suite.Digest
+	copy(id[:], t.Answers[:])
+	by := suite.Hash([]byte(source))
 	h := w.heldRequest(id)
 	if len(h.witnesses) < maxWitnesses && !slices.Contains(h.witnesses, [16]byte(by[:16])) {
 		h.witnesses = append(slices.Clip(h.witnesses), [16]byte(by[:16]))
@@ -202,7 +206,7 @@ func (w *work) witness(source string, t Ticket) {
 
 // overdue returns the requests that others have let wait too long.
 func (w *work) overdue() (out []heldRequest) {
-	for h := range w.st.requests.all() {
+	for h := range w.st.requests.All() {
 		if h.due(w.now) && !w.heardSince(h) {
 			out = append(out, h)
 		}

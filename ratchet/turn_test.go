@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -31,7 +32,7 @@ func inVaults(t *testing.T, n int) (*relay, []*device) {
 }
 
 func (r *relay) options() ratchet.Options {
-	return ratchet.Options{To: "space", Now: func() time.Time { return r.now }}
+	return ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }}
 }
 
 func (r *relay) space(d *device) ratchet.Space {
@@ -46,20 +47,20 @@ func (r *relay) asks(name string) (*device, []byte) {
 	r.t.Helper()
 	var grant ratchet.Grant
 	require.NoError(r.t, r.devices[0].vault.Update(r.ctx, r.id, func(tx *state.Tx[ratchet.Space]) error {
-		next, g, err := ratchet.DrawGrant(tx.Value(), r.now, dkg.Private)
+		next, g, err := ratchet.NewGrant(tx.Value(), r.now, dkg.Private)
 		tx.Set(next)
 		grant = g
 		return err
 	}))
 	s, q, err := ratchet.Join(grant, r.now, []byte(name))
 	require.NoError(r.t, err)
-	return r.add(name, s), q.Bytes()
+	return r.add(name, s), q
 }
 
 // hand gives a device a frame and returns what it has to send afterwards.
 func (r *relay) hand(d *device, source string, frame []byte) (verdict state.Verdict, out [][]byte) {
 	r.t.Helper()
-	receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: frame}, ratchet.Open(r.options()))
+	receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: frame}, ratchet.Opener(r.options()))
 	require.NoError(r.t, err)
 	return receipt.Verdict, r.flush(d)
 }
@@ -67,8 +68,8 @@ func (r *relay) hand(d *device, source string, frame []byte) (verdict state.Verd
 // tend lets a device do its duties, and returns what it has to send afterwards.
 func (r *relay) tend(d *device) [][]byte {
 	r.t.Helper()
-	require.NoError(r.t, d.vault.Update(r.ctx, r.id, ratchet.Tend(r.options())))
-	_, err := d.vault.Retry(r.ctx, r.id, ratchet.Open(r.options()))
+	require.NoError(r.t, d.vault.Update(r.ctx, r.id, ratchet.Maintain(r.options())))
+	_, err := d.vault.Retry(r.ctx, r.id, ratchet.Opener(r.options()))
 	require.NoError(r.t, err)
 	return r.flush(d)
 }
@@ -99,7 +100,7 @@ func TestTwoAnswerAtOnce(t *testing.T) {
 		answers = append(answers, tickets(out)...)
 		if verdict == state.Retain {
 			retained++
-			require.False(t, ratchet.Duties(r.space(d), r.now).Answer)
+			require.False(t, ratchet.Due(r.space(d), r.now).Answer)
 		}
 	}
 	require.Len(t, answers, 2)
@@ -111,7 +112,7 @@ func TestTwoAnswerAtOnce(t *testing.T) {
 		verdict, out := r.hand(d, "joiner", first[0])
 		require.Equal(t, state.Read, verdict)
 		require.Empty(t, tickets(append(out, r.tend(d)...)), "the joiner was heard")
-		require.False(t, ratchet.Duties(r.space(d), r.now.Add(24*time.Hour)).Answer)
+		require.False(t, ratchet.Due(r.space(d), r.now.Add(24*time.Hour)).Answer)
 	}
 }
 
@@ -133,13 +134,13 @@ func TestOthersAnswerInTurn(t *testing.T) {
 		r.now = r.now.Add(5 * time.Second)
 		require.Less(t, r.now.Sub(start), 10*time.Minute)
 		waiting = slices.DeleteFunc(waiting, func(d *device) bool {
-			due := ratchet.Duties(r.space(d), r.now).Answer
+			due := ratchet.Due(r.space(d), r.now).Answer
 			out := tickets(r.tend(d))
 			require.Equal(t, due, len(out) == 1)
 			if due {
 				turns = append(turns, r.now.Sub(start))
 			}
-			require.False(t, ratchet.Duties(r.space(d), r.now).Answer)
+			require.False(t, ratchet.Due(r.space(d), r.now).Answer)
 			return due
 		})
 	}
@@ -151,9 +152,7 @@ func TestOthersAnswerInTurn(t *testing.T) {
 // One mailbox does so once, and one that is no member's not at all.
 func TestSeenTicketsDelay(t *testing.T) {
 	forged := func(request []byte, salt byte) []byte {
-		q, err := ratchet.ParseRequest(request)
-		require.NoError(t, err)
-		return ratchet.FakeTicket(q, salt).Bytes()
+		return ratchet.FakeTicket(request, salt)
 	}
 	// turn returns how long a member waits that has seen tickets from some mailboxes.
 	turn := func(sources ...string) (wait time.Duration) {
@@ -186,11 +185,11 @@ func TestSeenTicketsDelay(t *testing.T) {
 func TestJoinerAsksAgain(t *testing.T) {
 	r, members := inVaults(t, 2)
 	joiner, request := r.asks("joiner")
-	require.False(t, ratchet.Duties(r.space(joiner), r.now).Ask)
+	require.False(t, ratchet.Due(r.space(joiner), r.now).Ask)
 	var requests [][]byte
 	var gaps []time.Duration
 	for last := r.now; len(requests) < 6; r.now = r.now.Add(time.Hour) {
-		due := ratchet.Duties(r.space(joiner), r.now).Ask
+		due := ratchet.Due(r.space(joiner), r.now).Ask
 		out := r.tend(joiner)
 		require.Equal(t, due, len(out) == 1)
 		if due {
@@ -221,8 +220,8 @@ func TestJoinerAsksAgain(t *testing.T) {
 		verdict, first := r.hand(d, "m", ticket)
 		require.Equal(t, state.Read, verdict)
 		require.Len(t, first, 1)
-		require.Equal(t, ratchet.Member, ratchet.PhaseOf(r.space(d)))
-		require.False(t, ratchet.Duties(r.space(d), r.now.Add(10*time.Hour)).Ask)
+		require.Equal(t, ratchet.Member, ratchet.Info(r.space(d)).Phase)
+		require.False(t, ratchet.Due(r.space(d), r.now.Add(10*time.Hour)).Ask)
 	}
 }
 
@@ -231,20 +230,20 @@ func TestMemberAsksUntilAnswered(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	p := g.peers[1]
 	g.now = g.now.Add(2 * time.Hour)
-	var q ratchet.Request
+	var q []byte
 	for range 3 {
 		g.now = g.now.Add(time.Hour)
 		next, asked, err := ratchet.AskResync(p.space, g.now)
 		require.NoError(t, err)
 		p.space, q = next, asked
-		require.False(t, ratchet.Duties(p.space, g.now).Ask)
-		require.True(t, ratchet.Duties(p.space, g.now.Add(time.Hour)).Ask)
+		require.False(t, ratchet.Due(p.space, g.now).Ask)
+		require.True(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask)
 	}
 	// The ticket tells nothing: it was in step.
 	var err error
 	p.space, err = ratchet.Enter(p.space, g.now, g.admit(g.peers[2], q))
 	require.NoError(t, err)
-	require.False(t, ratchet.Duties(p.space, g.now.Add(time.Hour)).Ask)
+	require.False(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask)
 }
 
 // An introduction lets nobody in who was heard since, nor who left: it has no counter, and any member can box it anew.
@@ -287,14 +286,12 @@ func TestTicketsStayBounded(t *testing.T) {
 	out = tickets(append(out, r.tend(members[1])...))
 	require.Len(t, out, 1)
 	require.Less(t, len(out[0]), 400<<10)
-	q, err := ratchet.ParseRequest(request)
-	require.NoError(t, err)
 	chosen := make(map[dkg.Index]bool)
 	for range 300 {
-		for _, i := range ratchet.Handed(r.space(members[1]), q) {
+		for _, i := range ratchet.Handed(r.space(members[1]), request) {
 			chosen[i] = true
 		}
-		q = ratchet.Rebox(r.space(r.devices[2]), r.space(members[1]))
+		request = ratchet.Rebox(r.space(r.devices[2]), r.space(members[1]))
 	}
 	require.Equal(t, many+2, len(chosen), "with the issuer's and the joiner's own")
 }
@@ -309,10 +306,10 @@ func TestTicketTooLong(t *testing.T) {
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
 	tx := new(state.Tx[ratchet.Space])
 	tx.Set(swollen)
-	open := ratchet.Open(ratchet.Options{Now: func() time.Time { return g.now }})
-	require.ErrorIs(t, open(tx, state.Frame{Data: q.Bytes()}), ratchet.ErrOthersFirst)
+	open := ratchet.Opener(ratchet.Options{Now: func() time.Time { return g.now }})
+	require.ErrorIs(t, open(tx, state.Frame{Data: q}), outcome.ErrDeferred)
 	g.now = g.now.Add(10 * time.Minute)
-	require.ErrorIs(t, open(tx, state.Frame{Data: q.Bytes()}), ratchet.ErrStale)
+	require.ErrorIs(t, open(tx, state.Frame{Data: q}), ratchet.ErrStale)
 }
 
 // Tend does all that is due in one transaction, and nothing where nothing is.
@@ -324,14 +321,14 @@ func TestTend(t *testing.T) {
 		tx.Set(ratchet.WithStrangers(tx.Value(), 70, 100))
 		return nil
 	}))
-	require.True(t, ratchet.Duties(r.space(dealer), r.now).Roster)
+	require.True(t, ratchet.Due(r.space(dealer), r.now).Roster)
 	r.now = r.now.Add(30 * time.Hour)
-	due := ratchet.Duties(r.space(dealer), r.now)
+	due := ratchet.Due(r.space(dealer), r.now)
 	require.True(t, due.Prune)
 	require.Len(t, r.tend(dealer), 1)
 	require.Zero(t, ratchet.Since(r.space(dealer)))
-	due = ratchet.Duties(r.space(dealer), r.now)
-	due.Stored = false
+	due = ratchet.Due(r.space(dealer), r.now)
+	due.Fetch = false
 	require.Zero(t, due)
 
 	// A state that was restored sends.

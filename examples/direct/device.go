@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 
@@ -24,17 +26,17 @@ type device struct {
 
 	db       *sql.DB
 	store    *sqlstore.Store
-	own      *state.Vault[session.Own]     // one row: the device's private keys
-	sessions *state.Vault[session.Session] // a row for each device of anybody it talks to
+	own      *state.Vault[session.StoredDevice] // one row: the device's private keys
+	sessions *state.Vault[session.Session]      // a row for each device of anybody it talks to
 	keys     session.Device
-	spent    []uint32 // one-time pre-keys to be erased
+	used     []uint32 // one-time pre-keys to be erased
 	known    map[state.ID]bool
 	read     []string
 }
 
 // newDevice draws a device's keys and makes them durable.
-func newDevice(ctx context.Context, s *server, dir, title string, person session.Address, key state.Key) (*device, error) {
-	d := &device{title: title, file: filepath.Join(dir, title+".db"), key: key, server: s}
+func newDevice(ctx context.Context, s *server, dir, title string, person key.Address, vaultKey state.Key) (*device, error) {
+	d := &device{title: title, file: filepath.Join(dir, title+".db"), key: vaultKey, server: s}
 	if err := d.open(ctx); err != nil {
 		return nil, err
 	}
@@ -66,12 +68,12 @@ func (d *device) open(ctx context.Context) (err error) {
 	if d.store, err = sqlstore.SQLite(ctx, d.db); err != nil {
 		return err
 	}
-	if d.own, err = state.Open[session.Own](ctx, d.store, d.key, state.Options{}); err != nil {
+	if d.own, err = state.Open[session.StoredDevice](ctx, d.store, d.key, state.Options{}); err != nil {
 		return err
 	}
 	d.sessions, err = state.Open[session.Session](ctx, d.store, d.key, state.Options{Events: func(_ state.ID, e state.Event) {
-		if spent, ok := e.(session.OneTimeSpent); ok {
-			d.spent = append(d.spent, spent.ID)
+		if used, ok := e.(session.OneTimeUsed); ok {
+			d.used = append(d.used, used.ID)
 		}
 	}})
 	d.known = make(map[state.ID]bool)
@@ -110,29 +112,29 @@ func (d *device) restart(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.spent = append(d.spent, held.Part().Spent()...)
+		d.used = append(d.used, held.Part().UsedOneTime()...)
 	}
-	return d.spend(ctx) // if the program ended between the session and this
+	return d.erase(ctx) // if the program ended between the session and this
 }
 
-// spend erases the one-time pre-keys that were used up, once the sessions that they began are durable.
-func (d *device) spend(ctx context.Context) error {
-	if len(d.spent) == 0 {
+// erase erases the one-time pre-keys that were used up, once the sessions that they began are durable.
+func (d *device) erase(ctx context.Context) error {
+	if len(d.used) == 0 {
 		return nil
 	}
-	err := d.own.Update(ctx, d.id, func(tx *state.Tx[session.Own]) error {
-		tx.Set(tx.Value().With(tx.Value().Part().Spend(d.spent...)))
+	err := d.own.Update(ctx, d.id, func(tx *state.Tx[session.StoredDevice]) error {
+		tx.Set(tx.Value().With(tx.Value().Part().EraseOneTime(d.used...)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	d.keys, d.spent = d.keys.Spend(d.spent...), nil
+	d.keys, d.used = d.keys.EraseOneTime(d.used...), nil
 	return nil
 }
 
 // slot makes sure that there is a slot for a peer.
-func (d *device) slot(ctx context.Context, p session.Peer) (state.ID, error) {
+func (d *device) slot(ctx context.Context, p directory.Peer) (state.ID, error) {
 	first, err := session.New(d.keys, p)
 	if err != nil {
 		return state.ID{}, err
@@ -145,7 +147,7 @@ func (d *device) slot(ctx context.Context, p session.Peer) (state.ID, error) {
 }
 
 // say sends a text to every device of a person, and begins a session with those that it has none with.
-func (d *device) say(ctx context.Context, person session.Address, text string) error {
+func (d *device) say(ctx context.Context, person key.Address, text string) error {
 	peers, err := d.server.peers(person)
 	if err != nil {
 		return err
@@ -163,29 +165,14 @@ func (d *device) say(ctx context.Context, person session.Address, text string) e
 			return err
 		}
 		if held.Part().Sessions() == 0 {
-			if key, ok := d.server.claim(p.Identity()); ok {
-				if p, err = p.With(key); err != nil {
+			if oneTime, ok := d.server.claim(p.Identity()); ok {
+				if p, err = p.WithOneTime(oneTime); err != nil {
 					return err
 				}
 			}
 		}
 		// One commit: the session begun if need be, the ratchet's next state, and the frame in the outbox.
-		err = d.sessions.Update(ctx, id, func(tx *state.Tx[session.Session]) error {
-			s := tx.Value()
-			if s.Part().Sessions() == 0 {
-				if s, err = session.Initiate(s, d.keys, p); err != nil {
-					return err
-				}
-			}
-			s, out, err := session.Encrypt(s, []byte(text))
-			if err != nil {
-				return err
-			}
-			tx.Set(s)
-			tx.Send(out.To.String(), out.Frame)
-			return nil
-		})
-		if err != nil {
+		if err := d.sessions.Update(ctx, id, session.Send(d.keys, p, []byte(text))); err != nil {
 			return err
 		}
 		if err := d.flush(ctx, id); err != nil {
@@ -198,7 +185,7 @@ func (d *device) say(ctx context.Context, person session.Address, text string) e
 // flush hands the outbox to the server.
 func (d *device) flush(ctx context.Context, id state.ID) error {
 	_, err := d.sessions.Flush(ctx, id, func(_ context.Context, o state.Outgoing) state.Delivery {
-		to, err := session.ParseAddress(o.To)
+		to, err := key.ParseAddress(o.To)
 		if err != nil {
 			return state.Rejected(err.Error())
 		}
@@ -211,8 +198,8 @@ func (d *device) flush(ctx context.Context, id state.ID) error {
 // fetch reads everything that came: initializations to the device's own mailbox, and what follows to that of each slot.
 func (d *device) fetch(ctx context.Context) error {
 	for _, frame := range d.server.fetch(d.keys.Mailbox()) {
-		// Who it is from is a claim: the registration of that person says which device it can be, and the session finds
-		// out whether it is.
+		// Its sender is a claim: the registration of that person says which device it can be, and the session finds out
+		// whether it is.
 		claim, err := d.keys.Claim(frame)
 		if err != nil {
 			continue
@@ -270,13 +257,13 @@ func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (sta
 }
 
 // receive commits what became of a frame, then collects what was read.
-func (d *device) receive(ctx context.Context, id state.ID, mailbox session.Address, frame []byte) error {
+func (d *device) receive(ctx context.Context, id state.ID, mailbox key.Address, frame []byte) error {
 	f := state.Frame{Source: mailbox.String(), Data: frame}
 	if _, err := d.sessions.Receive(ctx, id, f, session.Opener(d.keys)); err != nil {
 		d.server.post(mailbox, frame) // not acknowledged
 		return err
 	}
-	if err := d.spend(ctx); err != nil {
+	if err := d.erase(ctx); err != nil {
 		return err
 	}
 	return d.sessions.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
@@ -286,7 +273,7 @@ func (d *device) receive(ctx context.Context, id state.ID, mailbox session.Addre
 }
 
 // describe says what the sessions with a person are like.
-func (d *device) describe(ctx context.Context, person session.Address) (string, error) {
+func (d *device) describe(ctx context.Context, person key.Address) (string, error) {
 	for id := range d.known {
 		s, err := d.sessions.Load(ctx, id)
 		if err != nil {

@@ -3,27 +3,29 @@ package main
 import (
 	"errors"
 
-	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// server is what all devices can reach. It is not trusted: what it hands out is signed, what it carries is sealed.
+// server is what all devices can reach. It holds public keys only, and is not trusted: what it hands out is signed, what it
+// carries is sealed.
 type server struct {
-	registrations map[session.Address][]byte
-	shelves       map[string]session.Shelf // by the identity of the device
-	mailboxes     map[session.Address][][]byte
+	registrations map[key.Address][]byte
+	preKeys       map[string]directory.PreKeys // by the identity of the device
+	mailboxes     map[key.Address][][]byte
 }
 
 func newServer() *server {
 	return &server{
-		registrations: make(map[session.Address][]byte),
-		shelves:       make(map[string]session.Shelf),
-		mailboxes:     make(map[session.Address][][]byte),
+		registrations: make(map[key.Address][]byte),
+		preKeys:       make(map[string]directory.PreKeys),
+		mailboxes:     make(map[key.Address][][]byte),
 	}
 }
 
-// publish takes a person's registration. A real server checks the signature too, so that nobody can erase another's.
-func (s *server) publish(person session.Address, registration []byte) error {
-	r, err := session.ParseRegistration(registration)
+// publish takes a person's registration. It checks the signature, so that nobody can erase the registration of another person.
+func (s *server) publish(person key.Address, registration []byte) error {
+	r, err := directory.ParseRegistration(registration)
 	if err != nil {
 		return err
 	}
@@ -34,38 +36,38 @@ func (s *server) publish(person session.Address, registration []byte) error {
 	return nil
 }
 
-func name(k session.PublicKey[session.Identity]) string { return string(k.Bytes()) }
+func name(k key.PublicKey[key.Identity]) string { return string(k.Bytes()) }
 
 // stock takes a device's bundle and one-time pre-keys.
-func (s *server) stock(device session.PublicKey[session.Identity], b session.Bundle, keys []session.OneTimePreKey) error {
-	shelf, err := session.NewShelf(b).Stock(keys...)
+func (s *server) stock(device key.PublicKey[key.Identity], b directory.Bundle, keys []directory.OneTimePreKey) error {
+	held, err := directory.NewPreKeys(b).Add(keys...)
 	if err != nil {
 		return err
 	}
-	s.shelves[name(device)] = shelf
+	s.preKeys[name(device)] = held
 	return nil
 }
 
 // claim hands a one-time pre-key out, if there is one left.
-func (s *server) claim(device session.PublicKey[session.Identity]) (session.OneTimePreKey, bool) {
-	next, key, err := s.shelves[name(device)].Claim()
+func (s *server) claim(device key.PublicKey[key.Identity]) (directory.OneTimePreKey, bool) {
+	next, claimed, err := s.preKeys[name(device)].Claim()
 	if err != nil {
-		return session.OneTimePreKey{}, false
+		return directory.OneTimePreKey{}, false
 	}
-	s.shelves[name(device)] = next
-	return key, true
+	s.preKeys[name(device)] = next
+	return claimed, true
 }
 
 var errUnknown = errors.New("nobody of that address is registered")
 
 // peers looks a person's devices up, as far as signatures reach: the registration must be the person's own, each bundle
 // its device's.
-func (s *server) peers(person session.Address) ([]session.Peer, error) {
+func (s *server) peers(person key.Address) ([]directory.Peer, error) {
 	raw, ok := s.registrations[person]
 	if !ok {
 		return nil, errUnknown
 	}
-	r, err := session.ParseRegistration(raw)
+	r, err := directory.ParseRegistration(raw)
 	if err != nil {
 		return nil, err
 	}
@@ -73,25 +75,21 @@ func (s *server) peers(person session.Address) ([]session.Peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers := verified.Peers()
-	for i, p := range peers {
-		shelf, ok := s.shelves[name(p.Identity())]
-		if !ok {
-			continue // a device of the deployed messenger
-		}
-		if peers[i], err = verified.Trefoil(shelf.Bundle()); err != nil {
-			return nil, err
+	var bundles []directory.Bundle // of all devices but those of the deployed messenger
+	for _, e := range verified.Entries() {
+		if held, ok := s.preKeys[name(e.Identity())]; ok {
+			bundles = append(bundles, held.Bundle())
 		}
 	}
-	return peers, nil
+	return verified.Peers(bundles...)
 }
 
-func (s *server) post(to session.Address, frame []byte) {
+func (s *server) post(to key.Address, frame []byte) {
 	s.mailboxes[to] = append(s.mailboxes[to], frame)
 }
 
 // fetch takes everything out of a mailbox. Whoever cannot deal with a frame puts it back.
-func (s *server) fetch(mailbox session.Address) [][]byte {
+func (s *server) fetch(mailbox key.Address) [][]byte {
 	frames := s.mailboxes[mailbox]
 	delete(s.mailboxes, mailbox)
 	return frames

@@ -9,18 +9,21 @@ import (
 	"strings"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // person is a signing key, by whose address others know the person, and the devices it has registered.
 type person struct {
 	name    string
-	user    session.SigningKey
-	account session.PrivateKey[session.Account]
+	user    keypair.SigningKey
+	account keypair.PrivateKey[key.Account]
 	devices []*device
 }
 
-func (p *person) address() session.Address { return p.user.Public().Address() }
+func (p *person) address() key.Address { return p.user.Public().Address() }
 
 // story is what the program tells.
 type story struct {
@@ -184,7 +187,7 @@ func (s *story) explain(title string, lines ...string) {
 
 // arrive makes a person with a device.
 func (s *story) arrive(name string) (*person, error) {
-	p := &person{name: name, user: session.GenerateSigningKey(), account: session.GenerateKey[session.Account]()}
+	p := &person{name: name, user: keypair.GenerateSigningKey(), account: keypair.GenerateKey[key.Account]()}
 	s.people = append(s.people, p)
 	d, err := s.add(p)
 	if err == nil {
@@ -197,16 +200,16 @@ func (s *story) arrive(name string) (*person, error) {
 func (s *story) add(p *person) (*device, error) {
 	var raw [state.KeySize]byte
 	rand.Read(raw[:])
-	key, err := state.NewKey(raw[:])
+	vaultKey, err := state.NewKey(raw[:])
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDevice(s.ctx, s.server, s.dir, fmt.Sprintf("%s-%d", p.name, len(p.devices)+1), p.address(), key)
+	d, err := newDevice(s.ctx, s.server, s.dir, fmt.Sprintf("%s-%d", p.name, len(p.devices)+1), p.address(), vaultKey)
 	if err != nil {
 		return nil, err
 	}
 	p.devices = append(p.devices, d)
-	var entries []session.Entry
+	var entries []directory.Entry
 	for _, d := range p.devices {
 		entries = append(entries, d.keys.Entry())
 	}
@@ -242,7 +245,7 @@ func (s *story) reads(d *device, texts ...string) error {
 
 // everythingFor returns a function that delivers all frames again that wait now.
 func (s *story) everythingFor(d *device) func() {
-	waiting := make(map[session.Address][][]byte)
+	waiting := make(map[key.Address][][]byte)
 	for to, frames := range s.server.mailboxes {
 		waiting[to] = append([][]byte(nil), frames...)
 	}

@@ -34,6 +34,7 @@ func file(lines []line) (b []byte) {
 
 // The story runs, and everybody it names reads what it says.
 func TestStory(t *testing.T) {
+	t.Parallel()
 	var out, errs bytes.Buffer
 	require.Equal(t, statusFine, run(t.Context(), nil, &out, &errs), errs.String())
 	text := out.String()
@@ -59,8 +60,10 @@ func TestStory(t *testing.T) {
 
 // G12: whatever the network does, everybody reads everything from its own first line on, once.
 func TestConversationUnderChaos(t *testing.T) {
+	t.Parallel()
 	for _, seed := range []uint64{0, 1, 2, 3, 4} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			lines := conversation(seed, 60, 5)
 			path := filepath.Join(dir, "conversation")
@@ -94,8 +97,10 @@ func TestConversationUnderChaos(t *testing.T) {
 
 // G4: the same with stores of which every twentieth call fails, before it was carried out or after.
 func TestConversationOnFailingStores(t *testing.T) {
+	t.Parallel()
 	for _, seed := range []uint64{1, 2} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			lines := conversation(seed, 40, 4)
 			talk := newTalk(t.TempDir(), seed)
 			failed := make(chan struct{}, 1<<20)
@@ -121,6 +126,7 @@ func TestConversationOnFailingStores(t *testing.T) {
 
 // Long lines travel in several messages, empty ones in one, and none is changed.
 func TestAnyText(t *testing.T) {
+	t.Parallel()
 	texts := []string{
 		"", "\t", " \r", "\x00\x01", "<&>\u2028", strings.Repeat("long ", 40_000), strings.Repeat("\x01", 20_000),
 		strings.Repeat("€", maxText), `{"line":7}`,
@@ -140,6 +146,7 @@ func TestAnyText(t *testing.T) {
 
 // A check that cannot fail would be worth nothing.
 func TestMissingIsFound(t *testing.T) {
+	t.Parallel()
 	lines := []line{{1, "ann", "a"}, {2, "bob", "b"}, {3, "ann", "c"}}
 	talk := newTalk(t.TempDir(), 0)
 	require.NoError(t, talk.play(t.Context(), lines))

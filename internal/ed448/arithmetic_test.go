@@ -38,6 +38,7 @@ func points() *rapid.Generator[Point] {
 }
 
 func TestScalarArithmetic(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := scalars().Draw(t, "a"), scalars().Draw(t, "b")
 		x, y := a.varTimeInt(), b.varTimeInt()
@@ -61,8 +62,9 @@ func TestScalarArithmetic(t *testing.T) {
 }
 
 func TestReduceScalar(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		wide := rapid.SliceOfN(rapid.Byte(), WideSize, WideSize).Draw(t, "wide")
+		wide := rapid.SliceOfN(rapid.Byte(), WideSize, 2*WideSize).Draw(t, "wide")
 		given := bytes.Clone(wide)
 		require.Zero(t, new(big.Int).Mod(littleEndian(wide), order).Cmp(ReduceScalar(wide).varTimeInt()))
 		require.Equal(t, given, wide)
@@ -94,6 +96,7 @@ func TestRFC8032(t *testing.T) {
 }
 
 func TestMultiplicationAgainstTextbook(t *testing.T) {
+	t.Parallel()
 	g := oracleOf(BaseMult(ScalarFromUint32(1)))
 	for i := range 12 {
 		r := sha3.SumSHAKE256([]byte{byte(i)}, 3*WideSize)
@@ -116,6 +119,7 @@ func TestMultiplicationAgainstTextbook(t *testing.T) {
 
 // All ways to multiply agree, whatever the sizes of the scalars, and results parse.
 func TestWaysOfMultiplyingAgree(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 4).Draw(t, "terms")
 		ks := rapid.SliceOfN(scalars(), n, n).Draw(t, "scalars")
@@ -169,6 +173,7 @@ func TestIdentity(t *testing.T) {
 // A long chain through every operation ends where it always did. The value was computed by the textbook of oracle_test.go
 // once, and is checked against it over the chain's first links each time.
 func TestAccumulated(t *testing.T) {
+	t.Parallel()
 	g := oracleOf(BaseMult(ScalarFromUint32(1)))
 	p, k, o := BaseMult(ScalarFromUint32(1)), ScalarFromUint32(3), g
 	sum := sha3.NewSHAKE256()

@@ -16,6 +16,7 @@ import (
 
 // Scenario 13 of the specification.
 func TestG18PointsRefused(t *testing.T) {
+	t.Parallel()
 	for name, b := range ed448test.BadPoints(t) {
 		t.Run(name, func(t *testing.T) {
 			given := bytes.Clone(b)
@@ -44,6 +45,7 @@ func TestSharpEdgesAreThere(t *testing.T) {
 // TestG18SubgroupCheck compares the characters of inSubgroup with what multiplication says, in all four cosets of the
 // subgroup, and makes sure that the yardstick, 1·P == P by circl, tells all of them apart.
 func TestG18SubgroupCheck(t *testing.T) {
+	t.Parallel()
 	unit := goldilocks.Scalar{1}
 	cosets := append([]*goldilocks.Point{curve.Identity()}, ed448test.Torsion(t)...)
 	for range 100 {
@@ -62,6 +64,7 @@ func TestG18SubgroupCheck(t *testing.T) {
 
 // Points of random y lie in each coset equally often. The oracle multiplies by q itself.
 func TestG18SubgroupCheckOnRandomPoints(t *testing.T) {
+	t.Parallel()
 	in, out := 0, 0
 	for in+out < 60 {
 		var b [PointSize]byte
@@ -85,6 +88,7 @@ func TestG18SubgroupCheckOnRandomPoints(t *testing.T) {
 }
 
 func TestG18ScalarsRefused(t *testing.T) {
+	t.Parallel()
 	for name, b := range ed448test.BadScalars() {
 		t.Run(name, func(t *testing.T) {
 			given := bytes.Clone(b)

@@ -180,12 +180,11 @@ func (m *Member) update(change func(ratchet.Space) (ratchet.Space, []byte, error
 // returns why the space refused, if it did.
 func (m *Member) Send(words string) error {
 	m.net.t.Helper()
-	if ratchet.Duties(m.Space(), m.net.now).Stored {
+	if ratchet.Due(m.Space(), m.net.now).Fetch {
 		m.Fetch(-1)
 	}
 	frame, err := m.update(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-		next, e, err := ratchet.Encrypt(s, m.net.now, []byte(words))
-		return next, e.Bytes(), err
+		return ratchet.Encrypt(s, m.net.now, []byte(words))
 	})
 	if err != nil {
 		m.net.stats.Refused++
@@ -239,7 +238,7 @@ func (m *Member) receive(p parcel) {
 	m.net.t.Helper()
 	m.flush() // what was said before this is heard must not be taken for what is said after it
 	m.net.stats.Delivered++
-	open := ratchet.Open(ratchet.Options{To: everybody, Now: m.net.Now})
+	open := ratchet.Opener(ratchet.Options{Topic: everybody, Now: m.net.Now})
 	var r state.Receipt
 	crashed, _, err := m.run(func(ctx context.Context, v *vault) (err error) {
 		r, err = v.Receive(ctx, m.id, p.from.frame(p.data), open)
@@ -284,7 +283,7 @@ func (m *Member) hear(p *posting) {
 	case p.is(frameRequest):
 		m.answered[p.requestID()] = maps.Clone(m.heard)
 		m.answered[p.requestID()][m] = m.voice
-	case p.is(frameTicket) && ratchet.PhaseOf(m.Space()) == ratchet.Member:
+	case p.is(frameTicket) && ratchet.Info(m.Space()).Phase == ratchet.Member:
 		for o, voice := range p.heard {
 			m.heard[o] = max(m.heard[o], voice)
 		}
@@ -313,13 +312,13 @@ func (m *Member) drain() {
 	}
 }
 
-// Attend does what is due, as Duties says, and reports whether anything was.
+// Attend does what is due, as Due says, and reports whether anything was.
 func (m *Member) Attend() (did bool) {
 	m.net.t.Helper()
-	due := ratchet.Duties(m.Space(), m.net.now)
-	if due.Stored {
+	due := ratchet.Due(m.Space(), m.net.now)
+	if due.Fetch {
 		m.Fetch(-1)
-		due = ratchet.Duties(m.Space(), m.net.now)
+		due = ratchet.Due(m.Space(), m.net.now)
 	}
 	do := func(change func(ratchet.Space) (ratchet.Space, []byte, error)) {
 		m.net.t.Helper()
@@ -332,23 +331,10 @@ func (m *Member) Attend() (did bool) {
 	if due.Prune && len(m.held) == 0 && !slices.ContainsFunc(m.mail, m.arrives) {
 		m.Prune()
 	}
-	if due.Ask {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, q, err := ratchet.AskResync(s, m.net.now)
-			return next, q.Bytes(), err
-		})
-	}
-	if due.Roster {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, e, err := ratchet.SignRoster(s, m.net.now)
-			return next, e.Bytes(), err
-		})
-	}
-	if due.Send {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, e, err := ratchet.Encrypt(s, m.net.now, nil)
-			return next, e.Bytes(), err
-		})
+	for _, task := range []ratchet.Tasks{{Ask: due.Ask}, {Roster: due.Roster}, {Send: due.Send}} {
+		if task != (ratchet.Tasks{}) {
+			do(func(s ratchet.Space) (ratchet.Space, []byte, error) { return ratchet.Perform(s, m.net.now, task) })
+		}
 	}
 	if due.Answer {
 		m.answer()
@@ -360,11 +346,11 @@ func (m *Member) Attend() (did bool) {
 // answer answers requests that others have let wait.
 func (m *Member) answer() {
 	m.net.t.Helper()
-	options := ratchet.Options{To: everybody, Now: m.net.Now}
-	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Tend(options)) })
+	options := ratchet.Options{Topic: everybody, Now: m.net.Now}
+	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Maintain(options)) })
 	var settled [][32]byte
 	m.must(func(ctx context.Context, v *vault) error {
-		more, err := v.Retry(ctx, m.id, ratchet.Open(options))
+		more, err := v.Retry(ctx, m.id, ratchet.Opener(options))
 		settled = append(settled, more...)
 		return err
 	})
@@ -376,60 +362,9 @@ func (m *Member) Prune() {
 	m.net.t.Helper()
 	m.must(func(ctx context.Context, v *vault) error {
 		return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, err := ratchet.Prune(tx.Value(), m.net.now)
+			next, _, err := ratchet.Perform(tx.Value(), m.net.now, ratchet.Tasks{Prune: true})
 			tx.Set(next)
 			return err
 		})
 	})
-}
-
-// Backup is a copy of a member's device as of one moment.
-type Backup struct {
-	member *Member
-	done   int
-	read   int
-	posts  int
-	seq    uint64
-	heard  map[*Member]int
-	mail   []parcel
-	held   map[[32]byte]*posting
-}
-
-// Backup remembers the device as it is now. The simulation's Options must allow it.
-func (m *Member) Backup() Backup {
-	j, ok := m.store.(*journal)
-	require.True(m.net.t, ok, "Options.Backups")
-	return Backup{
-		m, len(j.done), len(m.Read), len(m.net.posts), m.seq, maps.Clone(m.heard), slices.Clone(m.mail), maps.Clone(m.held),
-	}
-}
-
-// Restore replaces the device by an older copy: what it has read and sent since is gone there. The relay delivers again
-// what was posted since.
-func (m *Member) Restore(b Backup) {
-	n := m.net
-	n.t.Helper()
-	require.Same(n.t, m, b.member)
-	copied := &journal{Store: n.options.Store()}
-	require.NoError(n.t, m.store.(*journal).copyTo(n.t.Context(), copied, b.done))
-	m.store, m.seq, m.Read, m.heard = copied, b.seq, m.Read[:b.read:b.read], maps.Clone(b.heard)
-	m.mute = true
-	m.mail, m.held = slices.Clone(b.mail), maps.Clone(b.held)
-	m.boot()
-	m.redeliver()
-	m.must(func(ctx context.Context, v *vault) error {
-		return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, err := ratchet.Restore(tx.Value(), n.now)
-			tx.Set(next)
-			return err
-		})
-	})
-	for _, p := range n.posts[b.posts:] {
-		m.mail = append(m.mail, parcel{p, n.step})
-	}
-	for _, t := range n.texts {
-		delete(t.owed, m)
-	}
-	n.checks.restored[m] = true
-	m.flush()
 }

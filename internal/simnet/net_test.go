@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -13,6 +14,13 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
+
+// TestMain lets the heap grow further between collections: a simulation makes much garbage and keeps a few megabytes, so
+// that a tenth of its time would go into collecting.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // size returns how much of something a test does: TREFOIL_LONG=1 asks for the long suite, -short for the smallest.
 func size(short, quick, long int) int {
@@ -57,7 +65,7 @@ func TestG12RoughWithJoins(t *testing.T) {
 		n.Run(20)
 		n.Rest()
 		for _, m := range n.Members {
-			require.Equal(t, ratchet.Member, ratchet.PhaseOf(m.Space()))
+			require.Equal(t, ratchet.Member, ratchet.Info(m.Space()).Phase)
 		}
 		t.Logf("%+v", n.Stats())
 	})

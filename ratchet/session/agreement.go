@@ -9,28 +9,29 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
-// form is how two devices agree on a session. Its numbers are part of our formats.
-type form uint8
+// suite is how two devices agree on a session. Its numbers are part of our formats.
+type suite uint8
 
 const (
-	// deployed is three Diffie-Hellman results, as the deployed peer does it.
-	deployed form = 1
+	// classic is three Diffie-Hellman results, as the deployed client does it.
+	classic suite = 1
 	// hybrid adds an encapsulation for ML-KEM-768, and one more Diffie-Hellman result if a one-time pre-key was claimed.
 	// Everything that both sides know is bound into the key, the version first.
-	hybrid form = 2
+	hybrid suite = 2
 )
 
-// hybridVersion is the version of the hybrid form. A device signs that it knows it (see Bundle), and it is bound into the
+// hybridVersion is the version of the hybrid suite. A device signs that it knows it (see Bundle), and it is bound into the
 // key, so that nobody in between can talk two devices out of it.
 const hybridVersion = 1
 
-// agreedSize is what a session takes: root key ‖ sending header key ‖ next receiving header key.
-const agreedSize = 3 * keySize
-
 // x3dhPrefix stands before the results, so that the input of the KDF is never the encoding of a point alone.
-var x3dhPrefix = bytes.Repeat([]byte{0xff}, PublicKeySize)
+var x3dhPrefix = bytes.Repeat([]byte{0xff}, key.PublicKeySize)
 
 // agreement collects the results that a session key is made of.
 type agreement struct {
@@ -39,27 +40,27 @@ type agreement struct {
 }
 
 // x3dhInitiate begins the agreement of the initiator, who has an identity and drew an ephemeral key.
-func x3dhInitiate(a PrivateKey[Identity], e PrivateKey[Ephemeral],
-	identity PublicKey[Identity], preKey PublicKey[PreKey]) *agreement {
+func x3dhInitiate(a keypair.PrivateKey[key.Identity], e keypair.PrivateKey[key.Ephemeral],
+	identity key.PublicKey[key.Identity], preKey key.PublicKey[key.PreKey]) *agreement {
 	x := newAgreement()
-	x.add(agree(a, preKey))
-	x.add(agree(e, identity))
-	x.add(agree(e, preKey))
+	x.add(keypair.Agree(a, preKey))
+	x.add(keypair.Agree(e, identity))
+	x.add(keypair.Agree(e, preKey))
 	return x
 }
 
 // x3dhAccept begins the same agreement on the side of the responder.
-func x3dhAccept(b PrivateKey[Identity], s PrivateKey[PreKey],
-	identity PublicKey[Identity], ephemeral PublicKey[Ephemeral]) *agreement {
+func x3dhAccept(b keypair.PrivateKey[key.Identity], s keypair.PrivateKey[key.PreKey],
+	identity key.PublicKey[key.Identity], ephemeral key.PublicKey[key.Ephemeral]) *agreement {
 	x := newAgreement()
-	x.add(agree(s, identity))
-	x.add(agree(b, ephemeral))
-	x.add(agree(s, ephemeral))
+	x.add(keypair.Agree(s, identity))
+	x.add(keypair.Agree(b, ephemeral))
+	x.add(keypair.Agree(s, ephemeral))
 	return x
 }
 
 func newAgreement() *agreement {
-	return &agreement{ikm: append(make([]byte, 0, 5*PublicKeySize+mlkem.SharedKeySize), x3dhPrefix...)}
+	return &agreement{ikm: append(make([]byte, 0, 5*key.PublicKeySize+mlkem.SharedKeySize), x3dhPrefix...)}
 }
 
 // add appends a result; the first failure sticks.
@@ -70,7 +71,7 @@ func (x *agreement) add(part secret.Bytes, err error) {
 	x.ikm = append(x.ikm, part.Expose()...)
 }
 
-// key derives length bytes. The deployed form's salt is as many zeros.
+// key derives length bytes. The classic suite's salt is as many zeros.
 func (x *agreement) key(label string, length int) (secret.Bytes, error) {
 	if x.err != nil {
 		return secret.Bytes{}, x.err
@@ -88,14 +89,14 @@ type offer struct {
 
 // roles names the two devices of an agreement by what the registrations say about them, for the transcript.
 type roles struct {
-	initiator, responder Address // persons
-	initiatorIdentity    PublicKey[Identity]
-	responderEntry       Entry
+	initiator, responder key.Address // persons
+	initiatorIdentity    key.PublicKey[key.Identity]
+	responderEntry       directory.Entry
 }
 
 // hybridKey finishes a hybrid agreement: x holds the three results, to which the encapsulated secret is added, and before
 // it the result of the one-time pre-key if there is one.
-func (x *agreement) hybridKey(who roles, e PublicKey[Ephemeral], o offer, oneTime PublicKey[OneTime],
+func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer, oneTime key.PublicKey[key.OneTime],
 	kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
 	x.add(secret.Own(shared), nil)
 	w := wire.NewWriter(3 << 10)
@@ -103,49 +104,51 @@ func (x *agreement) hybridKey(who roles, e PublicKey[Ephemeral], o offer, oneTim
 	w.U64(o.generation)
 	w.Fixed(who.initiator[:])
 	w.Fixed(who.responder[:])
-	w.Fixed(who.initiatorIdentity.encoding[:])
-	w.Fixed(who.responderEntry.identity.encoding[:])
-	w.Fixed(who.responderEntry.preKey.encoding[:])
-	w.Fixed(who.responderEntry.mailbox[:])
-	w.Fixed(who.responderEntry.inbox.encoding[:])
-	w.Fixed(e.encoding[:])
+	w.Fixed(who.initiatorIdentity.Bytes())
+	w.Fixed(who.responderEntry.Identity().Bytes())
+	w.Fixed(who.responderEntry.PreKey().Bytes())
+	mailbox := who.responderEntry.Mailbox()
+	w.Fixed(mailbox[:])
+	w.Fixed(who.responderEntry.Inbox().Bytes())
+	w.Fixed(e.Bytes())
 	w.U32(o.oneTime)
-	w.Fixed(oneTime.encoding[:])
+	w.Fixed(oneTime.Bytes())
 	w.Fixed(kem.Bytes())
 	w.Fixed(o.ciphertext[:])
 	hash := sha512.Sum512(w.Bytes())
-	return x.key(labelAgreement+"\x00"+string(hash[:]), agreedSize)
+	return x.key(labelAgreement+"\x00"+string(hash[:]), double.AgreedSize)
 }
 
-// agreeInitiate returns the key of a new session with a peer, in the form that the peer has signed for, and the offer for
-// it. There is no other form to fall back to.
-func agreeInitiate(d Device, e PrivateKey[Ephemeral], peer Peer, generation uint64) (form, offer, secret.Bytes, error) {
-	x := x3dhInitiate(d.identity, e, peer.entry.identity, peer.entry.preKey)
-	if peer.bundle == nil {
-		key, err := x.key(labelX3DH, agreedSize)
-		return deployed, offer{}, key, err
+// agreeInitiate returns the key of a new session with a peer, in the suite that the peer has signed for, and the offer for
+// it. There is no other suite to fall back to.
+func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory.Peer, generation uint64) (suite, offer, secret.Bytes, error) {
+	x := x3dhInitiate(d.identity, e, peer.Identity(), peer.Entry().PreKey())
+	bundle, ok := peer.Bundle()
+	if !ok {
+		agreed, err := x.key(labelX3DH, double.AgreedSize)
+		return classic, offer{}, agreed, err
 	}
 	o := offer{generation: generation}
-	kem, oneTime := peer.bundle.mlkem, PublicKey[OneTime]{}
-	if peer.oneTime != nil {
-		kem, oneTime, o.oneTime = peer.oneTime.mlkem, peer.oneTime.key, peer.oneTime.id
-		x.add(agree(e, oneTime))
+	kem, oneTime := bundle.MLKEM(), key.PublicKey[key.OneTime]{}
+	if claimed, ok := peer.OneTime(); ok {
+		kem, oneTime, o.oneTime = claimed.MLKEM(), claimed.Key(), claimed.ID()
+		x.add(keypair.Agree(e, oneTime))
 	}
 	shared, ciphertext := kem.Encapsulate()
 	copy(o.ciphertext[:], ciphertext)
-	who := roles{d.person, peer.person, d.identity.public, peer.entry}
-	key, err := x.hybridKey(who, e.public, o, oneTime, kem, shared)
-	return hybrid, o, key, err
+	who := roles{d.person, peer.Person(), d.identity.Public(), peer.Entry()}
+	agreed, err := x.hybridKey(who, e.Public(), o, oneTime, kem, shared)
+	return hybrid, o, agreed, err
 }
 
 // agreeAccept returns the key of a session that the peer of that identity began with the ephemeral key; o is nil in the
-// deployed form.
-func agreeAccept(d Device, peer Address, identity PublicKey[Identity], e PublicKey[Ephemeral], o *offer) (secret.Bytes, error) {
+// classic suite.
+func agreeAccept(d Device, peer key.Address, identity key.PublicKey[key.Identity], e key.PublicKey[key.Ephemeral], o *offer) (secret.Bytes, error) {
 	x := x3dhAccept(d.identity, d.preKey, identity, e)
 	if o == nil {
-		return x.key(labelX3DH, agreedSize)
+		return x.key(labelX3DH, double.AgreedSize)
 	}
-	kem, oneTime := d.mlkem, PublicKey[OneTime]{}
+	kem, oneTime := d.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime > d.issued {
 		return secret.Bytes{}, fmt.Errorf("%w: a one-time pre-key that this copy of the device has not issued", ErrNotYet)
 	}
@@ -154,12 +157,12 @@ func agreeAccept(d Device, peer Address, identity PublicKey[Identity], e PublicK
 		if !ok {
 			return secret.Bytes{}, fmt.Errorf("%w: one-time pre-key", ErrReplayed)
 		}
-		kem, oneTime = own.mlkem, own.key.public
-		x.add(agree(own.key, e))
+		kem, oneTime = own.mlkem, own.key.Public()
+		x.add(keypair.Agree(own.key, e))
 	}
 	shared, err := kem.Expose().Decapsulate(o.ciphertext[:])
 	if err != nil {
-		return secret.Bytes{}, malformed(err)
+		return secret.Bytes{}, key.Malformed(err)
 	}
 	who := roles{peer, d.person, identity, d.Entry()}
 	return x.hybridKey(who, e, *o, oneTime, kem.Expose().EncapsulationKey(), shared)

@@ -4,12 +4,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/quorumtest"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
 // A peer that has signed for the post-quantum form is never agreed with in a weaker one, from either side.
 func TestNoFallback(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
-	weak, strong := b.peer(t, 0, deployed), b.peer(t, 0, hybrid)
+	weak, strong := b.peer(t, 0, classic), b.peer(t, 0, hybrid)
 
 	alice := &party{t: t, d: a.devices[0], other: strong}
 	var err error
@@ -19,7 +24,7 @@ func TestNoFallback(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnverified)
 	require.True(t, same.Equal(alice.s))
 
-	// Bob knows that alice runs trefoil: an initialization of hers in the deployed form is not hers, or stripped.
+	// Bob knows that alice runs trefoil: an initialization of hers in the classic suite is not hers, or stripped.
 	stripped := &party{t: t, d: a.devices[0], other: weak}
 	stripped.s, err = New(stripped.d, weak)
 	require.NoError(t, err)
@@ -30,60 +35,60 @@ func TestNoFallback(t *testing.T) {
 	bob.refuses(stripped.send("weak"), ErrUnverified)
 
 	// Even if he did not know, he knows after her first one.
-	bob.s, err = New(bob.d, a.peer(t, 0, deployed))
+	bob.s, err = New(bob.d, a.peer(t, 0, classic))
 	require.NoError(t, err)
 	alice.initiate()
 	bob.reads(alice.send("strong"), "strong")
 	bob.refuses(stripped.send("weak"), ErrUnverified)
-	_, err = Initiate(bob.s, bob.d, a.peer(t, 0, deployed))
+	_, err = Initiate(bob.s, bob.d, a.peer(t, 0, classic))
 	require.ErrorIs(t, err, ErrUnverified)
 }
 
-// The version, the generation, both identities and every key are bound into the key of the hybrid form.
+// The version, the generation, both identities and every key are bound into the key of the hybrid suite.
 func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
-	d, e := a.devices[0], GenerateKey[Ephemeral]()
+	d, e := a.devices[0], keypair.GenerateKey[key.Ephemeral]()
 	device, keys, err := b.devices[0].Issue(2)
 	require.NoError(t, err)
 	b.devices[0] = device
-	peer, err := b.peer(t, 0, hybrid).With(keys[0])
+	peer, err := b.peer(t, 0, hybrid).WithOneTime(keys[0])
 	require.NoError(t, err)
-	f, o, key, err := agreeInitiate(d, e, peer, 7)
+	f, o, agreed, err := agreeInitiate(d, e, peer, 7)
 	require.NoError(t, err)
 	require.Equal(t, hybrid, f)
 	same, err := agreeAccept(device, a.address(), d.Identity(), e.Public(), &o)
 	require.NoError(t, err)
-	require.True(t, key.Equal(same))
+	require.True(t, agreed.Equal(same))
 
 	other := newHuman(t, 1)
 	type side struct {
 		d         Device
-		person    Address
-		identity  PublicKey[Identity]
-		ephemeral PublicKey[Ephemeral]
+		person    key.Address
+		identity  key.PublicKey[key.Identity]
+		ephemeral key.PublicKey[key.Ephemeral]
 		offer     *offer
 	}
 	for name, change := range map[string]func(*side){
 		"form":       func(s *side) { s.offer = nil },
 		"person":     func(s *side) { s.person = other.address() },
 		"identity":   func(s *side) { s.identity = other.devices[0].Identity() },
-		"ephemeral":  func(s *side) { s.ephemeral = GenerateKey[Ephemeral]().Public() },
+		"ephemeral":  func(s *side) { s.ephemeral = keypair.GenerateKey[key.Ephemeral]().Public() },
 		"generation": func(s *side) { s.offer.generation++ },
 		"one-time":   func(s *side) { s.offer.oneTime = 2 },
 		"none":       func(s *side) { s.offer.oneTime = 0 },
 		"ciphertext": func(s *side) { s.offer.ciphertext[99] ^= 1 },
 		"responder":  func(s *side) { s.d.person = other.address() },
-		"inbox":      func(s *side) { s.d.inbox = GenerateKey[Inbox]() },
-		"mailbox":    func(s *side) { s.d.mailbox = GenerateSigningKey() },
+		"inbox":      func(s *side) { s.d.inbox = keypair.GenerateKey[key.Inbox]() },
+		"mailbox":    func(s *side) { s.d.mailbox = keypair.GenerateSigningKey() },
 	} {
 		copied := o
 		s := side{device, a.address(), d.Identity(), e.Public(), &copied}
 		change(&s)
 		another, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
 		require.NoError(t, err, name)
-		require.False(t, key.Equal(another), name)
+		require.False(t, agreed.Equal(another), name)
 	}
-	_, err = agreeAccept(device.Spend(1), a.address(), d.Identity(), e.Public(), &o)
+	_, err = agreeAccept(device.EraseOneTime(1), a.address(), d.Identity(), e.Public(), &o)
 	require.ErrorIs(t, err, ErrReplayed)
 }
 
@@ -95,7 +100,7 @@ func TestOneTimePreKeyIsSpent(t *testing.T) {
 	b.devices[0] = device
 	start := func() *party {
 		p := &party{t: t, d: a.devices[0]}
-		p.other, err = b.peer(t, 0, hybrid).With(keys[0])
+		p.other, err = b.peer(t, 0, hybrid).WithOneTime(keys[0])
 		require.NoError(t, err)
 		p.s, err = New(p.d, p.other)
 		require.NoError(t, err)
@@ -107,10 +112,10 @@ func TestOneTimePreKeyIsSpent(t *testing.T) {
 	bob.s, err = New(device, a.peer(t, 0, hybrid))
 	require.NoError(t, err)
 	first, second := alice.send("first"), alice.send("second")
-	require.Equal(t, uint32(1), bob.reads(first, "first").Spent)
-	bob.d = bob.d.Spend(1)
+	require.Equal(t, uint32(1), bob.reads(first, "first").UsedOneTime)
+	bob.d = bob.d.EraseOneTime(1)
 	// What repeats the same initialization is read by the session that it began.
-	require.Zero(t, bob.reads(second, "second").Spent)
+	require.Zero(t, bob.reads(second, "second").UsedOneTime)
 	again := start()
 	again.initiate() // of generation 2, but with the key that was used up
 	bob.refuses(again.send("again"), ErrReplayed)
@@ -124,7 +129,7 @@ func TestOneTimePreKeyOfANewerCopy(t *testing.T) {
 	require.NoError(t, err)
 	b.devices[0] = newer
 	alice, bob := &party{t: t, d: a.devices[0]}, &party{t: t, d: older}
-	alice.other, err = b.peer(t, 0, hybrid).With(keys[0])
+	alice.other, err = b.peer(t, 0, hybrid).WithOneTime(keys[0])
 	require.NoError(t, err)
 	alice.s, err = New(alice.d, alice.other)
 	require.NoError(t, err)
@@ -139,14 +144,14 @@ func TestOneTimePreKeyOfANewerCopy(t *testing.T) {
 	// G16: whoever was interrupted before the key was erased learns from the session that it was used up.
 	back, err := parsePair(bob.s.Part().marshal())
 	require.NoError(t, err)
-	require.Equal(t, []uint32{1}, back.Spent())
-	require.Empty(t, alice.s.Part().Spent())
-	require.NotContains(t, string(newer.Spend(back.Spent()...).marshal()), string(newer.oneTime[0].key.scalar.Bytes()))
+	require.Equal(t, []uint32{1}, back.UsedOneTime())
+	require.Empty(t, alice.s.Part().UsedOneTime())
+	require.NotContains(t, string(newer.EraseOneTime(back.UsedOneTime()...).marshal()), string(newer.oneTime[0].key.Bytes()))
 }
 
 // G15: an initialization by anybody but the device of this slot is refused, whatever it says of itself.
 func TestG15SlotOfOneDevice(t *testing.T) {
-	forms(t, func(t *testing.T, f form) {
+	suites(t, func(t *testing.T, f suite) {
 		a, b, m := newHuman(t, 2), newHuman(t, 1), newHuman(t, 1)
 		bob := &party{t: t, d: b.devices[0]}
 		var err error
@@ -177,15 +182,15 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 // had before.
 func TestUpgrade(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
-	alice := &party{t: t, d: a.devices[0], other: b.peer(t, 0, deployed)}
-	bob := &party{t: t, d: b.devices[0], other: a.peer(t, 0, deployed)}
+	alice := &party{t: t, d: a.devices[0], other: b.peer(t, 0, classic)}
+	bob := &party{t: t, d: b.devices[0], other: a.peer(t, 0, classic)}
 	var err error
 	for _, p := range []*party{alice, bob} {
 		p.s, err = New(p.d, p.other)
 		require.NoError(t, err)
 	}
 	alice.initiate()
-	bob.reads(alice.send("deployed"), "deployed")
+	bob.reads(alice.send("classic"), "classic")
 	for range 3 {
 		bob.initiate() // counted here, and never heard of there
 	}
@@ -196,4 +201,38 @@ func TestUpgrade(t *testing.T) {
 	alice.reads(bob.send("answer"), "answer")
 	require.True(t, alice.s.Part().IsPostQuantum())
 	require.ErrorIs(t, func() error { _, err := Initiate(bob.s, bob.d, bob.other); return err }(), ErrUnverified)
+}
+
+func TestQuorumX3DH(t *testing.T) {
+	file := quorumtest.Load[struct {
+		Cases []struct {
+			SenderIdentity   quorumtest.Pair `json:"sender_identity"`
+			SenderEphemeral  quorumtest.Pair `json:"sender_ephemeral"`
+			ReceiverIdentity quorumtest.Pair `json:"receiver_identity"`
+			ReceiverPreKey   quorumtest.Pair `json:"receiver_prekey"`
+			Length           int
+			SessionKey       []byte `json:"session_key"`
+		}
+	}](t, "x3dh.json")
+	for _, v := range quorumtest.All(t, file.Cases) {
+		a, e := quorumtest.Private[key.Identity](t, v.SenderIdentity), quorumtest.Private[key.Ephemeral](t, v.SenderEphemeral)
+		b, s := quorumtest.Private[key.Identity](t, v.ReceiverIdentity), quorumtest.Private[key.PreKey](t, v.ReceiverPreKey)
+		sender, err := x3dhInitiate(a, e, b.Public(), s.Public()).key(labelX3DH, v.Length)
+		require.NoError(t, err)
+		receiver, err := x3dhAccept(b, s, a.Public(), e.Public()).key(labelX3DH, v.Length)
+		require.NoError(t, err)
+		require.Equal(t, v.SessionKey, sender.Expose())
+		require.Equal(t, v.SessionKey, receiver.Expose())
+	}
+}
+
+// An agreement of which a part is the identity is refused.
+func TestIdentityResultRefused(t *testing.T) {
+	k, identity := keypair.GenerateKey[key.Identity](), append([]byte{1}, make([]byte, key.PublicKeySize-1)...)
+	_, err := x3dhInitiate(k, keypair.GenerateKey[key.Ephemeral](), key.Stored[key.Identity](identity),
+		keypair.GenerateKey[key.PreKey]().Public()).key(labelX3DH, double.AgreedSize)
+	require.ErrorIs(t, err, key.ErrMalformed)
+	_, err = x3dhAccept(k, keypair.GenerateKey[key.PreKey](), k.Public(), key.Stored[key.Ephemeral](identity)).
+		key(labelX3DH, double.AgreedSize)
+	require.ErrorIs(t, err, key.ErrMalformed)
 }

@@ -1,45 +1,65 @@
-// Package session is what goes on between two devices: a key agreement with somebody who is offline, sealed boxes, and the
-// Double Ratchet with encrypted headers. It speaks the formats of the deployed messenger Quorum byte for byte, and a
-// post-quantum form of its own between two devices that both run trefoil.
+// Package session encrypts what two devices say to each other: a key agreement with a device that is offline, then the Double
+// Ratchet with encrypted headers.
 //
 // # What to use
 //
-// A person has a SigningKey, whose Address names it, and devices. NewDevice draws a device's keys; keep the Device in a
-// Vault[Own]. The person signs a Registration that lists its devices; NewRegistration makes one and Registration.Verify
-// turns somebody else's into a Person. Only a Person yields a Peer, so there is no session with keys that nobody vouched for.
+//   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. NewRegistration signs the list of a person's
+//     devices; package directory reads and verifies that of another person and yields a Peer for each device.
+//   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under SlotID.
+//   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
+//   - Opener, in Vault.Receive, reads a frame. Device.Claim says whose registration to look up for a frame that came to the
+//     device's own mailbox from an unknown sender.
 //
-// A Session is the slot for a device and one other, for as long as both exist. Keep it in a Vault[Session] under SlotID.
-// New makes the slot, Initiate begins a session in it or replaces the one there is, Encrypt and Decrypt send and read.
-// Opener is Decrypt for Vault.Receive. Frames of unknown senders come to the device's own mailbox: Device.Claim says whom to
-// look up first.
+// Initiate, Encrypt and Decrypt are the same steps on values, for programs that keep their state themselves: they take a
+// Session and return the next one. On error they return the one that was passed in. Save the next value before a frame leaves.
 //
-// All are functions from a value to the next one. On an error the value that was passed in comes back, and nothing
-// changed. Save the next value before a frame leaves; the vault's outbox does that.
+// Public keys are in package key, private keys in keypair. A server imports key and directory only, which hold no private key.
+// Package quorum moves sessions from and to the deployed messenger Quorum.
 //
-// # Two forms
+// # Suites
 //
-// A peer of which only the registration is known is agreed with in the deployed form: X3DH over Ed448, JSON in sealed
-// boxes. One that published a Bundle (see Person.Trefoil) is agreed with in the hybrid form: X3DH, a one-time pre-key if
-// one was claimed, and ML-KEM-768, with the version, the generation and all keys bound into the result; frames are
-// binary. A pair that has once known the hybrid form never goes back: Initiate and Decrypt refuse with ErrUnverified. At
-// the first contact a directory can hide a bundle; a program in which all run trefoil then does not use Person.Peers.
+// The hybrid suite is used with a peer that published a Bundle (see Person.Peers): X3DH over Ed448, a one-time pre-key if one
+// was claimed, and ML-KEM-768. The version, the generation and all keys are bound into the result. Frames are binary. The
+// classic suite is used with all others, and is that of the deployed client, byte for byte: X3DH over Ed448, and JSON in
+// sealed boxes. A pair that has once used the hybrid suite never goes back: Initiate and Decrypt return ErrUnverified. At the
+// first contact a directory can withhold a bundle; a program in which every device knows the hybrid suite refuses a Peer that
+// is not Peer.IsHybrid.
 //
-// The hybrid form protects what is said against a quantum computer that reads recordings. It does not hide who writes to
-// whom from one: the box around an initialization, like the ratchet's later turns, is classical. Signatures are, too.
+// # Limits of the protection
+//
+// The hybrid suite protects the content of messages against a quantum computer that reads recordings. It does not hide from
+// one who writes to whom: the box around an initialization, like the later steps of the ratchet, is classical. Signatures are,
+// too.
+//
+// The classic suite makes the session key of three Diffie-Hellman results and nothing else, so it does not give:
+//
+//   - Protection against an unknown key share. Whoever registers another device's public keys as their own makes an initiator
+//     believe that it talks to them, while the other device reads what is said and takes it as meant for itself. The hybrid
+//     suite binds both persons and the responder's whole entry into the key.
+//   - Protection against key-compromise impersonation. Whoever stole a device's pre-key can begin sessions with that device in
+//     anybody's name. The hybrid suite does not prevent this either, with or without a one-time pre-key.
+//   - Confidentiality of the first messages if the device's keys are stolen later, since it uses no one-time pre-key. The same
+//     holds in the hybrid suite if none was claimed.
 //
 // # Sessions in a slot
 //
-// Every initialization is named by its ephemeral key, without which a session cannot be constructed. Between devices that
-// run trefoil it has a generation and replaces a session only if that is newer than all accepted before; one that was
-// overtaken by a newer one reads what was sent in it, and nothing is ever sent on it. From a deployed peer it is new if its
-// ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where each side reads
-// stays the same. If both sides begin at once both initializations are accepted and both devices go on in the
-// same one. An initialization is repeated with every message until an answer was read, so none depends on another frame.
-// A device that was set back to an old copy may begin with a generation that was there before. It is read, but what it
-// should answer to is not sent where it could read it; when the other side begins, it is put right.
+// The initiator's ephemeral key names an initialization; no session can be constructed without it. In the hybrid suite an
+// initialization has a generation and replaces a session only if that is above all that were accepted before. One that was
+// overtaken by a newer one reads what was sent in it, and nothing is ever sent on it. In the classic suite an initialization
+// is new if its ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where each
+// side reads stays the same. If both sides begin at once, both initializations are accepted and both devices go on in the same
+// session. Every message carries the initialization until an answer was read, so no frame depends on another.
 //
-// What was read cannot be read again, from any state after it. Messages may arrive in any order, up to MaxSkip ahead; one
-// further ahead is retained. As many keys of skipped messages are held, the oldest dropped first.
+// A pair holds up to 8 sessions. For a new one it drops the lowest of those that the peer is not likely to send on: it keeps the
+// session that it sends on, its own unanswered one, and those in which the peer was read last. A message that was still in
+// flight in a session that was dropped is lost.
 //
-// Ed448 arithmetic on secrets takes constant time. Nothing here promises that memory is erased.
+// A device that was set back to an old copy may begin with a generation that was used before. It is read, but the answer goes
+// through the newer session, which it cannot read; when the other side begins a session, both go on in that one.
+//
+// What was read cannot be read again, from any state after it. Messages may arrive in any order, up to 2,000 ahead; one
+// further ahead is retained. As many keys of skipped messages are held, and the oldest is dropped first.
+//
+// Ed448 arithmetic on secrets takes constant time. Nothing here promises that memory is erased. Values are immutable and safe
+// for concurrent use.
 package session

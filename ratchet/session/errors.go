@@ -4,42 +4,56 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Errors of this package, to be found with errors.Is. Those that concern received frames carry a verdict, so that a
-// state.Opener can return them as they are. After each of them everything is as it was before.
+// Classes of errors, to be found with errors.Is. Those that concern received frames carry a verdict, so that a state.Opener
+// can return them as they are. After each of them nothing has changed. The error of a lower package that is the reason, such
+// as key.ErrMalformed, is wrapped and found as well.
 var (
-	// ErrMalformed: these bytes are no frame, key, address or registration. A point that is not in the prime-order
-	// subgroup, or is the identity, is no key.
+	// ErrMalformed: the frame, or a key in it, cannot be parsed.
 	ErrMalformed = state.NewOutcome(state.Discard, "session: malformed")
-	// ErrUnverified: a signature is not valid, a key or address is not the one that a signed registration names, or an
-	// initialization is weaker than what the peer has signed that it can do.
+	// ErrUnverified: the frame or the peer is not of the device that this slot is for, or is weaker than what the peer has
+	// signed that it can do.
 	ErrUnverified = state.NewOutcome(state.Discard, "session: not vouched for by a signed registration")
-	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is older
-	// than may be, or names a one-time pre-key that was used up.
+	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is older than
+	// may be, or names a one-time pre-key that was used.
 	ErrReplayed = state.NewOutcome(state.Discard, "session: not new")
 	// ErrForged: the frame does not authenticate.
 	ErrForged = state.NewOutcome(state.Discard, "session: does not authenticate")
-	// ErrNotYet: no key that is held opens the frame, or it is too far ahead of its chain. It may be readable once what
-	// it depends on has arrived.
+	// ErrNotYet: no key that is held opens the frame, it is too far ahead of its chain, or it has a version of a newer
+	// release. It may be readable later.
 	ErrNotYet = state.NewOutcome(state.Retain, "session: no key for it yet")
-	// ErrNotReady: the call does not fit the state of the session: there is nothing to send on, no key left to claim, or
-	// a limit is reached.
+	// ErrNotReady: the call does not fit the state of the session: there is no session to send on, the device is another
+	// one, or a limit is reached.
 	ErrNotReady = errors.New("session: not ready")
 )
 
-// malformed wraps what a decoder refused. A version that only a newer release reads is worth keeping the frame for.
-func malformed(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, wire.ErrTooNew):
-		return fmt.Errorf("%w: %w", ErrNotYet, err)
-	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
+// classes says of which class an error of a lower package is.
+var classes = []struct{ reason, class error }{
+	{double.ErrNoKey, ErrNotYet},
+	{double.ErrAhead, ErrNotYet},
+	{key.ErrTooNew, ErrNotYet},
+	{double.ErrReplayed, ErrReplayed},
+	{key.ErrForged, ErrForged},
+	{key.ErrUnverified, ErrUnverified},
+	{key.ErrMalformed, ErrMalformed},
+	{double.ErrNotReady, ErrNotReady},
+	{key.ErrArgument, ErrNotReady},
 }
 
-// errAhead is the ErrNotYet of a message of a known chain. It becomes readable when the chain moves on.
-var errAhead = fmt.Errorf("%w: too far ahead", ErrNotYet)
+// classify adds its class to an error of a lower package. Errors that have one stay as they are.
+func classify(err error) error {
+	var o *state.Outcome
+	if err == nil || errors.As(err, &o) || errors.Is(err, ErrNotReady) {
+		return err
+	}
+	for _, c := range classes {
+		if errors.Is(err, c.reason) {
+			return fmt.Errorf("%w: %w", c.class, err)
+		}
+	}
+	return err
+}

@@ -9,6 +9,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/quorumtest"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -35,7 +41,7 @@ func TestG28GoldenFormats(t *testing.T) {
 	require.NoError(t, err)
 	b.devices[0] = device
 	alice, bob := &party{t: t, d: a.devices[0]}, &party{t: t, d: device, other: a.peer(t, 0, hybrid)}
-	alice.other, err = b.peer(t, 0, hybrid).With(keys[0])
+	alice.other, err = b.peer(t, 0, hybrid).WithOneTime(keys[0])
 	require.NoError(t, err)
 	alice.s, err = New(alice.d, alice.other)
 	require.NoError(t, err)
@@ -50,8 +56,8 @@ func TestG28GoldenFormats(t *testing.T) {
 	alice.initiate()
 	renewed := alice.send("renewed")
 
-	weakAlice, weakBob := started(t, deployed)
-	deployedFrame := weakAlice.send("deployed")
+	weakAlice, weakBob := started(t, classic)
+	classicFrame := weakAlice.send("deployed")
 
 	bundle, err := device.Bundle().MarshalBinary()
 	require.NoError(t, err)
@@ -67,36 +73,41 @@ func TestG28GoldenFormats(t *testing.T) {
 	bob.reads(golden(t, "frame-initiation", skipped), "skipped")
 	require.True(t, bob.reads(golden(t, "frame-initiation-renewed", renewed), "renewed").Began)
 
-	weakDevice, err := parseDevice(golden(t, "device-deployed", weakBob.d.marshal()))
+	weakDevice, err := parseDevice(golden(t, "device-classic", weakBob.d.marshal()))
 	require.NoError(t, err)
-	weakPair, err := parsePair(golden(t, "pair-deployed", weakBob.s.Part().marshal()))
+	weakPair, err := parsePair(golden(t, "pair-classic", weakBob.s.Part().marshal()))
 	require.NoError(t, err)
 	weakBob.d, weakBob.s = weakDevice, weakBob.s.With(weakPair)
-	weakBob.reads(golden(t, "frame-deployed", deployedFrame), "deployed")
+	weakBob.reads(golden(t, "frame-classic", classicFrame), "deployed")
 
-	shelf, err := NewShelf(device.Bundle()).Stock(keys...)
+	preKeys, err := directory.NewPreKeys(device.Bundle()).Add(keys...)
 	require.NoError(t, err)
-	stored, err := shelf.MarshalBinary()
+	stored, err := preKeys.MarshalBinary()
 	require.NoError(t, err)
-	shelf, err = ParseShelf(golden(t, "shelf", stored))
+	preKeys, err = directory.ParsePreKeys(golden(t, "pre-keys", stored))
 	require.NoError(t, err)
-	require.Equal(t, 2, shelf.Len())
+	require.Equal(t, 2, preKeys.Len())
 
-	shown, err := ParseBundle(golden(t, "bundle", bundle))
+	// The bundle and the one-time pre-key are those of the pinned device.
+	vouching := &human{user: keypair.GenerateSigningKey(), account: keypair.GenerateKey[key.Account](), devices: []Device{pinned}}
+	shown, err := directory.ParseBundle(golden(t, "bundle", bundle))
 	require.NoError(t, err)
-	require.NoError(t, shown.mailbox.Verify(labelled(labelBundle, shown.body()), shown.signature[:]))
-	require.True(t, shown.identity.Equal(pinned.Identity()))
-	key, err := ParseOneTimePreKey(golden(t, "one-time", oneTime))
+	peer, err := vouching.verified(t).WithBundle(shown)
 	require.NoError(t, err)
-	require.NoError(t, shown.mailbox.Verify(labelled(labelOneTime, key.body()), key.signature[:]))
-	require.Equal(t, uint32(2), key.ID())
+	claimed, err := directory.ParseOneTimePreKey(golden(t, "one-time", oneTime))
+	require.NoError(t, err)
+	_, err = peer.WithOneTime(claimed)
+	require.NoError(t, err)
+	require.Equal(t, uint32(2), claimed.ID())
 }
 
 // The sizes that the documentation names.
 func TestSizes(t *testing.T) {
-	require.Equal(t, 2629, bundleSize)
-	require.Equal(t, 1417, oneTimeSize)
-	require.Equal(t, 154, messageOverhead)
+	_, keys, err := newHuman(t, 1).devices[0].Issue(1)
+	require.NoError(t, err)
+	require.Len(t, quorumtest.Must(keys[0].MarshalBinary()), 1417)
+	require.Len(t, quorumtest.Must(newHuman(t, 1).devices[0].Bundle().MarshalBinary()), 2629)
+	require.Equal(t, 154, double.MessageOverhead)
 	alice, bob := settled(t, hybrid)
 	require.Len(t, alice.send(""), 157)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)

@@ -4,24 +4,28 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
 // human is a person with its devices and its registration, as a test needs them.
 type human struct {
-	user    SigningKey
-	account PrivateKey[Account]
+	user    keypair.SigningKey
+	account keypair.PrivateKey[key.Account]
 	devices []Device
 }
 
 func newHuman(t testing.TB, devices int) *human {
-	h := &human{user: GenerateSigningKey(), account: GenerateKey[Account]()}
+	h := &human{user: keypair.GenerateSigningKey(), account: keypair.GenerateKey[key.Account]()}
 	for range devices {
 		h.addDevice(t)
 	}
 	return h
 }
 
-func (h *human) address() Address { return h.user.Public().Address() }
+func (h *human) address() key.Address { return h.user.Public().Address() }
 
 func (h *human) addDevice(t testing.TB) Device {
 	d, err := NewDevice(h.address())
@@ -31,31 +35,31 @@ func (h *human) addDevice(t testing.TB) Device {
 }
 
 // registration is what the person publishes, after its way through JSON.
-func (h *human) registration(t testing.TB) Registration {
-	var entries []Entry
+func (h *human) registration(t testing.TB) directory.Registration {
+	var entries []directory.Entry
 	for _, d := range h.devices {
 		entries = append(entries, d.Entry())
 	}
 	r, err := NewRegistration(h.user, h.account.Public(), entries...)
 	require.NoError(t, err)
-	r, err = ParseRegistration(r.JSON())
+	r, err = directory.ParseRegistration(r.JSON())
 	require.NoError(t, err)
 	return r
 }
 
-func (h *human) verified(t testing.TB) Person {
+func (h *human) verified(t testing.TB) directory.Person {
 	p, err := h.registration(t).Verify(h.address())
 	require.NoError(t, err)
 	return p
 }
 
-// peer is device i as others know it, in the given form.
-func (h *human) peer(t testing.TB, i int, f form) Peer {
+// peer is device i as others know it, in the given suite.
+func (h *human) peer(t testing.TB, i int, f suite) directory.Peer {
 	person := h.verified(t)
 	p, err := person.Peer(h.devices[i].Identity())
 	require.NoError(t, err)
 	if f == hybrid {
-		p, err = person.Trefoil(h.devices[i].Bundle())
+		p, err = person.WithBundle(h.devices[i].Bundle())
 		require.NoError(t, err)
 	}
 	return p
@@ -73,11 +77,11 @@ type party struct {
 	d Device
 	s Session
 	// other is the peer as this side knows it.
-	other Peer
+	other directory.Peer
 }
 
-// newPair returns two devices that know each other in the given form, without a session.
-func newPair(t testing.TB, f form) (alice, bob *party) {
+// newPair returns two devices that know each other in the given suite, without a session.
+func newPair(t testing.TB, f suite) (alice, bob *party) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
 	party := func(h, o *human) *party {
 		p := &party{t: t, d: h.devices[0], other: o.peer(t, 0, f)}
@@ -90,14 +94,14 @@ func newPair(t testing.TB, f form) (alice, bob *party) {
 }
 
 // started returns two devices of which the first has initiated.
-func started(t testing.TB, f form) (alice, bob *party) {
+func started(t testing.TB, f suite) (alice, bob *party) {
 	alice, bob = newPair(t, f)
 	alice.initiate()
 	return alice, bob
 }
 
 // settled returns two devices with a session that each has answered the other in.
-func settled(t testing.TB, f form) (alice, bob *party) {
+func settled(t testing.TB, f suite) (alice, bob *party) {
 	alice, bob = started(t, f)
 	bob.reads(alice.send("hello"), "hello")
 	alice.reads(bob.send("hello yourself"), "hello yourself")
@@ -110,6 +114,14 @@ func (p *party) initiate() {
 	next, err := Initiate(p.s, p.d, p.other)
 	require.NoError(p.t, err)
 	p.s = next
+}
+
+// renew begins a session although the one before is unanswered, as with another one-time pre-key.
+func (p *party) renew() {
+	p.t.Helper()
+	next, err := p.s.Part().begin(p.d, p.other)
+	require.NoError(p.t, err)
+	p.s = p.s.With(next)
 }
 
 func (p *party) send(text string) []byte { return p.sendTo(text).Frame }
@@ -141,8 +153,14 @@ func (p *party) refuses(frame []byte, want error) {
 	require.True(p.t, next.Equal(before))
 }
 
-// forms runs a test for both forms of agreement.
-func forms(t *testing.T, test func(t *testing.T, f form)) {
-	t.Run("deployed", func(t *testing.T) { test(t, deployed) })
+// suites runs a test for both suites.
+func suites(t *testing.T, test func(t *testing.T, f suite)) {
+	t.Run("classic", func(t *testing.T) { test(t, classic) })
 	t.Run("hybrid", func(t *testing.T) { test(t, hybrid) })
+}
+
+func flip(b []byte, i int) []byte {
+	b = append([]byte(nil), b...)
+	b[i] ^= 0x20
+	return b
 }

@@ -35,7 +35,7 @@ type machine struct {
 // G8, G9, G12, G14: in any sequence of sends, deliveries, repetitions, losses, initializations by either side, crashes and
 // restarts every message is read at most once, and once all was delivered exactly once; no failure changes anything.
 func TestMachine(t *testing.T) {
-	forms(t, func(t *testing.T, f form) {
+	suites(t, func(t *testing.T, f suite) {
 		alice, bob := newPair(t, f)
 		rapid.Check(t, func(t *rapid.T) {
 			a, b := *alice, *bob
@@ -64,7 +64,7 @@ func TestMachine(t *testing.T) {
 
 // initiate begins a session, as often as there is room for beside those before.
 func (m *machine) initiate(i int) {
-	if m.begun++; m.begun < maxThreads {
+	if m.begun++; m.begun < maxSessions {
 		m.parties[i].initiate()
 		m.saved[i] = nil
 	}
@@ -149,8 +149,8 @@ func (m *machine) converge() {
 		}
 	}
 	a, b := m.parties[0].s.Part(), m.parties[1].s.Part()
-	require.True(m.t, a.threads[0].ephemeral.Equal(b.threads[0].ephemeral))
-	require.False(m.t, a.threads[0].unanswered || b.threads[0].unanswered)
+	require.True(m.t, a.sessions[0].ephemeral.Equal(b.sessions[0].ephemeral))
+	require.False(m.t, a.sessions[0].awaitingReply || b.sessions[0].awaitingReply)
 }
 
 func indices(n int) []int {

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -13,51 +17,51 @@ import (
 // share, and shows nothing when printed. It is the part of a Session.
 type Pair struct {
 	_      [0]func()
-	person Address             // one's own
-	self   PublicKey[Identity] // one's own device
-	peer   Address             // the person that the other device speaks for
-	device Entry               // what its person's registration says about it
+	person key.Address                 // one's own
+	self   key.PublicKey[key.Identity] // one's own device
+	peer   key.Address                 // the person that the other device speaks for
+	device directory.Entry             // what its person's registration says about it
 
 	// Where this device reads answers, and where the other does; the latter is none until it was told. Neither changes
 	// when a session is replaced.
-	mailbox SigningKey
-	inbox   PrivateKey[Inbox]
+	mailbox keypair.SigningKey
+	inbox   keypair.PrivateKey[key.Inbox]
 	route   route
 
-	// pinned is the strongest form that the other device has signed for or used. Nothing weaker is accepted or made.
-	pinned     form
+	// pinned is the strongest suite that the other device has signed for or used. Nothing weaker is accepted or made.
+	pinned     suite
 	generation uint64 // the highest of any session, ever
-	accepted   uint64 // the highest of a session that the other device began in the hybrid form, ever
+	accepted   uint64 // the highest of a session that the other device began in the hybrid suite, ever
 	moves      uint64 // how often this value was changed; never falls
 	ahead      bool   // a frame was too far ahead of its chain, and may be read when the chain has moved
 	seen       [][sha256.Size]byte
-	threads    []thread // the one to send on first
+	sessions   []ratchetSession // the one to send on first
 }
 
 // IsZero reports whether there is no pair. A Pair without sessions is not zero.
 func (p Pair) IsZero() bool { return p.inbox.IsZero() }
 
 // Mailbox is the address at which the device reads what the other sends in a session. It was made for this pair.
-func (p Pair) Mailbox() Address { return p.mailbox.public.Address() }
+func (p Pair) Mailbox() key.Address { return p.mailbox.Public().Address() }
 
 // MailboxKey is the key that signs for that address.
-func (p Pair) MailboxKey() SigningKey { return p.mailbox }
+func (p Pair) MailboxKey() keypair.SigningKey { return p.mailbox }
 
 // Peer names the other device and its person.
-func (p Pair) Peer() (Address, PublicKey[Identity]) { return p.peer, p.device.identity }
+func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer, p.device.Identity() }
 
 // Sessions returns the number of sessions side by side: 0 before the first one.
-func (p Pair) Sessions() int { return len(p.threads) }
+func (p Pair) Sessions() int { return len(p.sessions) }
 
-// IsPostQuantum reports whether what is sent next goes through a session that was agreed in the post-quantum form.
-func (p Pair) IsPostQuantum() bool { return len(p.threads) > 0 && p.threads[0].form == hybrid }
+// IsPostQuantum reports whether what is sent next goes through a session that was agreed in the hybrid suite.
+func (p Pair) IsPostQuantum() bool { return len(p.sessions) > 0 && p.sessions[0].suite == hybrid }
 
-// Spent returns the one-time pre-keys that the sessions held have used up. They were told when each session began (see
-// Received.Spent); after a restart give them to Device.Spend again, since the program may have ended in between.
-func (p Pair) Spent() (ids []uint32) {
-	for _, t := range p.threads {
-		if t.spent != 0 {
-			ids = append(ids, t.spent)
+// UsedOneTime returns the one-time pre-keys that the sessions held have used. OneTimeUsed reported each when its session
+// began; after a restart give them to Device.EraseOneTime again, since the program may have ended in between.
+func (p Pair) UsedOneTime() (ids []uint32) {
+	for _, t := range p.sessions {
+		if t.usedOneTime != 0 {
+			ids = append(ids, t.usedOneTime)
 		}
 	}
 	return ids
@@ -65,7 +69,7 @@ func (p Pair) Spent() (ids []uint32) {
 
 // String names both devices.
 func (p Pair) String() string {
-	return "session of " + p.self.String() + " with " + p.device.identity.String()
+	return "session of " + p.self.String() + " with " + p.device.Identity().String()
 }
 
 // GoString is String.
@@ -73,7 +77,7 @@ func (p Pair) GoString() string { return p.String() }
 
 // Succeeds implements state.Part: a pair stays that of the same devices, and nothing of it goes back.
 func (p Pair) Succeeds(prev Pair) error {
-	if !p.self.Equal(prev.self) || !p.device.identity.Equal(prev.device.identity) || !p.inbox.Equal(prev.inbox) ||
+	if !p.self.Equal(prev.self) || !p.device.Identity().Equal(prev.device.Identity()) || !p.inbox.Equal(prev.inbox) ||
 		p.generation < prev.generation || p.accepted < prev.accepted || p.moves < prev.moves || p.pinned < prev.pinned {
 		return state.ErrStale
 	}
@@ -81,15 +85,15 @@ func (p Pair) Succeeds(prev Pair) error {
 }
 
 // home is where the device reads answers.
-func (p Pair) home() route { return route{p.Mailbox(), p.inbox.public} }
+func (p Pair) home() route { return route{p.Mailbox(), p.inbox.Public()} }
 
 // knows reports whether there is a session of that ephemeral key.
-func (p Pair) knows(e PublicKey[Ephemeral]) bool {
-	return slices.ContainsFunc(p.threads, func(t thread) bool { return t.ephemeral.Equal(e) })
+func (p Pair) knows(e key.PublicKey[key.Ephemeral]) bool {
+	return slices.ContainsFunc(p.sessions, func(t ratchetSession) bool { return t.ephemeral.Equal(e) })
 }
 
-// waiting returns the pair with the note that a frame waits for a chain to move on.
-func (p Pair) waiting() Pair {
+// withAhead returns the pair with the note that a frame waits for a chain to move on.
+func (p Pair) withAhead() Pair {
 	p.ahead = true
 	p.moves++
 	return p
@@ -103,91 +107,154 @@ func (p Pair) routed(r route) Pair {
 	return p
 }
 
-// with returns the pair with a new thread. If they become too many, the one that comes last of the others goes.
-func (p Pair) with(t thread) Pair {
-	p.threads = slices.Clone(p.threads[:min(len(p.threads), maxThreads-1)])
-	p.threads = append(p.threads, t)
-	slices.SortFunc(p.threads, thread.compare)
+// with returns the pair with a new session. If they become too many, one is dropped.
+func (p Pair) with(t ratchetSession) Pair {
+	p.sessions = append(slices.Clone(p.sessions), t)
+	slices.SortFunc(p.sessions, ratchetSession.compare)
+	if len(p.sessions) > maxSessions {
+		p.sessions = p.withoutOne()
+	}
 	p.generation = max(p.generation, t.generation)
-	p.pinned = max(p.pinned, t.form)
+	p.pinned = max(p.pinned, t.suite)
 	p.moves++
 	return p
 }
 
-// replace returns the pair with thread i in another state.
-func (p Pair) replace(i int, t thread) Pair {
-	p.threads = slices.Clone(p.threads)
-	p.threads[i] = t
+// withoutOne drops the session that ranks lowest of those that the peer is not likely to send on. It keeps the session to send
+// on, the newest of one's own that is unanswered, the highest one in which the peer was read (in the hybrid suite, where both
+// sides rank sessions alike, the peer sends on that one or on one above it), and the two in which the peer was read last.
+func (p Pair) withoutOne() []ratchetSession {
+	keep := []int{0,
+		slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.awaitingReply }),
+		slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.lastRead != 0 })}
+	for range 2 {
+		last := -1
+		for i, t := range p.sessions {
+			if t.lastRead != 0 && !slices.Contains(keep[3:], i) && (last < 0 || t.lastRead > p.sessions[last].lastRead) {
+				last = i
+			}
+		}
+		keep = append(keep, last)
+	}
+	for i := len(p.sessions) - 1; ; i-- {
+		if !slices.Contains(keep, i) {
+			return slices.Delete(p.sessions, i, i+1)
+		}
+	}
+}
+
+// replace returns the pair with session i in another state.
+func (p Pair) replace(i int, t ratchetSession) Pair {
+	p.sessions = slices.Clone(p.sessions)
+	p.sessions[i] = t
 	p.moves++
 	return p
 }
 
-// preferred follows the other side's choice in the deployed form, where both count generations by themselves: if it was
-// read that thread i, of one's own, is answered although another one of the other side's comes first here, then it does not
-// come first there. Was is the thread before.
-func (p Pair) preferred(i int, was thread) Pair {
-	if was.form != deployed || !was.unanswered || i == 0 || p.threads[0].unanswered {
+// preferred follows the other side's choice in the classic suite, where both count generations by themselves: if it was
+// read that session i, of one's own, is answered although another one of the other side's comes first here, then it does not
+// come first there. Was is the session before.
+func (p Pair) preferred(i int, was ratchetSession) Pair {
+	if was.suite != classic || !was.awaitingReply || i == 0 || p.sessions[0].awaitingReply {
 		return p
 	}
 	p.generation++
-	p.threads[i].generation = p.generation
-	slices.SortFunc(p.threads, thread.compare)
+	p.sessions[i].generation = p.generation
+	slices.SortFunc(p.sessions, ratchetSession.compare)
 	return p
 }
 
-// initiate begins a session, of a generation above all others.
-func (p Pair) initiate(d Device, peer Peer) (Pair, error) {
+// initiate makes a session that this side began the one to send on: a new one of a generation above all others, or an
+// unanswered one.
+func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	switch {
-	case !d.identity.public.Equal(p.self):
+	case !d.identity.Public().Equal(p.self):
 		return p, fmt.Errorf("%w: another device's session", ErrNotReady)
-	case peer.person != p.peer || !peer.entry.identity.Equal(p.device.identity):
+	case peer.Person() != p.peer || !peer.Identity().Equal(p.device.Identity()):
 		return p, fmt.Errorf("%w: another peer", ErrUnverified)
-	case peer.bundle == nil && p.pinned == hybrid:
-		return p, fmt.Errorf("%w: the peer has signed for a stronger form", ErrUnverified)
+	case !peer.IsHybrid() && p.pinned == hybrid:
+		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
 	}
-	e := GenerateKey[Ephemeral]()
+	if next, ok := p.initiateAgain(peer); ok {
+		return next, nil
+	}
+	return p.begin(d, peer)
+}
+
+// begin is initiate without the checks, and always begins a session.
+func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
+	e := keypair.GenerateKey[key.Ephemeral]()
 	f, o, key, err := agreeInitiate(d, e, peer, p.generation+1)
 	if err != nil {
 		return p, err
 	}
-	r, err := startSending(key, e, peer.entry.preKey)
+	r, err := double.StartSending(key, e, peer.Entry().PreKey())
 	if err != nil {
 		return p, err
 	}
-	t, err := newThread(f, p.generation+1, e.public, r)
+	t, err := newRatchetSession(f, p.generation+1, e.Public(), r)
 	if err != nil {
 		return p, err
 	}
-	t.unanswered = true
+	t.awaitingReply = true
 	if f == hybrid {
 		t.offer = &o
 	}
-	next := p.with(t)
-	next.device = peer.entry
+	next := p
+	if len(p.sessions) > 0 && p.sessions[0].awaitingReply && !p.sessions[0].ratchet.HasSent() {
+		next.sessions = p.sessions[1:] // nobody can answer it
+	}
+	next = next.with(t)
+	next.device = peer.Entry()
 	return next, nil
 }
 
-// read opens a message with whichever thread has the key, and returns that thread.
-func (p Pair) read(m Message) (Pair, thread, Received, error) {
-	failure := error(ErrNotYet)
-	for i, t := range p.threads {
-		next, content, err := t.read(m)
-		if err == nil {
-			out, r, err := p.replace(i, next).preferred(i, t).received(next.form, content)
-			r.turned = !next.ratchet.remote.Equal(t.ratchet.remote)
-			return out, next, r, err
-		}
-		if !errors.Is(err, ErrNotYet) || errors.Is(err, errAhead) {
-			failure = err // it is a message of this thread
-		}
+// initiateAgain returns the pair with its own unanswered session as the one to send on, if there is one that was made with the
+// same keys of the peer: the peer may answer it at any time, so it must not be dropped, however often a program begins.
+func (p Pair) initiateAgain(peer directory.Peer) (Pair, bool) {
+	i := slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.awaitingReply })
+	if i < 0 || !peer.Entry().Equal(p.device) {
+		return p, false
 	}
-	return p, thread{}, Received{}, failure
+	oneTime, _ := peer.OneTime()
+	switch offer := p.sessions[i].offer; {
+	case (offer != nil) != peer.IsHybrid() || offer != nil && offer.oneTime != oneTime.ID():
+		return p, false // of other keys
+	case i == 0:
+		return p, true
+	case offer != nil:
+		return p, false // its generation is bound into its keys, and the peer has begun a newer one
+	}
+	t := p.sessions[i]
+	p.generation++
+	t.generation = p.generation
+	p = p.replace(i, t)
+	slices.SortFunc(p.sessions, ratchetSession.compare)
+	return p, true
 }
 
-// received takes apart what a message of a thread said: between devices that run trefoil, where to answer stands before the
+// read opens a message with whichever session has the key, and returns that session.
+func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
+	failure := error(double.ErrNoKey)
+	for i, t := range p.sessions {
+		next, content, err := t.read(m)
+		if err == nil {
+			next.lastRead = p.moves + 1
+			out, r, err := p.replace(i, next).preferred(i, t).received(next.suite, content)
+			r.newChain = !next.ratchet.Remote().Equal(t.ratchet.Remote())
+			return out, next, r, err
+		}
+		if !errors.Is(err, double.ErrNoKey) {
+			failure = err // it is a message of this session
+		}
+	}
+	return p, ratchetSession{}, Received{}, failure
+}
+
+// received takes apart what a message of a session said: between devices that run trefoil, where to answer stands before the
 // text.
-func (p Pair) received(f form, content []byte) (Pair, Received, error) {
-	if f == deployed {
+func (p Pair) received(f suite, content []byte) (Pair, Received, error) {
+	if f == classic {
 		return p, Received{Plaintext: content}, nil
 	}
 	r, text, err := parseContent(content)
@@ -198,20 +265,20 @@ func (p Pair) received(f form, content []byte) (Pair, Received, error) {
 }
 
 // readInitiation opens the message in an initiation, with the session that it began or, if it is new, with one that begins
-// now. The deployed peer also answers in this form.
+// now. The deployed client also answers with initiations.
 func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
-	if i.person != p.peer || !i.identity.Equal(p.device.identity) {
+	if i.person != p.peer || !i.identity.Equal(p.device.Identity()) {
 		return p, Received{}, fmt.Errorf("%w: an initialization by another device", ErrUnverified)
 	}
 	next, t, r, err := p.read(i.message)
 	switch {
-	case err == nil && (t.form == deployed || t.ephemeral.Equal(i.ephemeral)):
+	case err == nil && (t.suite == classic || t.ephemeral.Equal(i.ephemeral)):
 		return next.routed(i.route), r, nil
 	case err == nil:
-		// Messages of the hybrid form travel without a box, so anybody may have put this one into a box of its own. Only
+		// Messages of the hybrid suite travel without a box, so anybody may have put this one into a box of its own. Only
 		// who began the session can make the box that goes with it.
 		return next, r, nil
-	case p.knows(i.ephemeral) || !errors.Is(err, ErrNotYet) || errors.Is(err, errAhead):
+	case p.knows(i.ephemeral) || !errors.Is(err, double.ErrNoKey):
 		return p, Received{}, err
 	}
 	return p.accept(d, i)
@@ -219,7 +286,7 @@ func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
 
 // accept begins the session that an initiation asks for, if that is new and its message authenticates.
 func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
-	name := sha256.Sum256(i.ephemeral.encoding[:])
+	name := sha256.Sum256(i.ephemeral.Bytes())
 	generation, err := p.admits(i)
 	switch {
 	case slices.Contains(p.seen, name):
@@ -231,22 +298,22 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	t, err := newThread(i.form(), generation, i.ephemeral, startReceiving(key, d.preKey, i.ephemeral))
+	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(key, d.preKey, i.ephemeral))
 	if err != nil {
 		return p, Received{}, err
 	}
 	t, content, err := t.read(i.message)
 	switch {
-	case errors.Is(err, ErrNotYet) && !errors.Is(err, errAhead):
+	case errors.Is(err, double.ErrNoKey):
 		return p, Received{}, fmt.Errorf("%w: initialization", ErrForged)
 	case err != nil:
 		return p, Received{}, err
 	}
-	t.introduce = true
+	t.introduce, t.lastRead = true, p.moves+1
 	if i.offer != nil {
-		t.spent = i.offer.oneTime
+		t.usedOneTime = i.offer.oneTime
 	}
-	next, r, err := p.with(t).received(t.form, content)
+	next, r, err := p.with(t).received(t.suite, content)
 	if err != nil {
 		return p, Received{}, err
 	}
@@ -255,7 +322,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 		next.seen = next.seen[1:]
 	}
 	r.Began = true
-	r.Spent = t.spent
+	r.UsedOneTime = t.usedOneTime
 	if i.offer != nil {
 		next.accepted = max(p.accepted, i.offer.generation)
 	}
@@ -266,15 +333,15 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 }
 
 // admits decides whether an initiation is new, and returns the generation by which its session ranks. One that was overtaken
-// by a newer one reads what is sent in it, and ranks below, so that nothing is ever sent on it. It pushes nothing out.
+// by a newer one reads what is sent in it, and ranks below, so that nothing is ever sent on it.
 func (p Pair) admits(i initiation) (uint64, error) {
 	switch {
-	case i.form() < p.pinned:
+	case i.suite() < p.pinned:
 		return 0, fmt.Errorf("%w: an initialization weaker than what the peer can do", ErrUnverified)
 	case i.offer != nil && i.offer.generation == 0:
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil && i.offer.generation <= p.accepted:
-		if p.accepted-i.offer.generation >= maxLate || len(p.threads) == maxThreads {
+		if p.accepted-i.offer.generation >= maxLate {
 			return 0, fmt.Errorf("%w: generation", ErrReplayed)
 		}
 		return min(i.offer.generation, p.accepted-1), nil
@@ -282,10 +349,10 @@ func (p Pair) admits(i initiation) (uint64, error) {
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil:
 		return i.offer.generation, nil
-	case len(p.threads) > 0 && p.threads[0].unanswered:
+	case len(p.sessions) > 0 && p.sessions[0].awaitingReply:
 		// Both sides began at once, as far as can be seen here. The other side sees the same and gives its own the same
 		// rank as ours, so both choose the same.
-		return p.threads[0].generation, nil
+		return p.sessions[0].generation, nil
 	}
 	return p.generation + 1, nil
 }

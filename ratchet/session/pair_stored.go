@@ -3,8 +3,11 @@ package session
 import (
 	"crypto/sha256"
 
-	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/keywire"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -12,7 +15,7 @@ import (
 const pairVersion = 1
 
 // maxPair bounds a stored pair, in bytes.
-const maxPair = 4<<10 + maxSeen*sha256.Size + maxThreads*(maxRatchet+2<<10)
+const maxPair = 4<<10 + maxSeen*sha256.Size + maxSessions*(double.MaxStored+2<<10)
 
 // Encode implements state.Part.
 func (p Pair) Encode(e *state.Encoder) { e.Bytes(p.marshal()) }
@@ -30,11 +33,11 @@ func (p Pair) marshal() []byte {
 	w := wire.NewWriter(2 << 10)
 	w.U16(pairVersion)
 	w.Fixed(p.person[:])
-	w.Fixed(p.self.encoding[:])
+	w.Fixed(p.self.Bytes())
 	w.Fixed(p.peer[:])
-	p.device.write(w)
-	w.Fixed(p.mailbox.seed())
-	writePrivateKey(w, p.inbox)
+	writeEntry(w, p.device)
+	w.Fixed(p.mailbox.Seed())
+	writePrivate(w, p.inbox)
 	w.Bool(!p.route.isZero())
 	if !p.route.isZero() {
 		p.route.write(w)
@@ -48,8 +51,8 @@ func (p Pair) marshal() []byte {
 	for _, s := range p.seen {
 		w.Fixed(s[:])
 	}
-	w.U8(uint8(len(p.threads)))
-	for _, t := range p.threads {
+	w.U8(uint8(len(p.sessions)))
+	for _, t := range p.sessions {
 		t.write(w)
 	}
 	return w.Bytes()
@@ -59,16 +62,16 @@ func parsePair(b []byte) (p Pair, err error) {
 	r := wire.NewReader(b)
 	r.Version16(pairVersion, pairVersion)
 	r.Into(p.person[:])
-	p.self = readStoredKey[Identity](r)
+	p.self = keywire.Stored[key.Identity](r)
 	r.Into(p.peer[:])
 	p.device = readEntry(r)
-	mailbox := r.Fixed(SeedSize)
-	p.inbox = readPrivateKey[Inbox](r)
+	p.mailbox = readSigning(r)
+	p.inbox = readPrivate[key.Inbox](r)
 	if r.Bool() {
 		r.Into(p.route.mailbox[:])
-		p.route.inbox = readStoredKey[Inbox](r)
+		p.route.inbox = keywire.Stored[key.Inbox](r)
 	}
-	p.pinned = form(r.U8())
+	p.pinned = suite(r.U8())
 	p.generation = r.U64()
 	p.accepted = r.U64()
 	p.moves = r.U64()
@@ -80,35 +83,34 @@ func parsePair(b []byte) (p Pair, err error) {
 		}
 	}
 	n := int(r.U8())
-	if n > maxThreads || p.pinned != deployed && p.pinned != hybrid {
+	if n > maxSessions || p.pinned != classic && p.pinned != hybrid {
 		r.Fail("sessions of a pair")
 	}
 	for i := 0; i < n && r.Err() == nil; i++ {
-		t := readThread(r)
-		if i > 0 && p.threads[i-1].compare(t) >= 0 {
+		t := readRatchetSession(r)
+		if i > 0 && p.sessions[i-1].compare(t) >= 0 {
 			r.Fail("sessions out of order")
 		}
-		p.threads = append(p.threads, t)
+		p.sessions = append(p.sessions, t)
 	}
 	if err := r.Done(); err != nil {
 		return Pair{}, err
 	}
-	p.mailbox = signingKey(secret.Own(mailbox))
 	return p, nil
 }
 
-func (e Entry) write(w *wire.Writer) {
-	w.Fixed(e.identity.encoding[:])
-	w.Fixed(e.preKey.encoding[:])
-	w.Fixed(e.mailbox[:])
-	w.Fixed(e.inbox.encoding[:])
+func writeEntry(w *wire.Writer, e directory.Entry) {
+	mailbox := e.Mailbox()
+	w.Fixed(e.Identity().Bytes())
+	w.Fixed(e.PreKey().Bytes())
+	w.Fixed(mailbox[:])
+	w.Fixed(e.Inbox().Bytes())
 }
 
 // readEntry reads what was verified before it was stored.
-func readEntry(r *wire.Reader) (e Entry) {
-	e.identity = readStoredKey[Identity](r)
-	e.preKey = readStoredKey[PreKey](r)
-	r.Into(e.mailbox[:])
-	e.inbox = readStoredKey[Inbox](r)
-	return e
+func readEntry(r *wire.Reader) directory.Entry {
+	identity, preKey := keywire.Stored[key.Identity](r), keywire.Stored[key.PreKey](r)
+	var mailbox key.Address
+	r.Into(mailbox[:])
+	return directory.NewEntry(identity, preKey, mailbox, keywire.Stored[key.Inbox](r))
 }

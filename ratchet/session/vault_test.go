@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -17,7 +19,7 @@ type station struct {
 	store    store.Store
 	key      state.Key
 	device   Device
-	own      *state.Vault[Own]
+	own      *state.Vault[StoredDevice]
 	sessions *state.Vault[Session]
 	events   []state.Event
 }
@@ -36,7 +38,7 @@ func newStation(t testing.TB, d Device) *station {
 // open is a start of the program: everything comes from the store.
 func (s *station) open() {
 	var err error
-	s.own, err = state.Open[Own](s.t.Context(), s.store, s.key, state.Options{})
+	s.own, err = state.Open[StoredDevice](s.t.Context(), s.store, s.key, state.Options{})
 	require.NoError(s.t, err)
 	s.sessions, err = state.Open[Session](s.t.Context(), s.store, s.key, state.Options{Events: func(_ state.ID, e state.Event) {
 		s.events = append(s.events, e)
@@ -52,7 +54,7 @@ func (s *station) restart() {
 	s.device = own.Part()
 }
 
-func (s *station) slot(peer Peer) state.ID {
+func (s *station) slot(peer directory.Peer) state.ID {
 	first, err := New(s.device, peer)
 	require.NoError(s.t, err)
 	if err := s.sessions.Create(s.t.Context(), first, nil); err != nil {
@@ -61,7 +63,7 @@ func (s *station) slot(peer Peer) state.ID {
 	return first.ID()
 }
 
-func (s *station) initiate(id state.ID, peer Peer) {
+func (s *station) initiate(id state.ID, peer directory.Peer) {
 	require.NoError(s.t, s.sessions.Update(s.t.Context(), id, func(tx *state.Tx[Session]) error {
 		next, err := Initiate(tx.Value(), s.device, peer)
 		if err == nil {
@@ -105,16 +107,16 @@ func (s *station) texts(id state.ID) (out []string) {
 
 // G8, G9: in a vault, across restarts, with frames that come too early, twice, or forged.
 func TestG8G9Vault(t *testing.T) {
-	forms(t, func(t *testing.T, f form) {
+	suites(t, func(t *testing.T, f suite) {
 		a, b := newHuman(t, 1), newHuman(t, 1)
-		var keys []OneTimePreKey
+		var keys []directory.OneTimePreKey
 		var err error
 		b.devices[0], keys, err = b.devices[0].Issue(1)
 		require.NoError(t, err)
 		alice, bob := newStation(t, a.devices[0]), newStation(t, b.devices[0])
 		toBob, toAlice := b.peer(t, 0, f), a.peer(t, 0, f)
 		if f == hybrid {
-			toBob, err = toBob.With(keys[0])
+			toBob, err = toBob.WithOneTime(keys[0])
 			require.NoError(t, err)
 		}
 		atAlice, atBob := alice.slot(toBob), bob.slot(toAlice)
@@ -132,7 +134,7 @@ func TestG8G9Vault(t *testing.T) {
 		require.Equal(t, state.Read, bob.receive(atBob, first).Verdict)
 		require.Equal(t, []string{"second", "first"}, bob.texts(atBob))
 		if f == hybrid {
-			require.Contains(t, bob.events, OneTimeSpent{bob.device.Identity(), 1})
+			require.Contains(t, bob.events, OneTimeUsed{bob.device.Identity(), 1})
 		}
 
 		alice.receive(atAlice, bob.send(atBob, "answer"))
@@ -140,13 +142,13 @@ func TestG8G9Vault(t *testing.T) {
 
 		// Retained: a message too far ahead is read once the chain has moved.
 		var filler [][]byte
-		for range MaxSkip + 3 {
+		for range double.MaxSkip + 3 {
 			filler = append(filler, alice.send(atAlice, "filler"))
 		}
 		require.Equal(t, state.Read, bob.receive(atBob, filler[0]).Verdict)
-		require.Equal(t, state.Retain, bob.receive(atBob, filler[MaxSkip+2]).Verdict)
+		require.Equal(t, state.Retain, bob.receive(atBob, filler[double.MaxSkip+2]).Verdict)
 		bob.restart()
-		r := bob.receive(atBob, filler[MaxSkip])
+		r := bob.receive(atBob, filler[double.MaxSkip])
 		require.Equal(t, state.Read, r.Verdict)
 		require.Len(t, r.Acknowledge, 1, "the retained one was read and may be acknowledged")
 		require.Len(t, bob.texts(atBob), 3)

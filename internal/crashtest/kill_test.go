@@ -1,0 +1,94 @@
+package crashtest
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/disktest"
+)
+
+// times returns how often something is tried: many times in the long run, and few in the short one, which has the race
+// detector in it.
+func times(ordinary, many int) int {
+	switch {
+	case os.Getenv("TREFOIL_LONG") != "":
+		return many
+	case testing.Short():
+		return ordinary / 4
+	}
+	return ordinary
+}
+
+// A process that is killed at any write, truncation, sync, creation or deletion of a file, or in the middle of a write,
+// leaves a store that is whole (G4).
+func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
+	const ops = 60
+	all := len(record(t, 1, ops).trace)
+	kills, done := min(all, times(20, 1000)), 0
+	for i := range kills {
+		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: ops, Fault: disktest.Kill + disktest.Fault(i%2)}
+		c.KillAt = 1 + i*all/kills
+		journal, killed := c.start(t, nil)
+		_, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal)
+		require.NoError(t, err)
+		if killed {
+			done++
+		}
+	}
+	// Two runs differ by a few operations, since what is sealed is random: the last kills may come too late.
+	require.Greater(t, done, kills*9/10)
+}
+
+// A program that is killed at any moment, started again from what was left, and killed again, does everything once (G4).
+func TestKilledAtAnyMoment(t *testing.T) {
+	const ops, killsEach = 60, 10
+	total := times(20, 1000)
+	for seed := uint64(100); total > 0; seed++ {
+		r := rand.New(rand.NewPCG(seed, 2))
+		c := child{Path: filepath.Join(t.TempDir(), file), Seed: seed, Ops: ops}
+		s := newScript(seed, ops)
+		var journal []entry
+		for kills := 0; ; {
+			last := r.IntN(2 * ops / killsEach)
+			pause := time.Duration(r.IntN(3000)) * time.Microsecond
+			more, killed := c.start(t, func(entries int) bool {
+				if entries <= last {
+					return false
+				}
+				time.Sleep(pause) // which moment it is does not matter
+				return true
+			})
+			journal = append(journal, more...)
+			at, rest, err := c.crashed(t, s, journal)
+			require.NoError(t, err, "kill %d of seed %d", kills, seed)
+			if !killed {
+				require.Equal(t, ops, at, "seed %d", seed)
+				break
+			}
+			c.Skip, s = at, rest
+			kills++
+			total--
+		}
+	}
+}
+
+// The tests above see a program that acknowledges before it has done.
+func TestEarlyAcknowledgementIsSeen(t *testing.T) {
+	const kills = 5
+	all := len(record(t, 1, 60).trace)
+	seen := 0
+	for i := range kills {
+		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: 60, KillAt: all/2 + i*7, Fault: disktest.Kill, Early: true}
+		journal, killed := c.start(t, nil)
+		require.True(t, killed)
+		if _, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal); err != nil {
+			seen++
+		}
+	}
+	require.NotZero(t, seen)
+}

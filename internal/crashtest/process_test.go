@@ -1,0 +1,120 @@
+package crashtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/disktest"
+)
+
+// child says what a process does that is to be killed: this test program, started with this in its environment.
+type child struct {
+	Path   string
+	Seed   uint64
+	Ops    int
+	Skip   int            // operations that are done
+	KillAt int            // operation on the disk at which it ends, 0 for none
+	Fault  disktest.Fault // how it ends then
+	Early  bool           // see program
+}
+
+const variable = "TREFOIL_CRASHTEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if config := os.Getenv(variable); config != "" {
+		runChild(config)
+	}
+	os.Exit(m.Run())
+}
+
+// runChild runs a script and writes the journal to standard output, a line at a time.
+func runChild(config string) {
+	var c child
+	journal := json.NewEncoder(os.Stdout)
+	err := json.Unmarshal([]byte(config), &c)
+	if err == nil {
+		err = c.run(func(e entry) {
+			if journal.Encode(e) != nil {
+				os.Exit(1) // the parent is gone
+			}
+		})
+	}
+	if err != nil {
+		journal.Encode(entry{Event: failed, What: err.Error()})
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func (c child) run(note func(entry)) error {
+	n := 0
+	disk, err := disktest.New(func(op disktest.Op) disktest.Fault {
+		if op.Kind != disktest.Read {
+			n++
+		}
+		if n == c.KillAt && op.Kind != disktest.Read {
+			return c.Fault
+		}
+		return disktest.None
+	})
+	if err != nil {
+		return err
+	}
+	p := &program{dsn: disk.DSN(c.Path, checkpoints), note: note, early: c.Early}
+	return p.run(context.Background(), newScript(c.Seed, c.Ops), c.Skip)
+}
+
+// start runs the child until it ends and returns its journal, and whether it was killed. After each entry it asks stop
+// whether to kill it now.
+func (c child) start(t *testing.T, stop func(entries int) bool) (journal []entry, killed bool) {
+	config, err := json.Marshal(c)
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), variable+"="+string(config))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := json.NewDecoder(out)
+	for {
+		var e entry
+		if err := lines.Decode(&e); err == io.EOF || err == io.ErrUnexpectedEOF {
+			break
+		} else if err != nil {
+			require.NoError(t, err)
+		}
+		require.NotEqual(t, failed, e.Event, "%+v: %s", c, e.What)
+		journal = append(journal, e)
+		if stop != nil && stop(len(journal)) {
+			cmd.Process.Kill() // it may have ended
+			stop = nil
+		}
+	}
+	err = cmd.Wait()
+	return journal, err != nil
+}
+
+// crashed copies the files that a killed child left and checks the copy. It returns what check does.
+func (c child) crashed(t *testing.T, s script, journal []entry) (at int, rest script, err error) {
+	dir := t.TempDir()
+	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
+		b, err := os.ReadFile(c.Path + suffix)
+		if os.IsNotExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file+suffix), b, 0o600))
+	}
+	if at, rest, err = check(t.Context(), filepath.Join(dir, file), s, journal); err != nil {
+		err = fmt.Errorf("after %+v: %w", c, err)
+	}
+	return at, rest, err
+}

@@ -1,0 +1,252 @@
+package pprf
+
+import (
+	"bytes"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+const (
+	testDepth  = dkg.DefaultDepth
+	smallDepth = 4       // one block of indices
+	longest    = 1 << 20 // as long as a ticket
+)
+
+// naive returns the keys along the path to a leaf, from the root to the value.
+func naive(root []byte, path []byte, bits int) (keys [][]byte) {
+	keys = [][]byte{root}
+	for i := range bits {
+		d := suite.MAC(keys[i], suite.MACPPRF)
+		half := d[:suite.KeySize]
+		if bit(path, i) == 1 {
+			half = d[suite.KeySize:]
+		}
+		keys = append(keys, bytes.Clone(half))
+	}
+	return keys
+}
+
+// TestFrontierModel evaluates leaves in any order and compares with the tree written out: each value is right, is had
+// once (G9), and nothing that is left in the frontier leads to it (G16).
+func TestFrontierModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const bits = 8
+		root := rapid.SliceOfN(rapid.Byte(), suite.KeySize, suite.KeySize).Draw(t, "root")
+		f := New(secret.New(root), bits)
+		used := map[byte]bool{}
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			leaf := rapid.Byte().Draw(t, "leaf")
+			before := f.Encode()
+			value, next, err := f.Eval([]byte{leaf})
+			require.Equal(t, before, f.Encode(), "eval changed its receiver")
+			if used[leaf] {
+				require.ErrorIs(t, err, ErrPunctured)
+				require.Equal(t, before, next.Encode())
+				continue
+			}
+			require.NoError(t, err)
+			used[leaf] = true
+			keys := naive(root, []byte{leaf}, bits)
+			require.True(t, value.Equal(secret.New(keys[bits])))
+			for _, k := range keys {
+				require.False(t, bytes.Contains(next.Encode(), k), "a key on the path is still held")
+			}
+			if f, err = Decode(next.Encode(), bits); err != nil {
+				t.Fatal(err)
+			}
+			require.Equal(t, next.Encode(), f.Encode())
+		}
+		for leaf := range 256 {
+			value, _, err := f.Eval([]byte{byte(leaf)})
+			if used[byte(leaf)] {
+				require.ErrorIs(t, err, ErrPunctured)
+				continue
+			}
+			require.NoError(t, err)
+			require.True(t, value.Equal(secret.New(naive(root, []byte{byte(leaf)}, bits)[bits])))
+		}
+	})
+}
+
+// TestFrontierUsedUp: a tree of which every leaf was evaluated holds nothing, in one byte.
+func TestFrontierUsedUp(t *testing.T) {
+	f := New(secret.Random(suite.KeySize), 4)
+	for i := range 16 {
+		var err error
+		_, f, err = f.Eval([]byte{byte(i * 5 % 16 << 4)})
+		require.NoError(t, err)
+	}
+	require.Equal(t, []byte{shapeUsed}, f.Encode())
+	require.True(t, f.root.IsZero())
+	f, err := Decode([]byte{shapeUsed}, 4)
+	require.NoError(t, err)
+	_, _, err = f.Eval([]byte{0})
+	require.ErrorIs(t, err, ErrPunctured)
+}
+
+// TestCommitTree: a place is an index and the child's id; erasing leaves unused indices and index 0 alone (§5, §6).
+func TestCommitTree(t *testing.T) {
+	root := secret.Random(suite.KeySize)
+	whole := NewCommitTree(root, testDepth)
+	a, b := [32]byte{1}, [32]byte{2}
+	seedA, tree, err := whole.Eval(3, a)
+	require.NoError(t, err)
+	_, _, err = tree.Eval(3, a)
+	require.ErrorIs(t, err, ErrPunctured)
+	seedB, tree, err := tree.Eval(3, b)
+	require.NoError(t, err, "a second child of one member from one parent")
+	require.False(t, seedA.Equal(seedB))
+	_, tree, err = tree.Eval(0, a)
+	require.NoError(t, err)
+
+	path := append(suite.U32(3<<(32-testDepth)), make([]byte, 16)...)
+	for i := range a[:16] { // the id follows the bits of the index
+		for k := range 8 {
+			at := testDepth + 8*i + k
+			path[at/8] |= byte(bit(a[:], 8*i+k)) << (7 - at%8)
+		}
+	}
+	keys := naive(root.Expose(), path, testDepth+ChildBits)
+	require.True(t, seedA.Equal(secret.New(keys[testDepth+ChildBits])))
+
+	erased := tree.EraseUsed()
+	_, _, err = erased.Eval(3, [32]byte{9})
+	require.ErrorIs(t, err, ErrPunctured)
+	for _, i := range []dkg.Index{0, 1, 2, 4, 1<<testDepth - 1} {
+		want, _, err := whole.Eval(i, [32]byte{9})
+		require.NoError(t, err)
+		got, _, err := erased.Eval(i, [32]byte{9})
+		require.NoError(t, err, "index %d", i)
+		require.True(t, want.Equal(got))
+	}
+	_, _, err = erased.Eval(0, a)
+	require.ErrorIs(t, err, ErrPunctured)
+	require.Less(t, len(erased.Encode()), len(tree.Encode()))
+	_, _, err = whole.Eval(1<<testDepth, a)
+	require.ErrorIs(t, err, ErrPunctured, "an index outside of the tree")
+}
+
+// TestTreePathProperty compares Path with bits written one by one.
+func TestTreePathProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		depth := rapid.IntRange(smallDepth, dkg.MaxDepth).Draw(t, "depth")
+		i := dkg.Index(rapid.Uint32Range(0, 1<<depth-1).Draw(t, "index"))
+		child := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "child")
+		path := Path(i, depth, child)
+		for k := range depth {
+			require.Equal(t, int(i>>(depth-1-k)&1), bit(path, k))
+		}
+		for k := range ChildBits {
+			require.Equal(t, bit(child, k), bit(path, depth+k))
+		}
+		require.Nil(t, Path(1<<depth, depth, child))
+	})
+}
+
+// TestFrontierRefused: shapes that no sequence of evaluations leaves behind.
+func TestFrontierRefused(t *testing.T) {
+	key := make([]byte, suite.KeySize)
+	for name, b := range map[string][]byte{
+		"nothing":              {},
+		"no such shape":        {3 << 6},
+		"padding":              append([]byte{shapeKey<<6 | 1}, key...),
+		"key missing":          {shapeKey << 6},
+		"key too many":         append([]byte{shapeUsed}, key...),
+		"both children used":   {shapeInner << 6},
+		"beyond a leaf":        append([]byte{0b10_10_10_01, 0}, key...),
+		"shape without end":    {0b10_10_10_10},
+		"a node after the end": append([]byte{0b10_01_00_01}, append(key, key...)...),
+	} {
+		_, err := Decode(b, 2)
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
+	}
+	_, err := Decode(append([]byte{0b10_01_00_00}, key...), 2)
+	require.NoError(t, err)
+}
+
+// TestFrontierSize: the size that bounds a frontier is that of its encoding, whatever was evaluated and erased.
+func TestFrontierSize(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tree := NewCommitTree(secret.Random(suite.KeySize), smallDepth)
+		for range rapid.IntRange(0, 20).Draw(t, "steps") {
+			var id [32]byte
+			id[15] = rapid.ByteMax(7).Draw(t, "id")
+			if _, next, err := tree.Eval(dkg.Index(rapid.IntRange(0, 1<<smallDepth-1).Draw(t, "index")), id); err == nil {
+				tree = next
+			}
+			if rapid.IntRange(0, 9).Draw(t, "erase") == 0 {
+				tree = tree.EraseUsed()
+			}
+			require.Equal(t, len(tree.Encode()), tree.f.size())
+			read, err := DecodeCommitTree(tree.Encode(), smallDepth)
+			require.NoError(t, err)
+			require.Equal(t, tree.f.size(), read.f.size())
+			require.Equal(t, tree.Encode(), read.Encode())
+		}
+	})
+}
+
+// TestFrontierAllocation: what decoding allocates is in proportion to the input, for shapes without keys, for ways down to
+// one key each, and for those along which all else was used up (G25).
+func TestFrontierAllocation(t *testing.T) {
+	const depth = dkg.MaxDepth
+	shapes := func(n int, shape func(i int) byte) []byte {
+		b := make([]byte, n)
+		for i := range 4 * n {
+			b[i/4] |= shape(i) << (6 - 2*(i%4))
+		}
+		return b
+	}
+	full := []byte{} // a full tree down to the last level, of which every second leaf is used
+	var grow func(bits int)
+	grow = func(bits int) {
+		if len(full) >= 4<<20 {
+			return
+		}
+		full = append(full, shapeInner)
+		if bits == 1 {
+			full = append(full, shapeKey, shapeUsed)
+			return
+		}
+		grow(bits - 1)
+		grow(bits - 1)
+	}
+	grow(depth + ChildBits)
+	lonely := []byte{} // ways to one key each, from a full tree above them
+	grow = func(bits int) {
+		if len(lonely) >= 4*(longest/4) {
+			return
+		}
+		lonely = append(lonely, shapeInner)
+		if bits > ChildBits {
+			grow(bits - 1)
+			grow(bits - 1)
+			return
+		}
+		for range bits - 1 {
+			lonely = append(lonely, shapeUsed, shapeInner)
+		}
+		lonely = append(lonely, shapeUsed, shapeKey)
+	}
+	grow(depth + ChildBits)
+	for name, b := range map[string][]byte{
+		"inner nodes": shapes(longest, func(int) byte { return shapeInner }),
+		"full":        shapes(longest, func(i int) byte { return full[i%len(full)] }),
+		"lonely":      shapes(longest, func(i int) byte { return lonely[min(i, len(lonely)-1)] }),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := DecodeCommitTree(b, depth)
+		runtime.ReadMemStats(&after)
+		require.Error(t, err, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), name)
+	}
+}

@@ -1,0 +1,131 @@
+package session
+
+import (
+	"crypto/mlkem"
+
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/keywire"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// deviceVersion is the version of a stored Device.
+const deviceVersion = 1
+
+const oneTimeStored = 4 + storedPrivateSize + mlkem.SeedSize
+
+// Encode implements state.Part.
+func (d Device) Encode(e *state.Encoder) { e.Bytes(d.marshal()) }
+
+// Decode implements state.Part.
+func (Device) Decode(in *state.Decoder) (Device, error) {
+	b := in.Bytes(1<<12 + directory.MaxOneTime*oneTimeStored)
+	if err := in.Err(); err != nil {
+		return Device{}, err
+	}
+	return parseDevice(b)
+}
+
+// Succeeds implements state.Part: the number of one-time pre-keys never falls, and a device stays what it is.
+func (d Device) Succeeds(prev Device) error {
+	if !d.identity.Equal(prev.identity) || d.issued < prev.issued {
+		return state.ErrStale
+	}
+	return nil
+}
+
+func (d Device) marshal() []byte {
+	w := wire.NewWriter(512 + len(d.oneTime)*oneTimeStored)
+	w.U16(deviceVersion)
+	w.Fixed(d.person[:])
+	writePrivate(w, d.identity)
+	writePrivate(w, d.preKey)
+	w.Fixed(d.mailbox.Seed())
+	writePrivate(w, d.inbox)
+	w.Fixed(d.mlkem.Expose().Bytes())
+	w.Fixed(d.kem.Seed())
+	w.U32(d.issued)
+	w.U32(uint32(len(d.oneTime)))
+	for _, o := range d.oneTime {
+		w.U32(o.id)
+		writePrivate(w, o.key)
+		w.Fixed(o.mlkem.Expose().Bytes())
+	}
+	return w.Bytes()
+}
+
+func parseDevice(b []byte) (d Device, err error) {
+	r := wire.NewReader(b)
+	r.Version16(deviceVersion, deviceVersion)
+	r.Into(d.person[:])
+	d.identity = readPrivate[key.Identity](r)
+	d.preKey = readPrivate[key.PreKey](r)
+	d.mailbox = readSigning(r)
+	d.inbox = readPrivate[key.Inbox](r)
+	d.mlkem = readDecapsulationKey(r)
+	kem := r.Fixed(keypair.KEMSeedSize)
+	d.issued = r.U32()
+	n, last := r.Count(directory.MaxOneTime, oneTimeStored), uint32(0)
+	for range n {
+		o := ownOneTime{id: r.U32(), key: readPrivate[key.OneTime](r), mlkem: readDecapsulationKey(r)}
+		if o.id <= last || o.id > d.issued {
+			r.Fail("the numbers of one-time pre-keys")
+		}
+		last = o.id
+		d.oneTime = append(d.oneTime, o)
+	}
+	if err := r.Done(); err != nil {
+		return Device{}, err
+	}
+	d.kem, err = keypair.ParseKEMKey(kem)
+	return d, err
+}
+
+// storedPrivateSize is the size of a private key in the vault: with its public key, which costs a multiplication to find.
+const storedPrivateSize = keypair.PrivateKeySize + key.PublicKeySize
+
+func writePrivate[R key.Role](w *wire.Writer, k keypair.PrivateKey[R]) {
+	w.Fixed(k.Bytes())
+	w.Fixed(k.Public().Bytes())
+}
+
+// readPrivate reads a key from the vault, which is trusted to hold a public key that belongs to it.
+func readPrivate[R key.Role](r *wire.Reader) (k keypair.PrivateKey[R]) {
+	private, public := r.Fixed(keypair.PrivateKeySize), keywire.Stored[R](r)
+	if r.Err() != nil {
+		return k
+	}
+	k, err := keypair.Stored(private, public)
+	if err != nil {
+		r.Fail("a private key")
+	}
+	return k
+}
+
+// readSigning reads the seed of a signing key.
+func readSigning(r *wire.Reader) (k keypair.SigningKey) {
+	seed := r.Fixed(keypair.SeedSize)
+	if r.Err() != nil {
+		return k
+	}
+	k, err := keypair.ParseSigningKey(seed)
+	if err != nil {
+		r.Fail("a signing key")
+	}
+	return k
+}
+
+func readDecapsulationKey(r *wire.Reader) decapsulationKey {
+	b := r.Fixed(mlkem.SeedSize)
+	if r.Err() != nil {
+		return decapsulationKey{}
+	}
+	k, err := mlkem.NewDecapsulationKey768(b)
+	if err != nil {
+		r.Fail("an ML-KEM key")
+	}
+	return secret.Hide(k)
+}
