@@ -19,8 +19,8 @@ func (e FrameUnread) String() string {
 	return fmt.Sprintf("frame %x not read (%v): %v", e.Hash[:8], e.Verdict, e.Reason)
 }
 
-// FrameDamaged is the event of a retained frame that cannot be tried again because its record is damaged. It stays until it is
-// given up for others, and is still not acknowledged, so the relay may send it again.
+// FrameDamaged is the event of a retained frame that cannot be tried again because its record is damaged. It was not
+// acknowledged, and is received anew when the relay sends it again.
 type FrameDamaged struct{ Hash [32]byte }
 
 // String implements Event.

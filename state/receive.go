@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -170,12 +171,7 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 	if err != nil {
 		return nil, err
 	}
-	seen := make(map[[32]byte]error)
-	for _, rec := range records {
-		if seen[rec.Hash] = ErrSeen; rec.Data != nil {
-			seen[rec.Hash] = ErrRetained
-		}
-	}
+	seen, damaged := r.known(records)
 	for i, f := range frames {
 		switch known := seen[hashes[i]]; {
 		case len(f.Data) > MaxFrame || len(f.Source) > MaxAddress:
@@ -183,7 +179,7 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 		case known != nil:
 			receipts = append(receipts, Receipt{Verdict: VerdictOf(known), Reason: known})
 		default:
-			receipt, err := r.receiveOne(ctx, f, hashes[i])
+			receipt, err := r.receiveOne(ctx, f, hashes[i], damaged[hashes[i]])
 			if err != nil {
 				return nil, err
 			}
@@ -197,7 +193,29 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 	return receipts, nil
 }
 
-func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte) (receipt Receipt, err error) {
+// known says of frames what records say of them. Of those that are retained, and damaged, it returns the numbers: they are
+// received as if they had not been.
+func (r *reception[V]) known(records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64) {
+	seen, damaged = make(map[[32]byte]error), make(map[[32]byte]uint64)
+	slot := r.v.slot(r.id).with(&r.base.contents)
+	for _, rec := range records {
+		if rec.Data == nil {
+			seen[rec.Hash] = ErrSeen
+		} else if _, err := openRetained(slot, rec); errors.Is(err, ErrCorrupt) {
+			held := func(f store.HeldFrame) bool { return f.Hash == rec.Hash && f.Seq == rec.Seq }
+			if slices.ContainsFunc(r.base.frames, held) { // or else no vault has written it
+				damaged[rec.Hash] = rec.Seq
+			}
+		} else {
+			seen[rec.Hash] = ErrRetained
+		}
+	}
+	return seen, damaged
+}
+
+// receiveOne opens a frame and notes what becomes of it, in the place of its record with the number replaces, unless that
+// is 0.
+func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte, replaces uint64) (receipt Receipt, err error) {
 	receipt.Reason = r.try(f)
 	o := &r.v.options
 	if VerdictOf(receipt.Reason) == Retain && len(f.Data) > min(o.RetainedBytes, o.RetainedBytesSource) {
@@ -206,11 +224,11 @@ func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte) (
 	receipt.Verdict = VerdictOf(receipt.Reason)
 	switch receipt.Verdict {
 	case Read, Discard:
-		r.change(frameChange{hash: hash})
+		r.change(frameChange{hash: hash, replaces: replaces})
 	case Retain:
 		kept := &retained{source: f.Source, since: o.Now().UnixMilli(), data: f.Data}
 		receipt.Acknowledge, err = r.makeRoom(ctx, kept)
-		r.change(frameChange{hash: hash, retain: kept})
+		r.change(frameChange{hash: hash, retain: kept, replaces: replaces})
 	}
 	if receipt.Verdict == Discard || receipt.Verdict == Retain {
 		r.tx.Emit(FrameUnread{hash, receipt.Verdict, receipt.Reason})

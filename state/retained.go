@@ -103,7 +103,7 @@ func (r *reception[V]) openIndex(ctx context.Context) error {
 			}
 			for i, f := range frames {
 				if f == nil {
-					f = &retained{} // damaged: it counts, and its time is over
+					continue // damaged: it waits for the relay to send it again
 				}
 				index.frames = append(index.frames, retainedFrame{page[i].Hash, page[i].Seq, f.source, f.since, len(f.data)})
 			}

@@ -171,6 +171,17 @@ func TestG35DamagedFrame(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, [][32]byte{hash(11), hash(12)}, ack)
 	require.Contains(t, events, "state.FrameDamaged")
+
+	// It was never acknowledged, so it comes again, and is received as if it had not come before.
+	r, err := v.Receive(t.Context(), id(1), frame(10), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, state.Retain, r.Verdict)
+	require.ErrorIs(t, r.Reason, errNotYet)
+	r, err = v.Receive(t.Context(), id(1), frame(10), inOrder)
+	require.NoError(t, err)
+	require.ErrorIs(t, r.Reason, state.ErrRetained)
+	_, err = openToys(t, backend, state.Options{}).Load(t.Context(), id(1))
+	require.NoError(t, err)
 	_, err = v.Receive(t.Context(), id(1), frame(90), inOrder)
 	require.NoError(t, err)
 }
