@@ -41,7 +41,7 @@ func newRelay(t *testing.T) *relay {
 }
 
 func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
-	v, err := state.Open[ratchet.Space](backend, r.key, state.Options{
+	v, err := state.Open[ratchet.Space](r.ctx, backend, r.key, state.Options{
 		Now:    func() time.Time { return r.now },
 		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.String()) },
 	})

@@ -16,7 +16,7 @@ type slotOf = state.One[Run]
 func openVault(t testing.TB, s store.Store) *state.Vault[slotOf] {
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[slotOf](s, key, state.Options{})
+	v, err := state.Open[slotOf](t.Context(), s, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
