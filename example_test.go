@@ -13,7 +13,7 @@ import (
 // A space in a vault: what is sent is durable together with the state that made it, before anything reaches the network.
 func Example() {
 	ctx, now := context.Background(), time.Now()
-	vault, err := state.Open[ratchet.Space](store, key, state.Options{})
+	vault, err := state.Open[ratchet.Space](ctx, store, key, state.Options{})
 	check(err)
 	space, err := ratchet.NewSpace(now, ratchet.Policy{}) // ratchet state, template and evals: always all three
 	check(err)

@@ -123,7 +123,7 @@ func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault
 	t.Helper()
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[V](backend, key, state.Options{})
+	v, err := state.Open[V](t.Context(), backend, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
@@ -365,14 +365,16 @@ type counting struct {
 	written int
 }
 
-func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, change store.Change) error {
-	for _, p := range change.Parts {
-		c.written += len(p)
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, change := range changes {
+		for _, p := range change.Parts {
+			c.written += len(p)
+		}
+		for _, s := range change.Put {
+			c.written += len(s)
+		}
 	}
-	for _, s := range change.Put {
-		c.written += len(s)
-	}
-	return c.Memory.Commit(ctx, k, id, change)
+	return c.Memory.Commit(ctx, changes...)
 }
 
 // A save after handing out one of many indices writes a part and a block, not the ledger.

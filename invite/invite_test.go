@@ -148,10 +148,10 @@ func TestG20WorksAfterTraffic(t *testing.T) {
 
 		// The case that started the project: everything is written to disk after a message and comes back whole.
 		backend := store.NewMemory()
-		v, err := state.Open[ratchet.Space](backend, key, state.Options{})
+		v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
 		require.NoError(t, v.Create(ctx, host, nil))
-		again, err := state.Open[ratchet.Space](backend, key, state.Options{})
+		again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
 		host, err = again.Load(ctx, host.ID())
 		require.NoError(t, err)

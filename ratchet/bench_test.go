@@ -120,15 +120,17 @@ type countingStore struct {
 	written int
 }
 
-func (s *countingStore) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
-	s.written += len(c.Next.Sealed)
-	for _, p := range c.Parts {
-		s.written += len(p)
+func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, c := range changes {
+		s.written += len(c.Next.Sealed)
+		for _, p := range c.Parts {
+			s.written += len(p)
+		}
+		for path, p := range c.Put {
+			s.written += len(path) + len(p)
+		}
 	}
-	for path, p := range c.Put {
-		s.written += len(path) + len(p)
-	}
-	return s.Memory.Commit(ctx, k, id, c)
+	return s.Memory.Commit(ctx, changes...)
 }
 
 // stateBytes returns the size of a stored row.
@@ -187,7 +189,7 @@ func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
 	clock := func() time.Time { return c.now }
-	v, err := state.Open[ratchet.Space](backend, key, state.Options{Now: clock})
+	v, err := state.Open[ratchet.Space](t.Context(), backend, key, state.Options{Now: clock})
 	require.NoError(t, err)
 	ctx := context.Background()
 	require.NoError(t, v.Create(ctx, reader, nil))

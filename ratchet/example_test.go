@@ -132,7 +132,7 @@ func ExampleEncrypt() {
 func open() *state.Vault[ratchet.Space] {
 	key, err := state.NewKey(make([]byte, 32))
 	check(err)
-	vault, err := state.Open[ratchet.Space](store.NewMemory(), key, state.Options{})
+	vault, err := state.Open[ratchet.Space](context.Background(), store.NewMemory(), key, state.Options{})
 	check(err)
 	return vault
 }

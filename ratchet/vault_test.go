@@ -41,7 +41,7 @@ func newRelay(t *testing.T) *relay {
 }
 
 func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
-	v, err := state.Open[ratchet.Space](backend, r.key, state.Options{
+	v, err := state.Open[ratchet.Space](r.ctx, backend, r.key, state.Options{
 		Now:    func() time.Time { return r.now },
 		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.String()) },
 	})
@@ -110,6 +110,7 @@ func (r *relay) run() {
 // A space lives in vaults: founding, joining, talking, with every device reopened from its store after every step (G1, G4,
 // G8, G9).
 func TestVaults(t *testing.T) {
+	t.Parallel()
 	r := newRelay(t)
 	s, err := ratchet.NewSpace(r.now, ratchet.Policy{})
 	require.NoError(t, err)

@@ -92,7 +92,7 @@ func TestShareInAVault(t *testing.T) {
 
 	vaultKey, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[slot](store.NewMemory(), vaultKey, state.Options{})
+	v, err := state.Open[slot](t.Context(), store.NewMemory(), vaultKey, state.Options{})
 	require.NoError(t, err)
 	o, err := state.NewOne(state.ID{1}, first)
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ func newPerson(name string, i threshold.Index) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	vault, err := state.Open[state.One[ceremony.Run]](store.NewMemory(), key, state.Options{})
+	vault, err := state.Open[state.One[ceremony.Run]](context.Background(), store.NewMemory(), key, state.Options{})
 	if err != nil {
 		return nil, err
 	}

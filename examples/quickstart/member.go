@@ -91,7 +91,7 @@ func (m *member) start(ctx context.Context) (err error) {
 	if m.world.wrap != nil {
 		backend = m.world.wrap(backend)
 	}
-	m.vault, err = state.Open[ratchet.Space](backend, m.key, state.Options{Now: m.world.now})
+	m.vault, err = state.Open[ratchet.Space](ctx, backend, m.key, state.Options{Now: m.world.now})
 	return err
 }
 

@@ -36,7 +36,7 @@ func openMember(ctx context.Context, dsn string, id state.ID) (*member, error) {
 	}
 	m := &member{id: id, heard: make(map[uint64]string), show: func() {}}
 	m.shut = func() error { return errors.Join(store.Close(), db.Close()) }
-	m.vault, err = state.Open[ratchet.Space](store, key, state.Options{})
+	m.vault, err = state.Open[ratchet.Space](ctx, store, key, state.Options{})
 	return m, err
 }
 

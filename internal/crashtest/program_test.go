@@ -60,7 +60,7 @@ func (p *program) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.vault, err = state.Open[room](store, key, state.Options{})
+	p.vault, err = state.Open[room](ctx, store, key, state.Options{})
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -30,8 +31,9 @@ func operations() int {
 // writers is how many write at once, in all processes together.
 const writers = 64
 
-// write lets the writers do n operations each. Writer w does them with do(w, ...).
-func write(seed uint64, n int, do func(writer int, in Request) ([]uint64, error)) (*history, error) {
+// write lets the writers do n operations each, some of them on two registers at once if there are to be batches. Writer w
+// does them with do(w, ...).
+func write(seed uint64, n int, batches bool, do func(writer int, in Request) ([]uint64, error)) (*history, error) {
 	h := &history{}
 	failures := make([]error, writers)
 	var all sync.WaitGroup
@@ -39,7 +41,10 @@ func write(seed uint64, n int, do func(writer int, in Request) ([]uint64, error)
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(w)))
 			for range n {
-				in := Request{Group: r.IntN(groups), Registers: []int{r.IntN(groupSize)}, Adds: r.IntN(3) > 0}
+				in := Request{Group: r.IntN(groups), Adds: r.IntN(3) > 0}
+				if in.Registers = r.Perm(groupSize)[:1]; in.Adds && batches {
+					in.Registers = slices.Sorted(slices.Values(r.Perm(groupSize)[:1+r.IntN(2)]))
+				}
 				err := h.record(w, in, func(in Request) ([]uint64, error) { return do(w, in) })
 				if failures[w] = err; err != nil {
 					return
@@ -70,7 +75,7 @@ func TestWritersOfOneVault(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.close()) }()
 	s.create(t)
-	h, err := write(seed, operations(), func(_ int, in Request) ([]uint64, error) { return s.do(t.Context(), in) })
+	h, err := write(seed, operations(), true, func(_ int, in Request) ([]uint64, error) { return s.do(t.Context(), in) })
 	require.NoError(t, err)
 	h.check(t, s, seed)
 }
@@ -87,7 +92,7 @@ func TestWritersInFourProcesses(t *testing.T) {
 	for i := range clients {
 		clients[i] = start(t, path)
 	}
-	h, err := write(seed, operations(), func(writer int, in Request) (held []uint64, err error) {
+	h, err := write(seed, operations(), true, func(writer int, in Request) (held []uint64, err error) {
 		err = clients[writer%processes].Call("Server.Do", in, &held)
 		return held, err
 	})
@@ -102,7 +107,7 @@ func TestLostUpdatesAreSeen(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.close()) }()
 	s.create(t)
-	h, err := write(seed, 20, func(_ int, in Request) ([]uint64, error) { return s.forgetful(t.Context(), in) })
+	h, err := write(seed, 20, false, func(_ int, in Request) ([]uint64, error) { return s.forgetful(t.Context(), in) })
 	require.NoError(t, err)
 	require.False(t, h.linearizable())
 }

@@ -58,7 +58,7 @@ func open(ctx context.Context, path string) (registers, error) {
 	if err != nil {
 		return registers{}, err
 	}
-	vault, err := state.Open[value](store, key, state.Options{})
+	vault, err := state.Open[value](ctx, store, key, state.Options{})
 	return registers{vault, func() error { return errors.Join(store.Close(), db.Close()) }}, err
 }
 
@@ -73,26 +73,24 @@ func (s registers) create(t *testing.T) {
 	}
 }
 
-// do carries out a request. One with several registers needs a commit over several values.
-func (s registers) do(ctx context.Context, in Request) (held []uint64, err error) {
-	if len(in.Registers) != 1 {
-		return nil, errors.New("lineartest: a request has one register")
-	}
-	id := registerID(in.Group, in.Registers[0])
+// do carries out a request; one that adds to several registers does so in one commit.
+func (s registers) do(ctx context.Context, in Request) ([]uint64, error) {
 	if !in.Adds {
-		v, err := s.vault.Load(ctx, id)
+		v, err := s.vault.Load(ctx, registerID(in.Group, in.Registers[0]))
 		if err != nil {
 			return nil, err
 		}
 		return []uint64{v.State().n}, nil
 	}
-	err = s.vault.Update(ctx, id, func(tx *state.Tx[value]) error {
-		n := tx.Value().State().n
-		held = []uint64{n}
-		tx.Set(raised(tx.Value(), n+1))
-		return nil
-	})
-	return held, err
+	held, steps := make([]uint64, len(in.Registers)), make([]state.Step, len(in.Registers))
+	for i, r := range in.Registers {
+		steps[i] = s.vault.Updating(registerID(in.Group, r), func(tx *state.Tx[value]) error {
+			held[i] = tx.Value().State().n
+			tx.Set(raised(tx.Value(), held[i]+1))
+			return nil
+		})
+	}
+	return held, state.Batch(ctx, steps...)
 }
 
 // forgetful carries out a request that adds in two steps, so that updates are lost between them.

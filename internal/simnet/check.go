@@ -227,7 +227,7 @@ func (m *Member) Reload() ratchet.Space {
 	m.net.t.Helper()
 	key, err := state.NewKey(vaultKey[:])
 	require.NoError(m.net.t, err)
-	v, err := state.Open[ratchet.Space](m.store, key, state.Options{})
+	v, err := state.Open[ratchet.Space](m.net.t.Context(), m.store, key, state.Options{})
 	require.NoError(m.net.t, err)
 	s, err := v.Load(m.net.t.Context(), m.id)
 	require.NoError(m.net.t, err)

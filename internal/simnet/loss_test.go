@@ -31,7 +31,7 @@ func listen(t *testing.T, s ratchet.Space) *listener {
 	l := &listener{id: s.ID(), retained: make(map[[32]byte]bool)}
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	l.vault, err = state.Open[ratchet.Space](store.NewMemory(), key, state.Options{Now: func() time.Time { return l.now }})
+	l.vault, err = state.Open[ratchet.Space](t.Context(), store.NewMemory(), key, state.Options{Now: func() time.Time { return l.now }})
 	require.NoError(t, err)
 	require.NoError(t, l.vault.Create(t.Context(), s, nil))
 	return l

@@ -3,7 +3,6 @@ package simnet
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"maps"
 	"slices"
 
@@ -72,28 +71,26 @@ func (m *Member) boot() {
 	key, err := state.NewKey(vaultKey[:])
 	require.NoError(m.net.t, err)
 	m.dead = storetest.None
-	m.vault, err = state.Open[ratchet.Space](storetest.Fail(m.store, m.fate), key, state.Options{Now: m.net.Now, Events: m.event})
+	// The first Open makes the store a vault, which is not a step of the protocol at which a device may die.
+	_, err = state.Open[ratchet.Space](m.net.t.Context(), m.store, key, state.Options{})
+	require.NoError(m.net.t, err)
+	m.vault, err = state.Open[ratchet.Space](m.net.t.Context(), storetest.Fail(m.store, m.fate), key, state.Options{Now: m.net.Now, Events: m.event})
 	require.NoError(m.net.t, err)
 }
 
 func (m *Member) event(_ state.ID, e state.Event) {
 	m.Events = append(m.Events, e)
-	switch e := e.(type) {
-	case state.FrameDiscarded:
+	if e, ok := e.(state.FrameUnread); ok && e.Verdict == state.Discard {
 		m.unread[e.Hash] = e.Reason
-	case state.FrameGivenUp:
-		m.unread[e.Hash] = errGivenUp
 	}
 }
-
-var errGivenUp = errors.New("simnet: given up by the vault")
 
 // fate lets the device die at a commit boundary: a dead one does nothing more.
 func (m *Member) fate(c storetest.Call) storetest.Fault {
 	if m.dead != storetest.None {
 		return storetest.Before
 	}
-	if c.Method != "Commit" && c.Method != "Remove" {
+	if c.Method != "Commit" {
 		return storetest.None
 	}
 	m.boundary++
