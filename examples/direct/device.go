@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -40,7 +41,7 @@ func newDevice(ctx context.Context, s *server, dir, title string, person key.Add
 	if err := d.open(ctx); err != nil {
 		return nil, err
 	}
-	keys, err := session.NewDevice(person)
+	keys, err := session.NewDevice(person, time.Now())
 	if err != nil {
 		return nil, err
 	}

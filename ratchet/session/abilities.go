@@ -12,6 +12,7 @@ import (
 // abilities note nothing.
 type abilities struct {
 	formats uint8
+	bundle  uint32 // the number of the newest bundle
 	oneTime uint32 // the highest ID of a one-time pre-key that was issued
 }
 
@@ -19,7 +20,7 @@ type abilities struct {
 const formatsKnown = 1
 
 // abilities returns what the device can read with.
-func (d Device) abilities() abilities { return abilities{formatsKnown, d.issued} }
+func (d Device) abilities() abilities { return abilities{formatsKnown, d.current().number, d.issued} }
 
 // errNotIssued is the reason of ErrNotYet for an initialization with keys that this copy of the device has not drawn.
 var errNotIssued = errors.New("made with keys that this copy of the device has not issued")
@@ -29,7 +30,8 @@ func wanting(err error) bool { return errors.Is(err, errNotIssued) || errors.Is(
 
 func (a abilities) write(w *wire.Writer) {
 	w.U8(a.formats)
+	w.U32(a.bundle)
 	w.U32(a.oneTime)
 }
 
-func readAbilities(r *wire.Reader) abilities { return abilities{r.U8(), r.U32()} }
+func readAbilities(r *wire.Reader) abilities { return abilities{r.U8(), r.U32(), r.U32()} }

@@ -83,6 +83,7 @@ func (x *agreement) key(label string, length int) (secret.Bytes, error) {
 // offer is what the initiator of a hybrid session sends beside its keys.
 type offer struct {
 	generation uint64
+	bundle     uint32 // the number of the bundle that the pre-key, and without a one-time pre-key the ML-KEM key, is from
 	oneTime    uint32 // 0: none
 	ciphertext [mlkem.CiphertextSize768]byte
 }
@@ -96,8 +97,8 @@ type roles struct {
 
 // hybridKey finishes a hybrid agreement: x holds the three results, to which the encapsulated secret is added, and before
 // it the result of the one-time pre-key if there is one.
-func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer, oneTime key.PublicKey[key.OneTime],
-	kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
+func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer,
+	preKey key.PublicKey[key.PreKey], oneTime key.PublicKey[key.OneTime], kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
 	x.add(secret.Own(shared), nil)
 	w := wire.NewWriter(3 << 10)
 	w.U8(hybridVersion)
@@ -106,10 +107,11 @@ func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer
 	w.Fixed(who.responder[:])
 	w.Fixed(who.initiatorIdentity.Bytes())
 	w.Fixed(who.responderEntry.Identity().Bytes())
-	w.Fixed(who.responderEntry.PreKey().Bytes())
 	mailbox := who.responderEntry.Mailbox()
 	w.Fixed(mailbox[:])
 	w.Fixed(who.responderEntry.Inbox().Bytes())
+	w.U32(o.bundle)
+	w.Fixed(preKey.Bytes())
 	w.Fixed(e.Bytes())
 	w.U32(o.oneTime)
 	w.Fixed(oneTime.Bytes())
@@ -122,13 +124,13 @@ func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer
 // agreeInitiate returns the key of a new session with a peer, in the suite that the peer has signed for, and the offer for
 // it. There is no other suite to fall back to.
 func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory.Peer, generation uint64) (suite, offer, secret.Bytes, error) {
-	x := x3dhInitiate(d.identity, e, peer.Identity(), peer.Entry().PreKey())
+	x := x3dhInitiate(d.identity, e, peer.Identity(), peer.PreKey())
 	bundle, ok := peer.Bundle()
 	if !ok {
 		agreed, err := x.key(labelX3DH, double.AgreedSize)
 		return classic, offer{}, agreed, err
 	}
-	o := offer{generation: generation}
+	o := offer{generation: generation, bundle: bundle.Number()}
 	kem, oneTime := bundle.MLKEM(), key.PublicKey[key.OneTime]{}
 	if claimed, ok := peer.OneTime(); ok {
 		kem, oneTime, o.oneTime = claimed.MLKEM(), claimed.Key(), claimed.ID()
@@ -137,33 +139,46 @@ func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory
 	shared, ciphertext := kem.Encapsulate()
 	copy(o.ciphertext[:], ciphertext)
 	who := roles{d.person, peer.Person(), d.identity.Public(), peer.Entry()}
-	agreed, err := x.hybridKey(who, e.Public(), o, oneTime, kem, shared)
+	agreed, err := x.hybridKey(who, e.Public(), o, peer.PreKey(), oneTime, kem, shared)
 	return hybrid, o, agreed, err
 }
 
-// agreeAccept returns the key of a session that the peer of that identity began with the ephemeral key; o is nil in the
-// classic suite.
-func agreeAccept(d Device, peer key.Address, identity key.PublicKey[key.Identity], e key.PublicKey[key.Ephemeral], o *offer) (secret.Bytes, error) {
-	x := x3dhAccept(d.identity, d.preKey, identity, e)
+// agreeAccept returns the key of a session that the peer of that identity began with the ephemeral key, and the pre-key that it
+// used; o is nil in the classic suite.
+func agreeAccept(d Device, peer key.Address, identity key.PublicKey[key.Identity], e key.PublicKey[key.Ephemeral], o *offer) (
+	secret.Bytes, keypair.PrivateKey[key.PreKey], error) {
 	if o == nil {
-		return x.key(labelX3DH, double.AgreedSize)
+		agreed, err := x3dhAccept(d.identity, d.preKey, identity, e).key(labelX3DH, double.AgreedSize)
+		return agreed, d.preKey, err
 	}
-	kem, oneTime := d.mlkem, key.PublicKey[key.OneTime]{}
+	agreed, own, err := agreeAcceptHybrid(d, peer, identity, e, *o)
+	return agreed, own.preKey, err
+}
+
+func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Identity], e key.PublicKey[key.Ephemeral], o offer) (
+	secret.Bytes, preKeys, error) {
+	published, err := d.findPreKeys(o.bundle)
+	if err != nil {
+		return secret.Bytes{}, published, err
+	}
+	x := x3dhAccept(d.identity, published.preKey, identity, e)
+	kem, oneTime := published.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime > d.issued {
-		return secret.Bytes{}, fmt.Errorf("%w: %w", ErrNotYet, errNotIssued)
+		return secret.Bytes{}, published, fmt.Errorf("%w: %w", ErrNotYet, errNotIssued)
 	}
 	if o.oneTime != 0 {
 		own, ok := d.findOneTime(o.oneTime)
 		if !ok {
-			return secret.Bytes{}, fmt.Errorf("%w: one-time pre-key", ErrReplayed)
+			return secret.Bytes{}, published, ErrOneTimeUsed
 		}
 		kem, oneTime = own.mlkem, own.key.Public()
 		x.add(keypair.Agree(own.key, e))
 	}
 	shared, err := kem.Expose().Decapsulate(o.ciphertext[:])
 	if err != nil {
-		return secret.Bytes{}, key.Malformed(err)
+		return secret.Bytes{}, published, key.Malformed(err)
 	}
 	who := roles{peer, d.person, identity, d.Entry()}
-	return x.hybridKey(who, e, *o, oneTime, kem.Expose().EncapsulationKey(), shared)
+	agreed, err := x.hybridKey(who, e, o, published.preKey.Public(), oneTime, kem.Expose().EncapsulationKey(), shared)
+	return agreed, published, err
 }

@@ -48,7 +48,8 @@ func TestNoFallback(t *testing.T) {
 func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
 	d, e := a.devices[0], keypair.GenerateKey[key.Ephemeral]()
-	device, keys, err := b.devices[0].Issue(2)
+	rotated, _ := b.devices[0].Rotate(day0.Add(rotateAfter))
+	device, keys, err := rotated.Issue(2)
 	require.NoError(t, err)
 	b.devices[0] = device
 	peer, err := b.peer(t, 0, hybrid).WithOneTime(keys[0])
@@ -56,7 +57,7 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	f, o, agreed, err := agreeInitiate(d, e, peer, 7)
 	require.NoError(t, err)
 	require.Equal(t, hybrid, f)
-	same, err := agreeAccept(device, a.address(), d.Identity(), e.Public(), &o)
+	same, _, err := agreeAccept(device, a.address(), d.Identity(), e.Public(), &o)
 	require.NoError(t, err)
 	require.True(t, agreed.Equal(same))
 
@@ -75,6 +76,7 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 		"ephemeral":  func(s *side) { s.ephemeral = keypair.GenerateKey[key.Ephemeral]().Public() },
 		"generation": func(s *side) { s.offer.generation++ },
 		"one-time":   func(s *side) { s.offer.oneTime = 2 },
+		"bundle":     func(s *side) { s.offer.bundle = 1 },
 		"none":       func(s *side) { s.offer.oneTime = 0 },
 		"ciphertext": func(s *side) { s.offer.ciphertext[99] ^= 1 },
 		"responder":  func(s *side) { s.d.person = other.address() },
@@ -84,12 +86,12 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 		copied := o
 		s := side{device, a.address(), d.Identity(), e.Public(), &copied}
 		change(&s)
-		another, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
+		another, _, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
 		require.NoError(t, err, name)
 		require.False(t, agreed.Equal(another), name)
 	}
-	_, err = agreeAccept(device.EraseOneTime(1), a.address(), d.Identity(), e.Public(), &o)
-	require.ErrorIs(t, err, ErrReplayed)
+	_, _, err = agreeAccept(device.EraseOneTime(1), a.address(), d.Identity(), e.Public(), &o)
+	require.ErrorIs(t, err, ErrOneTimeUsed)
 }
 
 // A one-time pre-key serves one session.
@@ -118,7 +120,7 @@ func TestOneTimePreKeyIsSpent(t *testing.T) {
 	require.Zero(t, bob.reads(second, "second").UsedOneTime)
 	again := start()
 	again.initiate() // of generation 2, but with the key that was used up
-	bob.refuses(again.send("again"), ErrReplayed)
+	bob.refuses(again.send("again"), ErrOneTimeUsed)
 }
 
 // A copy of the device that is older than a one-time pre-key keeps the frame for one that is not.

@@ -174,7 +174,7 @@ func TestNewerFormatWaits(t *testing.T) {
 	require.Equal(t, 1, *opened)
 	require.NoError(t, bob.sessions.Update(t.Context(), atBob, func(tx *state.Tx[Session]) error {
 		p := tx.Value().Part() // as another release left it
-		tx.Set(tx.Value().With(p.waiting(abilities{formatsKnown + 1, p.waits.oneTime})))
+		tx.Set(tx.Value().With(p.waiting(abilities{formatsKnown + 1, p.waits.bundle, p.waits.oneTime})))
 		return nil
 	}))
 	*opened = 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -22,12 +23,11 @@ type Device struct {
 	_        [0]func()
 	person   key.Address
 	identity keypair.PrivateKey[key.Identity]
-	preKey   keypair.PrivateKey[key.PreKey]
+	preKey   keypair.PrivateKey[key.PreKey] // in the registration, for the classic suite
 	mailbox  keypair.SigningKey
 	inbox    keypair.PrivateKey[key.Inbox]
-	mlkem    decapsulationKey
-	kem      keypair.KEMKey
-	issued   uint32 // the highest ID of a one-time pre-key, ever
+	preKeys  []preKeys // of bundles, for the hybrid suite, the oldest first
+	issued   uint32    // the highest ID of a one-time pre-key, ever
 	oneTime  []ownOneTime
 }
 
@@ -39,9 +39,10 @@ func (Device) StoredAs() store.Kind { return store.Devices }
 
 // ownOneTime is a one-time pre-key that was published and not used yet.
 type ownOneTime struct {
-	id    uint32
-	key   keypair.PrivateKey[key.OneTime]
-	mlkem decapsulationKey
+	id     uint32
+	bundle uint32 // the number of the bundle beside which it was published: it is erased with that one's keys
+	key    keypair.PrivateKey[key.OneTime]
+	mlkem  decapsulationKey
 }
 
 type decapsulationKey = secret.Box[*mlkem.DecapsulationKey768]
@@ -54,25 +55,25 @@ func newDecapsulationKey() decapsulationKey {
 	return secret.Hide(k)
 }
 
-// NewDevice draws the keys of a new device of a person.
-func NewDevice(person key.Address) (Device, error) {
+// NewDevice draws the keys of a new device of a person. Now dates those that are rotated.
+func NewDevice(person key.Address, now time.Time) (Device, error) {
 	return ImportDevice(person, keypair.DeviceKeys{
 		Identity: keypair.GenerateKey[key.Identity](),
 		PreKey:   keypair.GenerateKey[key.PreKey](),
 		Mailbox:  keypair.GenerateSigningKey(),
 		Inbox:    keypair.GenerateKey[key.Inbox](),
-	})
+	}, now)
 }
 
 // ImportDevice returns a device that was registered by the deployed client, with its keys. It draws the keys that only the
 // hybrid suite has.
-func ImportDevice(person key.Address, k keypair.DeviceKeys) (Device, error) {
+func ImportDevice(person key.Address, k keypair.DeviceKeys, now time.Time) (Device, error) {
 	if person.IsZero() || k.Identity.IsZero() || k.PreKey.IsZero() || k.Mailbox.IsZero() || k.Inbox.IsZero() {
 		return Device{}, fmt.Errorf("%w: a device needs a person and all its keys", ErrNotReady)
 	}
 	return Device{
 		person: person, identity: k.Identity, preKey: k.PreKey, mailbox: k.Mailbox, inbox: k.Inbox,
-		mlkem: newDecapsulationKey(), kem: keypair.GenerateKEMKey(),
+		preKeys: []preKeys{newPreKeys(1, now)},
 	}, nil
 }
 
@@ -93,18 +94,9 @@ func (d Device) Identity() key.PublicKey[key.Identity] { return d.identity.Publi
 // Mailbox is the address at which the device takes initializations.
 func (d Device) Mailbox() key.Address { return d.mailbox.Public().Address() }
 
-// KEM returns the private half of the KEM pre-key in the bundle.
-func (d Device) KEM() keypair.KEMKey { return d.kem }
-
 // Entry returns what the person's registration has to say about the device.
 func (d Device) Entry() directory.Entry {
 	return directory.NewEntry(d.identity.Public(), d.preKey.Public(), d.Mailbox(), d.inbox.Public())
-}
-
-// Bundle returns the device's signed bundle, which offers the hybrid suite.
-func (d Device) Bundle() directory.Bundle {
-	return directory.NewBundle(d.identity.Public(), d.mailbox.Public(), d.mlkem.Expose().EncapsulationKey(), d.kem.Public(),
-		d.mailbox.Sign)
 }
 
 // Issue draws n one-time pre-keys, 1 to 1,000, or returns ErrNotReady for another n. The device holds 1,000 unused ones; beyond
@@ -118,7 +110,7 @@ func (d Device) Issue(n int) (Device, []directory.OneTimePreKey, error) {
 	keys := make([]directory.OneTimePreKey, n)
 	for i := range keys {
 		next.issued++
-		own := ownOneTime{next.issued, keypair.GenerateKey[key.OneTime](), newDecapsulationKey()}
+		own := ownOneTime{next.issued, d.current().number, keypair.GenerateKey[key.OneTime](), newDecapsulationKey()}
 		next.oneTime = append(next.oneTime, own)
 		keys[i] = directory.NewOneTimePreKey(d.identity.Public(), own.id, own.key.Public(),
 			own.mlkem.Expose().EncapsulationKey(), d.mailbox.Sign)

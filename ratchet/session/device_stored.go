@@ -15,23 +15,23 @@ import (
 // deviceVersion is the version of a stored Device.
 const deviceVersion = 1
 
-const oneTimeStored = 4 + storedPrivateSize + mlkem.SeedSize
+const oneTimeStored = 2*4 + storedPrivateSize + mlkem.SeedSize
 
 // Encode implements state.Part.
 func (d Device) Encode(e *state.Encoder) { e.Bytes(d.marshal()) }
 
 // Decode implements state.Part.
 func (Device) Decode(in *state.Decoder) (Device, error) {
-	b := in.Bytes(1<<12 + directory.MaxOneTime*oneTimeStored)
+	b := in.Bytes(1<<12 + maxPreKeys*preKeysStored + directory.MaxOneTime*oneTimeStored)
 	if err := in.Err(); err != nil {
 		return Device{}, err
 	}
 	return parseDevice(b)
 }
 
-// Succeeds implements state.Part: the number of one-time pre-keys never falls, and a device stays what it is.
+// Succeeds implements state.Part: the numbers of pre-keys never fall, and a device stays what it is.
 func (d Device) Succeeds(prev Device) error {
-	if !d.identity.Equal(prev.identity) || d.issued < prev.issued {
+	if !d.identity.Equal(prev.identity) || d.issued < prev.issued || d.current().number < prev.current().number {
 		return state.ErrStale
 	}
 	return nil
@@ -45,12 +45,15 @@ func (d Device) marshal() []byte {
 	writePrivate(w, d.preKey)
 	w.Fixed(d.mailbox.Seed())
 	writePrivate(w, d.inbox)
-	w.Fixed(d.mlkem.Expose().Bytes())
-	w.Fixed(d.kem.Seed())
+	w.U32(uint32(len(d.preKeys)))
+	for _, k := range d.preKeys {
+		k.write(w)
+	}
 	w.U32(d.issued)
 	w.U32(uint32(len(d.oneTime)))
 	for _, o := range d.oneTime {
 		w.U32(o.id)
+		w.U32(o.bundle)
 		writePrivate(w, o.key)
 		w.Fixed(o.mlkem.Expose().Bytes())
 	}
@@ -65,12 +68,11 @@ func parseDevice(b []byte) (d Device, err error) {
 	d.preKey = readPrivate[key.PreKey](r)
 	d.mailbox = readSigning(r)
 	d.inbox = readPrivate[key.Inbox](r)
-	d.mlkem = readDecapsulationKey(r)
-	kem := r.Fixed(keypair.KEMSeedSize)
+	d.preKeys = readAllPreKeys(r)
 	d.issued = r.U32()
 	n, last := r.Count(directory.MaxOneTime, oneTimeStored), uint32(0)
 	for range n {
-		o := ownOneTime{id: r.U32(), key: readPrivate[key.OneTime](r), mlkem: readDecapsulationKey(r)}
+		o := ownOneTime{id: r.U32(), bundle: r.U32(), key: readPrivate[key.OneTime](r), mlkem: readDecapsulationKey(r)}
 		if o.id <= last || o.id > d.issued {
 			r.Fail("the numbers of one-time pre-keys")
 		}
@@ -80,8 +82,7 @@ func parseDevice(b []byte) (d Device, err error) {
 	if err := r.Done(); err != nil {
 		return Device{}, err
 	}
-	d.kem, err = keypair.ParseKEMKey(kem)
-	return d, err
+	return d, nil
 }
 
 // storedPrivateSize is the size of a private key in the vault: with its public key, which costs a multiplication to find.

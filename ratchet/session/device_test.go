@@ -13,7 +13,7 @@ import (
 )
 
 func TestDevice(t *testing.T) {
-	d, err := NewDevice(newHuman(t, 0).address())
+	d, err := NewDevice(newHuman(t, 0).address(), day0)
 	require.NoError(t, err)
 	d, _, err = d.Issue(2)
 	require.NoError(t, err)
@@ -26,13 +26,13 @@ func TestDevice(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, more.Succeeds(d))
 	require.Error(t, d.Succeeds(more), "G5: a stale copy would number keys anew")
-	other, err := NewDevice(d.Person())
+	other, err := NewDevice(d.Person(), day0)
 	require.NoError(t, err)
 	require.Error(t, other.Succeeds(d))
 
-	_, err = NewDevice(key.Address{})
+	_, err = NewDevice(key.Address{}, day0)
 	require.ErrorIs(t, err, ErrNotReady)
-	_, err = ImportDevice(d.Person(), keypair.DeviceKeys{})
+	_, err = ImportDevice(d.Person(), keypair.DeviceKeys{}, day0)
 	require.ErrorIs(t, err, ErrNotReady)
 }
 
@@ -51,7 +51,7 @@ func TestQuorumRegistration(t *testing.T) {
 	user := quorumtest.Signing(t, v.User)
 	d, err := ImportDevice(user.Public().Address(), keypair.DeviceKeys{
 		Identity: quorumtest.Private[key.Identity](t, v.Identity), PreKey: quorumtest.Private[key.PreKey](t, v.PreKey),
-		Mailbox: quorumtest.Signing(t, v.Mailbox), Inbox: quorumtest.Private[key.Inbox](t, v.Inbox)})
+		Mailbox: quorumtest.Signing(t, v.Mailbox), Inbox: quorumtest.Private[key.Inbox](t, v.Inbox)}, day0)
 	require.NoError(t, err)
 	require.Equal(t, v.InboxAddress, d.Mailbox().String())
 

@@ -5,6 +5,7 @@
 //
 //   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. NewRegistration signs the list of a person's
 //     devices; package directory reads and verifies that of another person and yields a Peer for each device.
+//   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
 //   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under SlotID.
 //   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
 //   - Opener, in Vault.Receive, reads a frame. Device.Claim says whose registration to look up for a frame that came to the
@@ -38,8 +39,9 @@
 //     suite binds both persons and the responder's whole entry into the key.
 //   - Protection against key-compromise impersonation. Whoever stole a device's pre-key can begin sessions with that device in
 //     anybody's name. The hybrid suite does not prevent this either, with or without a one-time pre-key.
-//   - Confidentiality of the first messages if the device's keys are stolen later, since it uses no one-time pre-key. The same
-//     holds in the hybrid suite if none was claimed.
+//   - Confidentiality of the first messages if the device's keys are stolen later, since it uses no one-time pre-key and its
+//     pre-key stays. In the hybrid suite a one-time pre-key is erased when it is used, and all others 30 days after
+//     Device.Rotate replaced them.
 //
 // # Sessions in a slot
 //

@@ -18,9 +18,14 @@ var (
 	// ErrUnverified: the frame or the peer is not of the device that this slot is for, or is weaker than what the peer has
 	// signed that it can do.
 	ErrUnverified = state.NewOutcome(state.Discard, "session: not vouched for by a signed registration")
-	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, is older than
-	// may be, or names a one-time pre-key that was used.
+	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, or is older
+	// than may be.
 	ErrReplayed = state.NewOutcome(state.Discard, "session: not new")
+	// ErrOneTimeUsed: the initialization names a one-time pre-key that is erased. Another one has used it, so a directory
+	// handed it out twice, or it was rotated out. The peer has to begin anew.
+	ErrOneTimeUsed = state.NewOutcome(state.Discard, "session: one-time pre-key is erased")
+	// ErrExpired: the initialization names pre-keys that were rotated out more than 30 days ago. The peer has to begin anew.
+	ErrExpired = state.NewOutcome(state.Discard, "session: pre-keys are erased")
 	// ErrForged: the frame does not authenticate.
 	ErrForged = state.NewOutcome(state.Discard, "session: does not authenticate")
 	// ErrNotYet: no key that is held opens the frame, it is too far ahead of its chain, or it has a version of a newer

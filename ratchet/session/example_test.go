@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -24,7 +25,7 @@ func must[T any](v T, err error) T {
 // register makes a person with one device, and returns what others find when they look the person up.
 func register() (session.Device, directory.Person) {
 	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
-	device := must(session.NewDevice(user.Public().Address()))
+	device := must(session.NewDevice(user.Public().Address(), time.Now()))
 	registration := must(session.NewRegistration(user, account.Public(), device.Entry()))
 	found := must(directory.ParseRegistration(registration.JSON()))
 	return device, must(found.Verify(user.Public().Address()))
@@ -132,11 +133,11 @@ func ExampleEncrypt() {
 // A program that holds a person's key signs the list of its devices each time one comes or goes.
 func ExampleNewRegistration() {
 	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
-	phone := must(session.NewDevice(user.Public().Address()))
+	phone := must(session.NewDevice(user.Public().Address(), time.Now()))
 	first := must(session.NewRegistration(user, account.Public(), phone.Entry()))
 	person := must(first.Verify(user.Public().Address()))
 
-	laptop := must(session.NewDevice(person.Address()))
+	laptop := must(session.NewDevice(person.Address(), time.Now()))
 	second := must(session.NewRegistration(user, account.Public(), append(person.Entries(), laptop.Entry())...))
 	person = must(second.Verify(person.Address()))
 	fmt.Println(len(must(person.Peers(phone.Bundle(), laptop.Bundle()))), "devices")

@@ -106,11 +106,11 @@ func TestSizes(t *testing.T) {
 	_, keys, err := newHuman(t, 1).devices[0].Issue(1)
 	require.NoError(t, err)
 	require.Len(t, quorumtest.Must(keys[0].MarshalBinary()), 1417)
-	require.Len(t, quorumtest.Must(newHuman(t, 1).devices[0].Bundle().MarshalBinary()), 2629)
+	require.Len(t, quorumtest.Must(newHuman(t, 1).devices[0].Bundle().MarshalBinary()), 2690)
 	require.Equal(t, 154, double.MessageOverhead)
 	alice, bob := settled(t, hybrid)
 	require.Len(t, alice.send(""), 157)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
 	alice.initiate()
-	require.Len(t, alice.send(""), 1557)
+	require.Len(t, alice.send(""), 1561)
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -9,6 +10,9 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
+
+// day0 is when the devices of tests draw their keys.
+var day0 = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // human is a person with its devices and its registration, as a test needs them.
 type human struct {
@@ -28,7 +32,7 @@ func newHuman(t testing.TB, devices int) *human {
 func (h *human) address() key.Address { return h.user.Public().Address() }
 
 func (h *human) addDevice(t testing.TB) Device {
-	d, err := NewDevice(h.address())
+	d, err := NewDevice(h.address(), day0)
 	require.NoError(t, err)
 	h.devices = append(h.devices, d)
 	return d

@@ -17,10 +17,10 @@ func TestG6NothingLeaks(t *testing.T) {
 	require.NoError(t, err)
 	own := d.oneTime[0]
 	deviceSecrets := [][]byte{d.identity.Bytes(), d.preKey.Bytes(), d.inbox.Bytes(), d.mailbox.Seed(),
-		d.mlkem.Expose().Bytes(), d.kem.Seed(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
+		d.current().mlkem.Expose().Bytes(), d.current().kem.Seed(), d.current().preKey.Bytes(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
 	secrettest.Check(t, d, deviceSecrets...)
 	secrettest.Check(t, keypair.DeviceKeys{Identity: d.identity, PreKey: d.preKey, Mailbox: d.mailbox, Inbox: d.inbox}, deviceSecrets[:4]...)
-	secrettest.Check(t, d.kem, deviceSecrets[5:6]...)
+	secrettest.Check(t, d.current().kem, deviceSecrets[5:6]...)
 
 	alice, bob := started(t, hybrid)
 	for range 3 {

@@ -1,10 +1,21 @@
 package session
 
+import "time"
+
 // Limits of the formats and of what is held. What goes beyond one is refused before memory is allocated for it.
 const (
 	// MaxPlaintext is the size of the largest message, in bytes. An initialization in the classic suite is base64 within JSON
 	// within JSON and stays below the 8 MiB that a frame may have.
 	MaxPlaintext = 1 << 20
+
+	// rotateAfter is how old the keys of a bundle become, and keepReplaced how long they are kept after they were replaced:
+	// longer than frames wait at a relay. Whoever steals a device's keys opens no first messages that are older than both.
+	rotateAfter  = 7 * 24 * time.Hour
+	keepReplaced = 30 * 24 * time.Hour
+
+	// maxPreKeys is how many bundles' keys a device holds: all that are replaced within keepReplaced, and the present ones.
+	// Only with a clock that jumps back and forth there would be more.
+	maxPreKeys = 8
 
 	// maxSessions is how many sessions a pair of devices holds side by side: the one that sends, and older or crossed ones
 	// that still read what is in flight. Each more is an initialization by one of the two.

@@ -32,6 +32,7 @@ type Pair struct {
 	generation uint64 // the highest of any session, ever
 	accepted   uint64 // the highest of a session that the other device began in the hybrid suite, ever
 	moves      uint64 // how often this value was changed; never falls
+	bundle     uint32 // the highest number of a bundle of the peer's that was used, ever
 	homes      uint32 // how often mailbox and inbox were drawn anew; never falls
 	waits      abilities
 	seen       []seenInitiation
@@ -185,6 +186,9 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	case !peer.IsHybrid() && p.pinned == hybrid:
 		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
 	}
+	if bundle, ok := peer.Bundle(); ok && bundle.Number() < p.bundle {
+		return p, fmt.Errorf("%w: a bundle that was replaced", ErrUnverified)
+	}
 	if next, ok := p.initiateAgain(peer); ok {
 		return next, nil
 	}
@@ -198,7 +202,7 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	if err != nil {
 		return p, err
 	}
-	r, err := double.StartSending(key, e, peer.Entry().PreKey())
+	r, err := double.StartSending(key, e, peer.PreKey())
 	if err != nil {
 		return p, err
 	}
@@ -216,6 +220,7 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	}
 	next = next.with(t)
 	next.device = peer.Entry()
+	next.bundle = max(p.bundle, o.bundle)
 	return next, nil
 }
 
@@ -227,8 +232,9 @@ func (p Pair) initiateAgain(peer directory.Peer) (Pair, bool) {
 		return p, false
 	}
 	oneTime, _ := peer.OneTime()
+	bundle, _ := peer.Bundle()
 	switch offer := p.sessions[i].offer; {
-	case (offer != nil) != peer.IsHybrid() || offer != nil && offer.oneTime != oneTime.ID():
+	case (offer != nil) != peer.IsHybrid() || offer != nil && (offer.oneTime != oneTime.ID() || offer.bundle != bundle.Number()):
 		return p, false // of other keys
 	case i == 0:
 		return p, true
@@ -307,11 +313,11 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	case err != nil:
 		return p, Received{}, err
 	}
-	key, err := agreeAccept(d, p.peer, i.identity, i.ephemeral, i.offer)
+	key, preKey, err := agreeAccept(d, p.peer, i.identity, i.ephemeral, i.offer)
 	if err != nil {
 		return p, Received{}, err
 	}
-	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(key, d.preKey, i.ephemeral))
+	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(key, preKey, i.ephemeral))
 	if err != nil {
 		return p, Received{}, err
 	}

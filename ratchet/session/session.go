@@ -45,8 +45,8 @@ func New(d Device, peer directory.Peer) (Session, error) {
 // Nothing is sent yet: every message carries the initialization until an answer was read. Until then Initiate with the same
 // keys of the peer goes on with that session; with another one-time pre-key it begins a new one.
 //
-// It returns ErrUnverified if the peer is another one, or is given without the bundle that it was known with before: there
-// is no fallback to a weaker suite. It returns ErrNotReady for another device.
+// It returns ErrUnverified if the peer is another one, or is given with an older bundle than was used before, or without one:
+// there is no fallback to a weaker suite or to keys that were replaced. It returns ErrNotReady for another device.
 func Initiate(s Session, d Device, peer directory.Peer) (Session, error) {
 	next, err := s.Part().initiate(d, peer)
 	if err != nil {

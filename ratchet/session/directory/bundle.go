@@ -14,7 +14,7 @@ const bundleVersion = 1
 
 const (
 	mlkemPublicSize = mlkem.EncapsulationKeySize768 // 1,184 bytes
-	bundleSize      = 1 + key.PublicKeySize + key.VerifyKeySize + mlkemPublicSize + key.KEMPublicKeySize + key.SignatureSize
+	bundleSize      = 1 + key.PublicKeySize + key.VerifyKeySize + 4 + key.PublicKeySize + mlkemPublicSize + key.KEMPublicKeySize + key.SignatureSize
 	oneTimeSize     = 1 + key.PublicKeySize + 4 + key.PublicKeySize + mlkemPublicSize + key.SignatureSize
 )
 
@@ -25,20 +25,27 @@ const (
 )
 
 // Bundle is what a device that knows the hybrid suite publishes beside its person's registration: its keys for that suite. The
-// device's mailbox key signs it, whose address is in the registration. It takes 2,629 bytes. A lookup does not consume it.
+// device's mailbox key signs it, whose address is in the registration. It takes 2,690 bytes. A lookup does not consume it.
+// A device replaces it now and then by one of a higher number.
 type Bundle struct {
 	identity  key.PublicKey[key.Identity]
 	mailbox   key.VerifyKey
-	mlkem     *mlkem.EncapsulationKey768
-	kem       key.KEMPublicKey
+	keys      BundleKeys
 	signature [key.SignatureSize]byte
+}
+
+// BundleKeys are the keys of a bundle that a device replaces together.
+type BundleKeys struct {
+	Number uint32 // from 1, ascending
+	PreKey key.PublicKey[key.PreKey]
+	MLKEM  *mlkem.EncapsulationKey768
+	KEM    key.KEMPublicKey
 }
 
 // NewBundle returns the bundle of a device. Sign is the private half of mailbox: it returns the signature of a message. A
 // device calls it; most programs do not.
-func NewBundle(identity key.PublicKey[key.Identity], mailbox key.VerifyKey, encapsulation *mlkem.EncapsulationKey768,
-	kem key.KEMPublicKey, sign func(message []byte) []byte) Bundle {
-	b := Bundle{identity: identity, mailbox: mailbox, mlkem: encapsulation, kem: kem}
+func NewBundle(identity key.PublicKey[key.Identity], mailbox key.VerifyKey, keys BundleKeys, sign func(message []byte) []byte) Bundle {
+	b := Bundle{identity: identity, mailbox: mailbox, keys: keys}
 	copy(b.signature[:], sign(labelled(labelBundle, b.body())))
 	return b
 }
@@ -47,11 +54,19 @@ func NewBundle(identity key.PublicKey[key.Identity], mailbox key.VerifyKey, enca
 func (b Bundle) Identity() key.PublicKey[key.Identity] { return b.identity }
 
 // MLKEM returns the key that initiators encapsulate to if they have no one-time pre-key; nil for the zero Bundle.
-func (b Bundle) MLKEM() *mlkem.EncapsulationKey768 { return b.mlkem }
+func (b Bundle) MLKEM() *mlkem.EncapsulationKey768 { return b.keys.MLKEM }
+
+// Number tells the bundles of one device apart: the newer one has the higher number.
+func (b Bundle) Number() uint32 { return b.keys.Number }
+
+// verify checks that the device's mailbox key signed the bundle.
+func (b Bundle) verify() error {
+	return b.mailbox.Verify(labelled(labelBundle, b.body()), b.signature[:])
+}
 
 // MarshalBinary returns the bundle's encoding. It fails for the zero Bundle only.
 func (b Bundle) MarshalBinary() ([]byte, error) {
-	if b.mlkem == nil {
+	if b.keys.MLKEM == nil {
 		return nil, fmt.Errorf("%w: no bundle", key.ErrArgument)
 	}
 	return append(b.body(), b.signature[:]...), nil
@@ -63,8 +78,10 @@ func (b Bundle) body() []byte {
 	w.U8(bundleVersion)
 	w.Fixed(b.identity.Bytes())
 	w.Fixed(b.mailbox.Bytes())
-	w.Fixed(b.mlkem.Bytes())
-	w.Fixed(b.kem.Bytes())
+	w.U32(b.keys.Number)
+	w.Fixed(b.keys.PreKey.Bytes())
+	w.Fixed(b.keys.MLKEM.Bytes())
+	w.Fixed(b.keys.KEM.Bytes())
 	return w.Bytes()
 }
 
@@ -74,13 +91,17 @@ func ParseBundle(in []byte) (b Bundle, err error) {
 	r.Version8(bundleVersion, bundleVersion)
 	b.identity = keywire.Public[key.Identity](r)
 	b.mailbox = keywire.Verify(r)
-	b.mlkem = readEncapsulationKey(r)
+	if b.keys.Number = r.U32(); b.keys.Number == 0 {
+		r.Fail("bundles are numbered from 1")
+	}
+	b.keys.PreKey = keywire.Public[key.PreKey](r)
+	b.keys.MLKEM = readEncapsulationKey(r)
 	kem := r.Fixed(key.KEMPublicKeySize)
 	r.Into(b.signature[:])
 	if err := r.Done(); err != nil {
 		return Bundle{}, key.Malformed(err)
 	}
-	if b.kem, err = key.ParseKEMPublicKey(kem); err != nil {
+	if b.keys.KEM, err = key.ParseKEMPublicKey(kem); err != nil {
 		return Bundle{}, err
 	}
 	return b, nil

@@ -32,13 +32,21 @@ func TestBundleIsVerified(t *testing.T) {
 	_, err = person.WithBundle(Bundle{})
 	require.ErrorIs(t, err, key.ErrUnverified)
 	forged := b
-	forged.kem = other.devices[0].kem.Public()
+	forged.keys.KEM = other.devices[0].kem.Public()
 	_, err = person.WithBundle(forged)
 	require.ErrorIs(t, err, key.ErrUnverified, "another KEM pre-key")
 	forged = b
-	forged.mlkem = other.devices[0].bundle().mlkem
+	forged.keys.MLKEM = other.devices[0].bundle().keys.MLKEM
 	_, err = person.WithBundle(forged)
 	require.ErrorIs(t, err, key.ErrUnverified, "another ML-KEM key")
+	forged = b
+	forged.keys.PreKey = other.devices[0].preKey.Public()
+	_, err = person.WithBundle(forged)
+	require.ErrorIs(t, err, key.ErrUnverified, "another pre-key")
+	forged = b
+	forged.keys.Number++
+	_, err = person.WithBundle(forged)
+	require.ErrorIs(t, err, key.ErrUnverified, "another number")
 	forged = b
 	forged.mailbox = other.devices[0].mailbox.Public()
 	copy(forged.signature[:], other.devices[0].mailbox.Sign(labelled(labelBundle, forged.body())))
@@ -51,7 +59,7 @@ func TestBundleIsVerified(t *testing.T) {
 			_, err = person.WithBundle(b)
 			require.ErrorIs(t, err, key.ErrUnverified, "byte %d", i)
 		}
-		if i > 1+2*key.PublicKeySize && i < len(raw)-key.SignatureSize {
+		if i > 1+3*key.PublicKeySize+4 && i < len(raw)-key.SignatureSize {
 			i += 97 // the keys for KEMs are long
 		}
 	}

@@ -3,6 +3,7 @@ package directory_test
 import (
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -11,7 +12,7 @@ import (
 
 // A server holds the pre-keys of a device, and hands out each one-time pre-key once.
 func ExamplePreKeys() {
-	device, err := session.NewDevice(keypair.GenerateSigningKey().Public().Address())
+	device, err := session.NewDevice(keypair.GenerateSigningKey().Public().Address(), time.Now())
 	if err != nil {
 		log.Fatal(err)
 	}

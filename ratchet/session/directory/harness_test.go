@@ -32,7 +32,13 @@ func (d device) entry() Entry {
 }
 
 func (d device) bundle() Bundle {
-	return NewBundle(d.identity.Public(), d.mailbox.Public(), d.mlkem.EncapsulationKey(), d.kem.Public(), d.mailbox.Sign)
+	return d.bundleNumber(1)
+}
+
+// bundleNumber returns the bundle of a number, always with the same keys.
+func (d device) bundleNumber(n uint32) Bundle {
+	return NewBundle(d.identity.Public(), d.mailbox.Public(), BundleKeys{n, d.preKey.Public(), d.mlkem.EncapsulationKey(), d.kem.Public()},
+		d.mailbox.Sign)
 }
 
 // oneTime returns one-time pre-keys with the given IDs. All have the same encapsulation key.

@@ -47,12 +47,21 @@ func (p Peer) OneTime() (o OneTimePreKey, ok bool) {
 	return *p.oneTime, true
 }
 
+// PreKey is the signed pre-key that initiators agree with: that of the bundle, or in the classic suite the one in the
+// registration.
+func (p Peer) PreKey() key.PublicKey[key.PreKey] {
+	if p.bundle == nil {
+		return p.entry.preKey
+	}
+	return p.bundle.keys.PreKey
+}
+
 // KEM returns the device's KEM pre-key, or ErrArgument for a device of which no bundle is known.
 func (p Peer) KEM() (key.KEMPublicKey, error) {
 	if p.bundle == nil {
 		return key.KEMPublicKey{}, fmt.Errorf("%w: the peer has no KEM pre-key", key.ErrArgument)
 	}
-	return p.bundle.kem, nil
+	return p.bundle.keys.KEM, nil
 }
 
 // WithOneTime returns the peer with a one-time pre-key that was claimed for it, or ErrUnverified if it is not the peer's own. It

@@ -41,10 +41,10 @@ func (p Person) WithBundle(b Bundle) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	if b.mlkem == nil || b.mailbox.Address() != peer.entry.mailbox {
+	if b.keys.MLKEM == nil || b.mailbox.Address() != peer.entry.mailbox {
 		return Peer{}, fmt.Errorf("%w: a bundle signed by another mailbox", key.ErrUnverified)
 	}
-	if err := b.mailbox.Verify(labelled(labelBundle, b.body()), b.signature[:]); err != nil {
+	if err := b.verify(); err != nil {
 		return Peer{}, err
 	}
 	peer.bundle = &b

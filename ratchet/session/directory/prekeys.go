@@ -11,8 +11,8 @@ import (
 
 // Errors of PreKeys.
 var (
-	// ErrReused: the ID of a one-time pre-key is not above all IDs before it.
-	ErrReused = errors.New("directory: ID of a one-time pre-key was there before")
+	// ErrReused: the number of a bundle or of a one-time pre-key is not above all before it.
+	ErrReused = errors.New("directory: number of a pre-key was there before")
 	// ErrFull: there is no room for more one-time pre-keys.
 	ErrFull = errors.New("directory: too many one-time pre-keys")
 	// ErrNoneLeft: every one-time pre-key was claimed.
@@ -38,6 +38,23 @@ func NewPreKeys(b Bundle) PreKeys { return PreKeys{bundle: b} }
 
 // Bundle returns the bundle. It consumes nothing.
 func (s PreKeys) Bundle() Bundle { return s.bundle }
+
+// Replace returns the value with a newer bundle of the same device. The one-time pre-keys that were published beside the one
+// before are dropped, since the device erases them with its keys. It returns ErrUnverified for a bundle of another device
+// and ErrReused for one that is not newer.
+func (s PreKeys) Replace(b Bundle) (PreKeys, error) {
+	if b.keys.MLKEM == nil || !b.identity.Equal(s.bundle.identity) || b.mailbox != s.bundle.mailbox {
+		return s, fmt.Errorf("%w: a bundle of another device", key.ErrUnverified)
+	}
+	if err := b.verify(); err != nil {
+		return s, err
+	}
+	if b.keys.Number <= s.bundle.keys.Number {
+		return s, fmt.Errorf("%w: the number of a bundle", ErrReused)
+	}
+	s.bundle, s.oneTime = b, nil
+	return s, nil
+}
 
 // Len returns how many one-time pre-keys can be claimed.
 func (s PreKeys) Len() int { return len(s.oneTime) }

@@ -77,3 +77,34 @@ func TestPreKeys(t *testing.T) {
 	_, err = weak.WithOneTime(more[0])
 	require.ErrorIs(t, err, key.ErrUnverified)
 }
+
+// A newer bundle of the same device replaces the one before, with the one-time pre-keys that were published beside it.
+func TestReplace(t *testing.T) {
+	h, other := newHuman(t, 1), newHuman(t, 1)
+	d := h.devices[0]
+	held, err := NewPreKeys(d.bundle()).Add(d.oneTime(1, 2)...)
+	require.NoError(t, err)
+	next, err := held.Replace(d.bundleNumber(3))
+	require.NoError(t, err)
+	require.Equal(t, uint32(3), next.Bundle().Number())
+	require.Zero(t, next.Len())
+	require.Equal(t, 2, held.Len())
+	_, err = next.Add(d.oneTime(2)...)
+	require.ErrorIs(t, err, ErrReused)
+	_, err = next.Add(d.oneTime(3)...)
+	require.NoError(t, err)
+
+	forged := d.bundleNumber(4)
+	forged.keys.Number++
+	renamed := d
+	renamed.mailbox = other.devices[0].mailbox
+	for name, b := range map[string]Bundle{"nothing": {}, "another device": other.devices[0].bundleNumber(9), "forged": forged,
+		"another mailbox": renamed.bundleNumber(9)} {
+		_, err = next.Replace(b)
+		require.ErrorIs(t, err, key.ErrUnverified, name)
+	}
+	for _, n := range []uint32{1, 2, 3} {
+		_, err = next.Replace(d.bundleNumber(n))
+		require.ErrorIs(t, err, ErrReused)
+	}
+}

@@ -27,7 +27,7 @@ func NewEntry(identity key.PublicKey[key.Identity], preKey key.PublicKey[key.Pre
 // Identity names the device.
 func (e Entry) Identity() key.PublicKey[key.Identity] { return e.identity }
 
-// PreKey is the signed pre-key that initiators agree with.
+// PreKey is the signed pre-key that initiators of the classic suite agree with.
 func (e Entry) PreKey() key.PublicKey[key.PreKey] { return e.preKey }
 
 // Mailbox is the address at which the device takes initializations.

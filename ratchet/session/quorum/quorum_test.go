@@ -3,6 +3,7 @@ package quorum_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,7 +27,7 @@ type party struct {
 func newParties(t *testing.T) (alice, bob *party) {
 	device := func() (session.Device, directory.Peer) {
 		user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
-		d, err := session.NewDevice(user.Public().Address())
+		d, err := session.NewDevice(user.Public().Address(), time.Now())
 		require.NoError(t, err)
 		r, err := session.NewRegistration(user, account.Public(), d.Entry())
 		require.NoError(t, err)
