@@ -243,14 +243,22 @@ func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (sta
 		if !p.Identity().Equal(c.Identity) {
 			continue
 		}
-		if !d.known[session.SlotID(d.keys, c.Person, c.Identity)] {
-			trial, err := session.New(d.keys, p)
-			if err != nil {
-				return state.ID{}, err
-			}
-			if _, _, err := session.Decrypt(trial, d.keys, frame); err != nil && state.VerdictOf(err) == state.Discard {
-				return state.ID{}, err
-			}
+		if id := session.SlotID(d.keys, c.Person, p.Name()); d.known[id] {
+			// The person may have replaced all keys of the device since.
+			return id, d.sessions.Update(ctx, id, func(tx *state.Tx[session.Session]) error {
+				next, err := session.Refresh(tx.Value(), d.keys, p)
+				if err == nil {
+					tx.Set(next)
+				}
+				return err
+			})
+		}
+		trial, err := session.New(d.keys, p)
+		if err != nil {
+			return state.ID{}, err
+		}
+		if _, _, err := session.Decrypt(trial, d.keys, frame); err != nil && state.VerdictOf(err) == state.Discard {
+			return state.ID{}, err
 		}
 		return d.slot(ctx, p)
 	}

@@ -172,11 +172,28 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 			bob.refuses(frame, ErrUnverified)
 			// One that lies about who it is does not agree on the key.
 			liar := p.s.Part()
-			liar.person, liar.self = a.address(), a.devices[0].Identity()
+			liar.person, liar.identity = a.address(), a.devices[0].Identity()
 			_, out, err := Encrypt(p.s.With(liar), []byte("text"))
 			require.NoError(t, err)
 			bob.refuses(out.Frame, ErrForged)
 		}
+	})
+}
+
+// G15: an initialization in another person's name is not read, even if that person has registered the very device that made it.
+func TestG15InitializationInAnotherName(t *testing.T) {
+	suites(t, func(t *testing.T, f suite) {
+		a, b, m := newHuman(t, 1), newHuman(t, 1), newHuman(t, 0)
+		m.devices = a.devices
+		alice := &party{t: t, d: a.devices[0], other: b.peer(t, 0, f)}
+		bob := &party{t: t, d: b.devices[0]}
+		var err error
+		alice.s, err = New(alice.d, alice.other)
+		require.NoError(t, err)
+		bob.s, err = New(bob.d, m.peer(t, 0, f))
+		require.NoError(t, err)
+		alice.initiate()
+		bob.refuses(alice.send("from Alice"), ErrUnverified)
 	})
 }
 

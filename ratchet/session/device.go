@@ -22,6 +22,8 @@ import (
 type Device struct {
 	_        [0]func()
 	person   key.Address
+	name     key.PublicKey[key.Identity] // the first identity key
+	renewals uint32                      // how often all keys were replaced
 	identity keypair.PrivateKey[key.Identity]
 	preKey   keypair.PrivateKey[key.PreKey] // in the registration, for the classic suite
 	mailbox  keypair.SigningKey
@@ -72,7 +74,7 @@ func ImportDevice(person key.Address, k keypair.DeviceKeys, now time.Time) (Devi
 		return Device{}, fmt.Errorf("%w: a device needs a person and all its keys", ErrNotReady)
 	}
 	return Device{
-		person: person, identity: k.Identity, preKey: k.PreKey, mailbox: k.Mailbox, inbox: k.Inbox,
+		person: person, name: k.Identity.Public(), identity: k.Identity, preKey: k.PreKey, mailbox: k.Mailbox, inbox: k.Inbox,
 		preKeys: []preKeys{newPreKeys(1, now)},
 	}, nil
 }
@@ -82,13 +84,16 @@ func (d Device) IsZero() bool { return d.identity.IsZero() }
 
 // ID names the row in which the device is kept.
 func (d Device) ID() state.ID {
-	return sha256.Sum256(append([]byte(labelDevice+"\x00"), d.identity.Public().Bytes()...))
+	return sha256.Sum256(append([]byte(labelDevice+"\x00"), d.name.Bytes()...))
 }
 
 // Person names the person that the device speaks for.
 func (d Device) Person() key.Address { return d.person }
 
-// Identity names the device.
+// Name names the device for as long as it exists. It is the identity key that the device was registered with first.
+func (d Device) Name() key.PublicKey[key.Identity] { return d.name }
+
+// Identity is the public half of the identity key with which the device agrees now.
 func (d Device) Identity() key.PublicKey[key.Identity] { return d.identity.Public() }
 
 // Mailbox is the address at which the device takes initializations.
@@ -96,7 +101,11 @@ func (d Device) Mailbox() key.Address { return d.mailbox.Public().Address() }
 
 // Entry returns what the person's registration has to say about the device.
 func (d Device) Entry() directory.Entry {
-	return directory.NewEntry(d.identity.Public(), d.preKey.Public(), d.Mailbox(), d.inbox.Public())
+	e := directory.NewEntry(d.identity.Public(), d.preKey.Public(), d.Mailbox(), d.inbox.Public())
+	if d.renewals == 0 {
+		return e
+	}
+	return e.Renewed(d.name, d.renewals)
 }
 
 // Issue draws n one-time pre-keys, 1 to 1,000, or returns ErrNotReady for another n. The device holds 1,000 unused ones; beyond
@@ -138,7 +147,7 @@ func (d Device) findOneTime(id uint32) (ownOneTime, bool) {
 func (d Device) Equal(o Device) bool { return secret.Own(d.marshal()).Equal(secret.Own(o.marshal())) }
 
 // String names the device and shows none of its keys.
-func (d Device) String() string { return "device " + d.identity.Public().String() }
+func (d Device) String() string { return "device " + d.name.String() }
 
 // GoString is String.
 func (d Device) GoString() string { return d.String() }

@@ -31,7 +31,8 @@ func (Device) Decode(in *state.Decoder) (Device, error) {
 
 // Succeeds implements state.Part: the numbers of pre-keys never fall, and a device stays what it is.
 func (d Device) Succeeds(prev Device) error {
-	if !d.identity.Equal(prev.identity) || d.issued < prev.issued || d.current().number < prev.current().number {
+	if !d.name.Equal(prev.name) || d.renewals < prev.renewals || d.renewals == prev.renewals && !d.identity.Equal(prev.identity) ||
+		d.issued < prev.issued || d.current().number < prev.current().number {
 		return state.ErrStale
 	}
 	return nil
@@ -41,6 +42,8 @@ func (d Device) marshal() []byte {
 	w := wire.NewWriter(512 + len(d.oneTime)*oneTimeStored)
 	w.U16(deviceVersion)
 	w.Fixed(d.person[:])
+	w.Fixed(d.name.Bytes())
+	w.U32(d.renewals)
 	writePrivate(w, d.identity)
 	writePrivate(w, d.preKey)
 	w.Fixed(d.mailbox.Seed())
@@ -64,6 +67,8 @@ func parseDevice(b []byte) (d Device, err error) {
 	r := wire.NewReader(b)
 	r.Version16(deviceVersion, deviceVersion)
 	r.Into(d.person[:])
+	d.name = keywire.Stored[key.Identity](r)
+	d.renewals = r.U32()
 	d.identity = readPrivate[key.Identity](r)
 	d.preKey = readPrivate[key.PreKey](r)
 	d.mailbox = readSigning(r)
@@ -78,6 +83,9 @@ func parseDevice(b []byte) (d Device, err error) {
 		}
 		last = o.id
 		d.oneTime = append(d.oneTime, o)
+	}
+	if d.name.Equal(d.identity.Public()) != (d.renewals == 0) {
+		r.Fail("the name of a device")
 	}
 	if err := r.Done(); err != nil {
 		return Device{}, err

@@ -6,6 +6,7 @@
 //   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. NewRegistration signs the list of a person's
 //     devices; package directory reads and verifies that of another person and yields a Peer for each device.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
+//   - Device.Renew replaces all keys of a device after a theft; Refresh takes over that a peer has done so.
 //   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under SlotID.
 //   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
 //   - Opener, in Vault.Receive, reads a frame. Device.Claim says whose registration to look up for a frame that came to the

@@ -36,7 +36,7 @@ func (p Pair) encrypt(plaintext []byte) (Pair, Outgoing, error) {
 
 // frame puts a message of a session into the frame that the other side expects.
 func (p Pair) frame(t ratchetSession, m double.Message) (f frame.Frame, to key.Address, err error) {
-	out := initiation{ephemeral: t.ephemeral, person: p.person, identity: p.self, route: p.home(), offer: t.offer, message: m}
+	out := initiation{ephemeral: t.ephemeral, person: p.person, identity: p.identity, route: p.home(), offer: t.offer, message: m}
 	target := p.route
 	if target.isZero() {
 		target = route{p.device.Mailbox(), p.device.Inbox()}

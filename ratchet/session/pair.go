@@ -17,9 +17,13 @@ import (
 type Pair struct {
 	_      [0]func()
 	person key.Address                 // one's own
-	self   key.PublicKey[key.Identity] // one's own device
+	self   key.PublicKey[key.Identity] // the name of one's own device
 	peer   key.Address                 // the person that the other device speaks for
 	device directory.Entry             // what its person's registration says about it
+
+	// The keys of one's own device that the sessions are made with.
+	renewals uint32
+	identity key.PublicKey[key.Identity]
 
 	// Where this device reads answers, and where the other does; the latter is none until it was told. Neither changes
 	// when a session is replaced. Clear draws the former anew.
@@ -48,8 +52,8 @@ func (p Pair) Mailbox() key.Address { return p.mailbox.Public().Address() }
 // MailboxKey is the key that signs for that address.
 func (p Pair) MailboxKey() keypair.SigningKey { return p.mailbox }
 
-// Peer names the other device and its person.
-func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer, p.device.Identity() }
+// Peer returns the other device's person and name.
+func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer, p.device.Name() }
 
 // Sessions returns the number of sessions side by side: 0 before the first one.
 func (p Pair) Sessions() int { return len(p.sessions) }
@@ -70,7 +74,7 @@ func (p Pair) UsedOneTime() (ids []uint32) {
 
 // String names both devices.
 func (p Pair) String() string {
-	return "session of " + p.self.String() + " with " + p.device.Identity().String()
+	return "session of " + p.self.String() + " with " + p.device.Name().String()
 }
 
 // GoString is String.
@@ -78,9 +82,14 @@ func (p Pair) GoString() string { return p.String() }
 
 // Succeeds implements state.Part: a pair stays that of the same devices, and nothing of it goes back.
 func (p Pair) Succeeds(prev Pair) error {
-	if !p.self.Equal(prev.self) || !p.device.Identity().Equal(prev.device.Identity()) ||
+	if !p.self.Equal(prev.self) || !p.device.Name().Equal(prev.device.Name()) ||
+		p.renewals < prev.renewals || p.device.Renewals() < prev.device.Renewals() ||
 		!p.inbox.Equal(prev.inbox) && p.homes <= prev.homes || p.homes < prev.homes ||
-		p.generation < prev.generation || p.accepted < prev.accepted || p.moves < prev.moves || p.pinned < prev.pinned {
+		p.moves < prev.moves || p.pinned < prev.pinned {
+		return state.ErrStale
+	}
+	if p.renewals == prev.renewals && p.device.Renewals() == prev.device.Renewals() &&
+		(p.generation < prev.generation || p.accepted < prev.accepted || p.bundle < prev.bundle) {
 		return state.ErrStale
 	}
 	return nil
@@ -97,15 +106,6 @@ func (p Pair) knows(e key.PublicKey[key.Ephemeral]) bool {
 // waiting returns the pair with the note that a frame cannot be read for want of what the device, or this release, can do.
 func (p Pair) waiting(a abilities) Pair {
 	p.waits = a
-	p.moves++
-	return p
-}
-
-// cleared returns the pair without its sessions, and reading in another place. It remembers what was begun.
-func (p Pair) cleared() Pair {
-	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()
-	p.homes++
-	p.route, p.sessions, p.waits = route{}, nil, abilities{}
 	p.moves++
 	return p
 }
@@ -178,12 +178,11 @@ func (p Pair) preferred(i int, was ratchetSession) Pair {
 // initiate makes a session that this side began the one to send on: a new one of a generation above all others, or an
 // unanswered one.
 func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
-	switch {
-	case !d.identity.Public().Equal(p.self):
-		return p, fmt.Errorf("%w: another device's session", ErrNotReady)
-	case peer.Person() != p.peer || !peer.Identity().Equal(p.device.Identity()):
-		return p, fmt.Errorf("%w: another peer", ErrUnverified)
-	case !peer.IsHybrid() && p.pinned == hybrid:
+	p, err := p.refreshed(d, peer)
+	if err != nil {
+		return p, err
+	}
+	if !peer.IsHybrid() && p.pinned == hybrid {
 		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
 	}
 	if bundle, ok := peer.Bundle(); ok && bundle.Number() < p.bundle {

@@ -32,6 +32,8 @@ func (p Pair) marshal() []byte {
 	w.U16(pairVersion)
 	w.Fixed(p.person[:])
 	w.Fixed(p.self.Bytes())
+	w.U32(p.renewals)
+	w.Fixed(p.identity.Bytes())
 	w.Fixed(p.peer[:])
 	writeEntry(w, p.device)
 	w.Fixed(p.mailbox.Seed())
@@ -60,6 +62,8 @@ func parsePair(b []byte) (p Pair, err error) {
 	r.Version16(pairVersion, pairVersion)
 	r.Into(p.person[:])
 	p.self = keywire.Stored[key.Identity](r)
+	p.renewals = r.U32()
+	p.identity = keywire.Stored[key.Identity](r)
 	r.Into(p.peer[:])
 	p.device = readEntry(r)
 	p.mailbox = readSigning(r)
@@ -95,6 +99,8 @@ func parsePair(b []byte) (p Pair, err error) {
 
 func writeEntry(w *wire.Writer, e directory.Entry) {
 	mailbox := e.Mailbox()
+	w.Fixed(e.Name().Bytes())
+	w.U32(e.Renewals())
 	w.Fixed(e.Identity().Bytes())
 	w.Fixed(e.PreKey().Bytes())
 	w.Fixed(mailbox[:])
@@ -103,8 +109,16 @@ func writeEntry(w *wire.Writer, e directory.Entry) {
 
 // readEntry reads what was verified before it was stored.
 func readEntry(r *wire.Reader) directory.Entry {
+	name, renewals := keywire.Stored[key.Identity](r), r.U32()
 	identity, preKey := keywire.Stored[key.Identity](r), keywire.Stored[key.PreKey](r)
 	var mailbox key.Address
 	r.Into(mailbox[:])
-	return directory.NewEntry(identity, preKey, mailbox, keywire.Stored[key.Inbox](r))
+	e := directory.NewEntry(identity, preKey, mailbox, keywire.Stored[key.Inbox](r))
+	if name.Equal(identity) != (renewals == 0) {
+		r.Fail("the name of a device")
+	}
+	if renewals == 0 {
+		return e
+	}
+	return e.Renewed(name, renewals)
 }

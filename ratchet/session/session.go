@@ -15,29 +15,30 @@ import (
 // Each device of a person has a slot of its own.
 type Session = state.One[Pair]
 
-// SlotID names the slot of a device and a person's device. It stays the same for as long as both exist. The person is part
-// of it: anybody can register a device that is somebody else's, and must not take its slot with that.
-func SlotID(d Device, person key.Address, identity key.PublicKey[key.Identity]) state.ID {
-	b := append([]byte(labelSlot+"\x00"), d.identity.Public().Bytes()...)
+// SlotID names the slot of a device and a person's device of that name (see directory.Peer.Name). It stays the same for as
+// long as both exist. The person is part of it: anybody can register a device that is somebody else's, and must not take its
+// slot with that.
+func SlotID(d Device, person key.Address, name key.PublicKey[key.Identity]) state.ID {
+	b := append([]byte(labelSlot+"\x00"), d.name.Bytes()...)
 	b = append(b, person[:]...)
-	return sha256.Sum256(append(b, identity.Bytes()...))
+	return sha256.Sum256(append(b, name.Bytes()...))
 }
 
 // New returns the slot for a device and a peer, without a session, or ErrNotReady if either is zero or both are the same
 // device. Create it in the vault when either side wants to begin; state.ErrExists then says that it is there. When the other
 // side claims to begin, call Decrypt with the new slot before you create it: anybody can claim, and a slot stays.
 func New(d Device, peer directory.Peer) (Session, error) {
-	if peer.Person().IsZero() || d.identity.IsZero() || peer.Identity().Equal(d.identity.Public()) {
+	if peer.Person().IsZero() || d.identity.IsZero() || peer.Name().Equal(d.name) {
 		return Session{}, fmt.Errorf("%w: a session needs two devices", ErrNotReady)
 	}
 	p := Pair{
-		person: d.person, self: d.identity.Public(), peer: peer.Person(), device: peer.Entry(),
+		person: d.person, self: d.name, renewals: d.renewals, identity: d.identity.Public(), peer: peer.Person(), device: peer.Entry(),
 		mailbox: keypair.GenerateSigningKey(), inbox: keypair.GenerateKey[key.Inbox](), pinned: classic,
 	}
 	if peer.IsHybrid() {
 		p.pinned = hybrid
 	}
-	return state.NewOne(SlotID(d, peer.Person(), peer.Identity()), p)
+	return state.NewOne(SlotID(d, peer.Person(), peer.Name()), p)
 }
 
 // Initiate begins a session with a peer, or replaces the one there is by one of a newer generation. What is encrypted from
@@ -53,6 +54,20 @@ func Initiate(s Session, d Device, peer directory.Peer) (Session, error) {
 		return s, classify(err)
 	}
 	return s.With(next), nil
+}
+
+// Refresh returns the slot with what the registrations of both devices say now: if the keys of either were renewed (see
+// Device.Renew), the sessions with the old ones end. Otherwise it returns s. Initiate and Send do the same. Call it for the
+// sender of an initialization that was looked up, before the frame is read: the slot does not know other keys of the peer.
+//
+// It returns ErrUnverified for another peer and for keys of the peer that were renewed since, and ErrNotReady for another
+// device or an older copy of it.
+func Refresh(s Session, d Device, peer directory.Peer) (Session, error) {
+	p, err := s.Part().refreshed(d, peer)
+	if err != nil || p.moves == s.Part().moves {
+		return s, err
+	}
+	return s.With(p), nil
 }
 
 // Outgoing is a frame and the mailbox it is for.
@@ -95,9 +110,9 @@ func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 
 // decrypt is Decrypt, except that it returns, with ErrNotYet, a session that notes what the frame waits for.
 func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
-	p := s.Part()
-	if !d.identity.Public().Equal(p.self) {
-		return s, Received{}, fmt.Errorf("%w: another device's session", ErrNotReady)
+	p, err := s.Part().withDevice(d)
+	if err != nil {
+		return s, Received{}, err
 	}
 	f, err := frame.Parse(in)
 	next, r := p, Received{}

@@ -9,11 +9,14 @@ import (
 )
 
 // Send returns an Update for Vault.Update that encrypts plaintext, at most MaxPlaintext bytes, and puts the frame into the
-// outbox, addressed to the peer's mailbox. If the slot holds no session, it begins one with peer first, which may hold a
-// claimed one-time pre-key; otherwise it does not use peer. Errors are those of Initiate and Encrypt.
+// outbox, addressed to the peer's mailbox. If the slot holds no session, or the keys of either device were renewed, it begins
+// one with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate and Encrypt.
 func Send(d Device, peer directory.Peer, plaintext []byte) func(*state.Tx[Session]) error {
-	return func(tx *state.Tx[Session]) (err error) {
-		s := tx.Value()
+	return func(tx *state.Tx[Session]) error {
+		s, err := Refresh(tx.Value(), d, peer)
+		if err != nil {
+			return err
+		}
 		if s.Part().Sessions() == 0 {
 			if s, err = Initiate(s, d, peer); err != nil {
 				return err

@@ -27,5 +27,8 @@ func FuzzPreKeys(f *testing.F) {
 }
 
 func FuzzRegistrationJSON(f *testing.F) {
-	quorumtest.FuzzJSON(f, ParseRegistration, Registration.JSON, newHuman(f, 2).registration(f).JSON())
+	h := newHuman(f, 2)
+	renewed, err := h.register(h.devices[0].entry(), h.renew(f, 1))
+	require.NoError(f, err)
+	quorumtest.FuzzJSON(f, ParseRegistration, Registration.JSON, newHuman(f, 2).registration(f).JSON(), renewed.JSON())
 }

@@ -89,3 +89,10 @@ func (h *human) verified(t testing.TB) Person {
 	require.NoError(t, err)
 	return p
 }
+
+// renew draws a device's keys anew and returns its entry.
+func (h *human) renew(t testing.TB, i int) Entry {
+	name := h.devices[i].identity.Public()
+	h.devices[i] = newDevice(t)
+	return h.devices[i].entry().Renewed(name, 1)
+}

@@ -19,7 +19,10 @@ type Peer struct {
 // Person names the person that the device speaks for.
 func (p Peer) Person() key.Address { return p.person }
 
-// Identity names the device.
+// Name names the device for as long as it exists: see Entry.Name.
+func (p Peer) Name() key.PublicKey[key.Identity] { return p.entry.Name() }
+
+// Identity is the key with which the device agrees: that of its bundle, and of the initializations that it makes.
 func (p Peer) Identity() key.PublicKey[key.Identity] { return p.entry.identity }
 
 // Mailbox is the address at which the device takes initializations.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,8 @@ const MaxDevices = 64
 
 // Entry is what a registration says about one device: its public keys and the address of its mailbox.
 type Entry struct {
+	name     key.PublicKey[key.Identity] // none if the keys were never renewed
+	renewals uint32
 	identity key.PublicKey[key.Identity]
 	preKey   key.PublicKey[key.PreKey]
 	mailbox  key.Address
@@ -21,10 +24,29 @@ type Entry struct {
 // NewEntry returns the entry of a device. Device.Entry of package session calls it; most programs do not.
 func NewEntry(identity key.PublicKey[key.Identity], preKey key.PublicKey[key.PreKey], mailbox key.Address,
 	inbox key.PublicKey[key.Inbox]) Entry {
-	return Entry{identity, preKey, mailbox, inbox}
+	return Entry{identity: identity, preKey: preKey, mailbox: mailbox, inbox: inbox}
 }
 
-// Identity names the device.
+// Renewed returns the entry of a device whose keys were all replaced, once or more often, and which was first registered with
+// the identity key name.
+func (e Entry) Renewed(name key.PublicKey[key.Identity], renewals uint32) Entry {
+	e.name, e.renewals = name, renewals
+	return e
+}
+
+// Name is the identity key with which the device was registered first. It names the device for as long as it exists.
+func (e Entry) Name() key.PublicKey[key.Identity] {
+	if e.renewals == 0 {
+		return e.identity
+	}
+	return e.name
+}
+
+// Renewals is how often all keys of the device were replaced because they may have been stolen. Of two registrations the one
+// with more renewals of a device is the newer one.
+func (e Entry) Renewals() uint32 { return e.renewals }
+
+// Identity is the key with which the device agrees.
 func (e Entry) Identity() key.PublicKey[key.Identity] { return e.identity }
 
 // PreKey is the signed pre-key that initiators of the classic suite agree with.
@@ -38,7 +60,7 @@ func (e Entry) Inbox() key.PublicKey[key.Inbox] { return e.inbox }
 
 // Equal reports whether both say the same of the same device.
 func (e Entry) Equal(o Entry) bool {
-	return e.identity.Equal(o.identity) && e.preKey.Equal(o.preKey) && e.mailbox == o.mailbox && e.inbox.Equal(o.inbox)
+	return e.Name().Equal(o.Name()) && e.renewals == o.renewals && e.identity.Equal(o.identity) && e.preKey.Equal(o.preKey) && e.mailbox == o.mailbox && e.inbox.Equal(o.inbox)
 }
 
 // Registration is what a person publishes: the devices that speak for it, signed by its signing key. Verify turns it into a
@@ -48,6 +70,15 @@ type Registration struct {
 	account   key.PublicKey[key.Account]
 	entries   []Entry
 	signature [key.SignatureSize]byte
+	renewals  [key.SignatureSize]byte // signs what the deployed client's format has no place for, if any device was renewed
+}
+
+// labelRenewals separates the second signature of a registration from all else that a person signs. It is part of the format.
+const labelRenewals = "trefoil/session renewals"
+
+// isRenewed reports whether there is a second signature.
+func (r Registration) isRenewed() bool {
+	return slices.ContainsFunc(r.entries, func(e Entry) bool { return e.renewals > 0 })
 }
 
 // NewRegistration returns the registration of 1 to MaxDevices devices: first those that are registered already (see
@@ -63,6 +94,9 @@ func NewRegistration(user key.VerifyKey, account key.PublicKey[key.Account], sig
 		return Registration{}, err
 	}
 	copy(r.signature[:], sign(r.body()))
+	if r.isRenewed() {
+		copy(r.renewals[:], sign(r.renewalsBody()))
+	}
 	return r, nil
 }
 
@@ -78,6 +112,16 @@ func (r Registration) body() []byte {
 	return b
 }
 
+// renewalsBody returns what the second signature is of: all that the first one covers, and the renewals of each device.
+func (r Registration) renewalsBody() []byte {
+	b := labelled(labelRenewals, r.body())
+	for _, e := range r.entries {
+		b = binary.BigEndian.AppendUint32(b, e.renewals)
+		b = append(b, e.Name().Bytes()...)
+	}
+	return b
+}
+
 // check refuses what no person would sign: no devices, too many, or two of one name.
 func (r Registration) check() error {
 	if len(r.entries) == 0 || len(r.entries) > MaxDevices {
@@ -85,10 +129,16 @@ func (r Registration) check() error {
 	}
 	seen := make(map[[key.PublicKeySize]byte]bool, len(r.entries))
 	for _, e := range r.entries {
-		if e.identity.IsZero() || e.mailbox.IsZero() || seen[[key.PublicKeySize]byte(e.identity.Bytes())] {
-			return fmt.Errorf("%w: a registration names each device once", key.ErrMalformed)
+		keys := []key.PublicKey[key.Identity]{e.identity}
+		if e.renewals > 0 {
+			keys = append(keys, e.name)
 		}
-		seen[[key.PublicKeySize]byte(e.identity.Bytes())] = true
+		for _, k := range keys {
+			if k.IsZero() || e.mailbox.IsZero() || seen[[key.PublicKeySize]byte(k.Bytes())] {
+				return fmt.Errorf("%w: a registration names each device once", key.ErrMalformed)
+			}
+			seen[[key.PublicKeySize]byte(k.Bytes())] = true
+		}
 	}
 	return nil
 }
@@ -101,6 +151,11 @@ func (r Registration) Verify(address key.Address) (Person, error) {
 	}
 	if err := r.user.Verify(r.body(), r.signature[:]); err != nil {
 		return Person{}, err
+	}
+	if r.isRenewed() {
+		if err := r.user.Verify(r.renewalsBody(), r.renewals[:]); err != nil {
+			return Person{}, err
+		}
 	}
 	return Person{r}, nil
 }

@@ -13,12 +13,19 @@ type jsonRegistration struct {
 	PeerPublicKey strictjson.Hex `json:"peer_public_key"`
 	Devices       []jsonEntry    `json:"device_registrations"`
 	Signature     strictjson.Hex `json:"signature"`
+	Renewals      strictjson.Hex `json:"renewals_signature,omitempty"` // not of the deployed client
 }
 
 type jsonEntry struct {
 	IdentityPublicKey strictjson.Hex `json:"identity_public_key"`
 	PrePublicKey      strictjson.Hex `json:"pre_public_key"`
 	Inbox             jsonInbox      `json:"inbox_registration"`
+	Renewal           *jsonRenewal   `json:"renewal,omitempty"` // not of the deployed client
+}
+
+type jsonRenewal struct {
+	Count uint32         `json:"count"`
+	Name  strictjson.Hex `json:"first_identity_public_key"`
 }
 
 type jsonInbox struct {
@@ -26,7 +33,8 @@ type jsonInbox struct {
 	EncryptionPublicKey strictjson.Hex `json:"inbox_encryption_public_key"`
 }
 
-// JSON returns the registration as it is published, in the format of the deployed client.
+// JSON returns the registration as it is published, in the format of the deployed client. If a device was renewed, fields are
+// added that it does not know.
 func (r Registration) JSON() []byte {
 	out := jsonRegistration{
 		UserAddress:   r.user.Address().String(),
@@ -35,13 +43,17 @@ func (r Registration) JSON() []byte {
 		Signature:     r.signature[:],
 	}
 	for _, e := range r.entries {
-		out.Devices = append(out.Devices, jsonEntry{e.identity.Bytes(), e.preKey.Bytes(),
-			jsonInbox{e.mailbox.String(), e.inbox.Bytes()}})
+		j := jsonEntry{e.identity.Bytes(), e.preKey.Bytes(), jsonInbox{e.mailbox.String(), e.inbox.Bytes()}, nil}
+		if e.renewals > 0 {
+			j.Renewal = &jsonRenewal{e.renewals, e.name.Bytes()}
+			out.Renewals = r.renewals[:]
+		}
+		out.Devices = append(out.Devices, j)
 	}
 	return strictjson.Write(out)
 }
 
-// ParseRegistration reads what JSON returns. It looks at no signature; fields that the signature does not cover are
+// ParseRegistration reads what JSON returns. It looks at no signature; fields that no signature covers are
 // ignored.
 func ParseRegistration(b []byte) (r Registration, err error) {
 	var in jsonRegistration
@@ -68,6 +80,12 @@ func ParseRegistration(b []byte) (r Registration, err error) {
 		}
 		r.entries = append(r.entries, e)
 	}
+	if r.isRenewed() {
+		if len(in.Renewals) != key.SignatureSize {
+			return Registration{}, fmt.Errorf("%w: signature of renewals", key.ErrMalformed)
+		}
+		copy(r.renewals[:], in.Renewals)
+	}
 	return r, r.check()
 }
 
@@ -81,6 +99,12 @@ func (d jsonEntry) parse() (e Entry, err error) {
 	if e.mailbox, err = key.ParseAddress(d.Inbox.Address); err != nil {
 		return Entry{}, err
 	}
-	e.inbox, err = key.ParsePublicKey[key.Inbox](d.Inbox.EncryptionPublicKey)
-	return e, err
+	if e.inbox, err = key.ParsePublicKey[key.Inbox](d.Inbox.EncryptionPublicKey); err != nil || d.Renewal == nil {
+		return e, err
+	}
+	if d.Renewal.Count == 0 {
+		return Entry{}, fmt.Errorf("%w: number of renewals", key.ErrMalformed)
+	}
+	name, err := key.ParsePublicKey[key.Identity](d.Renewal.Name)
+	return e.Renewed(name, d.Renewal.Count), err
 }

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,5 +103,66 @@ func TestRegistrationLimits(t *testing.T) {
 	} {
 		_, err := ParseRegistration([]byte(in))
 		require.ErrorIs(t, err, key.ErrMalformed, name)
+	}
+}
+
+// What a registration says of renewed devices is signed together with all else. One without any is as the deployed client
+// writes it.
+func TestRenewedDevices(t *testing.T) {
+	h := newHuman(t, 2)
+	require.NotContains(t, string(h.registration(t).JSON()), "renewal")
+	name := h.devices[1].identity.Public()
+	entry := h.renew(t, 1)
+	r, err := h.register(h.devices[0].entry(), entry)
+	require.NoError(t, err)
+	r, err = ParseRegistration(r.JSON())
+	require.NoError(t, err)
+	person, err := r.Verify(h.address())
+	require.NoError(t, err)
+	peer, err := person.WithBundle(h.devices[1].bundle())
+	require.NoError(t, err)
+	require.True(t, peer.Name().Equal(name))
+	require.True(t, peer.Identity().Equal(h.devices[1].identity.Public()))
+	require.Equal(t, uint32(1), peer.Entry().Renewals())
+	require.True(t, person.Entries()[1].Equal(entry))
+	require.False(t, entry.Equal(h.devices[1].entry()))
+	_, err = person.Peer(name)
+	require.ErrorIs(t, err, key.ErrUnverified, "the old key is nobody's")
+
+	for what, change := range map[string]func(*Registration){
+		"name":      func(r *Registration) { r.entries[1].name = newDevice(t).identity.Public() },
+		"number":    func(r *Registration) { r.entries[1].renewals++ },
+		"another":   func(r *Registration) { r.entries[0] = r.entries[0].Renewed(newDevice(t).identity.Public(), 1) },
+		"signature": func(r *Registration) { r.renewals[5] ^= 1 },
+		"first":     func(r *Registration) { r.renewals = r.signature },
+	} {
+		forged := r
+		forged.entries = slices.Clone(r.entries)
+		change(&forged)
+		_, err = forged.Verify(h.address())
+		require.ErrorIs(t, err, key.ErrUnverified, what)
+	}
+
+	raw := string(r.JSON())
+	for what, other := range map[string]string{
+		"no signature": strings.Replace(raw, `"renewals_signature"`, `"x"`, 1),
+		"no number":    strings.Replace(raw, `"count":1`, `"count":0`, 1),
+		"no name":      strings.Replace(raw, `"first_identity_public_key"`, `"x"`, 1),
+	} {
+		require.NotEqual(t, raw, other)
+		_, err = ParseRegistration([]byte(other))
+		require.ErrorIs(t, err, key.ErrMalformed, what)
+	}
+	for what, e := range map[string]Entry{
+		"its own name":           h.devices[0].entry().Renewed(h.devices[0].identity.Public(), 1),
+		"the name of the other":  h.devices[1].entry().Renewed(h.devices[0].identity.Public(), 1),
+		"the same name as other": h.devices[0].entry().Renewed(name, 1),
+	} {
+		other := entry
+		if e.identity.Equal(entry.identity) {
+			other = h.devices[0].entry()
+		}
+		_, err = h.register(e, other)
+		require.ErrorIs(t, err, key.ErrMalformed, what)
 	}
 }
