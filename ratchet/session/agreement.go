@@ -83,6 +83,7 @@ func (x *agreement) key(label string, length int) (secret.Bytes, error) {
 // offer is what the initiator of a hybrid session sends beside its keys.
 type offer struct {
 	generation uint64
+	heard      uint64 // the highest generation of a session that the initiator accepted from the responder
 	bundle     uint32 // the number of the bundle that the pre-key, and without a one-time pre-key the ML-KEM key, is from
 	oneTime    uint32 // 0: none
 	ciphertext [mlkem.CiphertextSize768]byte
@@ -103,6 +104,7 @@ func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer
 	w := wire.NewWriter(3 << 10)
 	w.U8(hybridVersion)
 	w.U64(o.generation)
+	w.U64(o.heard)
 	w.Fixed(who.initiator[:])
 	w.Fixed(who.responder[:])
 	w.Fixed(who.initiatorIdentity.Bytes())
@@ -123,14 +125,14 @@ func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer
 
 // agreeInitiate returns the key of a new session with a peer, in the suite that the peer has signed for, and the offer for
 // it. There is no other suite to fall back to.
-func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory.Peer, generation uint64) (suite, offer, secret.Bytes, error) {
+func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory.Peer, generation, heard uint64) (suite, offer, secret.Bytes, error) {
 	x := x3dhInitiate(d.identity, e, peer.Identity(), peer.PreKey())
 	bundle, ok := peer.Bundle()
 	if !ok {
 		agreed, err := x.key(labelX3DH, double.AgreedSize)
 		return classic, offer{}, agreed, err
 	}
-	o := offer{generation: generation, bundle: bundle.Number()}
+	o := offer{generation: generation, heard: heard, bundle: bundle.Number()}
 	kem, oneTime := bundle.MLKEM(), key.PublicKey[key.OneTime]{}
 	if claimed, ok := peer.OneTime(); ok {
 		kem, oneTime, o.oneTime = claimed.MLKEM(), claimed.Key(), claimed.ID()

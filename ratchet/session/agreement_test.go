@@ -54,7 +54,7 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 	b.devices[0] = device
 	peer, err := b.peer(t, 0, hybrid).WithOneTime(keys[0])
 	require.NoError(t, err)
-	f, o, agreed, err := agreeInitiate(d, e, peer, 7)
+	f, o, agreed, err := agreeInitiate(d, e, peer, 7, 5)
 	require.NoError(t, err)
 	require.Equal(t, hybrid, f)
 	same, _, err := agreeAccept(device, a.address(), d.Identity(), e.Public(), &o)
@@ -75,6 +75,7 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 		"identity":   func(s *side) { s.identity = other.devices[0].Identity() },
 		"ephemeral":  func(s *side) { s.ephemeral = keypair.GenerateKey[key.Ephemeral]().Public() },
 		"generation": func(s *side) { s.offer.generation++ },
+		"heard":      func(s *side) { s.offer.heard++ },
 		"one-time":   func(s *side) { s.offer.oneTime = 2 },
 		"bundle":     func(s *side) { s.offer.bundle = 1 },
 		"none":       func(s *side) { s.offer.oneTime = 0 },

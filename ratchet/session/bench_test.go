@@ -66,7 +66,7 @@ func BenchmarkHybridInitiate(b *testing.B) {
 	a, h := newHuman(b, 1), newHuman(b, 1)
 	peer := h.peer(b, 0, hybrid)
 	bench(b, func() {
-		_, _, _, err := agreeInitiate(a.devices[0], keypair.GenerateKey[key.Ephemeral](), peer, 1)
+		_, _, _, err := agreeInitiate(a.devices[0], keypair.GenerateKey[key.Ephemeral](), peer, 1, 0)
 		require.NoError(b, err)
 	})
 }

@@ -6,6 +6,7 @@
 //   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. NewRegistration signs the list of a person's
 //     devices; package directory reads and verifies that of another person and yields a Peer for each device.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
+//   - Restore and Device.Restore take what comes from a backup; Clear empties a slot that is no longer wanted.
 //   - Device.Renew replaces all keys of a device after a theft; Refresh takes over that a peer has done so.
 //   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under SlotID.
 //   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
@@ -57,8 +58,8 @@
 // session that it sends on, its own unanswered one, and those in which the peer was read last. A message that was still in
 // flight in a session that was dropped is lost.
 //
-// A device that was set back to an old copy may begin with a generation that was used before. It is read, but the answer goes
-// through the newer session, which it cannot read; when the other side begins a session, both go on in that one.
+// A slot from a backup passes through Restore, a device through Device.Restore. A peer that was set back to an old copy begins
+// with a generation that it has used before: Pair.IsReady is false then, and Send begins a session that both can go on in.
 //
 // What was read cannot be read again, from any state after it. Messages may arrive in any order, up to 2,000 ahead; one
 // further ahead is retained. As many keys of skipped messages are held, and the oldest is dropped first.

@@ -11,8 +11,8 @@ import (
 )
 
 func (p Pair) encrypt(plaintext []byte) (Pair, Outgoing, error) {
-	if len(p.sessions) == 0 {
-		return p, Outgoing{}, fmt.Errorf("%w: no session", ErrNotReady)
+	if len(p.sessions) == 0 || p.restored {
+		return p, Outgoing{}, fmt.Errorf("%w: no session to send on", ErrNotReady)
 	}
 	t := p.sessions[0]
 	content := plaintext

@@ -112,5 +112,5 @@ func TestSizes(t *testing.T) {
 	require.Len(t, alice.send(""), 157)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
 	alice.initiate()
-	require.Len(t, alice.send(""), 1561)
+	require.Len(t, alice.send(""), 1569)
 }

@@ -58,6 +58,7 @@ func (i initiation) marshal() []byte {
 	w := wire.NewWriter(initiationSize + i.message.BinarySize())
 	w.U8(hybridVersion)
 	w.U64(i.offer.generation)
+	w.U64(i.offer.heard)
 	w.U32(i.offer.bundle)
 	w.U32(i.offer.oneTime)
 	w.Fixed(i.offer.ciphertext[:])
@@ -68,7 +69,7 @@ func (i initiation) marshal() []byte {
 	return w.Bytes()
 }
 
-const initiationSize = 1 + 8 + 2*4 + len(offer{}.ciphertext) + len(key.Address{}) + key.PublicKeySize + routeSize
+const initiationSize = 1 + 2*8 + 2*4 + len(offer{}.ciphertext) + len(key.Address{}) + key.PublicKeySize + routeSize
 
 // parseInitiation reads what marshal returns, from a box that was made with the ephemeral key.
 func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, error) {
@@ -76,6 +77,7 @@ func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, erro
 	r.Version8(hybridVersion, hybridVersion)
 	i := initiation{ephemeral: e, offer: new(offer)}
 	i.offer.generation = r.U64()
+	i.offer.heard = r.U64()
 	i.offer.bundle = r.U32()
 	i.offer.oneTime = r.U32()
 	r.Into(i.offer.ciphertext[:])

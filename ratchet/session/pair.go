@@ -37,6 +37,9 @@ type Pair struct {
 	accepted   uint64 // the highest of a session that the other device began in the hybrid suite, ever
 	moves      uint64 // how often this value was changed; never falls
 	bundle     uint32 // the highest number of a bundle of the peer's that was used, ever
+	restored   bool   // it comes from a backup, and has not begun a session since
+	setBack    bool   // the peer began without knowing the session to send on: it, or this side, may have had an old copy
+	floor      uint64 // the generation of the first session that this side began after it was last restored, 0 for never
 	homes      uint32 // how often mailbox and inbox were drawn anew; never falls
 	waits      abilities
 	seen       []seenInitiation
@@ -57,6 +60,10 @@ func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer,
 
 // Sessions returns the number of sessions side by side: 0 before the first one.
 func (p Pair) Sessions() int { return len(p.sessions) }
+
+// IsReady reports whether there is a session to send on that the peer is likely to read. It is false before the first one,
+// after Restore, and after the peer began a session as one does that was set back to an old copy. Then Initiate; Send does.
+func (p Pair) IsReady() bool { return len(p.sessions) > 0 && !p.restored && !p.setBack }
 
 // IsPostQuantum reports whether what is sent next goes through a session that was agreed in the hybrid suite.
 func (p Pair) IsPostQuantum() bool { return len(p.sessions) > 0 && p.sessions[0].suite == hybrid }
@@ -188,7 +195,7 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	if bundle, ok := peer.Bundle(); ok && bundle.Number() < p.bundle {
 		return p, fmt.Errorf("%w: a bundle that was replaced", ErrUnverified)
 	}
-	if next, ok := p.initiateAgain(peer); ok {
+	if next, ok := p.initiateAgain(peer); ok && !p.restored && !p.setBack {
 		return next, nil
 	}
 	return p.begin(d, peer)
@@ -197,7 +204,7 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 // begin is initiate without the checks, and always begins a session.
 func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	e := keypair.GenerateKey[key.Ephemeral]()
-	f, o, key, err := agreeInitiate(d, e, peer, p.generation+1)
+	f, o, key, err := agreeInitiate(d, e, peer, p.generation+1, p.accepted)
 	if err != nil {
 		return p, err
 	}
@@ -220,6 +227,10 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	next = next.with(t)
 	next.device = peer.Entry()
 	next.bundle = max(p.bundle, o.bundle)
+	if p.restored {
+		next.floor = t.generation
+	}
+	next.restored, next.setBack = false, false
 	return next, nil
 }
 
@@ -341,6 +352,8 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 		next.accepted = max(p.accepted, i.offer.generation)
 	}
 	next.seen = next.remember(i)
+	next.generation = max(next.generation, next.accepted)
+	next.setBack = next.isSetBack(i)
 	if i.offer == nil || next.accepted > p.accepted { // one that was overtaken does not say where to answer now
 		next = next.routed(i.route)
 	}
@@ -359,11 +372,11 @@ func (p Pair) admits(i initiation) (uint64, error) {
 		if p.accepted-i.offer.generation >= maxLate {
 			return 0, fmt.Errorf("%w: generation", ErrReplayed)
 		}
-		return min(i.offer.generation, p.accepted-1), nil
+		return p.below(min(i.offer.generation, p.accepted-1), i), nil
 	case i.offer != nil && i.offer.generation > p.generation && i.offer.generation-p.generation > maxGenerationStep:
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil:
-		return i.offer.generation, nil
+		return p.below(i.offer.generation, i), nil
 	case len(p.sessions) > 0 && p.sessions[0].awaitingReply:
 		// Both sides began at once, as far as can be seen here. The other side sees the same and gives its own the same
 		// rank as ours, so both choose the same.

@@ -107,6 +107,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 	w.U64(s.lastRead)
 	w.U8(flags)
 	if s.offer != nil {
+		w.U64(s.offer.heard)
 		w.U32(s.offer.bundle)
 		w.U32(s.offer.oneTime)
 		w.Fixed(s.offer.ciphertext[:])
@@ -123,7 +124,7 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	f, generation, lastRead, flags := suite(in.U8()), in.U64(), in.U64(), in.U8()
 	var o *offer
 	if flags&flagOffer != 0 {
-		o = &offer{generation: generation, bundle: in.U32(), oneTime: in.U32()}
+		o = &offer{generation: generation, heard: in.U64(), bundle: in.U32(), oneTime: in.U32()}
 		in.Into(o.ciphertext[:])
 	}
 	var usedOneTime uint32

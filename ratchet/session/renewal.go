@@ -59,7 +59,7 @@ func (p Pair) refreshed(d Device, peer directory.Peer) (Pair, error) {
 // begunAnew returns the pair as one that has never seen a session, for other keys of either device: nothing that was recorded
 // opens with them, and a thief that began sessions with the old ones shall not have used up the generations.
 func (p Pair) begunAnew() Pair {
-	p.sessions, p.seen, p.generation, p.accepted = nil, nil, 0, 0
+	p.sessions, p.seen, p.generation, p.accepted, p.floor, p.restored, p.setBack = nil, nil, 0, 0, 0, false, false
 	p.moves++
 	return p
 }
@@ -68,7 +68,7 @@ func (p Pair) begunAnew() Pair {
 func (p Pair) cleared() Pair {
 	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()
 	p.homes++
-	p.route, p.sessions, p.waits = route{}, nil, abilities{}
+	p.route, p.sessions, p.waits, p.restored, p.setBack = route{}, nil, abilities{}, false, false
 	p.moves++
 	return p
 }

@@ -77,7 +77,7 @@ type Outgoing struct {
 }
 
 // Encrypt returns the frame for a message of at most MaxPlaintext bytes. It returns ErrNotReady if the message is longer or
-// there is no session: see Initiate. Save the next value before the frame leaves; Send does both in one transaction.
+// there is no session to send on: see Initiate. Save the next value before the frame leaves; Send does both in one transaction.
 func Encrypt(s Session, plaintext []byte) (Session, Outgoing, error) {
 	if len(plaintext) > MaxPlaintext {
 		return s, Outgoing{}, fmt.Errorf("%w: message is too long", ErrNotReady)

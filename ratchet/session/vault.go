@@ -9,15 +9,15 @@ import (
 )
 
 // Send returns an Update for Vault.Update that encrypts plaintext, at most MaxPlaintext bytes, and puts the frame into the
-// outbox, addressed to the peer's mailbox. If the slot holds no session, or the keys of either device were renewed, it begins
-// one with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate and Encrypt.
+// outbox, addressed to the peer's mailbox. If the slot is not ready (see Pair.IsReady), or the keys of either device were renewed, it
+// begins a session with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate and Encrypt.
 func Send(d Device, peer directory.Peer, plaintext []byte) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
 		s, err := Refresh(tx.Value(), d, peer)
 		if err != nil {
 			return err
 		}
-		if s.Part().Sessions() == 0 {
+		if !s.Part().IsReady() {
 			if s, err = Initiate(s, d, peer); err != nil {
 				return err
 			}

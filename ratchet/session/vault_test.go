@@ -82,6 +82,11 @@ func (s *station) send(id state.ID, text string) []byte {
 		}
 		return err
 	}))
+	return s.flush(id)
+}
+
+// flush empties the outbox and returns the last frame.
+func (s *station) flush(id state.ID) []byte {
 	var sent []byte
 	_, err := s.sessions.Flush(s.t.Context(), id, func(_ context.Context, o state.Outgoing) state.Delivery {
 		sent = o.Data

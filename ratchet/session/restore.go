@@ -1,0 +1,66 @@
+package session
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// restoreStep is how many numbers are passed over after a backup was restored: more than a device uses between two backups,
+// and less than maxGenerationStep.
+const restoreStep = 1 << 16
+
+// Restore returns a slot that comes from a backup, for the program to go on with. It must not go on without: a copy sends under
+// numbers that the peer has seen, and what it sends is discarded as a repetition. The sessions in it go on reading, and nothing
+// is sent before Initiate has begun another one, with a generation that the lost state has not used.
+//
+// Messages that the lost state has read are read again if the relay repeats them. What the peer sent in a session that the
+// backup does not know is not read; the peer goes on in the new session once it has read a message of it. A relay that repeats
+// what is older does not change that in the hybrid suite. The formats of the classic suite do not tell a recorded
+// initialization from a new one: there it can end a direction, until this side calls Initiate again.
+func Restore(s Session) Session {
+	p := s.Part()
+	p.restored = true
+	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep
+	p.sessions = slices.Clone(p.sessions)
+	for i := range p.sessions {
+		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
+	}
+	p.moves++
+	return s.With(p)
+}
+
+// Restore returns a device that comes from a backup, with new keys in its bundle, under numbers that the lost state has not
+// used. Save it and publish its Bundle and new one-time pre-keys. Others that began with keys that were drawn after the
+// backup have to begin anew.
+func (d Device) Restore(now time.Time) Device {
+	d.preKeys = slices.Clone(d.preKeys)
+	last := &d.preKeys[len(d.preKeys)-1]
+	last.retired = now.UnixMilli()
+	d.preKeys = append(d.preKeys, newPreKeys(passOver(last.number), now))
+	d.preKeys = d.preKeys[max(0, len(d.preKeys)-maxPreKeys):]
+	d.issued = passOver(d.issued)
+	return d
+}
+
+func passOver(n uint32) uint32 { return min(n, math.MaxUint32-restoreStep) + restoreStep }
+
+// below returns the generation by which a session ranks that the peer began. One that it began before it knew of any that this
+// side began after a restore may be a recording that the lost state has accepted, so that its keys are used up: it reads, and
+// nothing is sent on it.
+func (p Pair) below(generation uint64, i initiation) uint64 {
+	if i.offer.heard < p.floor {
+		return min(generation, p.floor-1)
+	}
+	return generation
+}
+
+// isSetBack reports whether this side has to begin a session, after it accepted an initiation, so that both send on the same
+// one: because the peer is not likely to know the session to send on, or this side does not know whether it can send on the
+// peer's. An initiation that is only late looks the same, and costs a session.
+func (p Pair) isSetBack(i initiation) bool {
+	if i.offer == nil || p.sessions[0].ephemeral.Equal(i.ephemeral) {
+		return false
+	}
+	return !p.sessions[0].awaitingReply || i.offer.heard < p.floor && i.offer.generation >= p.sessions[0].generation
+}
