@@ -90,7 +90,7 @@ func TestRestoreDevice(t *testing.T) {
 func TestRestoredSlotGoesOnInNoRecording(t *testing.T) {
 	alice, bob := settled(t, hybrid)
 	backup := bob.s
-	alice.s = Restore(alice.s)
+	alice.s = Restore(Restore(alice.s)) // above what Bob passes over
 	alice.initiate()
 	recorded := alice.send("recorded")
 	bob.reads(recorded, "recorded")
