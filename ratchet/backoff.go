@@ -20,11 +20,11 @@ const (
 	ticketFor    = 24 * time.Hour // a ticket key after its first ticket
 )
 
-// waitsSince returns when the oldest retained message arrived that gives a reason to act. One of a mailbox that is no
+// backoffSince returns when the oldest retained message arrived that gives a reason to act. One of a mailbox that is no
 // known member's gives none, nor one that a ticket may have come for.
-func (w *work) waitsSince() (oldest int64, waits bool) {
-	entered := w.st.wait.entered
-	for h := range w.st.headers.All() {
+func (d *edit) backoffSince() (oldest int64, waits bool) {
+	entered := d.st.backoff.entered
+	for h := range d.st.headers.All() {
 		if h.source == "" || entered != 0 && h.arrived <= entered+milliseconds(waitEntered) {
 			continue
 		}
@@ -35,14 +35,14 @@ func (w *work) waitsSince() (oldest int64, waits bool) {
 	return oldest, waits
 }
 
-// waitOver reports whether a retained message has waited so long that this member shows others where it stands.
-func (w *work) waitOver() bool {
-	oldest, waits := w.waitsSince()
-	if !waits || w.st.wait.sends >= maxWaitSends {
+// backoffOver reports whether a retained message has waited so long that this member shows others where it stands.
+func (d *edit) backoffOver() bool {
+	oldest, waits := d.backoffSince()
+	if !waits || d.st.backoff.sends >= maxWaitSends {
 		return false
 	}
-	e, _, _, _ := w.preferred()
-	wait := min(waitFirst<<w.st.wait.stage, waitLongest)
-	jitter := time.Duration(jitterOf(e, w.self().index)%waitJitter) * time.Second
-	return w.now-max(oldest, w.st.wait.last) > milliseconds(wait+jitter)
+	e, _, _, _ := d.preferred()
+	wait := min(waitFirst<<d.st.backoff.stage, waitLongest)
+	jitter := time.Duration(jitterOf(e, d.identity().index)%waitJitter) * time.Second
+	return d.now-max(oldest, d.st.backoff.last) > milliseconds(wait+jitter)
 }

@@ -50,6 +50,7 @@ func TestFramesOfOtherVersionsHoldUpNothing(t *testing.T) {
 // Every collection that storage bounds is bounded where it grows: a space that can be saved can be loaded (G1). Of the
 // inbox keys those stay to which somebody may still box.
 func TestWhatIsSavedCanBeLoaded(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	p := g.peers[1]
 	before := ratchet.InboxKeys(p.space)
@@ -242,6 +243,7 @@ func TestOwnCommitInReadableMessage(t *testing.T) {
 // The bound on epochs holds whatever is retained, and what an insider retains under indices that nobody has keeps none of
 // its epochs at the cost of others' (§5, scenario 10).
 func TestPinsOfNobody(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	reader, honest, insider := g.peers[0], g.peers[1], g.peers[2]
 	honest.space = ratchet.Committing(honest.space)

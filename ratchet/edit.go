@@ -10,127 +10,127 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// work is the next value of a space while it is being made. It starts as a copy; what it is built from is never written
+// edit is the next value of a space while it is being made. It starts as a copy; what it is built from is never written
 // to, so whoever fails on the way drops it and still has the value passed in.
-type work struct {
-	base    Space
-	st      State
-	tp      Template
-	ev      dkg.Evals
-	now     int64 // ms
-	events  []state.Event
-	learned bool // something was added that may open what is retained
-	follows int  // how many held commits were followed
+type edit struct {
+	base     Space
+	st       State
+	tp       Template
+	ev       dkg.Evals
+	now      int64 // ms
+	events   []state.Event
+	progress bool // something was added that may open what is retained
+	resolved int  // how many orphaned commits were followed
 }
 
 // milliseconds is how times are kept.
 func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
 
-// begin starts work on a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
+// newEdit starts work on a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
 // of different spaces.
-func begin(s Space, now time.Time) (*work, error) {
-	w := &work{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli()}
-	if s.ID() == (state.ID{}) || w.st.self.IsZero() {
+func newEdit(s Space, now time.Time) (*edit, error) {
+	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli()}
+	if s.ID() == (state.ID{}) || d.st.self.IsZero() {
 		return nil, state.ErrIncomplete
 	}
-	if w.st.space != s.ID() || w.tp.space != s.ID() {
+	if d.st.space != s.ID() || d.tp.space != s.ID() {
 		return nil, state.ErrCorrupt
 	}
-	return w, nil
+	return d, nil
 }
 
 // space returns the next value.
-func (w *work) space() Space { return w.base.WithState(w.st).WithTemplate(w.tp).WithEvals(w.ev) }
+func (d *edit) space() Space { return d.base.WithState(d.st).WithTemplate(d.tp).WithEvals(d.ev) }
 
-func (w *work) emit(e state.Event) { w.events = append(w.events, e) }
+func (d *edit) emit(e state.Event) { d.events = append(d.events, e) }
 
 // conflict tells of a contradiction about a member, once.
-func (w *work) conflict(i dkg.Index) {
-	c := state.Event(Conflict{i, i == w.self().index})
-	if !slices.ContainsFunc(w.events, func(e state.Event) bool { return e == c }) {
-		w.emit(c)
+func (d *edit) conflict(i dkg.Index) {
+	c := state.Event(Conflict{i, i == d.identity().index})
+	if !slices.ContainsFunc(d.events, func(e state.Event) bool { return e == c }) {
+		d.emit(c)
 	}
 }
 
-func (w *work) self() identity { return w.st.self.Value() }
+func (d *edit) identity() identity { return d.st.self.Value() }
 
-func (w *work) setSelf(d identity) { w.st.self = state.NewSegment(d) }
+func (d *edit) setIdentity(me identity) { d.st.self = state.NewSegment(me) }
 
-func (w *work) setRoot(r root) { w.st.roots = w.st.roots.Put(newRootRow(r)) }
+func (d *edit) setRoot(r root) { d.st.roots = d.st.roots.Put(newRootRow(r)) }
 
 // isOwner reports whether this member holds an owner's keys.
-func (w *work) isOwner() bool { return !w.st.owner.Value().isNone() }
+func (d *edit) isOwner() bool { return !d.st.owner.Value().isNone() }
 
 // preferred returns the preferred epoch with its root and terms; ok is false if there is none.
-func (w *work) preferred() (e epoch, r root, t terms, ok bool) {
-	if e, ok = w.st.epoch(w.st.preferred); ok {
-		r, _ = w.st.root(e.root)
-		t, ok = w.tp.terms(e.root)
+func (d *edit) preferred() (e epoch, r root, t rootTerms, ok bool) {
+	if e, ok = d.st.epoch(d.st.preferred); ok {
+		r, _ = d.st.root(e.root)
+		t, ok = d.tp.terms(e.root)
 	}
 	return e, r, t, ok
 }
 
 // local is the time of the pruning clock: as much after its last step as has gone by since, at most a day. So a clock that
 // jumps does not age what is kept, nor does a device that was off for long and catches up with its pruning.
-func (w *work) local() int64 {
-	return w.st.clock + min(max(w.now-w.st.pruned, 0), milliseconds(24*time.Hour))
+func (d *edit) local() int64 {
+	return d.st.clock + min(max(d.now-d.st.pruned, 0), milliseconds(24*time.Hour))
 }
 
-// put replaces an epoch that is held.
-func (w *work) put(e epoch) {
-	w.st.epochs = w.st.epochs.Put(epochRow{e.id, state.NewSegment(epochRecord{e})})
+// putEpoch replaces an epoch that is held.
+func (d *edit) putEpoch(e epoch) {
+	d.st.epochs = d.st.epochs.Put(epochRow{e.id, state.NewSegment(epochRecord{e})})
 }
 
-// add enters an epoch. What is retained is tried with its keys, once and for all, unless a held commit led to it before.
-func (w *work) add(e epoch) {
-	w.st.serial++
-	b := *e.birth
-	b.serial = w.st.serial
-	e.birth = &b
-	e.parts.birth = state.NewSegment(e.birth)
-	e.touched = w.local()
-	if p, ok := w.st.epoch(e.parent); ok && !e.isRoot() {
-		e.aside = p.aside
-		if c, ok := w.st.commits.Get(segmap.ByID(p.id)); ok && e.readable() && !p.readable() {
-			w.giveUp(c) // what leads to the parent leads to what is read in this one, too
+// enterEpoch enters an epoch. What is retained is tried with its keys, once and for all, unless a orphaned commit led to it before.
+func (d *edit) enterEpoch(e epoch) {
+	d.st.serial++
+	b := *e.epochMeta
+	b.serial = d.st.serial
+	e.epochMeta = &b
+	e.stored.meta = state.NewSegment(e.epochMeta)
+	e.lastUsed = d.local()
+	if p, ok := d.st.epoch(e.parent); ok && !e.isRoot() {
+		e.quarantined = p.quarantined
+		if c, ok := d.st.commits.Get(segmap.ByID(p.id)); ok && e.derived() && !p.derived() {
+			d.evictCommit(c) // what leads to the parent leads to what is read in this one, too
 		}
 	}
-	w.put(e)
-	w.tryRetained(e)
-	if p, ok := w.st.epoch(w.st.preferred); w.st.eligible(e) && (!ok || w.st.compare(e.birth, p.birth) < 0) {
-		w.prefer(e.id)
+	d.putEpoch(e)
+	d.rescan(e)
+	if p, ok := d.st.epoch(d.st.preferred); d.st.eligible(e) && (!ok || d.st.compare(e.epochMeta, p.epochMeta) < 0) {
+		d.prefer(e.id)
 	}
-	w.settle(e.id)
-	w.evict(maxEpochs)
+	d.deriveChildren(e.id)
+	d.evict(maxEpochs)
 }
 
 // prefer makes an epoch the preferred one. Who was preferred before keeps the date; if it is no ancestor, others who
 // still are there lack the way to it, or from it, and are told in the next messages.
-func (w *work) prefer(id proto.EpochID) {
-	old, ok := w.st.epoch(w.st.preferred)
-	w.st.preferred = id
+func (d *edit) prefer(id proto.EpochID) {
+	old, ok := d.st.epoch(d.st.preferred)
+	d.st.preferred = id
 	if !ok || old.id == id {
 		return
 	}
-	old.touched = w.local()
-	w.put(old)
-	if _, descends := w.st.path(old.id, id); descends {
+	old.lastUsed = d.local()
+	d.putEpoch(old)
+	if _, descends := d.st.path(old.id, id); descends {
 		return
 	}
-	if from, ok := w.st.commonAncestor(old.id, id); ok {
-		w.carry(catchUp{from: from, to: old.id, left: replacedSends})
+	if from, ok := d.st.commonAncestor(old.id, id); ok {
+		d.schedule(catchUp{from: from, to: old.id, left: replacedUses})
 	}
 }
 
-// drop forgets an epoch, and a root with its last.
-func (w *work) drop(e epoch) {
-	w.st.epochs = w.st.epochs.Drop(segmap.ByID(e.id))
-	w.forget(e.id)
-	for r := range w.st.epochs.All() {
+// dropEpoch forgets an epoch, and a root with its last.
+func (d *edit) dropEpoch(e epoch) {
+	d.st.epochs = d.st.epochs.Drop(segmap.ByID(e.id))
+	d.unlink(e.id)
+	for r := range d.st.epochs.All() {
 		if r.epoch().root == e.root {
 			return
 		}
 	}
-	w.st.roots = w.st.roots.Drop(segmap.Key{Place: e.root})
-	w.tp.roots = w.tp.roots.Drop(segmap.Key{Place: e.root})
+	d.st.roots = d.st.roots.Drop(segmap.Key{Place: e.root})
+	d.tp.roots = d.tp.roots.Drop(segmap.Key{Place: e.root})
 }

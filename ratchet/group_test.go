@@ -2,8 +2,13 @@ package ratchet_test
 
 import (
 	"context"
+	"encoding/binary"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,13 +40,46 @@ type peer struct {
 type group struct {
 	t     testing.TB
 	now   time.Time
+	rng   *rand.ChaCha8 // of the group's seed
 	peers []*peer
 	sent  int
 }
 
-// newGroup founds a space and lets n-1 others in, all in step.
+// seed seeds what the tests draw themselves; keys come from the system.
+var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
+
+// newGroup returns a group of n members, the first of which founded the space and let the others in, all in step. A failure
+// says the seed of its rng. The nth group of a test is built once for all tests: spaces are values.
 func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 	t.Helper()
+	nth, _ := nthGroup.LoadOrStore(t.Name(), new(atomic.Int32))
+	key := founded{n, p, int(nth.(*atomic.Int32).Add(1))}
+	build, _ := groups.LoadOrStore(key, sync.OnceValue(func() *group { return found(t, n, p) }))
+	first := build.(func() *group)()
+	require.NotNil(t, first)
+	g := &group{t: t, now: first.now, rng: rand.NewChaCha8([32]byte(binary.BigEndian.AppendUint64(make([]byte, 24), *seed+uint64(key.nth)<<32))), sent: first.sent}
+	for _, p := range first.peers {
+		g.peers = append(g.peers, &peer{name: p.name, space: p.space})
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("group of seed %d", *seed)
+		}
+	})
+	return g
+}
+
+// founded names a group: size, policy, and how many the test had before it.
+type founded struct {
+	n      int
+	policy ratchet.Policy
+	nth    int
+}
+
+var nthGroup, groups sync.Map
+
+// found founds a space and lets n-1 others in, all in step.
+func found(t testing.TB, n int, p ratchet.Policy) *group {
 	g := &group{t: t, now: day0}
 	s, err := ratchet.NewSpace(g.now, p)
 	require.NoError(t, err)
@@ -51,7 +89,7 @@ func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 	}
 	for _, p := range g.peers {
 		require.Empty(t, p.read)
-		p.settled, p.events = nil, nil // their own messages came back
+		require.Empty(t, p.retained)
 	}
 	return g
 }

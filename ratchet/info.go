@@ -28,8 +28,8 @@ func Info(s Space) Summary {
 	if st.self.IsZero() {
 		return Summary{}
 	}
-	d := st.self.Value()
-	out := Summary{Phase: st.phase, Index: d.index, Key: PublicKey{d.signing.Public}, Owner: !st.owner.Value().isNone()}
+	me := st.self.Value()
+	out := Summary{Phase: st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, Owner: !st.owner.Value().isNone()}
 	if e, ok := st.epoch(st.preferred); ok {
 		out.Epoch, out.Generation = e.id, e.generation
 		if !e.auth.IsZero() {
@@ -49,11 +49,11 @@ type MemberInfo struct {
 
 // Members returns who belongs to the space, in ascending order of indices; nobody while joining.
 func Members(s Space) []MemberInfo {
-	w, err := begin(s, time.Time{})
+	d, err := newEdit(s, time.Time{})
 	if err != nil {
 		return nil
 	}
-	_, r, _, ok := w.preferred()
+	_, r, _, ok := d.preferred()
 	if !ok {
 		return nil
 	}

@@ -46,27 +46,27 @@ func (g Grant) IsZero() bool { return g.proto.IsZero() }
 // durable before the grant leaves. It returns ErrPhase for a member that is not the dealer of the preferred root, and
 // dkg.ErrExhausted if no share is left.
 func NewGrant(s Space, now time.Time, kind dkg.Kind) (Space, Grant, error) {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return s, Grant{}, err
 	}
-	_, r, t, ok := w.preferred()
-	if !ok || w.st.phase != Member || !w.isDealer() || !w.ev.CanDeal() {
+	_, r, t, ok := d.preferred()
+	if !ok || d.st.phase != Member || !d.isDealer() || !d.ev.CanDeal() {
 		return s, Grant{}, outcome.ErrPhase
 	}
-	if id, _ := w.ev.Root(); id != r.id {
+	if id, _ := d.ev.Root(); id != r.id {
 		return s, Grant{}, outcome.ErrPhase
 	}
-	if w.ev.Remaining() == 0 {
+	if d.ev.Remaining() == 0 {
 		return s, Grant{}, dkg.ErrExhausted
 	}
 	admit := suite.NewSigningKey(t.template.Policy.Scheme)
-	evals, share, err := w.ev.Issue(kind, admit.Public.Bytes())
+	evals, share, err := d.ev.Issue(kind, admit.Public.Bytes())
 	if err != nil {
 		return s, Grant{}, err
 	}
-	g, err := proto.NewGrant(w.st.owner.Value().owner, proto.Grant{
-		Origin: w.self().origin, Owners: w.self().owners, Root: r.id, Rekey: r.rekey, Share: share,
+	g, err := proto.NewGrant(d.st.owner.Value().owner, proto.Grant{
+		Origin: d.identity().origin, Owners: d.identity().owners, Root: r.id, Rekey: r.rekey, Share: share,
 		Depth: t.template.Depth, Public: t.template.Public, Policy: t.template.Policy,
 		Config: t.template.Config.Public, Admission: proto.Admission{Key: admit},
 	})
@@ -80,17 +80,17 @@ func NewGrant(s Space, now time.Time, kind dkg.Kind) (Space, Grant, error) {
 // in already stays. It returns ErrPhase for a member that is not the dealer, and dkg.ErrIndex or dkg.ErrLedger for an
 // index that is not open.
 func Revoke(s Space, now time.Time, indices ...dkg.Index) (Space, []byte, error) {
-	return dealerStatement(s, now, func(w *work, r root, owner suite.SigningKey) (proto.Statement, error) {
-		next, err := w.ev.Revoke(indices...)
+	return dealerStatement(s, now, func(d *edit, r root, owner suite.SigningKey) (proto.Statement, error) {
+		next, err := d.ev.Revoke(indices...)
 		if err != nil {
 			return proto.Statement{}, err
 		}
-		w.ev = next
+		d.ev = next
 		st := proto.RevokeStatement{Root: r.id, Indices: slices.Clone(indices)}
 		for _, held := range r.revocations() {
 			st.Indices = append(st.Indices, held.Indices...)
 		}
-		c := proto.SignRevoke(w.st.space, st, owner)
+		c := proto.SignRevoke(d.st.space, st, owner)
 		if len(c.Revoke.Indices) > proto.MaxRevoked {
 			return proto.Statement{}, outcome.ErrTooLong
 		}

@@ -239,6 +239,7 @@ func TestSucceeds(t *testing.T) {
 
 // The ticket of a large space brings its roster (§9).
 func TestTicketOfALargeSpace(t *testing.T) {
+	t.Parallel()
 	c := newCrowd(t, 680)
 	s, q, err := ratchet.Join(c.grant(), c.now, nil)
 	require.NoError(t, err)

@@ -29,23 +29,23 @@ type Tasks struct {
 
 // Due returns what is due in a space.
 func Due(s Space, now time.Time) Tasks {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return Tasks{}
 	}
-	due := Tasks{Prune: w.elapsed(w.st.pruned, pruneEvery)}
-	if w.st.phase == Joining {
-		due.Ask = w.self().request.isOpen() && w.mayAsk()
+	due := Tasks{Prune: d.elapsed(d.st.pruned, pruneEvery)}
+	if d.st.phase == Joining {
+		due.Ask = d.identity().request.isOpen() && d.mayAsk()
 	}
-	if w.st.phase != Member {
+	if d.st.phase != Member {
 		return due
 	}
-	_, r, t, ok := w.preferred()
-	due.Send = ok && (w.st.commit || w.waitOver())
-	due.Ask = (w.st.ask || !ok || w.outran() || w.st.wait.sends >= maxWaitSends) && w.mayAsk()
-	due.Answer = len(w.overdue()) > 0
-	due.Fetch = w.st.restored || w.elapsed(w.st.heard, fetchAfter)
-	if ok && w.isDealer() {
+	_, r, t, ok := d.preferred()
+	due.Send = ok && (d.st.commit || d.backoffOver())
+	due.Ask = (d.st.ask || !ok || d.outran() || d.st.backoff.sends >= maxWaitSends) && d.mayAsk()
+	due.Answer = len(d.expired()) > 0
+	due.Fetch = d.st.restored || d.elapsed(d.st.lastRead, fetchAfter)
+	if ok && d.isDealer() {
 		_, since := r.roster(r.named(t.notice))
 		due.Roster = len(since) >= rosterAfter
 	}
@@ -109,19 +109,19 @@ func Perform(s Space, now time.Time, t Tasks) (Space, []byte, error) {
 
 // answerOverdue notes that it is this member's turn to answer the requests that others have let wait.
 func answerOverdue(s Space, now time.Time) (Space, error) {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return s, err
 	}
-	for _, h := range w.overdue() {
-		h.turn = turnDue
-		w.holdRequest(h)
+	for _, h := range d.expired() {
+		h.state = answerDue
+		d.putRequest(h)
 	}
-	return w.space(), nil
+	return d.space(), nil
 }
 
 // isDealer reports whether this member made the preferred root.
-func (w *work) isDealer() bool {
-	_, _, t, ok := w.preferred()
-	return ok && w.isOwner() && t.notice.Owner == w.st.owner.Value().owner.Public
+func (d *edit) isDealer() bool {
+	_, _, t, ok := d.preferred()
+	return ok && d.isOwner() && t.notice.Owner == d.st.owner.Value().owner.Public
 }

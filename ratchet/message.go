@@ -30,7 +30,7 @@ type Message struct {
 	// Events are what else came of it. They are set with an error, too. They are not part of its encoding.
 	Events []state.Event
 
-	learned bool
+	progress bool
 }
 
 // messageVersion is the version of a message's encoding.

@@ -82,7 +82,7 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 		return err
 	}
 	tx.Set(next)
-	if m.learned {
+	if m.progress {
 		tx.RetryRetained()
 	}
 	if len(m.Plaintext) == 0 {
@@ -98,15 +98,15 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 
 // retain holds a message that cannot be read yet. Events are what Decrypt told.
 func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e proto.Envelope, events []state.Event, reason error) error {
-	w, err := begin(tx.Value(), now)
+	d, err := newEdit(tx.Value(), now)
 	if err != nil {
 		return err
 	}
-	w.events = events
-	w.hold(f.Source, e)
-	emit(tx, w.events)
-	tx.Set(w.space())
-	if w.learned {
+	d.events = events
+	d.addOrphan(f.Source, e)
+	emit(tx, d.events)
+	tx.Set(d.space())
+	if d.progress {
 		tx.RetryRetained()
 	}
 	return reason
@@ -114,12 +114,12 @@ func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e pro
 
 // release forgets what was kept of a message that will not be read. It reports whether there was anything.
 func release(s Space, e proto.Envelope) (Space, bool) {
-	w, err := begin(s, time.Time{})
-	if err != nil || !w.st.headers.Has(segmap.ByID(e.Name())) {
+	d, err := newEdit(s, time.Time{})
+	if err != nil || !d.st.headers.Has(segmap.ByID(e.Name())) {
 		return s, false
 	}
-	w.st.headers = w.st.headers.Drop(segmap.ByID(e.Name()))
-	return w.space(), true
+	d.st.headers = d.st.headers.Drop(segmap.ByID(e.Name()))
+	return d.space(), true
 }
 
 func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
@@ -127,30 +127,30 @@ func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return outcome.Malformed(err)
 	}
-	w, err := begin(tx.Value(), o.now())
+	d, err := newEdit(tx.Value(), o.now())
 	if err != nil {
 		return err
 	}
-	if err := w.retained(q.Hash()); err != nil {
+	if err := d.checkDeferred(q.Hash()); err != nil {
 		return err
 	}
-	a, err := w.examine(q)
-	if err == nil && !w.takeTurn(a) {
-		tx.Set(w.space())
+	a, err := d.examine(q)
+	if err == nil && !d.mayAnswer(a) {
+		tx.Set(d.space())
 		return outcome.ErrDeferred
 	}
 	var t proto.Ticket
 	if err == nil {
-		t, err = w.answer(a)
+		t, err = d.answer(a)
 	}
-	emit(tx, w.events)
+	emit(tx, d.events)
 	if errors.Is(err, outcome.ErrPhase) || errors.Is(err, outcome.ErrTooLong) {
 		err = outcome.ErrStale // nothing that this member could answer; others do
 	}
 	if err != nil {
 		return err
 	}
-	tx.Set(w.space())
+	tx.Set(d.space())
 	tx.Send(o.Topic, t.Bytes())
 	tx.RetryRetained()
 	return nil
@@ -163,12 +163,12 @@ func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
 	}
 	now := o.now()
 	if !answers(tx.Value(), t) {
-		w, err := begin(tx.Value(), now)
+		d, err := newEdit(tx.Value(), now)
 		if err != nil {
 			return err
 		}
-		w.witness(f.Source, t)
-		tx.Set(w.space())
+		d.noteTicket(f.Source, t)
+		tx.Set(d.space())
 		return outcome.ErrStale
 	}
 	next, events, err := enter(tx.Value(), now, t)

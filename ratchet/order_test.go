@@ -58,8 +58,10 @@ func TestVerticalSlice(t *testing.T) {
 // G12: members that send and commit at the same time, messages in any order, some twice: each is read exactly once, and
 // after a few quiet rounds all send in one epoch. Nothing but the order of delivery is random, so a seed repeats a failure.
 func TestAnyOrder(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 0))
 			g := newGroup(t, 5, fast)
 			type parcel struct {

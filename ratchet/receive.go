@@ -22,62 +22,62 @@ func Decrypt(s Space, now time.Time, frame []byte) (Space, Message, error) {
 }
 
 func decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	if err != nil {
 		return s, Message{}, err
 	}
-	m, err := w.read(e)
+	m, err := d.receive(e)
 	if err != nil {
-		return s, Message{Events: w.events}, err
+		return s, Message{Events: d.events}, err
 	}
-	m.Events, m.learned = w.events, w.learned
-	return w.space(), m, nil
+	m.Events, m.progress = d.events, d.progress
+	return d.space(), m, nil
 }
 
-func (w *work) read(e proto.Envelope) (Message, error) {
+func (d *edit) receive(e proto.Envelope) (Message, error) {
 	if e.IsZero() {
 		return Message{}, outcome.ErrMalformed
 	}
-	if held, retained := w.st.headers.Get(segmap.ByID(e.Name())); retained {
-		return w.readHeld(held, e)
+	if held, retained := d.st.headers.Get(segmap.ByID(e.Name())); retained {
+		return d.receiveOrphan(held, e)
 	}
-	x, h, err := w.find(e)
+	x, h, err := d.locate(e)
 	if err != nil {
 		return Message{}, err
 	}
-	if x.birth != nil {
-		return w.readIn(x, h, e, nil)
+	if x.epochMeta != nil {
+		return d.receiveIn(x, h, e, nil)
 	}
-	path, h, err := w.search(e)
+	path, h, err := d.search(e)
 	if err != nil {
 		return Message{}, err
 	}
 	if path == nil {
 		return Message{}, outcome.ErrUnknownEpoch
 	}
-	return w.readIn(path[len(path)-1], h, e, path)
+	return d.receiveIn(path[len(path)-1], h, e, path)
 }
 
-// readHeld reads a retained message, of which is known whether anything opens it: to try one in vain costs nothing.
-func (w *work) readHeld(held heldHeader, e proto.Envelope) (Message, error) {
-	x, ok := w.st.knownEpoch(held.epoch)
-	if !ok || !x.readable() {
-		return Message{}, w.unknown(held)
+// receiveOrphan reads a retained message, of which is known whether anything opens it: to try one in vain costs nothing.
+func (d *edit) receiveOrphan(held orphanHeader, e proto.Envelope) (Message, error) {
+	x, ok := d.st.knownEpoch(held.epoch)
+	if !ok || !x.derived() {
+		return Message{}, d.unknown(held)
 	}
-	h, err := proto.OpenHeader(x.header, w.st.space, x.id, x.depth, e.Header)
+	h, err := proto.OpenHeader(x.header, d.st.space, x.id, x.depth, e.Header)
 	if err != nil {
-		return Message{}, w.unknown(held)
+		return Message{}, d.unknown(held)
 	}
-	return w.readIn(x, h, e, w.st.wayTo(x.id))
+	return d.receiveIn(x, h, e, d.st.pathTo(x.id))
 }
 
-// find returns the epoch held whose header key opens the envelope, none if that is none.
-func (w *work) find(e proto.Envelope) (epoch, proto.Header, error) {
-	for x := range w.st.likely() {
-		if !x.readable() {
+// locate returns the epoch held whose header key opens the envelope, none if that is none.
+func (d *edit) locate(e proto.Envelope) (epoch, proto.Header, error) {
+	for x := range d.st.likely() {
+		if !x.derived() {
 			continue
 		}
-		h, err := proto.OpenHeader(x.header, w.st.space, x.id, x.depth, e.Header)
+		h, err := proto.OpenHeader(x.header, d.st.space, x.id, x.depth, e.Header)
 		if err == nil {
 			return x, h, nil
 		}
@@ -89,12 +89,12 @@ func (w *work) find(e proto.Envelope) (epoch, proto.Header, error) {
 }
 
 // unknown says what becomes of a retained message that nothing opens.
-func (w *work) unknown(held heldHeader) error {
-	entered := w.st.wait.entered
-	if d := w.self(); d.firstSent != 0 && held.arrived < d.firstSent && entered != 0 && w.now-entered > milliseconds(beforeJoin) {
+func (d *edit) unknown(held orphanHeader) error {
+	entered := d.st.backoff.entered
+	if me := d.identity(); me.firstSent != 0 && held.arrived < me.firstSent && entered != 0 && d.now-entered > milliseconds(beforeJoin) {
 		return outcome.ErrBeforeJoin
 	}
-	if w.now-held.arrived > milliseconds(heldFor) {
+	if d.now-held.arrived > milliseconds(orphanedFor) {
 		return outcome.ErrExpired
 	}
 	return outcome.ErrUnknownEpoch
@@ -103,28 +103,28 @@ func (w *work) unknown(held heldHeader) error {
 // beforeJoin is how long after a ticket a message from before the first envelope is given up (§7).
 const beforeJoin = 24 * time.Hour
 
-// readIn reads a message whose header x opens. Path is how x is reached from an epoch held, nil if x is held itself.
-func (w *work) readIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (Message, error) {
-	own := h.Index == w.self().index
+// receiveIn reads a message whose header x opens. Path is how x is reached from an epoch held, nil if x is held itself.
+func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (Message, error) {
+	own := h.Index == d.identity().index
 	c, x, err := x.chain(h.Index)
 	if err != nil {
 		return Message{}, err
 	}
-	next, key, err := c.take(h.Number, markOf(e.Header[:]))
+	next, key, err := c.take(h.Number, tagOf(e.Header[:]))
 	if err != nil {
-		return Message{}, w.notTaken(err, own)
+		return Message{}, d.notTaken(err, own)
 	}
-	body, err := e.Open(w.st.space, x.id, key)
+	body, err := e.Open(d.st.space, x.id, key)
 	if errors.Is(err, suite.ErrNotOpened) {
 		return Message{}, outcome.ErrForged
 	} else if err != nil {
 		return Message{}, outcome.ErrMalformed
 	}
-	r, t, err := w.rootOf(x)
+	r, t, err := d.rootOf(x)
 	if err != nil {
 		return Message{}, err
 	}
-	sender, introduced, err := w.senderOf(r, t, h.Index, body)
+	sender, introduced, err := d.senderOf(r, t, h.Index, body)
 	if err != nil {
 		return Message{}, err
 	}
@@ -134,7 +134,7 @@ func (w *work) readIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (
 	}
 	switch {
 	case body.Signature != nil:
-		if body.Verify(m.SenderKey.key, w.st.space, x.id, h, e.Bound) != nil {
+		if body.Verify(m.SenderKey.key, d.st.space, x.id, h, e.Bound) != nil {
 			return Message{}, outcome.ErrForged
 		}
 		m.Verified = true
@@ -147,43 +147,43 @@ func (w *work) readIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (
 	if !m.Verified {
 		charged = 0
 	}
-	if err := w.keepPath(path, charged); err != nil {
+	if err := d.enterPath(path, charged); err != nil {
 		return Message{}, err
 	}
 	x = x.withChain(next)
-	x.seen++
+	x.received++
 	if path != nil {
-		last, ok := w.st.epoch(x.id)
+		last, ok := d.st.epoch(x.id)
 		if !ok {
 			return Message{}, outcome.ErrLimit // there are too many epochs, and this one brought most of them
 		}
-		last.senders, last.parts.senders, last.blocks, last.seen = x.senders, x.parts.senders, x.blocks, x.seen
+		last.senders, last.stored.senders, last.blocks, last.received = x.senders, x.stored.senders, x.blocks, x.received
 		x = last
 	}
-	if m.Verified && x.maker() == h.Index && x.charged != h.Index {
-		x = x.chargedTo(h.Index) // whoever carried its commit about before
+	if m.Verified && x.maker() == h.Index && x.attributed != h.Index {
+		x = x.attribute(h.Index) // whoever carried its commit about before
 	}
-	w.put(x)
+	d.putEpoch(x)
 	if introduced {
-		w.introduce(r, sender)
+		d.introduce(r, sender)
 	}
-	w.heard(x, e, m, charged)
+	d.afterRead(x, e, m, charged)
 	if m.Verified {
-		w.apply(x, t, body, &m)
+		d.apply(x, t, body, &m)
 	} else if body.Statement {
 		m.Plaintext = nil
-		w.emit(statementRefused{m.Sender, outcome.ErrForged})
+		d.emit(statementRefused{m.Sender, outcome.ErrForged})
 	}
 	return m, nil
 }
 
 // notTaken says what becomes of a message for which its chain has no key.
-func (w *work) notTaken(err error, own bool) error {
+func (d *edit) notTaken(err error, own bool) error {
 	if !own {
 		return err
 	}
 	if errors.Is(err, outcome.ErrSenderRolledBack) {
-		w.conflict(w.self().index)
+		d.conflict(d.identity().index)
 		return err
 	}
 	if errors.Is(err, outcome.ErrLimit) {
@@ -193,17 +193,17 @@ func (w *work) notTaken(err error, own bool) error {
 }
 
 // rootOf returns root and terms of an epoch.
-func (w *work) rootOf(x epoch) (root, terms, error) {
-	r, ok := w.st.root(x.root)
-	t, okay := w.tp.terms(x.root)
+func (d *edit) rootOf(x epoch) (root, rootTerms, error) {
+	r, ok := d.st.root(x.root)
+	t, okay := d.tp.terms(x.root)
 	if !ok || !okay {
-		return root{}, terms{}, outcome.ErrUnknownEpoch
+		return root{}, rootTerms{}, outcome.ErrUnknownEpoch
 	}
 	return r, t, nil
 }
 
 // senderOf returns the member with this index, and whether the message itself introduces it.
-func (w *work) senderOf(r root, t terms, i dkg.Index, c proto.Content) (member, bool, error) {
+func (d *edit) senderOf(r root, t rootTerms, i dkg.Index, c proto.Content) (member, bool, error) {
 	m, known := r.members.Get(segmap.ByIndex(uint32(i)))
 	if c.Introduction == nil {
 		if !known {
@@ -220,8 +220,8 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c proto.Content) (member, 
 	}
 	if known {
 		if in.Key != m.signingKey() {
-			if _, err := in.Verify(w.st.space, w.self().owners, t.template.Policy); err == nil {
-				w.conflict(i)
+			if _, err := in.Verify(d.st.space, d.identity().owners, t.template.Policy); err == nil {
+				d.conflict(i)
 			}
 			return member{}, false, outcome.ErrForged
 		}
@@ -230,69 +230,69 @@ func (w *work) senderOf(r root, t terms, i dkg.Index, c proto.Content) (member, 
 	if c.Signature == nil {
 		return member{}, false, outcome.ErrForged // whoever introduces itself signs
 	}
-	m, err = w.admissible(r, t, in)
+	m, err = d.admissible(r, t, in)
 	if errors.Is(err, outcome.ErrInviteDead) {
 		err = outcome.ErrStale // that is an answer to a joiner
 	}
 	return m, err == nil, err
 }
 
-// heard keeps the books after a message in x was read, which is charged to its sender or, if it was unsigned, to 0.
-func (w *work) heard(x epoch, e proto.Envelope, m Message, charged dkg.Index) {
-	if id := e.Name(); w.st.headers.Has(segmap.ByID(id)) {
-		w.st.headers = w.st.headers.Drop(segmap.ByID(id))
-		w.st.wait.stage, w.st.wait.sends = 0, 0
+// afterRead keeps the books after a message in x was read, which is attributed to its sender or, if it was unsigned, to 0.
+func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, charged dkg.Index) {
+	if id := e.Name(); d.st.headers.Has(segmap.ByID(id)) {
+		d.st.headers = d.st.headers.Drop(segmap.ByID(id))
+		d.st.backoff.stage, d.st.backoff.sends = 0, 0
 	}
-	d := w.self()
-	w.st.heard = w.now
+	me := d.identity()
+	d.st.lastRead = d.now
 	if m.Own {
-		w.conflict(d.index)
-		w.st.commit = true
+		d.conflict(me.index)
+		d.st.commit = true
 	}
-	if d.request.isOpen() && d.request.opened != 0 && !m.Own && m.Sender != d.request.issuer {
-		d.request = request{}
-		w.setSelf(d)
+	if me.request.isOpen() && me.request.opened != 0 && !m.Own && m.Sender != me.request.issuer {
+		me.request = request{}
+		d.setIdentity(me)
 	}
-	w.expireRequest()
-	w.st.ask = w.st.ask || w.left(x, m)
-	w.caughtUp(e)
-	w.keepCarried(e, charged)
+	d.expireRequest()
+	d.st.ask = d.st.ask || d.showsExclusion(x, m)
+	d.resolveCatchUps(e)
+	d.addAttached(e, charged)
 	if !m.Own {
-		w.lags(x)
+		d.noteLagging(x)
 	}
 }
 
 // apply does what a verified message says beside its plaintext. Nothing here makes the message unread: what is refused is
 // told.
-func (w *work) apply(x epoch, t terms, c proto.Content, m *Message) {
-	r, _ := w.st.root(x.root)
+func (d *edit) apply(x epoch, t rootTerms, c proto.Content, m *Message) {
+	r, _ := d.st.root(x.root)
 	sender, _ := r.members.Get(segmap.ByIndex(uint32(m.Sender)))
 	changed := false
 	if c.Answers && c.Answered+1 > sender.answered {
 		sender.answered, changed = c.Answered+1, true
 	}
 	if c.KeyUpdate != nil {
-		switch next, err := w.keyUpdate(x, t, sender, c.KeyUpdate); {
+		switch next, err := d.keyUpdate(x, t, sender, c.KeyUpdate); {
 		case err != nil:
-			w.emit(statementRefused{m.Sender, err})
+			d.emit(statementRefused{m.Sender, err})
 		case next.inboxCounter != sender.inboxCounter:
 			sender, changed = next, true
 		}
 	}
 	if changed {
 		r.members = r.members.Put(sender)
-		w.setRoot(r)
+		d.setRoot(r)
 	}
 	if c.Statement {
 		m.Plaintext = nil
-		if err := w.control(m.Sender, c.Plaintext); err != nil {
-			w.emit(statementRefused{m.Sender, err})
+		if err := d.applyStatement(m.Sender, c.Plaintext); err != nil {
+			d.emit(statementRefused{m.Sender, err})
 		}
 	}
 }
 
-// proto.KeyUpdate returns the member with the inbox key of an update, or as it was if it has a newer one.
-func (w *work) keyUpdate(x epoch, t terms, m member, raw []byte) (member, error) {
+// keyUpdate returns the member with the inbox key of an update, or as it was if it has a newer one.
+func (d *edit) keyUpdate(x epoch, t rootTerms, m member, raw []byte) (member, error) {
 	u, err := proto.ParseKeyUpdate(raw)
 	if err != nil {
 		return m, outcome.ErrMalformed
@@ -300,7 +300,7 @@ func (w *work) keyUpdate(x epoch, t terms, m member, raw []byte) (member, error)
 	if u.Counter <= m.inboxCounter {
 		return m, nil
 	}
-	if _, err := u.Verify(w.st.space, x.id, t.template.Public, m.Index, t.template.Policy); err != nil {
+	if _, err := u.Verify(d.st.space, x.id, t.template.Public, m.Index, t.template.Policy); err != nil {
 		return m, outcome.ErrForged
 	}
 	m.inboxKey, m.inboxCounter = u.Inbox, u.Counter

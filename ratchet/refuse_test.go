@@ -25,6 +25,7 @@ func refused(t *testing.T, p *peer, now time.Time, b []byte) error {
 
 // Scenario 12: every byte of an envelope, with and without carried commits, turned over: refused, the state unchanged.
 func TestFlipEveryByte(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	alice, bob := g.peers[0], g.peers[1]
 	before := stored(t, bob.space)

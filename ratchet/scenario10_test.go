@@ -1,9 +1,9 @@
 package ratchet_test
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -93,10 +93,11 @@ func TestScenario10Flood(t *testing.T) {
 	} else if os.Getenv("TREFOIL_LONG") != "" {
 		frames = 2_500
 	}
+	rng := rand.NewChaCha8([32]byte{byte(*seed)})
 	insiders(t, func(n *simnet.Net, insider *simnet.Member) {
 		for range frames {
 			noise := make([]byte, 2+3*234+52+4+64)
-			rand.Read(noise)
+			rng.Read(noise)
 			noise[0], noise[1] = 0x20, 3
 			copy(noise[2+3*234+52:], []byte{0, 0, 0, 64})
 			n.Inject(insider, "", noise)

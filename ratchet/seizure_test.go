@@ -13,6 +13,7 @@ import (
 // the header keys of their epochs and everything that was ever on the wire. That the search would find a key is shown by
 // the state from before.
 func TestSeizure(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	sender, reader := g.peers[1], g.peers[0]
 	g.deliver(g.send(sender, "the epoch has begun"), reader)

@@ -28,27 +28,27 @@ func NewSpace(now time.Time, p Policy) (Space, error) {
 		return Space{}, err
 	}
 	keys := ownerKeys{owner: suite.NewSigningKey(policy.Scheme), root: suite.NewSigningKey(policy.Scheme)}
-	d := identity{
+	me := identity{
 		origin: proto.NewOrigin(keys.root.Public), index: founder, signing: suite.NewSigningKey(policy.Scheme),
 		updatedAt: now.UnixMilli(), committed: now.UnixMilli(),
 	}.withInbox(policy.KEM)
-	space := d.origin.Space()
-	if d.owners, err = proto.NewOwnerList(keys.root, space, 1, keys.owner.Public); err != nil {
+	space := me.origin.Space()
+	if me.owners, err = proto.NewOwnerList(keys.root, space, 1, keys.owner.Public); err != nil {
 		return Space{}, err
 	}
-	t := terms{template: proto.Template{
-		Owners: d.owners, Policy: policy, Public: f.Commitment(), Depth: dkg.DefaultDepth,
+	t := rootTerms{template: proto.Template{
+		Owners: me.owners, Policy: policy, Public: f.Commitment(), Depth: dkg.DefaultDepth,
 		Config: suite.NewKEMSecret(policy.KEM), Key: secret.Random(suite.KeySize),
 	}}
-	inbox := d.newest().secret.Public
-	self := member{RosterEntry: proto.RosterEntry{Index: founder, Signing: d.signing.Public, Inbox: inbox.Digest()}, inboxKey: inbox.Bytes()}
+	inbox := me.newest().secret.Public
+	self := member{RosterEntry: proto.RosterEntry{Index: founder, Signing: me.signing.Public, Inbox: inbox.Digest()}, inboxKey: inbox.Bytes()}
 	members := proto.Roster{}.With(self.RosterEntry)
-	t.common = proto.RootContext{
+	t.context = proto.RootContext{
 		Space: space, Public: t.template.Public, Depth: t.template.Depth, Cursor: uint32(founder) + 1,
 		Template: t.template.Digest(), Roster: members.Digest(),
 	}
-	t.id = t.common.ID()
-	if t.notice, err = proto.NewRootNotice(keys.owner, d.owners, t.common, members); err != nil {
+	t.id = t.context.ID()
+	if t.notice, err = proto.NewRootNotice(keys.owner, me.owners, t.context, members); err != nil {
 		return Space{}, err
 	}
 	evals, err := f.Evals(dkg.Terms{
@@ -57,13 +57,13 @@ func NewSpace(now time.Time, p Policy) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	w := &work{now: now.UnixMilli(), ev: evals}
-	w.st = State{
-		space: space, phase: Member, self: state.NewSegment(d), owner: state.NewSegment(keys), clock: w.now, pruned: w.now, heard: w.now,
+	d := &edit{now: now.UnixMilli(), ev: evals}
+	d.st = State{
+		space: space, phase: Member, self: state.NewSegment(me), owner: state.NewSegment(keys), clock: d.now, pruned: d.now, lastRead: d.now,
 	}
-	w.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
-	w.setRoot(root{id: t.id, share: share, members: segmap.Map[member]{}.Put(self)})
-	w.add(newEpoch(birth{id: t.id, root: t.id, charged: founder, entered: w.now, depth: t.template.Depth},
+	d.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
+	d.setRoot(root{id: t.id, share: share, members: segmap.Map[member]{}.Put(self)})
+	d.enterEpoch(newEpoch(epochMeta{id: t.id, root: t.id, attributed: founder, entered: d.now, depth: t.template.Depth},
 		expandEpoch(secret.Random(64), t.id)))
-	return state.New(space, w.st, w.tp, w.ev)
+	return state.New(space, d.st, d.tp, d.ev)
 }

@@ -20,21 +20,21 @@ type Template struct {
 	grant state.Segment[storedGrant] // the zero Grant unless joining
 }
 
-// terms are what everybody in a root has agreed on by being in it.
-type terms struct {
+// rootTerms are what everybody in a root has agreed on by being in it.
+type rootTerms struct {
 	id       proto.EpochID
 	template proto.Template
 	notice   proto.RootNotice
-	common   proto.RootContext
+	context  proto.RootContext
 }
 
 // termsRow is the terms of a root in the table of a Template.
 type termsRow struct {
 	id     proto.EpochID
-	record state.Segment[terms]
+	record state.Segment[rootTerms]
 }
 
-func newTermsRow(t terms) termsRow { return termsRow{t.id, state.NewSegment(t)} }
+func newTermsRow(t rootTerms) termsRow { return termsRow{t.id, state.NewSegment(t)} }
 
 func (r termsRow) Key() segmap.Key { return segmap.Key{Place: r.id} }
 
@@ -47,20 +47,20 @@ func (r termsRow) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 	d.Into(r.id[:])
-	if r.record, err = state.DecodeSegment[terms](d, segmentName(r.id)); err == nil && r.record.Value().id != r.id {
+	if r.record, err = state.DecodeSegment[rootTerms](d, segmentName(r.id)); err == nil && r.record.Value().id != r.id {
 		err = segmap.ErrDisorder
 	}
 	return r, err
 }
 
 // terms returns the terms of a root held.
-func (t Template) terms(id proto.EpochID) (terms, bool) {
+func (t Template) terms(id proto.EpochID) (rootTerms, bool) {
 	r, ok := t.roots.Get(segmap.Key{Place: id})
 	return r.record.Value(), ok
 }
 
 // with returns the template with the terms of a root more.
-func (t Template) with(terms terms) Template {
+func (t Template) with(terms rootTerms) Template {
 	t.roots = t.roots.Put(newTermsRow(terms))
 	return t
 }
@@ -134,27 +134,27 @@ func (storedGrant) Decode(d *state.Decoder) (g storedGrant, err error) {
 }
 
 // Encode implements state.Piece.
-func (t terms) Encode(e *state.Encoder) {
+func (t rootTerms) Encode(e *state.Encoder) {
 	e.Bytes(t.template.Encode().Expose())
 	e.Bytes(t.notice.Encode())
-	e.Bytes(t.common.Encode())
+	e.Bytes(t.context.Encode())
 }
 
 // Decode implements state.Piece.
-func (terms) Decode(d *state.Decoder) (t terms, err error) {
+func (rootTerms) Decode(d *state.Decoder) (t rootTerms, err error) {
 	raw, notice, common := d.Bytes(proto.MaxTemplate), d.Bytes(proto.MaxRootNotice), d.Bytes(proto.RootContextSize)
 	if err := d.Err(); err != nil {
-		return terms{}, err
+		return rootTerms{}, err
 	}
 	if t.template, err = proto.ParseTemplate(raw); err != nil {
-		return terms{}, err
+		return rootTerms{}, err
 	}
 	if t.notice, err = proto.ParseRootNotice(notice); err != nil {
-		return terms{}, err
+		return rootTerms{}, err
 	}
-	if t.common, err = proto.ParseRootContext(common); err != nil {
-		return terms{}, err
+	if t.context, err = proto.ParseRootContext(common); err != nil {
+		return rootTerms{}, err
 	}
-	t.id = t.common.ID()
+	t.id = t.context.ID()
 	return t, nil
 }

@@ -110,6 +110,7 @@ func (r *relay) run() {
 // A space lives in vaults: founding, joining, talking, with every device reopened from its store after every step (G1, G4,
 // G8, G9).
 func TestVaults(t *testing.T) {
+	t.Parallel()
 	r := newRelay(t)
 	s, err := ratchet.NewSpace(r.now, ratchet.Policy{})
 	require.NoError(t, err)

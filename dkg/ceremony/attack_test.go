@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -228,6 +229,98 @@ func TestCertificateOutweighsAccusation(t *testing.T) {
 	res, err := r.Result()
 	require.NoError(t, err)
 	require.True(t, res.Key.Equal(finished.Key))
+}
+
+// A helper that accuses somebody and then learns that all agreed hands over all the same, and what it said keeps its order.
+func TestAccusationBeforeHand(t *testing.T) {
+	key, shares := generate(t, 3, 4)
+	s, err := NewRepair(nil, key, parties(4)[0], parties(1, 2, 3))
+	require.NoError(t, err)
+	w := newWorld(t, s, shares)
+	w.tamper = func(to index, m message) []message {
+		if m.maker == 3 && m.round == Echo && to == 1 {
+			return nil // comes late
+		}
+		return []message{m}
+	}
+	w.run()
+	r, err := w.runs[1].Receive(newMessage(s, keyOf(2), Join, 2, nil).bytes(s))
+	require.NoError(t, err)
+	before := r.Messages()
+	require.Len(t, before, 4, "Join, Deal, Echo, accusation")
+	r, err = stored(t)(r).Receive(w.runs[3].own(Echo).bytes(s))
+	require.NoError(t, err)
+	after := stored(t)(r).Messages()
+	require.Len(t, after, 5)
+	require.Equal(t, before, after[:4])
+	last, err := parseMessage(s, after[4])
+	require.NoError(t, err)
+	require.Equal(t, Hand, last.round)
+}
+
+// For all t ≤ n ≤ 7 and any number of cheaters: all of them are blamed and nobody else; the honest ones make a key if
+// they are at least t, and are told if not.
+func TestAnyNumberOfCheaters(t *testing.T) {
+	every(t, func(m, n int) {
+		for c := 1; c < n; c++ {
+			s, err := NewGeneration(nil, m, parties(upTo(n)...))
+			require.NoError(t, err)
+			attempt(t, s, upTo(n)[:c])
+		}
+	})
+}
+
+// attempt makes a key without the cheaters that are left, in as many attempts as it takes.
+func attempt(t *testing.T, s Setup, cheaters []index) {
+	w := newWorld(t, s, nil)
+	for _, i := range cheaters {
+		r := w.runs[i]
+		wrong := r.dealt.Coefficients()
+		wrong[s.threshold-1] = wrong[s.threshold-1].Add(ed448.RandomScalar())
+		r.dealt = poly.Of(wrong) // and the commitments stay
+		w.runs[i] = r
+	}
+	w.run()
+	if len(cheaters) == 0 {
+		key, shares := w.finish()
+		secretOf(t, key, shares)
+		return
+	}
+	found := make(map[index]bool)
+	for _, i := range without(s.indices(), cheaters...) {
+		_, err := w.runs[i].Result()
+		require.ErrorIs(t, err, ErrStopped)
+		for _, b := range w.runs[i].Blamed() {
+			require.Equal(t, BadShare, b.Reason)
+			require.Contains(t, cheaters, b.Participant)
+			found[b.Participant] = true
+		}
+	}
+	require.NotEmpty(t, found)
+	next, err := s.Without(slices.Collect(maps.Keys(found))...)
+	if len(s.members)-len(found) < s.threshold {
+		require.ErrorIs(t, err, ErrTooFew)
+		return
+	}
+	require.NoError(t, err)
+	attempt(t, next, without(cheaters, slices.Collect(maps.Keys(found))...))
+}
+
+// Two dealers whose errors cancel out did no harm: all finish with right shares.
+func TestErrorsThatCancelOut(t *testing.T) {
+	s, err := NewGeneration(nil, 3, parties(1, 2, 3, 4))
+	require.NoError(t, err)
+	w := newWorld(t, s, nil)
+	e := ed448.RandomScalar()
+	for i, e := range map[index]ed448.Scalar{2: e, 3: e.Neg()} {
+		r := w.runs[i]
+		c := r.dealt.Coefficients()
+		c[1] = c[1].Add(e)
+		r.dealt = poly.Of(c) // and the commitments stay
+		w.runs[i] = r
+	}
+	key, shares := w.run().finish()
+	secretOf(t, key, shares)
 }
 
 // A dealer of a key that does not deal its share is found.

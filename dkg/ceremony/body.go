@@ -112,7 +112,7 @@ func readDeal(s Setup, maker threshold.Index, r *wire.Reader) (b dealBody) {
 }
 
 func (b dealBody) bytes() []byte {
-	return slices.Concat(join(b.joins), b.raw, b.c[:], b.z.Bytes(), slices.Concat(b.boxes...))
+	return slices.Concat(concat(b.joins), b.raw, b.c[:], b.z.Bytes(), slices.Concat(b.boxes...))
 }
 
 func readEcho(s Setup, _ threshold.Index, r *wire.Reader) (b echoBody) {
@@ -157,5 +157,5 @@ func digestsOf(hs []header) []digest {
 
 // transcript returns the digest of what was said in rounds 1 and 2.
 func (s Setup) transcript(joins, deals []digest) digest {
-	return hash(labelTranscript, s.id[:], join(joins, deals))
+	return hash(labelTranscript, s.id[:], concat(joins, deals))
 }

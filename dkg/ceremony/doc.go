@@ -1,5 +1,5 @@
-// Package ceremony is how several parties make and change the shares of a threshold.Key, over any network and with no
-// dealer whom they trust.
+// Package ceremony is a key ceremony: several parties make the shares of a threshold.Key, or change them, over any network
+// and without a dealer whom they trust.
 //
 // A Setup says what is to be done and by whom: NewGeneration makes a key, NewRefresh new shares of it for the same
 // holders, NewResharing new shares for others or with another threshold, NewRepair the lost share of one holder. All

@@ -41,7 +41,7 @@ func digests(r *wire.Reader, n int) []digest {
 	return out
 }
 
-func join(ds ...[]digest) (b []byte) {
+func concat(ds ...[]digest) (b []byte) {
 	for _, list := range ds {
 		for _, d := range list {
 			b = append(b, d[:]...)

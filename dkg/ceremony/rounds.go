@@ -14,7 +14,7 @@ import (
 // advance goes on as far as the messages allow. It writes to r, which the caller has cloned or made.
 func (r Run) advance() Run {
 	for r.phase != done {
-		if _, missing := r.Waiting(); len(missing) > 0 || r.phase < Echo && len(r.blamed) > 0 || r.phase == Echo && !r.agreed() {
+		if _, missing := r.Waiting(); len(missing) > 0 || r.phase == Join && len(r.blamed) > 0 || r.phase == Echo && !r.agreed() {
 			return r
 		}
 		before := r.phase
@@ -100,7 +100,8 @@ func (r *Run) accuseOfKey(j threshold.Index) {
 	r.accuse(evidence{reason: BadBoxKey, messages: []message{m}})
 }
 
-// afterDeals checks what was dealt, takes the own share and says so.
+// afterDeals checks what was dealt, takes the own share and says so. It checks everybody, also when the attempt is lost
+// already, so that no more attempts are lost than need be.
 func (r *Run) afterDeals() {
 	s := r.setup
 	joins, dealt := r.all(Join), r.all(Deal)
@@ -124,10 +125,7 @@ func (r *Run) afterDeals() {
 			r.split = true
 		}
 	}
-	if len(r.blamed) > 0 {
-		return
-	}
-	if !r.split && !r.takeShare(joins, dealt, bodies) {
+	if !r.split && !r.takeShare(joins, dealt, bodies) || len(r.blamed) > 0 {
 		return
 	}
 	e := echoBody{joins: headersOf(joins), deals: headersOf(dealt)}
@@ -172,9 +170,6 @@ func (r *Run) takeShare(joins, dealt []message, bodies []dealBody) bool {
 				continue
 			}
 			sum = sum.Add(v)
-		}
-		if len(r.blamed) > 0 {
-			return false
 		}
 		if sum.IsZero() || !ed448.BaseMult(sum).Equal(ed448.VarTimeEvaluate(commitments, uint32(r.self))) {
 			for i, m := range dealt {

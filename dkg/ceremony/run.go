@@ -39,9 +39,15 @@ type Run struct {
 	key      threshold.Key // that comes out, from round 3 on
 	messages map[slot]state.Segment[message]
 	blamed   []*BlameError
-	accused  []message // own accusations
+	accused  []accusation // by this party
 
 	committed []byte // commitments to dealt, nil if they have to be computed
+}
+
+// accusation is an own message that has no place in a round; it was said after so many that have.
+type accusation struct {
+	message
+	after int
 }
 
 // slot is where a message has its place.
@@ -57,7 +63,8 @@ func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, er
 	if s.setup == nil || len(identity) != ed25519.PrivateKeySize {
 		return Run{}, fmt.Errorf("%w: no setup, or a private key that is not %d bytes", ErrSetup, ed25519.PrivateKeySize)
 	}
-	r := Run{setup: s, identity: secret.New(identity.Seed()), boxSeed: secret.Random(32), phase: Join, messages: make(map[slot]state.Segment[message])}
+	r := Run{setup: s, phase: Join, messages: make(map[slot]state.Segment[message])}
+	r.identity, r.boxSeed = secret.New(identity.Seed()), secret.Random(32)
 	public := r.signer().Public().(ed25519.PublicKey)
 	at := slices.IndexFunc(s.members, func(m member) bool { return m.Key.Equal(public) })
 	if at < 0 {
@@ -95,13 +102,21 @@ func (r Run) Messages() (out [][]byte) {
 	if r.IsZero() {
 		return nil
 	}
-	for round := Join; round < Accusation; round++ {
-		if m, ok := r.get(round, r.self); ok {
-			out = append(out, m.bytes(r.setup))
+	said := 0
+	add := func(m message) { out = append(out, m.bytes(r.setup)) }
+	accusations := func() {
+		for _, a := range r.accused {
+			if a.after == said {
+				add(a.message)
+			}
 		}
 	}
-	for _, m := range r.accused {
-		out = append(out, m.bytes(r.setup))
+	for round := Join; round < Accusation; round++ {
+		if m, ok := r.get(round, r.self); ok {
+			add(m)
+			said++
+			accusations()
+		}
 	}
 	return out
 }
@@ -218,7 +233,10 @@ func (r Run) Receive(b []byte) (Run, error) {
 		return r, nil
 	}
 	r.put(m)
-	if r.phase == Echo && m.round == Echo {
+	if m.round != r.phase {
+		return r, nil // it completes nothing now
+	}
+	if r.phase == Echo {
 		r.compare(m)
 	}
 	return r.advance(), nil
@@ -248,7 +266,13 @@ func (r *Run) accuse(ev evidence) {
 	}
 	r.blamed = append(r.blamed, b)
 	if ev.reason != FalseAccusation {
-		r.accused = append(r.accused, newMessage(r.setup, r.signer(), Accusation, r.self, b.Evidence))
+		said := 0
+		for round := Join; round < Accusation; round++ {
+			if _, ok := r.get(round, r.self); ok {
+				said++
+			}
+		}
+		r.accused = append(r.accused, accusation{newMessage(r.setup, r.signer(), Accusation, r.self, b.Evidence), said})
 	}
 }
 

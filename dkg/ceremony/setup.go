@@ -88,7 +88,8 @@ func NewResharing(context []byte, k threshold.Key, t int, dealers, receivers []P
 // NewRepair returns the setup for the share that lost has lost, with the help of holders, at least as many as the key's
 // threshold. The key and all other shares stay as they are.
 func NewRepair(context []byte, k threshold.Key, lost Party, helpers []Party) (Setup, error) {
-	return newSetup(setup{kind: repair, context: context, threshold: k.Threshold(), old: k, lost: lost.Index}, helpers, append(slices.Clone(helpers), lost))
+	s := setup{kind: repair, context: context, threshold: k.Threshold(), old: k, lost: lost.Index}
+	return newSetup(s, helpers, append(slices.Clone(helpers), lost))
 }
 
 func newSetup(s setup, dealers, receivers []Party) (Setup, error) {
@@ -140,7 +141,8 @@ func (s setup) complete() (Setup, error) {
 		return fail("threshold")
 	case (s.kind == generation) != s.old.IsZero(), s.kind == repair && s.threshold != s.old.Threshold():
 		return fail("key")
-	case (s.kind == repair) != (s.lost != 0), s.lost != 0 && (!s.old.Holds(s.lost) || slices.Contains(s.dealers, s.lost) || !slices.Contains(s.receivers, s.lost)):
+	case (s.kind == repair) != (s.lost != 0),
+		s.lost != 0 && (!s.old.Holds(s.lost) || slices.Contains(s.dealers, s.lost) || !slices.Contains(s.receivers, s.lost)):
 		return fail("lost share")
 	case s.kind != repair && len(s.receivers) < s.threshold:
 		return Setup{}, fmt.Errorf("%w: %w: %d receivers for threshold %d", ErrSetup, ErrTooFew, len(s.receivers), s.threshold)
@@ -152,8 +154,8 @@ func (s setup) complete() (Setup, error) {
 	return out, nil
 }
 
-// Without returns the setup of the next attempt, without parties that cheated or are silent. It returns ErrTooFew if those
-// that remain cannot do what the ceremony is for, and ErrSetup for an index of nobody.
+// Without returns the setup of the next attempt, without parties that cheated or are silent, who get no share. It returns
+// ErrTooFew if those that remain cannot do what the ceremony is for, and ErrSetup for an index of nobody.
 func (s Setup) Without(indices ...threshold.Index) (Setup, error) {
 	if s.setup == nil {
 		return Setup{}, fmt.Errorf("%w: none", ErrSetup)
@@ -181,7 +183,51 @@ func (s Setup) ID() [32]byte {
 	return s.id
 }
 
-// ParseSetup reads what Bytes returns, or returns ErrSetup.
+// Context returns the application's context.
+func (s Setup) Context() []byte {
+	if s.setup == nil {
+		return nil
+	}
+	return slices.Clone(s.context)
+}
+
+// Threshold returns the threshold of the key that comes out, 0 for the zero Setup.
+func (s Setup) Threshold() int {
+	if s.setup == nil {
+		return 0
+	}
+	return s.threshold
+}
+
+// Key returns the key whose shares are made anew or repaired, the zero Key in a generation.
+func (s Setup) Key() threshold.Key {
+	if s.setup == nil {
+		return threshold.Key{}
+	}
+	return s.old
+}
+
+// Dealers returns who deals, ascending, and Receivers who receives. In a repair the one that receives and does not deal
+// is the one that lost its share.
+func (s Setup) Dealers() []Party { return s.parties(deals) }
+
+// Receivers returns who receives: see Dealers.
+func (s Setup) Receivers() []Party { return s.parties(receives) }
+
+func (s Setup) parties(r role) (out []Party) {
+	if s.setup == nil {
+		return nil
+	}
+	for _, m := range s.members {
+		if m.role&r != 0 {
+			out = append(out, Party{m.Index, slices.Clone(m.Key)})
+		}
+	}
+	return out
+}
+
+// ParseSetup reads what Bytes returns, or returns ErrSetup. Whoever gets a setup from somebody else looks at what it says
+// before beginning.
 func ParseSetup(b []byte) (Setup, error) {
 	r := wire.NewReader(b)
 	r.Version8(setupVersion, setupVersion)

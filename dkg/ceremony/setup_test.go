@@ -83,6 +83,15 @@ func TestSetupID(t *testing.T) {
 		_, err = repair.Without(i)
 		require.ErrorIs(t, err, ErrTooFew)
 	}
+	require.Equal(t, parties(1, 2), repair.Dealers())
+	require.Equal(t, parties(1, 2, 3), repair.Receivers())
+	require.Equal(t, 2, repair.Threshold())
+	require.True(t, repair.Key().Equal(key))
+	require.Empty(t, repair.Context())
+	require.Empty(t, Setup{}.Dealers())
+	require.Empty(t, Setup{}.Context())
+	require.Zero(t, Setup{}.Threshold())
+	require.True(t, Setup{}.Key().IsZero())
 	require.Nil(t, Setup{}.Bytes())
 	require.Zero(t, Setup{}.ID())
 }

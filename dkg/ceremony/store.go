@@ -47,8 +47,9 @@ func (r Run) Encode(e *state.Encoder) {
 		e.Uint8(uint8(b.Round))
 	}
 	e.Uint32(uint32(len(r.accused)))
-	for _, m := range r.accused {
-		e.Bytes(m.bytes(r.setup))
+	for _, a := range r.accused {
+		e.Bytes(a.bytes(r.setup))
+		e.Uint8(uint8(a.after))
 	}
 	slots := slices.SortedFunc(maps.Keys(r.messages), func(a, b slot) int {
 		return cmp.Or(cmp.Compare(a.round, b.round), cmp.Compare(a.maker, b.maker))
@@ -75,7 +76,8 @@ func (Run) Decode(d *state.Decoder) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	r := Run{setup: s, self: threshold.Index(d.Uint8()), phase: Round(d.Uint8()), split: d.Bool(), messages: make(map[slot]state.Segment[message])}
+	r := Run{setup: s, messages: make(map[slot]state.Segment[message])}
+	r.self, r.phase, r.split = threshold.Index(d.Uint8()), Round(d.Uint8()), d.Bool()
 	r.identity = secret.Own(d.Fixed(ed25519.SeedSize))
 	if seed := d.Bytes(32); len(seed) > 0 {
 		r.boxSeed = secret.Own(seed)
@@ -107,12 +109,12 @@ func (Run) Decode(d *state.Decoder) (Run, error) {
 		b.Reason = Reason(b.Evidence[0])
 		r.blamed = append(r.blamed, b)
 	}
-	for range d.Count(threshold.MaxParties, 4) {
+	for range d.Count(threshold.MaxParties, 4+1) {
 		m, err := readMessage(s, d.Bytes(maxStored))
 		if err != nil {
 			return Run{}, err
 		}
-		r.accused = append(r.accused, m)
+		r.accused = append(r.accused, accusation{m, int(d.Uint8())})
 	}
 	for range d.Count(4*threshold.MaxParties, 2) {
 		at := slot{Round(d.Uint8()), threshold.Index(d.Uint8())}
@@ -120,7 +122,8 @@ func (Run) Decode(d *state.Decoder) (Run, error) {
 		if err != nil {
 			return Run{}, err
 		}
-		if m := seg.Value(); m.round != at.round || m.maker != at.maker || !s.speaks(at.round, at.maker) || s.wellFormed(m) != nil {
+		m := seg.Value()
+		if m.round != at.round || m.maker != at.maker || !s.speaks(at.round, at.maker) || s.wellFormed(m) != nil {
 			return Run{}, fmt.Errorf("%w: message %v", wire.ErrMalformed, at)
 		}
 		r.messages[at] = seg
@@ -168,8 +171,8 @@ func (r Run) Succeeds(prev Run) error {
 	if r.phase < prev.phase || len(r.accused) < len(prev.accused) || len(r.blamed) < len(prev.blamed) {
 		return fmt.Errorf("%w: phase", ErrStale)
 	}
-	for i, m := range prev.accused {
-		if r.accused[i].digest != m.digest {
+	for i, a := range prev.accused {
+		if r.accused[i].digest != a.digest || r.accused[i].after != a.after {
 			return fmt.Errorf("%w: accusation", ErrStale)
 		}
 	}

@@ -118,3 +118,44 @@ func TestSecretsOfARun(t *testing.T) {
 	require.NoError(t, err)
 	secrettest.Check(t, res, ended.value.Bytes())
 }
+
+// damaged is a run that encodes what no run holds. It is stored in the rows of runs.
+type damaged struct{ Run }
+
+func (damaged) Decode(*state.Decoder) (damaged, error) { return damaged{}, nil }
+func (damaged) Succeeds(damaged) error                 { return nil }
+
+func TestDecodeRefuses(t *testing.T) {
+	s, err := NewGeneration(nil, 2, parties(1, 2, 3))
+	require.NoError(t, err)
+	ended := newWorld(t, s, nil).run().runs[1]
+	begun, err := Begin(s, keyOf(1), threshold.Share{})
+	require.NoError(t, err)
+	for name, damage := range map[string]func() Run{
+		"phase 0":               func() Run { r := ended; r.phase = 0; return r },
+		"phase over the end":    func() Run { r := ended; r.phase = done + 1; return r },
+		"of nobody":             func() Run { r := ended; r.self = 9; return r },
+		"of another":            func() Run { r := begun; r.self = 2; return r },
+		"ahead of itself":       func() Run { r := begun; r.phase = Echo; return r },
+		"behind itself":         func() Run { r := ended; r.phase = Deal; return r },
+		"no key":                func() Run { r := ended; r.key = threshold.Key{}; return r },
+		"no box seed":           func() Run { r := begun; r.boxSeed = ended.boxSeed; return r },
+		"no polynomial":         func() Run { r := begun; r.dealt = ended.dealt; return r },
+		"a polynomial kept":     func() Run { r := ended; r.dealt = begun.dealt; return r },
+		"a message missing":     func() Run { r := ended.clone(); delete(r.messages, slot{Deal, 2}); return r },
+		"a message elsewhere":   func() Run { r := ended.clone(); r.messages[slot{Deal, 2}] = r.messages[slot{Deal, 3}]; return r },
+		"a message of no sense": func() Run { r := ended.clone(); r.put(newMessage(s, keyOf(2), Deal, 2, nil)); return r },
+		"no evidence":           func() Run { r := begun; r.blamed = []*BlameError{{}}; return r },
+	} {
+		key, err := state.NewKey(make([]byte, state.KeySize))
+		require.NoError(t, err)
+		backend := store.NewMemory()
+		v, err := state.Open[state.One[damaged]](backend, key, state.Options{})
+		require.NoError(t, err)
+		o, err := state.NewOne(state.ID{1}, damaged{damage()})
+		require.NoError(t, err)
+		require.NoError(t, v.Create(t.Context(), o, nil))
+		_, err = openVault(t, backend).Load(t.Context(), state.ID{1})
+		require.ErrorIs(t, err, state.ErrCorrupt, name)
+	}
+}

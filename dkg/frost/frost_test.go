@@ -1,6 +1,10 @@
 package frost
 
 import (
+	"bytes"
+	"encoding"
+	"encoding/gob"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -127,6 +131,30 @@ func TestNonceSignsOnce(t *testing.T) {
 			require.ErrorIs(t, err, ErrNonceUsed)
 		}
 	}
+}
+
+// No encoding brings a nonce back, so that no restored backup can sign with one again.
+func TestNonceHasNoEncoding(t *testing.T) {
+	key, shares := deal(t, 2, 2)
+	nonces, c := roundOne(shares)
+	p, err := NewPackage(key, nil, c)
+	require.NoError(t, err)
+	var v any = nonces[0]
+	for _, encodes := range []bool{
+		is[encoding.BinaryMarshaler](v), is[encoding.TextMarshaler](v), is[json.Marshaler](v), is[gob.GobEncoder](v),
+	} {
+		require.False(t, encodes)
+	}
+	require.Error(t, gob.NewEncoder(new(bytes.Buffer)).Encode(v))
+	_, err = new(Nonce).Sign(p)
+	require.ErrorIs(t, err, ErrPackage)
+	_, err = nonces[0].Sign(p)
+	require.NoError(t, err)
+}
+
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
 }
 
 func TestPackageRefuses(t *testing.T) {

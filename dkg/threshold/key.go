@@ -54,7 +54,7 @@ func NewKey(terms Terms, commitments []ed448.Point) (Key, error) {
 	switch {
 	case len(commitments) < MinThreshold || len(commitments) > len(k.holders):
 		return Key{}, fmt.Errorf("%w: threshold %d of %d", ErrKey, len(commitments), len(k.holders))
-	case !Ascending(k.holders):
+	case !ascending(k.holders):
 		return Key{}, fmt.Errorf("%w: holders do not ascend from 1", ErrKey)
 	case slices.ContainsFunc(commitments, ed448.Point.IsIdentity):
 		return Key{}, fmt.Errorf("%w: identity", ErrKey)
@@ -62,8 +62,8 @@ func NewKey(terms Terms, commitments []ed448.Point) (Key, error) {
 	return Key{k}, nil
 }
 
-// Ascending reports whether indices ascend strictly from at least 1, so that there is no 0 and none twice.
-func Ascending(indices []Index) bool {
+// ascending reports whether indices ascend strictly from at least 1, so that there is no 0 and none twice.
+func ascending(indices []Index) bool {
 	last := Index(0)
 	for _, i := range indices {
 		if i <= last {

@@ -138,12 +138,16 @@ func (c conversation) crash(t *testing.T, n int, seed uint64) {
 	enter := func(name string, id state.ID) *member {
 		m, err := openMember(ctx, disk.DSN(filepath.Join(dir, name)), id)
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, m.shut()) })
 		return m
 	}
 	where := fmt.Sprintf("power loss after %d operations on the disk, seed %d", n, seed)
 	members := map[string]*member{"ann": enter(file, c.space), "bob": enter("bob.db", c.space)}
 	ann, bob := members["ann"], members["bob"]
+	defer func() {
+		for _, m := range members {
+			require.NoError(t, m.shut(), where)
+		}
+	}()
 	var said []string
 	link := ""
 	for _, w := range c.notes {

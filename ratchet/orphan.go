@@ -12,38 +12,38 @@ import (
 
 // Limits of what is kept of messages that cannot be read yet (§7).
 const (
-	// maxHeldHeaders is the number of retained messages a state knows of, and maxHeadersBySource of one mailbox, which a
+	// maxOrphanHeaders is the number of retained messages a state knows of, and maxHeadersBySource of one mailbox, which a
 	// vault bounds likewise.
-	maxHeldHeaders     = 20_000
+	maxOrphanHeaders   = 20_000
 	maxHeadersBySource = 2_000
-	// maxHeldCommits is the number of their commits that are kept: a megabyte.
-	maxHeldCommits = 4_096
-	// maxHeldBySource is the number of commits kept of one mailbox, and of one sender, so that none pushes out what the
+	// maxOrphanCommits is the number of their commits that are kept: a megabyte.
+	maxOrphanCommits = 4_096
+	// maxCommitsBySource is the number of commits kept of one mailbox, and of one sender, so that none pushes out what the
 	// others brought.
-	maxHeldBySource = 512
+	maxCommitsBySource = 512
 	// maxSource is the length of the longest name of a mailbox that is told apart from others.
 	maxSource = state.MaxAddress
 )
 
-// heldHeader is what a state keeps of a retained message.
+// orphanHeader is what a state keeps of a retained message.
 //
 // A header is tried with the key of an epoch once: with the keys of all epochs known when the message is retained, and with
 // the key of each one that comes to be known afterwards. So epoch is zero if and only if no epoch known opens the header,
 // and to try the message again is to look here.
-type heldHeader struct {
+type orphanHeader struct {
 	id      [32]byte // Envelope.name: another message with the same header is another one
 	sealed  proto.SealedHeader
-	epoch   proto.EpochID // held, or one that a held commit makes
+	epoch   proto.EpochID // held, or one that a orphaned commit makes
 	sender  dkg.Index     // as the header has it, 0 if it was not opened
 	source  string
 	arrived int64 // ms
 }
 
-func (h heldHeader) Key() segmap.Key { return segmap.ByID(h.id) }
+func (h orphanHeader) Key() segmap.Key { return segmap.ByID(h.id) }
 
 // open returns the header as one that the epoch opens, if it does.
-func (h heldHeader) open(space state.ID, e epoch) (heldHeader, bool) {
-	if !e.readable() {
+func (h orphanHeader) open(space state.ID, e epoch) (orphanHeader, bool) {
+	if !e.derived() {
 		return h, false
 	}
 	opened, err := proto.OpenHeader(e.header, space, e.id, e.depth, h.sealed)
@@ -55,13 +55,13 @@ func (h heldHeader) open(space state.ID, e epoch) (heldHeader, bool) {
 }
 
 // shut returns the header as one that no epoch known opens.
-func (h heldHeader) shut() heldHeader {
+func (h orphanHeader) shut() orphanHeader {
 	h.epoch, h.sender = proto.EpochID{}, 0
 	return h
 }
 
 // Encode implements state.Piece.
-func (h heldHeader) Encode(e *state.Encoder) {
+func (h orphanHeader) Encode(e *state.Encoder) {
 	e.Fixed(h.id[:])
 	e.Fixed(h.sealed[:])
 	e.Fixed(h.epoch[:])
@@ -71,7 +71,7 @@ func (h heldHeader) Encode(e *state.Encoder) {
 }
 
 // Decode implements state.Piece.
-func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
+func (orphanHeader) Decode(d *state.Decoder) (h orphanHeader, err error) {
 	d.Into(h.id[:])
 	d.Into(h.sealed[:])
 	d.Into(h.epoch[:])
@@ -81,12 +81,12 @@ func (heldHeader) Decode(d *state.Decoder) (h heldHeader, err error) {
 	return h, d.Err()
 }
 
-// heldCommit is a commit out of a message: of a retained one, or of one that was read, of an epoch not held. Like headers,
+// orphanCommit is a commit out of a message: of a retained one, or of one that was read, of an epoch not held. Like headers,
 // sealed commits are tried with the key of an epoch once: opened is set if and only if an epoch known opens it. What is
-// known is the epochs held and those that held commits make of them, and of each other: a commit is followed when it is
+// known is the epochs held and those that orphaned commits make of them, and of each other: a commit is followed when it is
 // opened, in about 2 ms, and never again. Its child is not held: it is entered when a message in it, or in an epoch below
 // it, turns out to be true.
-type heldCommit struct {
+type orphanCommit struct {
 	id      [32]byte           // the child's id if opened, else of the sealed commit and where it came from
 	sealed  proto.SealedCommit // unless opened
 	opened  bool
@@ -100,10 +100,10 @@ type heldCommit struct {
 	since   int64         // ms
 }
 
-// newHeldCommit returns a commit that is not opened. Each source has its own copy of it, so that nobody can have a commit
+// newOrphanCommit returns a commit that is not opened. Each source has its own copy of it, so that nobody can have a commit
 // given up by bringing it first.
-func newHeldCommit(s proto.SealedCommit, source string, sender dkg.Index) heldCommit {
-	return heldCommit{id: sealedID(s, source, sender), sealed: s, source: source, sender: sender}
+func newOrphanCommit(s proto.SealedCommit, source string, sender dkg.Index) orphanCommit {
+	return orphanCommit{id: sealedID(s, source, sender), sealed: s, source: source, sender: sender}
 }
 
 func sealedID(s proto.SealedCommit, source string, sender dkg.Index) (id [32]byte) {
@@ -113,34 +113,34 @@ func sealedID(s proto.SealedCommit, source string, sender dkg.Index) (id [32]byt
 }
 
 // open returns the commit as one that the parent opens.
-func (h heldCommit) open(space state.ID, parent epoch, c proto.Commit) heldCommit {
+func (h orphanCommit) open(space state.ID, parent epoch, c proto.Commit) orphanCommit {
 	h.id, h.sealed, h.opened, h.parent, h.commit = parent.child(space, c), proto.SealedCommit{}, true, parent.id, c
 	return h
 }
 
-// leads reports whether the epoch that the commit makes is known.
-func (h heldCommit) leads() bool { return !h.from.IsZero() }
+// resolved reports whether the epoch that the commit makes is known.
+func (h orphanCommit) resolved() bool { return !h.from.IsZero() }
 
-// follow returns the commit with its child, which expands from a secret.
-func (h heldCommit) follow(root proto.EpochID, generation uint64, depth int, from secret.Bytes) heldCommit {
+// withChild returns the commit with its child, which expands from a secret.
+func (h orphanCommit) withChild(root proto.EpochID, generation uint64, depth int, from secret.Bytes) orphanCommit {
 	h.from = from
-	h.child = newEpoch(birth{
+	h.child = newEpoch(epochMeta{
 		id: h.id, parent: h.parent, root: root, generation: generation, commit: h.commit, depth: depth,
 	}, expandEpoch(from, h.id))
 	return h
 }
 
-func (h heldCommit) Key() segmap.Key { return segmap.ByID(h.id) }
+func (h orphanCommit) Key() segmap.Key { return segmap.ByID(h.id) }
 
 // Encode implements state.Piece.
-func (h heldCommit) Encode(e *state.Encoder) {
+func (h orphanCommit) Encode(e *state.Encoder) {
 	e.Bool(h.opened)
 	if h.opened {
 		e.Fixed(h.id[:])
 		e.Fixed(h.parent[:])
 		e.Fixed(h.commit[:])
-		e.Bool(h.leads())
-		if h.leads() {
+		e.Bool(h.resolved())
+		if h.resolved() {
 			e.Fixed(h.child.root[:])
 			e.Uint64(h.child.generation)
 			e.Uint8(uint8(h.child.depth))
@@ -156,7 +156,7 @@ func (h heldCommit) Encode(e *state.Encoder) {
 }
 
 // Decode implements state.Piece.
-func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
+func (orphanCommit) Decode(d *state.Decoder) (h orphanCommit, err error) {
 	if h.opened = d.Bool(); h.opened {
 		d.Into(h.id[:])
 		d.Into(h.parent[:])
@@ -166,9 +166,9 @@ func (heldCommit) Decode(d *state.Decoder) (h heldCommit, err error) {
 			d.Into(root[:])
 			generation, depth, from := d.Uint64(), treeDepth(d), secret.Own(d.Fixed(suite.HashSize))
 			if err := d.Err(); err != nil {
-				return heldCommit{}, err
+				return orphanCommit{}, err
 			}
-			h = h.follow(root, generation, depth, from)
+			h = h.withChild(root, generation, depth, from)
 		}
 	} else {
 		d.Into(h.sealed[:])

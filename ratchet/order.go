@@ -13,7 +13,7 @@ const maxBehind = 4
 
 // compare orders epochs: the preferred one is the smallest. Members that hold the same epochs choose alike, whatever the
 // order in which they came.
-func (s State) compare(a, b *birth) int {
+func (s State) compare(a, b *epochMeta) int {
 	ra, _ := s.root(a.root)
 	rb, _ := s.root(b.root)
 	if c := compareRoots(ra, rb); c != 0 {
@@ -37,18 +37,18 @@ func compareRoots(a, b root) int {
 // root was made by an owner.
 func (s State) eligible(e epoch) bool {
 	r, ok := s.root(e.root)
-	return ok && !r.barred && !e.aside && !e.commits.IsZero()
+	return ok && !r.untrusted && !e.quarantined && !e.commits.IsZero()
 }
 
 // findPreferred returns the preferred epoch among all that are held, the zero id if none may be preferred.
 func (s State) findPreferred() proto.EpochID {
 	var best epoch
 	for r := range s.epochs.All() {
-		if e := r.epoch(); s.eligible(e) && (best.birth == nil || s.compare(e.birth, best.birth) < 0) {
+		if e := r.epoch(); s.eligible(e) && (best.epochMeta == nil || s.compare(e.epochMeta, best.epochMeta) < 0) {
 			best = e
 		}
 	}
-	if best.birth == nil {
+	if best.epochMeta == nil {
 		return proto.EpochID{}
 	}
 	return best.id
@@ -60,7 +60,7 @@ func (s State) sorted() []epoch {
 	for r := range s.epochs.All() {
 		out = append(out, r.epoch())
 	}
-	slices.SortFunc(out, func(a, b epoch) int { return s.compare(a.birth, b.birth) })
+	slices.SortFunc(out, func(a, b epoch) int { return s.compare(a.epochMeta, b.epochMeta) })
 	return out
 }
 
@@ -126,7 +126,7 @@ func (s State) greatest() map[proto.EpochID]uint64 {
 	return out
 }
 
-// behind returns how far an epoch is behind the preferred one (§5); greatest is what the method of this name returns.
+// behindBy returns how far an epoch is behind the preferred one (§5); greatest is what greatest returns.
 func (s State) behindBy(e epoch, greatest map[proto.EpochID]uint64) uint64 {
 	p, ok := s.epoch(s.preferred)
 	if !ok {

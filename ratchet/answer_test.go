@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/prototest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -152,7 +153,7 @@ func TestOthersAnswerInTurn(t *testing.T) {
 // One mailbox does so once, and one that is no member's not at all.
 func TestSeenTicketsDelay(t *testing.T) {
 	forged := func(request []byte, salt byte) []byte {
-		return ratchet.FakeTicket(request, salt)
+		return prototest.FakeTicket(request, salt)
 	}
 	// turn returns how long a member waits that has seen tickets from some mailboxes.
 	turn := func(sources ...string) (wait time.Duration) {
@@ -298,6 +299,7 @@ func TestTicketsStayBounded(t *testing.T) {
 
 // A ticket for which there is too much to say is no reason to stop receiving (G8).
 func TestTicketTooLong(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 2, fast)
 	_, q, err := ratchet.Join(g.grant(), g.now, nil)
 	require.NoError(t, err)

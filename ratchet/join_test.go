@@ -27,9 +27,9 @@ func TestTicketsDoNotShortenTheWait(t *testing.T) {
 	now := time.UnixMilli(1_795_000_000_000)
 	s, err := NewSpace(now, Policy{KEM: X25519})
 	require.NoError(t, err)
-	w, err := begin(s, now)
+	d, err := newEdit(s, now)
 	require.NoError(t, err)
-	w.st.wait = waiting{stage: 5, sends: maxWaitSends, last: 1}
-	w.entered(proto.TicketBody{})
-	require.Equal(t, waiting{stage: 5, entered: now.UnixMilli()}, w.st.wait)
+	d.st.backoff = backoff{stage: 5, sends: maxWaitSends, last: 1}
+	d.afterTicket(proto.TicketBody{})
+	require.Equal(t, backoff{stage: 5, entered: now.UnixMilli()}, d.st.backoff)
 }
