@@ -150,7 +150,7 @@ func TestDecodeRefuses(t *testing.T) {
 		key, err := state.NewKey(make([]byte, state.KeySize))
 		require.NoError(t, err)
 		backend := store.NewMemory()
-		v, err := state.Open[state.One[damaged]](backend, key, state.Options{})
+		v, err := state.Open[state.One[damaged]](t.Context(), backend, key, state.Options{})
 		require.NoError(t, err)
 		o, err := state.NewOne(state.ID{1}, damaged{damage()})
 		require.NoError(t, err)
