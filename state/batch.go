@@ -98,7 +98,7 @@ func commitLocked(ctx context.Context, steps []step) error {
 		if i > 0 && compare(order[i-1], s) == 0 {
 			return errors.New("state: two steps on one value")
 		}
-		if s.backend() != steps[0].backend() {
+		if i > 0 && s.backend() != order[0].backend() {
 			return errors.New("state: steps on different stores")
 		}
 	}
