@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -17,11 +18,14 @@ type Outgoing struct {
 	Data []byte // the frame; a repeated delivery has the same bytes
 }
 
-// Incoming is something that was read, in the inbox.
+// Incoming is something that was read, in the inbox. It shows no plaintext when printed.
 type Incoming struct {
 	Seq  uint64 // ascending within one value; tells a repeated delivery
-	Data []byte // as it was given to Tx.Deliver
+	data secret.Bytes
 }
+
+// Data returns what was given to Tx.Deliver. The slice is the caller's.
+func (in Incoming) Data() []byte { return in.data.Expose() }
 
 // Delivery is what became of a frame that was handed to the network. The zero Delivery says that the frame stays in the
 // outbox and may be handed over again at once, so that a result nobody filled in loses nothing.
@@ -74,7 +78,7 @@ func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, 
 // be handed over again, with the same Seq.
 func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, Incoming) error) error {
 	return v.consume(ctx, &v.drainers, id, store.Inbox, pageSize, func(seq uint64, r *wire.Reader) error {
-		return read(ctx, Incoming{Seq: seq, Data: r.Rest()})
+		return read(ctx, Incoming{Seq: seq, data: secret.Own(r.Rest())})
 	})
 }
 
@@ -233,7 +237,7 @@ func enqueue[V Value[V]](s slot, tx *Tx[V], next *snapshot[V], change *store.Cha
 		change.Outbox = append(change.Outbox, put(store.Outbox, c.lane(out.To), w.Bytes()))
 	}
 	for _, data := range tx.inbox {
-		change.Inbox = append(change.Inbox, put(store.Inbox, 0, data))
+		change.Inbox = append(change.Inbox, put(store.Inbox, 0, data.Expose()))
 	}
 	if len(change.Outbox) > 0 {
 		next.outbox = slices.Concat(next.outbox, heldItems(change.Outbox))

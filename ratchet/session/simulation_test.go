@@ -90,7 +90,7 @@ func (s *simulation) give(to *slot, n int, frame []byte) {
 	d := &s.sent[n]
 	require.Same(s.t, d.to, to, "seed %d: frame %d was read in another slot", s.seed, n)
 	require.False(s.t, d.read, "seed %d: frame %d was read twice", s.seed, n)
-	require.Equal(s.t, d.text, string(r.Plaintext), "seed %d", s.seed)
+	require.Equal(s.t, d.text, string(r.Plaintext()), "seed %d", s.seed)
 	to.s, d.read = next, true
 	delete(to.retained, n)
 	if r.Began || r.newChain {

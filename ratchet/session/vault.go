@@ -45,7 +45,7 @@ func Opener(d Device) state.Opener[Session] {
 			return err
 		}
 		tx.Set(next)
-		tx.Deliver(r.Plaintext)
+		tx.Deliver(r.Plaintext())
 		if r.Began || r.newChain || next.Part().ahead {
 			tx.RetryRetained()
 		}
