@@ -36,7 +36,7 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 		if err != nil {
 			return err
 		}
-		page := inboxPage(s.inbox, after)
+		page := nextPage(s.inbox, after)
 		if len(page) == 0 {
 			return nil
 		}
@@ -61,8 +61,8 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 	}
 }
 
-// inboxPage returns the numbers of the next items after one: at most 64, and at most 1 MiB unless one is larger.
-func inboxPage(held []store.Held, after uint64) (seqs []uint64) {
+// nextPage returns the numbers of the next items after one: at most 64, and at most 1 MiB unless one is larger.
+func nextPage(held []store.Held, after uint64) (seqs []uint64) {
 	bytes := 0
 	for _, h := range held {
 		if h.Seq <= after {

@@ -202,24 +202,29 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	return &snapshot[V]{head: row.Head, value: value, contents: c, outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained}, nil
 }
 
+// record opens a part or segment, and refuses one that is not the one listed.
+func (s slot) record(path string, n *node, sealed []byte) ([]byte, error) {
+	if sealed == nil {
+		return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, path)
+	}
+	plain, err := s.open(roleRecord, path, n.version, sealed)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(plain)
+	if subtle.ConstantTimeCompare(digest[:], n.digest[:]) != 1 {
+		return nil, fmt.Errorf("%w: %s is not the record that was saved", ErrCorrupt, path)
+	}
+	return plain, nil
+}
+
 // decode opens the records of a row, by path, and makes the value of them. All must be listed.
 func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V, err error) {
 	slot := v.slot(id).with(c)
 	l := &load{func(path string, n *node) ([]byte, error) {
-		b, ok := sealed[path]
-		if !ok || b == nil {
-			return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, path)
-		}
+		b := sealed[path]
 		delete(sealed, path)
-		plain, err := slot.open(roleRecord, path, n.version, b)
-		if err != nil {
-			return nil, err
-		}
-		digest := sha256.Sum256(plain)
-		if subtle.ConstantTimeCompare(digest[:], n.digest[:]) != 1 {
-			return nil, fmt.Errorf("%w: %s is not the record that was saved", ErrCorrupt, path)
-		}
-		return plain, nil
+		return slot.record(path, n, b)
 	}}
 	decoders := make([]*Decoder, len(c.parts))
 	for i, n := range c.parts {
