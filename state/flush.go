@@ -247,10 +247,13 @@ func (f *flush[V]) finish(ctx context.Context, done sending) error {
 
 // sent commits that a frame is taken out of the outbox.
 func (v *Vault[V]) sent(ctx context.Context, id ID, t *tenure, done sending) error {
+	taken := false
 	err := t.commit(ctx, &update[V]{v: v, id: id, fn: func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		taken = false
 		if !slices.ContainsFunc(base.outbox, func(h store.Held) bool { return h.Seq == done.out.Seq }) {
 			return nil, nil // somebody else was faster
 		}
+		taken = true
 		tx.sent = []uint64{done.out.Seq}
 		if done.delivery.rejected {
 			tx.Emit(SendRejected{done.out.Seq, done.out.To, done.delivery.reason})
@@ -260,7 +263,7 @@ func (v *Vault[V]) sent(ctx context.Context, id ID, t *tenure, done sending) err
 	if errors.Is(err, ErrNotFound) {
 		return nil
 	}
-	if err == nil {
+	if err == nil && taken {
 		v.stats.sent.Add(1)
 	}
 	return err

@@ -155,7 +155,8 @@ func TestG27BlockedDestination(t *testing.T) {
 // What the network has taken is taken out of the outbox, even if the caller gives up meanwhile.
 func TestFlushThatIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := flushable(t, store.NewMemory(), state.Options{Senders: 2})
+		backend := store.NewMemory()
+		v := flushable(t, backend, state.Options{Senders: 2})
 		post(t, v, 1, 2, "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := v.Flush(ctx, id(1), func(sending context.Context, o state.Outgoing) state.Delivery {
@@ -167,6 +168,6 @@ func TestFlushThatIsGivenUp(t *testing.T) {
 			return state.Delivered()
 		})
 		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, []string{"a:2", "b:2"}, sent(t, v, id(1)))
+		require.Equal(t, []string{"a:2", "b:2"}, sent(t, openToys(t, backend, state.Options{}), id(1)))
 	})
 }
