@@ -42,7 +42,7 @@ func (r *relay) handle(p *process, line string) {
 		return
 	}
 	moment := -1
-	if r.kills > 0 && r.random.IntN(6) == 0 {
+	if r.kills > 0 && (r.random.IntN(6) == 0 || len(r.missing) <= 4*r.kills) { // all kills are made
 		r.kills--
 		moment = r.random.IntN(3)
 	}
