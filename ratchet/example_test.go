@@ -50,7 +50,7 @@ func Example() {
 	check(bob.Update(ctx, id, ratchet.Send(options, []byte("Hello"))))
 	deliver(ctx, id, bob, alice)
 	check(alice.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
-		m, err := ratchet.ParseMessage(in.Data)
+		m, err := ratchet.ParseMessage(in.Data())
 		fmt.Printf("member %d says %q\n", m.Sender, m.Plaintext)
 		return err
 	}))

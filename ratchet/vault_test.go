@@ -99,7 +99,7 @@ func (r *relay) run() {
 	}
 	for _, d := range r.devices {
 		require.NoError(r.t, d.vault.Drain(r.ctx, r.id, func(_ context.Context, in state.Incoming) error {
-			m, err := ratchet.ParseMessage(in.Data)
+			m, err := ratchet.ParseMessage(in.Data())
 			d.read = append(d.read, string(m.Plaintext))
 			return err
 		}))

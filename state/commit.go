@@ -25,12 +25,27 @@ type update[V Value[V]] struct {
 func (u *update[V]) backend() store.Store                     { return u.v.store }
 func (u *update[V]) row() (store.Kind, ID)                    { return u.v.kind, u.id }
 func (u *update[V]) lock(ctx context.Context) (func(), error) { return u.v.writers.lock(ctx, u.id) }
-func (u *update[V]) committed()                               { u.v.cache.put(u.id, u.next) }
 func (u *update[V]) abandoned()                               { u.v.cache.put(u.id, nil) }
+
+func (u *update[V]) committed() {
+	u.v.cache.put(u.id, u.next)
+	if u.next != u.base {
+		u.v.stats.commits.Add(1)
+	}
+	if u.next.contents.outbox.last == u.base.contents.outbox.last {
+		return
+	}
+	if added, flushing := u.v.flushing.Load(u.id); flushing {
+		select {
+		case added.(chan struct{}) <- struct{}{}:
+		default: // it was told already
+		}
+	}
+}
 
 func (u *update[V]) report() {
 	for _, e := range u.tx.events {
-		u.v.options.Events(u.id, e)
+		u.v.emit(u.id, e)
 	}
 }
 
@@ -39,6 +54,7 @@ func (u *update[V]) conflicted() error {
 	if !u.base.head.IsZero() && u.base.head.Equal(u.refused) {
 		return errRefused
 	}
+	u.v.stats.conflicts.Add(1)
 	u.refused = u.base.head
 	u.v.cache.put(u.id, nil)
 	return nil

@@ -1,10 +1,28 @@
 package state
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
 
 // Event is something worth knowing that happened beside the result of a call. Each kind of event is a type of its own;
 // other packages add theirs. String returns one line for a log, without key material or plaintext.
 type Event interface{ String() string }
+
+// emit hands an event to whom the options name.
+func (v *Vault[V]) emit(id ID, e Event) {
+	v.options.Events(id, e)
+	if v.options.Log == nil {
+		return
+	}
+	level := slog.LevelInfo
+	switch e.(type) {
+	case FrameDamaged, ItemDamaged, SendRejected:
+		level = slog.LevelWarn
+	}
+	v.options.Log.LogAttrs(context.Background(), level, e.String(), slog.String("event", fmt.Sprintf("%T", e)), slog.String("id", id.String()))
+}
 
 // FrameUnread is the event of a frame that could not be read: kept to be tried again if the verdict is Retain, given up if it
 // is Discard. ErrExpired and ErrCrowdedOut are the reasons for which a vault gives up a retained frame.

@@ -47,7 +47,7 @@ func ExampleVault_Receive() {
 		fmt.Println(data, receipt.Verdict, len(receipt.Acknowledge), err)
 	}
 	_ = vault.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
-		fmt.Printf("read %s\n", in.Data)
+		fmt.Printf("read %s\n", in.Data())
 		return nil
 	})
 	// Output:

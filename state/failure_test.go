@@ -94,7 +94,7 @@ func TestG4EveryStoreCallFails(t *testing.T) {
 			for last := uint64(0); ; {
 				if err := v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
 					if in.Seq > last { // what was handed over before comes with the same number
-						read, last = append(read, string(in.Data)), in.Seq
+						read, last = append(read, string(in.Data())), in.Seq
 					}
 					return nil
 				}); err == nil {

@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Limits of a vault. The constants cannot be changed; the others are defaults of Options.
 const (
@@ -35,6 +38,16 @@ const (
 
 	// defaultCache bounds the values kept decoded in memory; a space of 1,000 members takes some megabytes.
 	defaultCache = 64
+
+	// defaultSenders is the number of destinations of one value that are sent to at once: one, so that a function that sends
+	// need not be safe for concurrent use.
+	defaultSenders = 1
+
+	// defaultSendTime bounds one call of a function that sends: an HTTP request with the largest frame over a slow line.
+	defaultSendTime = 30 * time.Second
+
+	// defaultRetry is after how long a frame is handed over again whose sender did not say.
+	defaultRetry = time.Second
 
 	// pageSize is how many items are fetched from a store, or received in one commit, at once, and pageBytes how many bytes of
 	// them: 64 of the size of a message with 16 KiB.
@@ -71,6 +84,22 @@ type Options struct {
 	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
 	Cache int
 
+	// Senders is how many destinations of one value Flush sends to at once; 1 by default. With 1, send is called in the
+	// goroutine of Flush; with more it must be safe for concurrent use. A destination that blocks holds up one sender, for
+	// SendTime.
+	Senders int
+
+	// SendTime is after how long the context of one call of send ends, 30 s by default.
+	SendTime time.Duration
+
+	// Shared says that several processes, or several Vaults, send from one store, such as an app and its push extension. All
+	// of them must say so. Flush then takes a lease of the outbox that it sends from, which lasts twice SendTime and is
+	// renewed, and leaves an outbox to its holder as long as that renews. It costs two commits for each Flush that sends.
+	Shared bool
+
+	// Log gets the events as log records, too: those of damage and rejection as warnings. It may be nil.
+	Log *slog.Logger
+
 	// Now is the clock, time.Now by default. It dates retained frames and decides nothing else.
 	Now func() time.Time
 }
@@ -95,6 +124,7 @@ func (o Options) withDefaults() Options {
 		{&o.RetainedBytesSource, defaultRetainedBytesSource},
 		{&o.Acknowledged, defaultAcknowledged},
 		{&o.Cache, defaultCache},
+		{&o.Senders, defaultSenders},
 	} {
 		if *n.at == 0 {
 			*n.at = n.value
@@ -102,6 +132,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetainedFor == 0 {
 		o.RetainedFor = defaultRetainedFor
+	}
+	if o.SendTime == 0 {
+		o.SendTime = defaultSendTime
 	}
 	return o
 }

@@ -221,7 +221,7 @@ func TestVaultAgreesWithModel(t *testing.T) {
 				x.plan(t)
 				var got []string
 				err := x.v.Drain(ctx, id(1), func(_ context.Context, in state.Incoming) error {
-					got = append(got, string(in.Data))
+					got = append(got, string(in.Data()))
 					return nil
 				})
 				require.True(t, len(got) <= len(x.m.inbox) && slices.Equal(x.m.inbox[:len(got)], got))

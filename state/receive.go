@@ -61,8 +61,8 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 // whose verdict is Stop leaves nothing in the commit of the others, and is no error of ReceiveAll.
 //
 // After an error the receipts of the frames that were not dealt with have the verdict Stop and the error as their reason.
-func (v *Vault[V]) ReceiveAll(ctx context.Context, id ID, frames []Frame, open Opener[V]) ([]Receipt, error) {
-	receipts := make([]Receipt, 0, len(frames))
+func (v *Vault[V]) ReceiveAll(ctx context.Context, id ID, frames []Frame, open Opener[V]) (receipts []Receipt, err error) {
+	defer func() { v.stats.receive(receipts) }()
 	for rest := frames; len(rest) > 0; {
 		n := chunk(rest)
 		done, err := v.receiveChunk(ctx, id, rest[:n], open)

@@ -51,7 +51,7 @@ func hash(n int) [32]byte { return frame(n).Hash() }
 // drained empties an inbox.
 func drained(t *testing.T, v *state.Vault[toy], id state.ID) (got []string) {
 	require.NoError(t, v.Drain(t.Context(), id, func(_ context.Context, in state.Incoming) error {
-		got = append(got, string(in.Data))
+		got = append(got, string(in.Data()))
 		return nil
 	}))
 	return got

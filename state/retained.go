@@ -167,7 +167,7 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 		}
 		frame, err := openRetained(slot, rec)
 		if errors.Is(err, ErrCorrupt) {
-			v.options.Events(id, FrameDamaged{f.Hash})
+			v.emit(id, FrameDamaged{f.Hash})
 			continue
 		}
 		if err != nil {

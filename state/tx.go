@@ -1,15 +1,20 @@
 package state
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/trefoil-im/trefoil/internal/secret"
+)
 
 // Tx is what a caller's function works on inside Create, Update, Batch or Receive: the current value, and everything that is
 // to be committed with the next one. It must not be used after the function has returned, nor by several goroutines.
+// It shows nothing of what was read when printed.
 type Tx[V Value[V]] struct {
 	value    V
 	set      bool
 	progress bool
 	outbox   []Outgoing
-	inbox    [][]byte
+	inbox    []secret.Bytes
 	events   []Event
 	sent     []uint64 // to be taken out of the outbox
 	taken    []uint64 // and of the inbox
@@ -30,7 +35,7 @@ func (tx *Tx[V]) Send(to string, frame []byte) {
 
 // Deliver puts what was read into the inbox, to be collected with Drain. The key that read it is used up by the same
 // commit, so this is the only copy.
-func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, bytes.Clone(data)) }
+func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, secret.New(data)) }
 
 // Emit reports an event once the commit is made.
 func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -86,6 +87,26 @@ func TestG6ValuesShowNothing(t *testing.T) {
 	k, err := state.NewKey(raw)
 	require.NoError(t, err)
 	secrettest.Check(t, k, raw)
+}
+
+// G6: what was read shows nothing on its way to the program.
+func TestG6PlaintextInFlight(t *testing.T) {
+	v := openToys(t, store.NewMemory(), state.Options{})
+	plaintext := append([]byte("read: "), toyKey...)
+	require.NoError(t, v.Create(t.Context(), newToy(t, id(1)), func(tx *state.Tx[toy]) error {
+		tx.Deliver(plaintext)
+		secrettest.Check(t, tx, plaintext)
+		secrettest.Check(t, *tx, plaintext)
+		return nil
+	}))
+	handed := 0
+	require.NoError(t, v.Drain(t.Context(), id(1), func(_ context.Context, in state.Incoming) error {
+		handed++
+		secrettest.Check(t, in, plaintext)
+		require.Equal(t, plaintext, in.Data())
+		return nil
+	}))
+	require.Equal(t, 1, handed)
 }
 
 func TestIDs(t *testing.T) {

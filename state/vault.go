@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -26,6 +27,9 @@ type Vault[V Value[V]] struct {
 	writers  keyedMutex
 	flushers keyedMutex
 	drainers keyedMutex
+	flushing sync.Map // by ID, of chan struct{}: told by commits that add to the outbox
+	leases   *leases  // nil if no other process sends
+	stats    counters
 }
 
 // Open returns the Vault of all values of type V in a store, sealed under key. The first Open of an empty store makes it a
@@ -36,15 +40,19 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
-	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache) < 0 ||
-		o.RetainedFor < 0 {
+	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache,
+		o.Senders) < 0 || min(o.RetainedFor, o.SendTime) < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
 	keys, err := openKeyring(ctx, s, key)
 	if err != nil {
 		return nil, err
 	}
-	return &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}, nil
+	v := &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}
+	if o.Shared {
+		v.leases = newLeases(s, keys, v.kind, o.SendTime)
+	}
+	return v, nil
 }
 
 // Load returns the value of id, or ErrNotFound. A row that is damaged in any way, sealed under another key or written by
@@ -106,6 +114,10 @@ func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
 			return errRefused
 		}
 		err = v.store.Commit(ctx, store.Change{Kind: v.kind, ID: id, Base: head, Delete: true})
+		if err == nil {
+			v.leases.forget(ctx, id)
+			return nil
+		}
 		if !errors.Is(err, store.ErrConflict) {
 			return reason(err)
 		}
@@ -143,6 +155,7 @@ func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
 			return s, nil
 		}
 	}
+	v.stats.loads.Add(1)
 	row, err := v.store.Load(ctx, v.kind, id)
 	if err != nil {
 		return nil, err
@@ -189,24 +202,29 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	return &snapshot[V]{head: row.Head, value: value, contents: c, outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained}, nil
 }
 
+// record opens a part or segment, and refuses one that is not the one listed.
+func (s slot) record(path string, n *node, sealed []byte) ([]byte, error) {
+	if sealed == nil {
+		return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, path)
+	}
+	plain, err := s.open(roleRecord, path, n.version, sealed)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(plain)
+	if subtle.ConstantTimeCompare(digest[:], n.digest[:]) != 1 {
+		return nil, fmt.Errorf("%w: %s is not the record that was saved", ErrCorrupt, path)
+	}
+	return plain, nil
+}
+
 // decode opens the records of a row, by path, and makes the value of them. All must be listed.
 func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V, err error) {
 	slot := v.slot(id).with(c)
 	l := &load{func(path string, n *node) ([]byte, error) {
-		b, ok := sealed[path]
-		if !ok || b == nil {
-			return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, path)
-		}
+		b := sealed[path]
 		delete(sealed, path)
-		plain, err := slot.open(roleRecord, path, n.version, b)
-		if err != nil {
-			return nil, err
-		}
-		digest := sha256.Sum256(plain)
-		if subtle.ConstantTimeCompare(digest[:], n.digest[:]) != 1 {
-			return nil, fmt.Errorf("%w: %s is not the record that was saved", ErrCorrupt, path)
-		}
-		return plain, nil
+		return slot.record(path, n, b)
 	}}
 	decoders := make([]*Decoder, len(c.parts))
 	for i, n := range c.parts {

@@ -276,7 +276,7 @@ func (d *device) receive(ctx context.Context, id state.ID, mailbox key.Address, 
 		return err
 	}
 	return d.sessions.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
-		d.read = append(d.read, string(in.Data))
+		d.read = append(d.read, string(in.Data()))
 		return nil
 	})
 }

@@ -209,7 +209,7 @@ func (m *member) drain(ctx context.Context) error {
 			if in.Seq <= m.handled {
 				return nil // handed over again after a failure
 			}
-			msg, err := ratchet.ParseMessage(in.Data)
+			msg, err := ratchet.ParseMessage(in.Data())
 			if err != nil {
 				return err
 			}

@@ -117,7 +117,7 @@ func (m *member) flush(ctx context.Context, network func(frame []byte)) error {
 // drain shows what was read. It returns an error if a text comes with the number of another.
 func (m *member) drain(ctx context.Context) error {
 	return m.vault.Drain(ctx, m.id, func(_ context.Context, in state.Incoming) error {
-		msg, err := ratchet.ParseMessage(in.Data)
+		msg, err := ratchet.ParseMessage(in.Data())
 		if err != nil || len(msg.Plaintext) == 0 {
 			return err
 		}

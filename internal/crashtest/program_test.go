@@ -152,7 +152,7 @@ func (p *program) drain(ctx context.Context, place int, born uint32, upTo uint64
 		if in.Seq > upTo {
 			return errLater
 		}
-		p.note(entry{Event: shown, Place: place, Born: born, Seq: in.Seq, What: frameName(binary.BigEndian.Uint32(in.Data))})
+		p.note(entry{Event: shown, Place: place, Born: born, Seq: in.Seq, What: frameName(binary.BigEndian.Uint32(in.Data()))})
 		return nil
 	})
 	if errors.Is(err, errLater) {

@@ -57,7 +57,7 @@ func (l *listener) hear(t *testing.T, posts ...simnet.Post) {
 		}
 	}
 	require.NoError(t, l.vault.Drain(t.Context(), l.id, func(_ context.Context, in state.Incoming) error {
-		m, err := ratchet.ParseMessage(in.Data)
+		m, err := ratchet.ParseMessage(in.Data())
 		l.read = append(l.read, string(m.Plaintext))
 		return err
 	}))

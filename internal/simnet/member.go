@@ -303,7 +303,7 @@ func (m *Member) drain() {
 			return v.Drain(ctx, m.id, func(_ context.Context, in state.Incoming) error {
 				if in.Seq > m.seq {
 					m.seq = in.Seq
-					m.show(in.Data)
+					m.show(in.Data())
 				}
 				return nil
 			})

@@ -63,7 +63,7 @@ func (p program) post(ctx context.Context, id state.ID) (frame []byte) {
 // read prints what was delivered to the inbox.
 func (p program) read(ctx context.Context, who string, id state.ID) {
 	err := p.sessions.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
-		fmt.Printf("%s reads %q\n", who, in.Data)
+		fmt.Printf("%s reads %q\n", who, in.Data())
 		return nil
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func ExampleEncrypt() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("Bob reads %q, a new session: %v\n", in.Plaintext, in.Began)
+	fmt.Printf("Bob reads %q, a new session: %v\n", in.Plaintext(), in.Began)
 	// Output:
 	// save the next state before the frame leaves: 1 session
 	// Bob reads "hello", a new session: true

@@ -142,7 +142,7 @@ func (p *party) reads(frame []byte, text string) Received {
 	p.t.Helper()
 	next, r, err := Decrypt(p.s, p.d, frame)
 	require.NoError(p.t, err)
-	require.Equal(p.t, text, string(r.Plaintext))
+	require.Equal(p.t, text, string(r.Plaintext()))
 	p.s = next
 	return r
 }

@@ -27,6 +27,11 @@ func TestG6NothingLeaks(t *testing.T) {
 		alice.send("skipped")
 	}
 	bob.reads(alice.send("text"), "text")
+	text := "for Bob alone"
+	_, received, err := Decrypt(bob.s, bob.d, alice.send(text))
+	require.NoError(t, err)
+	require.Equal(t, text, string(received.Plaintext()))
+	secrettest.Check(t, received, []byte(text))
 	for _, p := range []*party{alice, bob} {
 		pair := p.s.Part()
 		r := pair.sessions[0].ratchet

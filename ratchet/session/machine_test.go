@@ -95,7 +95,7 @@ func (m *machine) deliver(n int) {
 		require.True(m.t, next.Equal(p.s))
 	default:
 		require.NoError(m.t, err)
-		require.Equal(m.t, f.text, string(r.Plaintext))
+		require.Equal(m.t, f.text, string(r.Plaintext()))
 		p.s = next
 		m.read[f.to][n] = true
 	}

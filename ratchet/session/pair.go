@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -285,13 +286,13 @@ func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
 // text.
 func (p Pair) received(f suite, content []byte) (Pair, Received, error) {
 	if f == classic {
-		return p, Received{Plaintext: content}, nil
+		return p, Received{plaintext: secret.Own(content)}, nil
 	}
 	r, text, err := parseContent(content)
 	if err != nil {
 		return p, Received{}, err
 	}
-	return p.routed(r), Received{Plaintext: text}, nil
+	return p.routed(r), Received{plaintext: secret.Own(text)}, nil
 }
 
 // readInitiation opens the message in an initiation, with the session that it began or, if it is new, with one that begins

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -89,13 +90,16 @@ func Encrypt(s Session, plaintext []byte) (Session, Outgoing, error) {
 	return s.With(next), out, nil
 }
 
-// Received is the content of a frame.
+// Received is the content of a frame. It shows no plaintext when printed.
 type Received struct {
-	Plaintext   []byte
+	plaintext   secret.Bytes
 	Began       bool   // the frame began a session; frames that came before it may be readable now
 	UsedOneTime uint32 // the one-time pre-key that it used, 0 for none: see Device.EraseOneTime
 	retry       bool   // frames that are retained may be readable now
 }
+
+// Plaintext returns what the peer sent. The slice is the caller's.
+func (r Received) Plaintext() []byte { return r.plaintext.Expose() }
 
 // Decrypt reads a frame from the peer that came to the device's mailbox or to the pair's. Every error carries a verdict, except
 // ErrNotReady for another device. On error the session returned is s; an initialization replaces a session only when its

@@ -161,7 +161,7 @@ func (s *simulation) give(to *slot, n int, frame []byte) {
 	d := &s.sent[n]
 	require.Same(s.t, d.to, to, "seed %d: frame %d was read in another slot", s.seed, n)
 	require.False(s.t, d.read && !d.excused, "seed %d: frame %d was read twice", s.seed, n)
-	require.Equal(s.t, d.text, string(r.Plaintext), "seed %d", s.seed)
+	require.Equal(s.t, d.text, string(r.Plaintext()), "seed %d", s.seed)
 	to.s, d.read = next, true
 	if d.heard {
 		to.other.unheard = false

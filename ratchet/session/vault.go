@@ -49,7 +49,7 @@ func Opener(device func() Device) state.Opener[Session] {
 		if err != nil {
 			return err
 		}
-		tx.Deliver(r.Plaintext)
+		tx.Deliver(r.Plaintext())
 		if r.retry {
 			tx.RetryRetained()
 		}

@@ -104,7 +104,7 @@ func (s *station) receive(id state.ID, frame []byte) state.Receipt {
 
 func (s *station) texts(id state.ID) (out []string) {
 	require.NoError(s.t, s.sessions.Drain(s.t.Context(), id, func(_ context.Context, in state.Incoming) error {
-		out = append(out, string(in.Data))
+		out = append(out, string(in.Data()))
 		return nil
 	}))
 	return out

@@ -62,7 +62,7 @@ func (p *party) reads(frame []byte, text string) session.Received {
 	p.t.Helper()
 	next, r, err := session.Decrypt(p.s, p.d, frame)
 	require.NoError(p.t, err)
-	require.Equal(p.t, text, string(r.Plaintext))
+	require.Equal(p.t, text, string(r.Plaintext()))
 	p.s = next
 	return r
 }
