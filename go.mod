@@ -3,6 +3,7 @@ module github.com/trefoil-im/trefoil
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/cloudflare/circl v1.6.5
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.59.0

@@ -6,9 +6,6 @@ import (
 	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
-// CommitmentSize is the size of an encoded commitment in bytes: C0, then C1.
-const CommitmentSize = 2 * ed448.PointSize
-
 // Commitment is (C0, C1) = (a0·G, a1·G). It is public. The zero Commitment commits to nothing and verifies no share.
 type Commitment struct{ c0, c1 ed448.Point }
 

@@ -45,7 +45,7 @@ func TestAnyTwoSharesInterpolate(t *testing.T) {
 		require.ErrorIs(t, c.Verify(Share{i, sj.value}), ErrShare)
 		require.ErrorIs(t, NewPolynomial().Commitment().Verify(si), ErrShare)
 
-		li, lj, err := LagrangeAtZero(i, j)
+		li, lj, err := lagrangeAtZero(i, j)
 		require.NoError(t, err)
 		require.True(t, ed448.BaseMult(li.Mul(si.Scalar()).Add(lj.Mul(sj.Scalar()))).Equal(c.C0()))
 		require.True(t, li.Add(lj).Equal(ed448.ScalarFromUint32(1)), "of a constant polynomial")
@@ -86,7 +86,7 @@ func TestShareIsNeverZero(t *testing.T) {
 	require.ErrorIs(t, err, ErrCommitment)
 	require.ErrorIs(t, p.Commitment().Verify(Share{7, ed448.Scalar{}}), ErrCommitment)
 	require.NoError(t, p.Commitment().Verify(mustShare(t, p, 8)))
-	_, err = NewShare(7, ed448.Scalar{})
+	_, err = newShare(7, ed448.Scalar{})
 	require.ErrorIs(t, err, ErrShare)
 }
 
@@ -100,10 +100,10 @@ func TestG18HostileMatrix(t *testing.T) {
 		for name, err := range map[string]error{
 			"Check":        i.Check(MaxDepth),
 			"Check deep":   i.Check(1000),
-			"Lagrange i":   third(LagrangeAtZero(i, 5)),
-			"Lagrange j":   third(LagrangeAtZero(5, i)),
+			"Lagrange i":   third(lagrangeAtZero(i, 5)),
+			"Lagrange j":   third(lagrangeAtZero(5, i)),
 			"Share":        second(p.Share(i)),
-			"NewShare":     second(NewShare(i, k)),
+			"NewShare":     second(newShare(i, k)),
 			"ParseShare":   second(ParseShare(append([]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}, k.Bytes()...))),
 			"PublicShare":  second(c.PublicShare(i)),
 			"Verify":       c.Verify(Share{i, k}),
@@ -119,7 +119,7 @@ func TestG18HostileMatrix(t *testing.T) {
 	require.NoError(t, Index(1).Check(1))
 	require.NoError(t, Index(1<<14-1).Check(14))
 	require.NoError(t, MaxIndex.Check(MaxDepth))
-	require.ErrorIs(t, third(LagrangeAtZero(5, 5)), ErrIndex)
+	require.ErrorIs(t, third(lagrangeAtZero(5, 5)), ErrIndex)
 
 	valid := g.Bytes()
 	points := ed448test.BadPoints(t)
@@ -194,7 +194,7 @@ func TestG6NothingShows(t *testing.T) {
 	secrettest.Check(t, s.Bytes(), secrets...)
 	secrettest.Check(t, e, secrets...)
 	secrettest.Check(t, spaceOf(t, e), secrets...)
-	_, _, err := e.Take(Private, nil)
+	_, _, err := e.Issue(Private, nil)
 	secrettest.Check(t, err, secrets...)
 	_, err = ParseShare(bytes.Repeat(p.a0.Bytes(), 2))
 	secrettest.Check(t, err, secrets...)
@@ -227,7 +227,7 @@ func BenchmarkVerify(b *testing.B) {
 
 // BenchmarkCombine stands beside BenchmarkScalarMult of internal/ed448, of which it takes about two.
 func BenchmarkCombine(b *testing.B) {
-	s, err := NewShare(9_999, ed448.RandomScalar())
+	s, err := newShare(9_999, ed448.RandomScalar())
 	require.NoError(b, err)
 	p, d := ed448.BaseMult(ed448.RandomScalar()), ed448.BaseMult(ed448.RandomScalar())
 	b.Run("combine", func(b *testing.B) {

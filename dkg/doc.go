@@ -1,4 +1,4 @@
-// Package dkg deals the shares of a space: polynomials of degree 1 over the scalars of Ed448, their commitments, and the
+// Package dkg is the dealing of the shares of a space: polynomials of degree 1 over the scalars of Ed448, their commitments, and the
 // evals, from which a dealer hands out shares one by one.
 //
 // A dealer draws a Polynomial f and publishes its Commitment. Member j holds the Share f(j); anybody who knows the
@@ -6,8 +6,9 @@
 // says nothing about it. Index 0 would be the secret itself and is refused everywhere.
 //
 // Evals are the shares that nobody holds yet. They are a part of a space's encryption state (state.Part), stored with the
-// rest of it or not at all: coefficients, a cursor, and a ledger with one record for each index that was handed out. The
-// only way from a space to a fresh share is Draw, which returns the next space too. Whoever is no dealer holds NoEvals.
+// rest of it or not at all: coefficients, a cursor, and a ledger with one record for each index that was handed out. Most
+// programs only read the ledger (Evals.Records) and name a Kind of invite; package ratchet deals and issues. The only way to a
+// fresh share is Evals.Issue, which returns the next evals too. Whoever is no dealer holds NoEvals.
 //
 // All values are immutable and safe for concurrent use. Functions return the next value; with an error they return the one
 // they were given. The package implements section 3 of the specification of the Triple Ratchet.

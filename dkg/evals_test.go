@@ -73,7 +73,7 @@ func TestG5LedgerMovesOneWay(t *testing.T) {
 			"take": func(rt *rapid.T) {
 				k, admission := Kind(rapid.IntRange(0, 6).Draw(rt, "kind")), rapid.SliceOfN(rapid.Byte(), 0, 70).Draw(rt, "admission")
 				left := e.Remaining()
-				next, s, err := e.Take(k, admission)
+				next, s, err := e.Issue(k, admission)
 				want := error(nil)
 				switch {
 				case !e.CanDeal():
@@ -89,7 +89,7 @@ func TestG5LedgerMovesOneWay(t *testing.T) {
 			},
 			"take at": func(rt *rapid.T) {
 				i := Index(near.Draw(rt, "index"))
-				next, s, err := e.TakeAt(i, Direct, []byte{1})
+				next, s, err := e.IssueAt(i, Direct, []byte{1})
 				_, used := h.records[i]
 				require.Equal(t, e.CanDeal() && i > 0 && i < e.Next() && i <= capacity && !used, err == nil)
 				taken(next, s, Direct, []byte{1}, err)
@@ -208,7 +208,7 @@ func TestTerms(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Index(16), full.Next())
 	require.Zero(t, full.Remaining())
-	same, _, err := full.Take(Private, []byte{1})
+	same, _, err := full.Issue(Private, []byte{1})
 	require.ErrorIs(t, err, ErrExhausted)
 	require.NoError(t, same.Succeeds(full))
 }
@@ -219,17 +219,17 @@ func TestCapacityIsUsedUp(t *testing.T) {
 		e := dealt(t, NewPolynomial(), Terms{Depth: depth, Capacity: 1<<depth - 1, Next: 1})
 		for i := Index(1); i < 1<<depth; i++ {
 			require.Equal(t, 1<<depth-int(i), e.Remaining())
-			next, s, err := e.Take(Direct, []byte{1})
+			next, s, err := e.Issue(Direct, []byte{1})
 			require.NoError(t, err)
 			require.Equal(t, i, s.Index())
 			require.NoError(t, s.Index().Check(depth))
 			e = next
 		}
-		_, _, err := e.Take(Direct, []byte{1})
+		_, _, err := e.Issue(Direct, []byte{1})
 		require.ErrorIs(t, err, ErrExhausted)
 	}
 	last := dealt(t, NewPolynomial(), Terms{Depth: MaxDepth, Capacity: MaxIndex, Next: MaxIndex})
-	next, s, err := last.Take(Direct, []byte{1})
+	next, s, err := last.Issue(Direct, []byte{1})
 	require.NoError(t, err)
 	require.Equal(t, MaxIndex, s.Index())
 	require.Zero(t, next.Remaining())
@@ -238,14 +238,14 @@ func TestCapacityIsUsedUp(t *testing.T) {
 // An index with f(i) = 0 is skipped and never handed out.
 func TestZeroShareIsSkipped(t *testing.T) {
 	e := dealt(t, zeroAt(5), Terms{Next: 5})
-	next, s, err := e.Take(Private, []byte{1})
+	next, s, err := e.Issue(Private, []byte{1})
 	require.NoError(t, err)
 	require.Equal(t, Index(6), s.Index())
 	require.False(t, s.Scalar().IsZero())
-	_, _, err = next.TakeAt(5, Private, []byte{1})
+	_, _, err = next.IssueAt(5, Private, []byte{1})
 	require.ErrorIs(t, err, ErrShare)
 	only := dealt(t, zeroAt(5), Terms{Capacity: 5, Next: 5})
-	_, _, err = only.Take(Private, []byte{1})
+	_, _, err = only.Issue(Private, []byte{1})
 	require.ErrorIs(t, err, ErrExhausted)
 }
 
@@ -255,9 +255,9 @@ func TestNoEvals(t *testing.T) {
 	require.False(t, e.CanDeal())
 	require.Zero(t, e.Remaining())
 	require.Zero(t, e.Next())
-	_, _, err := e.Take(Private, []byte{1})
+	_, _, err := e.Issue(Private, []byte{1})
 	require.ErrorIs(t, err, ErrReadOnly)
-	_, _, err = e.TakeAt(1, Private, []byte{1})
+	_, _, err = e.IssueAt(1, Private, []byte{1})
 	require.ErrorIs(t, err, ErrReadOnly)
 	_, err = e.Redeem(1)
 	require.ErrorIs(t, err, ErrIndex)
@@ -273,7 +273,7 @@ func TestNoEvals(t *testing.T) {
 func TestRecordsAreCopies(t *testing.T) {
 	admission := []byte{1, 2, 3}
 	e := dealt(t, NewPolynomial(), Terms{Next: 1})
-	e, s, err := e.Take(Public, admission)
+	e, s, err := e.Issue(Public, admission)
 	require.NoError(t, err)
 	admission[0] = 9
 	e.Record(s.Index()).Admission[0] = 9
@@ -297,15 +297,15 @@ func TestG5Succeeds(t *testing.T) {
 		return e
 	}
 	prev := dealt(t, p, terms)
-	issued, _, err := prev.Take(Private, []byte{1})
+	issued, _, err := prev.Issue(Private, []byte{1})
 	require.NoError(t, err)
 	redeemed, err := issued.Redeem(10)
 	require.NoError(t, err)
 	revoked, err := issued.Revoke(10)
 	require.NoError(t, err)
-	otherKey, _, err := prev.Take(Private, []byte{2})
+	otherKey, _, err := prev.Issue(Private, []byte{2})
 	require.NoError(t, err)
-	otherKind, _, err := prev.Take(Public, []byte{1})
+	otherKind, _, err := prev.Issue(Public, []byte{1})
 	require.NoError(t, err)
 	skipped, err := prev.MoveCursorPast(10)
 	require.NoError(t, err)
@@ -372,7 +372,7 @@ func BenchmarkTake(b *testing.B) {
 			admission := make([]byte, 32)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := e.Take(Public, admission); err != nil {
+				if _, _, err := e.Issue(Public, admission); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -35,8 +35,8 @@ func ExamplePolynomial() {
 	// true
 }
 
-// A dealer hands out a share: the space that Draw returns is stored, then the share may leave the device.
-func ExampleDraw() {
+// A dealer hands out a share: the space with the next evals is stored, then the share may leave the device.
+func ExampleEvals_Issue() {
 	evals, err := dkg.NewPolynomial().Evals(dkg.Terms{
 		Depth:    dkg.DefaultDepth,
 		Capacity: dkg.DefaultCapacity,
@@ -51,10 +51,11 @@ func ExampleDraw() {
 		panic(err)
 	}
 
-	space, share, err := dkg.Draw(space, dkg.Private, []byte("admission public key"))
+	next, share, err := space.Evals().Issue(dkg.Private, []byte("admission public key"))
 	if err != nil {
 		panic(err)
 	}
+	space = space.WithEvals(next)
 	fmt.Println("share of index", share.Index())
 	fmt.Println("left:", space.Evals().Remaining())
 	for r := range space.Evals().Open(dkg.Private) {
@@ -71,7 +72,7 @@ func ExampleEvals_Revoke() {
 	if err != nil {
 		panic(err)
 	}
-	evals, share, err := evals.Take(dkg.Public, []byte("admission public key"))
+	evals, share, err := evals.Issue(dkg.Public, []byte("admission public key"))
 	if err != nil {
 		panic(err)
 	}

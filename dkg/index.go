@@ -9,17 +9,6 @@ import (
 // Index says which evaluation of the polynomial a member holds. It is at least 1.
 type Index uint32
 
-// Limits. They are part of the format.
-const (
-	// DefaultDepth and MaxDepth are numbers of bits of an index: under depth d indices are less than 2^d.
-	DefaultDepth = 14
-	MaxDepth     = 20
-	// DefaultCapacity is how many evals a dealer has unless it chooses otherwise; the most is 2^depth - 1.
-	DefaultCapacity = 10_000
-	// MaxIndex is the largest index under any depth.
-	MaxIndex Index = 1<<MaxDepth - 1
-)
-
 // Check returns ErrIndex unless 1 ≤ i < 2^depth. A depth over MaxDepth counts as MaxDepth, a negative one as 0.
 func (i Index) Check(depth int) error {
 	if i == 0 || i>>max(0, min(depth, MaxDepth)) != 0 {
@@ -31,10 +20,10 @@ func (i Index) Check(depth int) error {
 // scalar returns the index as the argument of the polynomial.
 func (i Index) scalar() ed448.Scalar { return ed448.ScalarFromUint32(uint32(i)) }
 
-// LagrangeAtZero returns the coefficients of interpolation: li·f(i) + lj·f(j) = f(0) with li = j/(j-i), lj = i/(i-j), for
+// lagrangeAtZero returns the coefficients of interpolation: li·f(i) + lj·f(j) = f(0) with li = j/(j-i), lj = i/(i-j), for
 // every polynomial of degree 1. It returns ErrIndex if the indices are equal or one is 0 or over MaxIndex. Indices are
 // public; the time it takes depends on them.
-func LagrangeAtZero(i, j Index) (li, lj ed448.Scalar, err error) {
+func lagrangeAtZero(i, j Index) (li, lj ed448.Scalar, err error) {
 	for _, k := range []Index{i, j} {
 		if err := k.Check(MaxDepth); err != nil {
 			return ed448.Scalar{}, ed448.Scalar{}, err

@@ -4,29 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-
-	"github.com/trefoil-im/trefoil/state"
 )
 
-// Draw takes the next share out of the evals of a space, for an invite of the given kind that admits by the given public
-// key. The share may be handed out once the space returned is stored. Errors are those of Evals.Take.
-func Draw[S state.Part[S], T state.Part[T]](s state.SpaceEncryptionState[S, T, Evals], k Kind, admission []byte) (state.SpaceEncryptionState[S, T, Evals], Share, error) {
-	next, share, err := s.Evals().Take(k, admission)
-	if err != nil {
-		return s, Share{}, err
-	}
-	return s.WithEvals(next), share, nil
-}
-
-// Take returns the share at the cursor and evals in which it is issued, so that it is never taken again. The kind is one
+// Issue returns the share at the cursor and evals in which it is issued, so that it is never handed out again. The share may
+// leave once the evals are stored. The kind is one
 // of invites, the admission public key 1 to 64 bytes. It returns ErrReadOnly if CanDeal is false, ErrExhausted if the
 // cursor is past the capacity, and ErrLedger for another kind or size of key.
-func (e Evals) Take(k Kind, admission []byte) (Evals, Share, error) {
+func (e Evals) Issue(k Kind, admission []byte) (Evals, Share, error) {
 	for i := e.next; ; i++ {
 		if e.mode == dealing && i > e.capacity {
 			return e, Share{}, ErrExhausted
 		}
-		next, share, err := e.issue(i, k, admission)
+		next, share, err := e.handOut(i, k, admission)
 		if errors.Is(err, ErrShare) {
 			continue // f(i) = 0: skipped for good, as the cursor moves past it
 		}
@@ -34,17 +23,17 @@ func (e Evals) Take(k Kind, admission []byte) (Evals, Share, error) {
 	}
 }
 
-// TakeAt is Take of an index below the cursor that was never handed out under this root: for somebody who was admitted
+// IssueAt is Issue of an index below the cursor that was never handed out under this root: for somebody who was admitted
 // with it under an older one. It returns ErrIndex for any other, and for one over the capacity.
-func (e Evals) TakeAt(i Index, k Kind, admission []byte) (Evals, Share, error) {
+func (e Evals) IssueAt(i Index, k Kind, admission []byte) (Evals, Share, error) {
 	if e.mode == dealing && (i == 0 || i >= e.next || i > e.capacity || e.ledger.get(i).Status != Free) {
 		return e, Share{}, fmt.Errorf("%w: %d is not free below the cursor", ErrIndex, i)
 	}
-	return e.issue(i, k, admission)
+	return e.handOut(i, k, admission)
 }
 
-// issue hands out an index that is free. The cursor is past it afterwards.
-func (e Evals) issue(i Index, k Kind, admission []byte) (Evals, Share, error) {
+// handOut hands out an index that is free. The cursor is past it afterwards.
+func (e Evals) handOut(i Index, k Kind, admission []byte) (Evals, Share, error) {
 	if e.mode != dealing {
 		return e, Share{}, ErrReadOnly
 	}

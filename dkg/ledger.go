@@ -13,25 +13,9 @@ import (
 // Kind says how an index was handed out. Its numbers are part of the stored format.
 type Kind uint8
 
-// The kinds. The last three are those of invites.
-const (
-	Held    Kind = 1 // by the dealing itself: to the founder, or in a rekey to those who stay
-	Private Kind = 2 // in a link for one person
-	Public  Kind = 3 // behind a public link
-	Direct  Kind = 4 // to a known person
-)
-
 // Status says how far an index has come. Its numbers are part of the stored format; it only grows. Redeemed and Revoked
 // are both final.
 type Status uint8
-
-// The statuses. An index without a record is Free.
-const (
-	Free     Status = 0
-	Issued   Status = 1 // handed out, not seen in use
-	Redeemed Status = 2 // somebody joined with it
-	Revoked  Status = 3 // taken back before somebody joined with it
-)
 
 // maxAdmission bounds the admission public key of a record, in bytes. It is part of the format; Ed448 has 57.
 const maxAdmission = 64

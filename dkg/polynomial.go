@@ -25,7 +25,7 @@ func (p Polynomial) Share(i Index) (Share, error) {
 	if p.IsZero() {
 		return Share{}, fmt.Errorf("%w: no polynomial", ErrShare)
 	}
-	return NewShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
+	return newShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
 }
 
 // PolynomialSize is the size of an encoded polynomial in bytes: a0, then a1.

@@ -8,9 +8,6 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire"
 )
 
-// ShareSize is the size of an encoded share in bytes: index, then scalar.
-const ShareSize = 4 + ed448.ScalarSize
-
 // Share is f(i), the secret of the member with index i. It shows nothing when printed. The zero Share holds nothing and
 // is refused everywhere.
 type Share struct {
@@ -18,9 +15,9 @@ type Share struct {
 	value ed448.Scalar
 }
 
-// NewShare returns a share of its index and value. It returns ErrIndex for an index that is 0 or over MaxIndex and
+// newShare returns a share of its index and value. It returns ErrIndex for an index that is 0 or over MaxIndex and
 // ErrShare for the value 0. Whether the share belongs to a polynomial, Commitment.Verify tells.
-func NewShare(i Index, value ed448.Scalar) (Share, error) {
+func newShare(i Index, value ed448.Scalar) (Share, error) {
 	if err := i.Check(MaxDepth); err != nil {
 		return Share{}, err
 	}
@@ -30,7 +27,7 @@ func NewShare(i Index, value ed448.Scalar) (Share, error) {
 	return Share{i, value}, nil
 }
 
-// ParseShare reads the 60 bytes of a share; errors are those of NewShare, and ErrShare.
+// ParseShare reads the 60 bytes of a share; errors are those of newShare, and ErrShare.
 func ParseShare(b []byte) (Share, error) {
 	r := wire.NewReader(b)
 	i, raw := Index(r.U32()), r.Fixed(ed448.ScalarSize)
@@ -41,7 +38,7 @@ func ParseShare(b []byte) (Share, error) {
 	if err != nil {
 		return Share{}, fmt.Errorf("%w: %w", ErrShare, err)
 	}
-	return NewShare(i, value)
+	return newShare(i, value)
 }
 
 // Bytes returns the 60 bytes that ParseShare reads.
@@ -69,7 +66,7 @@ func (s Share) Equal(o Share) bool { return s.index == o.index && s.value.Equal(
 // what it is said to be. Interpolating f(0)·P = λi·d + (λj·f(j))·P takes one constant-time multiplication for the share and
 // one of public values.
 func (s Share) Combine(i Index, d, p ed448.Point) (secret.Bytes, error) {
-	li, lj, err := LagrangeAtZero(i, s.index)
+	li, lj, err := lagrangeAtZero(i, s.index)
 	if err != nil {
 		return secret.Bytes{}, err
 	}

@@ -45,6 +45,15 @@ func spaceOf(t testing.TB, e Evals) space {
 	return s
 }
 
+// issueFrom issues from the evals of a space.
+func issueFrom(s space, k Kind, admission []byte) (space, Share, error) {
+	next, share, err := s.Evals().Issue(k, admission)
+	if err != nil {
+		return s, Share{}, err
+	}
+	return s.WithEvals(next), share, nil
+}
+
 // same reports whether evals would be stored as the same bytes.
 func same(t testing.TB, a, b Evals) bool { return spaceOf(t, a).Equal(spaceOf(t, b)) }
 
@@ -123,7 +132,7 @@ func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault
 	t.Helper()
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	v, err := state.Open[V](backend, key, state.Options{})
+	v, err := state.Open[V](t.Context(), backend, key, state.Options{})
 	require.NoError(t, err)
 	return v
 }
@@ -201,7 +210,7 @@ func samples(t testing.TB) map[string]Evals {
 		return e
 	}
 	take := func(e Evals, k Kind, admission ...byte) Evals {
-		next, _, err := e.Take(k, admission)
+		next, _, err := e.Issue(k, admission)
 		return step(next, err)
 	}
 	busy := take(take(take(take(founder, Private, 1), Public, 2, 2), Direct, 3, 3, 3), Private, 4)
@@ -244,7 +253,7 @@ func TestG5Size(t *testing.T) {
 	require.Len(t, encodeEvals(t, e), fixed+perBlock+4)
 	for n := 1; n <= 300; n++ {
 		var err error
-		e, _, err = e.Take(Public, make([]byte, 32))
+		e, _, err = e.Issue(Public, make([]byte, 32))
 		require.NoError(t, err)
 		if n%100 == 0 {
 			blocks := int(e.Next()-1)/blockSize + 1
@@ -336,7 +345,7 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 	seen := map[Index]bool{}
 	for range 5 {
 		require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
-			next, share, err := Draw(tx.Value(), Private, []byte("key"))
+			next, share, err := issueFrom(tx.Value(), Private, []byte("key"))
 			if err != nil {
 				return err
 			}
@@ -357,7 +366,7 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 		require.True(t, now.Equal(stored))
 	}
 	ro := stored.WithEvals(stored.Evals().ReadOnly())
-	same, _, err := Draw(ro, Private, []byte("key"))
+	same, _, err := issueFrom(ro, Private, []byte("key"))
 	require.ErrorIs(t, err, ErrReadOnly)
 	require.True(t, same.Equal(ro), "on error the value passed in comes back")
 }
@@ -368,14 +377,16 @@ type counting struct {
 	written int
 }
 
-func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, change store.Change) error {
-	for _, p := range change.Parts {
-		c.written += len(p)
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, change := range changes {
+		for _, p := range change.Parts {
+			c.written += len(p)
+		}
+		for _, s := range change.Put {
+			c.written += len(s)
+		}
 	}
-	for _, s := range change.Put {
-		c.written += len(s)
-	}
-	return c.Memory.Commit(ctx, k, id, change)
+	return c.Memory.Commit(ctx, changes...)
 }
 
 // A save after handing out one of many indices writes a part and a block, not the ledger.
@@ -385,13 +396,13 @@ func TestTakeRewritesOneBlock(t *testing.T) {
 	e := dealt(t, NewPolynomial(), Terms{Next: 1})
 	for range 2000 {
 		var err error
-		e, _, err = e.Take(Public, make([]byte, 32))
+		e, _, err = e.Issue(Public, make([]byte, 32))
 		require.NoError(t, err)
 	}
 	require.NoError(t, v.Create(t.Context(), spaceOf(t, e), nil))
 	backend.written = 0
 	require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
-		next, _, err := Draw(tx.Value(), Public, make([]byte, 32))
+		next, _, err := issueFrom(tx.Value(), Public, make([]byte, 32))
 		tx.Set(next)
 		return err
 	}))

@@ -9,7 +9,7 @@
 //	link, err := invite.ParsePrivate(url)              // the joiner
 //	space, request, err := ratchet.Join(link.Grant(), now, name)
 //
-// and then ratchet.Admit by a member and ratchet.Enter by the joiner, both of which ratchet.Open does in a vault's receive
+// and then ratchet.Admit by a member and ratchet.Enter by the joiner, both of which ratchet.Opener does in a vault's receive
 // loop. List tells the dealer which links are open and who came by which; ratchet.Revoke takes an unused one back.
 //
 // Each kind of invite is a type of its own: making one never answers with another. The package has no state and keeps no

@@ -148,10 +148,10 @@ func TestG20WorksAfterTraffic(t *testing.T) {
 
 		// The case that started the project: everything is written to disk after a message and comes back whole.
 		backend := store.NewMemory()
-		v, err := state.Open[ratchet.Space](backend, key, state.Options{})
+		v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
 		require.NoError(t, v.Create(ctx, host, nil))
-		again, err := state.Open[ratchet.Space](backend, key, state.Options{})
+		again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
 		host, err = again.Load(ctx, host.ID())
 		require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestG20Ledger(t *testing.T) {
 	s, b, _ := private(t, s)
 	s, c, _ := private(t, s)
 	s, guest := join(t, s, b, "guest")
-	_, key := ratchet.Self(guest)
+	key := ratchet.Info(guest).Key
 	s, _, err := ratchet.Revoke(s, now, c.Index())
 	require.NoError(t, err)
 	require.Equal(t, []invite.Invite{
@@ -182,7 +182,7 @@ func TestG20Ledger(t *testing.T) {
 
 	late, q, err := ratchet.Join(c.Grant(), now, nil)
 	require.NoError(t, err)
-	require.Equal(t, ratchet.Joining, ratchet.PhaseOf(late))
+	require.Equal(t, ratchet.Joining, ratchet.Info(late).Phase)
 	_, _, err = ratchet.Admit(s, now, q)
 	require.ErrorIs(t, err, ratchet.ErrInviteDead, "a revoked link lets nobody in")
 

@@ -44,10 +44,10 @@ type PrivateLink struct{ grant secret.Box[ratchet.Grant] }
 
 // Private makes a private link. It takes one share out of the dealer's evals; the space that comes back must be durable
 // before the link leaves the device. A link works at any time and after any traffic, until it is used or revoked or the
-// space is rekeyed. Private returns ratchet.ErrPhase for a member that is not the dealer, and ratchet.ErrInvitesExhausted
+// space is rekeyed. Private returns ratchet.ErrPhase for a member that is not the dealer, and dkg.ErrExhausted
 // if no share is left.
 func Private(s ratchet.Space, now time.Time) (ratchet.Space, PrivateLink, error) {
-	next, g, err := ratchet.DrawGrant(s, now, dkg.Private)
+	next, g, err := ratchet.NewGrant(s, now, dkg.Private)
 	if err != nil {
 		return s, PrivateLink{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
 const (
@@ -21,42 +20,36 @@ const (
 	maxTicketIntroductions = 256 << 10
 )
 
-// Admit answers a request with a ticket (§9): it lets a joiner in, or gets a member back into step. Any member can. The
-// space that comes back must be durable before the ticket leaves. Each request is answered once, and none of a member that
-// was heard since: then the error is ErrStale. ErrOwn is for one's own request, ErrForged for one that does not verify,
-// ErrUnknownEpoch for one that may belong to a rekey not seen yet, ErrTooLong if there is too much to say for a ticket.
-//
-// Admit answers at once. Which of many members should, Open knows.
-//
-// Events beside (Introduced, Conflict, and PendingIntroduction for owners if the invite is of an older root) reach the
-// caller through Open.
-func Admit(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, error) {
-	next, t, _, err := admit(s, now, q)
-	return next, t, err
+// Admit answers the frame of a request with that of a ticket (SPEC §9): it lets a joiner in, or gets a member back into step.
+// Most programs do not call it: an Opener does, which also knows which of many members should answer. Any member can; the
+// space that comes back must be durable before the ticket leaves. Each request is answered once. Besides the errors of a
+// frame, Admit returns ErrTooLong if there is more to say than fits into a ticket, and ErrPhase.
+func Admit(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
+	if err != nil {
+		return s, nil, outcome.Malformed(err)
+	}
+	d, err := newEdit(s, now)
+	if err != nil {
+		return s, nil, err
+	}
+	t, err := d.admit(q)
+	if err != nil {
+		return s, nil, err
+	}
+	return d.space(), t.Bytes(), nil
 }
 
-func admit(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, []state.Event, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, proto.Ticket{}, nil, err
-	}
-	t, err := w.admit(q)
-	if err != nil {
-		return s, proto.Ticket{}, w.events, err
-	}
-	return w.space(), t, w.events, nil
-}
-
-func (w *work) admit(q proto.Request) (proto.Ticket, error) {
-	a, err := w.examine(q)
+func (d *edit) admit(q proto.Request) (proto.Ticket, error) {
+	a, err := d.examine(q)
 	if err != nil {
 		return proto.Ticket{}, err
 	}
-	return w.answer(a)
+	return d.answer(a)
 }
 
-// asker is who made a request that was verified and is still to be answered.
-type asker struct {
+// verifiedRequest is a request that was verified and is still to be answered, and who made it.
+type verifiedRequest struct {
 	request suite.Digest
 	ticket  suite.KEMKey // to which the ticket is boxed
 	index   dkg.Index
@@ -66,74 +59,74 @@ type asker struct {
 }
 
 // examine verifies a request.
-func (w *work) examine(q proto.Request) (asker, error) {
-	_, r, t, err := w.sending()
+func (d *edit) examine(q proto.Request) (verifiedRequest, error) {
+	_, r, t, err := d.target()
 	if err != nil {
-		return asker{}, err
+		return verifiedRequest{}, err
 	}
 	if q.IsZero() {
-		return asker{}, outcome.ErrMalformed
+		return verifiedRequest{}, outcome.ErrMalformed
 	}
 	id := q.Hash()
-	if w.self().request.is(id) {
-		return asker{}, outcome.ErrOwn
+	if d.identity().request.is(id) {
+		return verifiedRequest{}, outcome.ErrOwn
 	}
-	if w.heldRequest(id).turn == turnOver {
-		return asker{}, outcome.ErrStale
+	if d.requestRecord(id).state == answerDone {
+		return verifiedRequest{}, outcome.ErrStale
 	}
-	b, err := q.Open(w.st.space, t.template.Config)
+	b, err := q.Open(d.st.space, t.template.Config)
 	if errors.Is(err, suite.ErrNotOpened) {
-		return asker{}, w.otherRoot(q)
+		return verifiedRequest{}, d.otherRoot(q)
 	}
 	if err != nil {
-		return asker{}, outcome.ErrForged
+		return verifiedRequest{}, outcome.ErrForged
 	}
-	a := asker{request: id, ticket: b.Ticket, joins: q.Kind == proto.KindIntroduction, counter: b.Resync.Counter}
+	a := verifiedRequest{request: id, ticket: b.Ticket, joins: q.Kind == proto.KindIntroduction, counter: b.Resync.Counter}
 	if a.joins {
-		a.index, a.unknown, err = w.admitJoiner(r, t, b)
+		a.index, a.unknown, err = d.admitJoiner(r, t, b)
 	} else {
-		a.index, err = w.admitMember(r, b)
+		a.index, err = d.admitMember(r, b)
 	}
 	return a, err
 }
 
 // answer makes the ticket for a request.
-func (w *work) answer(a asker) (proto.Ticket, error) {
-	p, r, t, err := w.sending()
+func (d *edit) answer(a verifiedRequest) (proto.Ticket, error) {
+	p, r, t, err := d.target()
 	if err != nil {
 		return proto.Ticket{}, err
 	}
 	if a.unknown.Index != 0 {
-		w.introduce(r, a.unknown)
+		d.introduce(r, a.unknown)
 	}
-	body, err := w.ticketBody(a.request, p, r.id, t)
+	body, err := d.ticketBody(a.request, p, r.id, t)
 	if err != nil {
 		return proto.Ticket{}, err
 	}
-	ticket, err := proto.NewTicket(w.st.space, a.request, a.ticket, a.index, body, w.self().signing)
+	ticket, err := proto.NewTicket(d.st.space, a.request, a.ticket, a.index, body, d.identity().signing)
 	if err != nil {
 		return proto.Ticket{}, err
 	}
-	h := w.heldRequest(a.request)
-	h.turn, h.arrived = turnOver, w.now
-	h.asker, h.joins, h.counter = a.index, a.joins, a.counter
-	w.holdRequest(h)
+	h := d.requestRecord(a.request)
+	h.state, h.arrived = answerDone, d.now
+	h.index, h.joins, h.counter = a.index, a.joins, a.counter
+	d.putRequest(h)
 	return ticket, nil
 }
 
 // otherRoot says what becomes of a request that is not boxed to the config key of the preferred root. One of an older root
 // is for owners; any other may be of a root not known yet.
-func (w *work) otherRoot(q proto.Request) error {
-	for row := range w.tp.roots.All() {
+func (d *edit) otherRoot(q proto.Request) error {
+	for row := range d.tp.roots.All() {
 		t := row.record.Value()
-		b, err := q.Open(w.st.space, t.template.Config)
+		b, err := q.Open(d.st.space, t.template.Config)
 		if err != nil {
 			continue
 		}
-		in, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy)
-		if q.Kind == proto.KindIntroduction && err == nil && w.isOwner() {
+		in, _, err := b.VerifyIntroduction(d.st.space, t.template.Owners, t.template.Policy)
+		if q.Kind == proto.KindIntroduction && err == nil && d.isOwner() {
 			h := q.Hash()
-			w.emit(PendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: in.Key})
+			d.emit(pendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: PublicKey{in.Key}})
 		}
 		return outcome.ErrStale
 	}
@@ -141,7 +134,7 @@ func (w *work) otherRoot(q proto.Request) error {
 }
 
 // admitJoiner verifies the introduction in a request, and returns the member that it makes unless that is known.
-func (w *work) admitJoiner(r root, t terms, b proto.RequestBody) (dkg.Index, member, error) {
+func (d *edit) admitJoiner(r root, t rootTerms, b proto.RequestBody) (dkg.Index, member, error) {
 	in, err := proto.ParseIntroduction(b.Introduction)
 	if err != nil {
 		return 0, member{}, outcome.ErrMalformed
@@ -155,31 +148,31 @@ func (w *work) admitJoiner(r root, t terms, b proto.RequestBody) (dkg.Index, mem
 	if m, ok := r.members.Get(segmap.ByIndex(uint32(in.Index))); ok {
 		switch {
 		case m.signingKey() != in.Key:
-			if _, err := w.admissible(r, t, in); err == nil {
-				w.emit(Conflict{in.Index, in.Index == w.self().index})
+			if _, err := d.admissible(r, t, in); err == nil {
+				d.emit(Conflict{in.Index, in.Index == d.identity().index})
 			}
 			return 0, member{}, outcome.ErrInviteTaken
 		case m.left, m.answered > 0:
 			return 0, member{}, outcome.ErrStale // whoever was heard asks as a member
 		}
-		if _, _, err := b.VerifyIntroduction(w.st.space, w.self().owners, t.template.Policy); err != nil {
+		if _, _, err := b.VerifyIntroduction(d.st.space, d.identity().owners, t.template.Policy); err != nil {
 			return 0, member{}, outcome.ErrForged
 		}
 		return in.Index, member{}, nil
 	}
-	m, err := w.admissible(r, t, in)
+	m, err := d.admissible(r, t, in)
 	return in.Index, m, err
 }
 
 // admitMember verifies the resync request of a member.
-func (w *work) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
+func (d *edit) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
 	m, ok := r.members.Get(segmap.ByIndex(uint32(b.Resync.Index)))
 	switch {
 	case !ok:
 		return 0, outcome.ErrUnknownSender
-	case b.VerifyResync(w.st.space, m.signingKey()) != nil:
+	case b.VerifyResync(d.st.space, m.signingKey()) != nil:
 		return 0, outcome.ErrForged
-	case m.Index == w.self().index:
+	case m.Index == d.identity().index:
 		return 0, outcome.ErrOwn // of a state of this member that was lost
 	case m.left, b.Resync.Counter < m.answered:
 		return 0, outcome.ErrStale
@@ -189,20 +182,20 @@ func (w *work) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
 	return m.Index, nil
 }
 
-// proto.TicketBody returns what this member has to say in a ticket for a request.
-func (w *work) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t terms) (proto.TicketBody, error) {
-	r, _ := w.st.root(in)
+// ticketBody returns what this member has to say in a ticket for a request.
+func (d *edit) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t rootTerms) (proto.TicketBody, error) {
+	r, _ := d.st.root(in)
 	signed, since := r.roster(r.named(t.notice))
 	b := proto.TicketBody{
-		Issuer: w.self().index, Notice: t.notice, Context: t.common, Template: t.template,
-		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, w.self().index, since),
+		Issuer: d.identity().index, Notice: t.notice, Context: t.context, Template: t.template,
+		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, d.identity().index, since),
 	}
 	for m := range r.members.All() {
 		if m.answered > 0 {
 			b.Answered = append(b.Answered, proto.Answered{Index: m.Index, Below: m.answered})
 		}
 	}
-	epochs := w.handedOn(p)
+	epochs := d.handedOn(p)
 	size := 0
 	for _, e := range epochs {
 		size += len(e.commits.Encode())
@@ -212,7 +205,7 @@ func (w *work) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t ter
 		if size > maxTicketTrees {
 			tree = tree.EraseUsed()
 		}
-		te := proto.TicketEpoch{Id: e.id, Parent: e.parent, Generation: e.generation, CommitKey: e.commitKey, Tree: tree}
+		te := proto.TicketEpoch{ID: e.id, Parent: e.parent, Generation: e.generation, CommitKey: e.commitKey, Tree: tree}
 		if !e.isRoot() {
 			te.Commit = e.commit[:]
 		}
@@ -246,28 +239,28 @@ func introductions(request suite.Digest, issuer dkg.Index, since []member) (out 
 
 // handedOn returns the epochs that go into a ticket: the preferred one, its ancestors up to 4, then others of its root
 // within 4 generations in their order, 16 in all.
-func (w *work) handedOn(p epoch) []epoch {
+func (d *edit) handedOn(p epoch) []epoch {
 	out := []epoch{p}
 	have := map[proto.EpochID]bool{p.id: true}
-	for _, a := range w.st.nearest(p, maxBehind) {
-		if w.st.eligible(a) {
+	for _, a := range d.st.nearest(p, maxBehind) {
+		if d.st.eligible(a) {
 			out = append(out, a)
 			have[a.id] = true
 		}
 	}
-	for _, e := range w.st.sorted() {
+	for _, e := range d.st.sorted() {
 		if len(out) == proto.MaxTicketEpochs {
 			break
 		}
-		if e.root == p.root && !have[e.id] && w.st.eligible(e) && e.generation+maxBehind >= p.generation {
+		if e.root == p.root && !have[e.id] && d.st.eligible(e) && e.generation+maxBehind >= p.generation {
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-// Answers reports whether a ticket says that it answers the request of this space.
-func Answers(s Space, t proto.Ticket) bool {
+// answers reports whether a ticket says that it answers the request of this space.
+func answers(s Space, t proto.Ticket) bool {
 	if s.State().self.IsZero() || t.IsZero() {
 		return false
 	}
@@ -275,40 +268,44 @@ func Answers(s Space, t proto.Ticket) bool {
 	return ok
 }
 
-// Refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
+// refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
 // for a member that is no owner, ErrStale for a request that was answered, ErrForged for one that does not verify.
-func Refuse(s Space, now time.Time, q proto.Request) (Space, proto.Ticket, error) {
-	w, err := begin(s, now)
+func refuse(s Space, now time.Time, frame []byte) (Space, []byte, error) {
+	q, err := proto.ParseRequest(frame)
 	if err != nil {
-		return s, proto.Ticket{}, err
+		return s, nil, outcome.Malformed(err)
 	}
-	if !w.isOwner() || w.st.phase != Member {
-		return s, proto.Ticket{}, ErrPhase
+	d, err := newEdit(s, now)
+	if err != nil {
+		return s, nil, err
+	}
+	if !d.isOwner() || d.st.phase != Member {
+		return s, nil, outcome.ErrPhase
 	}
 	if q.Kind != proto.KindIntroduction {
-		return s, proto.Ticket{}, outcome.ErrMalformed
+		return s, nil, outcome.ErrMalformed
 	}
 	id := q.Hash()
-	h := w.heldRequest(id)
-	if h.turn == turnOver {
-		return s, proto.Ticket{}, outcome.ErrStale
+	h := d.requestRecord(id)
+	if h.state == answerDone {
+		return s, nil, outcome.ErrStale
 	}
-	for row := range w.tp.roots.All() {
+	for row := range d.tp.roots.All() {
 		t := row.record.Value()
-		b, err := q.Open(w.st.space, t.template.Config)
+		b, err := q.Open(d.st.space, t.template.Config)
 		if err != nil {
 			continue
 		}
-		if _, _, err := b.VerifyIntroduction(w.st.space, t.template.Owners, t.template.Policy); err != nil {
-			return s, proto.Ticket{}, outcome.ErrForged
+		if _, _, err := b.VerifyIntroduction(d.st.space, t.template.Owners, t.template.Policy); err != nil {
+			return s, nil, outcome.ErrForged
 		}
-		ticket, err := proto.NewRefusal(w.st.space, id, b.Ticket, w.st.owner.Value().owner)
+		ticket, err := proto.NewRefusal(d.st.space, id, b.Ticket, d.st.owner.Value().owner)
 		if err != nil {
-			return s, proto.Ticket{}, err
+			return s, nil, err
 		}
-		h.turn, h.arrived = turnOver, w.now
-		w.holdRequest(h)
-		return w.space(), ticket, nil
+		h.state, h.arrived = answerDone, d.now
+		d.putRequest(h)
+		return d.space(), ticket.Bytes(), nil
 	}
-	return s, proto.Ticket{}, outcome.ErrUnknownEpoch
+	return s, nil, outcome.ErrUnknownEpoch
 }

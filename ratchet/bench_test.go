@@ -120,15 +120,17 @@ type countingStore struct {
 	written int
 }
 
-func (s *countingStore) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
-	s.written += len(c.Next.Sealed)
-	for _, p := range c.Parts {
-		s.written += len(p)
+func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, c := range changes {
+		s.written += len(c.Next.Sealed)
+		for _, p := range c.Parts {
+			s.written += len(p)
+		}
+		for path, p := range c.Put {
+			s.written += len(path) + len(p)
+		}
 	}
-	for path, p := range c.Put {
-		s.written += len(path) + len(p)
-	}
-	return s.Memory.Commit(ctx, k, id, c)
+	return s.Memory.Commit(ctx, changes...)
 }
 
 // stateBytes returns the size of a stored row.
@@ -160,7 +162,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 			c.admit(p, q)
 		}
 		c.others = append(c.others, joined)
-		if ratchet.Duties(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
+		if ratchet.Due(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
 			next, e, err := ratchet.SignRoster(c.peers[0].space, c.now)
 			require.NoError(t, err)
 			c.peers[0].space = next
@@ -172,7 +174,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 }
 
 // say sends a text of one of the others; the witness has read it then.
-func (c *crowd) say(i int, text string) ratchet.Envelope {
+func (c *crowd) say(i int, text string) []byte {
 	p := &peer{space: ratchet.As(c.peers[1].space, c.others[i])}
 	e := c.send(p, text)
 	c.deliver(e, c.peers[1])
@@ -187,17 +189,17 @@ func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
 	clock := func() time.Time { return c.now }
-	v, err := state.Open[ratchet.Space](backend, key, state.Options{Now: clock})
+	v, err := state.Open[ratchet.Space](t.Context(), backend, key, state.Options{Now: clock})
 	require.NoError(t, err)
 	ctx := context.Background()
 	require.NoError(t, v.Create(ctx, reader, nil))
 	backend.written = 0
-	open := ratchet.Open(ratchet.Options{Now: clock})
+	open := ratchet.Opener(ratchet.Options{Now: clock})
 	const messages = 1000
 	for i := range messages {
 		c.now = c.now.Add(24 * time.Hour / messages)
 		from := i * 7919 % len(c.others)
-		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i)).Bytes()}, open)
+		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i))}, open)
 		require.NoError(t, err)
 		require.Equal(t, state.Read, r.Verdict, "%v", r.Reason)
 		if i%100 == 99 {

@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // receive gives a frame to a device, which is reopened from its store before and after.
 func (r *relay) receive(d *device, data []byte) state.Receipt {
 	d.vault = r.open(d.store)
-	opener := ratchet.Open(ratchet.Options{To: "space", Now: func() time.Time { return r.now }})
+	opener := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
 	receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: "mailbox", Data: data}, opener)
 	require.NoError(r.t, err)
 	d.vault = r.open(d.store)
@@ -43,12 +44,13 @@ func TestFramesOfOtherVersionsHoldUpNothing(t *testing.T) {
 			require.ErrorIs(t, receipt.Reason, c.is, "%x", c.first)
 		}
 	}
-	require.Equal(t, state.Read, r.receive(d, g.send(g.peers[0], "goes on").Bytes()).Verdict)
+	require.Equal(t, state.Read, r.receive(d, g.send(g.peers[0], "goes on")).Verdict)
 }
 
 // Every collection that storage bounds is bounded where it grows: a space that can be saved can be loaded (G1). Of the
 // inbox keys those stay to which somebody may still box.
 func TestWhatIsSavedCanBeLoaded(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	p := g.peers[1]
 	before := ratchet.InboxKeys(p.space)
@@ -65,10 +67,10 @@ func TestWhatIsSavedCanBeLoaded(t *testing.T) {
 	maker := g.peers[2]
 	maker.space = ratchet.Committing(maker.space)
 	e := g.send(maker, "one too many")
-	require.ErrorIs(t, p.receive(t, g.now, e), ratchet.ErrUnknownEpoch)
+	require.ErrorIs(t, p.receive(t, g.now, e), outcome.ErrUnknownEpoch)
 	p.space = ratchet.Committing(p.space)
 	g.send(p, "nor one of its own")
-	require.True(t, ratchet.Duties(p.space, g.now.Add(time.Hour)).Ask)
+	require.True(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask)
 	stored(t, p.space)
 }
 
@@ -77,7 +79,7 @@ func TestWhatIsSavedCanBeLoaded(t *testing.T) {
 func TestOwnCommitNeedsAProof(t *testing.T) {
 	g, elsewhere := newGroup(t, 3, fast), newGroup(t, 2, fast)
 	victim, insider := g.peers[1], g.peers[2]
-	index, _ := ratchet.Self(victim.space)
+	index := ratchet.Info(victim.space).Index
 	foreign := elsewhere.send(elsewhere.peers[0], "nothing opens this")
 	g.deliver(ratchet.Carrying(insider.space, foreign, index), victim)
 	require.Len(t, victim.retained, 1)
@@ -85,7 +87,7 @@ func TestOwnCommitNeedsAProof(t *testing.T) {
 	require.Zero(t, commits)
 	g.deliver(ratchet.SayCarrying(insider.space, index, "can be read"), victim)
 	require.Contains(t, victim.read, "can be read")
-	require.False(t, ratchet.Duties(victim.space, g.now.Add(2*time.Hour)).Ask)
+	require.False(t, ratchet.Due(victim.space, g.now.Add(2*time.Hour)).Ask)
 	require.NotContains(t, victim.events, state.Event(ratchet.Conflict{Index: index, Own: true}))
 
 	// Through a vault a true one is told once, and the ticket it calls for is asked for once.
@@ -94,7 +96,7 @@ func TestOwnCommitNeedsAProof(t *testing.T) {
 	r.now = g.now.Add(60 * time.Hour)
 	g.now = r.now
 	for range 3 { // what the vault has is older
-		receipt := r.receive(d, g.send(victim, "commits, and the state is lost").Bytes())
+		receipt := r.receive(d, g.send(victim, "commits, and the state is lost"))
 		require.Equal(t, state.Retain, receipt.Verdict)
 	}
 	told := 0
@@ -106,7 +108,7 @@ func TestOwnCommitNeedsAProof(t *testing.T) {
 	require.Equal(t, 1, told)
 	s, err := d.vault.Load(r.ctx, r.id)
 	require.NoError(t, err)
-	require.True(t, ratchet.Duties(s, r.now).Ask)
+	require.True(t, ratchet.Due(s, r.now).Ask)
 }
 
 // A message counts as sent without effect only if it was due because others wait: a few quick texts while one is out of
@@ -125,16 +127,16 @@ func TestQuickTextsAreNoWaiting(t *testing.T) {
 		g.send(reader, "quick")
 	}
 	require.Zero(t, ratchet.WaitingSends(reader.space))
-	require.False(t, ratchet.Duties(reader.space, g.now.Add(time.Hour)).Ask)
+	require.False(t, ratchet.Due(reader.space, g.now.Add(time.Hour)).Ask)
 	// After the time it counts, and the third one asks.
 	for n := 1; n <= 3; n++ {
 		g.now = g.now.Add(time.Hour)
-		require.True(t, ratchet.Duties(reader.space, g.now).Send)
+		require.True(t, ratchet.Due(reader.space, g.now).Send)
 		g.send(reader, "due")
 		g.send(reader, "not due again")
 		require.Equal(t, n, ratchet.WaitingSends(reader.space))
 	}
-	require.True(t, ratchet.Duties(reader.space, g.now).Ask)
+	require.True(t, ratchet.Due(reader.space, g.now).Ask)
 	g.deliver(brings, reader)
 	require.Zero(t, ratchet.WaitingSends(reader.space))
 }
@@ -148,7 +150,7 @@ func TestUnsignedCommitsAtOnce(t *testing.T) {
 	g.now = g.now.Add(8 * 24 * time.Hour) // nobody introduces itself any more
 	g.rounds(2)
 	reader := g.peers[0]
-	var envelopes []ratchet.Envelope
+	var envelopes [][]byte
 	for _, p := range g.peers[1:] {
 		p.space = ratchet.Committing(p.space)
 		for n := range 5 {
@@ -169,7 +171,7 @@ func TestUnsignedCommitsAtOnce(t *testing.T) {
 
 // forked is a group of four in which two epochs of one generation were made: a's, in which c has written 7 texts of which
 // the reader gets the fifth only, and b's, which all prefer.
-func forked(t *testing.T) (g *group, fifth ratchet.Envelope, bring ratchet.Envelope) {
+func forked(t *testing.T) (g *group, fifth []byte, bring []byte) {
 	for {
 		g = newGroup(t, 4, fast)
 		a, b, c, reader := g.peers[0], g.peers[1], g.peers[2], g.peers[3]
@@ -177,8 +179,8 @@ func forked(t *testing.T) (g *group, fifth ratchet.Envelope, bring ratchet.Envel
 		a.space, b.space = ratchet.Committing(a.space), ratchet.Committing(b.space)
 		x := g.send(a, "a")
 		bring = g.send(b, "b")
-		idA, _ := ratchet.Epoch(a.space)
-		idB, _ := ratchet.Epoch(b.space)
+		idA := ratchet.Info(a.space).Epoch
+		idB := ratchet.Info(b.space).Epoch
 		if bytes.Compare(idA[:], idB[:]) < 0 {
 			continue
 		}
@@ -229,30 +231,31 @@ func TestOwnCommitInReadableMessage(t *testing.T) {
 	// The device of a is lost, and what it is set up from again is of before its commit: what the reader holds.
 	restored := *a
 	restored.space = ratchet.As(g.peers[3].space, a.space)
-	index, _ := ratchet.Self(a.space)
-	require.Equal(t, index, func() any { i, _ := ratchet.Self(restored.space); return i }())
+	index := ratchet.Info(a.space).Index
+	require.Equal(t, index, func() any { i := ratchet.Info(restored.space).Index; return i }())
 	restored.events = nil
 	g.deliver(g.send(c, "carries a's"), &restored)
 	require.Contains(t, restored.read, "carries a's")
 	require.Contains(t, restored.events, state.Event(ratchet.Conflict{Index: index, Own: true}))
-	require.True(t, ratchet.Duties(restored.space, g.now).Ask)
+	require.True(t, ratchet.Due(restored.space, g.now).Ask)
 }
 
 // The bound on epochs holds whatever is retained, and what an insider retains under indices that nobody has keeps none of
 // its epochs at the cost of others' (§5, scenario 10).
 func TestPinsOfNobody(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	reader, honest, insider := g.peers[0], g.peers[1], g.peers[2]
 	honest.space = ratchet.Committing(honest.space)
 	g.deliver(g.send(honest, "commits"), reader, insider)
-	id, _ := ratchet.Epoch(honest.space)
+	id := ratchet.Info(honest.space).Epoch
 	late := g.send(honest, "late")
 	for range 20 {
 		insider.space = ratchet.Committing(insider.space)
 		g.deliver(g.send(insider, ""), reader)
 		nobody, ok := ratchet.ForgeAs(insider.space, 999, 0, "nobody")
 		require.True(t, ok)
-		require.ErrorIs(t, reader.receive(t, g.now, nobody), ratchet.ErrUnknownSender)
+		require.ErrorIs(t, reader.receive(t, g.now, nobody), outcome.ErrUnknownSender)
 	}
 	reader.space = stored(t, ratchet.Evict(reader.space, 12))
 	require.Equal(t, 12, ratchet.Epochs(reader.space))

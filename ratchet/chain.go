@@ -20,18 +20,18 @@ const (
 	maxSkip = 2_000
 	// maxSkipped is how many keys of messages left out are held per chain, 36 bytes each.
 	maxSkipped = 2_000
-	// seenWindow is for how many numbers read last a chain remembers what was read.
-	seenWindow = 8
+	// recentWindow is for how many numbers read last a chain remembers what was read.
+	recentWindow = 8
 )
 
 // chain is the message ratchet of one sender in one epoch. It is immutable.
 type chain struct {
-	index   dkg.Index
-	next    uint32       // number of the next message
-	key     secret.Bytes // chain key at next
-	floor   uint32       // below it no key is held; it was read or dropped
-	skipped []skippedKey // ascending, all from floor up and below next
-	seen    []seenNumber // what was read last, newest last
+	index     dkg.Index
+	next      uint32         // number of the next message
+	key       secret.Bytes   // chain key at next
+	firstKept uint32         // below it no key is held; it was read or dropped
+	skipped   []skippedKey   // ascending, all from floor up and below next
+	recent    []recentNumber // what was read last, newest last
 }
 
 type skippedKey struct {
@@ -39,22 +39,22 @@ type skippedKey struct {
 	key secret.Bytes
 }
 
-// mark is a short hash of a headerCT. It tells a duplicate from another message of the same number; nothing rests on it.
-type mark [8]byte
+// tag is a short hash of a headerCT. It tells a duplicate from another message of the same number; nothing rests on it.
+type tag [8]byte
 
-func markOf(headerCT []byte) mark {
+func tagOf(headerCT []byte) tag {
 	h := suite.Hash(headerCT)
-	return mark(h[:8])
+	return tag(h[:8])
 }
 
-type seenNumber struct {
-	n    uint32
-	mark mark
+type recentNumber struct {
+	n   uint32
+	tag tag
 }
 
 // take returns the key of message n and the chain after it was read. Skipped numbers in between get a key of their own,
 // found only by their own header.
-func (c chain) take(n uint32, m mark) (next chain, key secret.Bytes, err error) {
+func (c chain) take(n uint32, m tag) (next chain, key secret.Bytes, err error) {
 	switch {
 	case n < c.next:
 		i, ok := slices.BinarySearchFunc(c.skipped, n, func(s skippedKey, n uint32) int { return cmp.Compare(s.n, n) })
@@ -76,30 +76,30 @@ func (c chain) take(n uint32, m mark) (next chain, key secret.Bytes, err error) 
 		c.key, key = suite.StepChain(c.key)
 		c.next = n + 1
 		if over := len(c.skipped) - maxSkipped; over > 0 {
-			c.floor = c.skipped[over-1].n + 1
+			c.firstKept = c.skipped[over-1].n + 1
 			c.skipped = slices.Clone(c.skipped[over:])
 		}
 	}
-	c.seen = append(make([]seenNumber, 0, seenWindow+1), c.seen...)
-	c.seen = append(c.seen, seenNumber{n, m})
-	if len(c.seen) > seenWindow {
-		c.seen = c.seen[1:]
+	c.recent = append(make([]recentNumber, 0, recentWindow+1), c.recent...)
+	c.recent = append(c.recent, recentNumber{n, m})
+	if len(c.recent) > recentWindow {
+		c.recent = c.recent[1:]
 	}
 	return c, key, nil
 }
 
 // missing says why there is no key for a number below next.
-func (c chain) missing(n uint32, m mark) error {
-	for _, s := range c.seen {
+func (c chain) missing(n uint32, m tag) error {
+	for _, s := range c.recent {
 		if s.n != n {
 			continue
 		}
-		if s.mark == m {
+		if s.tag == m {
 			return outcome.ErrDuplicate
 		}
 		return outcome.ErrSenderRolledBack
 	}
-	if n < c.floor {
+	if n < c.firstKept {
 		return outcome.ErrExpired
 	}
 	return outcome.ErrDuplicate
@@ -110,16 +110,16 @@ func (c chain) encode(e *state.Encoder) {
 	e.Uint32(uint32(c.index))
 	e.Uint32(c.next)
 	e.Fixed(c.key.Expose())
-	e.Uint32(c.floor)
+	e.Uint32(c.firstKept)
 	e.Uint32(uint32(len(c.skipped)))
 	for _, s := range c.skipped {
 		e.Uint32(s.n)
 		e.Fixed(s.key.Expose())
 	}
-	e.Uint8(uint8(len(c.seen)))
-	for _, s := range c.seen {
+	e.Uint8(uint8(len(c.recent)))
+	for _, s := range c.recent {
 		e.Uint32(s.n)
-		e.Fixed(s.mark[:])
+		e.Fixed(s.tag[:])
 	}
 }
 
@@ -128,9 +128,9 @@ func decodeChain(d *state.Decoder) (c chain, err error) {
 	c.index = dkg.Index(d.Uint32())
 	c.next = d.Uint32()
 	c.key = secret.Own(d.Fixed(suite.KeySize))
-	c.floor = d.Uint32()
+	c.firstKept = d.Uint32()
 	c.skipped = make([]skippedKey, d.Count(maxSkipped, 4+suite.KeySize))
-	last := int64(c.floor) - 1
+	last := int64(c.firstKept) - 1
 	for i := range c.skipped {
 		s := skippedKey{d.Uint32(), secret.Own(d.Fixed(suite.KeySize))}
 		if int64(s.n) <= last || s.n >= c.next {
@@ -140,13 +140,13 @@ func decodeChain(d *state.Decoder) (c chain, err error) {
 		c.skipped[i] = s
 	}
 	n := d.Uint8()
-	if n > seenWindow {
+	if n > recentWindow {
 		return chain{}, segmap.ErrDisorder
 	}
 	for range n {
-		s := seenNumber{n: d.Uint32()}
-		d.Into(s.mark[:])
-		c.seen = append(c.seen, s)
+		s := recentNumber{n: d.Uint32()}
+		d.Into(s.tag[:])
+		c.recent = append(c.recent, s)
 	}
 	return c, d.Err()
 }

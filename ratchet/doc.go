@@ -1,22 +1,23 @@
-// Package ratchet is the encryption state of spaces: the Triple Ratchet, version 2.
+// Package ratchet is the encryption state of a space: the group ratchet of trefoil.
 //
-// A Space is a value: every function takes one and returns the next, which must be durable (a state.Vault sees to it)
-// before what else came back leaves the device. With an error the space that was passed in comes back.
+// A Space is a value that lies in a state.Vault. Most programs use this much:
 //
-//   - NewSpace makes a space. DrawGrant takes a share out of it for an invite; Join turns a grant into a space of the joiner
-//     and a Request; Admit, by any member, answers it with a Ticket; Enter takes that in, and Encrypt says so to all.
-//   - Encrypt and Decrypt are messages, in any order, with others lost or repeated. Hold notes one that cannot be read yet.
-//   - Duties says what a device should do next; AskResync, Prune, SignRoster and an empty Encrypt do it. Restore takes in a
-//     copy.
+//   - NewSpace makes a space; NewGrant takes an invite out of it (package invite makes links of them); Join makes the space of
+//     whoever was invited, and the request to let it in.
+//   - Send(options, plaintext) goes to Vault.Update: it encrypts, and puts the frame into the outbox with the state.
+//   - Opener(options) goes to Vault.Receive: it reads messages into the inbox, answers requests and enters tickets. ParseMessage
+//     reads what Vault.Drain returns.
+//   - Maintain(options) goes to Vault.Update at start and every minute: it does what is due.
+//   - Info and Members say where this member stands and who else there is.
 //
-// Open is the glue to a vault's receive loop, and Tend to its Update: between them all of this is done already but saying
-// something.
+// Encrypt, Decrypt, Admit, Enter and Perform are the functions from a space to the next below these, for programs without a
+// vault: what comes back must be durable before the frame leaves the device, and with an error the space that was passed in
+// comes back. Frames are bytes: they may come from anywhere, and nothing in them is believed before it was verified.
 //
 // Three ratchets turn. Each sender has a chain with one key per message. Any member, alone and offline, can commit: every
 // other one turns the commit into the same fresh secret with its own share of a polynomial, and a new epoch begins, with
 // no round trip, ordering server or winner. And an owner can deal a new polynomial to those who stay.
 //
-// Outcomes of what comes from outside are the errors of this package, each with a state.Verdict. All values are immutable
-// and safe for concurrent use; types that hold secrets show nothing when printed. Times are parameters: they display,
-// prune and trigger commits, and order nothing.
+// All values are immutable and safe for concurrent use; types that hold secrets show nothing when printed. Times are
+// parameters: they display, prune and trigger commits, and order nothing.
 package ratchet

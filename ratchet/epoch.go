@@ -15,25 +15,25 @@ import (
 
 // epoch is one epoch held (§5), in the pieces that change apart from each other. It is immutable.
 type epoch struct {
-	*birth
-	commits pprf.CommitTree
-	senders pprf.Frontier          // the sender tree down to the roots of blocks
-	blocks  segmap.Map[chainBlock] // below them
-	seen    uint32                 // messages read in it, one's own included
-	touched int64                  // of the pruning clock, ms: when it was entered, or preferred last
-	aside   bool                   // a ticket knew nothing of it: others may not follow what is made here, so it is never preferred
-	parts   epochSegments          // what of this is stored already
+	*epochMeta
+	commits     pprf.CommitTree
+	senders     pprf.Frontier          // the sender tree down to the roots of blocks
+	blocks      segmap.Map[chainBlock] // below them
+	received    uint32                 // messages read in it, one's own included
+	lastUsed    int64                  // of the pruning clock, ms: when it was entered, or preferred last
+	quarantined bool                   // a ticket knew nothing of it: others may not follow what is made here, so it is never preferred
+	stored      epochSegments          // what of this is stored already
 }
 
-// birth is what is fixed when an epoch is entered. It is shared by all later values of the epoch.
-type birth struct {
+// epochMeta is what is fixed when an epoch is entered. It is shared by all later values of the epoch.
+type epochMeta struct {
 	id         proto.EpochID
 	parent     proto.EpochID // zero for a genesis
 	root       proto.EpochID // the genesis or rekey it descends from
 	generation uint64        // root: 0
 	commit     proto.Commit  // that made it of its parent; none for a root
 	serial     uint64        // order in which this state came to hold its epochs
-	charged    dkg.Index     // whose signed message brought it first; 0 if unsigned
+	attributed dkg.Index     // whose signed message brought it first; 0 if unsigned
 	entered    int64         // ms
 	depth      int           // of its trees
 	headerKey  secret.Bytes  // empty: it came with a ticket, nothing in it can be read
@@ -45,7 +45,7 @@ type birth struct {
 
 // epochSegments are the pieces stored by themselves beside the blocks.
 type epochSegments struct {
-	birth   state.Segment[*birth]
+	meta    state.Segment[*epochMeta]
 	commits state.Segment[storedCommits]
 	senders state.Segment[storedSenders]
 }
@@ -62,52 +62,52 @@ func expandEpoch(from secret.Bytes, id proto.EpochID) epochSecrets {
 }
 
 // newEpoch returns an epoch as it is entered. The secrets are used up.
-func newEpoch(b birth, s epochSecrets) epoch {
+func newEpoch(b epochMeta, s epochSecrets) epoch {
 	b.headerKey, b.commitKey, b.auth = s.header, s.commit, s.auth
 	b.prepare()
 	return epoch{
-		birth:   &b,
-		commits: pprf.NewCommitTree(s.commits, b.depth),
-		senders: pprf.New(s.sender, b.depth-segmap.IndexBits),
-	}.stow()
+		epochMeta: &b,
+		commits:   pprf.NewCommitTree(s.commits, b.depth),
+		senders:   pprf.New(s.sender, b.depth-segmap.IndexBits),
+	}.segment()
 }
 
 // prepare makes the sealers.
-func (b *birth) prepare() {
+func (b *epochMeta) prepare() {
 	if !b.headerKey.IsZero() {
 		b.header = suite.NewAEAD(b.headerKey)
 	}
 	b.sealing = suite.NewAEAD(b.commitKey)
 }
 
-// readable reports whether messages in the epoch can be read at all.
-func (b *birth) readable() bool { return !b.headerKey.IsZero() }
+// derived reports whether messages in the epoch can be read at all.
+func (b *epochMeta) derived() bool { return !b.headerKey.IsZero() }
 
 // isRoot reports whether no commit made the epoch.
-func (b *birth) isRoot() bool { return b.id == b.root }
+func (b *epochMeta) isRoot() bool { return b.id == b.root }
 
 // child returns the id of the epoch that a commit makes of this one.
-func (b *birth) child(space state.ID, c proto.Commit) proto.EpochID {
+func (b *epochMeta) child(space state.ID, c proto.Commit) proto.EpochID {
 	return c.Child(space, b.id, b.generation+1)
 }
 
 // maker returns the index whose commit made the epoch, 0 for a root.
-func (b *birth) maker() dkg.Index { return b.commit.Index() }
+func (b *epochMeta) maker() dkg.Index { return b.commit.Index() }
 
-// stow makes segments of what changed.
-func (e epoch) stow() epoch {
-	if e.parts.birth.IsZero() {
-		e.parts.birth = state.NewSegment(e.birth)
+// segment makes segments of what changed.
+func (e epoch) segment() epoch {
+	if e.stored.meta.IsZero() {
+		e.stored.meta = state.NewSegment(e.epochMeta)
 	}
-	e.parts.commits = state.NewSegment(storedCommits{e.commits, e.depth})
-	e.parts.senders = state.NewSegment(storedSenders{e.senders, e.depth})
+	e.stored.commits = state.NewSegment(storedCommits{e.commits, e.depth})
+	e.stored.senders = state.NewSegment(storedSenders{e.senders, e.depth})
 	return e
 }
 
 // withCommits returns the epoch with another commit tree.
 func (e epoch) withCommits(t pprf.CommitTree) epoch {
 	e.commits = t
-	e.parts.commits = state.NewSegment(storedCommits{t, e.depth})
+	e.stored.commits = state.NewSegment(storedCommits{t, e.depth})
 	return e
 }
 
@@ -120,7 +120,7 @@ func (e epoch) chain(i dkg.Index) (chain, epoch, error) {
 			return chain{}, e, outcome.ErrExpired
 		}
 		e.senders = top
-		e.parts.senders = state.NewSegment(storedSenders{top, e.depth})
+		e.stored.senders = state.NewSegment(storedSenders{top, e.depth})
 		b = chainBlock{no: blockOf(i), tree: pprf.New(root, segmap.IndexBits)}
 	}
 	c, b, err := b.chain(i)
@@ -171,32 +171,32 @@ type epochRecord struct{ epoch }
 
 // Encode implements state.Piece.
 func (e epochRecord) Encode(enc *state.Encoder) {
-	enc.Uint32(e.seen)
-	enc.Int64(e.touched)
-	enc.Bool(e.aside)
-	e.parts.birth.Encode(enc, "birth")
-	e.parts.commits.Encode(enc, "commits")
-	e.parts.senders.Encode(enc, "senders")
+	enc.Uint32(e.received)
+	enc.Int64(e.lastUsed)
+	enc.Bool(e.quarantined)
+	e.stored.meta.Encode(enc, "birth")
+	e.stored.commits.Encode(enc, "commits")
+	e.stored.senders.Encode(enc, "senders")
 	e.blocks.Encode(enc, "chains")
 }
 
 // Decode implements state.Piece.
 func (epochRecord) Decode(d *state.Decoder) (r epochRecord, err error) {
-	r.seen = d.Uint32()
-	r.touched = d.Int64()
-	r.aside = d.Bool()
-	if r.parts.birth, err = state.DecodeSegment[*birth](d, "birth"); err != nil {
+	r.received = d.Uint32()
+	r.lastUsed = d.Int64()
+	r.quarantined = d.Bool()
+	if r.stored.meta, err = state.DecodeSegment[*epochMeta](d, "birth"); err != nil {
 		return epochRecord{}, err
 	}
-	r.birth = r.parts.birth.Value()
-	if r.parts.commits, err = state.DecodeSegment[storedCommits](d, "commits"); err != nil {
+	r.epochMeta = r.stored.meta.Value()
+	if r.stored.commits, err = state.DecodeSegment[storedCommits](d, "commits"); err != nil {
 		return epochRecord{}, err
 	}
-	if r.parts.senders, err = state.DecodeSegment[storedSenders](d, "senders"); err != nil {
+	if r.stored.senders, err = state.DecodeSegment[storedSenders](d, "senders"); err != nil {
 		return epochRecord{}, err
 	}
-	r.commits, r.senders = r.parts.commits.Value().tree, r.parts.senders.Value().tree
-	if r.parts.commits.Value().depth != r.depth || r.parts.senders.Value().depth != r.depth {
+	r.commits, r.senders = r.stored.commits.Value().tree, r.stored.senders.Value().tree
+	if r.stored.commits.Value().depth != r.depth || r.stored.senders.Value().depth != r.depth {
 		return epochRecord{}, segmap.ErrDisorder
 	}
 	r.blocks, err = segmap.Decode[chainBlock](d, "chains")
@@ -204,14 +204,14 @@ func (epochRecord) Decode(d *state.Decoder) (r epochRecord, err error) {
 }
 
 // Encode implements state.Piece.
-func (b *birth) Encode(e *state.Encoder) {
+func (b *epochMeta) Encode(e *state.Encoder) {
 	e.Fixed(b.id[:])
 	e.Fixed(b.parent[:])
 	e.Fixed(b.root[:])
 	e.Uint64(b.generation)
 	e.Fixed(b.commit[:])
 	e.Uint64(b.serial)
-	e.Uint32(uint32(b.charged))
+	e.Uint32(uint32(b.attributed))
 	e.Int64(b.entered)
 	e.Uint8(uint8(b.depth))
 	e.Bytes(b.headerKey.Expose())
@@ -220,15 +220,15 @@ func (b *birth) Encode(e *state.Encoder) {
 }
 
 // Decode implements state.Piece.
-func (*birth) Decode(d *state.Decoder) (*birth, error) {
-	b := new(birth)
+func (*epochMeta) Decode(d *state.Decoder) (*epochMeta, error) {
+	b := new(epochMeta)
 	d.Into(b.id[:])
 	d.Into(b.parent[:])
 	d.Into(b.root[:])
 	b.generation = d.Uint64()
 	d.Into(b.commit[:])
 	b.serial = d.Uint64()
-	b.charged = dkg.Index(d.Uint32())
+	b.attributed = dkg.Index(d.Uint32())
 	b.entered = d.Int64()
 	b.depth = int(d.Uint8())
 	b.headerKey = optional(d.Bytes(suite.KeySize))

@@ -1,68 +1,155 @@
 package ratchet_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// A space is founded, somebody is let in, and both speak. What travels between the two devices is what Bytes returns. In a
-// program each step is a commit of a state.Vault, and the right side's first result is what it stores.
+// A space is founded, somebody is let in, and both speak. The vaults of the two devices hold all there is; frames go from
+// one's outbox to the other's Receive.
 func Example() {
-	now := time.Now()
-	try := func(err error) {
+	ctx := context.Background()
+	options := ratchet.Options{Topic: "space"}
+	alice, bob := open(), open()
+
+	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	check(err)
+	id := space.ID()
+	check(alice.Create(ctx, space, nil))
+
+	// Alice invites, by a link say: package invite makes one of a grant.
+	var grant ratchet.Grant
+	check(alice.Update(ctx, id, func(tx *state.Tx[ratchet.Space]) error {
+		next, g, err := ratchet.NewGrant(tx.Value(), time.Now(), dkg.Private)
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
-	}
-	alice, err := ratchet.NewSpace(now, ratchet.Policy{})
-	try(err)
+		grant = g
+		tx.Set(next)
+		return nil
+	}))
 
-	// Alice invites, by a link say. Bob asks to be let in, any member answers, and Bob's first message tells all.
-	alice, grant, err := ratchet.DrawGrant(alice, now, dkg.Private)
-	try(err)
-	bob, request, err := ratchet.Join(grant, now, []byte("Bob"))
-	try(err)
-	alice, ticket, err := ratchet.Admit(alice, now, request)
-	try(err)
-	bob, err = ratchet.Enter(bob, now, ticket)
-	try(err)
-	bob, hello, err := ratchet.Encrypt(bob, now, []byte("Hello"))
-	try(err)
+	// Bob asks to be let in. Any member answers, and Bob's first message tells all.
+	joining, request, err := ratchet.Join(grant, time.Now(), []byte("Bob"))
+	check(err)
+	check(bob.Create(ctx, joining, func(tx *state.Tx[ratchet.Space]) error {
+		tx.Send(options.Topic, request)
+		return nil
+	}))
+	deliver(ctx, id, bob, alice)
+	deliver(ctx, id, alice, bob)
+	deliver(ctx, id, bob, alice)
 
-	alice, message, err := ratchet.Decrypt(alice, now, hello)
-	try(err)
-	fmt.Printf("member %d says %q\n", message.Sender, message.Plaintext)
-	fmt.Println(len(ratchet.Members(alice)), "members, like", len(ratchet.Members(bob)))
+	check(bob.Update(ctx, id, ratchet.Send(options, []byte("Hello"))))
+	deliver(ctx, id, bob, alice)
+	check(alice.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
+		m, err := ratchet.ParseMessage(in.Data)
+		fmt.Printf("member %d says %q\n", m.Sender, m.Plaintext)
+		return err
+	}))
 	// Output:
 	// member 2 says "Hello"
-	// 2 members, like 2
 }
 
-// What cannot be read yet is kept, by the caller in bytes and by the space in what it needs to try again.
-func ExampleHold() {
+// State and frame are durable in one commit, before anything reaches the network.
+func ExampleSend() {
+	ctx, vault := context.Background(), open()
+	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	check(err)
+	check(vault.Create(ctx, space, nil))
+	check(vault.Update(ctx, space.ID(), ratchet.Send(ratchet.Options{Topic: "space"}, []byte("hello"))))
+	_, err = vault.Flush(ctx, space.ID(), func(_ context.Context, out state.Outgoing) state.Delivery {
+		fmt.Println("a frame to the", out.To)
+		return state.Delivered()
+	})
+	check(err)
+	// Output: a frame to the space
+}
+
+// A frame that was cut short is discarded; one that cannot be read yet would be retained.
+func ExampleOpener() {
+	ctx, vault := context.Background(), open()
+	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	check(err)
+	check(vault.Create(ctx, space, nil))
+	receipt, err := vault.Receive(ctx, space.ID(), state.Frame{Source: "mailbox-7", Data: []byte{0x20}},
+		ratchet.Opener(ratchet.Options{Topic: "space"}))
+	fmt.Println(receipt.Verdict, err)
+	// Output: discard <nil>
+}
+
+// A device maintains its spaces at start and every minute or so, after it has received what is stored.
+func ExampleMaintain() {
+	ctx, vault := context.Background(), open()
+	options := ratchet.Options{Topic: "space"}
+	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	check(err)
+	check(vault.Create(ctx, space, nil))
+	check(vault.Update(ctx, space.ID(), ratchet.Maintain(options)))
+	_, err = vault.Retry(ctx, space.ID(), ratchet.Opener(options)) // answers requests that others have let wait
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// Where a member stands, and who else is in the space.
+func ExampleInfo() {
+	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	check(err)
+	at := ratchet.Info(space)
+	fmt.Println(at.Phase, "at place", at.Index, "of", len(ratchet.Members(space)))
+	// Output: member at place 1 of 1
+}
+
+// Without a vault a program stores what comes back before the frame leaves the device.
+func ExampleEncrypt() {
 	now := time.Now()
-	space, err := ratchet.NewSpace(now, ratchet.Policy{})
+	alice, err := ratchet.NewSpace(now, ratchet.Policy{})
+	check(err)
+	alice, grant, err := ratchet.NewGrant(alice, now, dkg.Private)
+	check(err)
+	bob, request, err := ratchet.Join(grant, now, []byte("Bob"))
+	check(err)
+	alice, ticket, err := ratchet.Admit(alice, now, request)
+	check(err)
+	bob, err = ratchet.Enter(bob, now, ticket)
+	check(err)
+	_, hello, err := ratchet.Encrypt(bob, now, []byte("Hello"))
+	check(err)
+	_, message, err := ratchet.Decrypt(alice, now, hello)
+	check(err)
+	fmt.Printf("member %d says %q\n", message.Sender, message.Plaintext)
+	// Output: member 2 says "Hello"
+}
+
+// open returns a vault in memory. Yours is on disk (package state/sqlstore), under a key from the platform's key store.
+func open() *state.Vault[ratchet.Space] {
+	key, err := state.NewKey(make([]byte, 32))
+	check(err)
+	vault, err := state.Open[ratchet.Space](context.Background(), store.NewMemory(), key, state.Options{})
+	check(err)
+	return vault
+}
+
+// deliver stands for the network.
+func deliver(ctx context.Context, id state.ID, from, to *state.Vault[ratchet.Space]) {
+	opener := ratchet.Opener(ratchet.Options{Topic: "space"})
+	_, err := from.Flush(ctx, id, func(ctx context.Context, out state.Outgoing) state.Delivery {
+		_, err := to.Receive(ctx, id, state.Frame{Source: "mailbox", Data: out.Data}, opener)
+		check(err)
+		return state.Delivered()
+	})
+	check(err)
+}
+
+func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	other, err := ratchet.NewSpace(now, ratchet.Policy{})
-	if err != nil {
-		log.Fatal(err)
-	}
-	_, envelope, err := ratchet.Encrypt(other, now, []byte("in another space"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	if _, _, err = ratchet.Decrypt(space, now, envelope); err != nil {
-		fmt.Println(err)
-		space, err = ratchet.Hold(space, now, "mailbox-7", envelope)
-	}
-	fmt.Println(err, ratchet.PhaseOf(space))
-	// Output:
-	// ratchet: message of an unknown epoch
-	// <nil> member
 }

@@ -2,8 +2,13 @@ package ratchet_test
 
 import (
 	"context"
+	"encoding/binary"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +31,7 @@ type peer struct {
 	name     string
 	space    ratchet.Space
 	read     []string
-	retained []ratchet.Envelope
+	retained [][]byte
 	events   []state.Event
 	settled  []error
 }
@@ -35,13 +40,46 @@ type peer struct {
 type group struct {
 	t     testing.TB
 	now   time.Time
+	rng   *rand.ChaCha8 // of the group's seed
 	peers []*peer
 	sent  int
 }
 
-// newGroup founds a space and lets n-1 others in, all in step.
+// seed seeds what the tests draw themselves; keys come from the system.
+var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
+
+// newGroup returns a group of n members, the first of which founded the space and let the others in, all in step. A failure
+// says the seed of its rng. The nth group of a test is built once for all tests: spaces are values.
 func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 	t.Helper()
+	nth, _ := nthGroup.LoadOrStore(t.Name(), new(atomic.Int32))
+	key := founded{n, p, int(nth.(*atomic.Int32).Add(1))}
+	build, _ := groups.LoadOrStore(key, sync.OnceValue(func() *group { return found(t, n, p) }))
+	first := build.(func() *group)()
+	require.NotNil(t, first)
+	g := &group{t: t, now: first.now, rng: rand.NewChaCha8([32]byte(binary.BigEndian.AppendUint64(make([]byte, 24), *seed+uint64(key.nth)<<32))), sent: first.sent}
+	for _, p := range first.peers {
+		g.peers = append(g.peers, &peer{name: p.name, space: p.space})
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("group of seed %d", *seed)
+		}
+	})
+	return g
+}
+
+// founded names a group: size, policy, and how many the test had before it.
+type founded struct {
+	n      int
+	policy ratchet.Policy
+	nth    int
+}
+
+var nthGroup, groups sync.Map
+
+// found founds a space and lets n-1 others in, all in step.
+func found(t testing.TB, n int, p ratchet.Policy) *group {
 	g := &group{t: t, now: day0}
 	s, err := ratchet.NewSpace(g.now, p)
 	require.NoError(t, err)
@@ -51,7 +89,7 @@ func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 	}
 	for _, p := range g.peers {
 		require.Empty(t, p.read)
-		p.settled, p.events = nil, nil // their own messages came back
+		require.Empty(t, p.retained)
 	}
 	return g
 }
@@ -59,7 +97,7 @@ func newGroup(t testing.TB, n int, p ratchet.Policy) *group {
 // grant draws an invite from the founder.
 func (g *group) grant() ratchet.Grant {
 	g.t.Helper()
-	next, grant, err := ratchet.DrawGrant(g.peers[0].space, g.now, dkg.Private)
+	next, grant, err := ratchet.NewGrant(g.peers[0].space, g.now, dkg.Private)
 	require.NoError(g.t, err)
 	g.peers[0].space = next
 	return grant
@@ -85,30 +123,26 @@ func (g *group) joinWith(grant ratchet.Grant, admits *peer) *peer {
 	return p
 }
 
-func (g *group) admit(p *peer, q ratchet.Request) ratchet.Ticket {
+func (g *group) admit(p *peer, q []byte) []byte {
 	g.t.Helper()
 	next, ticket, err := ratchet.Admit(p.space, g.now, q)
 	require.NoError(g.t, err)
 	p.space = next
-	ticket, err = ratchet.ParseTicket(ticket.Bytes())
-	require.NoError(g.t, err)
 	return ticket
 }
 
 // send seals a text of a member, and checks that it survives the wire.
-func (g *group) send(p *peer, text string) ratchet.Envelope {
+func (g *group) send(p *peer, text string) []byte {
 	g.t.Helper()
 	next, e, err := ratchet.Encrypt(p.space, g.now, []byte(text))
 	require.NoError(g.t, err)
 	p.space = next
 	g.sent++
-	e, err = ratchet.ParseEnvelope(e.Bytes())
-	require.NoError(g.t, err)
 	return e
 }
 
 // deliver gives envelopes to members, all by default, in the order given.
-func (g *group) deliver(e ratchet.Envelope, to ...*peer) {
+func (g *group) deliver(e []byte, to ...*peer) {
 	g.t.Helper()
 	if len(to) == 0 {
 		to = g.peers
@@ -119,7 +153,7 @@ func (g *group) deliver(e ratchet.Envelope, to ...*peer) {
 }
 
 // receive is the receive loop in memory.
-func (p *peer) receive(t testing.TB, now time.Time, e ratchet.Envelope) error {
+func (p *peer) receive(t testing.TB, now time.Time, e []byte) error {
 	t.Helper()
 	err := p.try(t, now, e)
 	if state.VerdictOf(err) == state.Retain {
@@ -147,7 +181,7 @@ func (p *peer) receive(t testing.TB, now time.Time, e ratchet.Envelope) error {
 	return err
 }
 
-func (p *peer) try(t testing.TB, now time.Time, e ratchet.Envelope) error {
+func (p *peer) try(t testing.TB, now time.Time, e []byte) error {
 	t.Helper()
 	next, m, err := ratchet.Decrypt(p.space, now, e)
 	p.events = append(p.events, m.Events...)
@@ -174,11 +208,11 @@ func same(a, b ratchet.Space) bool {
 // converged checks that all members send in the same epoch, of the same authenticator, and that nothing is unread.
 func (g *group) converged() {
 	g.t.Helper()
-	want, err := ratchet.Authenticator(g.peers[0].space)
-	require.NoError(g.t, err)
+	want := ratchet.Info(g.peers[0].space).Authenticator
+	require.NotZero(g.t, want)
 	for _, p := range g.peers {
-		got, err := ratchet.Authenticator(p.space)
-		require.NoError(g.t, err)
+		got := ratchet.Info(p.space).Authenticator
+		require.NotZero(g.t, got)
 		require.Equal(g.t, want, got, p.name)
 		require.Empty(g.t, p.retained, p.name)
 		require.Len(g.t, ratchet.Members(p.space), len(ratchet.Members(g.peers[0].space)), p.name)
@@ -198,10 +232,10 @@ func stored(t testing.TB, s ratchet.Space) ratchet.Space {
 	backend := store.NewMemory()
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	v, err := state.Open[ratchet.Space](backend, key, state.Options{})
+	v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 	require.NoError(t, err)
 	require.NoError(t, v.Create(ctx, s, nil))
-	again, err := state.Open[ratchet.Space](backend, key, state.Options{})
+	again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 	require.NoError(t, err)
 	got, err := again.Load(ctx, s.ID())
 	require.NoError(t, err)

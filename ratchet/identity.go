@@ -45,62 +45,20 @@ type inboxKey struct {
 	secret  suite.KEMSecret
 }
 
-// request is one's own request while a ticket may still come in.
-type request struct {
-	key     suite.KEMSecret // one-time ticket key; zero if there is no request
-	hash    suite.Digest
-	earlier []suite.Digest // of the same introduction, oldest first
-	kind    proto.RequestKind
-	count   uint64    // its counter
-	serial  uint64    // of the epoch entered last when it was made: what came later is newer than what it asks for
-	opened  int64     // ms; when the first ticket was entered, 0 before
-	issuer  dkg.Index // of that ticket
-}
-
-func (r request) isOpen() bool { return !r.key.IsZero() }
-
-// is reports whether a request is this one, or one that it repeats.
-func (r request) is(h suite.Digest) bool {
-	return r.isOpen() && (r.hash == h || slices.Contains(r.earlier, h))
-}
-
-// answeredBy returns which of these requests a ticket says that it answers.
-func (r request) answeredBy(t proto.Ticket) (suite.Digest, bool) {
-	for _, h := range append(r.earlier[:len(r.earlier):len(r.earlier)], r.hash) {
-		if r.isOpen() && t.AnswersTo(h) {
-			return h, true
-		}
-	}
-	return suite.Digest{}, false
-}
-
-// again returns the request as it is after it was repeated.
-func (r request) again(h suite.Digest) request {
-	if len(r.earlier) == maxEarlier {
-		r.earlier = r.earlier[1:]
-	}
-	r.earlier = append(slices.Clone(r.earlier), r.hash)
-	r.hash = h
-	return r
-}
-
-// maxEarlier bounds the requests of a joiner that tickets may answer: those of a month.
-const maxEarlier = 32
-
 // newest returns the inbox key drawn last.
-func (d identity) newest() inboxKey { return d.inboxes[len(d.inboxes)-1] }
+func (me identity) newest() inboxKey { return me.inboxes[len(me.inboxes)-1] }
 
 // withInbox returns the identity with a fresh inbox key. Of the older ones the first stays, to which owners box who have
 // seen no update, and the newest.
-func (d identity) withInbox(k suite.KEM) identity {
-	if len(d.inboxes) > 0 {
-		d.drawn++
+func (me identity) withInbox(k suite.KEM) identity {
+	if len(me.inboxes) > 0 {
+		me.drawn++
 	}
-	d.inboxes = append(slices.Clip(d.inboxes), inboxKey{d.drawn, suite.NewKEMSecret(k)})
-	if len(d.inboxes) > maxInboxes {
-		d.inboxes = slices.Delete(d.inboxes, 1, 2)
+	me.inboxes = append(slices.Clip(me.inboxes), inboxKey{me.drawn, suite.NewKEMSecret(k)})
+	if len(me.inboxes) > maxInboxes {
+		me.inboxes = slices.Delete(me.inboxes, 1, 2)
 	}
-	return d
+	return me
 }
 
 const (
@@ -111,40 +69,40 @@ const (
 )
 
 // Encode implements state.Piece.
-func (d identity) Encode(e *state.Encoder) {
+func (me identity) Encode(e *state.Encoder) {
 	w := wire.NewWriter(128)
-	d.origin.Write(w)
+	me.origin.Write(w)
 	e.Bytes(w.Bytes())
-	e.Bytes(d.owners.Encode())
-	e.Uint32(uint32(d.index))
-	encodeSigningKey(e, d.signing)
-	e.Uint32(uint32(len(d.inboxes)))
-	for _, k := range d.inboxes {
+	e.Bytes(me.owners.Encode())
+	e.Uint32(uint32(me.index))
+	encodeSigningKey(e, me.signing)
+	e.Uint32(uint32(len(me.inboxes)))
+	for _, k := range me.inboxes {
 		e.Uint32(k.counter)
 		encodeBoxSecret(e, k.secret)
 	}
-	e.Uint32(d.drawn)
-	e.Bytes(d.introduction)
-	e.Fixed(d.introduceIn[:])
-	e.Int64(d.introduce)
-	d.request.encode(e)
-	e.Uint64(d.asked)
-	e.Int64(d.askedAt)
-	e.Bool(d.answerDue)
-	e.Fixed(d.answeredIn[:])
-	e.Uint64(d.answered)
-	e.Fixed(d.updateIn[:])
-	e.Bytes(d.update)
-	e.Bool(d.updateDue)
-	e.Int64(d.updatedAt)
-	e.Int64(d.committed)
-	e.Int64(d.firstSent)
+	e.Uint32(me.drawn)
+	e.Bytes(me.introduction)
+	e.Fixed(me.introduceIn[:])
+	e.Int64(me.introduce)
+	me.request.encode(e)
+	e.Uint64(me.asked)
+	e.Int64(me.askedAt)
+	e.Bool(me.answerDue)
+	e.Fixed(me.answeredIn[:])
+	e.Uint64(me.answered)
+	e.Fixed(me.updateIn[:])
+	e.Bytes(me.update)
+	e.Bool(me.updateDue)
+	e.Int64(me.updatedAt)
+	e.Int64(me.committed)
+	e.Int64(me.firstSent)
 }
 
 // Decode implements state.Piece.
-func (identity) Decode(dec *state.Decoder) (d identity, err error) {
+func (identity) Decode(dec *state.Decoder) (me identity, err error) {
 	r := wire.NewReader(dec.Bytes(256))
-	d.origin = proto.ReadOrigin(r)
+	me.origin = proto.ReadOrigin(r)
 	owners := dec.Bytes(proto.MaxOwnerList)
 	if err := dec.Err(); err != nil {
 		return identity{}, err
@@ -152,83 +110,45 @@ func (identity) Decode(dec *state.Decoder) (d identity, err error) {
 	if err := r.Done(); err != nil {
 		return identity{}, err
 	}
-	if d.owners, err = proto.ParseOwnerList(owners); err != nil {
+	if me.owners, err = proto.ParseOwnerList(owners); err != nil {
 		return identity{}, err
 	}
-	d.index = dkg.Index(dec.Uint32())
-	if d.signing, err = decodeSigningKey(dec); err != nil {
+	me.index = dkg.Index(dec.Uint32())
+	if me.signing, err = decodeSigningKey(dec); err != nil {
 		return identity{}, err
 	}
-	d.inboxes = make([]inboxKey, dec.Count(maxInboxes, 4))
-	for i := range d.inboxes {
-		d.inboxes[i].counter = dec.Uint32()
-		if d.inboxes[i].secret, err = decodeBoxSecret(dec); err != nil {
+	me.inboxes = make([]inboxKey, dec.Count(maxInboxes, 4))
+	for i := range me.inboxes {
+		me.inboxes[i].counter = dec.Uint32()
+		if me.inboxes[i].secret, err = decodeBoxSecret(dec); err != nil {
 			return identity{}, err
 		}
 	}
-	d.drawn = dec.Uint32()
-	d.introduction = dec.Bytes(proto.MaxIntroduction)
-	dec.Into(d.introduceIn[:])
-	d.introduce = dec.Int64()
-	if d.request, err = decodeOwnRequest(dec); err != nil {
+	me.drawn = dec.Uint32()
+	me.introduction = dec.Bytes(proto.MaxIntroduction)
+	dec.Into(me.introduceIn[:])
+	me.introduce = dec.Int64()
+	if me.request, err = decodeOwnRequest(dec); err != nil {
 		return identity{}, err
 	}
-	d.asked = dec.Uint64()
-	d.askedAt = dec.Int64()
-	d.answerDue = dec.Bool()
-	dec.Into(d.answeredIn[:])
-	d.answered = dec.Uint64()
-	dec.Into(d.updateIn[:])
-	d.update = dec.Bytes(proto.MaxIntroduction)
-	d.updateDue = dec.Bool()
-	d.updatedAt = dec.Int64()
-	d.committed = dec.Int64()
-	d.firstSent = dec.Int64()
+	me.asked = dec.Uint64()
+	me.askedAt = dec.Int64()
+	me.answerDue = dec.Bool()
+	dec.Into(me.answeredIn[:])
+	me.answered = dec.Uint64()
+	dec.Into(me.updateIn[:])
+	me.update = dec.Bytes(proto.MaxIntroduction)
+	me.updateDue = dec.Bool()
+	me.updatedAt = dec.Int64()
+	me.committed = dec.Int64()
+	me.firstSent = dec.Int64()
 	if err := dec.Err(); err != nil {
 		return identity{}, err
 	}
-	if d.index.Check(dkg.MaxDepth) != nil || len(d.inboxes) == 0 {
+	if me.index.Check(dkg.MaxDepth) != nil || len(me.inboxes) == 0 {
 		return identity{}, wire.ErrMalformed
 	}
-	return d, nil
-}
-
-func (r request) encode(e *state.Encoder) {
-	e.Bool(r.isOpen())
-	if !r.isOpen() {
-		return
-	}
-	encodeBoxSecret(e, r.key)
-	e.Fixed(r.hash[:])
-	e.Uint32(uint32(len(r.earlier)))
-	for _, h := range r.earlier {
-		e.Fixed(h[:])
-	}
-	e.Uint8(uint8(r.kind))
-	e.Uint64(r.count)
-	e.Uint64(r.serial)
-	e.Int64(r.opened)
-	e.Uint32(uint32(r.issuer))
-}
-
-func decodeOwnRequest(d *state.Decoder) (r request, err error) {
-	if !d.Bool() {
-		return request{}, d.Err()
-	}
-	if r.key, err = decodeBoxSecret(d); err != nil {
-		return request{}, err
-	}
-	d.Into(r.hash[:])
-	r.earlier = make([]suite.Digest, d.Count(maxEarlier, suite.HashSize))
-	for i := range r.earlier {
-		d.Into(r.earlier[i][:])
-	}
-	r.kind = proto.RequestKind(d.Uint8())
-	r.count = d.Uint64()
-	r.serial = d.Uint64()
-	r.opened = d.Int64()
-	r.issuer = dkg.Index(d.Uint32())
-	return r, d.Err()
+	return me, nil
 }
 
 // ownerKeys are the private keys of an owner (§11), or the explicit none.

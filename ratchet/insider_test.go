@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 )
 
 // Scenario 10: an insider makes 70 commits in a row, each in a message of its own that nobody answers. Late messages of
@@ -40,7 +41,7 @@ func TestChildrenOfOneParent(t *testing.T) {
 	require.Len(t, reader.read, 8)
 	require.Len(t, reader.settled, 2)
 	for _, err := range reader.settled {
-		require.ErrorIs(t, err, ratchet.ErrLimit)
+		require.ErrorIs(t, err, outcome.ErrLimit)
 	}
 	other := &peer{name: "other", space: ratchet.Committing(g.peers[1].space)}
 	g.deliver(g.send(other, "from the same parent"), reader)
@@ -90,10 +91,10 @@ func TestEpochQuota(t *testing.T) {
 		insider.space = ratchet.Committing(insider.space)
 		g.deliver(g.send(insider, "x"), reader)
 	}
-	id, _ := ratchet.Epoch(reader.space)
+	id := ratchet.Info(reader.space).Epoch
 	reader.space = stored(t, ratchet.Evict(reader.space, 9))
 	require.Equal(t, 9, ratchet.Epochs(reader.space))
-	got, _ := ratchet.Epoch(reader.space)
+	got := ratchet.Info(reader.space).Epoch
 	require.Equal(t, id, got)
 	g.deliver(late, reader)
 	require.Contains(t, reader.read, "late")

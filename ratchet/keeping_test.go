@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -23,7 +24,7 @@ func TestSecondTicket(t *testing.T) {
 	require.NoError(t, err)
 	p := &peer{name: "joiner", space: again}
 	e := g.send(p, "hello")
-	at, _ := ratchet.Epoch(p.space)
+	at := ratchet.Info(p.space).Epoch
 	again, err = ratchet.Enter(p.space, g.now, two)
 	require.NoError(t, err)
 	require.True(t, p.space.Equal(again))
@@ -32,7 +33,7 @@ func TestSecondTicket(t *testing.T) {
 	require.True(t, p.space.Equal(again))
 	still := &peer{space: again}
 	g.send(still, "no commit")
-	now, _ := ratchet.Epoch(still.space)
+	now := ratchet.Info(still.space).Epoch
 	require.Equal(t, at, now)
 
 	// Each request is answered once.
@@ -75,7 +76,7 @@ func TestBeforeJoin(t *testing.T) {
 	g.now = g.now.Add(25 * time.Hour)
 	g.deliver(g.send(g.peers[0], "next day"), p)
 	require.Empty(t, p.retained)
-	require.ErrorIs(t, p.settled[0], ratchet.ErrBeforeJoin)
+	require.ErrorIs(t, p.settled[0], outcome.ErrBeforeJoin)
 	g.read(p, "after", "next day")
 	headers, _ := ratchet.Held(p.space)
 	require.Zero(t, headers)
@@ -103,10 +104,10 @@ func TestPrune(t *testing.T) {
 
 	for range 8 {
 		g.now = g.now.Add(24 * time.Hour)
-		require.True(t, ratchet.Duties(reader.space, g.now).Prune)
+		require.True(t, ratchet.Due(reader.space, g.now).Prune)
 		reader.space, err = ratchet.Prune(reader.space, g.now)
 		require.NoError(t, err)
-		require.False(t, ratchet.Duties(reader.space, g.now).Prune)
+		require.False(t, ratchet.Due(reader.space, g.now).Prune)
 	}
 	require.Equal(t, 5, ratchet.Epochs(reader.space), "the preferred one and 4 ancestors")
 	g.deliver(early, reader)
@@ -115,7 +116,7 @@ func TestPrune(t *testing.T) {
 	g.now = g.now.Add(8 * 24 * time.Hour)
 	g.deliver(g.send(sender, "later"), reader)
 	require.Empty(t, reader.retained)
-	require.ErrorIs(t, reader.settled[len(reader.settled)-1], ratchet.ErrExpired)
+	require.ErrorIs(t, reader.settled[len(reader.settled)-1], outcome.ErrExpired)
 	require.Contains(t, reader.read, "later")
 	// And back it goes never.
 	back, err := ratchet.Prune(reader.space, day0)
@@ -136,7 +137,7 @@ func TestRosterStatement(t *testing.T) {
 	g.peers[0].space = next
 	g.deliver(e, g.others(g.peers[0])...)
 	after := g.admit(&peer{space: g.peers[2].space}, q)
-	require.Less(t, len(after.Bytes())+1000, len(before.Bytes()))
+	require.Less(t, len(after)+1000, len(before))
 	late := g.joinWith(g.grant(), g.peers[3])
 	require.Len(t, ratchet.Members(late.space), 7)
 	later := g.joinWith(g.grant(), late)
@@ -187,15 +188,15 @@ func TestWaiting(t *testing.T) {
 	e := g.send(sender, "unreadable")
 	stranger, err := ratchet.Hold(p.space, g.now, "", e)
 	require.NoError(t, err)
-	require.False(t, ratchet.Duties(stranger, g.now.Add(time.Hour)).Send)
+	require.False(t, ratchet.Due(stranger, g.now.Add(time.Hour)).Send)
 
 	g.deliver(e, p)
-	require.False(t, ratchet.Duties(p.space, g.now).Send)
+	require.False(t, ratchet.Due(p.space, g.now).Send)
 	var waits []time.Duration
 	for range 3 {
 		from := g.now
-		for !ratchet.Duties(p.space, g.now).Send {
-			require.False(t, ratchet.Duties(p.space, g.now).Ask)
+		for !ratchet.Due(p.space, g.now).Send {
+			require.False(t, ratchet.Due(p.space, g.now).Ask)
 			g.now = g.now.Add(10 * time.Second)
 			require.Less(t, g.now.Sub(from), time.Hour)
 		}
@@ -204,9 +205,9 @@ func TestWaiting(t *testing.T) {
 	}
 	require.Greater(t, waits[0], time.Minute)
 	require.GreaterOrEqual(t, waits[2], waits[0]+2*time.Minute)
-	require.True(t, ratchet.Duties(p.space, g.now).Ask)
+	require.True(t, ratchet.Due(p.space, g.now).Ask)
 	g.resync(p, g.peers[2])
-	require.False(t, ratchet.Duties(p.space, g.now.Add(time.Hour)).Ask, "a ticket was entered after it arrived")
+	require.False(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask, "a ticket was entered after it arrived")
 }
 
 // A member says its new inbox key in its first own epoch after entering, and after each 7 days; all follow (§10).
@@ -238,11 +239,12 @@ func TestSucceeds(t *testing.T) {
 
 // The ticket of a large space brings its roster (§9).
 func TestTicketOfALargeSpace(t *testing.T) {
+	t.Parallel()
 	c := newCrowd(t, 680)
 	s, q, err := ratchet.Join(c.grant(), c.now, nil)
 	require.NoError(t, err)
 	ticket := c.admit(c.peers[1], q)
-	require.Greater(t, len(ticket.Bytes()), 64<<10)
+	require.Greater(t, len(ticket), 64<<10)
 	s, err = ratchet.Enter(s, c.now, ticket)
 	require.NoError(t, err)
 	require.Len(t, ratchet.Members(s), 681)

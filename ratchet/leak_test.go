@@ -40,7 +40,7 @@ func TestNothingLeaks(t *testing.T) {
 	for _, v := range []any{
 		g.peers[0].space, g.peers[0].space.State(), g.peers[0].space.Template(), g.peers[0].space.Evals(),
 		joining, joining.State(), joining.Template(), joined, joined.State(),
-		grant, q, ticket, e, ratchet.Members(joined), ratchet.Duties(joined, g.now), ratchet.Policy{},
+		grant, q, ticket, e, ratchet.Members(joined), ratchet.Due(joined, g.now), ratchet.Policy{},
 		ratchet.Conflict{Index: 2}, ratchet.ErrForged,
 	} {
 		for name, shown := range shows(v) {

@@ -22,7 +22,7 @@ type member struct {
 
 func (m member) Key() segmap.Key { return segmap.ByIndex(uint32(m.Index)) }
 
-// suite.SigningKey returns the key its messages are signed with.
+// signingKey returns the key its messages are signed with.
 func (m member) signingKey() suite.PublicKey { return m.RosterEntry.Signing }
 
 // Encode implements state.Piece.
@@ -61,14 +61,14 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 // root is what a member holds of one root besides its epochs (§5). Its template, notice, common and roster are in the
 // Template.
 type root struct {
-	id      proto.EpochID
-	rekey   uint64
-	share   dkg.Share
-	barred  bool // made by somebody who is no owner: never preferred, nor anything below it
-	members segmap.Map[member]
-	revokes [][]byte // revoke statements, as control plaintexts; none of them says all that another one says
-	signed  []byte   // newest roster statement whose roster is known here, likewise; empty if none
-	pending []byte   // newer roster statement that names somebody not introduced here yet
+	id        proto.EpochID
+	rekey     uint64
+	share     dkg.Share
+	untrusted bool // made by somebody who is no owner: never preferred, nor anything below it
+	members   segmap.Map[member]
+	revokes   [][]byte // revoke statements, as control plaintexts; none of them says all that another one says
+	signed    []byte   // newest roster statement whose roster is known here, likewise; empty if none
+	pending   []byte   // newer roster statement that names somebody not introduced here yet
 }
 
 // rootRow is a root in the table of a state.
@@ -101,7 +101,7 @@ func (r root) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
 	e.Uint64(r.rekey)
 	e.Fixed(r.share.Bytes().Expose())
-	e.Bool(r.barred)
+	e.Bool(r.untrusted)
 	e.Uint32(uint32(len(r.revokes)))
 	for _, raw := range r.revokes {
 		e.Bytes(raw)
@@ -122,7 +122,7 @@ func (root) Decode(d *state.Decoder) (r root, err error) {
 	if r.share, err = dkg.ParseShare(share); err != nil {
 		return root{}, wire.ErrMalformed
 	}
-	r.barred = d.Bool()
+	r.untrusted = d.Bool()
 	for range d.Count(proto.MaxRevokes, 4) {
 		r.revokes = append(r.revokes, d.Bytes(proto.MaxStatement))
 	}

@@ -15,7 +15,7 @@ import (
 type Message struct {
 	// Sender is the member who wrote it, by index and signing key.
 	Sender    dkg.Index
-	SenderKey suite.PublicKey
+	SenderKey PublicKey
 	// Verified says that the sender signed it. In a space whose policy is Repudiable it may be false: then any member
 	// could have written it.
 	Verified bool
@@ -30,7 +30,7 @@ type Message struct {
 	// Events are what else came of it. They are set with an error, too. They are not part of its encoding.
 	Events []state.Event
 
-	learned bool
+	progress bool
 }
 
 // messageVersion is the version of a message's encoding.
@@ -68,7 +68,7 @@ func ParseMessage(b []byte) (m Message, err error) {
 	r := wire.NewReader(b)
 	r.Version16(messageVersion, messageVersion)
 	m.Sender = proto.ReadIndex(r, dkg.MaxDepth)
-	m.SenderKey = suite.ReadPublicKey(r)
+	m.SenderKey = PublicKey{suite.ReadPublicKey(r)}
 	flags := r.U8()
 	if flags&^uint8(messageFlags) != 0 {
 		r.Fail("unknown flags")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,8 +19,6 @@ func (g *group) resync(p, helper *peer) {
 	next, q, err := ratchet.AskResync(p.space, g.now)
 	require.NoError(g.t, err)
 	p.space = next
-	q, err = ratchet.ParseRequest(q.Bytes())
-	require.NoError(g.t, err)
 	p.space, err = ratchet.Enter(p.space, g.now, g.admit(helper, q))
 	require.NoError(g.t, err)
 }
@@ -57,8 +56,8 @@ func TestRestore(t *testing.T) {
 			var err error
 			lost.space, err = ratchet.Restore(backup, g.now)
 			require.NoError(t, err)
-			require.True(t, ratchet.Duties(lost.space, g.now).Stored)
-			require.True(t, ratchet.Duties(lost.space, g.now).Send)
+			require.True(t, ratchet.Due(lost.space, g.now).Fetch)
+			require.True(t, ratchet.Due(lost.space, g.now).Send)
 			for i := range 20 {
 				text := fmt.Sprint("again ", i)
 				want = append(want, text)
@@ -75,7 +74,7 @@ func TestRestore(t *testing.T) {
 				e := g.send(g.peers[0], "in a lost epoch")
 				g.deliver(e, g.others(g.peers[0])...)
 				if len(lost.retained) > 0 {
-					require.True(t, ratchet.Duties(lost.space, g.now).Ask)
+					require.True(t, ratchet.Due(lost.space, g.now).Ask)
 				}
 			}
 			g.resync(lost, g.peers[3])
@@ -102,7 +101,7 @@ func TestRestoredEvals(t *testing.T) {
 	g := newGroup(t, 2, fast)
 	restored, err := ratchet.Restore(g.peers[0].space, g.now)
 	require.NoError(t, err)
-	_, _, err = ratchet.DrawGrant(restored, g.now, dkg.Private)
+	_, _, err = ratchet.NewGrant(restored, g.now, dkg.Private)
 	require.ErrorIs(t, err, ratchet.ErrPhase)
 }
 
@@ -114,7 +113,7 @@ func TestTwoCommitsFromOneParent(t *testing.T) {
 	g.now = g.now.Add(60 * time.Hour)
 	twin := &peer{name: "twin", space: forked.space}
 	a, b := g.send(forked, "a"), g.send(twin, "b")
-	orders := [][]ratchet.Envelope{{a, b}, {b, a}, {b, a}}
+	orders := [][][]byte{{a, b}, {b, a}, {b, a}}
 	for i, p := range g.others(forked) {
 		for _, e := range orders[i] {
 			g.deliver(e, p)
@@ -122,9 +121,9 @@ func TestTwoCommitsFromOneParent(t *testing.T) {
 		g.read(p, "a", "b")
 		require.Contains(t, p.events, state.Event(ratchet.Conflict{Index: 2}))
 	}
-	id, _ := ratchet.Epoch(g.peers[0].space)
+	id := ratchet.Info(g.peers[0].space).Epoch
 	for _, p := range g.others(forked) {
-		got, _ := ratchet.Epoch(p.space)
+		got := ratchet.Info(p.space).Epoch
 		require.Equal(t, id, got, p.name)
 	}
 	for _, p := range g.peers {
@@ -153,9 +152,9 @@ func TestOwnIndexConflict(t *testing.T) {
 	g.deliver(e, victim)
 	require.Len(t, victim.retained, 1)
 	require.Contains(t, victim.events, state.Event(ratchet.Conflict{Index: 2, Own: true}))
-	require.True(t, ratchet.Duties(victim.space, g.now).Ask)
+	require.True(t, ratchet.Due(victim.space, g.now).Ask)
 	g.resync(victim, g.peers[2])
-	require.False(t, ratchet.Duties(victim.space, g.now).Ask)
+	require.False(t, ratchet.Due(victim.space, g.now).Ask)
 	g.deliver(g.send(victim, "back"), g.others(victim)...)
 	g.deliver(g.send(g.peers[0], "welcome"), g.others(g.peers[0])...)
 	require.Contains(t, victim.read, "welcome")
@@ -177,12 +176,12 @@ func TestOwnMessageFromLostState(t *testing.T) {
 	g.deliver(e, p)
 	g.read(p, "lost")
 	require.Contains(t, p.events, state.Event(ratchet.Conflict{Index: 2, Own: true}))
-	require.True(t, ratchet.Duties(p.space, g.now).Send)
+	require.True(t, ratchet.Due(p.space, g.now).Send)
 	g.deliver(e, g.others(p)...)
 	g.deliver(g.send(p, "next"), g.others(p)...)
 	g.read(g.peers[0], "lost", "next")
 	g.deliver(e, p)
-	require.ErrorIs(t, p.settled[0], ratchet.ErrOwn)
+	require.ErrorIs(t, p.settled[0], outcome.ErrOwn)
 }
 
 // Scenario 6: a ticket from either of two concurrent siblings, to a joiner that is silent for 200 messages: it reads all
@@ -239,7 +238,7 @@ func TestCatchingUp(t *testing.T) {
 	g.deliver(g.send(g.peers[0], "unreadable yet"), g.others(g.peers[0])...)
 	require.Len(t, late.retained, 1)
 	g.now = g.now.Add(time.Hour)
-	require.True(t, ratchet.Duties(late.space, g.now).Send)
+	require.True(t, ratchet.Due(late.space, g.now).Send)
 	g.deliver(g.send(late, ""), g.others(late)...)
 	g.deliver(g.send(g.peers[1], "with the path"), g.others(g.peers[1])...)
 	g.read(late, "unreadable yet", "with the path")

@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/prototest"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // counted is an opener that counts how often frames are tried.
 func (r *relay) counted(tries *int) state.Opener[ratchet.Space] {
-	open := ratchet.Open(ratchet.Options{To: "space", Now: func() time.Time { return r.now }})
+	open := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
 	return func(tx *state.Tx[ratchet.Space], f state.Frame) error {
 		*tries++
 		return open(tx, f)
@@ -22,14 +23,15 @@ func (r *relay) counted(tries *int) state.Opener[ratchet.Space] {
 // Whatever is retained, a frame that opens nothing is tried once and makes nothing else be tried, with random commits as
 // with true ones; and an honest backlog among it is read when what is missing arrives (G12, G25).
 func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	honest, insider := g.peers[1], g.peers[2]
 	r := newRelay(t)
 	d := r.add("victim", g.peers[0].space)
 	tries := 0
 	opener := r.counted(&tries)
-	receive := func(source string, e ratchet.Envelope) state.Receipt {
-		receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: e.Bytes()}, opener)
+	receive := func(source string, e []byte) state.Receipt {
+		receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: e}, opener)
 		require.NoError(t, err)
 		return receipt
 	}
@@ -39,13 +41,13 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	for range 4 {
 		g.send(honest, "")
 	}
-	late := []ratchet.Envelope{g.send(honest, "late 1"), g.send(honest, "late 2")}
+	late := [][]byte{g.send(honest, "late 1"), g.send(honest, "late 2")}
 	for _, e := range late {
 		require.Equal(t, state.Retain, receive("honest", e).Verdict)
 	}
 	for i := range 12 {
-		for source, e := range map[string]ratchet.Envelope{
-			"": ratchet.Garbage(255), "insider": ratchet.Flood(insider.space, 60, i%2 == 0),
+		for source, e := range map[string][]byte{
+			"": prototest.Garbage(g.rng, 255), "insider": ratchet.Flood(g.rng, insider.space, 60, i%2 == 0),
 		} {
 			tries = 0
 			require.Equal(t, state.Retain, receive(source, e).Verdict)
@@ -61,11 +63,12 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 
 // A commit is followed when it is opened and never again: not for the message that brought it, nor for others (G25).
 func TestCommitsAreFollowedOnce(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	victim, insider := g.peers[0].space, g.peers[2].space
 	for _, chain := range []bool{false, true} {
 		for range 2 {
-			e := ratchet.Flood(insider, 100, chain)
+			e := ratchet.Flood(g.rng, insider, 100, chain)
 			try, hold := ratchet.Follows(victim, e)
 			require.Equal(t, 100, try)
 			require.Equal(t, 100, hold)
@@ -75,7 +78,7 @@ func TestCommitsAreFollowedOnce(t *testing.T) {
 			try, hold = ratchet.Follows(stored(t, victim), e)
 			require.Zero(t, try)
 			require.Zero(t, hold)
-			try, hold = ratchet.Follows(victim, ratchet.Garbage(255))
+			try, hold = ratchet.Follows(victim, prototest.Garbage(g.rng, 255))
 			require.Zero(t, try)
 			require.Zero(t, hold)
 		}
@@ -98,7 +101,7 @@ func TestFloodsGiveUpTheirOwn(t *testing.T) {
 	}
 	for range 4 {
 		for _, source := range []string{"thief", "honest"} {
-			reader.space, err = ratchet.Hold(reader.space, g.now, source, ratchet.Garbage(255))
+			reader.space, err = ratchet.Hold(reader.space, g.now, source, prototest.Garbage(g.rng, 255))
 			require.NoError(t, err)
 		}
 	}
@@ -110,10 +113,10 @@ func TestFloodsGiveUpTheirOwn(t *testing.T) {
 func TestHeadersOfAMailboxAreBounded(t *testing.T) {
 	g := newGroup(t, 2, fast)
 	s := g.peers[0].space
-	e := ratchet.Garbage(0)
+	e := prototest.Garbage(g.rng, 0)
 	s, err := ratchet.Hold(s, g.now, "honest", e)
 	require.NoError(t, err)
-	s = ratchet.WithHeaders(s, "flood", 2_100, g.now)
+	s = ratchet.WithHeaders(g.rng, s, "flood", 2_100, g.now)
 	headers, _ := ratchet.Held(s)
 	require.Equal(t, 2_001, headers)
 	require.True(t, ratchet.HoldsHeader(s, e))
@@ -122,8 +125,8 @@ func TestHeadersOfAMailboxAreBounded(t *testing.T) {
 // A forged copy of a retained message is another message: when it is settled the true one is still known of.
 func TestForgedCopyForgetsNothing(t *testing.T) {
 	g := newGroup(t, 2, fast)
-	e := ratchet.Garbage(0)
-	forged := ratchet.WithBody(e)
+	e := prototest.Garbage(g.rng, 0)
+	forged := prototest.WithBody(e)
 	s, err := ratchet.Hold(g.peers[0].space, g.now, "honest", e)
 	require.NoError(t, err)
 	s, err = ratchet.Hold(s, g.now, "thief", forged)
@@ -150,7 +153,7 @@ func TestOwnCommitBelowAnUnknownEpoch(t *testing.T) {
 	require.NoError(t, err)
 	v.receive(t, g.now, e)
 	require.Contains(t, v.events, state.Event(ratchet.Conflict{Index: 3, Own: true}))
-	require.True(t, ratchet.Duties(v.space, g.now).Ask)
+	require.True(t, ratchet.Due(v.space, g.now).Ask)
 }
 
 // An introduction that does not verify is no conflict (§9): anybody in the epoch can write one.
@@ -168,7 +171,7 @@ func TestUnsignedStatementIsTold(t *testing.T) {
 	e, err := ratchet.UnsignedControl(g.peers[1].space, g.now)
 	require.NoError(t, err)
 	require.NoError(t, g.peers[0].receive(t, g.now, e))
-	require.Equal(t, []state.Event{ratchet.StatementRefused{Index: 2, Reason: ratchet.ErrForged}}, g.peers[0].events)
+	require.Equal(t, []state.Event{ratchet.RefusedStatement{Index: 2, Reason: ratchet.ErrForged}}, g.peers[0].events)
 	require.Empty(t, g.peers[0].read)
 }
 

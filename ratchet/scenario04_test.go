@@ -11,10 +11,11 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/internal/seizetest"
 )
 
 // target finds what was said on the wire, and where a reader saw it stand.
-func target(t *testing.T, n *simnet.Net, reader *simnet.Member, words string) ratchet.Target {
+func target(t *testing.T, n *simnet.Net, reader *simnet.Member, words string) seizetest.Target {
 	t.Helper()
 	for _, p := range n.Posts() {
 		if p.Words != words {
@@ -22,12 +23,12 @@ func target(t *testing.T, n *simnet.Net, reader *simnet.Member, words string) ra
 		}
 		for _, m := range reader.Read {
 			if string(m.Plaintext) == words {
-				return ratchet.NewTarget(p.Data, m)
+				return seizetest.NewTarget(p.Data, m.Epoch, m.Sender, m.Number)
 			}
 		}
 	}
 	require.Fail(t, "nobody said or read it", words)
-	return ratchet.Target{}
+	return seizetest.Target{}
 }
 
 // wire is everything that was ever posted.
@@ -40,9 +41,9 @@ func wire(n *simnet.Net) (frames [][]byte) {
 
 // thief returns an attacker with all that a device stores, byte for byte and each thing in its place, and all that is on
 // the wire by now.
-func thief(n *simnet.Net, m *simnet.Member) *ratchet.Attacker {
+func thief(n *simnet.Net, m *simnet.Member) *seizetest.Attacker {
 	a := ratchet.NewAttacker(m.Space())
-	a.Seize(m.Space())
+	a.Seize(ratchet.Seized(m.Space()))
 	a.Bytes(m.Seize()...)
 	a.Hear(wire(n)...)
 	return a
@@ -59,7 +60,7 @@ func TestScenario04Seizure(t *testing.T) {
 		t.Helper()
 		require.NoError(t, m.Send(words))
 	}
-	var early *ratchet.Attacker
+	var early *seizetest.Attacker
 	var before []ratchet.Space
 	for i := 1; i <= 5; i++ {
 		switch i {
@@ -103,7 +104,7 @@ func TestScenario04Seizure(t *testing.T) {
 	require.NotZero(t, epochs, "carol's commit is followed")
 	early.Think()
 
-	var closed []ratchet.Target
+	var closed []seizetest.Target
 	for i := 1; i <= 5; i++ {
 		m := target(t, n, victim, fmt.Sprint("m", i))
 		closed = append(closed, m)
@@ -167,15 +168,19 @@ func TestScenario05Recovery(t *testing.T) {
 func TestScenario14PolynomialAlone(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 14})
 	n.Grow(4)
-	know := func() *ratchet.Attacker {
+	know := func() *seizetest.Attacker {
 		a := ratchet.NewAttacker(n.Founder().Space())
 		for _, m := range n.Members {
-			a.Share(m.Space())
+			a.Seize(seizetest.Seizure{Shares: ratchet.Seized(m.Space()).Shares})
 		}
 		return a
 	}
 	alone, helped := know(), know()
-	helped.SeizeCommits(n.Founder().Space())
+	for _, e := range ratchet.Seized(n.Founder().Space()).Epochs {
+		if e.ID == ratchet.Info(n.Founder().Space()).Epoch {
+			helped.Seize(seizetest.Seizure{Epochs: []seizetest.Epoch{{ID: e.ID, Generation: e.Generation, CommitKey: e.CommitKey, Commits: e.Commits}}})
+		}
+	}
 	for i := range 8 {
 		if i%3 == 2 {
 			n.Advance(60 * time.Hour)
@@ -183,7 +188,7 @@ func TestScenario14PolynomialAlone(t *testing.T) {
 		require.NoError(t, n.Members[i%4].Send(fmt.Sprint("text ", i)))
 		n.Settle()
 	}
-	for _, a := range []*ratchet.Attacker{alone, helped} {
+	for _, a := range []*seizetest.Attacker{alone, helped} {
 		a.Hear(wire(n)...)
 	}
 	boxes, epochs := alone.Think()

@@ -13,11 +13,12 @@ import (
 // the header keys of their epochs and everything that was ever on the wire. That the search would find a key is shown by
 // the state from before.
 func TestSeizure(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, fast)
 	sender, reader := g.peers[1], g.peers[0]
 	g.deliver(g.send(sender, "the epoch has begun"), reader)
 	before := reader.space
-	var sent []ratchet.Envelope
+	var sent [][]byte
 	for i := range 5 {
 		if i == 3 {
 			g.now = g.now.Add(60 * time.Hour) // the rest is in a new epoch

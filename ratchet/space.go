@@ -17,38 +17,38 @@ const founder dkg.Index = 1
 
 // NewSpace makes a space with this device as its only member, owner and dealer, for up to dkg.DefaultCapacity members. It
 // returns ErrPolicy for a scheme or KEM that is none of the protocol's.
-func NewSpace(now time.Time, p proto.Policy) (Space, error) {
-	p, err := p.WithDefaults()
+func NewSpace(now time.Time, p Policy) (Space, error) {
+	policy, err := proto.Policy{Scheme: suite.Scheme(p.Scheme), KEM: suite.KEM(p.KEM), Repudiable: p.Repudiable}.WithDefaults()
 	if err != nil {
-		return Space{}, ErrPolicy
+		return Space{}, outcome.ErrPolicy
 	}
 	f := dkg.NewPolynomial()
 	share, err := f.Share(founder)
 	if err != nil {
 		return Space{}, err
 	}
-	keys := ownerKeys{owner: suite.NewSigningKey(p.Scheme), root: suite.NewSigningKey(p.Scheme)}
-	d := identity{
-		origin: proto.NewOrigin(keys.root.Public), index: founder, signing: suite.NewSigningKey(p.Scheme),
+	keys := ownerKeys{owner: suite.NewSigningKey(policy.Scheme), root: suite.NewSigningKey(policy.Scheme)}
+	me := identity{
+		origin: proto.NewOrigin(keys.root.Public), index: founder, signing: suite.NewSigningKey(policy.Scheme),
 		updatedAt: now.UnixMilli(), committed: now.UnixMilli(),
-	}.withInbox(p.KEM)
-	space := d.origin.Space()
-	if d.owners, err = proto.NewOwnerList(keys.root, space, 1, keys.owner.Public); err != nil {
+	}.withInbox(policy.KEM)
+	space := me.origin.Space()
+	if me.owners, err = proto.NewOwnerList(keys.root, space, 1, keys.owner.Public); err != nil {
 		return Space{}, err
 	}
-	t := terms{template: proto.Template{
-		Owners: d.owners, Policy: p, Public: f.Commitment(), Depth: dkg.DefaultDepth,
-		Config: suite.NewKEMSecret(p.KEM), Key: secret.Random(suite.KeySize),
+	t := rootTerms{template: proto.Template{
+		Owners: me.owners, Policy: policy, Public: f.Commitment(), Depth: dkg.DefaultDepth,
+		Config: suite.NewKEMSecret(policy.KEM), Key: secret.Random(suite.KeySize),
 	}}
-	inbox := d.newest().secret.Public
-	self := member{RosterEntry: proto.RosterEntry{Index: founder, Signing: d.signing.Public, Inbox: inbox.Digest()}, inboxKey: inbox.Bytes()}
+	inbox := me.newest().secret.Public
+	self := member{RosterEntry: proto.RosterEntry{Index: founder, Signing: me.signing.Public, Inbox: inbox.Digest()}, inboxKey: inbox.Bytes()}
 	members := proto.Roster{}.With(self.RosterEntry)
-	t.common = proto.RootContext{
+	t.context = proto.RootContext{
 		Space: space, Public: t.template.Public, Depth: t.template.Depth, Cursor: uint32(founder) + 1,
 		Template: t.template.Digest(), Roster: members.Digest(),
 	}
-	t.id = t.common.ID()
-	if t.notice, err = proto.NewRootNotice(keys.owner, d.owners, t.common, members); err != nil {
+	t.id = t.context.ID()
+	if t.notice, err = proto.NewRootNotice(keys.owner, me.owners, t.context, members); err != nil {
 		return Space{}, err
 	}
 	evals, err := f.Evals(dkg.Terms{
@@ -57,47 +57,13 @@ func NewSpace(now time.Time, p proto.Policy) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	w := &work{now: now.UnixMilli(), ev: evals}
-	w.st = State{
-		space: space, phase: Member, self: state.NewSegment(d), owner: state.NewSegment(keys), clock: w.now, pruned: w.now, heard: w.now,
+	d := &edit{now: now.UnixMilli(), ev: evals}
+	d.st = State{
+		space: space, phase: Member, self: state.NewSegment(me), owner: state.NewSegment(keys), clock: d.now, pruned: d.now, lastRead: d.now,
 	}
-	w.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
-	w.setRoot(root{id: t.id, share: share, members: segmap.Map[member]{}.Put(self)})
-	w.add(newEpoch(birth{id: t.id, root: t.id, charged: founder, entered: w.now, depth: t.template.Depth},
+	d.tp = Template{space: space, grant: state.NewSegment(storedGrant{})}.with(t)
+	d.setRoot(root{id: t.id, share: share, members: segmap.Map[member]{}.Put(self)})
+	d.enterEpoch(newEpoch(epochMeta{id: t.id, root: t.id, attributed: founder, entered: d.now, depth: t.template.Depth},
 		expandEpoch(secret.Random(64), t.id)))
-	return state.New(space, w.st, w.tp, w.ev)
-}
-
-// DrawGrant takes the next share out of the evals for an invite of the given kind. The space that comes back must be
-// durable before the grant leaves. It returns ErrPhase for a member that is not the dealer of the preferred root, and
-// ErrInvitesExhausted if no share is left.
-func DrawGrant(s Space, now time.Time, kind dkg.Kind) (Space, proto.Grant, error) {
-	w, err := begin(s, now)
-	if err != nil {
-		return s, proto.Grant{}, err
-	}
-	_, r, t, ok := w.preferred()
-	if !ok || w.st.phase != Member || !w.isDealer() || !w.ev.CanDeal() {
-		return s, proto.Grant{}, ErrPhase
-	}
-	if id, _ := w.ev.Root(); id != r.id {
-		return s, proto.Grant{}, ErrPhase
-	}
-	if w.ev.Remaining() == 0 {
-		return s, proto.Grant{}, outcome.ErrInvitesExhausted
-	}
-	admit := suite.NewSigningKey(t.template.Policy.Scheme)
-	next, share, err := dkg.Draw(s, kind, admit.Public.Bytes())
-	if err != nil {
-		return s, proto.Grant{}, err
-	}
-	g, err := proto.NewGrant(w.st.owner.Value().owner, proto.Grant{
-		Origin: w.self().origin, Owners: w.self().owners, Root: r.id, Rekey: r.rekey, Share: share,
-		Depth: t.template.Depth, Public: t.template.Public, Policy: t.template.Policy,
-		Config: t.template.Config.Public, Admission: proto.Admission{Key: admit},
-	})
-	if err != nil {
-		return s, proto.Grant{}, err
-	}
-	return next, g, nil
+	return state.New(space, d.st, d.tp, d.ev)
 }

@@ -51,26 +51,26 @@ type State struct {
 	owner      state.Segment[ownerKeys]
 	roots      segmap.Map[rootRow]
 	epochs     segmap.Map[epochRow]
-	headers    segmap.Map[heldHeader]
-	commits    segmap.Map[heldCommit]
-	requests   segmap.Map[heldRequest]
+	headers    segmap.Map[orphanHeader]
+	commits    segmap.Map[orphanCommit]
+	requests   segmap.Map[requestRecord]
 	serial     uint64 // of the epoch entered last
 	arrivals   uint64 // of the commit held last
 	clock      int64  // pruning clock, ms
 	pruned     int64  // ms; when Prune ran last, by the local clock
 	restored   bool   // opened from a copy, nothing sent and no ticket entered since
 	restoredAt uint64 // generation in which it was then
-	heard      int64  // ms; when a message was read last
+	lastRead   int64  // ms; when a message was read last
 	commit     bool   // the next send makes a commit
 	ask        bool   // a ticket is needed
-	behind     []catchUp
-	wait       waiting
+	catchUps   []catchUp
+	backoff    backoff
 
 	preferred proto.EpochID // follows from the epochs; zero if none can be preferred
 }
 
-// waiting is where a member stands with messages that stay unread (§7).
-type waiting struct {
+// backoff is where a member stands with messages that stay unread (§7).
+type backoff struct {
 	stage   uint8 // how often the waiting time was doubled
 	sends   uint8 // without effect
 	last    int64 // ms; of the last of them
@@ -98,17 +98,17 @@ func (s State) Encode(e *state.Encoder) {
 	e.Int64(s.pruned)
 	e.Bool(s.restored)
 	e.Uint64(s.restoredAt)
-	e.Int64(s.heard)
+	e.Int64(s.lastRead)
 	e.Bool(s.commit)
 	e.Bool(s.ask)
-	e.Uint32(uint32(len(s.behind)))
-	for _, c := range s.behind {
+	e.Uint32(uint32(len(s.catchUps)))
+	for _, c := range s.catchUps {
 		c.encode(e)
 	}
-	e.Uint8(s.wait.stage)
-	e.Uint8(s.wait.sends)
-	e.Int64(s.wait.last)
-	e.Int64(s.wait.entered)
+	e.Uint8(s.backoff.stage)
+	e.Uint8(s.backoff.sends)
+	e.Int64(s.backoff.last)
+	e.Int64(s.backoff.entered)
 }
 
 // Decode implements state.Part.
@@ -121,9 +121,9 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 		func() (err error) { s.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
 		func() (err error) { s.roots, err = segmap.Decode[rootRow](d, "roots"); return },
 		func() (err error) { s.epochs, err = segmap.Decode[epochRow](d, "epochs"); return },
-		func() (err error) { s.headers, err = segmap.Decode[heldHeader](d, "headers"); return },
-		func() (err error) { s.commits, err = segmap.Decode[heldCommit](d, "commits"); return },
-		func() (err error) { s.requests, err = segmap.Decode[heldRequest](d, "requests"); return },
+		func() (err error) { s.headers, err = segmap.Decode[orphanHeader](d, "headers"); return },
+		func() (err error) { s.commits, err = segmap.Decode[orphanCommit](d, "commits"); return },
+		func() (err error) { s.requests, err = segmap.Decode[requestRecord](d, "requests"); return },
 	} {
 		if err := read(); err != nil {
 			return State{}, err
@@ -135,7 +135,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	s.pruned = d.Int64()
 	s.restored = d.Bool()
 	s.restoredAt = d.Uint64()
-	s.heard = d.Int64()
+	s.lastRead = d.Int64()
 	s.commit = d.Bool()
 	s.ask = d.Bool()
 	for range d.Count(maxCatchUps, 2*32+1) {
@@ -143,9 +143,9 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 		if err != nil {
 			return State{}, err
 		}
-		s.behind = append(s.behind, c)
+		s.catchUps = append(s.catchUps, c)
 	}
-	s.wait = waiting{d.Uint8(), d.Uint8(), d.Int64(), d.Int64()}
+	s.backoff = backoff{d.Uint8(), d.Uint8(), d.Int64(), d.Int64()}
 	if err := d.Err(); err != nil {
 		return State{}, err
 	}

@@ -13,17 +13,17 @@ import (
 
 // admissible returns the member that an introduction makes, or why it makes none. Introductions count in the preferred
 // root only, and the first one per index.
-func (w *work) admissible(r root, t terms, in proto.Introduction) (member, error) {
-	p, _, _, ok := w.preferred()
+func (d *edit) admissible(r root, t rootTerms, in proto.Introduction) (member, error) {
+	p, _, _, ok := d.preferred()
 	switch {
 	case !ok || r.id != p.root || in.Rekey != r.rekey:
 		return member{}, outcome.ErrStale
 	case in.Index.Check(t.template.Depth) != nil:
 		return member{}, outcome.ErrMalformed
-	case w.revoked(r, in.Index):
+	case d.revoked(r, in.Index):
 		return member{}, outcome.ErrInviteDead
 	}
-	box, err := in.Verify(w.st.space, w.self().owners, t.template.Policy)
+	box, err := in.Verify(d.st.space, d.identity().owners, t.template.Policy)
 	if err != nil {
 		return member{}, outcome.ErrForged
 	}
@@ -33,25 +33,25 @@ func (w *work) admissible(r root, t terms, in proto.Introduction) (member, error
 }
 
 // introduce accepts a member of a root.
-func (w *work) introduce(r root, m member) {
-	r, _ = w.st.root(r.id)
+func (d *edit) introduce(r root, m member) {
+	r, _ = d.st.root(r.id)
 	r.members = r.members.Put(m)
-	w.setRoot(r)
-	w.learned = true
-	w.emit(Introduced{m.Index, m.signingKey()})
-	if next, err := w.ev.Redeem(m.Index); err == nil {
-		w.ev = next
+	d.setRoot(r)
+	d.progress = true
+	d.emit(Introduced{m.Index, PublicKey{m.signingKey()}})
+	if next, err := d.ev.Redeem(m.Index); err == nil {
+		d.ev = next
 	}
-	if next, err := w.ev.MoveCursorPast(m.Index); err == nil {
-		w.ev = next
+	if next, err := d.ev.MoveCursorPast(m.Index); err == nil {
+		d.ev = next
 	}
 	if len(r.pending) > 0 {
-		w.rosterStatement(r.pending)
+		d.rosterStatement(r.pending)
 	}
 }
 
 // revoked reports whether an index was revoked in a root.
-func (w *work) revoked(r root, i dkg.Index) bool {
+func (d *edit) revoked(r root, i dkg.Index) bool {
 	for _, st := range r.revocations() {
 		if _, ok := slices.BinarySearch(st.Indices, i); ok {
 			return true
@@ -70,30 +70,30 @@ func (r root) revocations() (out []proto.RevokeStatement) {
 	return out
 }
 
-// control applies a control statement that a verified message of a member carried, or returns why not.
-func (w *work) control(sender dkg.Index, raw []byte) error {
+// applyStatement applies a control statement that a verified message of a member carried, or returns why not.
+func (d *edit) applyStatement(sender dkg.Index, raw []byte) error {
 	c, err := proto.ParseStatement(raw)
 	if err != nil {
 		return outcome.ErrMalformed
 	}
 	switch c.Kind {
 	case proto.KindLeave:
-		return w.leaves(c)
+		return d.leaves(c)
 	case proto.KindRevoke:
-		return w.revokeStatement(raw)
+		return d.revokeStatement(raw)
 	case proto.KindRoster:
-		return w.rosterStatement(raw)
+		return d.rosterStatement(raw)
 	}
 	return outcome.ErrMalformed
 }
 
 // leaves notes that a member leaves: in every root in which it has the same signing key.
-func (w *work) leaves(c proto.Statement) error {
+func (d *edit) leaves(c proto.Statement) error {
 	found := false
-	for row := range w.st.roots.All() {
+	for row := range d.st.roots.All() {
 		r := row.record.Value()
 		m, ok := r.members.Get(segmap.ByIndex(uint32(c.Leave.Index)))
-		if !ok || c.Verify(w.st.space, m.signingKey()) != nil {
+		if !ok || c.Verify(d.st.space, m.signingKey()) != nil {
 			continue
 		}
 		found = true
@@ -102,9 +102,9 @@ func (w *work) leaves(c proto.Statement) error {
 		}
 		m.left = true
 		r.members = r.members.Put(m)
-		w.setRoot(r)
-		if w.isOwner() {
-			w.emit(LeavePending{m.Index})
+		d.setRoot(r)
+		if d.isOwner() {
+			d.emit(LeavePending{m.Index})
 		}
 	}
 	if !found {
@@ -113,17 +113,17 @@ func (w *work) leaves(c proto.Statement) error {
 	return nil
 }
 
-// proto.RevokeStatement applies a revoke statement. What was refused before stays refused.
-func (w *work) revokeStatement(raw []byte) error {
+// revokeStatement applies a revoke statement. What was refused before stays refused.
+func (d *edit) revokeStatement(raw []byte) error {
 	c, err := proto.ParseStatement(raw)
 	if err != nil || c.Kind != proto.KindRevoke {
 		return outcome.ErrMalformed
 	}
-	r, ok := w.st.root(c.Revoke.Root)
+	r, ok := d.st.root(c.Revoke.Root)
 	if !ok {
 		return outcome.ErrStale
 	}
-	if err := c.VerifyOwner(w.st.space, w.self().owners); err != nil {
+	if err := c.VerifyOwner(d.st.space, d.identity().owners); err != nil {
 		return outcome.ErrForged
 	}
 	kept := [][]byte{raw}
@@ -139,32 +139,32 @@ func (w *work) revokeStatement(raw []byte) error {
 		return outcome.ErrLimit
 	}
 	r.revokes = kept
-	w.setRoot(r)
-	if id, _ := w.ev.Root(); id == r.id {
+	d.setRoot(r)
+	if id, _ := d.ev.Root(); id == r.id {
 		for _, i := range c.Revoke.Indices {
-			if next, err := w.ev.Revoke(i); err == nil {
-				w.ev = next
+			if next, err := d.ev.Revoke(i); err == nil {
+				d.ev = next
 			}
 		}
 	}
 	return nil
 }
 
-// proto.RosterStatement applies a roster statement: the members it names need their introductions no more. It says nothing of
+// rosterStatement applies a roster statement: the members it names need their introductions no more. It says nothing of
 // others. If it names somebody who was not introduced here yet, or in another way, it waits.
-func (w *work) rosterStatement(raw []byte) error {
+func (d *edit) rosterStatement(raw []byte) error {
 	c, err := proto.ParseStatement(raw)
 	if err != nil || c.Kind != proto.KindRoster {
 		return outcome.ErrMalformed
 	}
-	r, ok := w.st.root(c.Roster.Root)
+	r, ok := d.st.root(c.Roster.Root)
 	if !ok {
 		return outcome.ErrStale
 	}
-	if err := c.VerifyOwner(w.st.space, w.self().owners); err != nil {
+	if err := c.VerifyOwner(d.st.space, d.identity().owners); err != nil {
 		return outcome.ErrForged
 	}
-	t, ok := w.tp.terms(r.id)
+	t, ok := d.tp.terms(r.id)
 	if !ok {
 		return outcome.ErrStale
 	}
@@ -175,7 +175,7 @@ func (w *work) rosterStatement(raw []byte) error {
 	if signed, _ := r.roster(c.Roster.Members); signed.Digest() != c.Roster.Digest {
 		if p, err := proto.ParseStatement(r.pending); err != nil || !p.Roster.Members.Contains(c.Roster.Members) {
 			r.pending = raw
-			w.setRoot(r)
+			d.setRoot(r)
 		}
 		return nil
 	}
@@ -189,60 +189,38 @@ func (w *work) rosterStatement(raw []byte) error {
 	if p, err := proto.ParseStatement(r.pending); err == nil && c.Roster.Members.Contains(p.Roster.Members) {
 		r.pending = nil
 	}
-	w.setRoot(r)
+	d.setRoot(r)
 	return nil
 }
 
 // Leave says to all members that this one leaves, and ends sending. Owners are told and rekey: until then this member can
 // still read. An owner leaves after a rekey by another, the last one cannot: both get ErrPhase.
-func Leave(s Space, now time.Time) (Space, proto.Envelope, error) {
-	w, err := begin(s, now)
+func Leave(s Space, now time.Time) (Space, []byte, error) {
+	d, err := newEdit(s, now)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	_, r, _, err := w.sending()
+	_, r, _, err := d.target()
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	if w.isOwner() {
-		return s, proto.Envelope{}, ErrPhase
+	if d.isOwner() {
+		return s, nil, outcome.ErrPhase
 	}
-	d := w.self()
-	c := proto.SignLeave(w.st.space, proto.LeaveStatement{Index: d.index, Rekey: r.rekey, Time: w.now}, d.signing)
-	e, err := w.send(outgoing{plaintext: c.Encode(), control: true, signed: true})
+	me := d.identity()
+	c := proto.SignLeave(d.st.space, proto.LeaveStatement{Index: me.index, Rekey: r.rekey, Time: d.now}, me.signing)
+	e, err := d.send(outgoing{plaintext: c.Encode(), statement: true, signed: true})
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	w.st.phase = Left
-	return w.space(), e, nil
+	d.st.phase = Left
+	return d.space(), e.Bytes(), nil
 }
 
-// Revoke takes invites back that nobody used yet: introductions of these indices are refused from now on. Whoever was let
-// in already stays. It returns ErrPhase for a member that is not the dealer, and dkg.ErrIndex or dkg.ErrLedger for an
-// index that is not open.
-func Revoke(s Space, now time.Time, indices ...dkg.Index) (Space, proto.Envelope, error) {
-	return dealerStatement(s, now, func(w *work, r root, owner suite.SigningKey) (proto.Statement, error) {
-		next, err := w.ev.Revoke(indices...)
-		if err != nil {
-			return proto.Statement{}, err
-		}
-		w.ev = next
-		st := proto.RevokeStatement{Root: r.id, Indices: slices.Clone(indices)}
-		for _, held := range r.revocations() {
-			st.Indices = append(st.Indices, held.Indices...)
-		}
-		c := proto.SignRevoke(w.st.space, st, owner)
-		if len(c.Revoke.Indices) > proto.MaxRevoked {
-			return proto.Statement{}, outcome.ErrTooLong
-		}
-		return c, nil
-	})
-}
-
-// SignRoster makes the members as this dealer knows them the roster that tickets build on, so that they need not hold all
+// signRoster makes the members as this dealer knows them the roster that tickets build on, so that they need not hold all
 // introductions. It returns ErrPhase for a member that is not the dealer, and ErrTooLong in a space with indices over 2^18.
-func SignRoster(s Space, now time.Time) (Space, proto.Envelope, error) {
-	return dealerStatement(s, now, func(w *work, r root, owner suite.SigningKey) (proto.Statement, error) {
+func signRoster(s Space, now time.Time) (Space, []byte, error) {
+	return dealerStatement(s, now, func(d *edit, r root, owner suite.SigningKey) (proto.Statement, error) {
 		all := proto.Roster{}
 		for m := range r.members.All() {
 			all.Entries = append(all.Entries, m.RosterEntry)
@@ -251,34 +229,34 @@ func SignRoster(s Space, now time.Time) (Space, proto.Envelope, error) {
 		if len(st.Members) > proto.MaxSignedMembers {
 			return proto.Statement{}, outcome.ErrTooLong
 		}
-		return proto.SignRoster(w.st.space, st, owner), nil
+		return proto.SignRoster(d.st.space, st, owner), nil
 	})
 }
 
 // dealerStatement makes a statement of the dealer, applies it here, and seals it to all.
-func dealerStatement(s Space, now time.Time, state func(*work, root, suite.SigningKey) (proto.Statement, error)) (Space, proto.Envelope, error) {
-	w, err := begin(s, now)
+func dealerStatement(s Space, now time.Time, state func(*edit, root, suite.SigningKey) (proto.Statement, error)) (Space, []byte, error) {
+	d, err := newEdit(s, now)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	_, r, _, err := w.sending()
+	_, r, _, err := d.target()
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	if !w.isDealer() {
-		return s, proto.Envelope{}, ErrPhase
+	if !d.isDealer() {
+		return s, nil, outcome.ErrPhase
 	}
-	c, err := state(w, r, w.st.owner.Value().owner)
+	c, err := state(d, r, d.st.owner.Value().owner)
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
 	raw := c.Encode()
-	if err := w.control(w.self().index, raw); err != nil {
-		return s, proto.Envelope{}, err
+	if err := d.applyStatement(d.identity().index, raw); err != nil {
+		return s, nil, err
 	}
-	e, err := w.send(outgoing{plaintext: raw, control: true, signed: true})
+	e, err := d.send(outgoing{plaintext: raw, statement: true, signed: true})
 	if err != nil {
-		return s, proto.Envelope{}, err
+		return s, nil, err
 	}
-	return w.space(), e, nil
+	return d.space(), e.Bytes(), nil
 }

@@ -207,7 +207,7 @@ func TestNeedlessRequestIsOldToo(t *testing.T) {
 func TestMadeUpCounterWearsOff(t *testing.T) {
 	g := newGroup(t, 3, fast)
 	insider, v := g.peers[1], g.peers[2]
-	index, _ := ratchet.Self(v.space)
+	index := ratchet.Info(v.space).Index
 	s, q, err := ratchet.Join(g.grant(), g.now, nil)
 	require.NoError(t, err)
 	ticket := g.admit(&peer{space: ratchet.WithAnswered(insider.space, index, 1<<63)}, q)

@@ -18,6 +18,8 @@ import (
 
 // golden is a space as it was stored in January 2026, and an envelope that it can read.
 type golden struct {
+	VaultID  string
+	Vault    store.Row
 	Row      store.Row
 	Envelope []byte
 	Index    uint32
@@ -34,7 +36,7 @@ func TestStoredSpace(t *testing.T) {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
 	open := func(s store.Store) *state.Vault[ratchet.Space] {
-		v, err := state.Open[ratchet.Space](s, key, state.Options{})
+		v, err := state.Open[ratchet.Space](ctx, s, key, state.Options{})
 		require.NoError(t, err)
 		return v
 	}
@@ -54,10 +56,14 @@ func TestStoredSpace(t *testing.T) {
 		row, err := backend.Load(ctx, store.Spaces, p.space.ID())
 		require.NoError(t, err)
 		id := p.space.ID()
+		vaults, err := backend.List(ctx, store.Vault, store.ID{}, 1)
+		require.NoError(t, err)
+		vault, err := backend.Load(ctx, store.Vault, vaults[0])
+		require.NoError(t, err)
 		b, err := json.MarshalIndent(struct {
 			ID string
 			golden
-		}{id.String(), golden{row, skipped.Bytes(), 1, 4}}, "", "\t")
+		}{id.String(), golden{vaults[0].String(), vault, row, skipped, 1, 4}}, "", "\t")
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(goldenPath, append(b, '\n'), 0o644))
 	}
@@ -71,18 +77,19 @@ func TestStoredSpace(t *testing.T) {
 	id, err := state.ParseID(g.ID)
 	require.NoError(t, err)
 	backend := store.NewMemory()
-	require.NoError(t, backend.Commit(ctx, store.Spaces, id, store.Change{
-		Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments,
-	}))
+	vaultID, err := state.ParseID(g.VaultID)
+	require.NoError(t, err)
+	require.NoError(t, backend.Commit(ctx,
+		store.Change{Kind: store.Vault, ID: vaultID, Next: g.Vault.Head, Parts: g.Vault.Parts},
+		store.Change{Kind: store.Spaces, ID: id, Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments},
+	))
 	s, err := open(backend).Load(ctx, id)
 	require.NoError(t, err)
-	index, _ := ratchet.Self(s)
+	index := ratchet.Info(s).Index
 	require.EqualValues(t, g.Index, index)
 	require.Len(t, ratchet.Members(s), g.Members)
 	stored(t, s)
-	e, err := ratchet.ParseEnvelope(g.Envelope)
-	require.NoError(t, err)
-	_, m, err := ratchet.Decrypt(s, day0, e)
+	_, m, err := ratchet.Decrypt(s, day0, g.Envelope)
 	require.NoError(t, err)
 	require.Equal(t, "read later", string(m.Plaintext))
 }

@@ -56,28 +56,33 @@ func TestFailedCallChangesNothing(t *testing.T) {
 				return n, err
 			}},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Decrypt(s, g.now, ratchet.Envelope{})
+				n, _, err := ratchet.Decrypt(s, g.now, []byte{})
 				return n, err
 			}},
 		},
-		"Hold": {
-			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Hold(s, g.now, "", ratchet.Envelope{}) }},
-			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Hold(s, g.now, string(long), foreign) }},
-		},
-		"Release": {{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Release(s, ratchet.Envelope{}) }}},
-		"DrawGrant": {
+		"Perform": {
+			{nil, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.Perform(s, g.now, ratchet.Tasks{Send: true, Ask: true})
+				return n, err
+			}},
 			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.DrawGrant(s, g.now, dkg.Private)
+				n, _, err := ratchet.Perform(s, g.now, ratchet.Tasks{Roster: true})
+				return n, err
+			}},
+		},
+		"NewGrant": {
+			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
+				n, _, err := ratchet.NewGrant(s, g.now, dkg.Private)
 				return n, err
 			}},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.DrawGrant(s, g.now, dkg.Held)
+				n, _, err := ratchet.NewGrant(s, g.now, dkg.Held)
 				return n, err
 			}},
 		},
 		"Admit": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Admit(s, g.now, ratchet.Request{})
+				n, _, err := ratchet.Admit(s, g.now, []byte{})
 				return n, err
 			}},
 			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Admit(s, g.now, q); return n, err }},
@@ -85,12 +90,12 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"Refuse": {
 			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Refuse(s, g.now, q); return n, err }},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Refuse(s, g.now, ratchet.Request{})
+				n, _, err := ratchet.Refuse(s, g.now, []byte{})
 				return n, err
 			}},
 		},
 		"Enter": {
-			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, ratchet.Ticket{}) }},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, []byte{}) }},
 			{[]string{"owner", "member", "left"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, ticket) }},
 		},
 		"AskResync": {{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {

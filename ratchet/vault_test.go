@@ -41,7 +41,7 @@ func newRelay(t *testing.T) *relay {
 }
 
 func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
-	v, err := state.Open[ratchet.Space](backend, r.key, state.Options{
+	v, err := state.Open[ratchet.Space](r.ctx, backend, r.key, state.Options{
 		Now:    func() time.Time { return r.now },
 		Events: func(_ state.ID, e state.Event) { r.events = append(r.events, e.String()) },
 	})
@@ -71,14 +71,14 @@ func (r *relay) say(d *device, text string) {
 			return err
 		}
 		tx.Set(next)
-		tx.Send("space", e.Bytes())
+		tx.Send("space", e)
 		return nil
 	}))
 }
 
 // run moves frames until there are none left, and collects what was read.
 func (r *relay) run() {
-	opener := ratchet.Open(ratchet.Options{To: "space", Now: func() time.Time { return r.now }})
+	opener := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
 	for again := true; again; {
 		again = false
 		for _, from := range r.devices {
@@ -110,6 +110,7 @@ func (r *relay) run() {
 // A space lives in vaults: founding, joining, talking, with every device reopened from its store after every step (G1, G4,
 // G8, G9).
 func TestVaults(t *testing.T) {
+	t.Parallel()
 	r := newRelay(t)
 	s, err := ratchet.NewSpace(r.now, ratchet.Policy{})
 	require.NoError(t, err)
@@ -118,14 +119,14 @@ func TestVaults(t *testing.T) {
 	for i := range 4 {
 		var grant ratchet.Grant
 		require.NoError(t, alice.vault.Update(r.ctx, r.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, g, err := ratchet.DrawGrant(tx.Value(), r.now, dkg.Private)
+			next, g, err := ratchet.NewGrant(tx.Value(), r.now, dkg.Private)
 			tx.Set(next)
 			grant = g
 			return err
 		}))
 		joined, q, err := ratchet.Join(grant, r.now, []byte(fmt.Sprint("member ", i)))
 		require.NoError(t, err)
-		r.add(fmt.Sprint("d", i), joined, q.Bytes())
+		r.add(fmt.Sprint("d", i), joined, q)
 		r.run()
 		r.now = r.now.Add(10 * time.Minute)
 	}
@@ -144,9 +145,9 @@ func TestVaults(t *testing.T) {
 	for i, d := range r.devices {
 		s, err := d.vault.Load(r.ctx, r.id)
 		require.NoError(t, err)
-		require.Equal(t, ratchet.Member, ratchet.PhaseOf(s), d.name)
+		require.Equal(t, ratchet.Member, ratchet.Info(s).Phase, d.name)
 		require.Len(t, ratchet.Members(s), 5)
-		id, _ := ratchet.Epoch(s)
+		id := ratchet.Info(s).Epoch
 		if i > 0 {
 			require.Equal(t, epoch, id, d.name)
 		}

@@ -62,14 +62,7 @@ func BenchmarkVaultUpdate(b *testing.B) {
 		open func(*testing.B) store.Store
 	}{
 		{"memory", func(*testing.B) store.Store { return store.NewMemory() }},
-		{"sqlite", func(b *testing.B) store.Store {
-			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
-			require.NoError(b, err)
-			s, err := sqlstore.SQLite(b.Context(), db)
-			require.NoError(b, err)
-			b.Cleanup(func() { s.Close(); db.Close() })
-			return s
-		}},
+		{"sqlite", sqliteFile},
 	} {
 		for _, kib := range []int{2, 16, 128} {
 			b.Run(fmt.Sprintf("%s/n=%d", backend.name, kib), func(b *testing.B) { benchSealed(b, backend.open(b), kib) })
@@ -78,8 +71,17 @@ func BenchmarkVaultUpdate(b *testing.B) {
 	}
 }
 
+func sqliteFile(b *testing.B) store.Store {
+	db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
+	require.NoError(b, err)
+	s, err := sqlstore.SQLite(b.Context(), db)
+	require.NoError(b, err)
+	b.Cleanup(func() { s.Close(); db.Close() })
+	return s
+}
+
 func benchVault(b *testing.B, s store.Store, kib int) (*state.Vault[blobSpace], int) {
-	v, err := state.Open[blobSpace](s, testKey(b, 1), state.Options{})
+	v, err := state.Open[blobSpace](b.Context(), s, testKey(b, 1), state.Options{})
 	require.NoError(b, err)
 	size := min(4, kib) << 10
 	var part blobs
@@ -144,7 +146,7 @@ func benchUnsealed(b *testing.B, s store.Store, kib int) {
 		}
 		change := recorded[n%len(recorded)]
 		change.Base, change.Next.Version = base, base.Version+1
-		if err := count.Commit(ctx, store.Spaces, id(1), change); err != nil {
+		if err := count.Commit(ctx, change); err != nil {
 			b.Fatal(err)
 		}
 		n++

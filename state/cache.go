@@ -7,12 +7,24 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// snapshot is a value as it was stored under a head.
+// snapshot is a value as it was stored under a head, with the numbers of what lies beside it. It is immutable, but for the
+// index of retained frames.
 type snapshot[V any] struct {
 	head     store.Head // the zero Head if it is yet to be created
 	value    V
 	contents contents
-	retained *retainedIndex // the retained frames, nil until they are needed
+	outbox   []store.Held
+	inbox    []store.Held
+	frames   []store.HeldFrame // that are retained
+	retained *retainedIndex    // of the same, nil until it is needed
+}
+
+// held returns the items of a queue.
+func (s *snapshot[V]) held(q store.Queue) []store.Held {
+	if q == store.Outbox {
+		return s.outbox
+	}
+	return s.inbox
 }
 
 // cache keeps the snapshots used last. What it returns may be out of date; heads tell.

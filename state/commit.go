@@ -2,90 +2,131 @@ package state
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// commit writes the change from base to what tx holds, and remembers the result. It returns ErrConflict if base is no
-// longer what is stored. It alone calls Store.Commit.
-func (v *Vault[V]) commit(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], frames []frameChange) (*snapshot[V], error) {
-	change, next, err := v.prepare(ctx, id, base, tx, frames)
-	if err != nil {
-		return nil, err
-	}
-	err = v.store.Commit(ctx, v.kind, id, change)
-	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, ErrExists) && !errors.Is(err, ErrNotFound) {
-		err = v.resolve(ctx, id, change, err)
-	}
-	if err != nil {
-		v.cache.put(id, nil)
-		return nil, err
-	}
-	next.retained = base.retained.apply(frames)
-	v.cache.put(id, next)
-	return next, nil
+// update is the change of one value: a caller's function, and what became of it.
+type update[V Value[V]] struct {
+	v      *Vault[V]
+	id     ID
+	first  *V // the value to be created, nil to change the stored one
+	revive bool
+	fn     func(*snapshot[V], *Tx[V]) ([]frameChange, error)
+
+	base    *snapshot[V]
+	next    *snapshot[V] // base if there is nothing to commit
+	tx      *Tx[V]
+	refused store.Head // that the store did not accept
 }
 
-// resolveTime bounds the look at the store after a commit that failed.
-const resolveTime = 5 * time.Second
+func (u *update[V]) backend() store.Store                     { return u.v.store }
+func (u *update[V]) row() (store.Kind, ID)                    { return u.v.kind, u.id }
+func (u *update[V]) lock(ctx context.Context) (func(), error) { return u.v.writers.lock(ctx, u.id) }
+func (u *update[V]) committed()                               { u.v.cache.put(u.id, u.next) }
+func (u *update[V]) abandoned()                               { u.v.cache.put(u.id, nil) }
 
-// resolve finds out whether a commit that returned cause was carried out after all. Heads are unique, so the stored one
-// tells. It looks even if the caller's context has ended, since that may be the cause.
-func (v *Vault[V]) resolve(ctx context.Context, id ID, change store.Change, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTime)
-	defer cancel()
-	head, err := v.store.Head(ctx, v.kind, id)
-	switch {
-	case err == nil && head.Equal(change.Next):
-		return nil
-	case err == nil && head.Equal(change.Base), errors.Is(err, ErrNotFound) && change.Base.Version == 0:
-		return cause
+func (u *update[V]) report() {
+	for _, e := range u.tx.events {
+		u.v.options.Events(u.id, e)
 	}
-	return fmt.Errorf("%w: %w", ErrUncertain, cause)
 }
 
-// prepare checks the next value and encodes what differs from base.
-func (v *Vault[V]) prepare(ctx context.Context, id ID, base *snapshot[V], tx *Tx[V], frames []frameChange) (store.Change, *snapshot[V], error) {
-	fail := func(err error) (store.Change, *snapshot[V], error) { return store.Change{}, nil, err }
+// conflicted allows one conflict for each head: a store that shows a head and refuses it again is damaged.
+func (u *update[V]) conflicted() error {
+	if !u.base.head.IsZero() && u.base.head.Equal(u.refused) {
+		return errRefused
+	}
+	u.refused = u.base.head
+	u.v.cache.put(u.id, nil)
+	return nil
+}
+
+func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
+	if u.first != nil {
+		if err := (*u.first).check(); err != nil {
+			return store.Change{}, err
+		}
+		u.base = &snapshot[V]{contents: newContents()}
+		u.tx = &Tx[V]{value: *u.first, set: true}
+	} else {
+		base, err := u.v.current(ctx, u.id)
+		if err != nil {
+			return store.Change{}, err
+		}
+		u.base, u.tx = base, &Tx[V]{value: base.value}
+	}
+	frames, err := u.fn(u.base, u.tx)
+	if err != nil {
+		return store.Change{}, err
+	}
+	if u.tx.idle() && len(frames) == 0 {
+		u.next = u.base
+		return store.Change{Kind: u.v.kind, ID: u.id, Base: u.base.head}, nil
+	}
+	prev := &u.base.value
+	if u.first != nil {
+		prev = nil
+	}
+	if err := u.v.allowed(u.id, prev, u.base, u.tx); err != nil {
+		return store.Change{}, err
+	}
+	return u.encode(frames), nil
+}
+
+// allowed checks a transaction: its value, which must succeed prev unless that is nil, and what it puts into the queues.
+func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
 	if err := tx.value.check(); err != nil {
-		return fail(err)
+		return err
 	}
 	if tx.value.ID() != id {
-		return fail(fmt.Errorf("%w: it has another ID", ErrStale))
+		return fmt.Errorf("%w: it has another ID", ErrStale)
 	}
-	if creating := base.head.Version == 0; !creating && tx.set {
-		if err := tx.value.succeeds(base.value); err != nil {
-			return fail(fmt.Errorf("%w: %w", ErrStale, err))
+	if prev != nil && tx.set {
+		if err := tx.value.succeeds(*prev); err != nil {
+			return fmt.Errorf("%w: %w", ErrStale, err)
 		}
 	}
-	if err := v.room(ctx, id, store.Outbox, len(tx.outbox), v.options.Outbox); err != nil {
-		return fail(err)
+	for _, out := range tx.outbox {
+		if len(out.To) > MaxAddress || len(out.Data) > MaxFrame {
+			return fmt.Errorf("state: a frame to be sent has at most %d bytes, its destination %d", MaxFrame, MaxAddress)
+		}
 	}
-	if err := v.room(ctx, id, store.Inbox, len(tx.inbox), v.options.Inbox); err != nil {
-		return fail(err)
+	if len(tx.outbox) > 0 && len(base.outbox)+len(tx.outbox)-len(tx.sent) > v.options.Outbox ||
+		len(tx.inbox) > 0 && len(base.inbox)+len(tx.inbox)-len(tx.taken) > v.options.Inbox {
+		return ErrFull
 	}
-	slot := v.slot(id)
-	next := &snapshot[V]{value: tx.value, contents: base.contents}
-	change := store.Change{Base: base.head, Parts: make([][]byte, len(v.kind.Parts()))}
-	version := base.head.Version + 1
-	if tx.set {
-		next.contents.parts = v.encode(slot, version, tx.value, base.contents.parts, &change)
-	}
-	if err := enqueue(slot, tx, &next.contents, &change); err != nil {
-		return fail(err)
-	}
-	v.noteFrames(slot, frames, tx, &next.contents, &change)
-	next.head = next.contents.seal(slot, version)
-	change.Next = next.head
-	return change, next, nil
+	return nil
 }
 
-// encode adds to a change the parts and segments of value that differ from the stored ones, and returns the new tree.
-func (v *Vault[V]) encode(slot slot, version uint64, value V, stored []*node, change *store.Change) []*node {
-	names := v.kind.Parts()
+// encode returns the change from base to what the transaction holds.
+func (u *update[V]) encode(frames []frameChange) store.Change {
+	version := u.base.head.Version + 1
+	next := *u.base
+	next.value = u.tx.value
+	slot := u.v.slot(u.id).with(&next.contents)
+	change := store.Change{
+		Kind: u.v.kind, ID: u.id, Revive: u.revive,
+		Base: u.base.head, Parts: make([][]byte, len(u.v.kind.Parts())),
+	}
+	if u.tx.set {
+		next.contents.parts = encodeParts(slot, version, u.tx.value, u.base.contents.parts, &change)
+	}
+	take(&next, store.Outbox, u.tx.sent, &change)
+	take(&next, store.Inbox, u.tx.taken, &change)
+	enqueue(slot, u.tx, &next, &change)
+	u.v.noteFrames(slot, frames, u.tx, &next, &change)
+	next.head = next.contents.seal(u.v.slot(u.id), version)
+	change.Next = next.head
+	u.next = &next
+	return change
+}
+
+// encodeParts adds to a change the parts and segments of value that differ from the stored ones, and returns the new tree.
+func encodeParts[V Value[V]](slot slot, version uint64, value V, stored []*node, change *store.Change) []*node {
+	names := slot.kind.Parts()
 	change.Put = make(map[string][]byte)
 	s := &save{version: version}
 	s.put = func(path string, n *node, plain []byte) {
@@ -135,4 +176,20 @@ func dropped(path string, was, is *node) (paths []string) {
 		paths = append(paths, dropped(sub, n, kept[n.name])...)
 	}
 	return paths
+}
+
+// take adds to a change that items are taken out of a queue.
+func take[V Value[V]](next *snapshot[V], q store.Queue, seqs []uint64, change *store.Change) {
+	if len(seqs) == 0 {
+		return
+	}
+	held := slices.DeleteFunc(slices.Clone(next.held(q)), func(h store.Held) bool { return slices.Contains(seqs, h.Seq) })
+	for _, seq := range seqs {
+		next.contents.queue(q).held.remove(next.contents.tag(roleOf[q], seq))
+	}
+	if q == store.Outbox {
+		next.outbox, change.Sent = held, seqs
+	} else {
+		next.inbox, change.Taken = held, seqs
+	}
 }

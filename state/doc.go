@@ -16,7 +16,7 @@
 //
 // # How it is used
 //
-//	vault, err := state.Open[ratchet.Space](store, key, state.Options{})
+//	vault, err := state.Open[ratchet.Space](ctx, store, key, state.Options{})
 //	err = vault.Create(ctx, space, nil)
 //
 //	err = vault.Update(ctx, id, func(tx *state.Tx[ratchet.Space]) error {  // may run again: no effects of its own
@@ -33,6 +33,8 @@
 //	receipt, err := vault.Receive(ctx, id, frame, open)     // read, discard, retain or stop: see Verdict
 //	err = vault.Drain(ctx, id, show)                        // inbox to program
 //
+// Many frames of one value go into one commit with ReceiveAll, and values of any types change together with [Batch].
+//
 // Two tasks or two processes cannot fork a value: each commit compares the head of the row with the one that it was made
 // from, and who loses runs again on the fresh value. A stale copy cannot overwrite a newer value: each part is asked whether
 // it succeeds the stored one. A frame that cannot be read yet is kept and tried again when something was learned; no frame
@@ -40,11 +42,15 @@
 //
 // # What is stored
 //
-// Parts and the segments they list are sealed one by one with XChaCha20-Poly1305 under a 32-byte key, each bound to its row,
-// its name and the version of the row in which it was written. The head, sealed anew with every change, lists the parts with
-// their versions and digests; parts list their segments in the same way. So nothing can be swapped, mixed, dropped or put
-// back without being refused, and a change writes only what it changed. What this cannot see is a whole row put back to an
-// older version, with all that belongs to it: that is what ratchet.Restore is for.
+// Parts and the segments they list are sealed one by one with XChaCha20-Poly1305, each bound to its row, its name, the
+// version of the row in which it was written, and a random incarnation that tells the row from every other of the same ID.
+// The head, sealed anew with every change, lists the parts with their versions and digests; parts list their segments in the
+// same way. It also covers the numbers of what lies in the queues and of the retained frames. So nothing can be swapped,
+// mixed, dropped or put back without being refused, and a change writes only what it changed. What this cannot see is a
+// whole row put back to an older version, with all that belongs to it: that is what ratchet.Restore is for.
+//
+// Everything is sealed under a data key, which lies in a row of the store's own, sealed under the 32-byte key of the program.
+// A wrong key is found there, when the store is opened. docs/design/store.md has the format byte by byte.
 //
 // A store moves sealed bytes: store.Memory, package sqlstore for SQLite, or one of your own. Package store says what it
 // promises, and package storetest tests it.

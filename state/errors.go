@@ -15,14 +15,16 @@ var (
 	ErrNotFound = store.ErrNotFound
 	// ErrExists: Create found a value of this ID.
 	ErrExists = store.ErrExists
+	// ErrDeleted: there is no value of this ID, and there was one. It is an ErrNotFound.
+	ErrDeleted = store.ErrDeleted
 	// ErrIncomplete: a value that was not made by New or NewOne, or lacks a part.
 	ErrIncomplete = store.ErrIncomplete
 	// ErrStale: the next value would take something back that the stored one has done.
 	ErrStale = errors.New("state: the next value does not succeed the stored one")
-	// ErrWrongKey: the row was sealed under another key.
+	// ErrWrongKey: the store, or a row in it, was sealed under another key.
 	ErrWrongKey = errors.New("state: sealed under another key")
 	// ErrCorrupt: the row is damaged: a part or segment is missing, left over, swapped, of another version or row, or was
-	// altered.
+	// altered; what lies in a queue or is retained is not what was put there; or the store refuses the head that it returns.
 	ErrCorrupt = errors.New("state: damaged row")
 	// ErrTooOld: the row, or a part in it, has a format that is no longer read.
 	ErrTooOld = wire.ErrTooOld
@@ -33,6 +35,18 @@ var (
 	// ErrUncertain: the store failed during a commit and could not be asked afterwards whether it was carried out. Load
 	// the value before deciding what to do next.
 	ErrUncertain = errors.New("state: unknown whether the commit was carried out")
+
+	// ErrSeen is the outcome of a frame that was dealt with before.
+	ErrSeen = NewOutcome(Discard, "state: frame was dealt with before")
+	// ErrRetained is the outcome of a frame that is retained already.
+	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
+	// ErrTooLarge is the outcome of a frame that is larger than any frame may be, or its source's name is, or it cannot be
+	// read yet and is larger than what is retained (Options).
+	ErrTooLarge = NewOutcome(Discard, "state: frame is too large")
+	// ErrExpired is the outcome of a retained frame whose time is over (Options.RetainedFor).
+	ErrExpired = NewOutcome(Discard, "state: retained frame was given up after its time")
+	// ErrCrowdedOut is the outcome of a retained frame that was the oldest when there were too many.
+	ErrCrowdedOut = NewOutcome(Discard, "state: retained frame was given up for newer ones")
 )
 
 // corrupt wraps what made a record unreadable. A version error stays what it is, so that a newer row is not taken for a

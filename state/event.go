@@ -6,41 +6,38 @@ import "fmt"
 // other packages add theirs. String returns one line for a log, without key material or plaintext.
 type Event interface{ String() string }
 
-// FrameDiscarded is the event of a frame that will never be read.
-type FrameDiscarded struct {
-	Hash   [32]byte // of the frame
-	Reason error
-}
-
-// String implements Event.
-func (e FrameDiscarded) String() string {
-	return fmt.Sprintf("frame %x not read: %v", e.Hash[:8], e.Reason)
-}
-
-// FrameRetained is the event of a frame that is kept to be tried again.
-type FrameRetained struct {
-	Hash   [32]byte // of the frame
-	Reason error
-}
-
-// String implements Event.
-func (e FrameRetained) String() string {
-	return fmt.Sprintf("frame %x retained: %v", e.Hash[:8], e.Reason)
-}
-
-// FrameGivenUp is the event of a retained frame that is done with unread because it was too old, or the oldest when there
-// were too many.
-type FrameGivenUp struct {
+// FrameUnread is the event of a frame that could not be read: kept to be tried again if the verdict is Retain, given up if it
+// is Discard. ErrExpired and ErrCrowdedOut are the reasons for which a vault gives up a retained frame.
+type FrameUnread struct {
 	Hash    [32]byte // of the frame
-	Expired bool
+	Verdict Verdict
+	Reason  error
 }
 
 // String implements Event.
-func (e FrameGivenUp) String() string {
-	if e.Expired {
-		return fmt.Sprintf("retained frame %x given up after its time", e.Hash[:8])
+func (e FrameUnread) String() string {
+	return fmt.Sprintf("frame %x not read (%v): %v", e.Hash[:8], e.Verdict, e.Reason)
+}
+
+// FrameDamaged is the event of a retained frame that cannot be tried again because its record is damaged. It was not
+// acknowledged, and is received anew when the relay sends it again.
+type FrameDamaged struct{ Hash [32]byte }
+
+// String implements Event.
+func (e FrameDamaged) String() string { return fmt.Sprintf("retained frame %x is damaged", e.Hash[:8]) }
+
+// ItemDamaged is the event of an item of a queue that was stepped over because it is damaged. It stays where it is.
+type ItemDamaged struct {
+	Outbox bool // or else of the inbox
+	Seq    uint64
+}
+
+// String implements Event.
+func (e ItemDamaged) String() string {
+	if e.Outbox {
+		return fmt.Sprintf("item %d of the outbox is damaged", e.Seq)
 	}
-	return fmt.Sprintf("retained frame %x given up for newer ones", e.Hash[:8])
+	return fmt.Sprintf("item %d of the inbox is damaged", e.Seq)
 }
 
 // SendRejected is the event of a frame that was taken out of the outbox because the network will never take it.

@@ -12,7 +12,7 @@ import (
 func ExampleVault_Update() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize)) // yours is secret
-	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](context.Background(), store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)
@@ -37,7 +37,7 @@ func ExampleVault_Update() {
 func ExampleVault_Receive() {
 	ctx := context.Background()
 	key, _ := state.NewKey(make([]byte, state.KeySize))
-	vault, _ := state.Open[toy](store.NewMemory(), key, state.Options{})
+	vault, _ := state.Open[toy](context.Background(), store.NewMemory(), key, state.Options{})
 	id := state.NewID()
 	space, _ := state.New(id, list{}, set{}, counter{})
 	_ = vault.Create(ctx, space, nil)

@@ -20,6 +20,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden is everything that a store holds of one space.
 type golden struct {
+	VaultID  state.ID
+	Vault    store.Row
 	Row      store.Row
 	Outbox   []store.Item
 	Inbox    []store.Item
@@ -55,12 +57,26 @@ func TestG28Golden(t *testing.T) {
 	var g golden
 	g.Row, err = backend.Load(ctx, store.Spaces, id(1))
 	require.NoError(t, err)
-	g.Outbox, err = backend.Items(ctx, store.Spaces, id(1), store.Outbox, 0, 10)
+	vault, err := backend.List(ctx, store.Vault, state.ID{}, 1)
 	require.NoError(t, err)
-	g.Inbox, err = backend.Items(ctx, store.Spaces, id(1), store.Inbox, 0, 10)
+	g.VaultID = vault[0]
+	g.Vault, err = backend.Load(ctx, store.Vault, g.VaultID)
 	require.NoError(t, err)
-	g.Retained, err = backend.Retained(ctx, store.Spaces, id(1), 0, 10)
-	require.NoError(t, err)
+	for _, it := range g.Row.Outbox {
+		items, err := backend.Items(ctx, store.Spaces, id(1), store.Outbox, it.Seq)
+		require.NoError(t, err)
+		g.Outbox = append(g.Outbox, items...)
+	}
+	for _, it := range g.Row.Inbox {
+		items, err := backend.Items(ctx, store.Spaces, id(1), store.Inbox, it.Seq)
+		require.NoError(t, err)
+		g.Inbox = append(g.Inbox, items...)
+	}
+	for _, f := range g.Row.Retained {
+		records, err := backend.Frames(ctx, store.Spaces, id(1), f.Hash)
+		require.NoError(t, err)
+		g.Retained = append(g.Retained, records...)
+	}
 	got, err := json.MarshalIndent(g, "", "\t")
 	require.NoError(t, err)
 	if *update {
@@ -92,16 +108,20 @@ func TestG28Golden(t *testing.T) {
 type replay struct{ store.Store }
 
 func (r *replay) put(ctx context.Context, id state.ID, g golden) error {
+	vault := store.Change{Kind: store.Vault, ID: g.VaultID, Next: g.Vault.Head, Parts: g.Vault.Parts}
+	if err := r.Commit(ctx, vault); err != nil {
+		return err
+	}
 	var base store.Head
 	for base.Version+1 < g.Row.Head.Version {
 		next := store.Head{Version: base.Version + 1, Sealed: []byte("filler")}
-		if err := r.Commit(ctx, store.Spaces, id, store.Change{Base: base, Next: next, Parts: g.Row.Parts}); err != nil {
+		if err := r.Commit(ctx, store.Change{Kind: store.Spaces, ID: id, Base: base, Next: next, Parts: g.Row.Parts}); err != nil {
 			return err
 		}
 		base = next
 	}
-	return r.Commit(ctx, store.Spaces, id, store.Change{
-		Base: base, Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments,
+	return r.Commit(ctx, store.Change{
+		Kind: store.Spaces, ID: id, Base: base, Next: g.Row.Head, Parts: g.Row.Parts, Put: g.Row.Segments,
 		Outbox: g.Outbox, Inbox: g.Inbox, Frames: g.Retained,
 	})
 }

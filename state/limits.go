@@ -8,6 +8,9 @@ const (
 	// rekey: a body of 4 MiB with its commits and boxes.
 	MaxFrame = 8 << 20
 
+	// KeySize is the size of a vault's key in bytes.
+	KeySize = 32
+
 	// MaxAddress is the size of the longest destination or source of a frame, in bytes.
 	MaxAddress = 1 << 10
 
@@ -33,8 +36,13 @@ const (
 	// defaultCache bounds the values kept decoded in memory; a space of 1,000 members takes some megabytes.
 	defaultCache = 64
 
-	// pageSize is how many items are fetched from a store at once.
-	pageSize = 64
+	// pageSize is how many items are fetched from a store, or received in one commit, at once, and pageBytes how many bytes of
+	// them: 64 of the size of a message with 16 KiB.
+	pageSize  = 64
+	pageBytes = 1 << 20
+
+	// listPage is how many IDs are fetched at once.
+	listPage = 1024
 )
 
 // Options are the settings of a Vault. The zero value holds the defaults.

@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -42,12 +41,14 @@ func RetryAfter(d time.Duration) Delivery { return Delivery{after: d} }
 // Rejected says that the network will never take the frame.
 func Rejected(reason string) Delivery { return Delivery{done: true, rejected: true, reason: reason} }
 
-// Flush hands the frames in the outbox of id to send, first in, first out, and takes each out once send says that it was
-// delivered or rejected. If send says RetryAfter, Flush stops and returns after how long to call it again; at the end of
-// the outbox it returns 0. No lock but the queue of other Flushes of the same ID is held while send runs, so a network
-// that blocks stalls nothing else. After a crash a frame may be sent twice, always with the same bytes.
+// Flush hands the frames in the outbox of id to send, first in, first out for each destination, and takes each out once send
+// says that it was delivered or rejected. After RetryAfter the destination is left alone and the others go on; Flush returns
+// after how long to call it again, the shortest of the times, or 0 if nothing is left. No lock but the queue of other Flushes
+// of the same ID is held while send runs, so a network that blocks stalls nothing else. After a crash a frame may be sent
+// twice, always with the same bytes.
 func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, Outgoing) Delivery) (time.Duration, error) {
 	var again time.Duration
+	waiting := false
 	err := v.consume(ctx, &v.flushers, id, store.Outbox, 1, func(seq uint64, r *wire.Reader) error {
 		out := Outgoing{Seq: seq, To: string(r.Vec16(MaxAddress)), Data: r.Rest()}
 		if err := r.Done(); err != nil {
@@ -55,8 +56,10 @@ func (v *Vault[V]) Flush(ctx context.Context, id ID, send func(context.Context, 
 		}
 		d := send(ctx, out)
 		if !d.done {
-			again = d.after
-			return errStop
+			if !waiting || d.after < again {
+				again, waiting = d.after, true
+			}
+			return errWait
 		}
 		if d.rejected {
 			v.options.Events(id, SendRejected{out.Seq, out.To, d.reason})
@@ -75,83 +78,175 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 	})
 }
 
-// errStop ends consume without being an error of it.
-var errStop = errors.New("stop")
+// errWait is what a function returns that is not to be called for further items of the same lane.
+var errWait = errors.New("state: wait")
 
-// consume goes through a queue and removes the items for which do returns nil, at most batch at a time.
-func (v *Vault[V]) consume(ctx context.Context, t *keyedMutex, id ID, q store.Queue, batch int, do func(uint64, *wire.Reader) error) error {
-	release, err := t.lock(ctx, id)
+// consume calls do for the items of a queue and takes out those for which it returns nil, at most batch in one commit. Damaged
+// items are reported and stepped over.
+func (v *Vault[V]) consume(ctx context.Context, m *keyedMutex, id ID, q store.Queue, batch int, do func(uint64, *wire.Reader) error) error {
+	unlock, err := m.lock(ctx, id)
 	if err != nil {
 		return err
 	}
-	defer release()
-	slot := v.slot(id)
-	for after := uint64(0); ; {
-		items, err := v.store.Items(ctx, v.kind, id, q, after, pageSize)
-		if err != nil || len(items) == 0 {
+	defer unlock()
+	c := consumer{q: q, do: do, blocked: make(map[uint64]bool), damaged: func(seq uint64) {
+		v.options.Events(id, ItemDamaged{Outbox: q == store.Outbox, Seq: seq})
+	}}
+	for {
+		s, err := v.current(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		for page := range slices.Chunk(items, batch) {
-			done, err := slot.handle(q, page, do)
-			if done > 0 {
-				after = page[done-1].Seq
-				if rerr := v.store.Remove(ctx, v.kind, id, q, page[:done]...); rerr != nil {
-					return rerr
-				}
+		page := c.page(s.held(q))
+		if len(page) == 0 {
+			return nil
+		}
+		items, err := v.store.Items(ctx, v.kind, id, q, page...)
+		if err != nil {
+			return err
+		}
+		c.slot = v.slot(id).with(&s.contents)
+		c.missing(page, items)
+		for chunk := range slices.Chunk(items, batch) {
+			done, err := c.handle(chunk)
+			if rerr := v.take(ctx, id, q, done); rerr != nil {
+				return rerr
 			}
-			if err == errStop {
-				return nil
-			} else if err != nil {
+			if err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// handle opens items and calls do for each, until it returns an error. It returns for how many it did not.
-func (s slot) handle(q store.Queue, items []store.Item, do func(uint64, *wire.Reader) error) (int, error) {
-	for i, item := range items {
-		plain, err := s.open(roleOf[q], "item", item.Seq, item.Data)
-		if err == nil {
-			err = do(item.Seq, wire.NewReader(plain))
-		}
-		if err != nil {
-			return i, err
-		}
-	}
-	return len(items), nil
-}
-
-// roleOf says as what the items of a queue are sealed.
-var roleOf = map[store.Queue]role{store.Outbox: roleOutbox, store.Inbox: roleInbox}
-
-// room returns ErrFull if n more items would exceed a queue's bound.
-func (v *Vault[V]) room(ctx context.Context, id ID, q store.Queue, n, bound int) error {
-	if n == 0 {
+// take commits that items were taken out of a queue.
+func (v *Vault[V]) take(ctx context.Context, id ID, q store.Queue, done []uint64) error {
+	if len(done) == 0 {
 		return nil
 	}
-	held, err := v.store.Count(ctx, v.kind, id, q)
-	if err == nil && held+n > bound {
-		err = ErrFull
+	_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		var seqs []uint64
+		for _, h := range base.held(q) {
+			if slices.Contains(done, h.Seq) { // unless somebody else was faster
+				seqs = append(seqs, h.Seq)
+			}
+		}
+		if q == store.Outbox {
+			tx.sent = seqs
+		} else {
+			tx.taken = seqs
+		}
+		return nil, nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
 	return err
 }
 
-// enqueue adds a transaction's queue items to a change.
-func enqueue[V Value[V]](s slot, tx *Tx[V], c *contents, change *store.Change) error {
-	for _, out := range tx.outbox {
-		if len(out.To) > MaxAddress || len(out.Data) > MaxFrame {
-			return fmt.Errorf("state: a frame to be sent has at most %d bytes, its destination %d", MaxFrame, MaxAddress)
+// consumer goes through a queue once.
+type consumer struct {
+	slot    slot
+	q       store.Queue
+	after   uint64          // Seq of the last item that was looked at
+	blocked map[uint64]bool // lanes that wait
+	do      func(uint64, *wire.Reader) error
+	damaged func(uint64)
+}
+
+// page returns the numbers of the next items: at most 64, and at most 1 MiB unless one is larger.
+func (c *consumer) page(held []store.Held) (seqs []uint64) {
+	bytes := 0
+	for _, h := range held {
+		if h.Seq <= c.after || c.q == store.Outbox && c.blocked[h.Lane] {
+			continue
 		}
-		c.outbox++
+		if bytes += h.Size; len(seqs) == pageSize || len(seqs) > 0 && bytes > pageBytes {
+			break
+		}
+		seqs = append(seqs, h.Seq)
+	}
+	return seqs
+}
+
+// missing reports the items that the store did not return.
+func (c *consumer) missing(page []uint64, items []store.Item) {
+	for _, seq := range page {
+		if !slices.ContainsFunc(items, func(it store.Item) bool { return it.Seq == seq }) {
+			c.damaged(seq)
+		}
+	}
+	c.after = page[len(page)-1]
+}
+
+// handle calls do for items until it returns an error, and returns the numbers of those that are done with.
+func (c *consumer) handle(items []store.Item) (done []uint64, err error) {
+	for _, it := range items {
+		if c.q == store.Outbox && c.blocked[it.Lane] {
+			continue
+		}
+		plain, err := c.slot.open(roleOf[c.q], itemName(c.q, it.Lane), it.Seq, it.Data)
+		if err == nil {
+			err = c.do(it.Seq, wire.NewReader(plain))
+		} else if errors.Is(err, ErrCorrupt) {
+			c.damaged(it.Seq)
+			continue
+		}
+		switch {
+		case err == errWait:
+			c.blocked[it.Lane] = true
+		case err != nil:
+			return done, err
+		default:
+			done = append(done, it.Seq)
+		}
+	}
+	return done, nil
+}
+
+// roleOf says as what the items of a queue are sealed, and itemName under which name.
+var roleOf = map[store.Queue]role{store.Outbox: roleOutbox, store.Inbox: roleInbox}
+
+func itemName(q store.Queue, lane uint64) string {
+	if q == store.Outbox {
+		return laneName(lane)
+	}
+	return ""
+}
+
+// enqueue adds a transaction's queue items to a change.
+func enqueue[V Value[V]](s slot, tx *Tx[V], next *snapshot[V], change *store.Change) {
+	c := &next.contents
+	put := func(q store.Queue, lane uint64, plain []byte) store.Item {
+		in := c.queue(q)
+		in.last++
+		in.held.add(c.tag(roleOf[q], in.last))
+		return store.Item{Seq: in.last, Lane: lane, Data: s.seal(roleOf[q], itemName(q, lane), in.last, plain)}
+	}
+	for _, out := range tx.outbox {
 		w := wire.NewWriter(2 + len(out.To) + len(out.Data))
 		w.Vec16([]byte(out.To))
 		w.Fixed(out.Data)
-		change.Outbox = append(change.Outbox, store.Item{Seq: c.outbox, Data: s.seal(roleOf[store.Outbox], "item", c.outbox, w.Bytes())})
+		change.Outbox = append(change.Outbox, put(store.Outbox, c.lane(out.To), w.Bytes()))
 	}
 	for _, data := range tx.inbox {
-		c.inbox++
-		change.Inbox = append(change.Inbox, store.Item{Seq: c.inbox, Data: s.seal(roleOf[store.Inbox], "item", c.inbox, data)})
+		change.Inbox = append(change.Inbox, put(store.Inbox, 0, data))
 	}
-	return nil
+	if len(change.Outbox) > 0 {
+		next.outbox = slices.Concat(next.outbox, heldItems(change.Outbox))
+	}
+	if len(change.Inbox) > 0 {
+		next.inbox = slices.Concat(next.inbox, heldItems(change.Inbox))
+	}
+}
+
+func heldItems(items []store.Item) []store.Held {
+	out := make([]store.Held, len(items))
+	for i, it := range items {
+		out[i] = store.Held{Seq: it.Seq, Lane: it.Lane, Size: len(it.Data)}
+	}
+	return out
 }

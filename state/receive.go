@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -31,7 +32,7 @@ func (f Frame) Hash() (h [32]byte) {
 
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
 // decides what becomes of the frame: nil for one that was read, an error with a verdict (see VerdictOf) otherwise. With
-// Discard and Retain, too, everything in the transaction is committed; with Stop nothing is.
+// Discard and Retain, too, everything that it put into the transaction is committed; with Stop nothing is.
 type Opener[V Value[V]] func(*Tx[V], Frame) error
 
 // Receipt says what became of a received frame. Unless its verdict is Retain or Stop, the frame may be acknowledged to the
@@ -42,17 +43,6 @@ type Receipt struct {
 	Acknowledge [][32]byte // hashes of frames retained earlier that may be acknowledged now
 }
 
-// Reasons that a vault itself has.
-var (
-	// ErrSeen: the same frame was dealt with before.
-	ErrSeen = NewOutcome(Discard, "state: frame was dealt with before")
-	// ErrRetained: the same frame is retained already.
-	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
-	// ErrTooLarge: the frame, or its source's name, is larger than any frame may be, or it cannot be read yet and is larger
-	// than what is retained (Options).
-	ErrTooLarge = NewOutcome(Discard, "state: frame is too large")
-)
-
 // Receive is the receive loop for one frame: it runs open, commits what came of it together with the frame's fate, and, if
 // there was progress, tries the retained frames again. A frame that was dealt with before is acknowledged without running
 // open.
@@ -60,55 +50,65 @@ var (
 // An error comes with the verdict Stop, and then nothing changed and the frame must not be acknowledged; or with another
 // verdict, which stands, if the frame was dealt with but trying the retained ones failed: the next Receive goes on there.
 func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) (Receipt, error) {
-	if len(f.Data) > MaxFrame || len(f.Source) > MaxAddress {
-		return Receipt{Verdict: Discard, Reason: ErrTooLarge}, nil
+	receipts, err := v.ReceiveAll(ctx, id, []Frame{f}, open)
+	if r := receipts[0]; err == nil && r.Verdict == Stop {
+		err = r.Reason
 	}
-	hash := f.Hash()
-	var r Receipt
+	return receipts[0], err
+}
+
+// ReceiveAll is Receive for many frames, with one receipt for each. Up to 64 of them, and 8 MiB, go into one commit. A frame
+// whose verdict is Stop leaves nothing in the commit of the others, and is no error of ReceiveAll.
+//
+// After an error the receipts of the frames that were not dealt with have the verdict Stop and the error as their reason.
+func (v *Vault[V]) ReceiveAll(ctx context.Context, id ID, frames []Frame, open Opener[V]) ([]Receipt, error) {
+	receipts := make([]Receipt, 0, len(frames))
+	for rest := frames; len(rest) > 0; {
+		n := chunk(rest)
+		done, err := v.receiveChunk(ctx, id, rest[:n], open)
+		receipts, rest = append(receipts, done...), rest[n:]
+		if err == nil {
+			continue
+		}
+		for range rest {
+			receipts = append(receipts, Receipt{Verdict: Stop, Reason: err})
+		}
+		return receipts, err
+	}
+	return receipts, nil
+}
+
+// chunk returns how many frames go into one commit.
+func chunk(frames []Frame) int {
+	bytes := 0
+	for i, f := range frames {
+		if len(f.Data) <= MaxFrame { // larger ones are not looked at
+			bytes += len(f.Data)
+		}
+		if i == pageSize || i > 0 && bytes > MaxFrame {
+			return i
+		}
+	}
+	return len(frames)
+}
+
+// receiveChunk receives frames in one commit.
+func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open Opener[V]) (receipts []Receipt, err error) {
 	s, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		r = Receipt{}
-		known, err := v.store.Frame(ctx, v.kind, id, hash)
-		switch {
-		case err == nil && known.Data == nil:
-			r.Verdict, r.Reason = Discard, ErrSeen
-			return nil, nil
-		case err == nil:
-			r.Verdict, r.Reason = Retain, ErrRetained
-			return nil, nil
-		case !errors.Is(err, ErrNotFound):
-			return nil, err
-		}
-		r.Reason = open(tx, f)
-		if VerdictOf(r.Reason) == Retain && len(f.Data) > min(v.options.RetainedBytes, v.options.RetainedBytesSource) {
-			r.Reason = fmt.Errorf("%w: %w", ErrTooLarge, r.Reason)
-		}
-		r.Verdict = VerdictOf(r.Reason)
-		switch r.Verdict {
-		case Read:
-			return []frameChange{{hash: hash}}, nil
-		case Discard:
-			tx.Emit(FrameDiscarded{hash, r.Reason})
-			return []frameChange{{hash: hash}}, nil
-		case Retain:
-			tx.Emit(FrameRetained{hash, r.Reason})
-			changes, err := v.makeRoom(ctx, id, base, tx, f)
-			for _, c := range changes {
-				r.Acknowledge = append(r.Acknowledge, c.hash)
-			}
-			kept := &retained{source: f.Source, since: v.options.Now().UnixMilli(), data: f.Data}
-			return append(changes, frameChange{hash: hash, retain: kept}), err
-		}
-		return nil, r.Reason
+		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+		receipts, err = r.receive(ctx, frames)
+		return r.changes, err
 	})
 	if err != nil {
-		return Receipt{Verdict: Stop, Reason: err}, err
+		return slices.Repeat([]Receipt{{Verdict: Stop, Reason: err}}, len(frames)), err
 	}
 	if s.contents.due() {
 		var more [][32]byte
 		more, err = v.Retry(ctx, id, open)
-		r.Acknowledge = append(r.Acknowledge, more...)
+		last := &receipts[len(receipts)-1]
+		last.Acknowledge = append(last.Acknowledge, more...)
 	}
-	return r, err
+	return receipts, err
 }
 
 // Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
@@ -119,110 +119,179 @@ func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 		if err != nil || !s.contents.due() {
 			return ack, err
 		}
-		more, err := v.retryAll(ctx, id, open)
-		ack = append(ack, more...)
-		if err != nil {
-			return ack, err
-		}
-		_, err = v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-			tx.tried = s.contents.progress
-			return nil, nil
-		})
-		if err != nil {
-			return ack, err
-		}
-	}
-}
-
-// retryAll tries each retained frame once.
-func (v *Vault[V]) retryAll(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
-	slot := v.slot(id)
-	for after := uint64(0); ; {
-		records, err := v.store.Retained(ctx, v.kind, id, after, pageSize)
-		if err != nil || len(records) == 0 {
-			return ack, err
-		}
-		for _, rec := range records {
-			after = rec.Seq
-			f, err := openRetained(slot, rec)
+		for pages := s.retainedPages(); len(pages) > 0; pages = pages[1:] {
+			tried := uint64(0)
+			if len(pages) == 1 {
+				tried = s.contents.progress
+			}
+			more, err := v.retryPage(ctx, id, pages[0], tried, open)
+			ack = append(ack, more...)
 			if err != nil {
 				return ack, err
-			}
-			done, err := v.retry(ctx, id, rec, f, open)
-			if err != nil {
-				return ack, err
-			}
-			if done {
-				ack = append(ack, rec.Hash)
 			}
 		}
 	}
 }
 
-// retry tries one retained frame and reports whether it is done with.
-func (v *Vault[V]) retry(ctx context.Context, id ID, rec store.FrameRecord, f *retained, open Opener[V]) (done bool, err error) {
+// retryPage tries retained frames again in one commit, which also says that all were tried at this progress, if it is not 0.
+func (v *Vault[V]) retryPage(ctx context.Context, id ID, page []store.HeldFrame, tried uint64, open Opener[V]) (ack [][32]byte, err error) {
+	var stopped error
 	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		done = false
-		known, err := v.store.Frame(ctx, v.kind, id, rec.Hash)
-		if errors.Is(err, ErrNotFound) || err == nil && known.Seq != rec.Seq {
-			return nil, nil // done by somebody else, who tells the relay
+		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+		ack, stopped, err = r.retry(ctx, page)
+		if stopped == nil {
+			tx.tried = tried
 		}
-		if err != nil {
-			return nil, err
-		}
-		if f.expired(&v.options) {
-			tx.Emit(FrameGivenUp{rec.Hash, true})
-		} else {
-			reason := open(tx, Frame{f.source, f.data})
-			switch VerdictOf(reason) {
-			case Retain:
-				tx.reset(base.value)
-				return nil, nil
-			case Stop:
-				return nil, reason
-			case Discard:
-				tx.Emit(FrameDiscarded{rec.Hash, reason})
+		return r.changes, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ack, stopped
+}
+
+// reception is the receiving of frames on one transaction.
+type reception[V Value[V]] struct {
+	v       *Vault[V]
+	id      ID
+	base    *snapshot[V]
+	tx      *Tx[V]
+	open    Opener[V]
+	changes []frameChange
+	index   *retainedIndex // with the changes; nil until it is needed
+}
+
+// receive opens frames one after the other.
+func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []Receipt, err error) {
+	hashes := make([][32]byte, len(frames))
+	for i, f := range frames {
+		hashes[i] = f.Hash()
+	}
+	records, err := r.v.store.Frames(ctx, r.v.kind, r.id, hashes...)
+	if err != nil {
+		return nil, err
+	}
+	seen, damaged := r.known(records)
+	for i, f := range frames {
+		switch known := seen[hashes[i]]; {
+		case len(f.Data) > MaxFrame || len(f.Source) > MaxAddress:
+			receipts = append(receipts, Receipt{Verdict: Discard, Reason: ErrTooLarge})
+		case known != nil:
+			receipts = append(receipts, Receipt{Verdict: VerdictOf(known), Reason: known})
+		default:
+			receipt, err := r.receiveOne(ctx, f, hashes[i], damaged[hashes[i]])
+			if err != nil {
+				return nil, err
+			}
+			if receipts = append(receipts, receipt); receipt.Verdict == Retain {
+				seen[hashes[i]] = ErrRetained
+			} else if receipt.Verdict != Stop {
+				seen[hashes[i]] = ErrSeen
 			}
 		}
-		done = true
-		return []frameChange{{hash: rec.Hash, replaces: rec.Seq}}, nil
-	})
-	return done, err
+	}
+	return receipts, nil
 }
 
-// frameChange is what a commit does to one frame record.
-type frameChange struct {
-	hash     [32]byte
-	retain   *retained // nil settles the frame
-	replaces uint64    // Seq of the record of a retained frame that it replaces, 0 if there is none
-	seq      uint64    // given by noteFrames
+// known says of frames what records say of them. Of those that are retained, and damaged, it returns the numbers: they are
+// received as if they had not been.
+func (r *reception[V]) known(records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64) {
+	seen, damaged = make(map[[32]byte]error), make(map[[32]byte]uint64)
+	slot := r.v.slot(r.id).with(&r.base.contents)
+	for _, rec := range records {
+		if rec.Data == nil {
+			seen[rec.Hash] = ErrSeen
+		} else if _, err := openRetained(slot, rec); errors.Is(err, ErrCorrupt) {
+			held := func(f store.HeldFrame) bool { return f.Hash == rec.Hash && f.Seq == rec.Seq }
+			if slices.ContainsFunc(r.base.frames, held) { // or else no vault has written it
+				damaged[rec.Hash] = rec.Seq
+			}
+		} else {
+			seen[rec.Hash] = ErrRetained
+		}
+	}
+	return seen, damaged
 }
 
-// noteFrames adds the fate of frames to a change, and whether retained ones are to be tried again.
-func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], c *contents, change *store.Change) {
-	for i := range frames {
-		f := &frames[i]
-		c.frames++
-		f.seq = c.frames
-		rec := store.FrameRecord{Hash: f.hash, Seq: f.seq}
-		if f.replaces != 0 {
-			c.retained--
+// receiveOne opens a frame and notes what becomes of it, in the place of its record with the number replaces, unless that
+// is 0.
+func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte, replaces uint64) (receipt Receipt, err error) {
+	receipt.Reason = r.try(f)
+	o := &r.v.options
+	if VerdictOf(receipt.Reason) == Retain && len(f.Data) > min(o.RetainedBytes, o.RetainedBytesSource) {
+		receipt.Reason = fmt.Errorf("%w: %w", ErrTooLarge, receipt.Reason)
+	}
+	receipt.Verdict = VerdictOf(receipt.Reason)
+	switch receipt.Verdict {
+	case Read, Discard:
+		r.change(frameChange{hash: hash, replaces: replaces})
+	case Retain:
+		kept := &retained{source: f.Source, since: o.Now().UnixMilli(), data: f.Data}
+		receipt.Acknowledge, err = r.makeRoom(ctx, kept)
+		r.change(frameChange{hash: hash, retain: kept, replaces: replaces})
+	}
+	if receipt.Verdict == Discard || receipt.Verdict == Retain {
+		r.tx.Emit(FrameUnread{hash, receipt.Verdict, receipt.Reason})
+	}
+	return receipt, err
+}
+
+// try runs the opener. If it says Stop, or if what it put into the transaction is not allowed, nothing of it is left.
+func (r *reception[V]) try(f Frame) error {
+	saved := *r.tx
+	reason := r.open(r.tx, f)
+	if VerdictOf(reason) != Stop {
+		if err := r.v.allowed(r.id, &saved.value, r.base, r.tx); err != nil {
+			reason = err
 		}
-		if f.retain != nil {
-			c.retained++
-			w := wire.NewWriter(16 + len(f.retain.source) + len(f.retain.data))
-			w.Vec16([]byte(f.retain.source))
-			w.U64(uint64(f.retain.since))
-			w.Fixed(f.retain.data)
-			rec.Data = s.seal(roleFrame, "frame", f.seq, w.Bytes())
+	}
+	if VerdictOf(reason) == Stop {
+		*r.tx = saved
+	}
+	return reason
+}
+
+// retry tries retained frames again. It stops at the first whose verdict is Stop, for the reason it returns.
+func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [][32]byte, stopped, err error) {
+	page = slices.DeleteFunc(slices.Clone(page), func(f store.HeldFrame) bool { return !slices.Contains(r.base.frames, f) })
+	frames, err := r.v.openFrames(ctx, r.id, r.base, page)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, f := range frames {
+		if f == nil {
+			continue // damaged
 		}
-		change.Frames = append(change.Frames, rec)
+		saved := *r.tx
+		reason := error(ErrExpired)
+		if !f.expired(&r.v.options) {
+			reason = r.try(Frame{f.source, f.data})
+		}
+		switch VerdictOf(reason) {
+		case Stop:
+			return ack, reason, nil
+		case Retain:
+			*r.tx = saved
+			continue
+		case Discard:
+			r.tx.Emit(FrameUnread{page[i].Hash, Discard, reason})
+		}
+		r.change(frameChange{hash: page[i].Hash, replaces: page[i].Seq})
+		ack = append(ack, page[i].Hash)
 	}
-	if bound := uint64(v.options.Acknowledged); len(frames) > 0 && c.frames > bound {
-		change.Forget = c.frames - bound + 1
+	return ack, nil, nil
+}
+
+// change notes what becomes of a frame. A frame that was retained and is given up in the same commit is only given up.
+func (r *reception[V]) change(c frameChange) {
+	c.seq = r.base.contents.frames.last + uint64(len(r.changes)) + 1
+	r.index.apply(c)
+	for i, before := range r.changes {
+		if before.hash == c.hash {
+			c.seq, c.replaces = before.seq, before.replaces
+			r.changes[i] = c
+			return
+		}
 	}
-	if tx.progress && c.retained > 0 {
-		c.progress++
-	}
-	c.tried = max(c.tried, tx.tried)
+	r.changes = append(r.changes, c)
 }

@@ -180,7 +180,7 @@ func testKey(t testing.TB, first byte) state.Key {
 }
 
 func openToys(t testing.TB, s store.Store, o state.Options) *state.Vault[toy] {
-	v, err := state.Open[toy](s, testKey(t, 1), o)
+	v, err := state.Open[toy](t.Context(), s, testKey(t, 1), o)
 	require.NoError(t, err)
 	return v
 }

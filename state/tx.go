@@ -2,8 +2,8 @@ package state
 
 import "bytes"
 
-// Tx is what a caller's function works on inside Create, Update or Receive: the current value, and everything that is to
-// be committed with the next one. It must not be used after the function has returned, nor by several goroutines.
+// Tx is what a caller's function works on inside Create, Update, Batch or Receive: the current value, and everything that is
+// to be committed with the next one. It must not be used after the function has returned, nor by several goroutines.
 type Tx[V Value[V]] struct {
 	value    V
 	set      bool
@@ -11,7 +11,9 @@ type Tx[V Value[V]] struct {
 	outbox   []Outgoing
 	inbox    [][]byte
 	events   []Event
-	tried    uint64 // all retained frames were tried at this progress
+	sent     []uint64 // to be taken out of the outbox
+	taken    []uint64 // and of the inbox
+	tried    uint64   // all retained frames were tried at this progress
 }
 
 // Value returns the value as it is now: the stored one, or what Set set last.
@@ -39,8 +41,5 @@ func (tx *Tx[V]) RetryRetained() { tx.progress = true }
 
 // idle reports whether there is nothing to commit.
 func (tx *Tx[V]) idle() bool {
-	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox) == 0 && len(tx.inbox) == 0
+	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox)+len(tx.inbox)+len(tx.sent)+len(tx.taken) == 0
 }
-
-// reset forgets everything that was put into the transaction.
-func (tx *Tx[V]) reset(v V) { *tx = Tx[V]{value: v} }

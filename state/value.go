@@ -123,7 +123,8 @@ func (s SpaceEncryptionState[S, T, E]) succeeds(prev SpaceEncryptionState[S, T, 
 	return s.evals.Succeeds(prev.evals)
 }
 
-// One is a stored value of a single part: a direct session. The zero value holds nothing and is refused everywhere.
+// One is a stored value of a single part: a direct session, or the keys of a device or person. Its part says which: one that has
+// a method StoredAs() store.Kind is stored as that kind, others as store.Sessions. The zero value holds nothing and is refused everywhere.
 type One[P Part[P]] struct {
 	_    [0]func()
 	id   ID
@@ -160,7 +161,13 @@ func (o One[P]) String() string { return "session " + o.id.String() }
 // GoString is String: %#v shows no more than %v.
 func (o One[P]) GoString() string { return o.String() }
 
-func (o One[P]) kind() store.Kind        { return store.Sessions }
+func (o One[P]) kind() store.Kind {
+	if k, ok := any(o.part).(interface{ StoredAs() store.Kind }); ok {
+		return k.StoredAs()
+	}
+	return store.Sessions
+}
+
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }

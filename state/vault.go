@@ -10,16 +10,16 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// Vault is the typed store of spaces or of sessions: the only thing that can write a value, and it writes whole values
+// Vault is the typed store of the values of one type: the only thing that can write a value, and it writes whole values
 // only. Everything that belongs to a change is committed with it, in one transaction of the store: the next value,
 // messages to be sent, what was read, and which frames are dealt with.
 //
-// A Vault is safe for concurrent use. Writers of one ID take keyedMutex within a Vault; writers in other Vaults or processes
+// A Vault is safe for concurrent use. Writers of one ID take turns within a Vault; writers in other Vaults or processes
 // on the same store are detected when they commit, and the later one runs again on the fresh value. Functions that a
 // Vault calls must not call it back for the same ID.
 type Vault[V Value[V]] struct {
 	store    store.Store
-	key      Key
+	keys     *keyring
 	kind     store.Kind
 	options  Options
 	cache    cache[V]
@@ -28,9 +28,9 @@ type Vault[V Value[V]] struct {
 	drainers keyedMutex
 }
 
-// Open returns the Vault of all values of type V in a store, sealed under key. It reads nothing yet: a wrong key shows
-// with the first value.
-func Open[V Value[V]](s store.Store, key Key, o Options) (*Vault[V], error) {
+// Open returns the Vault of all values of type V in a store, sealed under key. The first Open of an empty store makes it a
+// vault of that key; from then on Open returns ErrWrongKey for every other.
+func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*Vault[V], error) {
 	var zero V
 	if s == nil || key.aead.IsZero() {
 		return nil, errors.New("state: a vault needs a store and a key")
@@ -40,7 +40,11 @@ func Open[V Value[V]](s store.Store, key Key, o Options) (*Vault[V], error) {
 		o.RetainedFor < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
-	return &Vault[V]{store: s, key: key, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}, nil
+	keys, err := openKeyring(ctx, s, key)
+	if err != nil {
+		return nil, err
+	}
+	return &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}, nil
 }
 
 // Load returns the value of id, or ErrNotFound. A row that is damaged in any way, sealed under another key or written by
@@ -55,102 +59,76 @@ func (v *Vault[V]) Load(ctx context.Context, id ID) (V, error) {
 }
 
 // List returns the IDs of all stored values in ascending order.
-func (v *Vault[V]) List(ctx context.Context) ([]ID, error) { return v.store.List(ctx, v.kind) }
+func (v *Vault[V]) List(ctx context.Context) (all []ID, err error) {
+	for after := (ID{}); ; {
+		page, err := v.store.List(ctx, v.kind, after, listPage)
+		if err != nil || len(page) == 0 {
+			return all, err
+		}
+		all, after = append(all, page...), page[len(page)-1]
+	}
+}
 
 // Create stores a first value together with what fn adds to the commit; fn may be nil. It returns ErrExists if there is a
-// value of the same ID.
+// value of the same ID, and ErrDeleted if one was deleted: its messages would be lost in silence. See Revive.
 func (v *Vault[V]) Create(ctx context.Context, first V, fn func(*Tx[V]) error) error {
-	if err := first.check(); err != nil {
-		return err
-	}
-	id := first.ID()
-	done, err := v.writers.lock(ctx, id)
-	if err != nil {
-		return err
-	}
-	tx := &Tx[V]{value: first, set: true}
-	err = func() error {
-		defer done()
-		if fn != nil {
-			if err := fn(tx); err != nil {
-				return err
-			}
-		}
-		_, err := v.commit(ctx, id, &snapshot[V]{}, tx, nil)
-		return err
-	}()
-	v.report(id, tx, err)
-	return err
+	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, fn: plain(fn)})
+}
+
+// Revive is Create for a value whose ID was deleted before. Most programs do not call it: it is for a value that was made
+// fit to go on from a backup, as ratchet.Restore does.
+func (v *Vault[V]) Revive(ctx context.Context, first V, fn func(*Tx[V]) error) error {
+	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, revive: true, fn: plain(fn)})
 }
 
 // Update changes the value of id: it runs fn on the current one and commits what fn set and added. If somebody else
 // committed first, fn runs again on the fresh value, so it must have no effects of its own. An error from fn changes
 // nothing and is returned as it is.
 func (v *Vault[V]) Update(ctx context.Context, id ID, fn func(*Tx[V]) error) error {
-	_, err := v.attempt(ctx, id, func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) { return nil, fn(tx) })
-	return err
+	return run(ctx, &update[V]{v: v, id: id, fn: plain(fn)})
 }
 
-// Delete removes the value of id with its outbox, inbox and frames in one transaction. It works for a row that cannot be
-// read, too. Telling anybody else is not its business.
+// Delete removes the value of id with its outbox, inbox and frames in one transaction; only that it existed is remembered.
+// It works for a row that cannot be read, too. Telling anybody else is not its business.
 func (v *Vault[V]) Delete(ctx context.Context, id ID) error {
-	done, err := v.writers.lock(ctx, id)
+	unlock, err := v.writers.lock(ctx, id)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer unlock()
 	defer v.cache.put(id, nil)
-	for {
+	for refused := (store.Head{}); ; {
 		head, err := v.store.Head(ctx, v.kind, id)
-		if err == nil {
-			err = v.store.Delete(ctx, v.kind, id, head)
-		}
-		if !errors.Is(err, store.ErrConflict) {
+		if err != nil {
 			return err
 		}
+		if head.Equal(refused) {
+			return errRefused
+		}
+		err = v.store.Commit(ctx, store.Change{Kind: v.kind, ID: id, Base: head, Delete: true})
+		if !errors.Is(err, store.ErrConflict) {
+			return reason(err)
+		}
+		refused = head
 	}
 }
 
-// attempt is the way of every change of a stored value: run fn on the current value, commit, and run again on conflict. It
-// returns what is stored then.
+// attempt is update for functions that also change frames. It returns what is stored then.
 func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx[V]) ([]frameChange, error)) (*snapshot[V], error) {
-	done, err := v.writers.lock(ctx, id)
-	if err != nil {
+	u := &update[V]{v: v, id: id, fn: fn}
+	if err := run(ctx, u); err != nil {
 		return nil, err
 	}
-	var tx *Tx[V]
-	s, err := func() (*snapshot[V], error) {
-		defer done()
-		for {
-			base, err := v.current(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			tx = &Tx[V]{value: base.value}
-			frames, err := fn(base, tx)
-			if err != nil || tx.idle() && len(frames) == 0 {
-				return base, err
-			}
-			next, err := v.commit(ctx, id, base, tx, frames)
-			if !errors.Is(err, store.ErrConflict) {
-				return next, err
-			}
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-		}
-	}()
-	v.report(id, tx, err)
-	return s, err
+	return u.next, nil
 }
 
-// report hands on the events of a commit that was made.
-func (v *Vault[V]) report(id ID, tx *Tx[V], err error) {
-	if err != nil || tx == nil {
-		return
-	}
-	for _, e := range tx.events {
-		v.options.Events(id, e)
+// plain turns a caller's function into one that changes no frames.
+func plain[V Value[V]](fn func(*Tx[V]) error) func(*snapshot[V], *Tx[V]) ([]frameChange, error) {
+	return func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		if fn == nil {
+			return nil, nil
+		}
+		return nil, fn(tx)
 	}
 }
 
@@ -177,13 +155,21 @@ func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
 	return s, nil
 }
 
-func (v *Vault[V]) slot(id ID) slot { return slot{v.key, v.kind, id} }
+// slot returns the slot of a row for its head; with is that for what belongs to one incarnation of it.
+func (v *Vault[V]) slot(id ID) slot { return slot{keys: v.keys, kind: v.kind, id: id} }
+
+func (s slot) with(c *contents) slot {
+	s.incarnation = c.incarnation
+	return s
+}
 
 // read opens a row and refuses everything about it that is not exactly as it was written.
 func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
-	slot := v.slot(id)
-	c, err := openHead(slot, row.Head)
+	c, err := openHead(v.slot(id), row.Head)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.verify(row); err != nil {
 		return nil, err
 	}
 	if len(row.Parts) != len(c.parts) {
@@ -196,6 +182,16 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	for path, b := range row.Segments {
 		sealed[path] = b
 	}
+	value, err := v.decode(id, &c, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return &snapshot[V]{head: row.Head, value: value, contents: c, outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained}, nil
+}
+
+// decode opens the records of a row, by path, and makes the value of them. All must be listed.
+func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V, err error) {
+	slot := v.slot(id).with(c)
 	l := &load{func(path string, n *node) ([]byte, error) {
 		b, ok := sealed[path]
 		if !ok || b == nil {
@@ -215,19 +211,16 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	decoders := make([]*Decoder, len(c.parts))
 	for i, n := range c.parts {
 		if decoders[i], err = l.decoder(n.name, 0, n); err != nil {
-			return nil, err
+			return value, err
 		}
 	}
 	var zero V
-	value, err := zero.decode(id, decoders)
+	value, err = zero.decode(id, decoders)
 	if err == nil {
 		err = value.check()
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && len(sealed) > 0 {
+		err = fmt.Errorf("%w: %d records that nothing lists", ErrCorrupt, len(sealed))
 	}
-	if len(sealed) > 0 {
-		return nil, fmt.Errorf("%w: %d records that nothing lists", ErrCorrupt, len(sealed))
-	}
-	return &snapshot[V]{head: row.Head, value: value, contents: c}, nil
+	return value, err
 }

@@ -164,10 +164,12 @@ type counting struct {
 	changes []store.Change
 }
 
-func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, ch store.Change) error {
-	c.changes = append(c.changes, ch)
-	c.written += changeSize(ch)
-	return c.Store.Commit(ctx, k, id, ch)
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, ch := range changes {
+		c.changes = append(c.changes, ch)
+		c.written += changeSize(ch)
+	}
+	return c.Store.Commit(ctx, changes...)
 }
 
 // changeSize returns the number of bytes that a change hands to its store.
@@ -263,7 +265,8 @@ func TestCacheIsChecked(t *testing.T) {
 
 	// The same version again, of a row that was deleted and made anew: still told apart.
 	require.NoError(t, b.Delete(ctx, id(1)))
-	require.NoError(t, b.Create(ctx, newToy(t, id(1)), push(7)))
+	require.ErrorIs(t, b.Create(ctx, newToy(t, id(1)), nil), state.ErrDeleted)
+	require.NoError(t, b.Revive(ctx, newToy(t, id(1)), push(7)))
 	require.NoError(t, b.Update(ctx, id(1), push(8)))
 	s, err = a.Load(ctx, id(1))
 	require.NoError(t, err)
@@ -274,7 +277,7 @@ func TestSessionsAndSpacesAreApart(t *testing.T) {
 	ctx := t.Context()
 	backend := store.NewMemory()
 	spaces := openToys(t, backend, state.Options{})
-	sessions, err := state.Open[state.One[counter]](backend, testKey(t, 1), state.Options{})
+	sessions, err := state.Open[state.One[counter]](context.Background(), backend, testKey(t, 1), state.Options{})
 	require.NoError(t, err)
 	require.NoError(t, spaces.Create(ctx, newToy(t, id(1)), nil))
 	_, err = sessions.Load(ctx, id(1))
@@ -295,11 +298,40 @@ func TestSessionsAndSpacesAreApart(t *testing.T) {
 	require.EqualValues(t, 4, got.Part().n)
 }
 
+// device is a part that is stored as a kind of its own.
+type device struct{ counter }
+
+func (device) StoredAs() store.Kind { return store.Devices }
+func (device) Decode(d *state.Decoder) (device, error) {
+	c, err := counter{}.Decode(d)
+	return device{c}, err
+}
+func (d device) Succeeds(prev device) error { return d.counter.Succeeds(prev.counter) }
+
+// Values of one part are of the kind that the part says.
+func TestDevicesAndSessionsAreApart(t *testing.T) {
+	ctx := t.Context()
+	backend := store.NewMemory()
+	_, sessions := pair(t, backend)
+	devices, err := state.Open[state.One[device]](ctx, backend, testKey(t, 1), state.Options{})
+	require.NoError(t, err)
+	own, err := state.NewOne(id(1), device{counter{n: 5}})
+	require.NoError(t, err)
+	require.NoError(t, devices.Create(ctx, own, nil))
+	ids, err := sessions.List(ctx)
+	require.NoError(t, err)
+	require.Empty(t, ids)
+	require.ErrorIs(t, sessions.Delete(ctx, id(1)), state.ErrNotFound)
+	got, err := devices.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.True(t, got.Equal(own))
+}
+
 func TestOptionsAreChecked(t *testing.T) {
-	_, err := state.Open[toy](nil, testKey(t, 1), state.Options{})
+	_, err := state.Open[toy](context.Background(), nil, testKey(t, 1), state.Options{})
 	require.Error(t, err)
-	_, err = state.Open[toy](store.NewMemory(), state.Key{}, state.Options{})
+	_, err = state.Open[toy](context.Background(), store.NewMemory(), state.Key{}, state.Options{})
 	require.Error(t, err)
-	_, err = state.Open[toy](store.NewMemory(), testKey(t, 1), state.Options{Cache: -1})
+	_, err = state.Open[toy](context.Background(), store.NewMemory(), testKey(t, 1), state.Options{Cache: -1})
 	require.Error(t, err)
 }

@@ -68,10 +68,10 @@ func (d *device) open(ctx context.Context) (err error) {
 	if d.store, err = sqlstore.SQLite(ctx, d.db); err != nil {
 		return err
 	}
-	if d.own, err = state.Open[session.StoredDevice](d.store, d.key, state.Options{}); err != nil {
+	if d.own, err = state.Open[session.StoredDevice](ctx, d.store, d.key, state.Options{}); err != nil {
 		return err
 	}
-	d.sessions, err = state.Open[session.Session](d.store, d.key, state.Options{Events: func(_ state.ID, e state.Event) {
+	d.sessions, err = state.Open[session.Session](ctx, d.store, d.key, state.Options{Events: func(_ state.ID, e state.Event) {
 		if used, ok := e.(session.OneTimeUsed); ok {
 			d.used = append(d.used, used.ID)
 		}

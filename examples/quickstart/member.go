@@ -73,8 +73,8 @@ func newMember(ctx context.Context, w *world, name string) (*member, error) {
 		return nil, err
 	}
 	m := &member{name: name, file: filepath.Join(w.dir, name+".db"), key: key, world: w, parts: make(map[int][]string)}
-	m.options = ratchet.Options{To: "space", Now: w.now}
-	m.open = ratchet.Open(m.options)
+	m.options = ratchet.Options{Topic: "space", Now: w.now}
+	m.open = ratchet.Opener(m.options)
 	w.relay.open(name)
 	return m, m.start(ctx)
 }
@@ -91,7 +91,7 @@ func (m *member) start(ctx context.Context) (err error) {
 	if m.world.wrap != nil {
 		backend = m.world.wrap(backend)
 	}
-	m.vault, err = state.Open[ratchet.Space](backend, m.key, state.Options{Now: m.world.now})
+	m.vault, err = state.Open[ratchet.Space](ctx, backend, m.key, state.Options{Now: m.world.now})
 	return err
 }
 
@@ -143,7 +143,7 @@ func (m *member) join(ctx context.Context, url string) error {
 	}
 	m.space = space.ID()
 	if err := m.create(ctx, space, func(tx *state.Tx[ratchet.Space]) error {
-		tx.Send("space", request.Bytes())
+		tx.Send("space", request)
 		return nil
 	}); err != nil {
 		return err
@@ -170,13 +170,7 @@ func (m *member) say(ctx context.Context, l line) error {
 
 // seal encrypts one message and puts it into the outbox.
 func (m *member) seal(tx *state.Tx[ratchet.Space], plain []byte) error {
-	next, envelope, err := ratchet.Encrypt(tx.Value(), m.world.now(), plain)
-	if err != nil {
-		return err
-	}
-	tx.Set(next)
-	tx.Send("space", envelope.Bytes())
-	return nil
+	return ratchet.Send(m.options, plain)(tx)
 }
 
 // flush hands the outbox to the relay.
@@ -250,7 +244,7 @@ func (m *member) hear(t text) {
 
 // care does what the space needs its device to do beside sending and receiving.
 func (m *member) care(ctx context.Context) error {
-	if err := m.update(ctx, ratchet.Tend(m.options)); err != nil {
+	if err := m.update(ctx, ratchet.Maintain(m.options)); err != nil {
 		return err
 	}
 	if err := persist(func() error {

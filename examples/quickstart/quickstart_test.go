@@ -108,8 +108,8 @@ func TestConversationOnFailingStores(t *testing.T) {
 			talk.world.wrap = func(s store.Store) store.Store {
 				stores++
 				chance := rand.New(rand.NewPCG(seed, stores))
-				return storetest.Fail(s, func(storetest.Call) storetest.Fault {
-					if chance.IntN(20) > 0 {
+				return storetest.Fail(s, func(c storetest.Call) storetest.Fault {
+					if c.N <= 3 || chance.IntN(20) > 0 { // the first calls are those of Open
 						return storetest.None
 					}
 					failed <- struct{}{}

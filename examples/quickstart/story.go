@@ -142,12 +142,8 @@ func (s *story) theEnd() error {
 		if err != nil {
 			return err
 		}
-		auth, err := ratchet.Authenticator(space)
-		if err != nil {
-			return err
-		}
-		_, generation := ratchet.Epoch(space)
-		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, auth[:8], generation, len(ratchet.Members(space)))
+		at := ratchet.Info(space)
+		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Authenticator[:8], at.Generation, len(ratchet.Members(space)))
 	}
 	for _, m := range invite.List(must(s.members[0].load(s.ctx))) {
 		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %v…\n", m.Index, m.Status, m.Member)

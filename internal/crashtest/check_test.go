@@ -20,32 +20,25 @@ func (p *program) values(ctx context.Context) (w world, rooms [places]room, err 
 	if err != nil {
 		return w, rooms, err
 	}
-	found := 0
-	for place := range places {
-		r, err := p.vault.Load(ctx, roomID(place))
-		if errors.Is(err, state.ErrNotFound) {
-			continue
-		}
+	for _, id := range ids {
+		r, err := p.vault.Load(ctx, id)
 		if err == nil {
 			err = whole(r)
 		}
 		if err != nil {
-			return w, rooms, fmt.Errorf("room %d: %w", place, err)
+			return w, rooms, fmt.Errorf("room %v: %w", id, err)
 		}
 		l := r.State()
+		if rooms[l.place].ID() != (state.ID{}) {
+			return w, rooms, fmt.Errorf("two rooms in place %d", l.place)
+		}
 		v := view{born: l.born, level: l.level, steps: l.steps, sent: uint64(len(l.sent)), read: l.read, refused: l.refused}
 		for _, n := range l.kept {
 			v.kept = append(v.kept, frame{number: n})
 		}
-		w[place], rooms[place] = v, r
-		if slices.Contains(ids, r.ID()) {
-			found++
-		}
+		w[l.place], rooms[l.place] = v, r
 	}
-	if found != len(ids) {
-		err = fmt.Errorf("%d rooms are listed, %d found", len(ids), found)
-	}
-	return w, rooms, err
+	return w, rooms, nil
 }
 
 // idle is a disk that does not sync. What is checked need not survive the next crash.
@@ -59,30 +52,31 @@ var idle = sync.OnceValues(func() (*disktest.Disk, error) {
 })
 
 // check opens a store after a crash and returns an error unless it holds what it must, given the journal up to the crash.
-// It returns the operation after which a program goes on that has the store as it was left. It empties the queues.
-func check(ctx context.Context, path string, s script, journal []entry) (at int, err error) {
+// It returns the operation after which a program goes on that has the store as it was left, and the script for it. It empties
+// the queues.
+func check(ctx context.Context, path string, s script, journal []entry) (at int, rest script, err error) {
 	disk, err := idle()
 	if err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	p := &program{dsn: disk.DSN(path), note: func(e entry) { journal = append(journal, e) }}
 	if err := p.open(ctx); err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	first, last := span(journal)
 	allowed := s.between(first, last)
 	w, rooms, err := p.values(ctx)
 	if err != nil {
-		return 0, err
+		return 0, s, err
 	}
 	for place := range rooms {
 		if rooms[place].ID() == (state.ID{}) {
 			continue
 		}
 		before := len(journal)
-		if err := errors.Join(p.flush(ctx, place, 1<<62), p.drain(ctx, place, 1<<62)); err != nil {
-			return 0, err
+		if err := errors.Join(p.flush(ctx, place, w[place].born, 1<<62), p.drain(ctx, place, w[place].born, 1<<62)); err != nil {
+			return 0, s, err
 		}
 		for _, e := range journal[before:] {
 			if e.Event == sent {
@@ -94,16 +88,16 @@ func check(ctx context.Context, path string, s script, journal []entry) (at int,
 	}
 	allowed = slices.DeleteFunc(allowed, func(a world) bool { return !a.equal(w) })
 	if len(allowed) == 0 {
-		return 0, fmt.Errorf("after operation %d was acknowledged and %d begun, the store holds none of the states that it may:\n%v\nshould be among\n%v",
+		return 0, s, fmt.Errorf("after operation %d was acknowledged and %d begun, the store holds none of the states that it may:\n%v\nshould be among\n%v",
 			first, last, w, s.between(first, last))
 	}
 	if at = first; last > first && s.ops[last-1].kind.once() && s.after(last).equal(w) {
-		at = last
+		at, allowed = last, []world{s.after(last)}
 	}
 	if err := checkMessages(journal, rooms); err != nil {
-		return 0, err
+		return 0, s, err
 	}
-	return at, p.checkGoesOn(ctx, s, allowed)
+	return at, s.resumed(at, allowed[0]), p.checkGoesOn(ctx, s, allowed)
 }
 
 // span returns the last operation that was acknowledged and the last one that was begun.
@@ -162,10 +156,11 @@ func checkMessages(journal []entry, rooms [places]room) error {
 // known, and a room can be changed.
 func (p *program) checkGoesOn(ctx context.Context, s script, allowed []world) error {
 	for place := range places {
-		id := roomID(place)
-		if allowed[0][place].born == 0 {
+		born := allowed[0][place].born
+		if born == 0 {
 			continue
 		}
+		id := roomID(place, born)
 		if _, err := p.vault.Retry(ctx, id, read); err != nil {
 			return err
 		}
@@ -178,7 +173,7 @@ func (p *program) checkGoesOn(ctx context.Context, s script, allowed []world) er
 		}
 		for _, o := range s.ops {
 			known := allowed[0][place].settled().knows(o.frame)
-			if o.kind != receive || o.place != place || !known {
+			if o.kind != receive || o.place != place || o.born != born || !known {
 				continue
 			}
 			if _, err := p.vault.Receive(ctx, id, o.frame.encode(), func(*state.Tx[room], state.Frame) error {

@@ -34,7 +34,7 @@ func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
 		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: ops, Fault: disktest.Kill + disktest.Fault(i%2)}
 		c.KillAt = 1 + i*all/kills
 		journal, killed := c.start(t, nil)
-		_, err := c.crashed(t, newScript(c.Seed, c.Ops), journal)
+		_, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal)
 		require.NoError(t, err)
 		if killed {
 			done++
@@ -64,13 +64,14 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				return true
 			})
 			journal = append(journal, more...)
-			at, err := c.crashed(t, s, journal)
+			at, rest, err := c.crashed(t, s, journal)
 			require.NoError(t, err, "kill %d of seed %d", kills, seed)
 			if !killed {
 				require.Equal(t, ops, at, "seed %d", seed)
 				break
 			}
-			c.Skip = at
+			c.Skip, s = at, rest
+			journal = append(journal, entry{Event: done, Op: at}) // it is known now
 			kills++
 			total--
 		}
@@ -86,7 +87,7 @@ func TestEarlyAcknowledgementIsSeen(t *testing.T) {
 		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: 60, KillAt: all/2 + i*7, Fault: disktest.Kill, Early: true}
 		journal, killed := c.start(t, nil)
 		require.True(t, killed)
-		if _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal); err != nil {
+		if _, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal); err != nil {
 			seen++
 		}
 	}

@@ -47,8 +47,8 @@ func (w world) equalValues(o world) bool {
 	return slices.EqualFunc(w[:], o[:], func(a, b view) bool { return a.value().equal(b.value()) })
 }
 
-// after returns what the store holds after each commit of operation i, at least one state.
-func (w world) after(i uint32, o op) (states []world) {
+// after returns what the store holds after each commit of an operation, at least one state.
+func (w world) after(o op) (states []world) {
 	commit := func(v view) {
 		w[o.place] = v
 		states = append(states, w)
@@ -56,7 +56,7 @@ func (w world) after(i uint32, o op) (states []world) {
 	v := w[o.place]
 	switch o.kind {
 	case create:
-		commit(view{born: i, steps: 1}.sends(len(o.sends)))
+		commit(view{born: o.born, steps: 1}.sends(len(o.sends)))
 	case update:
 		v = v.sends(len(o.sends))
 		if o.learn {

@@ -102,8 +102,8 @@ func (c child) start(t *testing.T, stop func(entries int) bool) (journal []entry
 	return journal, err != nil
 }
 
-// crashed copies the files that a killed child left and checks the copy. It returns the operation after which to go on.
-func (c child) crashed(t *testing.T, s script, journal []entry) (at int, err error) {
+// crashed copies the files that a killed child left and checks the copy. It returns what check does.
+func (c child) crashed(t *testing.T, s script, journal []entry) (at int, rest script, err error) {
 	dir := t.TempDir()
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
 		b, err := os.ReadFile(c.Path + suffix)
@@ -113,8 +113,8 @@ func (c child) crashed(t *testing.T, s script, journal []entry) (at int, err err
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file+suffix), b, 0o600))
 	}
-	if at, err = check(t.Context(), filepath.Join(dir, file), s, journal); err != nil {
+	if at, rest, err = check(t.Context(), filepath.Join(dir, file), s, journal); err != nil {
 		err = fmt.Errorf("after %+v: %w", c, err)
 	}
-	return at, err
+	return at, rest, err
 }

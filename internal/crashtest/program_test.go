@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	_ "modernc.org/sqlite"
 
@@ -40,29 +41,37 @@ type program struct {
 	note  func(entry)
 	early bool // it acknowledges operations before it has done them, which is a fault
 
-	db    *sql.DB
-	store *sqlstore.Store
-	vault *state.Vault[room]
-	born  [places]uint32
+	vault *state.Vault[room] // nil while the store is closed
+	shut  func() error
 }
 
 // open opens the store and its vault. Another kind of store needs another open, and nothing else.
-func (p *program) open(ctx context.Context) (err error) {
-	if p.db, err = sql.Open("sqlite", p.dsn); err != nil {
+func (p *program) open(ctx context.Context) error {
+	db, err := sql.Open("sqlite", p.dsn)
+	if err != nil {
 		return err
 	}
-	if p.store, err = sqlstore.SQLite(ctx, p.db); err != nil {
-		return errors.Join(err, p.db.Close())
+	store, err := sqlstore.SQLite(ctx, db)
+	if err != nil {
+		return errors.Join(err, db.Close())
 	}
+	p.shut = func() error { return errors.Join(store.Close(), db.Close()) }
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	if err != nil {
 		return err
 	}
-	p.vault, err = state.Open[room](p.store, key, state.Options{})
+	p.vault, err = state.Open[room](ctx, store, key, state.Options{})
 	return err
 }
 
-func (p *program) close() error { return errors.Join(p.store.Close(), p.db.Close()) }
+// close closes the store if it is open.
+func (p *program) close() error {
+	shut := p.shut
+	if p.shut, p.vault = nil, nil; shut == nil {
+		return nil
+	}
+	return shut()
+}
 
 // run carries out the operations of a script after the first skip.
 func (p *program) run(ctx context.Context, s script, skip int) error {
@@ -74,7 +83,7 @@ func (p *program) run(ctx context.Context, s script, skip int) error {
 		if p.early {
 			p.note(entry{Event: done, Op: i})
 		}
-		if err := p.do(ctx, uint32(i), s.ops[i-1]); err != nil {
+		if err := p.do(ctx, s.ops[i-1]); err != nil {
 			return err
 		}
 		p.note(entry{Event: done, Op: i})
@@ -82,9 +91,9 @@ func (p *program) run(ctx context.Context, s script, skip int) error {
 	return p.close()
 }
 
-// do carries out operation i. It may be called again after it failed.
-func (p *program) do(ctx context.Context, i uint32, o op) error {
-	id := roomID(o.place)
+// do carries out an operation. It may be called again after it failed.
+func (p *program) do(ctx context.Context, o op) error {
+	id := roomID(o.place, o.born)
 	sends := func(tx *state.Tx[room]) error {
 		for _, size := range o.sends {
 			send(tx, size)
@@ -96,7 +105,7 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 	}
 	switch o.kind {
 	case create:
-		first, err := newRoom(o.place, i)
+		first, err := newRoom(o.place, o.born)
 		if err != nil {
 			return err
 		}
@@ -104,12 +113,15 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 	case update:
 		return p.vault.Update(ctx, id, sends)
 	case receive:
-		_, err := p.vault.Receive(ctx, id, o.frame.encode(), read)
+		receipt, err := p.vault.Receive(ctx, id, o.frame.encode(), read)
+		if err != nil {
+			err = fmt.Errorf("verdict %s: %w", receipt.Verdict, err)
+		}
 		return err
 	case flush:
-		return p.flush(ctx, o.place, o.upTo)
+		return p.flush(ctx, o.place, o.born, o.upTo)
 	case drain:
-		return p.drain(ctx, o.place, o.upTo)
+		return p.drain(ctx, o.place, o.born, o.upTo)
 	case remove:
 		return p.vault.Delete(ctx, id)
 	case reopen:
@@ -119,12 +131,8 @@ func (p *program) do(ctx context.Context, i uint32, o op) error {
 }
 
 // flush gives the messages in an outbox to the network, up to one.
-func (p *program) flush(ctx context.Context, place int, upTo uint64) error {
-	born, err := p.bornAt(ctx, place)
-	if err != nil {
-		return err
-	}
-	_, err = p.vault.Flush(ctx, roomID(place), func(_ context.Context, out state.Outgoing) state.Delivery {
+func (p *program) flush(ctx context.Context, place int, born uint32, upTo uint64) error {
+	_, err := p.vault.Flush(ctx, roomID(place, born), func(_ context.Context, out state.Outgoing) state.Delivery {
 		if out.Seq > upTo {
 			return state.RetryAfter(1)
 		}
@@ -139,12 +147,8 @@ func (p *program) flush(ctx context.Context, place int, upTo uint64) error {
 var errLater = errors.New("crashtest: later")
 
 // drain shows the messages in an inbox, up to one.
-func (p *program) drain(ctx context.Context, place int, upTo uint64) error {
-	born, err := p.bornAt(ctx, place)
-	if err != nil {
-		return err
-	}
-	err = p.vault.Drain(ctx, roomID(place), func(_ context.Context, in state.Incoming) error {
+func (p *program) drain(ctx context.Context, place int, born uint32, upTo uint64) error {
+	err := p.vault.Drain(ctx, roomID(place, born), func(_ context.Context, in state.Incoming) error {
 		if in.Seq > upTo {
 			return errLater
 		}
@@ -155,12 +159,4 @@ func (p *program) drain(ctx context.Context, place int, upTo uint64) error {
 		return nil
 	}
 	return err
-}
-
-func (p *program) bornAt(ctx context.Context, place int) (uint32, error) {
-	r, err := p.vault.Load(ctx, roomID(place))
-	if err != nil {
-		return 0, err
-	}
-	return r.State().born, nil
 }

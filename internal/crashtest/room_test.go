@@ -18,6 +18,7 @@ type room = state.SpaceEncryptionState[log, steps, steps]
 
 // log is the history of a room. Every change of a room is a step.
 type log struct {
+	place   uint32     // of the room
 	born    uint32     // the operation that created the room
 	steps   uint64     // from 1
 	level   uint32     // which frames can be read
@@ -43,6 +44,7 @@ func (b block) Encode(e *state.Encoder)              { e.Bytes(b.data) }
 func (block) Decode(d *state.Decoder) (block, error) { return block{d.Bytes(1 << 16)}, nil }
 
 func (l log) Encode(e *state.Encoder) {
+	e.Uint32(l.place)
 	e.Uint32(l.born)
 	e.Uint64(l.steps)
 	e.Uint32(l.level)
@@ -62,7 +64,7 @@ func (l log) Encode(e *state.Encoder) {
 }
 
 func (log) Decode(d *state.Decoder) (log, error) {
-	l := log{born: d.Uint32(), steps: d.Uint64(), level: d.Uint32()}
+	l := log{place: d.Uint32(), born: d.Uint32(), steps: d.Uint64(), level: d.Uint32()}
 	l.sent = make([][32]byte, d.Count(1<<16, 32))
 	for i := range l.sent {
 		d.Into(l.sent[i][:])
@@ -97,15 +99,17 @@ func (s steps) Succeeds(prev steps) error {
 	return nil
 }
 
-// roomID names the room in a place.
-func roomID(place int) state.ID { return sha256.Sum256(fmt.Append(nil, "room", place)) }
+// roomID names the room in a place. A room that is created after another one was removed has another name.
+func roomID(place int, born uint32) state.ID {
+	return sha256.Sum256(fmt.Append(nil, "room", place, born))
+}
 
 func newRoom(place int, born uint32) (room, error) {
-	l := log{born: born, steps: 1}
+	l := log{place: uint32(place), born: born, steps: 1}
 	for i := range l.blocks {
 		l.blocks[i] = state.NewSegment(newBlock(born, 1))
 	}
-	return state.New(roomID(place), l, steps{1}, steps{1})
+	return state.New(roomID(place, born), l, steps{1}, steps{1})
 }
 
 // step returns the room after one more step, in which change edits the log.

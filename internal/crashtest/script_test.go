@@ -3,6 +3,7 @@ package crashtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // kind is a kind of operation.
@@ -29,6 +30,7 @@ func (k kind) once() bool { return k == create || k == update || k == remove }
 type op struct {
 	kind  kind
 	place int
+	born  uint32 // of the room
 	sends []int  // sizes of the messages of a create or update, in bytes
 	learn bool   // an update raises the level
 	frame frame  // of a receive
@@ -36,7 +38,7 @@ type op struct {
 }
 
 func (o op) String() string {
-	return fmt.Sprintf("%s of room %d (sends %v, learns %v, frame %+v, up to %d)", o.kind, o.place, o.sends, o.learn, o.frame, o.upTo)
+	return fmt.Sprintf("%s of room %d/%d (sends %v, learns %v, frame %+v, up to %d)", o.kind, o.place, o.born, o.sends, o.learn, o.frame, o.upTo)
 }
 
 // script is a sequence of operations and what a store holds after each commit of each.
@@ -57,9 +59,10 @@ func newScript(seed uint64, n int) script {
 			o.place = 0 // most happens in one room, so that much waits in it
 		}
 		v := w[o.place]
+		o.born = v.born
 		switch p := r.IntN(100); {
 		case v.born == 0:
-			o.kind, o.sends = create, sizes(r, 2)
+			o.kind, o.born, o.sends = create, uint32(i), sizes(r, 2)
 		case p < 25:
 			o.kind, o.sends, o.learn = update, sizes(r, 4), r.IntN(3) == 0
 		case p < 65:
@@ -70,7 +73,7 @@ func newScript(seed uint64, n int) script {
 			}
 			frames = append(frames, o)
 		case p < 70 && len(frames) > 0:
-			if o = frames[r.IntN(len(frames))]; w[o.place].born == 0 || w[o.place].born > o.frame.number {
+			if o = frames[r.IntN(len(frames))]; w[o.place].born != o.born {
 				o = op{kind: reopen} // that room is gone
 			}
 		case p < 82:
@@ -83,7 +86,17 @@ func newScript(seed uint64, n int) script {
 			o.kind = reopen
 		}
 		s.ops = append(s.ops, o)
-		s.states = append(s.states, w.after(uint32(i), o))
+		s.states = append(s.states, w.after(o))
+	}
+	return s
+}
+
+// resumed returns the script of a store that holds w when the program goes on after operation i. It differs from s if retained
+// frames were being tried again: they are tried from the first one on, so that they may be read in another order.
+func (s script) resumed(i int, w world) script {
+	s.states = append(slices.Clone(s.states[:i]), []world{w})
+	for _, o := range s.ops[i:] {
+		s.states = append(s.states, s.after(len(s.states)-1).after(o))
 	}
 	return s
 }

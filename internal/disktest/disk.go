@@ -67,7 +67,7 @@ type Disk struct {
 }
 
 // New registers a disk on which every operation is first shown to decide; nil lets all pass. decide is asked for one
-// operation at a time. A disk stays registered for the life of the process, as SQLite's own do.
+// operation at a time and must not call the disk. A disk stays registered for the life of the process, as SQLite's own do.
 func New(decide func(Op) Fault) (*Disk, error) {
 	d := &Disk{decide: decide}
 	return d, d.register()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -109,6 +110,43 @@ func TestImagesLoseOnlyWhatWasNotSynced(t *testing.T) {
 		}
 	}
 	require.NotZero(t, lost)
+}
+
+// A name is sure to be there, or not to be, only once the directory was synced; what was synced in a file is there if its
+// name is, and of what was not any sectors are.
+func TestImagesOfSmallTraces(t *testing.T) {
+	old, later := Op{Kind: Write, File: "f", Data: []byte("old")}, Op{Kind: Write, File: "f", Data: []byte("new")}
+	long := Op{Kind: Write, File: "f", Offset: sector - 1, Data: []byte("ab")}
+	for _, c := range []struct {
+		trace Trace
+		want  []string // each at least once, and no other; "-" is no file
+	}{
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f"}}, []string{"-", "old"}},
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f", Dir: true}}, []string{"old"}},
+		{Trace{{Kind: Create, File: "f"}, {Kind: Sync, File: "f", Dir: true}, old}, []string{"", "old"}},
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f", Dir: true}, later}, []string{"old", "new"}},
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f", Dir: true}, {Kind: Truncate, File: "f"}}, []string{"old", ""}},
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f", Dir: true}, {Kind: Delete, File: "f"}}, []string{"old", "-"}},
+		{Trace{{Kind: Create, File: "f"}, old, {Kind: Sync, File: "f", Dir: true}, {Kind: Delete, File: "f", Dir: true}}, []string{"-"}},
+		{Trace{{Kind: Create, File: "f"}, {Kind: Sync, File: "f", Dir: true}, long}, []string{
+			"", strings.Repeat("\x00", sector-1) + "a", strings.Repeat("\x00", sector) + "b", strings.Repeat("\x00", sector-1) + "ab",
+		}},
+	} {
+		var got []string
+		for seed := range uint64(100) {
+			dir := t.TempDir()
+			require.NoError(t, c.trace.Image(dir, rand.New(rand.NewPCG(seed, 0)), nil))
+			b, err := os.ReadFile(filepath.Join(dir, "f"))
+			if err != nil {
+				require.ErrorIs(t, err, os.ErrNotExist)
+				b = []byte("-")
+			}
+			if !slices.Contains(got, string(b)) {
+				got = append(got, string(b))
+			}
+		}
+		require.ElementsMatch(t, c.want, got, "%v", c.trace)
+	}
 }
 
 // Each operation that fails is reported by SQLite, and leaves what was committed before.

@@ -16,8 +16,8 @@ import (
 // Sizes of encodings in bytes.
 const (
 	ScalarSize = goldilocks.ScalarSize // 56, little-endian
-	// WideSize is what ReduceScalar takes: 226 bits more than the order has, so that what it returns is uniform but for
-	// 2^-226.
+	// WideSize is the least that ReduceScalar takes: 226 bits more than the order has, so that what it returns is uniform
+	// but for 2^-226.
 	WideSize = 84
 )
 
@@ -53,10 +53,11 @@ func ParseScalar(b []byte) (Scalar, error) {
 	return hold(s), nil
 }
 
-// ReduceScalar returns 84 little-endian bytes modulo q. Any other length is a mistake of the program, and it panics.
+// ReduceScalar returns 84 or more little-endian bytes modulo q, such as the 114 of a hash in RFC 8032. Fewer are a mistake
+// of the program, and it panics.
 func ReduceScalar(wide []byte) Scalar {
-	if len(wide) != WideSize {
-		panic("ed448: what is to be reduced is not 84 bytes")
+	if len(wide) < WideSize {
+		panic("ed448: what is to be reduced is shorter than 84 bytes")
 	}
 	var s goldilocks.Scalar
 	s.FromBytes(wide)

@@ -2,6 +2,8 @@ package ed448
 
 import (
 	"math/big"
+	"math/bits"
+	"slices"
 
 	"github.com/cloudflare/circl/ecc/goldilocks"
 	"github.com/cloudflare/circl/math"
@@ -82,4 +84,22 @@ func (t *term) addTo(sum *goldilocks.Point, bit int) {
 		p.Neg()
 		sum.Add(&p)
 	}
+}
+
+// VarTimeEvaluate returns the sum of x^k·points[k], the value at x of a polynomial given by multiples of its coefficients,
+// and the identity if there are none. The time it takes depends on x, which must be public; small ones are cheap.
+func VarTimeEvaluate(points []Point, x uint32) Point {
+	sum := curve.Identity()
+	for _, p := range slices.Backward(points) {
+		product := curve.Identity()
+		for bit := bits.Len32(x) - 1; bit >= 0; bit-- {
+			product.Double()
+			if x>>bit&1 == 1 {
+				product.Add(sum)
+			}
+		}
+		product.Add(p.raw())
+		sum = product
+	}
+	return newPoint(sum)
 }

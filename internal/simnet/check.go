@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -98,9 +99,9 @@ func (m *Member) show(data []byte) {
 		require.False(n.t, before.Epoch == r.Epoch && before.Sender == r.Sender && before.Number == r.Number,
 			"%s read %q twice (G12)", m.Name, t.words)
 	}
-	index, key := ratchet.Self(t.from.Space())
-	require.Equal(n.t, index, r.Sender, "%s reads %q as from somebody else", m.Name, t.words)
-	require.Equal(n.t, key, r.SenderKey)
+	from := ratchet.Info(t.from.Space())
+	require.Equal(n.t, from.Index, r.Sender, "%s reads %q as from somebody else", m.Name, t.words)
+	require.Equal(n.t, from.Key, r.SenderKey)
 	require.True(n.t, r.Verified)
 	require.Equal(n.t, t.from == m, r.Own)
 	at := place{r.Epoch, r.Sender, r.Number}
@@ -117,11 +118,10 @@ func (m *Member) look() {
 	n := m.net
 	n.t.Helper()
 	s := m.Space()
-	if a, err := ratchet.Authenticator(s); err == nil {
-		id, _ := ratchet.Epoch(s)
-		was, known := n.checks.auth[id]
-		require.True(n.t, !known || was == a, "two authenticators of one epoch")
-		n.checks.auth[id] = a
+	if at := ratchet.Info(s); at.Authenticator != [32]byte{} {
+		was, known := n.checks.auth[at.Epoch]
+		require.True(n.t, !known || was == at.Authenticator, "two authenticators of one epoch")
+		n.checks.auth[at.Epoch] = at.Authenticator
 	}
 	if len(n.Members) <= fewMembers {
 		m.bindings(s)
@@ -180,9 +180,9 @@ func (n *Net) fate(m *Member, t *text) string {
 
 // atRest reports whether everything was read and all send in one epoch.
 func (n *Net) atRest() bool {
-	epoch, _ := ratchet.Epoch(n.founder.Space())
+	epoch := ratchet.Info(n.founder.Space()).Epoch
 	for _, m := range n.Members {
-		id, _ := ratchet.Epoch(m.Space())
+		id := ratchet.Info(m.Space()).Epoch
 		if !m.mute && !m.Disputed && (id != epoch || len(n.unreadBy(m)) > 0) {
 			return false
 		}
@@ -193,7 +193,7 @@ func (n *Net) atRest() bool {
 // Check fails the test unless everything is as it must be when nothing is under way.
 func (n *Net) Check() {
 	n.t.Helper()
-	epoch, _ := ratchet.Epoch(n.founder.Space())
+	epoch := ratchet.Info(n.founder.Space()).Epoch
 	for _, m := range n.Members {
 		s := m.Space()
 		require.Empty(n.t, n.unreadBy(m), "%s has not read what was delivered (G12)", m.Name)
@@ -202,7 +202,7 @@ func (n *Net) Check() {
 		if m.mute || m.Disputed {
 			continue
 		}
-		id, _ := ratchet.Epoch(s)
+		id := ratchet.Info(s).Epoch
 		require.Equal(n.t, epoch, id, "%s sends in another epoch", m.Name)
 		for h, p := range m.held {
 			require.False(n.t, p.text != nil && p.text.owed[m], "%s keeps %x unread", m.Name, h)
@@ -212,11 +212,11 @@ func (n *Net) Check() {
 			if p != nil && p.from.Disputed {
 				continue
 			}
-			for _, never := range []error{ratchet.ErrForged, ratchet.ErrMalformed, ratchet.ErrLimit} {
+			for _, never := range []error{ratchet.ErrForged, ratchet.ErrMalformed, ratchettest.ErrLimit} {
 				require.False(n.t, errors.Is(err, never), "%s settled frame %x: %v", m.Name, h, err)
 			}
 			if p != nil && !n.checks.restored[p.from] && !n.checks.restored[m] {
-				require.NotErrorIs(n.t, err, ratchet.ErrSenderRolledBack)
+				require.NotErrorIs(n.t, err, ratchettest.ErrSenderRolledBack)
 			}
 		}
 	}
@@ -227,7 +227,7 @@ func (m *Member) Reload() ratchet.Space {
 	m.net.t.Helper()
 	key, err := state.NewKey(vaultKey[:])
 	require.NoError(m.net.t, err)
-	v, err := state.Open[ratchet.Space](m.store, key, state.Options{})
+	v, err := state.Open[ratchet.Space](m.net.t.Context(), m.store, key, state.Options{})
 	require.NoError(m.net.t, err)
 	s, err := v.Load(m.net.t.Context(), m.id)
 	require.NoError(m.net.t, err)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
@@ -24,22 +23,12 @@ func (j *journal) note(err error, again func(context.Context, store.Store) error
 	return err
 }
 
-func (j *journal) Commit(ctx context.Context, k store.Kind, id state.ID, c store.Change) error {
-	kept := cloneChange(c)
-	return j.note(j.Store.Commit(ctx, k, id, c), func(ctx context.Context, s store.Store) error { return s.Commit(ctx, k, id, kept) })
-}
-
-func (j *journal) Delete(ctx context.Context, k store.Kind, id state.ID, h store.Head) error {
-	h.Sealed = bytes.Clone(h.Sealed)
-	return j.note(j.Store.Delete(ctx, k, id, h), func(ctx context.Context, s store.Store) error { return s.Delete(ctx, k, id, h) })
-}
-
-func (j *journal) Remove(ctx context.Context, k store.Kind, id state.ID, q store.Queue, items ...store.Item) error {
-	items = slices.Clone(items)
-	for i := range items {
-		items[i].Data = bytes.Clone(items[i].Data)
+func (j *journal) Commit(ctx context.Context, changes ...store.Change) error {
+	kept := slices.Clone(changes)
+	for i, c := range kept {
+		kept[i] = cloneChange(c)
 	}
-	return j.note(j.Store.Remove(ctx, k, id, q, items...), func(ctx context.Context, s store.Store) error { return s.Remove(ctx, k, id, q, items...) })
+	return j.note(j.Store.Commit(ctx, changes...), func(ctx context.Context, s store.Store) error { return s.Commit(ctx, kept...) })
 }
 
 // copyTo does the first count changes again.
@@ -63,7 +52,7 @@ func cloneChange(c store.Change) store.Change {
 	for path, b := range c.Put {
 		c.Put[path] = bytes.Clone(b)
 	}
-	c.Drop = slices.Clone(c.Drop)
+	c.Drop, c.Sent, c.Taken = slices.Clone(c.Drop), slices.Clone(c.Sent), slices.Clone(c.Taken)
 	for _, items := range []*[]store.Item{&c.Outbox, &c.Inbox} {
 		*items = slices.Clone(*items)
 		for i := range *items {

@@ -3,7 +3,6 @@ package simnet
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"maps"
 	"slices"
 
@@ -72,28 +71,26 @@ func (m *Member) boot() {
 	key, err := state.NewKey(vaultKey[:])
 	require.NoError(m.net.t, err)
 	m.dead = storetest.None
-	m.vault, err = state.Open[ratchet.Space](storetest.Fail(m.store, m.fate), key, state.Options{Now: m.net.Now, Events: m.event})
+	// The first Open makes the store a vault, which is not a step of the protocol at which a device may die.
+	_, err = state.Open[ratchet.Space](m.net.t.Context(), m.store, key, state.Options{})
+	require.NoError(m.net.t, err)
+	m.vault, err = state.Open[ratchet.Space](m.net.t.Context(), storetest.Fail(m.store, m.fate), key, state.Options{Now: m.net.Now, Events: m.event})
 	require.NoError(m.net.t, err)
 }
 
 func (m *Member) event(_ state.ID, e state.Event) {
 	m.Events = append(m.Events, e)
-	switch e := e.(type) {
-	case state.FrameDiscarded:
+	if e, ok := e.(state.FrameUnread); ok && e.Verdict == state.Discard {
 		m.unread[e.Hash] = e.Reason
-	case state.FrameGivenUp:
-		m.unread[e.Hash] = errGivenUp
 	}
 }
-
-var errGivenUp = errors.New("simnet: given up by the vault")
 
 // fate lets the device die at a commit boundary: a dead one does nothing more.
 func (m *Member) fate(c storetest.Call) storetest.Fault {
 	if m.dead != storetest.None {
 		return storetest.Before
 	}
-	if c.Method != "Commit" && c.Method != "Remove" {
+	if c.Method != "Commit" {
 		return storetest.None
 	}
 	m.boundary++
@@ -183,12 +180,11 @@ func (m *Member) update(change func(ratchet.Space) (ratchet.Space, []byte, error
 // returns why the space refused, if it did.
 func (m *Member) Send(words string) error {
 	m.net.t.Helper()
-	if ratchet.Duties(m.Space(), m.net.now).Stored {
+	if ratchet.Due(m.Space(), m.net.now).Fetch {
 		m.Fetch(-1)
 	}
 	frame, err := m.update(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-		next, e, err := ratchet.Encrypt(s, m.net.now, []byte(words))
-		return next, e.Bytes(), err
+		return ratchet.Encrypt(s, m.net.now, []byte(words))
 	})
 	if err != nil {
 		m.net.stats.Refused++
@@ -242,7 +238,7 @@ func (m *Member) receive(p parcel) {
 	m.net.t.Helper()
 	m.flush() // what was said before this is heard must not be taken for what is said after it
 	m.net.stats.Delivered++
-	open := ratchet.Open(ratchet.Options{To: everybody, Now: m.net.Now})
+	open := ratchet.Opener(ratchet.Options{Topic: everybody, Now: m.net.Now})
 	var r state.Receipt
 	crashed, _, err := m.run(func(ctx context.Context, v *vault) (err error) {
 		r, err = v.Receive(ctx, m.id, p.from.frame(p.data), open)
@@ -287,7 +283,7 @@ func (m *Member) hear(p *posting) {
 	case p.is(frameRequest):
 		m.answered[p.requestID()] = maps.Clone(m.heard)
 		m.answered[p.requestID()][m] = m.voice
-	case p.is(frameTicket) && ratchet.PhaseOf(m.Space()) == ratchet.Member:
+	case p.is(frameTicket) && ratchet.Info(m.Space()).Phase == ratchet.Member:
 		for o, voice := range p.heard {
 			m.heard[o] = max(m.heard[o], voice)
 		}
@@ -316,13 +312,13 @@ func (m *Member) drain() {
 	}
 }
 
-// Attend does what is due, as Duties says, and reports whether anything was.
+// Attend does what is due, as Due says, and reports whether anything was.
 func (m *Member) Attend() (did bool) {
 	m.net.t.Helper()
-	due := ratchet.Duties(m.Space(), m.net.now)
-	if due.Stored {
+	due := ratchet.Due(m.Space(), m.net.now)
+	if due.Fetch {
 		m.Fetch(-1)
-		due = ratchet.Duties(m.Space(), m.net.now)
+		due = ratchet.Due(m.Space(), m.net.now)
 	}
 	do := func(change func(ratchet.Space) (ratchet.Space, []byte, error)) {
 		m.net.t.Helper()
@@ -335,23 +331,10 @@ func (m *Member) Attend() (did bool) {
 	if due.Prune && len(m.held) == 0 && !slices.ContainsFunc(m.mail, m.arrives) {
 		m.Prune()
 	}
-	if due.Ask {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, q, err := ratchet.AskResync(s, m.net.now)
-			return next, q.Bytes(), err
-		})
-	}
-	if due.Roster {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, e, err := ratchet.SignRoster(s, m.net.now)
-			return next, e.Bytes(), err
-		})
-	}
-	if due.Send {
-		do(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-			next, e, err := ratchet.Encrypt(s, m.net.now, nil)
-			return next, e.Bytes(), err
-		})
+	for _, task := range []ratchet.Tasks{{Ask: due.Ask}, {Roster: due.Roster}, {Send: due.Send}} {
+		if task != (ratchet.Tasks{}) {
+			do(func(s ratchet.Space) (ratchet.Space, []byte, error) { return ratchet.Perform(s, m.net.now, task) })
+		}
 	}
 	if due.Answer {
 		m.answer()
@@ -363,11 +346,11 @@ func (m *Member) Attend() (did bool) {
 // answer answers requests that others have let wait.
 func (m *Member) answer() {
 	m.net.t.Helper()
-	options := ratchet.Options{To: everybody, Now: m.net.Now}
-	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Tend(options)) })
+	options := ratchet.Options{Topic: everybody, Now: m.net.Now}
+	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Maintain(options)) })
 	var settled [][32]byte
 	m.must(func(ctx context.Context, v *vault) error {
-		more, err := v.Retry(ctx, m.id, ratchet.Open(options))
+		more, err := v.Retry(ctx, m.id, ratchet.Opener(options))
 		settled = append(settled, more...)
 		return err
 	})
@@ -379,7 +362,7 @@ func (m *Member) Prune() {
 	m.net.t.Helper()
 	m.must(func(ctx context.Context, v *vault) error {
 		return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, err := ratchet.Prune(tx.Value(), m.net.now)
+			next, _, err := ratchet.Perform(tx.Value(), m.net.now, ratchet.Tasks{Prune: true})
 			tx.Set(next)
 			return err
 		})

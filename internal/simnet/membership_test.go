@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -26,13 +27,13 @@ func TestScenario07Twins(t *testing.T) {
 		n.Partition(append(left, one), append(right, two))
 		n.Run(20)
 		n.Settle()
-		require.Equal(t, ratchet.Member, ratchet.PhaseOf(one.Space()))
-		require.Equal(t, ratchet.Member, ratchet.PhaseOf(two.Space()))
+		require.Equal(t, ratchet.Member, ratchet.Info(one.Space()).Phase)
+		require.Equal(t, ratchet.Member, ratchet.Info(two.Space()).Phase)
 		n.Heal()
 		n.Run(40)
 		n.Rest()
-		_, a := ratchet.Self(one.Space())
-		_, b := ratchet.Self(two.Space())
+		a := ratchet.Info(one.Space()).Key
+		b := ratchet.Info(two.Space()).Key
 		told := 0
 		for _, m := range append(left, right...) {
 			var bound []ratchet.PublicKey
@@ -65,7 +66,7 @@ func TestG19ManyRedemptions(t *testing.T) {
 	require.NotZero(t, events(n.Founder(), func(c ratchet.Conflict) bool { return c.Index == g.Index() }))
 	in := 0
 	for _, m := range n.Others(honest...) {
-		if ratchet.PhaseOf(m.Space()) == ratchet.Member {
+		if ratchet.Info(m.Space()).Phase == ratchet.Member {
 			in++
 		}
 	}
@@ -96,8 +97,8 @@ func TestScenario07ForeignTickets(t *testing.T) {
 	foreign, err := ratchet.NewSpace(n.Now(), ratchet.Policy{KEM: ratchet.X25519})
 	require.NoError(t, err)
 	_, _, err = ratchet.Admit(foreign, n.Now(), q)
-	require.ErrorIs(t, err, ratchet.ErrUnknownEpoch, "it is not boxed to that space")
-	foreign, link, err := ratchet.DrawGrant(foreign, n.Now(), dkg.Private)
+	require.ErrorIs(t, err, ratchettest.ErrUnknownEpoch, "it is not boxed to that space")
+	foreign, link, err := ratchet.NewGrant(foreign, n.Now(), dkg.Private)
 	require.NoError(t, err)
 	_, other, err := ratchet.Join(link, n.Now(), nil)
 	require.NoError(t, err)
@@ -112,27 +113,23 @@ func TestScenario07ForeignTickets(t *testing.T) {
 
 	refused := func(frame []byte, what string) {
 		t.Helper()
-		ticket, err := ratchet.ParseTicket(frame)
-		if err != nil {
-			return
-		}
-		next, err := ratchet.Enter(joined, n.Now(), ticket)
+		next, err := ratchet.Enter(joined, n.Now(), frame)
 		require.Error(t, err, what)
 		require.NotEqual(t, state.Read, state.VerdictOf(err))
 		require.True(t, next.Equal(joined), what)
 	}
-	refused(made.Bytes(), "of another space")
-	refused(true2.Bytes(), "for another request")
-	mixed := append(append([]byte(nil), true1.Bytes()[:17]...), made.Bytes()[17:]...)
+	refused(made, "of another space")
+	refused(true2, "for another request")
+	mixed := append(append([]byte(nil), true1[:17]...), made[17:]...)
 	refused(mixed, "of another space, relabelled")
-	mixed = append(append([]byte(nil), true1.Bytes()[:17]...), true2.Bytes()[17:]...)
+	mixed = append(append([]byte(nil), true1[:17]...), true2[17:]...)
 	refused(mixed, "for another request, relabelled")
-	for i := 0; i < len(true1.Bytes()); i += size(97, 11, 1) {
-		bad := append([]byte(nil), true1.Bytes()...)
+	for i := 0; i < len(true1); i += size(97, 11, 1) {
+		bad := append([]byte(nil), true1...)
 		bad[i] ^= 0x40
 		refused(bad, fmt.Sprintf("byte %d", i))
 	}
 	entered, err := ratchet.Enter(joined, n.Now(), true1)
 	require.NoError(t, err)
-	require.Equal(t, ratchet.Member, ratchet.PhaseOf(entered))
+	require.Equal(t, ratchet.Member, ratchet.Info(entered).Phase)
 }

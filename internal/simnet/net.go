@@ -174,7 +174,7 @@ func (n *Net) Invite() ratchet.Grant {
 	var g ratchet.Grant
 	n.founder.must(func(ctx context.Context, v *vault) error {
 		return v.Update(ctx, n.founder.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, grant, err := ratchet.DrawGrant(tx.Value(), n.now, dkg.Private)
+			next, grant, err := ratchet.NewGrant(tx.Value(), n.now, dkg.Private)
 			if err != nil {
 				return err
 			}
@@ -195,7 +195,7 @@ func (n *Net) Join(g ratchet.Grant) *Member {
 	require.NoError(n.t, err)
 	s, q, err := ratchet.Join(g, n.now, []byte(name))
 	require.NoError(n.t, err)
-	return n.add(name, s, q.Bytes())
+	return n.add(name, s, q)
 }
 
 // add creates a member's device, with frames in its outbox.

@@ -65,7 +65,7 @@ func TestG12RoughWithJoins(t *testing.T) {
 		n.Run(20)
 		n.Rest()
 		for _, m := range n.Members {
-			require.Equal(t, ratchet.Member, ratchet.PhaseOf(m.Space()))
+			require.Equal(t, ratchet.Member, ratchet.Info(m.Space()).Phase)
 		}
 		t.Logf("%+v", n.Stats())
 	})

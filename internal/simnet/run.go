@@ -29,7 +29,7 @@ func (n *Net) Run(texts int) {
 			senders = min(len(at), 2+n.rng.IntN(3))
 		}
 		for _, i := range at {
-			if m := n.Members[i]; senders > 0 && said < texts && ratchet.PhaseOf(m.Space()) == ratchet.Member {
+			if m := n.Members[i]; senders > 0 && said < texts && ratchet.Info(m.Space()).Phase == ratchet.Member {
 				if m.Send(fmt.Sprintf("%s says %d", m.Name, len(n.texts))) == nil {
 					said++
 				}
@@ -125,7 +125,7 @@ func (n *Net) QuietRound() {
 	defer n.calm()()
 	n.now = n.now.Add(20 * time.Minute)
 	for _, m := range n.Members {
-		if ratchet.PhaseOf(m.Space()) == ratchet.Member {
+		if ratchet.Info(m.Space()).Phase == ratchet.Member {
 			_ = m.Send("") // who waits for a ticket cannot, and that shows at rest
 		}
 		n.Settle()

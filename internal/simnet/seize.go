@@ -3,6 +3,7 @@ package simnet
 import (
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/binary"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -18,6 +19,7 @@ const (
 	roleOutbox = 3
 	roleInbox  = 4
 	roleFrame  = 5
+	roleKeys   = 6
 )
 
 // Seize returns all bytes that the device has stored, as whoever has the store and the vault's key reads them: every record
@@ -26,26 +28,39 @@ const (
 func (m *Member) Seize() (all [][]byte) {
 	t, ctx := m.net.t, m.net.t.Context()
 	t.Helper()
-	key, err := hkdf.Expand(sha256.New, vaultKey[:], "trefoil state seal", chacha20poly1305.KeySize)
-	require.NoError(t, err)
-	aead, err := chacha20poly1305.NewX(key)
-	require.NoError(t, err)
-	open := func(role uint8, name string, number uint64, sealed []byte) []byte {
-		w := wire.NewWriter(64)
+	var incarnation [32]byte
+	open := func(key []byte, k store.Kind, id store.ID, role uint8, name string, number uint64, sealed []byte) []byte {
+		w := wire.NewWriter(96)
 		w.U16(1)
-		w.U8(uint8(store.Spaces))
-		w.Fixed(m.id[:])
+		w.U8(uint8(k))
+		w.Fixed(id[:])
 		w.U8(role)
+		w.Fixed(incarnation[:])
 		w.U64(number)
 		w.Fixed([]byte(name))
 		r := wire.NewReader(sealed)
 		r.Fixed(2 + 8) // format, name of the key
 		nonce := r.Fixed(chacha20poly1305.NonceSizeX)
+		derived, err := hkdf.Expand(sha256.New, key, "trefoil state seal", chacha20poly1305.KeySize)
+		require.NoError(t, err)
+		aead, err := chacha20poly1305.NewX(derived)
+		require.NoError(t, err)
 		plain, err := aead.Open(nil, nonce, r.Rest(), w.Bytes())
 		require.NoError(t, err, name)
 		all = append(all, plain)
 		return plain
 	}
+	vaults, err := m.store.List(ctx, store.Vault, store.ID{}, 1)
+	require.NoError(t, err)
+	vault, err := m.store.Load(ctx, store.Vault, vaults[0])
+	require.NoError(t, err)
+	copy(incarnation[:], vault.Parts[0][2:][:16]) // the database's ID
+	keys := open(vaultKey[:], store.Vault, vaults[0], roleKeys, "keys", vault.Head.Version, vault.Parts[1])
+	dataKey := keys[2:][:32]
+	of := func(role uint8, name string, number uint64, sealed []byte) []byte {
+		return open(dataKey, store.Spaces, m.id, role, name, number, sealed)
+	}
+	incarnation = [32]byte{}
 	row, err := m.store.Load(ctx, store.Spaces, m.id)
 	require.NoError(t, err)
 	records := 0
@@ -60,12 +75,13 @@ func (m *Member) Seize() (all [][]byte) {
 	}
 	record = func(path string, version uint64, sealed []byte) {
 		records++
-		r := wire.NewReader(open(roleRecord, path, version, sealed))
+		r := wire.NewReader(of(roleRecord, path, version, sealed))
 		r.Vec32(1 << 24)
 		list(r, path)
 		require.NoError(t, r.Done(), path)
 	}
-	head := wire.NewReader(open(roleHead, "head", row.Head.Version, row.Head.Sealed))
+	head := wire.NewReader(of(roleHead, "head", row.Head.Version, row.Head.Sealed))
+	head.Into(incarnation[:])
 	parts := 0
 	for range head.U32() {
 		name, version := string(head.Vec8(255)), head.U64()
@@ -74,17 +90,23 @@ func (m *Member) Seize() (all [][]byte) {
 		parts++
 	}
 	require.Equal(t, len(row.Parts)+len(row.Segments), records, "every record was found")
-	for queue, role := range map[store.Queue]uint8{store.Outbox: roleOutbox, store.Inbox: roleInbox} {
-		items, err := m.store.Items(ctx, store.Spaces, m.id, queue, 0, 1<<20)
-		require.NoError(t, err)
-		for _, it := range items {
-			open(role, "item", it.Seq, it.Data)
+	for queue, held := range map[store.Queue][]store.Held{store.Outbox: row.Outbox, store.Inbox: row.Inbox} {
+		for _, h := range held {
+			items, err := m.store.Items(ctx, store.Spaces, m.id, queue, h.Seq)
+			require.NoError(t, err)
+			require.Len(t, items, 1)
+			if queue == store.Outbox {
+				of(roleOutbox, string(binary.BigEndian.AppendUint64(nil, h.Lane)), h.Seq, items[0].Data)
+			} else {
+				of(roleInbox, "", h.Seq, items[0].Data)
+			}
 		}
 	}
-	frames, err := m.store.Retained(ctx, store.Spaces, m.id, 0, 1<<20)
-	require.NoError(t, err)
-	for _, f := range frames {
-		open(roleFrame, "frame", f.Seq, f.Data)
+	for _, h := range row.Retained {
+		frames, err := m.store.Frames(ctx, store.Spaces, m.id, h.Hash)
+		require.NoError(t, err)
+		require.Len(t, frames, 1)
+		of(roleFrame, "frame", h.Seq, frames[0].Data)
 	}
 	return all
 }

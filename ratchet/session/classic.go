@@ -35,6 +35,9 @@ func Import(d Device, peer directory.Peer, from Classic) (Session, error) {
 		return Session{}, classify(err)
 	}
 	t.awaitingReply = from.Ephemeral.Step().Equal(from.Ratchet.Own().Public())
+	if !t.awaitingReply {
+		t.lastRead = 1
+	}
 	p := s.Part()
 	p.pinned = classic
 	p.mailbox, p.inbox = from.Mailbox, from.Inbox

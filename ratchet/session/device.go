@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Device holds the private keys of one device. It is immutable, safe to share, and shows nothing when printed. It is a
@@ -32,6 +33,9 @@ type Device struct {
 
 // StoredDevice is a stored Device: the value of a Vault[StoredDevice].
 type StoredDevice = state.One[Device]
+
+// StoredAs says that a Device is stored apart from the sessions.
+func (Device) StoredAs() store.Kind { return store.Devices }
 
 // ownOneTime is a one-time pre-key that was published and not used yet.
 type ownOneTime struct {

@@ -50,6 +50,10 @@
 // side reads stays the same. If both sides begin at once, both initializations are accepted and both devices go on in the same
 // session. Every message carries the initialization until an answer was read, so no frame depends on another.
 //
+// A pair holds up to 8 sessions. For a new one it drops the lowest of those that the peer is not likely to send on: it keeps the
+// session that it sends on, its own unanswered one, and those in which the peer was read last. A message that was still in
+// flight in a session that was dropped is lost.
+//
 // A device that was set back to an old copy may begin with a generation that was used before. It is read, but the answer goes
 // through the newer session, which it cannot read; when the other side begins a session, both go on in that one.
 //

@@ -38,7 +38,7 @@ type program struct {
 
 func open(device session.Device) program {
 	key := must(state.NewKey(make([]byte, state.KeySize))) // in a real program from the platform's key store
-	return program{device, must(state.Open[session.Session](store.NewMemory(), key, state.Options{}))}
+	return program{device, must(state.Open[session.Session](context.Background(), store.NewMemory(), key, state.Options{}))}
 }
 
 // slot makes sure that there is a slot for a peer.

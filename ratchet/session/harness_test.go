@@ -116,6 +116,14 @@ func (p *party) initiate() {
 	p.s = next
 }
 
+// renew begins a session although the one before is unanswered, as with another one-time pre-key.
+func (p *party) renew() {
+	p.t.Helper()
+	next, err := p.s.Part().begin(p.d, p.other)
+	require.NoError(p.t, err)
+	p.s = p.s.With(next)
+}
+
 func (p *party) send(text string) []byte { return p.sendTo(text).Frame }
 
 func (p *party) sendTo(text string) Outgoing {

@@ -107,15 +107,40 @@ func (p Pair) routed(r route) Pair {
 	return p
 }
 
-// with returns the pair with a new session. If they become too many, the one that comes last of the others goes.
+// with returns the pair with a new session. If they become too many, one is dropped.
 func (p Pair) with(t ratchetSession) Pair {
-	p.sessions = slices.Clone(p.sessions[:min(len(p.sessions), maxSessions-1)])
-	p.sessions = append(p.sessions, t)
+	p.sessions = append(slices.Clone(p.sessions), t)
 	slices.SortFunc(p.sessions, ratchetSession.compare)
+	if len(p.sessions) > maxSessions {
+		p.sessions = p.withoutOne()
+	}
 	p.generation = max(p.generation, t.generation)
 	p.pinned = max(p.pinned, t.suite)
 	p.moves++
 	return p
+}
+
+// withoutOne drops the session that ranks lowest of those that the peer is not likely to send on. It keeps the session to send
+// on, the newest of one's own that is unanswered, the highest one in which the peer was read (in the hybrid suite, where both
+// sides rank sessions alike, the peer sends on that one or on one above it), and the two in which the peer was read last.
+func (p Pair) withoutOne() []ratchetSession {
+	keep := []int{0,
+		slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.awaitingReply }),
+		slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.lastRead != 0 })}
+	for range 2 {
+		last := -1
+		for i, t := range p.sessions {
+			if t.lastRead != 0 && !slices.Contains(keep[3:], i) && (last < 0 || t.lastRead > p.sessions[last].lastRead) {
+				last = i
+			}
+		}
+		keep = append(keep, last)
+	}
+	for i := len(p.sessions) - 1; ; i-- {
+		if !slices.Contains(keep, i) {
+			return slices.Delete(p.sessions, i, i+1)
+		}
+	}
 }
 
 // replace returns the pair with session i in another state.
@@ -139,7 +164,8 @@ func (p Pair) preferred(i int, was ratchetSession) Pair {
 	return p
 }
 
-// initiate begins a session, of a generation above all others.
+// initiate makes a session that this side began the one to send on: a new one of a generation above all others, or an
+// unanswered one.
 func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	switch {
 	case !d.identity.Public().Equal(p.self):
@@ -149,6 +175,14 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	case !peer.IsHybrid() && p.pinned == hybrid:
 		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
 	}
+	if next, ok := p.initiateAgain(peer); ok {
+		return next, nil
+	}
+	return p.begin(d, peer)
+}
+
+// begin is initiate without the checks, and always begins a session.
+func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	e := keypair.GenerateKey[key.Ephemeral]()
 	f, o, key, err := agreeInitiate(d, e, peer, p.generation+1)
 	if err != nil {
@@ -166,9 +200,37 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	if f == hybrid {
 		t.offer = &o
 	}
-	next := p.with(t)
+	next := p
+	if len(p.sessions) > 0 && p.sessions[0].awaitingReply && !p.sessions[0].ratchet.HasSent() {
+		next.sessions = p.sessions[1:] // nobody can answer it
+	}
+	next = next.with(t)
 	next.device = peer.Entry()
 	return next, nil
+}
+
+// initiateAgain returns the pair with its own unanswered session as the one to send on, if there is one that was made with the
+// same keys of the peer: the peer may answer it at any time, so it must not be dropped, however often a program begins.
+func (p Pair) initiateAgain(peer directory.Peer) (Pair, bool) {
+	i := slices.IndexFunc(p.sessions, func(t ratchetSession) bool { return t.awaitingReply })
+	if i < 0 || !peer.Entry().Equal(p.device) {
+		return p, false
+	}
+	oneTime, _ := peer.OneTime()
+	switch offer := p.sessions[i].offer; {
+	case (offer != nil) != peer.IsHybrid() || offer != nil && offer.oneTime != oneTime.ID():
+		return p, false // of other keys
+	case i == 0:
+		return p, true
+	case offer != nil:
+		return p, false // its generation is bound into its keys, and the peer has begun a newer one
+	}
+	t := p.sessions[i]
+	p.generation++
+	t.generation = p.generation
+	p = p.replace(i, t)
+	slices.SortFunc(p.sessions, ratchetSession.compare)
+	return p, true
 }
 
 // read opens a message with whichever session has the key, and returns that session.
@@ -177,12 +239,13 @@ func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
 	for i, t := range p.sessions {
 		next, content, err := t.read(m)
 		if err == nil {
+			next.lastRead = p.moves + 1
 			out, r, err := p.replace(i, next).preferred(i, t).received(next.suite, content)
 			r.newChain = !next.ratchet.Remote().Equal(t.ratchet.Remote())
 			return out, next, r, err
 		}
 		if !errors.Is(err, double.ErrNoKey) {
-			failure = err // it is a message of this ratchetSession
+			failure = err // it is a message of this session
 		}
 	}
 	return p, ratchetSession{}, Received{}, failure
@@ -246,7 +309,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	case err != nil:
 		return p, Received{}, err
 	}
-	t.introduce = true
+	t.introduce, t.lastRead = true, p.moves+1
 	if i.offer != nil {
 		t.usedOneTime = i.offer.oneTime
 	}
@@ -270,7 +333,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 }
 
 // admits decides whether an initiation is new, and returns the generation by which its session ranks. One that was overtaken
-// by a newer one reads what is sent in it, and ranks below, so that nothing is ever sent on it. It pushes nothing out.
+// by a newer one reads what is sent in it, and ranks below, so that nothing is ever sent on it.
 func (p Pair) admits(i initiation) (uint64, error) {
 	switch {
 	case i.suite() < p.pinned:
@@ -278,7 +341,7 @@ func (p Pair) admits(i initiation) (uint64, error) {
 	case i.offer != nil && i.offer.generation == 0:
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil && i.offer.generation <= p.accepted:
-		if p.accepted-i.offer.generation >= maxLate || len(p.sessions) == maxSessions {
+		if p.accepted-i.offer.generation >= maxLate {
 			return 0, fmt.Errorf("%w: generation", ErrReplayed)
 		}
 		return min(i.offer.generation, p.accepted-1), nil

@@ -19,6 +19,7 @@ type ratchetSession struct {
 	suite      suite
 	generation uint64 // bound into the agreement in the hybrid suite; counted by each side for itself in the classic one
 	ratchet    double.Ratchet
+	lastRead   uint64 // Pair.moves when the peer was last read in it, 0 for never
 
 	// awaitingReply is set on the initiator's side until a message was read: as long as it is, every message is sent with
 	// the initialization, so that any one of them will do, and the ratchet's own key is the ephemeral one.
@@ -94,6 +95,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 	w.Fixed(s.ephemeral.Bytes())
 	w.U8(uint8(s.suite))
 	w.U64(s.generation)
+	w.U64(s.lastRead)
 	w.U8(flags)
 	if s.offer != nil {
 		w.U32(s.offer.oneTime)
@@ -107,7 +109,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 
 func readRatchetSession(in *wire.Reader) ratchetSession {
 	ephemeral := keywire.Stored[key.Ephemeral](in)
-	f, generation, flags := suite(in.U8()), in.U64(), in.U8()
+	f, generation, lastRead, flags := suite(in.U8()), in.U64(), in.U64(), in.U8()
 	var o *offer
 	if flags&flagOffer != 0 {
 		o = &offer{generation: generation, oneTime: in.U32()}
@@ -125,7 +127,7 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	}
 	s, err := newRatchetSession(f, generation, ephemeral, r)
 	s.awaitingReply, s.offer, s.introduce = flags&flagAwaitingReply != 0, o, flags&flagIntroduce != 0
-	s.usedOneTime = usedOneTime
+	s.usedOneTime, s.lastRead = usedOneTime, lastRead
 	if err != nil || flags > allFlags || (o != nil) != (s.awaitingReply && f == hybrid) {
 		in.Fail("a session's initialization")
 	}

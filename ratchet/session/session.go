@@ -42,7 +42,8 @@ func New(d Device, peer directory.Peer) (Session, error) {
 
 // Initiate begins a session with a peer, or replaces the one there is by one of a newer generation. What is encrypted from
 // now on goes through it; the sessions before still read what is in flight, and where either side reads stays the same.
-// Nothing is sent yet: every message carries the initialization until an answer was read.
+// Nothing is sent yet: every message carries the initialization until an answer was read. Until then Initiate with the same
+// keys of the peer goes on with that session; with another one-time pre-key it begins a new one.
 //
 // It returns ErrUnverified if the peer is another one, or is given without the bundle that it was known with before: there
 // is no fallback to a weaker suite. It returns ErrNotReady for another device.

@@ -69,10 +69,10 @@ func TestG9Replay(t *testing.T) {
 		bob.reads(keep(alice.send("2")), "2")
 		alice.reads(bob.send("3"), "3")
 		bob.reads(keep(alice.send("4")), "4")
-		alice.initiate()
+		alice.renew()
 		bob.reads(keep(alice.send("5")), "5")
 		for range 2 * maxSessions { // the first session is long gone
-			alice.initiate()
+			alice.renew()
 			bob.reads(keep(alice.send("6")), "6")
 		}
 		for i, frame := range frames {

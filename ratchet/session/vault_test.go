@@ -38,9 +38,9 @@ func newStation(t testing.TB, d Device) *station {
 // open is a start of the program: everything comes from the store.
 func (s *station) open() {
 	var err error
-	s.own, err = state.Open[StoredDevice](s.store, s.key, state.Options{})
+	s.own, err = state.Open[StoredDevice](s.t.Context(), s.store, s.key, state.Options{})
 	require.NoError(s.t, err)
-	s.sessions, err = state.Open[Session](s.store, s.key, state.Options{Events: func(_ state.ID, e state.Event) {
+	s.sessions, err = state.Open[Session](s.t.Context(), s.store, s.key, state.Options{Events: func(_ state.ID, e state.Event) {
 		s.events = append(s.events, e)
 	}})
 	require.NoError(s.t, err)

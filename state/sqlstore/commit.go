@@ -3,61 +3,21 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// Commit implements store.Store.
-func (s *Store) Commit(ctx context.Context, k store.Kind, id store.ID, change store.Change) error {
-	if err := change.Check(k); err != nil {
-		return err
-	}
-	return s.write(ctx, k, func(c *conn, t *tables) error {
-		if err := t.swap(ctx, c, id, change); err != nil {
+// write runs f in a transaction that writes. Waiting for the one connection that does, the writers of a process form a
+// queue; the database's own lock, at which others poll, is for other processes.
+func (s *Store) write(ctx context.Context, c *conn, f func() error) error {
+	return c.transaction(ctx, s.dialect.write, func() error {
+		if err := s.current(ctx, c); err != nil {
 			return err
 		}
-		return t.beside(ctx, c, id, change)
-	})
-}
-
-// Delete implements store.Store.
-func (s *Store) Delete(ctx context.Context, k store.Kind, id store.ID, head store.Head) error {
-	return s.write(ctx, k, func(c *conn, t *tables) error {
-		n, err := c.exec(ctx, t.remove, id[:], number(head.Version), filled(head.Sealed))
-		if err == nil && n == 0 {
-			err = t.missed(ctx, c, id)
-		}
-		return err
-	})
-}
-
-// Remove implements store.Store.
-func (s *Store) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
-	return s.write(ctx, k, func(c *conn, t *tables) error {
-		for _, it := range items {
-			if _, err := c.exec(ctx, t.take, id[:], int64(q), number(it.Seq), filled(it.Data)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// write runs f for a kind of value in a transaction that writes. Waiting for the one connection that does, the writers of
-// a process form a queue; the database's own lock, at which others poll, is for other processes.
-func (s *Store) write(ctx context.Context, k store.Kind, f func(*conn, *tables) error) error {
-	t, err := s.at(k)
-	if err != nil {
-		return err
-	}
-	return s.writer.use(ctx, func(c *conn) error {
-		return c.transaction(ctx, s.dialect.write, func() error {
-			if err := s.current(ctx, c); err != nil {
-				return err
-			}
-			return f(c, t)
-		})
+		return f()
 	})
 }
 
@@ -73,41 +33,122 @@ func (s *Store) current(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// swap creates a row, or changes one if its head is the one that the change was made from.
-func (t *tables) swap(ctx context.Context, c *conn, id store.ID, change store.Change) error {
-	var args []any
-	if change.Creates() {
-		args = append(args, id[:], number(change.Next.Version), filled(change.Next.Sealed))
-		for _, p := range change.Parts {
-			args = append(args, p)
+// isRefusal reports whether err says that a change was refused for what the row is. No statement has failed then.
+func isRefusal(err error) bool {
+	var refused *store.ChangeError
+	return errors.As(err, &refused)
+}
+
+// apply carries out changes within a transaction. Rows come first, so that a refusal is found before most is written; if
+// it is found after the first, what was written has to be rolled back.
+func (s *Store) apply(ctx context.Context, c *conn, changes []store.Change) error {
+	for i, change := range changes {
+		err := s.tables[change.Kind].swap(ctx, c, change)
+		for _, refusal := range []error{store.ErrExists, store.ErrNotFound, store.ErrConflict} {
+			if errors.Is(err, refusal) {
+				return &store.ChangeError{Index: i, Err: err}
+			}
 		}
-		n, err := c.exec(ctx, t.create, args...)
+		if err != nil {
+			return err
+		}
+	}
+	for _, change := range changes {
+		if err := s.tables[change.Kind].beside(ctx, c, change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap does to a row what a change does, if its head is the one that the change was made from.
+func (t *tables) swap(ctx context.Context, c *conn, change store.Change) error {
+	base, id := []any{change.ID[:], number(change.Base.Version), filled(change.Base.Sealed)}, change.ID
+	switch change.Action() {
+	case store.Create:
+		return t.insert(ctx, c, change)
+	case store.Assert:
+		head, err := t.readHead(ctx, c, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound) && change.Base.IsZero():
+			return nil
+		case err == nil && !head.Equal(change.Base):
+			return store.ErrConflict
+		}
+		return err
+	case store.Delete:
+		n, err := c.exec(ctx, t.remove, base...)
 		if err == nil && n == 0 {
-			err = store.ErrExists
+			return t.missed(ctx, c, id)
+		}
+		if err == nil {
+			_, err = c.exec(ctx, t.bury, id[:])
 		}
 		return err
 	}
-	args = append(args, number(change.Next.Version), filled(change.Next.Sealed))
+	args := []any{number(change.Next.Version), filled(change.Next.Sealed)}
 	for _, p := range change.Parts {
 		if p != nil {
 			args = append(args, p)
 		}
 	}
-	args = append(args, id[:], number(change.Base.Version), filled(change.Base.Sealed))
-	n, err := c.exec(ctx, t.update(change.Parts), args...)
+	n, err := c.exec(ctx, t.update(change.Parts), append(args, base...)...)
 	if err == nil && n == 0 {
 		err = t.missed(ctx, c, id)
 	}
 	return err
 }
 
+// insert creates a row.
+func (t *tables) insert(ctx context.Context, c *conn, change store.Change) error {
+	id := change.ID
+	if change.Revive {
+		if _, err := c.exec(ctx, t.revive, id[:]); err != nil {
+			return err
+		}
+	} else if err := t.absent(ctx, c, id); !errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDeleted) {
+		return err
+	}
+	args := []any{id[:], number(change.Next.Version), filled(change.Next.Sealed)}
+	for _, p := range change.Parts {
+		args = append(args, p)
+	}
+	n, err := c.exec(ctx, t.create, args...)
+	if err == nil && n == 0 {
+		err = store.ErrExists
+	}
+	return err
+}
+
 // missed says why no row had the wanted head.
 func (t *tables) missed(ctx context.Context, c *conn, id store.ID) error {
+	_, err := t.readHead(ctx, c, id)
+	if err == nil {
+		err = store.ErrConflict
+	}
+	return err
+}
+
+// readHead returns the head of a row, ErrNotFound or ErrDeleted.
+func (t *tables) readHead(ctx context.Context, c *conn, id store.ID) (head store.Head, err error) {
+	err = c.query(ctx, func(r *sql.Rows) error { return r.Scan(&head.Version, &head.Sealed) }, t.head, id[:])
+	if err != nil {
+		return store.Head{}, err
+	}
+	if head.Version == 0 {
+		return store.Head{}, t.absent(ctx, c, id)
+	}
+	head.Sealed = filled(head.Sealed)
+	return head, nil
+}
+
+// absent returns ErrDeleted or ErrNotFound for a row that is not there.
+func (t *tables) absent(ctx context.Context, c *conn, id store.ID) error {
 	why := store.ErrNotFound
 	err := c.query(ctx, func(*sql.Rows) error {
-		why = store.ErrConflict
+		why = store.ErrDeleted
 		return nil
-	}, t.head, id[:])
+	}, t.deleted, id[:])
 	if err != nil {
 		return err
 	}
@@ -115,33 +156,36 @@ func (t *tables) missed(ctx context.Context, c *conn, id store.ID) error {
 }
 
 // beside writes what a change puts beside its row.
-func (t *tables) beside(ctx context.Context, c *conn, id store.ID, change store.Change) error {
-	for _, path := range change.Drop {
-		if _, err := c.exec(ctx, t.drop, id[:], path); err != nil {
-			return err
+func (t *tables) beside(ctx context.Context, c *conn, change store.Change) (err error) {
+	id := change.ID
+	exec := func(text string, args ...any) {
+		if err == nil {
+			_, err = c.exec(ctx, text, append([]any{id[:]}, args...)...)
 		}
 	}
+	for _, path := range change.Drop {
+		exec(t.drop, []byte(path))
+	}
 	for path, sealed := range change.Put {
-		if _, err := c.exec(ctx, t.put, id[:], path, filled(sealed)); err != nil {
-			return err
+		exec(t.put, []byte(path), filled(sealed))
+	}
+	for q, seqs := range map[store.Queue][]uint64{store.Outbox: change.Sent, store.Inbox: change.Taken} {
+		for _, seq := range seqs {
+			if seq <= math.MaxInt64 { // no item has another
+				exec(t.take, int64(q), number(seq))
+			}
 		}
 	}
 	for q, items := range map[store.Queue][]store.Item{store.Outbox: change.Outbox, store.Inbox: change.Inbox} {
 		for _, it := range items {
-			if _, err := c.exec(ctx, t.enqueue, id[:], int64(q), number(it.Seq), filled(it.Data)); err != nil {
-				return err
-			}
+			exec(t.enqueue, int64(q), number(it.Seq), number(it.Lane), filled(it.Data))
 		}
 	}
 	for _, f := range change.Frames {
-		if _, err := c.exec(ctx, t.record, id[:], f.Hash[:], number(f.Seq), f.Data); err != nil {
-			return err
-		}
+		exec(t.record, f.Hash[:], number(f.Seq), f.Data)
 	}
 	if change.Forget > 0 {
-		if _, err := c.exec(ctx, t.forget, id[:], number(change.Forget)); err != nil {
-			return err
-		}
+		exec(t.forget, number(change.Forget))
 	}
-	return nil
+	return err
 }

@@ -8,6 +8,12 @@ import (
 	"fmt"
 )
 
+// errEnding is the error for a transaction whose COMMIT was sent and not answered with success.
+var errEnding = errors.New("sqlstore: end of a transaction")
+
+// errDecided is what waiting for a connection returns when there is nothing left to do with it.
+var errDecided = errors.New("sqlstore: decided meanwhile")
+
 // errClosed is what every method of a closed Store returns.
 var errClosed = errors.New("sqlstore: the store is closed")
 
@@ -124,10 +130,11 @@ func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Co
 
 // use runs f with a connection of the lane. A connection on which a statement failed is closed afterwards, whatever it
 // was: with every driver that ends an open transaction, and an interrupted or broken connection is never met again. If
-// a connection from before was found dead, and f cannot have changed anything, f runs again with another one.
-func (l lane) use(ctx context.Context, f func(*conn) error) error {
+// a connection from before was found dead, and f cannot have changed anything, f runs again with another one. If decided is
+// closed before there is a connection, use returns errDecided.
+func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) error) error {
 	for {
-		c, err := l.take(ctx)
+		c, err := l.take(ctx, decided)
 		if err != nil {
 			return err
 		}
@@ -142,7 +149,7 @@ func (l lane) use(ctx context.Context, f func(*conn) error) error {
 		l.free <- nil
 		switch {
 		case c.ending:
-			return fmt.Errorf("sqlstore: end of a transaction: %w", err)
+			return fmt.Errorf("%w: %w", errEnding, err)
 		case !dead || fresh:
 			return failure(ctx, err)
 		}
@@ -157,7 +164,7 @@ func failure(ctx context.Context, err error) error {
 	return fmt.Errorf("sqlstore: %w", err)
 }
 
-func (l lane) take(ctx context.Context) (*conn, error) {
+func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -169,6 +176,8 @@ func (l lane) take(ctx context.Context) (*conn, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-decided:
+		return nil, errDecided
 	case <-l.done:
 		return nil, errClosed
 	case c := <-l.free:

@@ -18,9 +18,19 @@ import (
 
 // row returns a change that creates a row, and one that changes it.
 func row() (create, update store.Change) {
-	create = store.Change{Next: store.Head{Version: 1, Sealed: []byte("1")}, Parts: [][]byte{{1}, {2}, {3}}}
-	update = store.Change{Base: create.Next, Next: store.Head{Version: 2, Sealed: []byte("2")}, Parts: [][]byte{{4}, nil, nil}}
+	create = store.Change{
+		Kind: store.Spaces, ID: store.NewID(),
+		Next: store.Head{Version: 1, Sealed: []byte("1")}, Parts: [][]byte{{1}, {2}, {3}},
+	}
+	update = create
+	update.Base, update.Next, update.Parts = create.Next, store.Head{Version: 2, Sealed: []byte("2")}, [][]byte{{4}, nil, nil}
 	return create, update
+}
+
+// other returns the change with another ID.
+func other(c store.Change) store.Change {
+	c.ID = store.NewID()
+	return c
 }
 
 func file(tb testing.TB) string { return filepath.Join(tb.TempDir(), "trefoil.db") }
@@ -30,7 +40,7 @@ func (s *Store) each(tb testing.TB, f func(lane string, c *conn)) {
 	for name, l := range map[string]lane{"writer": s.writer, "reader": s.readers} {
 		var held []*conn
 		for range cap(l.free) {
-			c, err := l.take(tb.Context())
+			c, err := l.take(tb.Context(), nil)
 			require.NoError(tb, err)
 			f(name, c)
 			held = append(held, c)
@@ -92,13 +102,12 @@ func TestSmallPool(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	create, update := row()
-	id := store.NewID()
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
+	require.NoError(t, s.Commit(t.Context(), create))
+	require.NoError(t, s.Commit(t.Context(), update))
 	var readers sync.WaitGroup
 	for range 8 {
 		readers.Go(func() {
-			got, err := s.Load(t.Context(), store.Spaces, id)
+			got, err := s.Load(t.Context(), store.Spaces, create.ID)
 			if err != nil || got.Head.Version != 2 {
 				t.Error(got.Head.Version, err)
 			}
@@ -133,16 +142,15 @@ func TestForeignFile(t *testing.T) {
 func TestG28NewerSchema(t *testing.T) {
 	path := file(t)
 	create, update := row()
-	id := store.NewID()
 	older := open(t, path)
-	require.NoError(t, older.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, older.Commit(t.Context(), create))
 
 	db := pool(t, path)
-	newer, err := openSQLite(t.Context(), db, []string{sqliteSchema, "CREATE TABLE later (x INTEGER) STRICT"})
+	newer, err := openSQLite(t.Context(), db, []string{sqliteScripts[0], "CREATE TABLE later (x INTEGER) STRICT"})
 	require.NoError(t, err)
 	defer newer.Close()
-	require.ErrorIs(t, older.Commit(t.Context(), store.Spaces, id, update), store.ErrTooNew)
-	require.ErrorIs(t, older.Delete(t.Context(), store.Spaces, id, create.Next), store.ErrTooNew)
+	require.ErrorIs(t, older.Commit(t.Context(), update), store.ErrTooNew)
+	require.ErrorIs(t, older.Commit(t.Context(), store.Change{Kind: store.Spaces, ID: create.ID, Base: create.Next, Delete: true}), store.ErrTooNew)
 	require.NoError(t, older.Close())
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -151,28 +159,27 @@ func TestG28NewerSchema(t *testing.T) {
 	after, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
-	require.NoError(t, newer.Commit(t.Context(), store.Spaces, id, update))
+	require.NoError(t, newer.Commit(t.Context(), update))
 }
 
 // TestG28Upgrade: an older file is brought up to date when it is opened, wholly or not at all.
 func TestG28Upgrade(t *testing.T) {
 	path := file(t)
 	create, _ := row()
-	id := store.NewID()
 	s := open(t, path)
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), create))
 	require.NoError(t, s.Close())
 
-	second := "ALTER TABLE spaces ADD COLUMN later INTEGER NOT NULL DEFAULT 7;\nCREATE TABLE later (x INTEGER) STRICT"
-	_, err := openSQLite(t.Context(), pool(t, path), []string{sqliteSchema, second, "CREATE TABLE later (x INTEGER) STRICT"})
+	second := "ALTER TABLE trefoil_spaces ADD COLUMN later INTEGER NOT NULL DEFAULT 7;\nCREATE TABLE later (x INTEGER) STRICT"
+	_, err := openSQLite(t.Context(), pool(t, path), []string{sqliteScripts[0], second, "CREATE TABLE later (x INTEGER) STRICT"})
 	require.ErrorContains(t, err, "later already exists")
 	s = open(t, path) // still version 1
 	require.NoError(t, s.Close())
 
 	for range 2 {
-		upgraded, err := openSQLite(t.Context(), pool(t, path), []string{sqliteSchema, second})
+		upgraded, err := openSQLite(t.Context(), pool(t, path), []string{sqliteScripts[0], second})
 		require.NoError(t, err)
-		got, err := upgraded.Load(t.Context(), store.Spaces, id)
+		got, err := upgraded.Load(t.Context(), store.Spaces, create.ID)
 		require.NoError(t, err)
 		require.Equal(t, create.Parts, got.Parts)
 		require.NoError(t, upgraded.Close())
@@ -192,7 +199,7 @@ func TestOpenedAtOnce(t *testing.T) {
 				s, err := SQLite(t.Context(), db)
 				if err == nil {
 					create, _ := row()
-					err = s.Commit(t.Context(), store.Spaces, store.NewID(), create)
+					err = s.Commit(t.Context(), other(create))
 					s.Close()
 				}
 				if err != nil {
@@ -202,7 +209,7 @@ func TestOpenedAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		s := open(t, path)
-		ids, err := s.List(t.Context(), store.Spaces)
+		ids, err := s.List(t.Context(), store.Spaces, store.ID{}, 99)
 		require.NoError(t, err)
 		require.Len(t, ids, 8)
 	}
@@ -212,26 +219,27 @@ func TestOpenedAtOnce(t *testing.T) {
 func TestG1DatabaseRefuses(t *testing.T) {
 	s := open(t, file(t))
 	create, _ := row()
-	id := store.NewID()
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), create))
 	s.each(t, func(lane string, c *conn) {
 		for _, bad := range []string{
-			"UPDATE spaces SET state = NULL", "UPDATE spaces SET template = NULL", "UPDATE spaces SET evals = NULL",
-			"UPDATE spaces SET head = NULL", "UPDATE spaces SET version = 0", "UPDATE spaces SET state = 'text'",
-			"INSERT INTO spaces (id, version, head, state) VALUES (zeroblob(32), 1, x'01', x'02')",
-			"INSERT INTO sessions (id, version, head) VALUES (zeroblob(32), 1, x'01')",
-			"INSERT INTO spaces_items VALUES (zeroblob(32), 1, 1, x'00')",
-			"INSERT INTO sessions_items SELECT id, 1, 1, x'00' FROM spaces",
-			"INSERT INTO spaces_items SELECT id, 3, 1, x'00' FROM spaces",
-			"INSERT INTO spaces_segments VALUES (zeroblob(32), 'state/a', x'00')",
-			"INSERT INTO spaces_frames VALUES (zeroblob(32), zeroblob(32), 1, NULL)",
+			"UPDATE trefoil_spaces SET state = NULL", "UPDATE trefoil_spaces SET template = NULL", "UPDATE trefoil_spaces SET evals = NULL",
+			"UPDATE trefoil_spaces SET head = NULL", "UPDATE trefoil_spaces SET version = 0", "UPDATE trefoil_spaces SET state = 'text'",
+			"INSERT INTO trefoil_spaces (id, version, head, state) VALUES (zeroblob(32), 1, x'01', x'02')",
+			"INSERT INTO trefoil_sessions (id, version, head) VALUES (zeroblob(32), 1, x'01')",
+			"INSERT INTO trefoil_spaces_items VALUES (zeroblob(32), 1, 1, 0, x'00')",
+			"INSERT INTO trefoil_sessions_items SELECT id, 1, 1, 0, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_items SELECT id, 1, 1, -1, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_segments SELECT id, 'text', x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_items SELECT id, 3, 1, 0, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_segments VALUES (zeroblob(32), x'61', x'00')",
+			"INSERT INTO trefoil_spaces_frames VALUES (zeroblob(32), zeroblob(32), 1, NULL)",
 			"INSERT INTO trefoil VALUES (2, 1)",
 		} {
 			_, err := c.pinned.ExecContext(t.Context(), bad)
 			require.Error(t, err, "%s: %s", lane, bad)
 		}
 	})
-	got, err := s.Load(t.Context(), store.Spaces, id)
+	got, err := s.Load(t.Context(), store.Spaces, create.ID)
 	require.NoError(t, err)
 	require.Equal(t, create.Parts, got.Parts)
 }
@@ -240,9 +248,8 @@ func TestG1DatabaseRefuses(t *testing.T) {
 func TestLostConnections(t *testing.T) {
 	s := open(t, file(t))
 	create, update := row()
-	id := store.NewID()
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
-	_, err := s.Load(t.Context(), store.Spaces, id)
+	require.NoError(t, s.Commit(t.Context(), create))
+	_, err := s.Load(t.Context(), store.Spaces, create.ID)
 	require.NoError(t, err)
 	s.each(t, func(_ string, c *conn) {
 		require.NoError(t, c.pinned.PingContext(t.Context()))
@@ -250,9 +257,9 @@ func TestLostConnections(t *testing.T) {
 		require.NoError(t, err)
 		c.pinned.Raw(func(any) error { return driver.ErrBadConn })
 	})
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
+	require.NoError(t, s.Commit(t.Context(), update))
 	for range 2 * sqliteReaders {
-		got, err := s.Load(t.Context(), store.Spaces, id)
+		got, err := s.Load(t.Context(), store.Spaces, create.ID)
 		require.NoError(t, err)
 		require.Equal(t, update.Next, got.Head)
 	}
@@ -264,27 +271,28 @@ func TestInterruptedTransaction(t *testing.T) {
 	path := file(t)
 	s := open(t, path)
 	create, update := row()
-	id := store.NewID()
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), create))
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
-		err := s.write(ctx, store.Spaces, func(c *conn, tb *tables) error {
-			if err := tb.swap(ctx, c, id, update); err != nil {
+		err := s.writer.use(ctx, nil, func(c *conn) error {
+			return s.write(ctx, c, func() error {
+				if err := s.tables[store.Spaces].swap(ctx, c, update); err != nil {
+					return err
+				}
+				cancel()
+				_, err := c.exec(ctx, s.tables[store.Spaces].drop, update.ID[:], []byte("state/a"))
 				return err
-			}
-			cancel()
-			_, err := c.exec(ctx, tb.drop, id[:], "state/a")
-			return err
+			})
 		})
 		require.ErrorIs(t, err, context.Canceled)
-		other := open(t, path)
-		require.NoError(t, other.Commit(t.Context(), store.Spaces, store.NewID(), create))
-		require.NoError(t, other.Close())
-		got, err := s.Load(t.Context(), store.Spaces, id)
+		second := open(t, path)
+		require.NoError(t, second.Commit(t.Context(), other(create)))
+		require.NoError(t, second.Close())
+		got, err := s.Load(t.Context(), store.Spaces, create.ID)
 		require.NoError(t, err)
 		require.Equal(t, create.Next, got.Head)
 	}
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, update))
+	require.NoError(t, s.Commit(t.Context(), update))
 }
 
 // TestWaitingWriters: a writer whose turn has not come gives up when its context ends, and Close waits for the one that
@@ -292,39 +300,40 @@ func TestInterruptedTransaction(t *testing.T) {
 func TestWaitingWriters(t *testing.T) {
 	s := open(t, file(t))
 	create, update := row()
-	id := store.NewID()
-	require.NoError(t, s.Commit(t.Context(), store.Spaces, id, create))
+	require.NoError(t, s.Commit(t.Context(), create))
 	begun, goOn, wrote := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		wrote <- s.write(t.Context(), store.Spaces, func(c *conn, tb *tables) error {
-			close(begun)
-			<-goOn
-			return tb.swap(t.Context(), c, id, update)
+		wrote <- s.writer.use(t.Context(), nil, func(c *conn) error {
+			return s.write(t.Context(), c, func() error {
+				close(begun)
+				<-goOn
+				return s.tables[store.Spaces].swap(t.Context(), c, update)
+			})
 		})
 	}()
 	<-begun
-	got, err := s.Load(t.Context(), store.Spaces, id) // readers are not kept waiting
+	got, err := s.Load(t.Context(), store.Spaces, create.ID) // readers are not kept waiting
 	require.NoError(t, err)
 	require.Equal(t, create.Next, got.Head)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, s.Commit(ctx, store.Spaces, id, update), context.DeadlineExceeded)
+	require.ErrorIs(t, s.Commit(ctx, update), context.DeadlineExceeded)
 
 	closed := make(chan error)
 	go func() { closed <- s.Store.Close() }()
 	<-s.done
-	_, err = s.Load(t.Context(), store.Spaces, id)
+	_, err = s.Load(t.Context(), store.Spaces, create.ID)
 	require.ErrorIs(t, err, errClosed)
 	close(goOn)
 	require.NoError(t, <-wrote)
 	require.NoError(t, <-closed)
 	require.NoError(t, s.Store.Close())
-	require.ErrorIs(t, s.Commit(t.Context(), store.Spaces, id, update), errClosed)
+	require.ErrorIs(t, s.Commit(t.Context(), update), errClosed)
 
 	again, err := SQLite(t.Context(), s.db) // the pool is still its owner's
 	require.NoError(t, err)
 	defer again.Close()
-	got, err = again.Load(t.Context(), store.Spaces, id)
+	got, err = again.Load(t.Context(), store.Spaces, create.ID)
 	require.NoError(t, err)
 	require.Equal(t, update.Next, got.Head)
 }

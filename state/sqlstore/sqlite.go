@@ -14,7 +14,7 @@ import (
 )
 
 // The scripts that make the schema, each from the version before: the first from an empty file.
-var sqliteScripts = []string{sqliteSchema}
+var sqliteScripts = []string{script(sqliteSchema)}
 
 //go:embed sqlite.sql
 var sqliteSchema string
@@ -77,7 +77,7 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 		tables:  make(map[store.Kind]*tables),
 		done:    make(chan struct{}),
 	}
-	for _, k := range []store.Kind{store.Spaces, store.Sessions} {
+	for _, k := range store.Kinds() {
 		s.tables[k] = newTables(k)
 	}
 	pin := func(more ...pragma) func(context.Context) (*sql.Conn, error) {
@@ -86,7 +86,7 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 	}
 	s.writer = newLane(1, s.done, pin())
 	s.readers = newLane(readers, s.done, pin(sqliteReadOnly))
-	err := s.writer.use(ctx, func(c *conn) error {
+	err := s.writer.use(ctx, nil, func(c *conn) error {
 		return c.transaction(ctx, s.dialect.write, func() error {
 			if err := upgradeSQLite(ctx, c.pinned, scripts); err != nil {
 				return failure(ctx, err)

@@ -26,6 +26,7 @@ type Store struct {
 	readers lane
 	done    chan struct{}
 	close   sync.Once
+	group   group
 }
 
 var _ store.Store = (*Store)(nil)
@@ -55,22 +56,28 @@ func (s *Store) at(k store.Kind) (*tables, error) {
 	return t, nil
 }
 
-// read runs f for a kind of value with a connection that reads.
-func (s *Store) read(ctx context.Context, k store.Kind, f func(*conn, *tables) error) error {
+// read runs f for a kind of value with a connection that reads, within a transaction, hence of one moment, if it makes more
+// than one query.
+func (s *Store) read(ctx context.Context, k store.Kind, queries int, f func(*conn, *tables) error) error {
 	t, err := s.at(k)
 	if err != nil {
 		return err
 	}
-	return s.readers.use(ctx, func(c *conn) error { return f(c, t) })
+	return s.readers.use(ctx, nil, func(c *conn) error {
+		if queries < 2 {
+			return f(c, t)
+		}
+		return c.transaction(ctx, s.dialect.read, func() error { return f(c, t) })
+	})
 }
 
 // Load implements store.Store.
 func (s *Store) Load(ctx context.Context, k store.Kind, id store.ID) (row store.Row, err error) {
-	err = s.read(ctx, k, func(c *conn, t *tables) error {
-		return c.transaction(ctx, s.dialect.read, func() (err error) {
-			row, err = t.row(ctx, c, id)
-			return err
-		})
+	err = s.read(ctx, k, 4, func(c *conn, t *tables) (err error) {
+		if row, err = t.row(ctx, c, id); err == nil {
+			err = t.held(ctx, c, id, &row)
+		}
+		return err
 	})
 	if err != nil {
 		return store.Row{}, err
@@ -80,7 +87,7 @@ func (s *Store) Load(ctx context.Context, k store.Kind, id store.ID) (row store.
 
 // row reads a row and its segments.
 func (t *tables) row(ctx context.Context, c *conn, id store.ID) (store.Row, error) {
-	row := store.Row{Parts: make([][]byte, t.parts), Segments: make(map[string][]byte)}
+	row := store.Row{Parts: make([][]byte, len(t.names)), Segments: make(map[string][]byte)}
 	into := []any{&row.Head.Version, &row.Head.Sealed}
 	for i := range row.Parts {
 		into = append(into, &row.Parts[i])
@@ -90,41 +97,59 @@ func (t *tables) row(ctx context.Context, c *conn, id store.ID) (store.Row, erro
 		return store.Row{}, err
 	}
 	if row.Head.Version == 0 {
-		return store.Row{}, store.ErrNotFound
+		return store.Row{}, t.absent(ctx, c, id)
 	}
 	row.Head.Sealed = filled(row.Head.Sealed)
 	for i := range row.Parts {
 		row.Parts[i] = filled(row.Parts[i])
 	}
 	err = c.query(ctx, func(r *sql.Rows) error {
-		var path string
-		var sealed []byte
+		var path, sealed []byte
 		err := r.Scan(&path, &sealed)
-		row.Segments[path] = filled(sealed)
+		row.Segments[string(path)] = filled(sealed)
 		return err
 	}, t.segments, id[:])
 	return row, err
 }
 
-// Head implements store.Store.
-func (s *Store) Head(ctx context.Context, k store.Kind, id store.ID) (store.Head, error) {
-	var head store.Head
-	err := s.read(ctx, k, func(c *conn, t *tables) error {
-		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&head.Version, &head.Sealed) }, t.head, id[:])
-	})
-	if err == nil && head.Version == 0 {
-		err = store.ErrNotFound
-	}
+// held reads the numbers of what lies beside a row.
+func (t *tables) held(ctx context.Context, c *conn, id store.ID, row *store.Row) error {
+	err := c.query(ctx, func(r *sql.Rows) error {
+		var q store.Queue
+		var h store.Held
+		err := r.Scan(&q, &h.Seq, &h.Lane, &h.Size)
+		if q == store.Outbox {
+			row.Outbox = append(row.Outbox, h)
+		} else {
+			row.Inbox = append(row.Inbox, h)
+		}
+		return err
+	}, t.numbers, id[:])
 	if err != nil {
-		return store.Head{}, err
+		return err
 	}
-	head.Sealed = filled(head.Sealed)
-	return head, nil
+	return c.query(ctx, func(r *sql.Rows) error {
+		var hash []byte
+		var f store.HeldFrame
+		err := r.Scan(&hash, &f.Seq, &f.Size)
+		copy(f.Hash[:], hash)
+		row.Retained = append(row.Retained, f)
+		return err
+	}, t.retained, id[:])
+}
+
+// Head implements store.Store.
+func (s *Store) Head(ctx context.Context, k store.Kind, id store.ID) (head store.Head, err error) {
+	err = s.read(ctx, k, 1, func(c *conn, t *tables) (err error) {
+		head, err = t.readHead(ctx, c, id)
+		return err
+	})
+	return head, err
 }
 
 // List implements store.Store.
-func (s *Store) List(ctx context.Context, k store.Kind) (ids []store.ID, err error) {
-	err = s.read(ctx, k, func(c *conn, t *tables) error {
+func (s *Store) List(ctx context.Context, k store.Kind, after store.ID, limit int) (ids []store.ID, err error) {
+	err = s.read(ctx, k, 1, func(c *conn, t *tables) error {
 		ids = nil
 		return c.query(ctx, func(r *sql.Rows) error {
 			var raw []byte
@@ -137,72 +162,55 @@ func (s *Store) List(ctx context.Context, k store.Kind) (ids []store.ID, err err
 			}
 			ids = append(ids, id)
 			return nil
-		}, t.list)
+		}, t.list, after[:], max(limit, 0))
 	})
 	return whole(ids, err)
 }
 
 // Items implements store.Store.
-func (s *Store) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) (items []store.Item, err error) {
-	err = s.read(ctx, k, func(c *conn, t *tables) error {
+func (s *Store) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) (items []store.Item, err error) {
+	err = s.read(ctx, k, len(seqs), func(c *conn, t *tables) error {
 		items = nil
-		return c.query(ctx, func(r *sql.Rows) error {
-			var it store.Item
-			err := r.Scan(&it.Seq, &it.Data)
-			it.Data = filled(it.Data)
-			items = append(items, it)
-			return err
-		}, t.items, id[:], int64(q), number(after), max(limit, 0))
+		for _, seq := range seqs {
+			if seq > math.MaxInt64 {
+				continue // no item has it
+			}
+			err := c.query(ctx, func(r *sql.Rows) error {
+				var it store.Item
+				err := r.Scan(&it.Seq, &it.Lane, &it.Data)
+				it.Data = filled(it.Data)
+				items = append(items, it)
+				return err
+			}, t.item, id[:], int64(q), number(seq))
+			if err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
 	})
 	return whole(items, err)
 }
 
-// Count implements store.Store.
-func (s *Store) Count(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (n int, err error) {
-	err = s.read(ctx, k, func(c *conn, t *tables) error {
-		return c.query(ctx, func(r *sql.Rows) error { return r.Scan(&n) }, t.count, id[:], int64(q))
-	})
-	if err != nil {
-		return 0, err
-	}
-	return n, nil
-}
-
-// Frame implements store.Store.
-func (s *Store) Frame(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
-	out := store.FrameRecord{Hash: hash}
-	err := s.read(ctx, k, func(c *conn, t *tables) error {
-		return c.query(ctx, func(r *sql.Rows) error {
-			var retained bool
-			err := r.Scan(&out.Seq, &out.Data, &retained)
-			if retained {
-				out.Data = filled(out.Data)
-			}
-			return err
-		}, t.frame, id[:], hash[:])
-	})
-	if err == nil && out.Seq == 0 {
-		err = store.ErrNotFound
-	}
-	if err != nil {
-		return store.FrameRecord{}, err
-	}
-	return out, nil
-}
-
-// Retained implements store.Store.
-func (s *Store) Retained(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) (frames []store.FrameRecord, err error) {
-	err = s.read(ctx, k, func(c *conn, t *tables) error {
+// Frames implements store.Store.
+func (s *Store) Frames(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) (frames []store.FrameRecord, err error) {
+	err = s.read(ctx, k, len(hashes), func(c *conn, t *tables) error {
 		frames = nil
-		return c.query(ctx, func(r *sql.Rows) error {
-			var f store.FrameRecord
-			var hash []byte
-			err := r.Scan(&hash, &f.Seq, &f.Data)
-			copy(f.Hash[:], hash)
-			f.Data = filled(f.Data)
-			frames = append(frames, f)
-			return err
-		}, t.retained, id[:], number(after), max(limit, 0))
+		for _, hash := range hashes {
+			err := c.query(ctx, func(r *sql.Rows) error {
+				f := store.FrameRecord{Hash: hash}
+				var retained bool
+				err := r.Scan(&f.Seq, &f.Data, &retained)
+				if retained {
+					f.Data = filled(f.Data)
+				}
+				frames = append(frames, f)
+				return err
+			}, t.frame, id[:], hash[:])
+			if err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
 	})
 	return whole(frames, err)
 }

@@ -20,51 +20,78 @@ func tooNew(version, newest int) error {
 	return nil
 }
 
-// tables holds the statements for the four tables of one kind of value.
+// script returns the statements of a schema: what comes before the line of dashes once, and what comes after it for each
+// kind, with its name for @ and the line of a column for each part.
+func script(template string) string {
+	once, each, _ := strings.Cut(template, "\n--------\n")
+	var b strings.Builder
+	b.WriteString(once)
+	for _, k := range store.Kinds() {
+		for line := range strings.Lines(strings.ReplaceAll(each, "@", k.String())) {
+			before, after, isColumn := strings.Cut(line, "\t* ")
+			if !isColumn {
+				b.WriteString(line)
+				continue
+			}
+			for i, part := range k.Parts() {
+				end := strings.TrimRight(after, "\n")
+				if i < len(k.Parts())-1 {
+					end += ","
+				}
+				b.WriteString(before + "\t" + part + " " + end + "\n")
+			}
+		}
+	}
+	return b.String()
+}
+
+// tables holds the statements for the tables of one kind.
 type tables struct {
 	name  string
 	names []string // of the parts, which are columns
-	parts int
 
-	load, segments, head, list string
-	create, remove             string
-	put, drop                  string
-	items, count               string
-	enqueue, take              string
-	frame, retained            string
-	record, forget             string
+	load, segments, numbers, retained string
+	head, list, item, frame           string
+	create, remove, deleted           string
+	bury, revive                      string
+	put, drop                         string
+	enqueue, take                     string
+	record, forget                    string
 }
 
 // newTables returns the statements in the SQL that the databases have in common, with ? for each argument.
 func newTables(k store.Kind) *tables {
-	name, parts := k.String(), k.Parts()
+	name, parts := "trefoil_"+k.String(), k.Parts()
 	columns := strings.Join(parts, ", ")
 	in := func(text string) string { return strings.ReplaceAll(text, "@", name) }
 	return &tables{
 		name:  name,
 		names: parts,
-		parts: len(parts),
 
 		load:     in("SELECT version, head, " + columns + " FROM @ WHERE id = ?"),
 		segments: in("SELECT path, sealed FROM @_segments WHERE id = ?"),
-		head:     in("SELECT version, head FROM @ WHERE id = ?"),
-		list:     in("SELECT id FROM @ ORDER BY id"),
+		numbers:  in("SELECT queue, seq, lane, length(sealed) FROM @_items WHERE id = ? ORDER BY queue, seq"),
+		retained: in("SELECT hash, seq, length(sealed) FROM @_frames WHERE id = ? AND sealed IS NOT NULL ORDER BY seq"),
 
-		create: in("INSERT INTO @ (id, version, head, " + columns + ") VALUES (?, ?, ?" + strings.Repeat(", ?", len(parts)) + ") ON CONFLICT (id) DO NOTHING"),
-		remove: in("DELETE FROM @ WHERE id = ? AND version = ? AND head = ?"),
+		head:  in("SELECT version, head FROM @ WHERE id = ?"),
+		list:  in("SELECT id FROM @ WHERE id > ? ORDER BY id LIMIT ?"),
+		item:  in("SELECT seq, lane, sealed FROM @_items WHERE id = ? AND queue = ? AND seq = ?"),
+		frame: in("SELECT seq, sealed, sealed IS NOT NULL FROM @_frames WHERE id = ? AND hash = ?"),
+
+		create:  in("INSERT INTO @ (id, version, head, " + columns + ") VALUES (?, ?, ?" + strings.Repeat(", ?", len(parts)) + ") ON CONFLICT (id) DO NOTHING"),
+		remove:  in("DELETE FROM @ WHERE id = ? AND version = ? AND head = ?"),
+		deleted: in("SELECT 1 FROM @_deleted WHERE id = ?"),
+		bury:    in("INSERT INTO @_deleted (id) VALUES (?)"),
+		revive:  in("DELETE FROM @_deleted WHERE id = ?"),
 
 		put:  in("INSERT INTO @_segments (id, path, sealed) VALUES (?, ?, ?) ON CONFLICT (id, path) DO UPDATE SET sealed = excluded.sealed"),
 		drop: in("DELETE FROM @_segments WHERE id = ? AND path = ?"),
 
-		items:   in("SELECT seq, sealed FROM @_items WHERE id = ? AND queue = ? AND seq > ? ORDER BY seq LIMIT ?"),
-		count:   in("SELECT count(*) FROM @_items WHERE id = ? AND queue = ?"),
-		enqueue: in("INSERT INTO @_items (id, queue, seq, sealed) VALUES (?, ?, ?, ?)"),
-		take:    in("DELETE FROM @_items WHERE id = ? AND queue = ? AND seq = ? AND sealed = ?"),
+		enqueue: in("INSERT INTO @_items (id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?)"),
+		take:    in("DELETE FROM @_items WHERE id = ? AND queue = ? AND seq = ?"),
 
-		frame:    in("SELECT seq, sealed, sealed IS NOT NULL FROM @_frames WHERE id = ? AND hash = ?"),
-		retained: in("SELECT hash, seq, sealed FROM @_frames WHERE id = ? AND seq > ? AND sealed IS NOT NULL ORDER BY seq LIMIT ?"),
-		record:   in("INSERT INTO @_frames (id, hash, seq, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
-		forget:   in("DELETE FROM @_frames WHERE id = ? AND seq < ? AND sealed IS NULL"),
+		record: in("INSERT INTO @_frames (id, hash, seq, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
+		forget: in("DELETE FROM @_frames WHERE id = ? AND seq < ? AND sealed IS NULL"),
 	}
 }
 

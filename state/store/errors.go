@@ -2,14 +2,17 @@ package store
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 )
 
-// Errors that a Store returns, to be found with errors.Is. None of them changes anything.
+// Errors that a Store returns, to be found with errors.Is. After each but ErrUndecided nothing was changed.
 var (
 	// ErrNotFound: there is no row of this ID.
 	ErrNotFound = errors.New("store: not found")
+	// ErrDeleted: there is no row of this ID, and there was one. It is an ErrNotFound.
+	ErrDeleted = fmt.Errorf("%w: it was deleted", ErrNotFound)
 	// ErrExists: a row is to be created that exists.
 	ErrExists = errors.New("store: exists already")
 	// ErrConflict: the row's head is not the one that the change was made from. Another writer was faster.
@@ -18,4 +21,6 @@ var (
 	ErrIncomplete = errors.New("store: incomplete value")
 	// ErrTooNew: what is stored was written by a newer release. It is not overwritten.
 	ErrTooNew = wire.ErrTooNew
+	// ErrUndecided: the medium went away during a commit and did not come back. The changes were made, or will be, or not.
+	ErrUndecided = errors.New("store: a commit is not decided")
 )

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -29,36 +30,8 @@ func ParseID(s string) (id ID, err error) {
 	return id, nil
 }
 
+// Compare returns -1, 0 or 1: IDs are ordered as bytes.
+func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
+
 // String returns the ID as 64 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
-
-// Kind says which of the two kinds of value a row holds. Its numbers are part of the stored format.
-type Kind uint8
-
-// The kinds of value.
-const (
-	Spaces   Kind = 1 // a SpaceEncryptionState: state, template, evals
-	Sessions Kind = 2 // a One: a single part, called session
-)
-
-// Parts returns the names of the parts that a row of this kind has, in their order. All are always there.
-func (k Kind) Parts() []string {
-	switch k {
-	case Spaces:
-		return []string{"state", "template", "evals"}
-	case Sessions:
-		return []string{"session"}
-	}
-	return nil
-}
-
-// String returns the name of the kind's table.
-func (k Kind) String() string {
-	switch k {
-	case Spaces:
-		return "spaces"
-	case Sessions:
-		return "sessions"
-	}
-	return fmt.Sprintf("Kind(%d)", uint8(k))
-}

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 )
@@ -13,8 +12,9 @@ import (
 // Memory is a Store that forgets everything when the program ends: for tests, and for values that are not to be kept.
 // The zero Memory is empty and ready; it must not be copied.
 type Memory struct {
-	mu   sync.RWMutex
-	rows map[rowKey]*memoryRow
+	mu      sync.RWMutex
+	rows    map[rowKey]*memoryRow
+	deleted map[rowKey]bool
 }
 
 // NewMemory returns an empty Memory.
@@ -26,10 +26,12 @@ type rowKey struct {
 }
 
 type memoryRow struct {
-	Row
-	queues map[Queue][]Item    // in order of Seq
-	frames []FrameRecord       // in order of Seq
-	seqs   map[[32]byte]uint64 // of the frames
+	head     Head
+	parts    [][]byte
+	segments map[string][]byte
+	queues   [3][]Item           // by Queue, each in order of Seq
+	frames   []FrameRecord       // in order of Seq
+	seqs     map[[32]byte]uint64 // of the frames
 }
 
 var errTaken = errors.New("store: the number of an item or record is taken")
@@ -42,14 +44,28 @@ func (m *Memory) Load(ctx context.Context, k Kind, id ID) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	out := Row{Head: r.Head.clone(), Parts: make([][]byte, len(r.Parts)), Segments: make(map[string][]byte, len(r.Segments))}
-	for i, p := range r.Parts {
+	out := Row{Head: r.head.clone(), Parts: make([][]byte, len(r.parts)), Segments: make(map[string][]byte, len(r.segments))}
+	for i, p := range r.parts {
 		out.Parts[i] = clone(p)
 	}
-	for path, b := range r.Segments {
+	for path, b := range r.segments {
 		out.Segments[path] = clone(b)
 	}
+	out.Outbox, out.Inbox = held(r.queues[Outbox]), held(r.queues[Inbox])
+	for _, f := range r.frames {
+		if f.Data != nil {
+			out.Retained = append(out.Retained, HeldFrame{f.Hash, f.Seq, len(f.Data)})
+		}
+	}
 	return out, nil
+}
+
+func held(items []Item) []Held {
+	out := make([]Held, len(items))
+	for i, it := range items {
+		out[i] = Held{it.Seq, it.Lane, len(it.Data)}
+	}
+	return out
 }
 
 // Head implements Store.
@@ -60,143 +76,122 @@ func (m *Memory) Head(ctx context.Context, k Kind, id ID) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	return r.Head.clone(), nil
+	return r.head.clone(), nil
 }
 
 // List implements Store.
-func (m *Memory) List(ctx context.Context, k Kind) ([]ID, error) {
+func (m *Memory) List(ctx context.Context, k Kind, after ID, limit int) ([]ID, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	var ids []ID
-	for key := range maps.Keys(m.rows) {
-		if key.kind == k {
+	for key := range m.rows {
+		if key.kind == k && key.id.Compare(after) > 0 {
 			ids = append(ids, key.id)
 		}
 	}
-	slices.SortFunc(ids, func(a, b ID) int { return bytes.Compare(a[:], b[:]) })
-	return ids, nil
+	slices.SortFunc(ids, ID.Compare)
+	return ids[:min(len(ids), max(limit, 0))], nil
 }
 
 // Commit implements Store.
-func (m *Memory) Commit(ctx context.Context, k Kind, id ID, c Change) error {
-	if err := c.Check(k); err != nil {
+func (m *Memory) Commit(ctx context.Context, changes ...Change) error {
+	if err := Check(changes); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, err := m.at(ctx, k, id)
-	switch {
-	case c.Creates() && err == nil:
-		return ErrExists
-	case c.Creates() && errors.Is(err, ErrNotFound):
-		r = &memoryRow{
-			Row:    Row{Parts: make([][]byte, len(c.Parts)), Segments: make(map[string][]byte)},
-			queues: make(map[Queue][]Item),
-			seqs:   make(map[[32]byte]uint64),
-		}
-	case err != nil:
+	if err := ctx.Err(); err != nil {
 		return err
-	case !r.Head.Equal(c.Base):
-		return ErrConflict
 	}
-	if !r.takes(c) {
-		return errTaken
+	for i, c := range changes {
+		if err := m.refuses(c); err != nil {
+			return &ChangeError{i, err}
+		}
 	}
 	// Nothing can fail from here on.
-	r.apply(c)
 	if m.rows == nil {
-		m.rows = make(map[rowKey]*memoryRow)
+		m.rows, m.deleted = make(map[rowKey]*memoryRow), make(map[rowKey]bool)
 	}
-	m.rows[rowKey{k, id}] = r
+	for _, c := range changes {
+		m.apply(c)
+	}
 	return nil
 }
 
-// Delete implements Store.
-func (m *Memory) Delete(ctx context.Context, k Kind, id ID, h Head) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, err := m.at(ctx, k, id)
-	if err != nil {
-		return err
-	}
-	if !r.Head.Equal(h) {
+// refuses returns why a change cannot be made.
+func (m *Memory) refuses(c Change) error {
+	key := rowKey{c.Kind, c.ID}
+	r, exists := m.rows[key]
+	switch a := c.Action(); {
+	case a == Assert && c.Base.IsZero() && !exists:
+		return nil
+	case a == Assert && c.Base.IsZero():
 		return ErrConflict
+	case a == Create && exists:
+		return ErrExists
+	case a == Create && m.deleted[key] && !c.Revive:
+		return ErrDeleted
+	case a == Create:
+		return nil
+	case !exists && m.deleted[key]:
+		return ErrDeleted
+	case !exists:
+		return ErrNotFound
+	case !r.head.Equal(c.Base):
+		return ErrConflict
+	case !r.takes(c):
+		return errTaken
 	}
-	delete(m.rows, rowKey{k, id})
 	return nil
+}
+
+func (m *Memory) apply(c Change) {
+	key := rowKey{c.Kind, c.ID}
+	switch c.Action() {
+	case Delete:
+		delete(m.rows, key)
+		m.deleted[key] = true
+		return
+	case Assert:
+		return
+	case Create:
+		delete(m.deleted, key)
+		m.rows[key] = &memoryRow{
+			parts:    make([][]byte, len(c.Parts)),
+			segments: make(map[string][]byte),
+			seqs:     make(map[[32]byte]uint64),
+		}
+	}
+	m.rows[key].apply(c)
 }
 
 // Items implements Store.
-func (m *Memory) Items(ctx context.Context, k Kind, id ID, q Queue, after uint64, limit int) ([]Item, error) {
+func (m *Memory) Items(ctx context.Context, k Kind, id ID, q Queue, seqs ...uint64) ([]Item, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	r, err := m.at(ctx, k, id)
 	if err != nil {
 		return nil, orNone(err)
 	}
-	var out []Item
-	i, found := slices.BinarySearchFunc(r.queues[q], after, itemAt)
-	if found {
-		i++
+	if int(q) >= len(r.queues) {
+		return nil, nil
 	}
-	for _, it := range r.queues[q][i:] {
-		if len(out) >= limit {
-			break
+	var out []Item
+	for _, seq := range seqs {
+		if i, found := slices.BinarySearchFunc(r.queues[q], seq, itemAt); found {
+			it := r.queues[q][i]
+			it.Data = clone(it.Data)
+			out = append(out, it)
 		}
-		out = append(out, Item{it.Seq, clone(it.Data)})
 	}
 	return out, nil
 }
 
-// Count implements Store.
-func (m *Memory) Count(ctx context.Context, k Kind, id ID, q Queue) (int, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	r, err := m.at(ctx, k, id)
-	if err != nil {
-		return 0, orNone(err)
-	}
-	return len(r.queues[q]), nil
-}
-
-// Remove implements Store.
-func (m *Memory) Remove(ctx context.Context, k Kind, id ID, q Queue, items ...Item) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, err := m.at(ctx, k, id)
-	if err != nil {
-		return orNone(err)
-	}
-	for _, it := range items {
-		i, found := slices.BinarySearchFunc(r.queues[q], it.Seq, itemAt)
-		if found && bytes.Equal(r.queues[q][i].Data, it.Data) {
-			r.queues[q] = slices.Delete(r.queues[q], i, i+1)
-		}
-	}
-	return nil
-}
-
-// Frame implements Store.
-func (m *Memory) Frame(ctx context.Context, k Kind, id ID, hash [32]byte) (FrameRecord, error) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	r, err := m.at(ctx, k, id)
-	if err != nil {
-		return FrameRecord{}, err
-	}
-	seq, found := r.seqs[hash]
-	if !found {
-		return FrameRecord{}, ErrNotFound
-	}
-	i, _ := slices.BinarySearchFunc(r.frames, seq, frameAt)
-	return r.frames[i].clone(), nil
-}
-
-// Retained implements Store.
-func (m *Memory) Retained(ctx context.Context, k Kind, id ID, after uint64, limit int) ([]FrameRecord, error) {
+// Frames implements Store.
+func (m *Memory) Frames(ctx context.Context, k Kind, id ID, hashes ...[32]byte) ([]FrameRecord, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	r, err := m.at(ctx, k, id)
@@ -204,16 +199,10 @@ func (m *Memory) Retained(ctx context.Context, k Kind, id ID, after uint64, limi
 		return nil, orNone(err)
 	}
 	var out []FrameRecord
-	i, found := slices.BinarySearchFunc(r.frames, after, frameAt)
-	if found {
-		i++
-	}
-	for _, f := range r.frames[i:] {
-		if len(out) >= limit {
-			break
-		}
-		if f.Data != nil {
-			out = append(out, f.clone())
+	for _, hash := range hashes {
+		if seq, found := r.seqs[hash]; found {
+			i, _ := slices.BinarySearchFunc(r.frames, seq, frameAt)
+			out = append(out, r.frames[i].clone())
 		}
 	}
 	return out, nil
@@ -224,11 +213,13 @@ func (m *Memory) at(ctx context.Context, k Kind, id ID) (*memoryRow, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	r, found := m.rows[rowKey{k, id}]
-	if !found {
-		return nil, ErrNotFound
+	if r, found := m.rows[rowKey{k, id}]; found {
+		return r, nil
 	}
-	return r, nil
+	if m.deleted[rowKey{k, id}] {
+		return nil, ErrDeleted
+	}
+	return nil, ErrNotFound
 }
 
 // orNone turns a missing row into an empty answer.
@@ -256,21 +247,29 @@ func (r *memoryRow) takes(c Change) bool {
 }
 
 func (r *memoryRow) apply(c Change) {
-	r.Head = c.Next.clone()
+	r.head = c.Next.clone()
 	for i, p := range c.Parts {
 		if p != nil {
-			r.Parts[i] = clone(p)
+			r.parts[i] = clone(p)
 		}
 	}
 	for _, path := range c.Drop {
-		delete(r.Segments, path)
+		delete(r.segments, path)
 	}
 	for path, b := range c.Put {
-		r.Segments[path] = clone(b)
+		r.segments[path] = clone(b)
+	}
+	for q, seqs := range map[Queue][]uint64{Outbox: c.Sent, Inbox: c.Taken} {
+		for _, seq := range seqs {
+			if i, found := slices.BinarySearchFunc(r.queues[q], seq, itemAt); found {
+				r.queues[q] = slices.Delete(r.queues[q], i, i+1)
+			}
+		}
 	}
 	for q, items := range map[Queue][]Item{Outbox: c.Outbox, Inbox: c.Inbox} {
 		for _, it := range items {
-			r.queues[q] = append(r.queues[q], Item{it.Seq, clone(it.Data)})
+			it.Data = clone(it.Data)
+			r.queues[q] = append(r.queues[q], it)
 		}
 	}
 	for _, f := range c.Frames {

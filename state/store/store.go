@@ -5,49 +5,40 @@ import (
 	"context"
 )
 
-// Store moves sealed bytes and knows no keys. It has one table for each kind of value, in which every part is a column
-// that cannot be null, so that the store itself refuses an incomplete value. Beside each row lie its segments, an outbox,
-// an inbox, and the frames it has dealt with.
+// Store moves sealed bytes and knows no keys. A row is named by its kind and ID and has one sealed blob for each part of
+// its kind, none of which can be missing, so that the store itself refuses an incomplete value. Beside a row lie its segments,
+// an outbox, an inbox, and records of the frames it has dealt with.
 //
-// Every method is atomic, reads what was last committed, and is safe for concurrent use, also by several processes on one
-// store. No method keeps or writes to the slices it is given, nor hands out slices it goes on using. Errors other than
-// the ones named say that the store failed; after an error from Commit or Delete the change may have been made or not,
-// but never in part. Package storetest holds the tests that every Store must pass.
+// Every method is atomic, reads what was last committed, and is safe for concurrent use, also through several handles and by
+// several processes on one place. No method keeps or changes what it is given, nor hands out what it goes on using: what
+// one call returned may be overwritten without any other call noticing. IDs, hashes and paths are compared as bytes. Empty is
+// not nil. A context that has ended before a call changes nothing. Package storetest holds the tests that every Store must
+// pass.
 type Store interface {
-	// Load returns a whole row as of one moment, or ErrNotFound.
+	// Load returns a whole row as of one moment, with the numbers of what lies beside it, or ErrNotFound.
 	Load(context.Context, Kind, ID) (Row, error)
 
 	// Head returns only what Load would return as Row.Head, or ErrNotFound.
 	Head(context.Context, Kind, ID) (Head, error)
 
-	// List returns the IDs of all rows of a kind, in ascending order.
-	List(context.Context, Kind) ([]ID, error)
+	// List returns at most limit IDs of rows of a kind that are greater than after, in ascending order: none if limit is not
+	// positive. There need be no row of the ID after.
+	List(ctx context.Context, k Kind, after ID, limit int) ([]ID, error)
 
-	// Commit carries out a change, all of it or nothing. It returns ErrExists if a row is to be created that exists,
-	// ErrNotFound if one is to be changed that does not, and ErrConflict if its head is not the one that the change was
-	// made from: then somebody else was faster.
-	Commit(context.Context, Kind, ID, Change) error
+	// Commit carries out all of the changes or none, in one transaction; what it has carried out is durable when it returns.
+	// Changes that Check refuses, and those of which one has the wrong base, are refused with a *ChangeError that says which:
+	// ErrExists or ErrDeleted for a creation, ErrConflict or ErrNotFound for the others. Then nothing was changed.
+	//
+	// A commit is decided when Commit returns: it was made, or it will never be made. After any other error it may be either,
+	// and Head tells, except after ErrUndecided. A context that ends meanwhile may end Commit early as far as that holds.
+	Commit(context.Context, ...Change) error
 
-	// Delete removes a row with its segments, queues and frames if its head is still the given one. It returns
-	// ErrNotFound or ErrConflict otherwise.
-	Delete(context.Context, Kind, ID, Head) error
+	// Items returns the items of a queue that have these numbers, in the order asked for. One that is not there is left out.
+	Items(ctx context.Context, k Kind, id ID, q Queue, seqs ...uint64) ([]Item, error)
 
-	// Items returns at most limit items of a queue whose Seq is greater than after, in ascending order of Seq: none if
-	// limit is not positive. A row that does not exist has none.
-	Items(ctx context.Context, k Kind, id ID, q Queue, after uint64, limit int) ([]Item, error)
-
-	// Count returns the number of items in a queue.
-	Count(context.Context, Kind, ID, Queue) (int, error)
-
-	// Remove takes items out of a queue, all together, each if both its Seq and its Data are as given. It is no error if
-	// one is gone already.
-	Remove(context.Context, Kind, ID, Queue, ...Item) error
-
-	// Frame returns what is kept of the frame with this hash, or ErrNotFound.
-	Frame(ctx context.Context, k Kind, id ID, hash [32]byte) (FrameRecord, error)
-
-	// Retained returns at most limit retained frames whose Seq is greater than after, in ascending order of Seq.
-	Retained(ctx context.Context, k Kind, id ID, after uint64, limit int) ([]FrameRecord, error)
+	// Frames returns the records of the frames that have these hashes, in the order asked for. One that is not there is left
+	// out.
+	Frames(ctx context.Context, k Kind, id ID, hashes ...[32]byte) ([]FrameRecord, error)
 }
 
 // Head is what a row is known by: its version, which is 1 when the row is created and grows by one with every change, and
@@ -63,25 +54,31 @@ func (h Head) Equal(other Head) bool {
 	return h.Version == other.Version && bytes.Equal(h.Sealed, other.Sealed)
 }
 
+// IsZero reports whether the head is that of no row.
+func (h Head) IsZero() bool { return h.Version == 0 && len(h.Sealed) == 0 }
+
 // Row is one stored value.
 type Row struct {
 	Head     Head
 	Parts    [][]byte          // sealed, one for each of Kind.Parts
 	Segments map[string][]byte // sealed, by path; never nil
+	Outbox   []Held            // what lies in the outbox, ascending by Seq
+	Inbox    []Held            // likewise
+	Retained []HeldFrame       // the records of frames with Data, ascending by Seq
 }
 
-// Change is what one commit does to a row. A Store refuses one that breaks a rule stated here: Check finds all such but
-// the use of a number that is taken in a queue or among the frames. Frames are written first, then Forget is heeded.
-type Change struct {
-	Base   Head              // the head that the change was made from; the zero Head creates the row
-	Next   Head              // the head after it; its version is Base.Version + 1
-	Parts  [][]byte          // one for each of Kind.Parts; nil for a part that stays, but never in a row's creation
-	Put    map[string][]byte // segments to be added or replaced, by path
-	Drop   []string          // paths of segments to be removed
-	Outbox []Item            // to be appended; every Seq is greater than all before
-	Inbox  []Item            // likewise
-	Frames []FrameRecord     // to be added, or to replace the record with the same hash
-	Forget uint64            // records of settled frames whose Seq is below this are removed
+// Held is what a row says of an item without its data.
+type Held struct {
+	Seq  uint64
+	Lane uint64
+	Size int // of Item.Data
+}
+
+// HeldFrame is what a row says of the record of a retained frame without its data.
+type HeldFrame struct {
+	Hash [32]byte
+	Seq  uint64
+	Size int // of FrameRecord.Data
 }
 
 // Queue names one of the two queues of a row.
@@ -96,6 +93,7 @@ const (
 // Item is an element of a queue.
 type Item struct {
 	Seq  uint64 // greater than 0, less than 1<<63
+	Lane uint64 // less than 1<<63; items of an outbox with the same destination have the same
 	Data []byte // sealed
 }
 
@@ -103,5 +101,5 @@ type Item struct {
 type FrameRecord struct {
 	Hash [32]byte // names the frame
 	Seq  uint64   // order in which records were written; unique in a row, greater than 0, less than 1<<63
-	Data []byte   // the sealed frame while it is retained, nil once it is settled
+	Data []byte   // the sealed frame while it is retained, nil once it is done with
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -9,16 +10,12 @@ import (
 // broken is a sound store with some of its methods replaced. A nil function leaves the method as it is.
 type broken struct {
 	store.Store
-	load     func(context.Context, store.Kind, store.ID) (store.Row, error)
-	head     func(context.Context, store.Kind, store.ID) (store.Head, error)
-	list     func(context.Context, store.Kind) ([]store.ID, error)
-	commit   func(context.Context, store.Kind, store.ID, store.Change) error
-	delete   func(context.Context, store.Kind, store.ID, store.Head) error
-	items    func(context.Context, store.Kind, store.ID, store.Queue, uint64, int) ([]store.Item, error)
-	count    func(context.Context, store.Kind, store.ID, store.Queue) (int, error)
-	remove   func(context.Context, store.Kind, store.ID, store.Queue, store.Item) error
-	frame    func(context.Context, store.Kind, store.ID, [32]byte) (store.FrameRecord, error)
-	retained func(context.Context, store.Kind, store.ID, uint64, int) ([]store.FrameRecord, error)
+	load   func(context.Context, store.Kind, store.ID) (store.Row, error)
+	head   func(context.Context, store.Kind, store.ID) (store.Head, error)
+	list   func(context.Context, store.Kind, store.ID, int) ([]store.ID, error)
+	commit func(context.Context, ...store.Change) error
+	items  func(context.Context, store.Kind, store.ID, store.Queue, ...uint64) ([]store.Item, error)
+	frames func(context.Context, store.Kind, store.ID, ...[32]byte) ([]store.FrameRecord, error)
 }
 
 func (b broken) Load(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
@@ -35,70 +32,52 @@ func (b broken) Head(ctx context.Context, k store.Kind, id store.ID) (store.Head
 	return b.head(ctx, k, id)
 }
 
-func (b broken) List(ctx context.Context, k store.Kind) ([]store.ID, error) {
+func (b broken) List(ctx context.Context, k store.Kind, after store.ID, limit int) ([]store.ID, error) {
 	if b.list == nil {
-		return b.Store.List(ctx, k)
+		return b.Store.List(ctx, k, after, limit)
 	}
-	return b.list(ctx, k)
+	return b.list(ctx, k, after, limit)
 }
 
-func (b broken) Commit(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
+func (b broken) Commit(ctx context.Context, changes ...store.Change) error {
 	if b.commit == nil {
-		return b.Store.Commit(ctx, k, id, c)
+		return b.Store.Commit(ctx, changes...)
 	}
-	return b.commit(ctx, k, id, c)
+	return b.commit(ctx, changes...)
 }
 
-func (b broken) Delete(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
-	if b.delete == nil {
-		return b.Store.Delete(ctx, k, id, h)
-	}
-	return b.delete(ctx, k, id, h)
-}
-
-func (b broken) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
+func (b broken) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) ([]store.Item, error) {
 	if b.items == nil {
-		return b.Store.Items(ctx, k, id, q, after, limit)
+		return b.Store.Items(ctx, k, id, q, seqs...)
 	}
-	return b.items(ctx, k, id, q, after, limit)
+	return b.items(ctx, k, id, q, seqs...)
 }
 
-func (b broken) Count(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (int, error) {
-	if b.count == nil {
-		return b.Store.Count(ctx, k, id, q)
+func (b broken) Frames(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) ([]store.FrameRecord, error) {
+	if b.frames == nil {
+		return b.Store.Frames(ctx, k, id, hashes...)
 	}
-	return b.count(ctx, k, id, q)
+	return b.frames(ctx, k, id, hashes...)
 }
 
-func (b broken) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
-	if b.remove == nil {
-		return b.Store.Remove(ctx, k, id, q, items...)
-	}
-	for _, it := range items {
-		if err := b.remove(ctx, k, id, q, it); err != nil {
-			return err
+// changing breaks Commit by altering the changes that it is given.
+func changing(s store.Store, alter func(*store.Change)) store.Store {
+	return broken{Store: s, commit: func(ctx context.Context, changes ...store.Change) error {
+		changes = slices.Clone(changes)
+		for i := range changes {
+			alter(&changes[i])
 		}
-	}
-	return nil
+		return s.Commit(ctx, changes...)
+	}}
 }
 
-func (b broken) Frame(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
-	if b.frame == nil {
-		return b.Store.Frame(ctx, k, id, hash)
-	}
-	return b.frame(ctx, k, id, hash)
-}
-
-func (b broken) Retained(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) ([]store.FrameRecord, error) {
-	if b.retained == nil {
-		return b.Store.Retained(ctx, k, id, after, limit)
-	}
-	return b.retained(ctx, k, id, after, limit)
-}
-
-// firstOnly removes the first of several items.
-type firstOnly struct{ store.Store }
-
-func (f firstOnly) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
-	return f.Store.Remove(ctx, k, id, q, items[:min(1, len(items))]...)
+// loading breaks Load by altering the rows that it returns.
+func loading(s store.Store, alter func(*store.Row)) store.Store {
+	return broken{Store: s, load: func(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
+		row, err := s.Load(ctx, k, id)
+		if err == nil {
+			alter(&row)
+		}
+		return row, err
+	}}
 }

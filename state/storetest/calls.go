@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/state/store"
@@ -12,26 +15,21 @@ import (
 // endedContext makes every call with a context that has ended, and again with one that has not.
 func endedContext(p *probe) {
 	k, id, ended := store.Spaces, store.NewID(), p.ended()
-	p.refused(p.s.Commit(ended, k, id, full(k, model{})), context.Canceled)
+	p.refused(apply(ended, p.s, k, id, full(k, model{})), context.Canceled)
 	p.holds(k, id, model{})
 	m := p.create(k, id)
 	for range 3 {
-		p.refused(p.s.Commit(ended, k, id, full(k, m)), context.Canceled)
-		p.refused(p.s.Delete(ended, k, id, m.row.Head), context.Canceled)
-		p.refused(p.s.Remove(ended, k, id, store.Outbox, m.queues[store.Outbox][0]), context.Canceled)
+		p.refused(apply(ended, p.s, k, id, full(k, m)), context.Canceled)
+		p.refused(apply(ended, p.s, k, id, store.Change{Base: m.head, Delete: true}), context.Canceled)
 		_, err := p.s.Load(ended, k, id)
 		p.refused(err, context.Canceled)
 		_, err = p.s.Head(ended, k, id)
 		p.refused(err, context.Canceled)
-		_, err = p.s.List(ended, k)
+		_, err = p.s.List(ended, k, store.ID{}, 9)
 		p.refused(err, context.Canceled)
-		_, err = p.s.Items(ended, k, id, store.Outbox, 0, 9)
+		_, err = p.s.Items(ended, k, id, store.Outbox, 1, 2)
 		p.refused(err, context.Canceled)
-		_, err = p.s.Count(ended, k, id, store.Outbox)
-		p.refused(err, context.Canceled)
-		_, err = p.s.Frame(ended, k, id, hash(3))
-		p.refused(err, context.Canceled)
-		_, err = p.s.Retained(ended, k, id, 0, 9)
+		_, err = p.s.Frames(ended, k, id, hash(3), hash(4))
 		p.refused(err, context.Canceled)
 		p.holds(k, id, m)
 		m = p.commit(k, id, m, full(k, m))
@@ -48,7 +46,7 @@ func endingContext(p *probe) {
 		c.Put["state/long"] = text(1 << 16)
 		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
 		_, readErr := p.s.Load(ctx, k, id)
-		err := p.s.Commit(ctx, k, id, c)
+		err := apply(ctx, p.s, k, id, c)
 		cancel()
 		if readErr != nil {
 			p.refused(readErr, context.DeadlineExceeded)
@@ -56,13 +54,43 @@ func endingContext(p *probe) {
 		head, headErr := p.s.Head(p.Context(), k, id)
 		p.must(headErr)
 		switch {
-		case err == nil || !sameHead(head, m.row.Head):
+		case err == nil || !sameHead(head, m.head):
 			m = m.next(c)
 		case !errors.Is(err, context.DeadlineExceeded):
 			p.Fatalf("a context that ended made Commit return %v", err)
 		}
 		p.holds(k, id, m)
 		m = p.commit(k, id, m, full(k, m))
+	}
+}
+
+// decided ends contexts while Commit is under way, and then looks again and again at what was found first: it stays.
+func decided(p *probe) {
+	k, id := store.Spaces, store.NewID()
+	m := p.create(k, id)
+	for i := range 40 {
+		c := full(k, m)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		err := apply(ctx, p.s, k, id, c)
+		cancel()
+		first, headErr := p.s.Head(p.Context(), k, id)
+		p.must(headErr)
+		if err == nil && !sameHead(first, c.Next) {
+			p.Fatalf("a commit that was made is not found")
+		}
+		for range 20 {
+			for _, s := range []store.Store{p.s, p.other} {
+				again, headErr := s.Head(p.Context(), k, id)
+				p.must(headErr)
+				if !sameHead(again, first) {
+					p.Fatalf("a commit changed the row after it had returned %v", err)
+				}
+			}
+			runtime.Gosched()
+		}
+		if sameHead(first, c.Next) {
+			m = m.next(c)
+		}
 	}
 }
 
@@ -74,7 +102,7 @@ func scribbling(p *probe) {
 		for range 3 {
 			c := full(k, m)
 			given := copied(c)
-			p.must(p.s.Commit(p.Context(), k, id, given))
+			p.must(p.apply(k, id, given))
 			m = m.next(c)
 			scribbleChange(given)
 			p.holds(k, id, m)
@@ -84,31 +112,27 @@ func scribbling(p *probe) {
 			p.must(err)
 			head, err := p.s.Head(p.Context(), k, id)
 			p.must(err)
-			out, err := p.s.Items(p.Context(), k, id, store.Outbox, 0, 99)
+			out, err := p.s.Items(p.Context(), k, id, store.Outbox, seqs(m.queues[store.Outbox])...)
 			p.must(err)
-			kept, err := p.s.Retained(p.Context(), k, id, 0, 99)
+			kept, err := p.s.Frames(p.Context(), k, id, slices.Collect(maps.Keys(m.frames))...)
 			p.must(err)
-			f, err := p.s.Frame(p.Context(), k, id, kept[0].Hash)
-			p.must(err)
-			frames := append(kept, f)
-			scribbleChange(store.Change{Base: head, Next: row.Head, Parts: row.Parts, Put: row.Segments, Outbox: out, Frames: frames})
+			scribbleChange(store.Change{Base: head, Next: row.Head, Parts: row.Parts, Put: row.Segments, Outbox: out, Frames: kept})
 			clear(out)
 			clear(kept)
 			clear(row.Parts)
 			clear(row.Segments)
+			clear(row.Outbox)
+			clear(row.Inbox)
+			clear(row.Retained)
 			p.holds(k, id, m)
 		}
-		ids, err := p.s.List(p.Context(), k)
+		ids, err := p.s.List(p.Context(), k, store.ID{}, 9)
 		p.must(err)
 		clear(ids)
-		ids, err = p.s.List(p.Context(), k)
+		ids, err = p.s.List(p.Context(), k, store.ID{}, 9)
 		if err != nil || len(ids) != 1 || ids[0] != id {
 			p.Fatalf("List returns %v (error %v), not %v", ids, err, id)
 		}
-		it := store.Item{Seq: m.queues[store.Inbox][0].Seq, Data: bytes.Clone(m.queues[store.Inbox][0].Data)}
-		p.must(p.s.Remove(p.Context(), k, id, store.Inbox, it))
-		scribble(it.Data)
-		p.holds(k, id, m.without(store.Inbox, it.Seq))
 	}
 }
 
@@ -116,7 +140,8 @@ func scribbling(p *probe) {
 func copied(c store.Change) store.Change {
 	items := func(list []store.Item) (out []store.Item) {
 		for _, it := range list {
-			out = append(out, store.Item{Seq: it.Seq, Data: bytes.Clone(it.Data)})
+			it.Data = bytes.Clone(it.Data)
+			out = append(out, it)
 		}
 		return out
 	}
@@ -127,7 +152,10 @@ func copied(c store.Change) store.Change {
 		Drop:   append([]string(nil), c.Drop...),
 		Outbox: items(c.Outbox),
 		Inbox:  items(c.Inbox),
+		Sent:   append([]uint64(nil), c.Sent...),
+		Taken:  append([]uint64(nil), c.Taken...),
 		Forget: c.Forget,
+		Revive: c.Revive,
 	}
 	for _, part := range c.Parts {
 		out.Parts = append(out.Parts, bytes.Clone(part))
@@ -143,6 +171,9 @@ func copied(c store.Change) store.Change {
 
 // scribbleChange overwrites all slices in c.
 func scribbleChange(c store.Change) {
+	clear(c.Sent)
+	clear(c.Taken)
+	clear(c.Drop)
 	scribble(c.Base.Sealed)
 	scribble(c.Next.Sealed)
 	for _, b := range c.Parts {

@@ -68,12 +68,6 @@ func call[T any](f *faulty, method string, do func() (T, error)) (T, error) {
 	return do()
 }
 
-// act is call for a method without a result.
-func act(f *faulty, method string, do func() error) error {
-	_, err := call(f, method, func() (struct{}, error) { return struct{}{}, do() })
-	return err
-}
-
 func (f *faulty) Load(ctx context.Context, k store.Kind, id store.ID) (store.Row, error) {
 	return call(f, "Load", func() (store.Row, error) { return f.s.Load(ctx, k, id) })
 }
@@ -82,34 +76,19 @@ func (f *faulty) Head(ctx context.Context, k store.Kind, id store.ID) (store.Hea
 	return call(f, "Head", func() (store.Head, error) { return f.s.Head(ctx, k, id) })
 }
 
-func (f *faulty) List(ctx context.Context, k store.Kind) ([]store.ID, error) {
-	return call(f, "List", func() ([]store.ID, error) { return f.s.List(ctx, k) })
+func (f *faulty) List(ctx context.Context, k store.Kind, after store.ID, limit int) ([]store.ID, error) {
+	return call(f, "List", func() ([]store.ID, error) { return f.s.List(ctx, k, after, limit) })
 }
 
-func (f *faulty) Commit(ctx context.Context, k store.Kind, id store.ID, c store.Change) error {
-	return act(f, "Commit", func() error { return f.s.Commit(ctx, k, id, c) })
+func (f *faulty) Commit(ctx context.Context, changes ...store.Change) error {
+	_, err := call(f, "Commit", func() (struct{}, error) { return struct{}{}, f.s.Commit(ctx, changes...) })
+	return err
 }
 
-func (f *faulty) Delete(ctx context.Context, k store.Kind, id store.ID, h store.Head) error {
-	return act(f, "Delete", func() error { return f.s.Delete(ctx, k, id, h) })
+func (f *faulty) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) ([]store.Item, error) {
+	return call(f, "Items", func() ([]store.Item, error) { return f.s.Items(ctx, k, id, q, seqs...) })
 }
 
-func (f *faulty) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, after uint64, limit int) ([]store.Item, error) {
-	return call(f, "Items", func() ([]store.Item, error) { return f.s.Items(ctx, k, id, q, after, limit) })
-}
-
-func (f *faulty) Count(ctx context.Context, k store.Kind, id store.ID, q store.Queue) (int, error) {
-	return call(f, "Count", func() (int, error) { return f.s.Count(ctx, k, id, q) })
-}
-
-func (f *faulty) Remove(ctx context.Context, k store.Kind, id store.ID, q store.Queue, items ...store.Item) error {
-	return act(f, "Remove", func() error { return f.s.Remove(ctx, k, id, q, items...) })
-}
-
-func (f *faulty) Frame(ctx context.Context, k store.Kind, id store.ID, hash [32]byte) (store.FrameRecord, error) {
-	return call(f, "Frame", func() (store.FrameRecord, error) { return f.s.Frame(ctx, k, id, hash) })
-}
-
-func (f *faulty) Retained(ctx context.Context, k store.Kind, id store.ID, after uint64, limit int) ([]store.FrameRecord, error) {
-	return call(f, "Retained", func() ([]store.FrameRecord, error) { return f.s.Retained(ctx, k, id, after, limit) })
+func (f *faulty) Frames(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) ([]store.FrameRecord, error) {
+	return call(f, "Frames", func() ([]store.FrameRecord, error) { return f.s.Frames(ctx, k, id, hashes...) })
 }

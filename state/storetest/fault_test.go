@@ -15,32 +15,23 @@ func TestFail(t *testing.T) {
 	calls := map[string]func(store.Store, store.ID, model) error{
 		"Load":   func(s store.Store, id store.ID, _ model) error { _, err := s.Load(ctx, k, id); return err },
 		"Head":   func(s store.Store, id store.ID, _ model) error { _, err := s.Head(ctx, k, id); return err },
-		"List":   func(s store.Store, _ store.ID, _ model) error { _, err := s.List(ctx, k); return err },
-		"Commit": func(s store.Store, id store.ID, m model) error { return s.Commit(ctx, k, id, full(k, m)) },
-		"Delete": func(s store.Store, id store.ID, m model) error { return s.Delete(ctx, k, id, m.row.Head) },
+		"List":   func(s store.Store, id store.ID, _ model) error { _, err := s.List(ctx, k, id, 9); return err },
+		"Commit": func(s store.Store, id store.ID, m model) error { return apply(ctx, s, k, id, full(k, m)) },
 		"Items": func(s store.Store, id store.ID, _ model) error {
-			_, err := s.Items(ctx, k, id, store.Outbox, 0, 9)
+			_, err := s.Items(ctx, k, id, store.Outbox, 1)
 			return err
 		},
-		"Count": func(s store.Store, id store.ID, _ model) error {
-			_, err := s.Count(ctx, k, id, store.Outbox)
-			return err
-		},
-		"Remove": func(s store.Store, id store.ID, m model) error {
-			return s.Remove(ctx, k, id, store.Outbox, m.queues[store.Outbox][0])
-		},
-		"Frame":    func(s store.Store, id store.ID, _ model) error { _, err := s.Frame(ctx, k, id, hash(3)); return err },
-		"Retained": func(s store.Store, id store.ID, _ model) error { _, err := s.Retained(ctx, k, id, 0, 9); return err },
+		"Frames": func(s store.Store, id store.ID, _ model) error { _, err := s.Frames(ctx, k, id, hash(3)); return err },
 	}
 	if n := reflect.TypeFor[store.Store]().NumMethod(); n != len(calls) {
 		t.Fatalf("%d of %d methods are tried", len(calls), n)
 	}
-	changes := map[string]bool{"Commit": true, "Delete": true, "Remove": true}
+	changes := map[string]bool{"Commit": true}
 	for method, do := range calls {
 		for _, fault := range []Fault{None, Before, After} {
 			mem, id := store.NewMemory(), store.NewID()
 			c := full(k, model{})
-			if err := mem.Commit(ctx, k, id, c); err != nil {
+			if err := apply(ctx, mem, k, id, c); err != nil {
 				t.Fatal(err)
 			}
 			m := model{}.next(c)

@@ -25,8 +25,8 @@ func records(p *probe) {
 			store.FrameRecord{Hash: hash(2), Seq: 11},
 			store.FrameRecord{Hash: near, Seq: 12, Data: sealed("frame")})
 		note(0, store.FrameRecord{Hash: hash(1), Seq: 13, Data: sealed("retained again")})
-		note(0, store.FrameRecord{Hash: hash(1), Seq: 14})                        // settled
-		note(0, store.FrameRecord{Hash: hash(2), Seq: 15, Data: sealed("frame")}) // a settled one is retained
+		note(0, store.FrameRecord{Hash: hash(1), Seq: 14})                        // done
+		note(0, store.FrameRecord{Hash: hash(2), Seq: 15, Data: sealed("frame")}) // a done one is retained
 		note(0, store.FrameRecord{Hash: near, Seq: 12, Data: sealed("in place")}) // under its own number
 		note(0, store.FrameRecord{Hash: hash(3), Seq: 10})                        // a number that became free
 		note(0, store.FrameRecord{Hash: hash(4), Seq: 20}, store.FrameRecord{Hash: hash(5), Seq: 16})
@@ -36,12 +36,12 @@ func records(p *probe) {
 		note(21)             // 4 goes; those that are retained stay
 		note(math.MaxUint64) // though everything is below
 		note(0, store.FrameRecord{Hash: hash(1), Seq: 30})
-		note(31, store.FrameRecord{Hash: hash(2), Seq: 31}) // with the one that is settled in the same change
+		note(31, store.FrameRecord{Hash: hash(2), Seq: 31}) // with the one that is done in the same change
 		note(31, store.FrameRecord{Hash: near, Seq: 30})    // which may also be below
 	}
 }
 
-// retained writes frames in another order than that of their numbers, between settled ones, and reads them in pages.
+// retained writes frames in another order than that of their numbers, between such as are done with.
 func retained(p *probe) {
 	for _, k := range kinds {
 		id := store.NewID()
@@ -53,26 +53,26 @@ func retained(p *probe) {
 				{Hash: hash(100 + n + 1), Seq: n + 1},
 			}
 			if i == 3 {
-				c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(140), Seq: 50}) // 40 is settled
+				c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(140), Seq: 50}) // 40 is done
 			}
 			m = p.commit(k, id, m, c)
 			p.reopen()
 		}
-		want := m.retained()
-		afters := []uint64{0, math.MaxInt64, math.MaxUint64}
-		for _, f := range want {
-			afters = append(afters, f.Seq-1, f.Seq, f.Seq+1)
-		}
-		for _, after := range afters {
-			for _, limit := range []int{-1, 0, 1, 2, len(want), math.MaxInt32} {
-				page := slices.DeleteFunc(slices.Clone(want), func(f store.FrameRecord) bool { return f.Seq <= after })
-				page = page[:min(len(page), max(limit, 0))]
-				got, err := p.s.Retained(p.Context(), k, id, after, limit)
-				p.must(err)
-				if !slices.EqualFunc(got, page, sameFrame) {
-					p.Fatalf("Retained after %d, %d at most: %d frames, not %d, or others", after, limit, len(got), len(page))
-				}
+		var asked [][32]byte
+		var want []store.FrameRecord
+		for _, n := range []uint64{140, 141, 142, 120, 355, 140, 7, 100 + math.MaxInt64 - 1} { // some twice, some never there
+			if slices.Contains(asked, hash(n)) {
+				continue
 			}
+			asked = append(asked, hash(n))
+			if f, found := m.frames[hash(n)]; found {
+				want = append(want, f)
+			}
+		}
+		got, err := p.s.Frames(p.Context(), k, id, asked...)
+		p.must(err)
+		if !slices.EqualFunc(got, want, sameFrame) {
+			p.Fatalf("Frames returns %d records, not %d, or in another order", len(got), len(want))
 		}
 	}
 }

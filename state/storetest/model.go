@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
@@ -15,31 +14,39 @@ import (
 
 // model is what a row must hold, worked out from the rules of the Store interface in the plainest way. It is immutable.
 type model struct {
-	row    store.Row
-	queues map[store.Queue][]store.Item
-	frames map[[32]byte]store.FrameRecord
+	head     store.Head
+	parts    [][]byte
+	segments map[string][]byte
+	queues   map[store.Queue][]store.Item
+	frames   map[[32]byte]store.FrameRecord
 }
 
 // next returns what a change makes of a row; the zero model is a row that does not exist.
 func (m model) next(c store.Change) model {
+	switch c.Action() {
+	case store.Delete:
+		return model{}
+	case store.Assert:
+		return m
+	}
 	n := model{
-		row:    store.Row{Head: c.Next, Parts: make([][]byte, len(c.Parts)), Segments: map[string][]byte{}},
+		head: c.Next, parts: make([][]byte, len(c.Parts)), segments: map[string][]byte{},
 		queues: map[store.Queue][]store.Item{},
 		frames: map[[32]byte]store.FrameRecord{},
 	}
-	copy(n.row.Parts, m.row.Parts)
+	copy(n.parts, m.parts)
 	for i, p := range c.Parts {
 		if p != nil {
-			n.row.Parts[i] = p
+			n.parts[i] = p
 		}
 	}
-	maps.Copy(n.row.Segments, m.row.Segments)
+	maps.Copy(n.segments, m.segments)
 	for _, path := range c.Drop {
-		delete(n.row.Segments, path)
+		delete(n.segments, path)
 	}
-	maps.Copy(n.row.Segments, c.Put)
-	n.queues[store.Outbox] = slices.Concat(m.queues[store.Outbox], c.Outbox)
-	n.queues[store.Inbox] = slices.Concat(m.queues[store.Inbox], c.Inbox)
+	maps.Copy(n.segments, c.Put)
+	n.queues[store.Outbox] = slices.Concat(without(m.queues[store.Outbox], c.Sent), c.Outbox)
+	n.queues[store.Inbox] = slices.Concat(without(m.queues[store.Inbox], c.Taken), c.Inbox)
 	maps.Copy(n.frames, m.frames)
 	for _, f := range c.Frames {
 		n.frames[f.Hash] = f
@@ -48,14 +55,29 @@ func (m model) next(c store.Change) model {
 	return n
 }
 
-// without returns the row after an item was taken out of a queue.
-func (m model) without(q store.Queue, seq uint64) model {
-	m.queues = maps.Clone(m.queues)
-	m.queues[q] = slices.DeleteFunc(slices.Clone(m.queues[q]), func(it store.Item) bool { return it.Seq == seq })
-	return m
+// without returns the items whose numbers are not among seqs.
+func without(items []store.Item, seqs []uint64) []store.Item {
+	return slices.DeleteFunc(slices.Clone(items), func(it store.Item) bool { return slices.Contains(seqs, it.Seq) })
 }
 
-func (m model) exists() bool { return m.row.Head.Version > 0 }
+func (m model) exists() bool { return m.head.Version > 0 }
+
+// row returns what Load must return.
+func (m model) row() store.Row {
+	row := store.Row{Head: m.head, Parts: m.parts, Segments: m.segments}
+	row.Outbox, row.Inbox = held(m.queues[store.Outbox]), held(m.queues[store.Inbox])
+	for _, f := range m.retained() {
+		row.Retained = append(row.Retained, store.HeldFrame{Hash: f.Hash, Seq: f.Seq, Size: len(f.Data)})
+	}
+	return row
+}
+
+func held(items []store.Item) (out []store.Held) {
+	for _, it := range items {
+		out = append(out, store.Held{Seq: it.Seq, Lane: it.Lane, Size: len(it.Data)})
+	}
+	return out
+}
 
 func (m model) retained() []store.FrameRecord {
 	var out []store.FrameRecord
@@ -79,38 +101,29 @@ func (m model) differs(ctx context.Context, s store.Store, k store.Kind, id stor
 	case m.exists() && (err != nil || headErr != nil):
 		return fmt.Errorf("Load and Head return %v and %v", err, headErr)
 	case m.exists():
-		if err := sameRow(row, m.row); err != nil {
+		if err := sameRow(row, m.row()); err != nil {
 			return err
 		}
-		if !sameHead(head, m.row.Head) {
-			return fmt.Errorf("Head returns version %d, not %d, or another seal", head.Version, m.row.Head.Version)
+		if !sameHead(head, m.head) {
+			return fmt.Errorf("Head returns version %d, not %d, or another seal", head.Version, m.head.Version)
 		}
 	}
 	for _, q := range []store.Queue{store.Outbox, store.Inbox} {
-		items, err := s.Items(ctx, k, id, q, 0, math.MaxInt32)
+		items, err := s.Items(ctx, k, id, q, seqs(m.queues[q])...)
 		if err != nil || !slices.EqualFunc(items, m.queues[q], sameItem) {
-			return fmt.Errorf("queue %d holds %v (error %v), not %v", q, seqs(items), err, seqs(m.queues[q]))
-		}
-		if n, err := s.Count(ctx, k, id, q); err != nil || n != len(items) {
-			return fmt.Errorf("queue %d counts %d (error %v), not %d", q, n, err, len(items))
+			return fmt.Errorf("queue %d holds %v (error %v), not %v, or others", q, seqs(items), err, seqs(m.queues[q]))
 		}
 	}
-	kept, err := s.Retained(ctx, k, id, 0, math.MaxInt32)
-	if want := m.retained(); err != nil || !slices.EqualFunc(kept, want, sameFrame) {
-		return fmt.Errorf("%d frames are retained (error %v), not %d, or they are others", len(kept), err, len(want))
-	}
-	for _, h := range append(slices.Collect(maps.Keys(m.frames)), hashes...) {
-		got, err := s.Frame(ctx, k, id, h)
-		want, found := m.frames[h]
-		switch {
-		case !found && !errors.Is(err, store.ErrNotFound):
-			return fmt.Errorf("Frame returns %v for a record that is not there, not ErrNotFound", err)
-		case found && err != nil:
-			return fmt.Errorf("Frame returns %v for record %d", err, want.Seq)
-		case found && !sameFrame(got, want):
-			return fmt.Errorf("Frame returns record %d with %d bytes (nil: %v), not %d with %d (nil: %v)",
-				got.Seq, len(got.Data), got.Data == nil, want.Seq, len(want.Data), want.Data == nil)
+	asked := append(slices.Collect(maps.Keys(m.frames)), hashes...)
+	var want []store.FrameRecord
+	for _, h := range asked {
+		if f, found := m.frames[h]; found {
+			want = append(want, f)
 		}
+	}
+	got, err := s.Frames(ctx, k, id, asked...)
+	if err != nil || !slices.EqualFunc(got, want, sameFrame) {
+		return fmt.Errorf("Frames returns %d records of %d (error %v), or others", len(got), len(want), err)
 	}
 	return nil
 }
@@ -126,6 +139,12 @@ func sameRow(got, want store.Row) error {
 	case !maps.EqualFunc(got.Segments, want.Segments, sameBytes):
 		return fmt.Errorf("Load returns other segments: %q, not %q, or other contents",
 			slices.Sorted(maps.Keys(got.Segments)), slices.Sorted(maps.Keys(want.Segments)))
+	case !slices.Equal(got.Outbox, want.Outbox):
+		return fmt.Errorf("Load returns an outbox of %v, not %v", got.Outbox, want.Outbox)
+	case !slices.Equal(got.Inbox, want.Inbox):
+		return fmt.Errorf("Load returns an inbox of %v, not %v", got.Inbox, want.Inbox)
+	case !slices.Equal(got.Retained, want.Retained):
+		return fmt.Errorf("Load returns %d retained frames, not %d, or others", len(got.Retained), len(want.Retained))
 	}
 	for i, p := range want.Parts {
 		if !sameBytes(got.Parts[i], p) {
@@ -138,7 +157,9 @@ func sameRow(got, want store.Row) error {
 // sameBytes tells nil from empty.
 func sameBytes(a, b []byte) bool    { return bytes.Equal(a, b) && (a == nil) == (b == nil) }
 func sameHead(a, b store.Head) bool { return a.Version == b.Version && sameBytes(a.Sealed, b.Sealed) }
-func sameItem(a, b store.Item) bool { return a.Seq == b.Seq && sameBytes(a.Data, b.Data) }
+func sameItem(a, b store.Item) bool {
+	return a.Seq == b.Seq && a.Lane == b.Lane && sameBytes(a.Data, b.Data)
+}
 func sameFrame(a, b store.FrameRecord) bool {
 	return a.Hash == b.Hash && a.Seq == b.Seq && sameBytes(a.Data, b.Data)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
+// kinds are those that the checks use: one with several parts, one with one.
 var kinds = []store.Kind{store.Spaces, store.Sessions}
 
 // must ends the test if err is one.
@@ -53,10 +54,25 @@ func (p *probe) reopen() {
 // commit carries out a change, which must succeed, makes sure of what the row is then and returns it.
 func (p *probe) commit(k store.Kind, id store.ID, m model, c store.Change) model {
 	p.Helper()
-	p.must(p.s.Commit(p.Context(), k, id, c))
+	p.must(p.apply(k, id, c))
 	m = m.next(c)
 	p.holds(k, id, m)
 	return m
+}
+
+// apply carries out one change of a row.
+func (p *probe) apply(k store.Kind, id store.ID, c store.Change) error {
+	return apply(p.Context(), p.s, k, id, c)
+}
+
+func apply(ctx context.Context, s store.Store, k store.Kind, id store.ID, c store.Change) error {
+	c.Kind, c.ID = k, id
+	return s.Commit(ctx, c)
+}
+
+// remove deletes a row.
+func (p *probe) remove(k store.Kind, id store.ID, head store.Head) error {
+	return p.apply(k, id, store.Change{Base: head, Delete: true})
 }
 
 // create makes a row with something of everything.
@@ -72,11 +88,12 @@ func sealed(what string) []byte {
 	return fmt.Appendf(nil, "%s, sealed %d", what, sealings.Add(1))
 }
 
-// change returns one that changes the head only, and every part if it creates the row.
+// change returns one that changes the head only, and every part if it creates the row. It creates one that was deleted, too.
 func change(k store.Kind, m model) store.Change {
-	c := store.Change{Base: m.row.Head, Parts: make([][]byte, len(k.Parts()))}
+	c := store.Change{Base: m.head, Parts: make([][]byte, len(k.Parts()))}
 	c.Next = store.Head{Version: c.Base.Version + 1, Sealed: sealed("head")}
 	if !m.exists() {
+		c.Revive = true
 		for i, name := range k.Parts() {
 			c.Parts[i] = sealed(name)
 		}
@@ -96,7 +113,7 @@ func full(k store.Kind, m model) store.Change {
 	if n > 1 {
 		c.Drop = []string{fmt.Sprintf("state/%d", n-1)}
 	}
-	c.Outbox = []store.Item{{Seq: 2*n - 1, Data: sealed("envelope")}, {Seq: 2 * n, Data: sealed("envelope")}}
+	c.Outbox = []store.Item{{Seq: 2*n - 1, Lane: 7, Data: sealed("envelope")}, {Seq: 2 * n, Lane: 1<<63 - n, Data: sealed("envelope")}}
 	c.Inbox = []store.Item{{Seq: 3 * n, Data: sealed("text")}}
 	c.Frames = []store.FrameRecord{
 		{Hash: hash(3 * n), Seq: 3*n - 2},

@@ -27,19 +27,19 @@ func randomChanges(p *probe) {
 		at := keys[r.IntN(len(keys))]
 		m := rows[at]
 		switch step := r.IntN(20); {
-		case step < 13:
+		case step < 18:
 			c := randomChange(r, at.k, m)
 			stale := len(old[at]) > 0 && r.IntN(4) == 0
 			if stale {
 				c.Base = old[at][r.IntN(len(old[at]))]
-				c.Next.Version = c.Base.Version + 1
+				c.Next.Version, c.Revive = c.Base.Version+1, false
 			}
-			err := p.s.Commit(p.Context(), at.k, at.id, c)
+			err := p.apply(at.k, at.id, c)
 			switch {
 			case !stale:
 				p.must(err)
 				if m.exists() {
-					old[at] = append(old[at], m.row.Head)
+					old[at] = append(old[at], m.head)
 				}
 				m = m.next(c)
 			case !m.exists():
@@ -47,16 +47,9 @@ func randomChanges(p *probe) {
 			default:
 				p.refused(err, store.ErrConflict)
 			}
-		case step < 18:
-			q := store.Queue(1 + r.IntN(2))
-			if items := m.queues[q]; len(items) > 0 {
-				it := items[r.IntN(len(items))]
-				p.must(p.s.Remove(p.Context(), at.k, at.id, q, it))
-				m = m.without(q, it.Seq)
-			}
 		case step < 19 && m.exists():
-			p.must(p.s.Delete(p.Context(), at.k, at.id, m.row.Head))
-			old[at] = append(old[at], m.row.Head)
+			p.must(p.remove(at.k, at.id, m.head))
+			old[at] = append(old[at], m.head)
 			m = model{}
 		default:
 			p.reopen()
@@ -90,14 +83,21 @@ func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 	for range r.IntN(4) {
 		c.Put[fmt.Sprintf("state/%d", r.IntN(30))] = text(r.IntN(300))
 	}
-	for _, path := range slices.Sorted(maps.Keys(m.row.Segments)) {
+	for _, path := range slices.Sorted(maps.Keys(m.segments)) {
 		if _, put := c.Put[path]; !put && r.IntN(8) == 0 {
 			c.Drop = append(c.Drop, path)
 		}
 	}
 	n := 10 * c.Next.Version
+	for q, out := range map[store.Queue]*[]uint64{store.Outbox: &c.Sent, store.Inbox: &c.Taken} {
+		for i, it := range m.queues[q] {
+			if (uint64(i)+c.Next.Version)%3 == 0 {
+				*out = append(*out, it.Seq)
+			}
+		}
+	}
 	for i := range uint64(r.IntN(4)) {
-		c.Outbox = append(c.Outbox, store.Item{Seq: n + i, Data: text(r.IntN(300))})
+		c.Outbox = append(c.Outbox, store.Item{Seq: n + i, Lane: i, Data: text(r.IntN(300))})
 	}
 	for i := range uint64(r.IntN(3)) {
 		c.Inbox = append(c.Inbox, store.Item{Seq: n + 2*i, Data: text(r.IntN(300))})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ func incomplete(p *probe) {
 			id := store.NewID()
 			c := full(k, model{})
 			c.Parts[i] = nil
-			p.refused(p.s.Commit(p.Context(), k, id, c), store.ErrIncomplete)
+			p.refused(p.apply(k, id, c), store.ErrIncomplete)
 			p.holds(k, id, model{})
 		}
 		for _, parts := range []int{0, len(k.Parts()) - 1, len(k.Parts()) + 1} {
@@ -37,15 +38,15 @@ func incomplete(p *probe) {
 			c, update := full(k, model{}), full(k, m)
 			c.Parts = slices.Repeat([][]byte{text(9)}, parts)
 			update.Parts = c.Parts
-			p.refused(p.s.Commit(p.Context(), k, id, c), store.ErrIncomplete)
+			p.refused(p.apply(k, id, c), store.ErrIncomplete)
 			p.holds(k, id, model{})
-			p.refused(p.s.Commit(p.Context(), k, held, update), store.ErrIncomplete)
+			p.refused(p.apply(k, held, update), store.ErrIncomplete)
 			p.holds(k, held, m)
 		}
 	}
 	id := store.NewID()
-	for _, k := range []store.Kind{0, 3, 255} {
-		if p.s.Commit(p.Context(), k, id, full(store.Spaces, model{})) == nil {
+	for _, k := range []store.Kind{0, 77, 255} {
+		if p.apply(k, id, full(store.Spaces, model{})) == nil {
 			p.Fatalf("a row of %v was created", k)
 		}
 	}
@@ -71,7 +72,7 @@ func segments(p *probe) {
 	for _, k := range kinds {
 		id := store.NewID()
 		m := p.create(k, id)
-		paths := []string{"state/a", "state/A", "state/a/b", "state/a b", "state/a%", "state/a_", "state/ab", "state/'\"`;--", "state/ä\u0308🜁", "state/" + strings.Repeat("x", 249)}
+		paths := []string{"state/a", "state/A", "state/a/b", "state/a b", "state/a%", "state/a_", "state/ab", "state/'\"`;--", "state/ä\u0308🜁", "state/\u00e4", "state/a\u0308", "state/\xff\xfe", "state/\x00", "state/a ", "state/" + strings.Repeat("x", 249)}
 		c := change(k, m)
 		c.Put = map[string][]byte{}
 		for _, path := range paths {
@@ -112,11 +113,7 @@ func anyBytes(p *probe) {
 				c.Outbox[0].Data, c.Inbox[0].Data, c.Frames[1].Data = data, data, data
 				m = p.commit(k, id, m, c)
 			}
-			it := m.queues[store.Outbox][0]
-			p.must(p.s.Remove(p.Context(), k, id, store.Outbox, it))
-			m = m.without(store.Outbox, it.Seq)
-			p.holds(k, id, m)
-			p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+			p.must(p.remove(k, id, m.head))
 			p.holds(k, id, model{})
 		}
 	}
@@ -126,17 +123,37 @@ func presentOrAbsent(p *probe) {
 	for _, k := range kinds {
 		id := store.NewID()
 		p.holds(k, id, model{}, hash(1))
-		p.must(p.s.Remove(p.Context(), k, id, store.Outbox, store.Item{Seq: 1, Data: text(9)}))
-		p.refused(p.s.Delete(p.Context(), k, id, store.Head{}), store.ErrNotFound)
-		p.refused(p.s.Delete(p.Context(), k, id, store.Head{Version: 1, Sealed: sealed("head")}), store.ErrNotFound)
+		p.refused(p.remove(k, id, store.Head{Version: 1, Sealed: sealed("head")}), store.ErrNotFound)
 
 		m := p.create(k, id)
-		p.refused(p.s.Commit(p.Context(), k, id, full(k, model{})), store.ErrExists)
+		p.refused(p.apply(k, id, full(k, model{})), store.ErrExists)
+		again := full(k, model{})
+		again.Revive = false
+		p.refused(p.apply(k, id, again), store.ErrExists)
 		p.holds(k, id, m)
 
 		other := store.NewID()
-		p.refused(p.s.Commit(p.Context(), k, other, full(k, m)), store.ErrNotFound)
+		p.refused(p.apply(k, other, full(k, m)), store.ErrNotFound)
 		p.holds(k, other, model{})
+	}
+}
+
+// assertions are made of rows that have the head and of such as have not, and change nothing.
+func assertions(p *probe) {
+	for _, k := range kinds {
+		id, absent := store.NewID(), store.NewID()
+		m := p.create(k, id)
+		p.must(p.apply(k, id, store.Change{Base: m.head}))
+		p.must(p.apply(k, absent, store.Change{}))
+		p.refused(p.apply(k, absent, store.Change{Base: m.head}), store.ErrNotFound)
+		p.refused(p.apply(k, id, store.Change{}), store.ErrConflict)
+		next := p.commit(k, id, m, full(k, m))
+		p.refused(p.apply(k, id, store.Change{Base: m.head}), store.ErrConflict)
+		p.refused(p.apply(k, id, store.Change{Base: store.Head{Version: next.head.Version, Sealed: sealed("head")}}), store.ErrConflict)
+		p.holds(k, id, next)
+		p.holds(k, absent, model{})
+		p.must(p.remove(k, id, next.head))
+		p.refused(p.apply(k, id, store.Change{Base: next.head}), store.ErrDeleted)
 	}
 }
 
@@ -172,10 +189,12 @@ func isolation(p *probe) {
 		m = p.commit(k, id, m, c)
 		rows[k][id] = m
 		same()
-		p.must(p.s.Remove(p.Context(), k, id, store.Outbox, m.queues[store.Outbox][0]))
-		rows[k][id] = m.without(store.Outbox, m.queues[store.Outbox][0].Seq)
+		c = change(k, m)
+		c.Sent = seqs(m.queues[store.Outbox])
+		m = p.commit(k, id, m, c)
+		rows[k][id] = m
 		same()
-		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+		p.must(p.remove(k, id, m.head))
 		rows[k][id] = model{}
 		same()
 	}
@@ -186,9 +205,9 @@ func list(p *probe) {
 	check := func() {
 		p.Helper()
 		for _, k := range kinds {
-			slices.SortFunc(want[k], func(a, b store.ID) int { return bytes.Compare(a[:], b[:]) })
+			slices.SortFunc(want[k], store.ID.Compare)
 			for _, s := range []store.Store{p.s, p.other} {
-				got, err := s.List(p.Context(), k)
+				got, err := s.List(p.Context(), k, store.ID{}, 1000)
 				p.must(err)
 				if !slices.Equal(got, want[k]) {
 					p.Fatalf("List(%v) returns %d IDs %v, not %d %v", k, len(got), got, len(want[k]), want[k])
@@ -201,15 +220,34 @@ func list(p *probe) {
 	for i := range 20 {
 		k, id := kinds[i%3%2], store.NewID()
 		c := change(k, model{})
-		p.must(p.s.Commit(p.Context(), k, id, c))
+		p.must(p.apply(k, id, c))
 		want[k], heads[id] = append(want[k], id), c.Next
 		check()
 	}
 	for _, k := range kinds {
 		gone := want[k][1]
-		p.must(p.s.Delete(p.Context(), k, gone, heads[gone]))
+		p.must(p.remove(k, gone, heads[gone]))
 		want[k] = slices.Delete(want[k], 1, 2)
 		check()
+		p.listPages(k, want[k], gone)
+	}
+}
+
+// listPages lists from every place on, also from such as no row has, with every limit.
+func (p *probe) listPages(k store.Kind, want []store.ID, afters ...store.ID) {
+	p.Helper()
+	last := store.ID(bytes.Repeat([]byte{255}, len(store.ID{})))
+	afters = append(append(afters, store.ID{}, store.ID{31: 1}, last), want...)
+	for _, after := range afters {
+		for _, limit := range []int{-1, 0, 1, 2, len(want), math.MaxInt32} {
+			page := slices.DeleteFunc(slices.Clone(want), func(id store.ID) bool { return id.Compare(after) <= 0 })
+			page = page[:min(len(page), max(limit, 0))]
+			got, err := p.s.List(p.Context(), k, after, limit)
+			p.must(err)
+			if !slices.Equal(got, page) {
+				p.Fatalf("List after %v, %d at most: %v, not %v", after, limit, got, page)
+			}
+		}
 	}
 }
 
@@ -219,35 +257,34 @@ func conflicts(p *probe) {
 	for _, k := range kinds {
 		id := store.NewID()
 		first := p.create(k, id)
-		p.must(p.s.Delete(p.Context(), k, id, first.row.Head))
+		p.must(p.remove(k, id, first.head))
 		again := p.create(k, id)
 		m := p.commit(k, id, again, full(k, again))
 		bases := map[string]store.Head{
-			"an older version":                  again.row.Head,
-			"an older version of a deleted row": first.row.Head,
+			"an older version":                  again.head,
+			"an older version of a deleted row": first.head,
 			"a newer version":                   {Version: 3, Sealed: sealed("head")},
 			"the same version of another row":   {Version: 2, Sealed: sealed("head")},
 			"no seal":                           {Version: 2},
-			"a prefix of the seal":              {Version: 2, Sealed: m.row.Head.Sealed[:5]},
-			"another version of the same seal":  {Version: 3, Sealed: m.row.Head.Sealed},
+			"a prefix of the seal":              {Version: 2, Sealed: m.head.Sealed[:5]},
+			"another version of the same seal":  {Version: 3, Sealed: m.head.Sealed},
 		}
 		for name, base := range bases {
 			c := full(k, m)
 			c.Base, c.Next.Version = base, base.Version+1
-			if err := p.s.Commit(p.Context(), k, id, c); err != nil {
+			if err := p.apply(k, id, c); err != nil {
 				p.refused(err, store.ErrConflict)
 			} else {
 				p.Fatalf("a change made from %s was carried out", name)
 			}
 			p.holds(k, id, m)
-			if err := p.s.Delete(p.Context(), k, id, base); err != nil {
+			if err := p.remove(k, id, base); err != nil {
 				p.refused(err, store.ErrConflict)
 			} else {
 				p.Fatalf("a row was deleted by %s", name)
 			}
 			p.holds(k, id, m)
 		}
-		p.refused(p.s.Delete(p.Context(), k, id, store.Head{}), store.ErrConflict)
 		p.commit(k, id, m, full(k, m))
 	}
 }
@@ -268,7 +305,7 @@ func atomicity(p *probe) {
 			c := full(k, m)
 			c.Forget = 100
 			spoil(&c)
-			if p.s.Commit(p.Context(), k, id, c) == nil {
+			if p.apply(k, id, c) == nil {
 				p.Fatalf("a change was carried out though a number of its %s is taken", name)
 			}
 			p.holds(k, id, m, hash(99), c.Frames[0].Hash, c.Frames[1].Hash)
@@ -283,12 +320,37 @@ func deletion(p *probe) {
 		rest := p.create(k, other)
 		m := p.create(k, id)
 		m = p.commit(k, id, m, full(k, m))
-		p.must(p.s.Delete(p.Context(), k, id, m.row.Head))
+		p.must(p.remove(k, id, m.head))
 		hashes := slices.Collect(maps.Keys(m.frames))
 		p.holds(k, id, model{}, hashes...)
-		p.refused(p.s.Delete(p.Context(), k, id, m.row.Head), store.ErrNotFound)
+		items, err := p.s.Items(p.Context(), k, id, store.Outbox, seqs(m.queues[store.Outbox])...)
+		if len(items) > 0 || err != nil {
+			p.Fatalf("%d items are left of a row that was deleted (error %v)", len(items), err)
+		}
+		p.refused(p.remove(k, id, m.head), store.ErrDeleted)
 		again := p.commit(k, id, model{}, change(k, model{})) // nothing of the old row comes back
 		p.holds(k, id, again, hashes...)
 		p.holds(k, other, rest)
+	}
+}
+
+// memory creates rows that were deleted: not unless that is asked for.
+func memory(p *probe) {
+	for _, k := range kinds {
+		id := store.NewID()
+		for range 3 {
+			m := p.create(k, id)
+			p.must(p.remove(k, id, m.head))
+			p.reopen()
+			c := full(k, model{})
+			c.Revive = false
+			p.refused(p.apply(k, id, c), store.ErrDeleted)
+			p.refused(p.apply(k, id, c), store.ErrNotFound) // which it is, too
+			_, err := p.s.Head(p.Context(), k, id)
+			p.refused(err, store.ErrDeleted)
+			_, err = p.s.Load(p.Context(), k, id)
+			p.refused(err, store.ErrDeleted)
+			p.must(p.apply(kinds[0]+kinds[1]-k, id, store.Change{})) // the other kind has none of it
+		}
 	}
 }

@@ -1,4 +1,7 @@
-// Package outcome is the closed list of outcomes of what comes from outside (SPEC §7), each with its verdict.
+// Package outcome is the closed list of outcomes of what comes from outside (SPEC §7).
+//
+// An outcome is a class, which carries the verdict and is an error of the door, or a reason, which wraps its class: errors.Is
+// finds both, and state.VerdictOf returns the verdict of the class. No outcome carries key material or plaintext.
 package outcome
 
 import (
@@ -9,63 +12,89 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Malformed makes the exported error of what a decoder of this package refused: the outcome, beside what was wrong.
+// Classes. Package ratchet documents them, as they are its errors.
+var (
+	ErrNotYet      = state.NewOutcome(state.Retain, "ratchet: not yet")
+	ErrStale       = state.NewOutcome(state.Discard, "ratchet: of no use any more")
+	ErrLost        = state.NewOutcome(state.Discard, "ratchet: lost")
+	ErrForged      = state.NewOutcome(state.Discard, "ratchet: forged")
+	ErrMalformed   = state.NewOutcome(state.Discard, "ratchet: malformed")
+	ErrRemoved     = state.NewOutcome(state.Discard, "ratchet: removed from the space")
+	ErrInviteDead  = state.NewOutcome(state.Discard, "ratchet: invite is dead")
+	ErrInviteTaken = state.NewOutcome(state.Discard, "ratchet: invite is taken")
+)
+
+// Reasons of ErrNotYet.
+var (
+	// ErrUnknownEpoch: no key held opens it. An epoch, commit or ticket that arrives later may.
+	ErrUnknownEpoch = because(ErrNotYet, "message of an unknown epoch")
+	// ErrUnknownSender: the sender's introduction was not seen yet.
+	ErrUnknownSender = because(ErrNotYet, "message of an unknown sender")
+	// ErrDeferred: others are to answer this request first. If they do not, it is this member's turn.
+	ErrDeferred = because(ErrNotYet, "request for others to answer first")
+	// ErrNewVersion: it is of a newer version of the protocol, which may be read after an update. It comes with wire.ErrTooNew.
+	ErrNewVersion = because(ErrNotYet, "frame of a newer version")
+)
+
+// Reasons of ErrStale.
+var (
+	// ErrDuplicate: the message was read before.
+	ErrDuplicate = because(ErrStale, "message was read before")
+	// ErrOwn: it is this member's own message.
+	ErrOwn = because(ErrStale, "own message")
+)
+
+// Reasons of ErrLost.
+var (
+	// ErrBeforeJoin: it was sent before this member joined.
+	ErrBeforeJoin = because(ErrLost, "message from before joining")
+	// ErrExpired: the key that would have read it was dropped.
+	ErrExpired = because(ErrLost, "message arrived too late")
+	// ErrLimit: it leaves out more messages, or makes more epochs, than one sender may.
+	ErrLimit = because(ErrLost, "beyond a limit")
+	// ErrSenderRolledBack: its sender used one number for two messages. It is no proof against anyone.
+	ErrSenderRolledBack = because(ErrLost, "number used twice by its sender")
+)
+
+// Reasons of ErrMalformed.
+var (
+	// ErrOldVersion: it is of an old version of the protocol. It comes with wire.ErrTooOld.
+	ErrOldVersion = because(ErrMalformed, "frame of an old version")
+	// ErrRekeyFrame: it is of a rekey, which is not followed. It comes with wire.ErrTooNew.
+	ErrRekeyFrame = because(ErrMalformed, "frame of a rekey, which is not followed")
+)
+
+// Errors of calls that a caller should not have made now. They carry no verdict.
+var (
+	ErrPhase   = errors.New("ratchet: not possible in this phase of the space")
+	ErrTooSoon = errors.New("ratchet: too soon")
+	ErrTooLong = errors.New("ratchet: too long")
+	ErrPolicy  = errors.New("ratchet: against the policy")
+)
+
+// reason is an outcome of a class.
+type reason struct {
+	class *state.Outcome
+	text  string
+}
+
+func because(class *state.Outcome, text string) error { return &reason{class, "ratchet: " + text} }
+
+// Error returns the reason.
+func (r *reason) Error() string { return r.text }
+
+// Unwrap returns the class.
+func (r *reason) Unwrap() error { return r.class }
+
+// Malformed returns the outcome of what a parser refused with err. An outcome, and nil, stay what they are.
 func Malformed(err error) error {
 	switch {
-	case err == nil || errors.Is(err, ErrMalformed):
+	case state.VerdictOf(err) != state.Stop:
 		return err
 	case errors.Is(err, wire.ErrTooOld):
-		return fmt.Errorf("%w: %w", errOldVersion, err)
+		return fmt.Errorf("%w: %w", ErrOldVersion, err)
 	case errors.Is(err, wire.ErrTooNew):
-		return fmt.Errorf("%w: %w", errNewVersion, err)
+		return fmt.Errorf("%w: %w", ErrNewVersion, err)
 	}
 	return fmt.Errorf("%w: %w", ErrMalformed, err)
 }
-
-// Outcomes of what comes from outside (§7), each with the verdict that says what becomes of the frame. The list is closed.
-// None of them, and no error of this package, carries key material or plaintext.
-var (
-	// ErrDuplicate: the message was read before.
-	ErrDuplicate = state.NewOutcome(state.Discard, "ratchet: message was read before")
-	// ErrOwn: it is this member's own message.
-	ErrOwn = state.NewOutcome(state.Discard, "ratchet: own message")
-	// ErrUnknownEpoch: no key held opens it. An epoch, commit or ticket that arrives later may.
-	ErrUnknownEpoch = state.NewOutcome(state.Retain, "ratchet: message of an unknown epoch")
-	// ErrUnknownSender: the sender's introduction was not seen yet.
-	ErrUnknownSender = state.NewOutcome(state.Retain, "ratchet: message of an unknown sender")
-	// ErrOthersFirst: others are to answer this request first. If they do not, it is this member's turn (Due.Answer).
-	ErrOthersFirst = state.NewOutcome(state.Retain, "ratchet: request for others to answer first")
-	// ErrBeforeJoin: it was sent before this member joined.
-	ErrBeforeJoin = state.NewOutcome(state.Discard, "ratchet: message from before joining")
-	// ErrExpired: the key that would have read it was dropped.
-	ErrExpired = state.NewOutcome(state.Discard, "ratchet: message arrived too late")
-	// ErrSenderRolledBack: its sender used one number for two messages. It is no proof against anyone.
-	ErrSenderRolledBack = state.NewOutcome(state.Discard, "ratchet: number used twice by its sender")
-	// ErrLimit: it leaves out more messages, or makes more epochs, than one sender may. The message is lost.
-	ErrLimit = state.NewOutcome(state.Discard, "ratchet: beyond a limit")
-	// ErrForged: body or signature are false. Some insider misbehaved, not necessarily the one named.
-	ErrForged = state.NewOutcome(state.Discard, "ratchet: forged")
-	// ErrRemoved: this member is removed from the space, or the statement is one of somebody who is. History stays.
-	ErrRemoved = state.NewOutcome(state.Discard, "ratchet: removed from the space")
-	// ErrStale: a statement that is held already, was answered, or belongs to something dropped.
-	ErrStale = state.NewOutcome(state.Discard, "ratchet: of no use any more")
-	// ErrMalformed: no envelope of this protocol.
-	ErrMalformed = state.NewOutcome(state.Discard, "ratchet: malformed")
-	// ErrInviteDead: the invite was revoked, was for somebody removed, or died with a rekey.
-	ErrInviteDead = state.NewOutcome(state.Discard, "ratchet: invite is dead")
-	// ErrInviteTaken: somebody else used the invite.
-	ErrInviteTaken = state.NewOutcome(state.Discard, "ratchet: invite is taken")
-	// ErrInvitesExhausted: no more invites can be made or had.
-	ErrInvitesExhausted = state.NewOutcome(state.Discard, "ratchet: no more invites")
-)
-
-// Outcomes of frames of another version of the protocol, which are known by what they wrap. A newer one may be read after an
-// update, if that comes while the frame is retained.
-var (
-	errOldVersion = state.NewOutcome(state.Discard, "ratchet: frame of an old version")                 // state.ErrTooOld
-	errNewVersion = state.NewOutcome(state.Retain, "ratchet: frame of a newer version")                 // state.ErrTooNew
-	ErrRekeyFrame = state.NewOutcome(state.Discard, "ratchet: frame of a rekey, which is not followed") // state.ErrTooNew
-)
-
-// ErrTooLong: a plaintext or application data is longer than its limit.
-var ErrTooLong = errors.New("ratchet: too long")

@@ -117,8 +117,8 @@ func (w pieces) ticketBody(t testing.TB) TicketBody {
 		Answered:      []Answered{{1, 1}, {2, 1 << 40}},
 		Introductions: [][]byte{w.members[1].in.Encode(), w.members[2].in.Encode()},
 		Epochs: []TicketEpoch{
-			{Id: child, Parent: w.id, Generation: 1, Commit: c[:], CommitKey: w.key, Tree: tree},
-			{Id: w.id, CommitKey: w.key, Tree: used},
+			{ID: child, Parent: w.id, Generation: 1, Commit: c[:], CommitKey: w.key, Tree: tree},
+			{ID: w.id, CommitKey: w.key, Tree: used},
 		},
 	}
 }

@@ -91,11 +91,11 @@ func TestTicketForged(t *testing.T) {
 		"roster of other members": func(b *TicketBody) {
 			b.RosterSigned = SignRoster(w.space, RosterStatement{w.id, Bitmap{0x70}, b.Roster.Digest()}, w.root).Encode()
 		},
-		"epoch of another commit": func(b *TicketBody) { b.Epochs[0].Id[0] ^= 1 },
+		"epoch of another commit": func(b *TicketBody) { b.Epochs[0].ID[0] ^= 1 },
 		"generation of another":   func(b *TicketBody) { b.Epochs[0].Generation = 2 },
 		"generation too great":    func(b *TicketBody) { b.Epochs[0].Generation = maxGeneration + 1 },
 		"epoch twice":             func(b *TicketBody) { b.Epochs[1] = b.Epochs[0] },
-		"made-up root":            func(b *TicketBody) { b.Epochs[1].Id[0] ^= 1 },
+		"made-up root":            func(b *TicketBody) { b.Epochs[1].ID[0] ^= 1 },
 		"share of another index":  func(b *TicketBody) { b.Share = w.members[2].share },
 		"share of another space":  func(b *TicketBody) { b.Share = stranger.members[1].share },
 		"admission by a stranger": func(b *TicketBody) {

@@ -14,7 +14,7 @@ import (
 
 // TicketEpoch is what a ticket says of one epoch.
 type TicketEpoch struct {
-	Id         EpochID
+	ID         EpochID
 	Parent     EpochID // zero for a genesis
 	Generation uint64
 	Commit     []byte          // that made it of its parent, 206 bytes; empty for a root
@@ -95,7 +95,7 @@ func (b TicketBody) Encode() []byte {
 
 // write is the codec of an epoch: id ‖ parent ‖ u64 generation ‖ vec8 commit ‖ commit key ‖ vec32 commit tree.
 func (e TicketEpoch) write(w *wire.Writer) {
-	w.Fixed(e.Id[:])
+	w.Fixed(e.ID[:])
 	w.Fixed(e.Parent[:])
 	w.U64(e.Generation)
 	w.Vec8(e.Commit)
@@ -104,7 +104,7 @@ func (e TicketEpoch) write(w *wire.Writer) {
 }
 
 func readTicketEpoch(r *wire.Reader, depth int) (e TicketEpoch) {
-	r.Into(e.Id[:])
+	r.Into(e.ID[:])
 	r.Into(e.Parent[:])
 	e.Generation = r.U64()
 	e.Commit = r.Vec8(CommitSize)
@@ -225,24 +225,24 @@ func (b TicketBody) verifyEpochs(space state.ID) error {
 	generations := map[EpochID]uint64{b.Notice.Root: 0}
 	seen := make(map[EpochID]bool, len(b.Epochs))
 	for _, e := range b.Epochs {
-		if seen[e.Id] {
+		if seen[e.ID] {
 			return fmt.Errorf("%w: epoch twice in a ticket", suite.ErrInvalid)
 		}
-		seen[e.Id], generations[e.Id] = true, e.Generation
-		if first := b.Epochs[0]; e.Generation > first.Generation || e.Generation == first.Generation && bytes.Compare(e.Id[:], first.Id[:]) < 0 {
+		seen[e.ID], generations[e.ID] = true, e.Generation
+		if first := b.Epochs[0]; e.Generation > first.Generation || e.Generation == first.Generation && bytes.Compare(e.ID[:], first.ID[:]) < 0 {
 			return fmt.Errorf("%w: order of a ticket's epochs", suite.ErrInvalid)
 		}
 	}
 	for _, e := range b.Epochs {
 		if len(e.Commit) == 0 {
-			if e.Id != b.Notice.Root || e.Parent != b.Context.parent {
+			if e.ID != b.Notice.Root || e.Parent != b.Context.parent {
 				return fmt.Errorf("%w: root of a ticket", suite.ErrInvalid)
 			}
 			continue
 		}
 		c := Commit(e.Commit)
 		parent, known := generations[e.Parent]
-		if e.Id != c.Child(space, e.Parent, e.Generation) || checkIndex(c.Index(), b.Context.Depth) != nil || known && e.Generation != parent+1 {
+		if e.ID != c.Child(space, e.Parent, e.Generation) || checkIndex(c.Index(), b.Context.Depth) != nil || known && e.Generation != parent+1 {
 			return fmt.Errorf("%w: epoch of a ticket", suite.ErrInvalid)
 		}
 	}

@@ -36,6 +36,11 @@ func (e Entry) Mailbox() key.Address { return e.mailbox }
 // Inbox is the key to which initializations are sealed.
 func (e Entry) Inbox() key.PublicKey[key.Inbox] { return e.inbox }
 
+// Equal reports whether both say the same of the same device.
+func (e Entry) Equal(o Entry) bool {
+	return e.identity.Equal(o.identity) && e.preKey.Equal(o.preKey) && e.mailbox == o.mailbox && e.inbox.Equal(o.inbox)
+}
+
 // Registration is what a person publishes: the devices that speak for it, signed by its signing key. Verify turns it into a
 // Person; nothing else gives access to its keys.
 type Registration struct {

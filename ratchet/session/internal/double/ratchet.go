@@ -64,6 +64,9 @@ func (r Ratchet) Own() keypair.PrivateKey[key.Step] { return r.own }
 // Remote returns the peer's ratchet key. It changes when a message of a new chain of the peer's is read.
 func (r Ratchet) Remote() key.PublicKey[key.Step] { return r.remote }
 
+// HasSent reports whether a message of the current sending chain was encrypted.
+func (r Ratchet) HasSent() bool { return r.sending.n > 0 }
+
 // withStep returns the ratchet with the step that is pending, if any.
 func (r Ratchet) withStep() (Ratchet, error) {
 	if !r.stepPending {

@@ -1,0 +1,55 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// TicketKeyHeld reports whether a space holds the key of a request, so that whoever seizes it opens the tickets to it.
+func TicketKeyHeld(s Space) bool { return s.State().self.Value().request.isOpen() }
+
+// Told is an epoch in a ticket that lies. The fields are what it says.
+type Told struct {
+	ID, Parent [32]byte
+	Generation uint64
+	epoch      proto.TicketEpoch
+}
+
+// Lie lets an insider answer a request of a known member, or of a joiner that others let in, with a ticket that says of
+// epochs what it likes.
+func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte {
+	q := parsed(proto.ParseRequest(request))
+	d := &edit{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
+	p, r, t, _ := d.preferred()
+	b, err := q.Open(d.st.space, t.template.Config)
+	if err != nil {
+		panic(err)
+	}
+	j := b.Resync.Index
+	if q.Kind == proto.KindIntroduction {
+		var joiner member
+		if j, joiner, err = d.admitJoiner(r, t, b); err != nil {
+			panic(err)
+		}
+		if joiner.Index != 0 {
+			d.introduce(r, joiner)
+		}
+	}
+	body, err := d.ticketBody(q.Hash(), p, r.id, t)
+	if err != nil {
+		panic(err)
+	}
+	var told []Told
+	for _, e := range body.Epochs {
+		told = append(told, Told{e.ID, e.Parent, e.Generation, e})
+	}
+	body.Epochs = nil
+	for _, e := range change(told) {
+		e.epoch.ID, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
+		body.Epochs = append(body.Epochs, e.epoch)
+	}
+	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.identity().signing)
+	if err != nil {
+		panic(err)
+	}
+	return ticket.Bytes()
+}
