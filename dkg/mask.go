@@ -25,7 +25,7 @@ func NewMask(m0, m1 ed448.Scalar) Mask { return Mask{m0, m1} }
 func (m Mask) HideShare(s Share) secret.Bytes { return secret.Own(s.value.Add(m.m0).Bytes()) }
 
 // OpenShare returns the share of index j that is masked in v: of one share, or of a polynomial. It returns ErrShare for bytes
-// that are neither, and errors of NewShare. Whether it is the committed one, Commitment.Verify tells.
+// that are neither, and ErrIndex for an index that no member has. Whether it is the committed one, Commitment.Verify tells.
 func (m Mask) OpenShare(v secret.Bytes, j Index) (Share, error) {
 	if v.Len() == MaskedPolynomialSize {
 		p, err := m.OpenPolynomial(v)
@@ -38,7 +38,7 @@ func (m Mask) OpenShare(v secret.Bytes, j Index) (Share, error) {
 	if err != nil {
 		return Share{}, fmt.Errorf("%w: %w", ErrShare, err)
 	}
-	return NewShare(j, s.Sub(m.m0))
+	return newShare(j, s.Sub(m.m0))
 }
 
 // HidePolynomial returns (a0 + m0) and (a1 + m1), MaskedPolynomialSize bytes.

@@ -52,7 +52,7 @@ func TestMaskOfOneInviteDiffersByPolynomial(t *testing.T) {
 		require.NoError(t, err)
 		w, err := ed448.ParseScalar(y.HideShare(sb).Expose())
 		require.NoError(t, err)
-		s, err := NewShare(7, w.Add(sa.Scalar().Sub(v))) // what who holds the share under a learns of that under b
+		s, err := newShare(7, w.Add(sa.Scalar().Sub(v))) // what who holds the share under a learns of that under b
 		require.NoError(t, err)
 		return s
 	}

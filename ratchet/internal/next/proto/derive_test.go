@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -25,11 +24,9 @@ func TestGoldenDerivations(t *testing.T) {
 	require.NoError(t, err)
 	direct, err := DirectTicketKey(key, p.space, p.suite)
 	require.NoError(t, err)
-	var one [ed448.ScalarSize]byte
-	one[0] = 1
-	share, err := ed448.ParseScalar(one[:])
-	require.NoError(t, err)
-	masked, err := dkg.NewShare(7, share)
+	var one [dkg.ShareSize]byte // index 7, value 1
+	one[3], one[4] = 7, 1
+	masked, err := dkg.ParseShare(one[:])
 	require.NoError(t, err)
 	export, err := suite.Export(k.Exporter, "label", []byte("context"), 32)
 	require.NoError(t, err)

@@ -49,11 +49,11 @@ func OpenRekeyBox(space state.ID, inbox suite.KEMSecret, j dkg.Index, box []byte
 
 // readShare reads the value of a share of index j.
 func readShare(r *wire.Reader, j dkg.Index) dkg.Share {
-	value := readScalar(r)
+	b := append(suite.U32(uint32(j)), r.Fixed(ed448.ScalarSize)...)
 	if r.Err() != nil {
 		return dkg.Share{}
 	}
-	s, err := dkg.NewShare(j, value)
+	s, err := dkg.ParseShare(b)
 	if err != nil {
 		r.Fail(err.Error())
 	}
