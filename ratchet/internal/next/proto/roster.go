@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -44,6 +45,12 @@ func (r Roster) Digest(gone Bitmap) Digest {
 		w.Vec32(r.Encode())
 		w.Vec32(gone)
 	}))
+}
+
+// Fingerprint returns what members compare out of band (§9): of the preferred epoch's authenticator, the roster of those listed,
+// and gone.
+func Fingerprint(authenticator secret.Bytes, listed Roster, gone Bitmap) [32]byte {
+	return suite.HashTo32(suite.Hash32Fingerprint, authenticator.Expose(), listed.Encode(), gone)
 }
 
 // Encode returns (u32 index ‖ vec16 signing key ‖ H(body)[:32])….
