@@ -47,11 +47,12 @@ func (x Index) Advance(p Progress, k Known) (Index, []FrameName) {
 
 // entered tries the headers of all frames with an epoch.
 func (x Index) entered(e Epoch, k Known, retry []FrameName) (Index, []FrameName) {
+	trial := proto.NewTrial(k.Space(), e.ID)
 	for _, n := range x.pages.all() {
 		if n.Opened || n.rest() {
 			continue
 		}
-		h, err := n.header.Open(e.Header, k.Space(), e.ID)
+		h, err := trial.Header(e.Header, &n.header)
 		if err != nil {
 			continue
 		}

@@ -52,15 +52,14 @@ func (x Index) Note(r Result, at Reading) (Index, []FrameName) {
 // need them to find the way.
 func (x Index) Keep(f Frame, sender dkg.Index, k Known, b *Budget, at Reading) Index {
 	x = x.Forget(f.Name)
-	e := f.Envelope
-	e.Own = nil
-	if e.Commits() == 0 {
+	y := proto.Ways{Others: f.Envelope.Others}
+	if y.Commits() == 0 {
 		return x
 	}
 	x.serial++
 	n := Note{
 		Name: f.Name, Source: f.Source, Sender: sender, Since: at.Now, Arrived: at.Wall,
-		serial: x.serial, commits: uint8(e.Commits()), ways: state.NewSegment(waysOf(e)),
+		serial: x.serial, commits: uint8(y.Commits()), ways: state.NewSegment(waysOf(y)),
 	}
 	n.search.held, n.search.led = begin(k.Newest()), begin(x.led)
 	x, _ = x.goOn(n, k, b)

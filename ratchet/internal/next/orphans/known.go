@@ -83,14 +83,14 @@ func (t Ticket) BeforeJoin(w Words) bool {
 
 // Budget is what a search may spend. It is shared by the searches that it is given to.
 type Budget struct {
-	Trials int // openings of a header or a sealed commit
+	Trials int // openings of a sealed commit; the headers of a frame that is new are tried besides
 	Checks int // checks of a commit from §4 step 2 on
 }
 
-// The amounts for one frame in one call, and for all frames together in one call of Maintain: an honest message is tried to
-// its end with hundreds of epochs, and 64 KiB of junk cost as much as twenty messages.
+// The amounts for one frame in one call, and for all frames together in one call of Maintain: a message with four commits is
+// tried to its end with a thousand epochs, and 64 KiB of junk cost as much as twenty messages. What is left only waits.
 const (
-	maxTrials         = 16_384
+	maxTrials         = 4_096
 	maxChecks         = proto.MaxCommits
 	maxMaintainTrials = 16 * maxTrials
 )

@@ -194,7 +194,7 @@ func (Note) Decode(d *state.Decoder) (n Note, err error) {
 // ways are the lines of commits of one message, its own first, which may be empty.
 type ways struct{ lines []proto.Way }
 
-func waysOf(e proto.Envelope) ways { return ways{append([]proto.Way{e.Own}, e.Others...)} }
+func waysOf(y proto.Ways) ways { return ways{append([]proto.Way{y.Own}, y.Others...)} }
 
 func (y ways) count() (n int) {
 	for _, w := range y.lines {

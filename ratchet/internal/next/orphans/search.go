@@ -47,6 +47,7 @@ type search struct {
 	sealed []proto.Sealed // all commits, by place
 	last   []bool         // whether a place is the last of its line
 	added  map[proto.EpochID]int
+	trial  *proto.Trial
 }
 
 // Search looks for the epoch of a frame, or goes on where an earlier search of it stopped (§7, Finding the epoch). If the
@@ -59,7 +60,7 @@ func (x Index) Search(f Frame, k Known, b *Budget) Result {
 			header: f.Envelope.Header, commits: uint8(f.Envelope.Commits()),
 		}
 	}
-	s := newSearch(x, k, b, n, waysOf(f.Envelope))
+	s := newSearch(x, k, b, n, waysOf(f.Envelope.Ways))
 	if !noted {
 		s.headers()
 	} else if n.Opened {
@@ -72,7 +73,7 @@ func (x Index) Search(f Frame, k Known, b *Budget) Result {
 }
 
 func newSearch(x Index, k Known, b *Budget, n Note, y ways) *search {
-	s := &search{index: x, known: k, budget: b, lines: y.lines, note: n}
+	s := &search{index: x, known: k, budget: b, lines: y.lines, note: n, trial: proto.NewTrial(k.Space(), proto.EpochID{})}
 	for _, way := range y.lines {
 		s.sealed = append(s.sealed, way...)
 		for i := range way {
@@ -131,8 +132,8 @@ func (s *search) header(e Epoch) bool {
 	if !e.Readable {
 		return false
 	}
-	s.budget.Trials--
-	h, err := s.note.header.Open(e.Header, s.known.Space(), e.ID)
+	s.trial.Move(e.ID)
+	h, err := s.trial.Header(e.Header, &s.note.header)
 	if err != nil {
 		return false
 	}
@@ -266,7 +267,8 @@ func (s *search) again() {
 func (s *search) line(place int, e Epoch) {
 	for {
 		s.budget.Trials--
-		shown, err := s.sealed[place].Open(e.Commit, s.known.Space(), e.ID)
+		s.trial.Move(e.ID)
+		shown, err := s.trial.Commit(e.Commit, s.sealed[place])
 		if errors.Is(err, suite.ErrNotOpened) {
 			return
 		}

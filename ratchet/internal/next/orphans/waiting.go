@@ -103,7 +103,7 @@ func (n Note) away() bool { return !n.Opened && !n.Member }
 // since returns from when on a frame counts: from when it came, or, if it was there when the last ticket was merged or came
 // within an hour after it, again 1, 2, 4, 8 and 16 days after it came: another branch may answer then (D53).
 func (w waiting) since(n Note, now Millis) (Millis, bool) {
-	if w.merged == 0 || n.Arrived > w.merged+hour {
+	if w.merged == 0 || n.Arrived > w.merged+hour || now < w.merged-hour {
 		return n.Arrived, true
 	}
 	for r := rounds - 1; r >= 0; r-- {

@@ -117,7 +117,7 @@ func (w *world) line(from node, n int) (proto.Way, []node) {
 // message makes a frame of a member in an epoch.
 func (w *world) message(in node, sender dkg.Index, source string, own proto.Way, others ...proto.Way) orphans.Frame {
 	h := proto.Header{Index: sender}.Seal(in.Header, w.space, in.ID)
-	return w.frame(source, proto.Envelope{Own: own, Others: others, Header: h, Body: w.bytes(64)})
+	return w.frame(source, proto.Envelope{Ways: proto.Ways{Own: own, Others: others}, Header: h, Body: w.bytes(64)})
 }
 
 // junk makes a frame that nothing opens, with so many commits.
@@ -126,7 +126,7 @@ func (w *world) junk(source string, commits int) orphans.Frame {
 	for range commits {
 		way = append(way, w.bytes(334))
 	}
-	return w.frame(source, proto.Envelope{Own: way, Header: proto.SealedHeader(w.bytes(52)), Body: w.bytes(64)})
+	return w.frame(source, proto.Envelope{Ways: proto.Ways{Own: way}, Header: proto.SealedHeader(w.bytes(52)), Body: w.bytes(64)})
 }
 
 func (w *world) frame(source string, e proto.Envelope) orphans.Frame {
