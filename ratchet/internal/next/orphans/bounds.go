@@ -95,14 +95,18 @@ func (x Index) take(n Note, fresh []Candidate) (Index, []FrameName) {
 			x = x.lead(c)
 		}
 	}
-	return x.put(n).trim(n.holder())
+	if x.lookup.names.has(n.Name) {
+		return x.put(n).trim(n.holder(), sum{})
+	}
+	x, gone := x.trim(n.holder(), sum{}.plus(n, 1)) // first, so that the note takes the slot of one that goes
+	return x.put(n), gone
 }
 
-// trim gives frames up until the bounds are kept.
-func (x Index) trim(h holder) (Index, []FrameName) {
+// trim gives frames up until the bounds are kept with what is to be added to a holder.
+func (x Index) trim(h holder, add sum) (Index, []FrameName) {
 	var out []FrameName
 	for {
-		n, over := x.excess(h)
+		n, over := x.excess(h, add)
 		if !over {
 			return x, out
 		}
@@ -114,21 +118,22 @@ func (x Index) trim(h holder) (Index, []FrameName) {
 }
 
 // excess returns the note that goes first, if there is one too many.
-func (x Index) excess(h holder) (Note, bool) {
-	l := &x.lookup
-	t, _ := l.holders.get(h)
-	o, u, all := l.sums[opened], l.sums[unopened], l.sums[remains]
+func (x Index) excess(h holder, add sum) (Note, bool) {
+	t, _ := x.lookup.holders.get(h)
+	own, sums := t.sum.and(add), x.lookup.sums
+	sums[h.kind] = sums[h.kind].and(add)
+	o, u := sums[opened], sums[unopened]
 	switch {
-	case h.kind == remains && t.sum.commits > maxSenderCommits:
-		return x.oldest(h), true
-	case all.commits > maxCommits:
-		return x.oldestOf(remains), true
-	case h.kind != remains && (t.sum.frames > maxHolderFrames || t.sum.bytes > maxHolderBytes):
-		return x.oldest(h), true
+	case h.kind == remains && own.commits > maxSenderCommits:
+		return x.oldest(h)
+	case sums[remains].commits > maxCommits:
+		return x.oldestOf(remains)
+	case h.kind != remains && (own.frames > maxHolderFrames || own.bytes > maxHolderBytes):
+		return x.oldest(h)
 	case o.frames+u.frames > maxFrames:
-		return x.oldestOf(larger(o.frames, u.frames)), true
+		return x.oldestOf(larger(o.frames, u.frames))
 	case o.bytes+u.bytes > maxBytes:
-		return x.oldestOf(larger(o.bytes, u.bytes)), true
+		return x.oldestOf(larger(o.bytes, u.bytes))
 	}
 	return Note{}, false
 }
@@ -142,16 +147,21 @@ func larger(o, u int) kind {
 }
 
 // oldest returns the note of a holder that came first.
-func (x Index) oldest(h holder) Note {
+func (x Index) oldest(h holder) (Note, bool) {
 	t, _ := x.lookup.holders.get(h)
-	_, s, _ := t.order.first()
-	n, _ := x.pages.get(s)
-	return n
+	_, s, ok := t.order.first()
+	if !ok {
+		return Note{}, false
+	}
+	return x.pages.get(s)
 }
 
 // oldestOf returns the oldest note of the holder of a kind that takes most.
-func (x Index) oldestOf(k kind) Note {
-	h, _ := x.lookup.largest(k)
+func (x Index) oldestOf(k kind) (Note, bool) {
+	h, ok := x.lookup.largest(k)
+	if !ok {
+		return Note{}, false
+	}
 	return x.oldest(h)
 }
 
