@@ -39,7 +39,9 @@ func (s sum) plus(n Note, sign int) sum {
 	return sum{s.frames + sign, s.bytes + sign*int(n.Size), s.commits + sign*int(n.commits)}
 }
 
-func (s sum) and(o sum) sum { return sum{s.frames + o.frames, s.bytes + o.bytes, s.commits + o.commits} }
+func (s sum) and(o sum) sum {
+	return sum{s.frames + o.frames, s.bytes + o.bytes, s.commits + o.commits}
+}
 
 // weight is the greater of the parts of both bounds that a holder takes: frames, and bytes in units of a frame's part.
 func (s sum) weight() int { return max(s.frames, s.bytes/(maxBytes/maxFrames)) }
