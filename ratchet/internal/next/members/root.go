@@ -159,13 +159,16 @@ func (r Root) update(k Maker, f func(Binding) (Binding, error)) (Root, error) {
 	return r.put(m.with(at, b)), nil
 }
 
-// Update takes in a new inbox key of the binding whose key signed it, whatever brought it (D61). It returns suite.ErrInvalid,
-// ErrUnknown if no binding known of the index signed it, ErrStale if a newer one is known.
+// Update takes in a new inbox key of the binding whose key signed it, whatever brought it (D61). It returns ErrUnknown if no
+// binding known of the index signed it, since it may be a twin's that is not known yet; suite.ErrInvalid or wire.ErrMalformed for
+// the inbox key; ErrStale if one is known that counts before it.
 func (r Root) Update(u proto.Update) (Root, error) {
-	err := error(ErrUnknown)
 	for _, b := range r.member(u.Index).bindings {
-		if err = u.Verify(r.Space(), b.Key, r.Suite()); err != nil {
+		if u.VerifySignature(r.Space(), b.Key) != nil {
 			continue
+		}
+		if err := u.Verify(r.Space(), b.Key, r.Suite()); err != nil {
+			return r, err
 		}
 		return r.update(b.Maker, func(b Binding) (Binding, error) {
 			if !u.Newer(b.Update) {
@@ -175,7 +178,7 @@ func (r Root) Update(u proto.Update) (Root, error) {
 			return b, nil
 		})
 	}
-	return r, err
+	return r, ErrUnknown
 }
 
 // Answered takes in that a binding said that its requests up to a counter were answered. A counter of more than an hour past

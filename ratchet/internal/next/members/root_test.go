@@ -139,7 +139,7 @@ func TestUpdatesBelongToABinding(t *testing.T) {
 
 	stranger := newPerson(runFirst)
 	_, err = r.Update(proto.NewUpdate(w.space, runFirst, 99, stranger.inbox.Public, stranger.signing))
-	require.ErrorIs(t, err, suite.ErrInvalid)
+	require.ErrorIs(t, err, members.ErrUnknown)
 	r2, err := r.Answered(listed.maker(), uint64(now+2*hour), now)
 	require.NoError(t, err)
 	b, _ = r2.ListedBinding(runFirst)

@@ -146,9 +146,8 @@ func (w *world) load(name orphans.FrameName) (orphans.Frame, bool) {
 // forest holds epochs as a reader does. It implements orphans.Known with the checks of §4, all but those of used places.
 type forest struct {
 	*world
-	held   []node // by number, from 1; dropped ones are zero
-	judge  func(proto.Shown) error
-	trials int
+	held  []node // by number, from 1; dropped ones are zero
+	judge func(proto.Shown) error
 }
 
 func (w *world) forest(nodes ...node) *forest {
