@@ -46,7 +46,8 @@ type Decision struct {
 	Until   Millis        // of Defer: wall clock
 	Refusal proto.Refusal // of Refuse
 	Box     bool          // of Answer: the record has no masked share, so the share is boxed
-	// Resynced: a member asked, or a joiner under a binding that was heard: everybody that opens it reports it.
+	// Resynced: a member asked, or a joiner under a binding that was heard, and it was not seen before: everybody that opens it
+	// reports it, and whoever answers it shows it to all.
 	Resynced bool
 	// Binding is the binding under which it was asked.
 	Binding Binding
@@ -91,7 +92,9 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 		}
 		d = d.open(q, k, c)
 	}
-	return d.decide(q, k, x, r, who, c)
+	d, out, err := d.decide(q, k, x, r, who, c)
+	out.Resynced = !known.heard && (q.Kind == proto.Resync || out.Binding.Heard())
+	return d, out, err
 }
 
 // asker returns the key under which a request is made (steps 5 and 5a): that of a joiner's binding; of a member the listed one,
@@ -136,7 +139,7 @@ func (d Desk) open(q proto.Asked, k Maker, c Clock) Desk {
 	name := q.ID().Name()
 	row, _ := d.get(name)
 	row.name, row.stage, row.since, row.seen = name, deferred, c.Age, c.Wall
-	row.maker, row.counter, row.joiner = k, q.Counter, q.Kind == proto.Join
+	row.heard, row.maker, row.counter, row.joiner = true, k, q.Counter, q.Kind == proto.Join
 	d = d.put(row)
 	a := d.of(k.Key)
 	last := &a.newest
@@ -164,10 +167,10 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	row, _ := d.get(name)
 	b, known := r.Binding(k)
 	heard := known && b.Heard()
-	out := Decision{Binding: b, Resynced: q.Kind == proto.Resync || heard}
+	out := Decision{Binding: b}
 	refuse := func(y proto.Refusal) (Desk, Decision, error) {
 		e, dec, err := d.refuse(q, k, y, r, who, c)
-		dec.Binding, dec.Resynced = out.Binding, out.Resynced
+		dec.Binding = out.Binding
 		return e, dec, err
 	}
 	greatest := max(b.Answered, d.of(k.Key).greatest)

@@ -49,6 +49,7 @@ type request struct {
 	maker   Maker  // unless only tickets were seen
 	counter uint64
 	joiner  bool
+	heard   bool // opened, or shown by who answered it: Resynced is reported once
 }
 
 // asker is what is remembered of a signing key that asked.
@@ -88,6 +89,7 @@ func (q request) Encode(e *state.Encoder) {
 		e.Int64(t)
 	}
 	e.Uint32(q.answers)
+	e.Bool(q.heard)
 	if q.stage == ticketsOnly {
 		return
 	}
@@ -104,7 +106,8 @@ func (request) Decode(d *state.Decoder) (q request, err error) {
 	for _, t := range []*Millis{&q.since, &q.seen, &q.done, &q.next} {
 		*t = d.Int64()
 	}
-	if q.answers = d.Uint32(); q.stage > ended {
+	q.answers, q.heard = d.Uint32(), d.Bool()
+	if q.stage > ended {
 		return request{}, wire.ErrMalformed
 	}
 	if q.stage != ticketsOnly {
@@ -227,6 +230,25 @@ func (d Desk) Ticket(n proto.Name, age Millis) Desk {
 		q.next = 0 // the turn is another one now
 	}
 	return d.put(q)
+}
+
+// Show takes in a request that another member answered and shows (flag 128). It reports whether it counts and is news: its
+// signature is right under a key of a binding known of the index, and neither it nor the request was seen. It changes nothing
+// else (D68).
+func (d Desk) Show(s proto.ShownRequest, r Root, c Clock) (Desk, bool) {
+	signed := func(b Binding) bool { return s.Verify(r.Space(), b.Key) == nil }
+	if !slices.ContainsFunc(r.Bindings(s.Index), signed) {
+		return d, false
+	}
+	q, ok := d.get(s.Request.Name())
+	if q.heard {
+		return d, false
+	}
+	if !ok {
+		q = request{name: s.Request.Name(), since: c.Age}
+	}
+	q.heard = true
+	return d.put(q), true
 }
 
 // Answered notes that one's own ticket for a request was posted, and Refused that a refusal was.

@@ -217,6 +217,32 @@ func TestRefusalsHaveTheirProof(t *testing.T) {
 	require.GreaterOrEqual(t, d.Until, now+hour)
 }
 
+// A request that the server shows to one member is shown to all by who answered it, once, and cannot be made up (D68).
+func TestHiddenRequestIsShown(t *testing.T) {
+	w := newWorld(t)
+	p := w.join(5)
+	o := w.office(w.member(members.NewRoot(w.terms), p))
+	q := w.resync(p, w.terms.ID(), proto.Credential{}, now)
+	d := o.answer(q, p)
+	require.Equal(t, members.Answer, d.Act)
+	require.True(t, d.Resynced)
+	other := w.office(o.root)
+	desk, news := other.desk.Show(q.Shown(), other.root, other.clock())
+	require.True(t, news)
+	_, news = desk.Show(q.Shown(), other.root, other.clock())
+	require.False(t, news)
+	_, news = o.desk.Show(q.Shown(), o.root, o.clock())
+	require.False(t, news, "it opened the request itself")
+	other.desk = desk
+	d = other.answer(q, p)
+	require.Equal(t, members.Answer, d.Act, "that it was shown decides nothing")
+	require.False(t, d.Resynced)
+	made := q.Shown()
+	made.Counter++
+	_, news = o.desk.Show(made, o.root, o.clock())
+	require.False(t, news)
+}
+
 // The first two answer at once, the others by turns of 5 seconds; tickets that were seen delay, and end nothing (D54).
 func TestAnswersThinOut(t *testing.T) {
 	w := newWorld(t)
