@@ -49,7 +49,7 @@ func (x Index) Advance(p Progress, k Known) (Index, []FrameName) {
 func (x Index) entered(e Epoch, k Known, retry []FrameName) (Index, []FrameName) {
 	trial := proto.NewTrial(k.Space(), e.ID)
 	for _, n := range x.pages.all() {
-		if n.Opened || n.rest() {
+		if n.Opened || n.rest() || n.Form != Message {
 			continue
 		}
 		h, err := trial.Header(e.Header, &n.header)

@@ -17,6 +17,9 @@ const (
 	// come to the bound: any member can name ten senders, and anybody can name a source.
 	maxFrames = 20_000
 	maxBytes  = 64 << 20
+	// maxSourceUntagged and maxUntagged bound requests whose tag is unknown: anybody can make them.
+	maxSourceUntagged = 64
+	maxUntagged       = 1_024
 	// maxSenderCommits and maxCommits bound the commits that are kept of frames that were read: an honest line has a few
 	// hundred.
 	maxSenderCommits = 512
@@ -45,6 +48,18 @@ func (x Index) Note(r Result, at Reading) (Index, []FrameName) {
 	}
 	n.Stranger, n.Prior = at.Stranger && n.Opened, at.Prior
 	return x.take(n, r.fresh)
+}
+
+// NoteOther returns the index with a retained frame that is no message, of which the Envelope is not there, and the frames that
+// are given up for it. A frame that is noted already takes its new form.
+func (x Index) NoteOther(f Frame, form Form, at Reading) (Index, []FrameName) {
+	n, ok := x.Get(f.Name)
+	if !ok {
+		x.serial++
+		n = Note{Name: f.Name, Size: uint32(f.Size), Source: f.Source, Member: f.Member, Since: at.Now, Arrived: at.Wall, serial: x.serial}
+	}
+	n.Form = form
+	return x.take(n, nil)
 }
 
 // Keep returns the index with the commits of a frame that was read, except its own line, which the frame was read by. Nobody
@@ -122,8 +137,12 @@ func (x Index) excess(h holder, add sum) (Note, bool) {
 	t, _ := x.lookup.holders.get(h)
 	own, sums := t.sum.and(add), x.lookup.sums
 	sums[h.kind] = sums[h.kind].and(add)
-	o, u := sums[opened], sums[unopened]
+	o, u := sums[opened], sums[unopened].and(sums[untagged])
 	switch {
+	case h.kind == untagged && own.frames > maxSourceUntagged:
+		return x.oldest(h)
+	case sums[untagged].frames > maxUntagged:
+		return x.oldestOf(untagged)
 	case h.kind == remains && own.commits > maxSenderCommits:
 		return x.oldest(h)
 	case sums[remains].commits > maxCommits:

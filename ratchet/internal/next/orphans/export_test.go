@@ -60,7 +60,7 @@ func (x Index) Check(t TB) {
 	require.LessOrEqual(t, l.sums[opened].frames+l.sums[unopened].frames, maxFrames)
 	for h, tally := range x.lookup.holders.up() {
 		require.Equal(t, tally.sum.frames, tally.order.size)
-		if h.kind != remains {
+		if h.kind == opened || h.kind == unopened {
 			require.LessOrEqual(t, tally.sum.frames, maxHolderFrames)
 		}
 	}

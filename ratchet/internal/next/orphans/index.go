@@ -34,8 +34,9 @@ func (x Index) Candidate(id proto.EpochID) (Candidate, bool) {
 
 // Frames returns the number of retained frames that are noted, and their bytes.
 func (x Index) Frames() (frames, bytes int) {
-	o, u := x.lookup.sums[opened], x.lookup.sums[unopened]
-	return o.frames + u.frames, o.bytes + u.bytes
+	s := x.lookup.sums
+	all := s[opened].and(s[unopened]).and(s[untagged])
+	return all.frames, all.bytes
 }
 
 // Candidates returns the number of candidates.

@@ -74,7 +74,6 @@ func TestIndexMachine(t *testing.T) {
 			}
 			x.Check(rt)
 			require.True(rt, value(rt, before).Equal(was), "an older index changed")
-			require.True(rt, value(rt, newVault(t, x).load()).Equal(value(rt, x)))
 		}
 		for range 3 {
 			for _, fr := range frames {
@@ -88,6 +87,7 @@ func TestIndexMachine(t *testing.T) {
 			require.True(rt, read[fr.Name], "message %d", k)
 		}
 		x.Check(rt)
+		require.True(rt, value(rt, newVault(t, x).load()).Equal(value(rt, x)))
 	})
 }
 
@@ -225,6 +225,28 @@ func TestWaiting(t *testing.T) {
 	}
 	require.Equal(t, 4, requests, "at most once in 7 days")
 	require.Equal(t, orphans.Send, x.ReadOne().Waits(-2*day, 0), "a clock that was ahead holds nothing up")
+}
+
+// Requests whose tag is unknown have a bound of their own, and are no reason to send.
+func TestUntaggedRequests(t *testing.T) {
+	w := newWorld(t)
+	var x orphans.Index
+	gone := 0
+	for n := range 3_000 {
+		fr := w.junk(fmt.Sprint("source", n/100), 0)
+		var out []orphans.FrameName
+		x, out = x.NoteOther(fr, orphans.Untagged, orphans.Reading{})
+		gone += len(out)
+		if n == 0 {
+			x, _ = x.NoteOther(fr, orphans.Other, orphans.Reading{}) // its record came, and its turn did not
+		}
+	}
+	frames, _ := x.Frames()
+	require.Equal(t, 1_025, frames)
+	require.Equal(t, 3_000-1_025, gone)
+	require.Equal(t, orphans.Nothing, x.Waits(1<<50, 0))
+	x.Check(t)
+	require.True(t, value(t, newVault(t, x).load()).Equal(value(t, x)))
 }
 
 // What is 30 days old by the pruning clock goes.

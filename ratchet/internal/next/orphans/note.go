@@ -56,6 +56,8 @@ type Note struct {
 	Sender   dkg.Index
 	// Prior: the frame may be from before joining (§9), which is no reason to send.
 	Prior bool
+	// Form says what the frame is. Only messages are searched, and make a member send.
+	Form Form
 
 	serial  uint64 // order of arrival
 	header  proto.SealedHeader
@@ -65,11 +67,27 @@ type Note struct {
 	ways state.Segment[ways]
 }
 
+// Form says what a retained frame is.
+type Form uint8
+
+const (
+	// Message is a frame of type message.
+	Message Form = iota
+	// Other is a frame of another type: a request whose turn has not come, a part of a set, a rekey.
+	Other
+	// Untagged is a request whose tag is unknown: its record or root may come.
+	Untagged
+	forms // their number
+)
+
 // rest reports whether the note is what is left of a frame that was read.
 func (n Note) rest() bool { return !n.ways.IsZero() }
 
 // left returns an upper bound of the trials that are left for the frame with these numbers given out.
 func (n Note) left(held, led uint64) uint64 {
+	if n.Form != Message {
+		return 0
+	}
 	return n.search.left(int(n.commits), !n.Opened && !n.rest(), held, led)
 }
 
@@ -144,6 +162,7 @@ func (n Note) Encode(e *state.Encoder) {
 	e.Uint32(n.Size)
 	e.Fixed(n.Source[:])
 	e.Uint8(flag(n.Member, flagMember) | flag(n.Opened, flagOpened) | flag(n.Stranger, flagStranger) | flag(n.Prior, flagPrior) | flag(n.rest(), flagRest))
+	e.Uint8(uint8(n.Form))
 	e.Int64(n.Since)
 	e.Int64(n.Arrived)
 	e.Uint64(n.serial)
@@ -153,11 +172,12 @@ func (n Note) Encode(e *state.Encoder) {
 		e.Fixed(n.Epoch[:])
 	}
 	n.search.encode(e)
-	if n.rest() {
+	switch {
+	case n.rest():
 		n.ways.Encode(e, fmt.Sprintf("w%x", n.serial))
-		return
+	case n.Form == Message:
+		e.Fixed(n.header[:])
 	}
-	e.Fixed(n.header[:])
 }
 
 // Decode implements state.Piece.
@@ -168,6 +188,7 @@ func (Note) Decode(d *state.Decoder) (n Note, err error) {
 	flags := d.Uint8()
 	n.Member, n.Opened = flags&flagMember != 0, flags&flagOpened != 0
 	n.Stranger, n.Prior = flags&flagStranger != 0, flags&flagPrior != 0
+	n.Form = Form(d.Uint8())
 	n.Since, n.Arrived, n.serial = d.Int64(), d.Int64(), d.Uint64()
 	n.commits = d.Uint8()
 	n.Sender = dkg.Index(d.Uint32())
@@ -177,11 +198,14 @@ func (Note) Decode(d *state.Decoder) (n Note, err error) {
 	if n.search, err = decodeProgress(d, n.commits); err != nil {
 		return Note{}, err
 	}
-	if flags >= flagRest<<1 || n.serial == 0 || n.Stranger && !n.Opened {
+	if flags >= flagRest<<1 || n.serial == 0 || n.Stranger && !n.Opened || n.Form >= forms ||
+		n.Form != Message && (n.Opened || n.commits > 0 || flags&flagRest != 0) {
 		return Note{}, wire.ErrMalformed
 	}
 	if flags&flagRest == 0 {
-		d.Into(n.header[:])
+		if n.Form == Message {
+			d.Into(n.header[:])
+		}
 		return n, d.Err()
 	}
 	n.ways, err = state.DecodeSegment[ways](d, fmt.Sprintf("w%x", n.serial))
@@ -246,6 +270,7 @@ type kind uint8
 const (
 	unopened kind = iota
 	opened
+	untagged
 	remains
 	kinds // their number
 )
@@ -256,6 +281,8 @@ func (n Note) holder() holder {
 		return holder{kind: remains, sender: n.Sender}
 	case n.Opened && !n.Stranger:
 		return holder{kind: opened, sender: n.Sender}
+	case n.Form == Untagged:
+		return holder{kind: untagged, source: n.Source}
 	}
 	return holder{source: n.Source}
 }
