@@ -82,10 +82,19 @@ var reading struct {
 	block  rawBlock
 }
 
+const rawOffers = 1<<32 - 1 // stands for the offers, which are no block
+
+func rawName(number uint32) string {
+	if number == rawOffers {
+		return offersName
+	}
+	return blockName(Index(number))
+}
+
 func (r rawEvals) Encode(e *state.Encoder) {
 	e.Fixed(r.body)
 	for _, b := range r.blocks {
-		state.NewSegment(b).Encode(e, blockName(Index(b.number)))
+		state.NewSegment(b).Encode(e, rawName(b.number))
 	}
 }
 
@@ -93,7 +102,7 @@ func (rawEvals) Decode(d *state.Decoder) (r rawEvals, err error) {
 	r.body = d.Fixed(reading.body)
 	for _, b := range reading.blocks {
 		reading.block = b
-		s, err := state.DecodeSegment[rawBlock](d, blockName(Index(b.number)))
+		s, err := state.DecodeSegment[rawBlock](d, rawName(b.number))
 		if err != nil {
 			return r, err
 		}
@@ -119,7 +128,7 @@ func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault
 	return v
 }
 
-// encodeEvals returns the stored bytes of evals: vec16 body, then for each block its number and vec16 body.
+// encodeEvals returns the stored bytes of evals: vec16 body, then for each block, and the offers, its number and vec16 body.
 func encodeEvals(t testing.TB, e Evals) []byte {
 	t.Helper()
 	backend := store.NewMemory()
@@ -137,6 +146,9 @@ func encodeEvals(t testing.TB, e Evals) []byte {
 			size += 4 + len(r.Admission)
 		}
 		reading.blocks = append(reading.blocks, rawBlock{number: uint32(b.Value().number), size: size})
+	}
+	if n := len(e.offers.Value()); n > 0 {
+		reading.blocks = append(reading.blocks, rawBlock{number: rawOffers, size: 4 + n*offerSize})
 	}
 	s, err := openVault[rawSpace](t, backend).Load(t.Context(), spaceID)
 	require.NoError(t, err)
@@ -295,7 +307,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for name, in := range map[string][]byte{
 		"too old": {0, 3, 0, 0, 1},
-		"too new": {0, 3, 0, 2, 1},
+		"too new": {0, 3, 0, 3, 1},
 	} {
 		_, err := decodeEvals(t, in)
 		want := map[string]error{"too old": state.ErrTooOld, "too new": state.ErrTooNew}[name]
