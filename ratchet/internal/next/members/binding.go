@@ -3,6 +3,7 @@ package members
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -17,8 +18,8 @@ type Maker struct {
 	Key   suite.PublicKey
 }
 
-// Binding is a binding as a root knows it, with what its key said since. What one says does not count for a twin (D61).
-type Binding struct {
+// Identity is a binding, with what its key said since. What one says does not count for a twin (D61).
+type Identity struct {
 	Maker
 	Body       proto.BodyHash
 	Credential proto.Credential // zero: the notice lists it
@@ -27,23 +28,35 @@ type Binding struct {
 	Inbox      suite.KEMKey // of the introduction; zero if not known
 	Update     proto.Update // the newest
 	Profile    proto.Profile
-	Leave      proto.Leave   // with a signature if it left
-	Answered   uint64        // the greatest counter of a request that it said was answered
-	LastRead   proto.EpochID // of its last message read; zero if none was
+	Leave      proto.Leave // with a signature if it left
+}
+
+// Binding is a binding as a root knows it. Its Identity is stored apart, since it is long and seldom changes.
+type Binding struct {
+	Identity
+	Answered uint64        // the greatest counter of a request that it said was answered
+	LastRead proto.EpochID // of its last message read; zero if none was
 
 	first      uint64    // order in which bindings were first read, 0 if none of its messages was
 	came       uint64    // order in which it came to be known
 	introducer dkg.Index // who introduced it, 0 for itself or a notice
+	stored     state.Segment[Identity]
+}
+
+// with returns the binding with another Identity.
+func (b Binding) with(i Identity) Binding {
+	b.Identity, b.stored = i, state.NewSegment(i)
+	return b
 }
 
 // Heard reports whether a message of it was read.
 func (b Binding) Heard() bool { return b.first > 0 }
 
 // Left reports whether it said that it leaves.
-func (b Binding) Left() bool { return b.Leave.Signature != nil }
+func (b Identity) Left() bool { return b.Leave.Signature != nil }
 
 // InboxKey returns the key to which what is for this member is boxed: the newest update's, or that of the introduction.
-func (b Binding) InboxKey() (suite.KEMKey, bool) {
+func (b Identity) InboxKey() (suite.KEMKey, bool) {
 	if !b.Update.IsZero() {
 		return b.Update.Inbox, true
 	}
@@ -54,7 +67,7 @@ func (b Binding) InboxKey() (suite.KEMKey, bool) {
 const maxAnswered = 3_600_000
 
 // Encode implements state.Piece.
-func (b Binding) Encode(e *state.Encoder) {
+func (b Identity) Encode(e *state.Encoder) {
 	e.Uint32(uint32(b.Index))
 	e.Bytes(b.Key.Bytes())
 	e.Fixed(b.Body[:])
@@ -70,11 +83,28 @@ func (b Binding) Encode(e *state.Encoder) {
 	e.Bytes(b.Update.Encode())
 	e.Bytes(encodeSigned(b.Profile, b.Profile.Signature))
 	e.Bytes(encodeSigned(b.Leave, b.Leave.Signature))
+}
+
+func (b Binding) encode(e *state.Encoder) {
 	e.Uint64(b.Answered)
 	e.Fixed(b.LastRead[:])
 	e.Uint64(b.first)
 	e.Uint64(b.came)
 	e.Uint32(uint32(b.introducer))
+	b.stored.Encode(e, fmt.Sprintf("%x.%x", b.Index, b.came))
+}
+
+func decodeBinding(d *state.Decoder, i dkg.Index) (b Binding, err error) {
+	b.Answered = d.Uint64()
+	d.Into(b.LastRead[:])
+	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
+	if b.stored, err = state.DecodeSegment[Identity](d, fmt.Sprintf("%x.%x", i, b.came)); err != nil {
+		return Binding{}, err
+	}
+	if b.Identity = b.stored.Value(); b.Index != i {
+		return Binding{}, wire.ErrMalformed
+	}
+	return b, d.Err()
 }
 
 // encodeSigned encodes a statement that is there if it has a signature.
@@ -89,7 +119,7 @@ func encodeSigned(s proto.Statement, signature []byte) []byte {
 const maxField = proto.MaxIntroduction
 
 // Decode implements state.Piece.
-func (Binding) Decode(d *state.Decoder) (b Binding, err error) {
+func (Identity) Decode(d *state.Decoder) (b Identity, err error) {
 	b.Index = dkg.Index(d.Uint32())
 	field(d, &err, func(raw []byte) (err error) { b.Key, err = suite.LoadPublicKey(raw); return })
 	d.Into(b.Body[:])
@@ -107,11 +137,8 @@ func (Binding) Decode(d *state.Decoder) (b Binding, err error) {
 	optional(d, &err, &b.Update, proto.ParseUpdate)
 	optional(d, &err, &b.Profile, parseStatement[proto.Profile])
 	optional(d, &err, &b.Leave, parseStatement[proto.Leave])
-	b.Answered = d.Uint64()
-	d.Into(b.LastRead[:])
-	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
 	if err != nil {
-		return Binding{}, err
+		return Identity{}, err
 	}
 	return b, d.Err()
 }

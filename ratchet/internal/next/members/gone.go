@@ -44,8 +44,9 @@ func (r Root) leave(s proto.Leave) (Root, Change, error) {
 		return r, Change{}, ErrStale // repeated with the same bytes; another one of the same key says nothing new
 	}
 	was := r.Gone(s.Index)
-	b.Leave = s
-	r = r.put(m.with(at, b))
+	next := b.Identity
+	next.Leave = s
+	r = r.put(m.with(at, b.with(next)))
 	return r, r.went(was, s.Index), nil
 }
 

@@ -25,7 +25,7 @@ func (r Root) Introduce(i proto.Introduction, via Via) (Root, Change, error) {
 	if err := i.Verify(r.Terms); err != nil {
 		return r, Change{}, err
 	}
-	return r.introduce(i.Credential, via, func(b Binding) Binding {
+	return r.introduce(i.Credential, via, func(b Identity) Identity {
 		b.Rest, b.Profiled, b.Inbox = i.Rest, true, i.Inbox
 		return b
 	})
@@ -36,18 +36,48 @@ func (r Root) Admit(c proto.Credential, via Via) (Root, Change, error) {
 	if err := c.Verify(r.Terms); err != nil {
 		return r, Change{}, err
 	}
-	return r.introduce(c, via, func(b Binding) Binding { return b })
+	return r.introduce(c, via, func(b Identity) Identity { return b })
 }
 
-func (r Root) introduce(c proto.Credential, via Via, fill func(Binding) Binding) (Root, Change, error) {
+// Tell takes in what a ticket says of a member, after the checks of §9 step 6.
+func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
+	key, err := m.Verify(r.Terms, r.roster)
+	if err != nil {
+		return r, Change{}, err
+	}
+	next, change := r, Change{}
+	if !m.Credential.IsZero() {
+		if next, change, err = r.Admit(m.Credential, Via{}); err != nil {
+			return r, Change{}, err
+		}
+	}
+	next, err = next.update(Maker{m.Index, key}, func(b Binding) (Binding, error) {
+		said := b.Identity
+		if m.HasRest && !b.Profiled {
+			said.Rest, said.Profiled = m.Rest, true
+		}
+		if !m.Inbox.IsZero() && b.Inbox.IsZero() {
+			said.Inbox = m.Inbox
+		}
+		if m.Update.Newer(b.Update) {
+			said.Update = m.Update
+		}
+		return b.with(said), nil
+	})
+	if err != nil {
+		return r, Change{}, err
+	}
+	return next, change, nil
+}
+
+func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identity) (Root, Change, error) {
 	k := Maker{c.Index(), c.Key()}
 	if _, ok := r.Binding(k); ok {
 		next, err := r.update(k, func(b Binding) (Binding, error) {
 			if b.Credential.IsZero() || b.Body != c.Binding.Hash() || b.Profiled {
 				return b, ErrStale // the notice's, or one key with two bodies: the first stays
 			}
-			b = fill(b)
-			return b, nil
+			return b.with(fill(b.Identity)), nil
 		})
 		if err != nil {
 			return r, Change{}, nil
@@ -67,9 +97,8 @@ func (r Root) introduce(c proto.Credential, via Via, fill func(Binding) Binding)
 	}
 	before, _ := r.ListedBinding(k.Index)
 	r.serial++
-	m.bindings = append(slices.Clone(m.bindings), fill(Binding{
-		Maker: k, Body: body, Credential: c, came: r.serial, introducer: via.By,
-	}))
+	b := Binding{came: r.serial, introducer: via.By}
+	m.bindings = append(slices.Clone(m.bindings), b.with(fill(Identity{Maker: k, Body: body, Credential: c})))
 	r = r.put(m)
 	var change Change
 	if len(m.bindings) > 1 {

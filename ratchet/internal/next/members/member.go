@@ -7,7 +7,6 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
-	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -107,7 +106,7 @@ func (m member) Encode(e *state.Encoder) {
 	e.Uint32(uint32(m.index))
 	e.Uint32(uint32(len(m.bindings)))
 	for _, b := range m.bindings {
-		b.Encode(e)
+		b.encode(e)
 	}
 	e.Uint32(uint32(len(m.binds)))
 	for _, b := range m.binds {
@@ -119,13 +118,10 @@ func (m member) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (member) Decode(d *state.Decoder) (m member, err error) {
 	m.index = dkg.Index(d.Uint32())
-	for range d.Count(1<<16, 64) {
-		b, err := Binding{}.Decode(d)
+	for range d.Count(1<<10, 8+32+8+8+4) {
+		b, err := decodeBinding(d, m.index)
 		if err != nil {
 			return member{}, err
-		}
-		if b.Index != m.index {
-			return member{}, wire.ErrMalformed
 		}
 		m.bindings = append(m.bindings, b)
 	}

@@ -47,7 +47,7 @@ func (r Root) member(i dkg.Index) member {
 		m.index = i
 	}
 	if e, listed := r.roster.Find(i); listed && !slices.ContainsFunc(m.bindings, func(b Binding) bool { return b.Body == e.Body }) {
-		m.bindings = append([]Binding{{Maker: Maker{i, e.Signing}, Body: e.Body}}, m.bindings...)
+		m.bindings = append([]Binding{Binding{}.with(Identity{Maker: Maker{i, e.Signing}, Body: e.Body})}, m.bindings...)
 	}
 	return m
 }
@@ -174,8 +174,9 @@ func (r Root) Update(u proto.Update) (Root, error) {
 			if !u.Newer(b.Update) {
 				return b, ErrStale
 			}
-			b.Update = u
-			return b, nil
+			next := b.Identity
+			next.Update = u
+			return b.with(next), nil
 		})
 	}
 	return r, ErrUnknown

@@ -237,8 +237,9 @@ func (r Root) profile(s proto.Profile) (Root, Change, error) {
 					return b, ErrStale
 				}
 			}
-			b.Profile = s
-			return b, nil
+			next := b.Identity
+			next.Profile = s
+			return b.with(next), nil
 		})
 		return next, Change{}, err
 	}

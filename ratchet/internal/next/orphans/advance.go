@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 )
 
@@ -95,7 +96,7 @@ func (x Index) Maintain(k Known, b *Budget, load func(FrameName) (Frame, bool)) 
 	for round := true; round; {
 		round = false
 		for _, n := range x.queue(k, stuck) {
-			if b.Trials <= len(n.header) || b.Checks <= 0 {
+			if b.Trials <= proto.MaxCommits || b.Checks <= 0 {
 				return x, results, gone
 			}
 			if _, ok := x.Get(n.Name); !ok {
@@ -126,9 +127,22 @@ func (x Index) turn(n Note, k Known, b *Budget, load func(FrameName) (Frame, boo
 	if !ok {
 		return x, Result{}, nil
 	}
-	r := x.Search(f, k, b)
+	s := newSearch(x, k, b, n, waysOf(f.Envelope.Ways))
+	s.sweep() // of a frame whose header opened, too: its commits may lead others on
+	r := s.done()
 	y, out := x.take(r.note, r.fresh)
 	return y, r, out
+}
+
+// Strangers returns the frames whose header opened and names an index, and whose signature no binding known of it fits: those
+// to be read when another binding comes to be known.
+func (x Index) Strangers(i dkg.Index) (out []FrameName) {
+	for _, n := range x.pages.all() {
+		if n.Stranger && n.Sender == i {
+			out = append(out, n.Name)
+		}
+	}
+	return out
 }
 
 // queue returns the notes whose search is not at its end, sources by turns, of each the one with least left first. So an
