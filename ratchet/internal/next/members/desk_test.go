@@ -152,6 +152,13 @@ func TestHugeCounterHint(t *testing.T) {
 	require.Equal(t, members.Stale, o.see(ahead, p).Act, "that one is over")
 	require.Equal(t, members.Answer, o.answer(w.resync(p, w.terms.ID(), proto.Credential{}, o.now), p).Act, "counters are not used up")
 
+	due := w.resync(p, w.terms.ID(), proto.Credential{}, o.now+1) // a thief says that a huge counter was answered
+	o.who.Ready = false
+	require.Equal(t, members.Defer, o.see(due, p).Act)
+	o.desk = o.desk.Read(p.maker(), uint64(o.now+year*hour), o.clock())
+	o.who.Ready, o.now = true, o.now+2*hour
+	require.Equal(t, members.Answer, o.answer(due, p).Act)
+
 	require.EqualValues(t, now, members.NextCounter(uint64(now), 7, 0))
 	require.EqualValues(t, now+6, members.NextCounter(uint64(now), 7, uint64(now)+5))
 	require.EqualValues(t, now+10, members.NextCounter(uint64(now), uint64(now)+9, 0))

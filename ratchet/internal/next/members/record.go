@@ -74,16 +74,21 @@ func (tagged) Decode(d *state.Decoder) (t tagged, err error) {
 // The masked share is not kept if the invite is ended. It returns suite.ErrInvalid, ErrStale if it is known, and ErrLimit if
 // there are as many open ones as there may be.
 func (r Root) AddRecord(x proto.Record, serial uint64) (Root, Change, error) {
-	if err := x.Verify(r.Terms); err != nil {
-		return r, Change{}, err
-	}
-	name, tag := x.Certificate.Name(), x.Tag(r.Space())
-	if r.records.Has(recordKey(name)) {
-		return r, Change{}, ErrStale
-	}
+	name := x.Certificate.Name()
 	if r.ended(x.Certificate) {
 		x = x.Used()
 	}
+	old, known := r.records.Get(recordKey(name))
+	if known && (old.IsOpen() || old.over != 0 || !x.IsOpen()) {
+		return r, Change{}, ErrStale // before it is verified: tickets bring what is known
+	}
+	if err := x.Verify(r.Terms); err != nil {
+		return r, Change{}, err
+	}
+	if known { // somebody left the masked share out
+		serial = old.serial
+	}
+	tag := x.Tag(r.Space())
 	if x.IsOpen() && len(r.Open()) >= maxOpen {
 		return r, Change{}, ErrLimit
 	}

@@ -126,6 +126,13 @@ func TestForeignLineEndsNoFrame(t *testing.T) {
 	r := orphans.Index{}.Search(w.message(w.root, 2, "a", false1), f, orphans.ForFrame())
 	require.True(t, r.Found)
 	require.False(t, r.Forged)
+
+	f.judge = func(proto.Shown) error { return orphans.ErrMisled }
+	way, nodes := w.line(w.root, 1)
+	require.True(t, orphans.Index{}.Search(w.message(nodes[0], 2, "a", way), f, orphans.ForFrame()).Forged)
+	r = orphans.Index{}.Search(w.message(nodes[0], 2, "a", nil, way), f, orphans.ForFrame())
+	require.False(t, r.Forged)
+	require.Len(t, r.Misled, 1)
 }
 
 // Copies with false signatures that come first say nothing of the commit (§4).
@@ -185,27 +192,25 @@ func TestCandidatesOfOneMaker(t *testing.T) {
 	f := w.forest()
 	var x orphans.Index
 	var first orphans.Frame
-	at := w.root
 	for batch := range 3 {
 		var way proto.Way
-		for range 200 {
-			shown, child := w.commit(at, 1)
-			way = append(way, shown.Seal(at.Commit, w.space, at.ID))
-			at = child
+		for range 180 {
+			shown, _ := w.commit(w.root, 1)
+			way = append(way, shown.Seal(w.root.Commit, w.space, w.root.ID))
 		}
 		fr := w.message(newNode(proto.EpochID{88}, proto.EpochID{}, 9, w.root.keys), 1, "a", nil, way)
 		if batch == 0 {
 			first = fr
 		}
 		x, _ = x.Note(x.Search(fr, f, orphans.ForFrame()), orphans.Reading{})
-		for range 4 {
-			x, _, _ = x.Maintain(f, orphans.ForMaintain(), w.load)
-		}
 	}
 	require.Equal(t, 512, x.Candidates())
 	shown, child := w.commit(w.root, 2) // others are not held up
 	other := w.message(child, dkg.Index(2), "b", proto.Way{shown.Seal(w.root.Commit, w.space, w.root.ID)})
 	require.True(t, x.Search(other, f, orphans.ForFrame()).Found)
 	x = x.Forget(first.Name)
-	require.Zero(t, x.Candidates(), "all of them were below the first")
+	require.Equal(t, 332, x.Candidates())
+	x, _, _ = x.Maintain(f, orphans.ForMaintain(), w.load)
+	require.Equal(t, 360, x.Candidates(), "those that waited")
+	x.Check(t)
 }
