@@ -12,5 +12,6 @@
 //	x.Queue(...)                 says whose search is to be gone on with, when there is time
 //	x.Waits(...)                 says whether what waits is a reason to send or to ask for a ticket
 //
-// All values are immutable. What comes from outside reaches this package through package proto alone.
+// Of a message that was read the epochs on its path are entered first (Advance), then what is left of it is kept (Keep): so what
+// others found out through these epochs stays. All values are immutable. What comes from outside reaches this package through package proto alone.
 package orphans
