@@ -32,10 +32,6 @@ const (
 	flagShown
 )
 
-// maxInner bounds an inner content without its padding.
-const maxInner = 1 + 8 + 2 + MaxIntroduction + 2 + maxUpdate + 1 + MaxIntroduced*(2+MaxIntroduction) + 8 + 8 + 1 + MaxShown*maxShown +
-	MaxPlaintext
-
 func (n Inner) flags() (f uint8) {
 	for i, set := range []bool{!n.Introduction.IsZero(), !n.Update.IsZero(), len(n.Introduced) > 0, n.Statement, n.Answered != 0,
 		n.Expiry != 0, n.padding > 0, len(n.Shown) > 0} {

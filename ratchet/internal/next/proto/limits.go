@@ -103,6 +103,8 @@ const (
 	maxNotice    = commonSize + 32 + 4 + MaxBitmap + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
 	maxUpdate    = 4 + 4 + 2 + suite.MaxKEMKey + 2 + suite.MaxSignature
 	maxCommit    = coreSize + 32 + 2 + suite.MaxSignature
+	maxRevoke    = 1 + 32 + 32 + 1 + 4 + 4*MaxRevoked + 2 + suite.MaxSignature
+	maxCurrent   = 32 + 8 + 2 + suite.MaxSignature
 	maxShare     = ed448.ScalarSize + suite.MaxOverhead // a share in a box
 	maxRekeyBox  = ed448.ScalarSize + 2*suite.KeySize + suite.MaxOverhead
 )

@@ -213,12 +213,6 @@ func readCurrent(r *wire.Reader) (s Current) {
 
 func readCurrentStatement(r *wire.Reader) Statement { return readCurrent(r) }
 
-// maxCurrent bounds its encoding.
-const maxCurrent = 32 + 8 + 2 + 114
-
-// maxRevoke bounds the encoding of a revoke statement.
-const maxRevoke = 1 + 32 + 32 + 1 + 4 + 4*MaxRevoked + 2 + 114
-
 // names reports whether the statement revokes an index.
 func (s Revoke) names(i dkg.Index) bool {
 	_, ok := slices.BinarySearch(s.Indices, i)

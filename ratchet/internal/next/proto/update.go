@@ -49,8 +49,11 @@ func (u Update) Hash() Digest { return suite.Hash(u.Encode()) }
 
 // Newer reports whether u counts before o, both of one binding: the greater counter, then the smaller hash.
 func (u Update) Newer(o Update) bool {
-	if u.Counter != o.Counter || o.IsZero() {
-		return u.Counter > o.Counter || o.IsZero() && !u.IsZero()
+	switch {
+	case u.IsZero() || o.IsZero():
+		return !u.IsZero()
+	case u.Counter != o.Counter:
+		return u.Counter > o.Counter
 	}
 	a, b := u.Hash(), o.Hash()
 	return bytes.Compare(a[:], b[:]) < 0
