@@ -238,7 +238,7 @@ func (p pieces) ticketBody(t testing.TB) TicketBody {
 	child := TicketEpoch{Readable: true, Parent: p.id, Generation: 1, Commit: shown.Commit, Header: keys.Header, CommitKey: keys.Commit,
 		Authenticator: keys.Authenticator, CommitTree: pprf.NewCommitTree(keys.CommitRoot, piecesDepth),
 		SenderTree: pprf.New(keys.SenderRoot, piecesDepth), Chains: []TicketChain{{1, 4, keys.Exporter}, {3, 0, place.secret()}}}
-	genesis := TicketEpoch{HeaderCheck: p.keys.HeaderCheck(p.place), CommitKey: p.keys.Commit, Authenticator: p.keys.Authenticator, CommitTree: tree}
+	genesis := TicketEpoch{Cut: true, HeaderCheck: p.keys.HeaderCheck(p.place), CommitKey: p.keys.Commit, Authenticator: p.keys.Authenticator, CommitTree: tree}
 	return TicketBody{
 		Issuer: 1, Origin: p.origin, Root: TicketRoot{Notice: p.notice, Roster: p.roster}, Template: p.template,
 		Certificate: p.joiners[0].record.Certificate, Masked: p.joiners[0].record.Masked, HoldsPreferred: true,

@@ -13,6 +13,7 @@ import (
 // chains are the word of the issuer.
 type TicketEpoch struct {
 	Readable      bool // with header key, sender tree and chains
+	Cut           bool // its trees and chains hold only the places of some members
 	Parent        EpochID
 	Generation    uint64
 	Commit        Commit       // of generation 1 and more
@@ -65,22 +66,28 @@ func (e TicketEpoch) Verify(space state.ID, root Notice) (EpochID, error) {
 	return kind.ID(place, want), nil
 }
 
-// Kinds of epochs in a ticket.
+// What a ticket says of an epoch, as flags: one may be readable and cut, and one may be neither.
 const (
 	epochReadable = 1
 	epochCut      = 2
 )
+
+func (e TicketEpoch) what() (f uint8) {
+	if e.Readable {
+		f |= epochReadable
+	}
+	if e.Cut {
+		f |= epochCut
+	}
+	return f
+}
 
 // encode returns u8 what ‖ parent ‖ u64 generation ‖ vec16 commit ‖ header key or hh ‖ commit key ‖ authenticator ‖ vec32 commit
 // tree ‖ [vec32 sender tree ‖ u32 number ‖ (u32 index ‖ u32 next ‖ chain key)…].
 func (e TicketEpoch) encode() []byte {
 	tree := e.CommitTree.Encode()
 	return encode(1024+len(tree)+len(e.Chains)*40, func(w *wire.Writer) {
-		if e.Readable {
-			w.U8(epochReadable)
-		} else {
-			w.U8(epochCut)
-		}
+		w.U8(e.what())
 		w.Fixed(e.Parent[:])
 		w.U64(e.Generation)
 		if e.IsRoot() {
@@ -112,11 +119,11 @@ func (e TicketEpoch) encode() []byte {
 func ticketEpochReader(depth int) func(*wire.Reader) TicketEpoch {
 	return func(r *wire.Reader) (e TicketEpoch) {
 		what := r.U8()
-		e.Readable = what == epochReadable
+		e.Readable, e.Cut = what&epochReadable != 0, what&epochCut != 0
 		r.Into(e.Parent[:])
 		e.Generation = readGeneration(r)
 		commit := r.Vec16(maxCommit)
-		if r.Err() == nil && (what != epochReadable && what != epochCut || e.IsRoot() != (len(commit) == 0)) {
+		if r.Err() == nil && (what != e.what() || e.IsRoot() != (len(commit) == 0)) {
 			r.Fail("kind of an epoch")
 		}
 		if len(commit) > 0 {
