@@ -261,15 +261,17 @@ type countingStore struct {
 	written int
 }
 
-func (c *countingStore) Commit(ctx context.Context, k store.Kind, id store.ID, change store.Change) error {
-	c.written += len(change.Next.Sealed)
-	for _, p := range change.Parts {
-		c.written += len(p)
+func (c *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, change := range changes {
+		c.written += len(change.Next.Sealed)
+		for _, p := range change.Parts {
+			c.written += len(p)
+		}
+		for path, r := range change.Put {
+			c.written += len(path) + len(r)
+		}
 	}
-	for path, r := range change.Put {
-		c.written += len(path) + len(r)
-	}
-	return c.Memory.Commit(ctx, k, id, change)
+	return c.Memory.Commit(ctx, changes...)
 }
 
 // disk is a vault that holds one forest.
@@ -289,7 +291,7 @@ func newDisk(t testing.TB, f Forest) *disk {
 func (d *disk) open() *state.Vault[state.One[part]] {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(d.t, err)
-	v, err := state.Open[state.One[part]](d.back, key, state.Options{})
+	v, err := state.Open[state.One[part]](context.Background(), d.back, key, state.Options{})
 	require.NoError(d.t, err)
 	return v
 }

@@ -22,12 +22,15 @@ type counting struct {
 	bytes int
 }
 
-func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, ch store.Change) error {
-	c.bytes = len(ch.Next.Sealed)
-	for _, b := range slices.Concat(ch.Parts, slices.Collect(maps.Values(ch.Put))) {
-		c.bytes += len(b)
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	c.bytes = 0
+	for _, ch := range changes {
+		c.bytes += len(ch.Next.Sealed)
+		for _, b := range slices.Concat(ch.Parts, slices.Collect(maps.Values(ch.Put))) {
+			c.bytes += len(b)
+		}
 	}
-	return c.Store.Commit(ctx, k, id, ch)
+	return c.Store.Commit(ctx, changes...)
 }
 
 // BenchmarkReadFrom notes the first message of a member in an epoch, in a vault. "written" is what it hands to the store.
@@ -48,7 +51,7 @@ func BenchmarkReadFrom(b *testing.B) {
 			key, err := state.NewKey(make([]byte, 32))
 			require.NoError(b, err)
 			c := &counting{Store: store.NewMemory()}
-			v, err := state.Open[state.One[room]](c, key, state.Options{})
+			v, err := state.Open[state.One[room]](b.Context(), c, key, state.Options{})
 			require.NoError(b, err)
 			require.NoError(b, v.Create(b.Context(), stored(b, room{root: r}), nil))
 			written, ops := 0, 0

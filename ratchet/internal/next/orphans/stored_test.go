@@ -36,12 +36,15 @@ type counting struct {
 	bytes int
 }
 
-func (c *counting) Commit(ctx context.Context, k store.Kind, id state.ID, ch store.Change) error {
-	c.bytes = len(ch.Next.Sealed)
-	for _, b := range slices.Concat(ch.Parts, slices.Collect(maps.Values(ch.Put))) {
-		c.bytes += len(b)
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	c.bytes = 0
+	for _, ch := range changes {
+		c.bytes += len(ch.Next.Sealed)
+		for _, b := range slices.Concat(ch.Parts, slices.Collect(maps.Values(ch.Put))) {
+			c.bytes += len(b)
+		}
 	}
-	return c.Store.Commit(ctx, k, id, ch)
+	return c.Store.Commit(ctx, changes...)
 }
 
 // vault keeps an Index.
@@ -62,7 +65,7 @@ func newVault(t testing.TB, x orphans.Index) vault {
 func (v vault) open() *state.Vault[state.One[part]] {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(v.t, err)
-	w, err := state.Open[state.One[part]](v.store, key, state.Options{})
+	w, err := state.Open[state.One[part]](v.t.Context(), v.store, key, state.Options{})
 	require.NoError(v.t, err)
 	return w
 }
