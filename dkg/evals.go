@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // Evals are what a member may deal from: the explicit NoEvals, or a polynomial with a cursor and a ledger, or a cursor and
@@ -15,6 +17,7 @@ type Evals struct {
 	terms
 	polynomial Polynomial // zero unless mode is dealing
 	ledger     ledger
+	offers     state.Segment[offers] // zero if there are none
 }
 
 // mode says what Evals are. Its numbers are part of the stored format; except for a new root it only grows.
@@ -86,6 +89,11 @@ func (e Evals) check() error {
 		return fmt.Errorf("%w: cursor %d at depth %d", ErrIndex, e.next, e.depth)
 	case e.ledger.last() >= e.next:
 		return fmt.Errorf("%w: %d is not below the cursor", ErrIndex, e.ledger.last())
+	}
+	for o := range e.Offers() {
+		if o.Last() >= e.next {
+			return fmt.Errorf("%w: offer of %d is not below the cursor", ErrIndex, o.Last())
+		}
 	}
 	return nil
 }

@@ -4,10 +4,11 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/internal/secret"
 )
 
-// Polynomial is f(x) = a0 + a1·x with coefficients other than 0: the secret that a dealer draws for a root. It has no
-// encoding; make Evals of it to keep it, and Shares to send.
+// Polynomial is f(x) = a0 + a1·x with coefficients other than 0: the secret that a dealer draws for a root. Make Evals of it to
+// keep it, and Shares to send; its bytes are for other dealers alone.
 type Polynomial struct{ a0, a1 ed448.Scalar }
 
 // NewPolynomial draws a fresh random polynomial.
@@ -25,6 +26,29 @@ func (p Polynomial) Share(i Index) (Share, error) {
 		return Share{}, fmt.Errorf("%w: no polynomial", ErrShare)
 	}
 	return newShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
+}
+
+// PolynomialSize is the size of an encoded polynomial in bytes: a0, then a1.
+const PolynomialSize = 2 * ed448.ScalarSize
+
+// Bytes returns the 112 bytes that ParsePolynomial reads. They are every share of the root.
+func (p Polynomial) Bytes() secret.Bytes { return secret.Own(append(p.a0.Bytes(), p.a1.Bytes()...)) }
+
+// ParsePolynomial reads 112 bytes. It returns ErrShare for any other length, for a coefficient that is not less than the order,
+// and for one that is 0.
+func ParsePolynomial(b []byte) (p Polynomial, err error) {
+	if len(b) != PolynomialSize {
+		return Polynomial{}, fmt.Errorf("%w: not %d bytes", ErrShare, PolynomialSize)
+	}
+	for k, a := range []*ed448.Scalar{&p.a0, &p.a1} {
+		if *a, err = ed448.ParseScalar(b[k*ed448.ScalarSize : (k+1)*ed448.ScalarSize]); err != nil {
+			return Polynomial{}, fmt.Errorf("%w: %w", ErrShare, err)
+		}
+	}
+	if p.IsZero() {
+		return Polynomial{}, fmt.Errorf("%w: a coefficient is zero", ErrShare)
+	}
+	return p, nil
 }
 
 // IsZero reports whether this is the zero value, of which nothing can be dealt.

@@ -8,12 +8,20 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// version of the stored format of Evals.
-const version = 1
+// Versions of the stored format of Evals: the second has offers, and is written where there are some.
+const (
+	version       = 1
+	versionOffers = 2
+)
 
-// Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger.
+// Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger and
+// the offers.
 func (e Evals) Encode(w *state.Encoder) {
-	w.Version(version)
+	if e.offers.IsZero() {
+		w.Version(version)
+	} else {
+		w.Version(versionOffers)
+	}
 	w.Uint8(uint8(e.mode))
 	if e.mode == none {
 		return
@@ -32,13 +40,16 @@ func (e Evals) Encode(w *state.Encoder) {
 		w.Uint32(uint32(b.Value().number))
 		b.Encode(w, b.Value().name())
 	}
+	if !e.offers.IsZero() {
+		e.offers.Encode(w, offersName)
+	}
 }
 
 // Decode implements state.Part. It returns an error for anything that Encode does not write.
 func (Evals) Decode(r *state.Decoder) (Evals, error) {
-	r.Version(version, version)
+	found := r.Version(version, versionOffers)
 	e := Evals{mode: mode(r.Uint8())}
-	if e.mode == none || r.Err() != nil {
+	if e.mode == none && found == version || r.Err() != nil {
 		return e, r.Err()
 	}
 	if e.mode != dealing && e.mode != readOnly {
@@ -68,6 +79,12 @@ func (Evals) Decode(r *state.Decoder) (Evals, error) {
 			return Evals{}, errors.New("dkg: a block of the ledger is in the wrong place")
 		}
 		e.ledger.blocks = append(e.ledger.blocks, b)
+	}
+	if found == versionOffers {
+		var err error
+		if e.offers, err = state.DecodeSegment[offers](r, offersName); err != nil {
+			return Evals{}, err
+		}
 	}
 	if err := r.Err(); err != nil {
 		return Evals{}, err

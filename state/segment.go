@@ -7,7 +7,7 @@ const (
 	maxName     = 96
 	maxPath     = 255
 	maxSegments = 1 << 16
-	maxDepth    = 4
+	maxDepth    = 8
 )
 
 // Segment is a piece of a part that is stored by itself, so that a save writes only the pieces that changed. It is

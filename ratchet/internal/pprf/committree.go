@@ -35,7 +35,7 @@ func Path(i dkg.Index, depth int, child []byte) []byte {
 		path[whole+k] |= b >> shift
 		path[whole+k+1] |= byte(uint16(b) << (8 - shift))
 	}
-	return path
+	return path[:(depth+8*len(child)+7)/8]
 }
 
 // Eval returns the seed of the child that a commit of member i, or with i = 0 a rekey, makes (32 bytes), and the tree

@@ -2,7 +2,6 @@ package pprf
 
 import (
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -62,9 +61,9 @@ func (n *node) encode(out *[]byte, i *int) {
 	}
 }
 
-// maxUsedUp is the depth of the largest subtree that evaluations may have used up leaf by leaf: the sender tree down to the
-// roots of its blocks.
-const maxUsedUp = dkg.MaxDepth - segmap.IndexBits
+// maxUsedUp is the depth of the largest subtree without a key in a sender tree, which a cut leaves behind, and below an index
+// of a commit tree, where only leaves are used up one by one.
+const maxUsedUp = dkg.MaxDepth
 
 // Decode reads what encode returned, for a tree of the given depth. It refuses what no sequence of evaluations
 // and no union of trees leaves behind: nodes beyond the leaves, inner nodes of which nothing is left, and a subtree that is

@@ -22,15 +22,20 @@ func Hash(parts ...[]byte) (d Digest) {
 }
 
 // HashID returns the first 32 bytes of H.
-func HashID(label string, parts ...[]byte) (id [32]byte) {
+func HashID(label string, parts ...[]byte) [32]byte {
+	d := HashLabel(label, parts...)
+	return [32]byte(d[:32])
+}
+
+// HashLabel returns H of a label of the protocol and the parts behind it.
+func HashLabel(label string, parts ...[]byte) (d Digest) {
 	h := sha512.New()
 	h.Write([]byte(label))
 	for _, p := range parts {
 		h.Write(p)
 	}
-	var d Digest
-	copy(id[:], h.Sum(d[:0]))
-	return id
+	h.Sum(d[:0])
+	return d
 }
 
 // shake fills out with SHAKE256 of a label and the parts, each behind its length.

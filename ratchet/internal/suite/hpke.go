@@ -95,6 +95,21 @@ func loadKEMKey(b []byte) (KEMKey, error) {
 	return KEMKey{kem, bytes.Clone(b), public}, nil
 }
 
+// LoadKEMKey reads a public key by its length alone. Whether something can be boxed to it shows in Try, or when something is.
+func LoadKEMKey(b []byte) (KEMKey, error) {
+	kem := KEMOf(len(b))
+	if kem == 0 {
+		return KEMKey{}, fmt.Errorf("%w: length of a public key", wire.ErrMalformed)
+	}
+	return KEMKey{kem: kem, raw: bytes.Clone(b)}, nil
+}
+
+// Try returns nil if something can be boxed to the key (§2), and an error of ParseKEMKey if not.
+func (k KEMKey) Try() error {
+	_, err := ParseKEMKey(k.raw)
+	return err
+}
+
 // KEM returns the mechanism that the key is of, 0 for the zero key.
 func (k KEMKey) KEM() KEM { return k.kem }
 
@@ -158,6 +173,13 @@ func hpkeInfo(label string, space state.ID, recipient uint32) []byte {
 func (k KEMKey) Seal(label string, space state.ID, recipient uint32, plain []byte) ([]byte, error) {
 	if k.IsZero() {
 		return nil, fmt.Errorf("%w: no key to box to", ErrInvalid)
+	}
+	if k.public == nil {
+		loaded, err := loadKEMKey(k.raw)
+		if err != nil {
+			return nil, fmt.Errorf("%w: key cannot be boxed to", ErrInvalid)
+		}
+		k = loaded
 	}
 	out, err := hpke.Seal(k.public, hpke.HKDFSHA512(), hpke.AES256GCM(), hpkeInfo(label, space, recipient), plain)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha512"
+	"errors"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 )
@@ -44,3 +45,18 @@ func StepChain(chain secret.Bytes) (next, message secret.Bytes) {
 
 // KeySize is the length of symmetric keys, of the nodes of trees and of ids.
 const KeySize = 32
+
+// MaxExport is the greatest number of bytes that Export returns: what HKDF-Expand-SHA-512 gives, 255 blocks of 64 bytes.
+const MaxExport = 16_320
+
+// ErrExport: a label longer than 255 bytes, or a length that is not from 1 to MaxExport.
+var ErrExport = errors.New("ratchet: no such export")
+
+// Export returns n bytes that an epoch's exporter secret gives for a label and a context (§5), or ErrExport.
+func Export(exporter secret.Bytes, label string, context []byte, n int) (secret.Bytes, error) {
+	if len(label) > 255 || n < 1 || n > MaxExport {
+		return secret.Bytes{}, ErrExport
+	}
+	ctx := append([]byte{byte(len(label))}, label...)
+	return Expand(exporter, expandExport, append(ctx, context...), n), nil
+}

@@ -1,17 +1,27 @@
 package suite
 
-// Every domain-separation label of the protocol. They are part of the format: a changed label is another protocol.
+// Every domain-separation label of the protocol. They are part of the format: a changed label is another protocol. A label
+// means one thing in its table.
 
 // protocol stands in front of every label.
 const protocol = "trefoil/2 "
 
 // Labels of hashes (H), followed directly by what is hashed.
 const (
-	HashSpace = protocol + "space"
-	HashEpoch = protocol + "epoch"
+	HashSpace   = protocol + "space"
+	HashPlace   = protocol + "place"
+	HashEpoch   = protocol + "epoch"
+	HashRoster  = protocol + "roster"
+	HashBox     = protocol + "box"
+	HashRequest = protocol + "request"
+	HashDirect  = protocol + "direct"
+	HashInvite  = protocol + "invite"
+	HashLink    = protocol + "link"
+	HashOrder   = protocol + "order"
+	HashJitter  = protocol + "jitter"
 )
 
-// What follows HashEpoch: the kind of epoch.
+// What follows HashPlace and HashEpoch: the kind of epoch.
 const (
 	TagGenesis = 0x00
 	TagCommit  = 0x01
@@ -20,51 +30,90 @@ const (
 
 // Messages of MAC.
 const (
-	MACPPRF    = protocol + "pprf"
-	macStep    = "\x01"
-	MACConfirm = protocol + "rekey confirm"
+	MACPPRF = protocol + "pprf"
+	macStep = "\x01"
 )
 
-// Labels of Expand.
+// Labels of Expand: keys of an epoch.
 const (
 	ExpandHeaderKey     = "header key"
 	ExpandCommitKey     = "commit key"
 	ExpandSenderRoot    = "sender root"
 	ExpandCommitRoot    = "commit root"
 	ExpandAuthenticator = "authenticator"
-	expandRekeyBody     = "rekey body"
+	ExpandExporter      = "exporter"
 )
 
-// Labels of HashToScalar and HashTo32.
+// Labels of Expand: everything else.
 const (
-	ScalarCommitNonce    = "commit nonce"
-	ScalarDLEQNonce      = "dleq nonce"
-	ScalarKeyUpdateNonce = "key update nonce"
-	ChallengeDLEQ        = "dleq"
-	ChallengeKeyUpdate   = "key update"
+	expandExport          = "export"
+	ExpandInviteMask      = "invite mask"
+	ExpandInviteAdmission = "invite admission"
+	ExpandInviteRequest   = "invite request"
+	ExpandInviteTag       = "invite tag"
+	ExpandDirectTicket    = "direct ticket"
+	ExpandResyncRequest   = "resync request"
+	ExpandResyncTag       = "resync tag"
+	ExpandRekeyBody       = "rekey body"
 )
 
-// Labels of signatures.
+// Labels of HashToScalar.
 const (
-	SignOwner        = "owner"
-	SignMessage      = "message"
-	SignIntroduction = "introduction"
-	SignAdmission    = "admission"
-	SignInvite       = "invite"
-	SignRekey        = "rekey"
-	SignTicket       = "ticket"
-	SignResync       = "resync"
-	SignRevoke       = "revoke"
-	SignLeave        = "leave"
-	SignRoster       = "roster"
+	ScalarCommitNonce = "commit nonce"
+	ScalarDLEQNonce   = "dleq nonce"
+	ScalarInviteMask  = "invite mask"
+)
+
+// Labels of HashTo32.
+const (
+	ChallengeDLEQ     = "dleq"
+	Hash32HeaderCheck = "header check"
+	Hash32EpochCheck  = "epoch check"
+	Hash32Message     = "message"
+	Hash32Fingerprint = "fingerprint"
+)
+
+// Labels of signatures. Reserved are "role" and "person".
+const (
+	SignOwner     = "owner"
+	SignAdmission = "admission"
+	SignBinding   = "binding"
+	SignInboxKey  = "inbox key"
+	SignMessage   = "message"
+	SignCommit    = "commit"
+	SignInvite    = "invite"
+	SignRequest   = "request"
+	SignTicket    = "ticket"
+	SignRekey     = "rekey"
+	SignCurrent   = "current"
+	SignRevoke    = "revoke"
+	SignLeave     = "leave"
+	SignBind      = "bind"
+	SignClose     = "close"
+	SignSeat      = "seat"
+	SignProfile   = "profile"
+	SignTitle     = "title"
 )
 
 // Labels of HPKE.
 const (
-	HPKEIntroduction = "introduction"
-	HPKEResync       = "resync"
-	HPKETicket       = "ticket"
-	HPKERekey        = "rekey"
-	HPKEInvite       = "invite"
-	HPKEDirect       = "direct"
+	HPKETicket  = "ticket"
+	HPKERefusal = "refusal"
+	HPKEDirect  = "direct"
+	HPKEInvite  = "invite"
+	HPKEMask    = "mask"
+	HPKERekey   = "rekey"
+	HPKEShare   = "share"
+)
+
+// Labels that go when the next version (docs/design/revision.md) replaces the one in use.
+const (
+	MACConfirm           = protocol + "rekey confirm"
+	ScalarKeyUpdateNonce = "key update nonce"
+	ChallengeKeyUpdate   = "key update"
+	SignIntroduction     = "introduction"
+	SignResync           = "resync"
+	SignRoster           = "roster"
+	HPKEIntroduction     = "introduction"
+	HPKEResync           = "resync"
 )

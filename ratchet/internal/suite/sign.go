@@ -36,6 +36,18 @@ func (s Scheme) sizes() (public, private, signature int) {
 	return 0, 0, 0
 }
 
+// SeedSize returns the length of a private key in bytes, 0 for an unknown scheme.
+func (s Scheme) SeedSize() int {
+	_, n, _ := s.sizes()
+	return n
+}
+
+// SignatureSize returns the length of a signature in bytes, 0 for an unknown scheme.
+func (s Scheme) SignatureSize() int {
+	_, _, n := s.sizes()
+	return n
+}
+
 // SchemeOf returns the scheme whose public keys have n bytes, "" if none has. The lengths differ, so a key says by itself
 // what it is.
 func SchemeOf(n int) Scheme {

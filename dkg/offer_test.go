@@ -1,0 +1,209 @@
+package dkg
+
+import (
+	"encoding/hex"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+var offerSecret = secret.New([]byte("0123456789abcdef0123456789abcdef"))
+
+// TestOffersOfDealers: several dealers of one polynomial never offer one index twice, whatever they offer and end, and nothing
+// that a call with an error returns is changed.
+func TestOffersOfDealers(t *testing.T) {
+	p := NewPolynomial()
+	rapid.Check(t, func(t *rapid.T) {
+		dealers := rapid.IntRange(1, 4).Draw(t, "dealers")
+		evals := make([]Evals, dealers)
+		for k := range evals {
+			var err error
+			evals[k], err = p.Evals(Terms{Depth: 9, Capacity: 300, Held: []Index{1}, Next: 2})
+			require.NoError(t, err)
+		}
+		taken, open := map[Index]bool{1: true}, map[[16]byte]int{}
+		for n := range rapid.IntRange(1, 30).Draw(t, "steps") {
+			k := rapid.IntRange(0, dealers-1).Draw(t, "dealer")
+			name := [16]byte{byte(n)}
+			kind := rapid.SampledFrom([]Kind{Private, Public, Direct}).Draw(t, "kind")
+			count := uint32(1)
+			if kind == Public {
+				count = 16
+			}
+			next, o, err := evals[k].Offer(kind, Residue{k, dealers}, count, name, offerSecret)
+			require.NoError(t, next.Succeeds(evals[k]))
+			if err != nil {
+				require.ErrorIs(t, err, ErrExhausted)
+				require.Zero(t, o.First)
+				continue
+			}
+			evals[k], open[name] = next, k
+			for j := range count {
+				i := o.First + Index(j)*Index(o.Step)
+				require.False(t, taken[i], "index %d", i)
+				require.Equal(t, k, int(i)%dealers)
+				require.LessOrEqual(t, i, Index(300))
+				taken[i] = true
+			}
+			if rapid.Bool().Draw(t, "end") {
+				for _, name := range slices.Sorted(maps.Keys(byteNames(open))) {
+					owner := open[[16]byte{name}]
+					next, err := evals[owner].EndOffer([16]byte{name})
+					require.NoError(t, err)
+					require.NoError(t, next.Succeeds(evals[owner]))
+					evals[owner] = next
+					delete(open, [16]byte{name})
+					break
+				}
+			}
+		}
+		for k, e := range evals {
+			n := 0
+			for o := range e.Offers() {
+				require.Equal(t, k, open[o.Name])
+				n++
+			}
+			for _, owner := range open {
+				if owner == k {
+					n--
+				}
+			}
+			require.Zero(t, n, "offers that are open are kept, others are not")
+		}
+	})
+}
+
+func byteNames(open map[[16]byte]int) map[byte]bool {
+	out := map[byte]bool{}
+	for name := range open {
+		out[name[0]] = true
+	}
+	return out
+}
+
+// offered returns evals with an offer of each kind, one of them kept for another dealer.
+func offered(t testing.TB) Evals {
+	e := samples(t)["founder"]
+	for n, k := range []Kind{Private, Public, Direct} {
+		count := uint32(1)
+		if k == Public {
+			count = 32
+		}
+		next, _, err := e.Offer(k, Residue{1, 2}, count, [16]byte{byte(9 - n)}, offerSecret)
+		require.NoError(t, err)
+		e = next
+	}
+	e, err := e.KeepOffer(Offer{[16]byte{1}, Private, 500, 1, 1, offerSecret})
+	require.NoError(t, err)
+	return e
+}
+
+// TestOffersAreStored: evals with offers are stored in the second version of the format, without them in the first.
+func TestOffersAreStored(t *testing.T) {
+	e := offered(t)
+	got := encodeEvals(t, e)
+	path := filepath.Join("testdata", "evals-v2-offered.hex")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(hex.EncodeToString(got)+"\n"), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSpace(string(text)), hex.EncodeToString(got))
+	back, err := decodeEvals(t, got)
+	require.NoError(t, err)
+	require.True(t, same(t, e, back))
+	require.Equal(t, Index(501), back.Next())
+	require.Equal(t, []byte{0, versionOffers}, got[2:4])
+	require.True(t, same(t, e.ReadOnly(), readBack(t, e.ReadOnly())))
+	for o := range e.Offers() {
+		e, err = e.EndOffer(o.Name)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []byte{0, version}, encodeEvals(t, e)[2:4])
+	secrettest.Check(t, offered(t), offerSecret.Expose())
+	secrettest.Check(t, slices.Collect(offered(t).Offers()), offerSecret.Expose())
+
+	list := len(got) - 4*offerSize
+	for name, change := range map[string]struct {
+		at   int
+		with byte
+	}{
+		"kind":     {list + 16, byte(Held)},
+		"count":    {list + 24, 2},
+		"step":     {list + 25, 2},
+		"order":    {list + offerSize, 0},
+		"cursor":   {list + 19, 0xff},
+		"one less": {list - 1, 3},
+		"none":     {list - 1, 0},
+	} {
+		in := slices.Clone(got)
+		require.NotEqual(t, change.with, in[change.at], name)
+		in[change.at] = change.with
+		_, err := decodeEvals(t, in)
+		require.ErrorIs(t, err, state.ErrCorrupt, name)
+	}
+}
+
+func readBack(t testing.TB, e Evals) Evals {
+	back, err := decodeEvals(t, encodeEvals(t, e))
+	require.NoError(t, err)
+	return back
+}
+
+// TestOffersRefused: offers that are none, and evals that have no room for one.
+func TestOffersRefused(t *testing.T) {
+	e := offered(t)
+	offer := func(k Kind, r Residue, count uint32, name byte, m secret.Bytes) error {
+		next, _, err := e.Offer(k, r, count, [16]byte{name}, m)
+		require.True(t, same(t, e, next))
+		return err
+	}
+	one := Residue{0, 1}
+	for name, c := range map[string]struct{ got, want error }{
+		"kind":           {offer(Held, one, 1, 20, offerSecret), ErrLedger},
+		"private run":    {offer(Private, one, 2, 20, offerSecret), ErrLedger},
+		"none":           {offer(Public, one, 0, 20, offerSecret), ErrLedger},
+		"long":           {offer(Public, one, 1<<20, 20, offerSecret), ErrLedger},
+		"wraps":          {offer(Public, Residue{0, 16}, 1<<28+1, 20, offerSecret), ErrLedger},
+		"over capacity":  {offer(Public, one, DefaultCapacity, 20, offerSecret), ErrExhausted},
+		"no secret":      {offer(Private, one, 1, 20, secret.Bytes{}), ErrLedger},
+		"name":           {offer(Private, one, 1, 9, offerSecret), ErrLedger},
+		"no dealers":     {offer(Private, Residue{0, 0}, 1, 20, offerSecret), ErrLedger},
+		"17 dealers":     {offer(Private, Residue{0, 17}, 1, 20, offerSecret), ErrLedger},
+		"place":          {offer(Private, Residue{2, 2}, 1, 20, offerSecret), ErrLedger},
+		"end":            {second(e.EndOffer([16]byte{20})), ErrIndex},
+		"keep beyond":    {second(e.KeepOffer(Offer{[16]byte{20}, Private, 1 << DefaultDepth, 1, 1, offerSecret})), ErrIndex},
+		"none to deal":   {second(NoEvals().KeepOffer(Offer{[16]byte{20}, Private, 2, 1, 1, offerSecret})), ErrReadOnly},
+		"hide read-only": {second(e.ReadOnly().Hide(Offer{}, Mask{})), ErrReadOnly},
+	} {
+		require.ErrorIs(t, c.got, c.want, name)
+	}
+	_, _, err := e.ReadOnly().Offer(Private, one, 1, [16]byte{20}, offerSecret)
+	require.ErrorIs(t, err, ErrReadOnly)
+	for n := range MaxOffers - 4 {
+		e, _, err = e.Offer(Private, one, 1, [16]byte{100, byte(n), byte(n >> 8)}, offerSecret)
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, offer(Private, one, 1, 20, offerSecret), ErrExhausted)
+	require.True(t, same(t, e, readBack(t, e)))
+
+	p, m := NewPolynomial(), newMask()
+	dealer := dealt(t, p, Terms{Held: []Index{1}, Next: 2})
+	for _, o := range []Offer{{Kind: Private, First: 5, Count: 1, Step: 1}, {Kind: Public, First: 5, Count: 16, Step: 1}} {
+		v, err := dealer.Hide(o, m)
+		require.NoError(t, err)
+		s, err := m.OpenShare(v, 5)
+		require.NoError(t, err)
+		require.NoError(t, p.Commitment().Verify(s))
+	}
+}

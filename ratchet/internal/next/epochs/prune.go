@@ -1,0 +1,29 @@
+package epochs
+
+import "github.com/trefoil-im/trefoil/dkg"
+
+// Ages at which epochs go (§5), by the pruning clock.
+const (
+	day       Millis = 24 * 60 * 60 * 1000
+	cutAfter         = 7 * day
+	dropAfter        = 30 * day
+)
+
+// Prune returns the forest without what is too old at a time of the pruning clock: of an epoch that is more than 4 behind only
+// the places of members that are not known to have left it, and in the end nothing.
+func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
+	change := Change{}
+	behind, r := f.behind(), f.readers(last)
+	for e := range f.All() {
+		age := now - e.stamp
+		switch {
+		case age < cutAfter || e.id == f.preferred || behind(e) <= near:
+		case age >= dropAfter && (e.cut || !e.derived):
+			f = f.drop(e, aged, &change)
+		case e.derived && !e.cut:
+			keep := f.notPast(e, r) // and the own chain, which says what was sent
+			f = f.put(e.cutTo(mergeIndices(keep, []dkg.Index{f.own}), keep).stow())
+		}
+	}
+	return f.settle(change, now)
+}

@@ -1,0 +1,37 @@
+package proto
+
+import (
+	"bytes"
+	"math/bits"
+)
+
+// padMark is the first byte of padding; what follows is zeros.
+const padMark = 0x80
+
+// padded returns the length to which Padmé brings n bytes, n ≥ 1: it keeps as many of the length's leading bits as that
+// length's exponent has bits, so that a length of up to 2^k bytes tells O(log k) bits, for at most 12 % more bytes (Nikitin et
+// al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019).
+func padded(n int) int {
+	e := bits.Len(uint(n)) - 1
+	unit := 1 << max(e-bits.Len(uint(e)), 0)
+	return (n + unit - 1) / unit * unit
+}
+
+// Pad returns n with the padding that brings its content, with a signature of that many bytes, to a length of Padmé, or to
+// room bytes if that is less. Nothing is padded if there is no room for one byte.
+func (n Inner) Pad(signature, room int) Inner {
+	n.padding = 0
+	size := 2 + signature + len(n.encode())
+	n.padding = max(0, min(padded(size+1), room)-size)
+	return n
+}
+
+// unpad returns what stands before the padding, and the length of the padding; 0 if there is none.
+func unpad(b []byte) ([]byte, int) {
+	text := bytes.TrimRight(b, "\x00")
+	if len(text) == 0 || text[len(text)-1] != padMark {
+		return nil, 0
+	}
+	text = text[:len(text)-1]
+	return text, len(b) - len(text)
+}

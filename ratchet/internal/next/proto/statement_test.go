@@ -1,0 +1,106 @@
+package proto
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// TestStatements: each kind comes back as it was said, and its signature holds for its space and kind alone.
+func TestStatements(t *testing.T) {
+	for _, s := range []suite.Suite{suite.Ed25519Hybrid, suite.Ed448X25519} {
+		p := newPieces(t, s)
+		all := p.statements(t)
+		require.Len(t, all, len(statementNames))
+		for _, name := range statementNames {
+			said := all[name]
+			back, err := ParseStatement(EncodeStatement(said))
+			require.NoError(t, err, name)
+			require.Equal(t, said.Kind(), back.Kind())
+			require.Equal(t, StatementHash(said), StatementHash(back))
+			key := p.owner.Public
+			switch said.(type) {
+			case Leave, Profile:
+				key = p.joiners[0].signing.Public
+			case InviteMade, InviteWanted, InviteGiven:
+				require.ErrorIs(t, VerifyStatement(back, p.space, key), suite.ErrInvalid, name)
+				continue
+			}
+			require.NoError(t, VerifyStatement(back, p.space, key), name)
+			require.ErrorIs(t, VerifyStatement(back, state.ID{}, key), suite.ErrInvalid, name)
+			require.ErrorIs(t, VerifyStatement(back, p.space, p.rootKey.Public), suite.ErrInvalid, name)
+			if o, ok := back.(OwnerStatement); ok {
+				place, err := VerifyOwner(o, p.view())
+				require.NoError(t, err, name)
+				require.Equal(t, p.place0(), place, name)
+				require.Equal(t, p.id, o.RootNamed())
+			}
+		}
+	}
+}
+
+// TestStatementOfARemovedOwner: a statement counts by the owners of the root in which it is to count, whatever root and place
+// it names.
+func TestStatementOfARemovedOwner(t *testing.T) {
+	p := newPieces(t, suite.Ed25519X25519)
+	other := suite.NewSigningKey(suite.Ed25519)
+	now, err := NewOwnerList(p.rootKey, p.origin, 4, other.Public, m2key)
+	require.NoError(t, err)
+	next := p.viewOf(func(v *viewOf) { v.id, v.owners = EpochID{1}, now })
+	bind := Bind{Said: Said{Root: p.id, By: p.place0()}, Index: 2}
+	_, err = VerifyOwner(Sign(bind, p.space, p.owner), next)
+	require.ErrorIs(t, err, suite.ErrInvalid, "it names the root that listed its signer")
+	bind.By = 9
+	place, err := VerifyOwner(Sign(bind, p.space, other), next)
+	require.NoError(t, err, "the signature decides, not the place")
+	k, _ := now.At(place)
+	require.Equal(t, other.Public, k)
+}
+
+// TestStatementsRefused: statements that nobody honest says.
+func TestStatementsRefused(t *testing.T) {
+	p := newPieces(t, suite.Ed25519X25519)
+	s := p.statements(t)
+	revoke, made := s["revoke"].(Revoke), s["invite"].(InviteMade)
+	box := made.Boxes[0]
+	var boxes []MaskBox
+	for i := range dkg.Index(MaxMaskBoxes + 1) {
+		boxes = append(boxes, MaskBox{i + 1, box.Box})
+	}
+	for name, s := range map[string]Statement{
+		"a revoke of nobody":    with(revoke, func(s *Revoke) { s.Indices = nil }),
+		"order of a revoke":     with(revoke, func(s *Revoke) { s.Indices = []dkg.Index{9, 5} }),
+		"index twice":           with(revoke, func(s *Revoke) { s.Indices = []dkg.Index{5, 5} }),
+		"index 0":               with(revoke, func(s *Revoke) { s.Indices = []dkg.Index{0, 5} }),
+		"too many revoked":      with(revoke, func(s *Revoke) { s.Indices = make([]dkg.Index, MaxRevoked+1) }),
+		"no signature":          with(revoke, func(s *Revoke) { s.Signature = nil }),
+		"order of boxes":        with(made, func(s *InviteMade) { s.Boxes = []MaskBox{box, box} }),
+		"too many boxes":        with(made, func(s *InviteMade) { s.Boxes = boxes }),
+		"an empty box":          with(made, func(s *InviteMade) { s.Boxes = []MaskBox{{1, nil}} }),
+		"a public one wanted":   InviteWanted{dkg.Public},
+		"an empty link":         InviteGiven{2, nil},
+		"a long title":          with(s["title"].(Title), func(s *Title) { s.Title = make([]byte, MaxTitle+1) }),
+		"a long profile":        with(s["profile"].(Profile), func(s *Profile) { s.App = make([]byte, MaxApplicationData+1) }),
+		"a leave of nobody":     with(s["leave"].(Leave), func(s *Leave) { s.Index = 0 }),
+		"a binding of nobody":   with(s["bind"].(Bind), func(s *Bind) { s.Index = 0 }),
+		"a seat beyond the end": with(s["seat"].(Seat), func(s *Seat) { s.Index = dkg.MaxIndex + 1 }),
+	} {
+		_, err := ParseStatement(EncodeStatement(s))
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
+	}
+	seat := EncodeStatement(s["seat"])
+	seat[1+32+1+8] = 2
+	_, err := ParseStatement(seat)
+	require.ErrorIs(t, err, wire.ErrMalformed, "neither held nor given up")
+	wanted := EncodeStatement(s["wanted"])
+	wanted[3]++
+	_, err = ParseStatement(append(wanted, 1))
+	require.ErrorIs(t, err, wire.ErrMalformed, "a signature where none is")
+	_, err = ParseStatement(make([]byte, maxStatement+1))
+	require.ErrorIs(t, err, wire.ErrMalformed)
+}
