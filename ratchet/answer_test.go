@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/prototest"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -26,8 +27,8 @@ const (
 func inVaults(t *testing.T, n int) (*relay, []*device) {
 	t.Helper()
 	r := newRelay(t)
-	for _, p := range newGroup(t, n, fast).peers {
-		r.add(p.name, p.space)
+	for _, p := range ratchettest.NewGroup(t, n, ratchettest.Small).Peers {
+		r.add(p.Name, p.Space)
 	}
 	return r, r.devices
 }
@@ -228,47 +229,47 @@ func TestJoinerAsksAgain(t *testing.T) {
 
 // A member that needs a ticket asks every hour until it has one.
 func TestMemberAsksUntilAnswered(t *testing.T) {
-	g := newGroup(t, 3, fast)
-	p := g.peers[1]
-	g.now = g.now.Add(2 * time.Hour)
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	p := g.Peers[1]
+	g.Now = g.Now.Add(2 * time.Hour)
 	var q []byte
 	for range 3 {
-		g.now = g.now.Add(time.Hour)
-		next, asked, err := ratchet.AskResync(p.space, g.now)
+		g.Now = g.Now.Add(time.Hour)
+		next, asked, err := ratchet.AskResync(p.Space, g.Now)
 		require.NoError(t, err)
-		p.space, q = next, asked
-		require.False(t, ratchet.Due(p.space, g.now).Ask)
-		require.True(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask)
+		p.Space, q = next, asked
+		require.False(t, ratchet.Due(p.Space, g.Now).Ask)
+		require.True(t, ratchet.Due(p.Space, g.Now.Add(time.Hour)).Ask)
 	}
 	// The ticket tells nothing: it was in step.
 	var err error
-	p.space, err = ratchet.Enter(p.space, g.now, g.admit(g.peers[2], q))
+	p.Space, err = ratchet.Enter(p.Space, g.Now, g.Admit(g.Peers[2], q))
 	require.NoError(t, err)
-	require.False(t, ratchet.Due(p.space, g.now.Add(time.Hour)).Ask)
+	require.False(t, ratchet.Due(p.Space, g.Now.Add(time.Hour)).Ask)
 }
 
 // An introduction lets nobody in who was heard since, nor who left: it has no counter, and any member can box it anew.
 func TestIntroductionCountsOnce(t *testing.T) {
-	g := newGroup(t, 2, fast)
-	grant := g.grant()
-	s, q, err := ratchet.Join(grant, g.now, nil)
+	g := ratchettest.NewGroup(t, 2, ratchettest.Small)
+	grant := g.Grant()
+	s, q, err := ratchet.Join(grant, g.Now, nil)
 	require.NoError(t, err)
-	again := ratchet.Rebox(s, g.peers[1].space)
-	_, _, err = ratchet.Admit(g.peers[1].space, g.now, again)
+	again := ratchet.Rebox(s, g.Peers[1].Space)
+	_, _, err = ratchet.Admit(g.Peers[1].Space, g.Now, again)
 	require.NoError(t, err)
-	joiner := &peer{name: "joiner"}
-	joiner.space, err = ratchet.Enter(s, g.now, g.admit(g.peers[0], q))
+	joiner := &ratchettest.Peer{Name: "joiner"}
+	joiner.Space, err = ratchet.Enter(s, g.Now, g.Admit(g.Peers[0], q))
 	require.NoError(t, err)
-	g.deliver(g.send(joiner, ""))
-	for _, p := range g.peers {
-		_, _, err = ratchet.Admit(p.space, g.now, again)
-		require.ErrorIs(t, err, ratchet.ErrStale, p.name)
+	g.Deliver(g.Send(joiner, ""))
+	for _, p := range g.Peers {
+		_, _, err = ratchet.Admit(p.Space, g.Now, again)
+		require.ErrorIs(t, err, ratchet.ErrStale, p.Name)
 	}
 	// A member that leaves before it was heard to have its ticket.
-	two, q2, err := ratchet.Join(g.grant(), g.now, nil)
+	two, q2, err := ratchet.Join(g.Grant(), g.Now, nil)
 	require.NoError(t, err)
-	leaver := ratchet.Leaving(g.peers[1].space, two)
-	_, _, err = ratchet.Admit(leaver, g.now, q2)
+	leaver := ratchet.Leaving(g.Peers[1].Space, two)
+	_, _, err = ratchet.Admit(leaver, g.Now, q2)
 	require.ErrorIs(t, err, ratchet.ErrStale)
 }
 
@@ -300,17 +301,17 @@ func TestTicketsStayBounded(t *testing.T) {
 // A ticket for which there is too much to say is no reason to stop receiving (G8).
 func TestTicketTooLong(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 2, fast)
-	_, q, err := ratchet.Join(g.grant(), g.now, nil)
+	g := ratchettest.NewGroup(t, 2, ratchettest.Small)
+	_, q, err := ratchet.Join(g.Grant(), g.Now, nil)
 	require.NoError(t, err)
-	swollen := ratchet.Swollen(g.peers[1].space)
-	_, _, err = ratchet.Admit(swollen, g.now, q)
+	swollen := ratchet.Swollen(g.Peers[1].Space)
+	_, _, err = ratchet.Admit(swollen, g.Now, q)
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
 	tx := new(state.Tx[ratchet.Space])
 	tx.Set(swollen)
-	open := ratchet.Opener(ratchet.Options{Now: func() time.Time { return g.now }})
+	open := ratchet.Opener(ratchet.Options{Now: func() time.Time { return g.Now }})
 	require.ErrorIs(t, open(tx, state.Frame{Data: q}), outcome.ErrDeferred)
-	g.now = g.now.Add(10 * time.Minute)
+	g.Now = g.Now.Add(10 * time.Minute)
 	require.ErrorIs(t, open(tx, state.Frame{Data: q}), ratchet.ErrStale)
 }
 

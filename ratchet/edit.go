@@ -21,12 +21,15 @@ type edit struct {
 	events   []state.Event
 	progress bool // something was added that may open what is retained
 	resolved int  // how many orphaned commits were followed
+	// searched is the orphaned commits as a search that found nothing left them, so that none is followed a second time
+	// when the message is retained in the same space.
+	searched segmap.Map[orphanCommit]
 }
 
 // milliseconds is how times are kept.
 func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
 
-// newEdit starts work on a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
+// newEdit returns the edit of a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
 // of different spaces.
 func newEdit(s Space, now time.Time) (*edit, error) {
 	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli()}

@@ -30,7 +30,7 @@ func decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
 	if err != nil {
 		return s, Message{Events: d.events}, err
 	}
-	m.Events, m.progress = d.events, d.progress
+	m.Events = d.events
 	return d.space(), m, nil
 }
 

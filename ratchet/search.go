@@ -46,6 +46,7 @@ func (d *edit) search(e proto.Envelope) (path []epoch, h proto.Header, err error
 			return nil, proto.Header{}, outcome.ErrMalformed
 		}
 	}
+	d.searched = probe.st.commits
 	return nil, proto.Header{}, nil
 }
 
@@ -60,6 +61,10 @@ func (s State) pathTo(id proto.EpochID) (path []epoch) {
 
 // resolve returns an opened commit with its child, or as it is if there can be none.
 func (d *edit) resolve(h orphanCommit) orphanCommit {
+	if c, ok := d.searched.Get(h.Key()); ok && c.opened {
+		h.from, h.child = c.from, c.child
+		return h
+	}
 	parent, ok := d.st.knownEpoch(h.parent)
 	if !ok {
 		return h

@@ -11,6 +11,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -37,7 +38,7 @@ type relay struct {
 func newRelay(t *testing.T) *relay {
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	return &relay{t: t, ctx: context.Background(), now: day0, key: key}
+	return &relay{t: t, ctx: context.Background(), now: ratchettest.Day0, key: key}
 }
 
 func (r *relay) open(backend *store.Memory) *state.Vault[ratchet.Space] {
