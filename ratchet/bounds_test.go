@@ -14,12 +14,10 @@ import (
 )
 
 // receive gives a frame to a device, which is reopened from its store before and after.
-func (r *relay) receive(d *device, data []byte) state.Receipt {
-	d.vault = r.open(d.store)
-	opener := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
-	receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: "mailbox", Data: data}, opener)
-	require.NoError(r.t, err)
-	d.vault = r.open(d.store)
+func receive(d *ratchettest.Device, data []byte) state.Receipt {
+	d.Reopen()
+	receipt := d.Receive("mailbox", data)
+	d.Reopen()
 	return receipt
 }
 
@@ -27,8 +25,8 @@ func (r *relay) receive(d *device, data []byte) state.Receipt {
 // settled, too new is kept for an update. What only looks like a frame of a rekey takes no room (G25).
 func TestFramesOfOtherVersionsHoldUpNothing(t *testing.T) {
 	g := ratchettest.NewGroup(t, 2, ratchettest.Small)
-	r := newRelay(t)
-	d := r.add("d", g.Peers[1].Space)
+	r := ratchettest.NewDevices(t)
+	d := r.Add("d", g.Peers[1].Space)
 	for _, c := range []struct {
 		first   byte
 		verdict state.Verdict
@@ -40,12 +38,12 @@ func TestFramesOfOtherVersionsHoldUpNothing(t *testing.T) {
 		{0x25, state.Discard, ratchet.ErrMalformed},
 	} {
 		for _, size := range []int{1, 100_000} {
-			receipt := r.receive(d, append([]byte{c.first}, make([]byte, size-1)...))
+			receipt := receive(d, append([]byte{c.first}, make([]byte, size-1)...))
 			require.Equal(t, c.verdict, receipt.Verdict, "%x", c.first)
 			require.ErrorIs(t, receipt.Reason, c.is, "%x", c.first)
 		}
 	}
-	require.Equal(t, state.Read, r.receive(d, g.Send(g.Peers[0], "goes on")).Verdict)
+	require.Equal(t, state.Read, receive(d, g.Send(g.Peers[0], "goes on")).Verdict)
 }
 
 // Every collection that storage bounds is bounded where it grows: a space that can be saved can be loaded (G1). Of the
@@ -92,24 +90,22 @@ func TestOwnCommitNeedsAProof(t *testing.T) {
 	require.NotContains(t, victim.Events, state.Event(ratchet.Conflict{Index: index, Own: true}))
 
 	// Through a vault a true one is told once, and the ticket it calls for is asked for once.
-	r := newRelay(t)
-	d := r.add("victim", victim.Space)
-	r.now = g.Now.Add(60 * time.Hour)
-	g.Now = r.now
+	r := ratchettest.NewDevices(t)
+	d := r.Add("victim", victim.Space)
+	r.Now = g.Now.Add(60 * time.Hour)
+	g.Now = r.Now
 	for range 3 { // what the vault has is older
-		receipt := r.receive(d, g.Send(victim, "commits, and the state is lost"))
+		receipt := receive(d, g.Send(victim, "commits, and the state is lost"))
 		require.Equal(t, state.Retain, receipt.Verdict)
 	}
 	told := 0
-	for _, e := range r.events {
-		if e == (ratchet.Conflict{Index: index, Own: true}).String() {
+	for _, e := range d.Events {
+		if e == state.Event(ratchet.Conflict{Index: index, Own: true}) {
 			told++
 		}
 	}
 	require.Equal(t, 1, told)
-	s, err := d.vault.Load(r.ctx, r.id)
-	require.NoError(t, err)
-	require.True(t, ratchet.Due(s, r.now).Ask)
+	require.True(t, ratchet.Due(d.Space(), r.Now).Ask)
 }
 
 // A message counts as sent without effect only if it was due because others wait: a few quick texts while one is out of

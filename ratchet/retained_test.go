@@ -12,30 +12,14 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// counted is an opener that counts how often frames are tried.
-func (r *relay) counted(tries *int) state.Opener[ratchet.Space] {
-	open := ratchet.Opener(ratchet.Options{Topic: "space", Now: func() time.Time { return r.now }})
-	return func(tx *state.Tx[ratchet.Space], f state.Frame) error {
-		*tries++
-		return open(tx, f)
-	}
-}
-
 // Whatever is retained, a frame that opens nothing is tried once and makes nothing else be tried, with random commits as
 // with true ones; and an honest backlog among it is read when what is missing arrives (G12, G25).
 func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	t.Parallel()
 	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
 	honest, insider := g.Peers[1], g.Peers[2]
-	r := newRelay(t)
-	d := r.add("victim", g.Peers[0].Space)
-	tries := 0
-	opener := r.counted(&tries)
-	receive := func(source string, e []byte) state.Receipt {
-		receipt, err := d.vault.Receive(r.ctx, r.id, state.Frame{Source: source, Data: e}, opener)
-		require.NoError(t, err)
-		return receipt
-	}
+	r := ratchettest.NewDevices(t)
+	d := r.Add("victim", g.Peers[0].Space)
 	// The backlog: two epochs, the first of which comes last.
 	honest.Space = ratchet.Committing(honest.Space)
 	first := g.Send(honest, "first")
@@ -44,22 +28,22 @@ func TestWorkOfAFrameDoesNotGrowWithWhatIsRetained(t *testing.T) {
 	}
 	late := [][]byte{g.Send(honest, "late 1"), g.Send(honest, "late 2")}
 	for _, e := range late {
-		require.Equal(t, state.Retain, receive("honest", e).Verdict)
+		require.Equal(t, state.Retain, d.Receive("honest", e).Verdict)
 	}
 	for i := range 12 {
 		for source, e := range map[string][]byte{
 			"": prototest.Garbage(g.Rng, 255), "insider": ratchet.Flood(g.Rng, insider.Space, 60, i%2 == 0),
 		} {
-			tries = 0
-			require.Equal(t, state.Retain, receive(source, e).Verdict)
-			require.Equal(t, 1, tries)
+			d.Tries = 0
+			require.Equal(t, state.Retain, d.Receive(source, e).Verdict)
+			require.Equal(t, 1, d.Tries)
 		}
 	}
-	tries = 0
-	receipt := receive("honest", first)
+	d.Tries = 0
+	receipt := d.Receive("honest", first)
 	require.Equal(t, state.Read, receipt.Verdict)
 	require.Len(t, receipt.Acknowledge, 2)
-	require.LessOrEqual(t, tries, 1+2*(2+24), "all that is retained, until nothing more is learned")
+	require.LessOrEqual(t, d.Tries, 1+2*(2+24), "all that is retained, until nothing more is learned")
 }
 
 // A commit is followed when it is opened and never again: not for the message that brought it, nor for others (G25).
