@@ -204,7 +204,7 @@ func (d *edit) noteTicket(source string, t proto.Ticket) {
 	}
 }
 
-// expired returns the requests that others have let wait too long.
+// expired returns the requests that others have deferred too long.
 func (d *edit) expired() (out []requestRecord) {
 	for h := range d.st.requests.All() {
 		if h.expired(d.now) && !d.heardSince(h) {

@@ -285,8 +285,8 @@ func TestTicketTooLong(t *testing.T) {
 	require.ErrorIs(t, open(tx, state.Frame{Data: q}), ratchet.ErrStale)
 }
 
-// Tend does all that is due in one transaction, and nothing where nothing is.
-func TestTend(t *testing.T) {
+// Maintain does all tasks in one transaction, and nothing if there are none.
+func TestMaintain(t *testing.T) {
 	r, members := inVaults(t, 3)
 	dealer := members[0]
 	require.Empty(t, maintain(dealer))

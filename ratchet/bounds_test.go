@@ -264,7 +264,7 @@ func TestPinsOfNobody(t *testing.T) {
 
 // An epoch is charged to its maker once the maker was read in it: who carries others' commits about first cannot have their
 // epochs go with its own (§5).
-func TestCarrierIsNotCharged(t *testing.T) {
+func TestEpochIsAttributedToItsMaker(t *testing.T) {
 	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
 	reader, honest, insider := g.Peers[0], g.Peers[1], g.Peers[2]
 	honest.Space = ratchet.Committing(honest.Space)

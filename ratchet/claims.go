@@ -13,7 +13,7 @@ import (
 )
 
 // What a ticket says of epochs is the word of one member, and that member may lie (§9). So what this member derives itself,
-// by commits from epochs it holds, does not depend on it; an epoch of which only tickets told cannot be read, is as the
+// by commits from epochs it holds, does not depend on it; an epoch which only tickets claimed cannot be read, is as the
 // last ticket says that named it, and is preferred no longer than until a later request is answered without it. Nothing that
 // could be read before a ticket becomes unreadable by it.
 
@@ -28,15 +28,15 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 		if below = below && len(e.Commit) > 0; below && e.Generation != parent.generation+1 {
 			return nil, outcome.ErrForged
 		}
-		told := claimedEpoch(e, b, d.now)
+		claimed := claimedEpoch(e, b, d.now)
 		held, ok := d.st.epoch(e.ID)
 		if !ok && below {
-			switch made, err := d.derive(parent, told.commit); {
+			switch made, err := d.derive(parent, claimed.commit); {
 			case err != nil:
-				d.useUp(parent.id, told.commit)
-			case made.commitKey.Equal(told.commitKey):
-				d.useUp(parent.id, told.commit)
-				told = made
+				d.useUp(parent.id, claimed.commit)
+			case made.commitKey.Equal(claimed.commitKey):
+				d.useUp(parent.id, claimed.commit)
+				claimed = made
 			case d.fullyDerived(parent) || parent.derived() && named[parent.id]:
 				return nil, outcome.ErrForged // both keys come out of one secret, and it is the parent's
 			}
@@ -44,10 +44,10 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 		named[e.ID] = true
 		switch {
 		case !ok:
-			d.enterEpoch(told)
+			d.enterEpoch(claimed)
 		case !held.derived():
-			d.mergeClaim(held, told)
-		case held.commitKey.Equal(told.commitKey):
+			d.mergeClaim(held, claimed)
+		case held.commitKey.Equal(claimed.commitKey):
 			d.deriveChildren(held.id)
 		case d.fullyDerived(held):
 			return nil, outcome.ErrForged
@@ -58,7 +58,7 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 	return named, nil
 }
 
-// claimedEpoch returns an epoch as a ticket tells of it. It is attributed to its maker, whose share the commit proves.
+// claimedEpoch returns an epoch as a ticket claims it. It is attributed to its maker, whose share the commit proves.
 func claimedEpoch(e proto.TicketEpoch, b proto.TicketBody, now int64) epoch {
 	n := epochMeta{
 		id: e.ID, parent: e.Parent, root: b.Notice.Root, generation: e.Generation,
@@ -85,21 +85,21 @@ func (d *edit) fullyDerived(e epoch) bool {
 	return true
 }
 
-// mergeClaim takes in what a ticket says of an epoch of which only tickets told so far. If the two agree, the epoch has what
+// mergeClaim takes in what a ticket says of an epoch which only tickets claimed so far. If the two agree, the epoch has what
 // either has. Otherwise one of them lies, and it is entered anew: what stands on the older word comes before it then.
-func (d *edit) mergeClaim(held, told epoch) {
-	tree, agree := held.commits.Merge(told.commits)
-	if !agree || !held.commitKey.Equal(told.commitKey) {
-		d.enterEpoch(told)
+func (d *edit) mergeClaim(held, claimed epoch) {
+	tree, agree := held.commits.Merge(claimed.commits)
+	if !agree || !held.commitKey.Equal(claimed.commitKey) {
+		d.enterEpoch(claimed)
 		return
 	}
 	d.putEpoch(held.withCommits(tree))
 	d.deriveChildren(held.id)
 }
 
-// deriveChildren brings an epoch's commit tree into line with its children held. What they were made with is used up. A child of
-// which only tickets told is made by its commit, as if a message had brought it; if that gives another one than was told,
-// what was told is false.
+// deriveChildren brings an epoch's commit tree into line with its children held. What they were made with is used up. A child that
+// only tickets claimed is made by its commit, as if a message had brought it; if that gives another one than was claimed,
+// the claim is false.
 func (d *edit) deriveChildren(id proto.EpochID) {
 	for row := range d.st.epochs.All() {
 		c := row.epoch()
@@ -121,12 +121,12 @@ func (d *edit) deriveChildren(id proto.EpochID) {
 	}
 }
 
-// promote makes an epoch of which only tickets told one in which messages can be read.
-func (d *edit) promote(told, made epoch) {
+// promote makes an epoch which only tickets claimed one in which messages can be read.
+func (d *edit) promote(claimed, made epoch) {
 	b := *made.epochMeta
-	b.serial, b.entered = told.serial, told.entered
+	b.serial, b.entered = claimed.serial, claimed.entered
 	made.epochMeta, made.stored.meta = &b, state.NewSegment(&b)
-	made.lastUsed, made.quarantined = told.lastUsed, told.quarantined
+	made.lastUsed, made.quarantined = claimed.lastUsed, claimed.quarantined
 	d.putEpoch(made)
 	d.rescan(made)
 	d.deriveChildren(made.id)
@@ -180,7 +180,7 @@ func (d *edit) ownSince(e epoch) bool {
 	return e.maker() == me.index && e.serial > me.request.serial
 }
 
-// quarantine sets aside those epochs of a root in which this member may be alone, and takes back those in which it is not,
+// quarantine bars from preference those epochs of a root in which this member may be alone, and takes back those in which it is not,
 // by the epochs that a ticket named. The records stay, since what others made below them and sent in them may arrive yet.
 func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 	ground := maps.Clone(named)

@@ -11,41 +11,41 @@ import (
 )
 
 // liars are the ways in which an insider may answer a request so that whoever believes it is alone.
-var liars = map[string]func(insider ratchet.Space, told []ratchet.Told) []ratchet.Told{
-	"a child of the true epoch, with other keys": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		return append([]ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1)}, told...)
+var liars = map[string]func(insider ratchet.Space, claims []ratchet.Claim) []ratchet.Claim{
+	"a child of the true epoch, with other keys": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		return append([]ratchet.Claim{claims[0].Below(s, claims[0].ID, claims[0].Generation+1)}, claims...)
 	},
-	"a child without its parent": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		return []ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1)}
+	"a child without its parent": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		return []ratchet.Claim{claims[0].Below(s, claims[0].ID, claims[0].Generation+1)}
 	},
-	"a chain of children": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		one := told[0].Below(s, told[0].ID, told[0].Generation+1)
+	"a chain of children": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		one := claims[0].Below(s, claims[0].ID, claims[0].Generation+1)
 		two := one.Below(s, one.ID, one.Generation+1)
-		return append([]ratchet.Told{two, one}, told...)
+		return append([]ratchet.Claim{two, one}, claims...)
 	},
-	"a child of nothing, far ahead": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		return []ratchet.Told{told[0].Below(s, [32]byte{1}, told[0].Generation+1000)}
+	"a child of nothing, far ahead": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		return []ratchet.Claim{claims[0].Below(s, [32]byte{1}, claims[0].Generation+1000)}
 	},
-	"a child of the true epoch, far ahead": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		return []ratchet.Told{told[0].Below(s, told[0].ID, told[0].Generation+1000)}
+	"a child of the true epoch, far ahead": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		return []ratchet.Claim{claims[0].Below(s, claims[0].ID, claims[0].Generation+1000)}
 	},
-	"true epochs with other keys": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		for i := range told {
-			told[i] = told[i].FalseKey().FalseTree()
+	"true epochs with other keys": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		for i := range claims {
+			claims[i] = claims[i].FalseKey().FalseTree()
 		}
-		return told
+		return claims
 	},
-	"true epochs with other trees": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		for i := range told {
-			told[i] = told[i].FalseTree()
+	"true epochs with other trees": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		for i := range claims {
+			claims[i] = claims[i].FalseTree()
 		}
-		return told
+		return claims
 	},
-	"true epochs from which nobody can commit": func(s ratchet.Space, told []ratchet.Told) []ratchet.Told {
-		for i := range told {
-			told[i] = told[i].NoTree()
+	"true epochs from which nobody can commit": func(s ratchet.Space, claims []ratchet.Claim) []ratchet.Claim {
+		for i := range claims {
+			claims[i] = claims[i].NoTree()
 		}
-		return told
+		return claims
 	},
 }
 
@@ -83,7 +83,7 @@ func TestHonestTicketWins(t *testing.T) {
 				require.NoError(t, err)
 				v.Space = s
 				honest := g.Admit(g.Peers[1], q)
-				g.Enter(v, ratchet.Lie(insider, q, func(told []ratchet.Told) []ratchet.Told { return lie(insider, told) }))
+				g.Enter(v, ratchet.Lie(insider, q, func(claims []ratchet.Claim) []ratchet.Claim { return lie(insider, claims) }))
 				alone(g, v)
 				g.Peers = append(g.Peers, v)
 				if !same {
@@ -103,7 +103,7 @@ func TestHonestTicketWins(t *testing.T) {
 				g.Peers[1] = join(g, v)
 				q := ask(g, v)
 				honest := g.Admit(g.Peers[0], q)
-				ticket := ratchet.Lie(insider.Space, q, func(told []ratchet.Told) []ratchet.Told { return lie(insider.Space, told) })
+				ticket := ratchet.Lie(insider.Space, q, func(claims []ratchet.Claim) []ratchet.Claim { return lie(insider.Space, claims) })
 				if next, err := ratchet.Enter(v.Space, g.Now, ticket); err == nil {
 					v.Space = next
 					alone(g, v)
@@ -141,26 +141,26 @@ func TestLiesInTickets(t *testing.T) {
 		commit(g, honest, "", insider)
 		commit(g, honest, "", insider)
 		q := ask(g, v)
-		for lie, change := range map[string]func(told []ratchet.Told){
-			"generation":      func(told []ratchet.Told) { told[0].Generation += 1000 },
-			"no proof":        func(told []ratchet.Told) { told[0] = told[0].Unproven(insider.Space) },
-			"other key":       func(told []ratchet.Told) { told[1] = told[1].FalseKey() },
-			"not the first":   func(told []ratchet.Told) { told[0], told[1] = told[1], told[0] },
-			"not the parent":  func(told []ratchet.Told) { told[0] = told[0].Below(insider.Space, told[2].ID, 100) },
-			"only other key":  func(told []ratchet.Told) { told[0] = told[1].FalseKey() },
-			"key of one held": func(told []ratchet.Told) { told[2] = told[2].FalseKey() },
+		for lie, change := range map[string]func(claims []ratchet.Claim){
+			"generation":      func(claims []ratchet.Claim) { claims[0].Generation += 1000 },
+			"no proof":        func(claims []ratchet.Claim) { claims[0] = claims[0].Unproven(insider.Space) },
+			"other key":       func(claims []ratchet.Claim) { claims[1] = claims[1].FalseKey() },
+			"not the first":   func(claims []ratchet.Claim) { claims[0], claims[1] = claims[1], claims[0] },
+			"not the parent":  func(claims []ratchet.Claim) { claims[0] = claims[0].Below(insider.Space, claims[2].ID, 100) },
+			"only other key":  func(claims []ratchet.Claim) { claims[0] = claims[1].FalseKey() },
+			"key of one held": func(claims []ratchet.Claim) { claims[2] = claims[2].FalseKey() },
 		} {
 			certain := lie == "only other key" || lie == "key of one held"
 			if certain && victim != 0 {
 				continue
 			}
 			t.Run(name+"/"+lie, func(t *testing.T) {
-				ticket := ratchet.Lie(insider.Space, q, func(told []ratchet.Told) []ratchet.Told {
-					change(told)
+				ticket := ratchet.Lie(insider.Space, q, func(claims []ratchet.Claim) []ratchet.Claim {
+					change(claims)
 					if lie == "only other key" || lie == "generation" {
-						told = told[:1]
+						claims = claims[:1]
 					}
-					return told
+					return claims
 				})
 				next, err := ratchet.Enter(v.Space, g.Now, ticket)
 				require.ErrorIs(t, err, ratchet.ErrForged)
@@ -171,9 +171,9 @@ func TestLiesInTickets(t *testing.T) {
 	}
 }
 
-// An epoch of which only an earlier ticket told gives way to an honest ticket that does not name it, whether or not it can be
+// An epoch which only an earlier ticket claimed gives way to an honest ticket that does not name it, whether or not it can be
 // proved false: here its name is that of a true epoch, which the issuer has left behind.
-func TestToldByNobodyElse(t *testing.T) {
+func TestClaimedByNobodyElse(t *testing.T) {
 	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
 	honest, insider := g.Peers[0], g.Peers[2]
 	x := ratchet.Info(honest.Space).Epoch
@@ -188,23 +188,23 @@ func TestToldByNobodyElse(t *testing.T) {
 	require.NoError(t, err)
 	v := &ratchettest.Peer{Name: "v", Space: s}
 	g.Admit(honest, q)
-	g.Enter(v, ratchet.Lie(insider.Space, q, func(told []ratchet.Told) []ratchet.Told {
-		told[0] = told[0].FalseTree()
+	g.Enter(v, ratchet.Lie(insider.Space, q, func(claims []ratchet.Claim) []ratchet.Claim {
+		claims[0] = claims[0].FalseTree()
 		for range 4 {
-			told = append([]ratchet.Told{told[0].Below(insider.Space, told[0].ID, told[0].Generation+1)}, told...)
+			claims = append([]ratchet.Claim{claims[0].Below(insider.Space, claims[0].ID, claims[0].Generation+1)}, claims...)
 		}
-		require.Equal(t, left, told[4].ID)
-		require.Equal(t, x, told[5].ID)
-		return told
+		require.Equal(t, left, claims[4].ID)
+		require.Equal(t, x, claims[5].ID)
+		return claims
 	}))
 	g.Send(v, "alone")
-	g.Enter(v, ratchet.Lie(honest.Space, ask(g, v), func(told []ratchet.Told) (out []ratchet.Told) {
-		for _, e := range told {
+	g.Enter(v, ratchet.Lie(honest.Space, ask(g, v), func(claims []ratchet.Claim) (out []ratchet.Claim) {
+		for _, e := range claims {
 			if e.ID != left {
 				out = append(out, e)
 			}
 		}
-		require.Len(t, out, len(told)-1)
+		require.Len(t, out, len(claims)-1)
 		return out
 	}))
 	g.Deliver(g.Send(v, "I am in"), honest)
@@ -220,8 +220,8 @@ func TestOneNameTwoSecrets(t *testing.T) {
 	require.NoError(t, err)
 	v := &ratchettest.Peer{Name: "v", Space: s}
 	g.Admit(honest, q)
-	g.Enter(v, ratchet.Lie(insider.Space, q, func(told []ratchet.Told) []ratchet.Told {
-		return liars["true epochs with other trees"](insider.Space, told)
+	g.Enter(v, ratchet.Lie(insider.Space, q, func(claims []ratchet.Claim) []ratchet.Claim {
+		return liars["true epochs with other trees"](insider.Space, claims)
 	}))
 	alone := g.Send(v, "alone")
 	g.Deliver(alone, g.Peers...)

@@ -47,7 +47,7 @@ func (d *edit) space() Space { return d.base.WithState(d.st).WithTemplate(d.tp).
 
 func (d *edit) emit(e state.Event) { d.events = append(d.events, e) }
 
-// conflict tells of a contradiction about a member, once.
+// conflict emits the event of a contradiction about a member, once.
 func (d *edit) conflict(i dkg.Index) {
 	c := state.Event(Conflict{i, i == d.identity().index})
 	if !slices.ContainsFunc(d.events, func(e state.Event) bool { return e == c }) {
@@ -84,7 +84,7 @@ func (d *edit) putEpoch(e epoch) {
 	d.st.epochs = d.st.epochs.Put(epochRow{e.id, state.NewSegment(epochRecord{e})})
 }
 
-// enterEpoch enters an epoch. What is retained is tried with its keys, once and for all, unless a orphaned commit led to it before.
+// enterEpoch enters an epoch. What is retained is tried with its keys, once and for all, unless an orphaned commit led to it before.
 func (d *edit) enterEpoch(e epoch) {
 	d.st.serial++
 	b := *e.epochMeta

@@ -203,7 +203,7 @@ func TestTicketReopensNothing(t *testing.T) {
 
 // G12: of what only a ticket told can be read what is on its way there, once the commits that lead to it arrive, whether or
 // not a message of the epochs between does.
-func TestToldAndReached(t *testing.T) {
+func TestClaimedAndDerived(t *testing.T) {
 	for name, first := range map[string]int{"between": 2, "within": 3, "held": -1} {
 		t.Run(name, func(t *testing.T) {
 			g := ratchettest.NewGroup(t, 3, ratchettest.Small)
@@ -237,24 +237,24 @@ func TestToldAndReached(t *testing.T) {
 	}
 }
 
-// G16: a commit that leads to an epoch of which only a ticket told is not kept once there is anything to be read below it, as
+// G16: a commit that leads to an epoch which only a ticket claimed is not kept once there is anything to be read below it, as
 // it would open that again.
 func TestToldStaysClosed(t *testing.T) {
-	setup := func() (g *ratchettest.Group, v *ratchettest.Peer, above, told [32]byte, way []byte) {
+	setup := func() (g *ratchettest.Group, v *ratchettest.Peer, above, claimed [32]byte, way []byte) {
 		g = ratchettest.NewGroup(t, 3, ratchettest.Small)
 		p1, p2, v := g.Peers[0], g.Peers[1], g.Peers[2]
 		for i := range 8 {
 			p1.Space = ratchet.Committing(p1.Space)
-			above = told
+			above = claimed
 			e := g.Send(p1, "")
-			told = ratchet.Info(p1.Space).Epoch
+			claimed = ratchet.Info(p1.Space).Epoch
 			g.Deliver(e, p2)
 			if i == 2 {
 				way = e
 			}
 		}
 		g.Enter(v, g.Admit(p1, ask(g, v)))
-		return g, v, above, told, way
+		return g, v, above, claimed, way
 	}
 	hold := func(g *ratchettest.Group, v *ratchettest.Peer, e []byte) {
 		next, err := ratchet.Hold(v.Space, g.Now, "mailbox", e)
@@ -262,19 +262,19 @@ func TestToldStaysClosed(t *testing.T) {
 		v.Space = next
 	}
 	t.Run("read before", func(t *testing.T) {
-		g, v, above, told, way := setup()
+		g, v, above, claimed, way := setup()
 		commit(g, g.Peers[1], "below it", v)
 		g.RequireRead(v, "below it")
 		hold(g, v, way)
 		require.True(t, ratchet.Leads(v.Space, above))
-		require.False(t, ratchet.Leads(v.Space, told))
+		require.False(t, ratchet.Leads(v.Space, claimed))
 	})
 	t.Run("made after", func(t *testing.T) {
-		g, v, above, told, way := setup()
+		g, v, above, claimed, way := setup()
 		hold(g, v, way)
-		require.True(t, ratchet.Leads(v.Space, told))
+		require.True(t, ratchet.Leads(v.Space, claimed))
 		g.Send(v, "below it")
 		require.True(t, ratchet.Leads(v.Space, above))
-		require.False(t, ratchet.Leads(v.Space, told))
+		require.False(t, ratchet.Leads(v.Space, claimed))
 	})
 }

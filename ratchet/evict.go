@@ -25,14 +25,14 @@ func (d *edit) evict(limit int) bool {
 			keep[a.id] = true
 		}
 	}
-	charged := make(map[dkg.Index]int)
+	brought := make(map[dkg.Index]int)
 	for r := range d.st.epochs.All() {
-		charged[r.epoch().attributed]++
+		brought[r.epoch().attributed]++
 	}
 	pins := d.pins()
 	before := func(a, b epoch) bool {
 		return cmp.Or(
-			cmp.Compare(charged[b.attributed], charged[a.attributed]),
+			cmp.Compare(brought[b.attributed], brought[a.attributed]),
 			cmp.Compare(a.attributed, b.attributed),
 			cmp.Compare(pins[a.id], pins[b.id]),
 			cmp.Compare(a.serial, b.serial)) < 0

@@ -54,7 +54,7 @@ func Due(s Space, now time.Time) Tasks {
 
 // Maintain returns an update that does what is due, all in one transaction. It is the counterpart of Opener for what nobody
 // sent. A device calls it at start and every minute or so, after it has received what is stored, and then the vault's Retry,
-// which answers the requests that others have let wait:
+// which answers the requests that others have deferred:
 //
 //	err := vault.Update(ctx, id, ratchet.Maintain(options))
 //	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
@@ -107,7 +107,7 @@ func Perform(s Space, now time.Time, t Tasks) (Space, []byte, error) {
 	return s, nil, outcome.ErrPhase
 }
 
-// answerOverdue notes that it is this member's turn to answer the requests that others have let wait.
+// answerOverdue notes that it is this member's turn to answer the requests that others have deferred.
 func answerOverdue(s Space, now time.Time) (Space, error) {
 	d, err := newEdit(s, now)
 	if err != nil {

@@ -143,11 +143,11 @@ func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch
 	}
 
 	// From here on it is authenticated: the next value is built.
-	charged := h.Index
+	attributed := h.Index
 	if !m.Verified {
-		charged = 0
+		attributed = 0
 	}
-	if err := d.enterPath(path, charged); err != nil {
+	if err := d.enterPath(path, attributed); err != nil {
 		return Message{}, err
 	}
 	x = x.withChain(next)
@@ -167,7 +167,7 @@ func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch
 	if introduced {
 		d.introduce(r, sender)
 	}
-	d.afterRead(x, e, m, charged)
+	d.afterRead(x, e, m, attributed)
 	if m.Verified {
 		d.apply(x, t, body, &m)
 	} else if body.Statement {
@@ -237,8 +237,8 @@ func (d *edit) senderOf(r root, t rootTerms, i dkg.Index, c proto.Content) (memb
 	return m, err == nil, err
 }
 
-// afterRead keeps the books after a message in x was read, which is attributed to its sender or, if it was unsigned, to 0.
-func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, charged dkg.Index) {
+// afterRead updates what follows from a message that was read in x and is attributed to its sender or, if it was unsigned, to 0.
+func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, attributed dkg.Index) {
 	if id := e.Name(); d.st.headers.Has(segmap.ByID(id)) {
 		d.st.headers = d.st.headers.Drop(segmap.ByID(id))
 		d.st.backoff.stage, d.st.backoff.sends = 0, 0
@@ -256,7 +256,7 @@ func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, charged dkg.Index
 	d.expireRequest()
 	d.st.ask = d.st.ask || d.showsExclusion(x, m)
 	d.resolveCatchUps(e)
-	d.addAttached(e, charged)
+	d.addAttached(e, attributed)
 	if !m.Own {
 		d.noteLagging(x)
 	}
