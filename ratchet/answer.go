@@ -169,7 +169,7 @@ func (d *edit) answerDelay(a verifiedRequest) time.Duration {
 		h := suite.Hash(a.request[:], suite.U32(uint32(i)))
 		return h[:]
 	}
-	own, rank, members := order(d.identity().index), 0, 0
+	own, rank, members := order(d.st.identity().index), 0, 0
 	for m := range r.members.All() {
 		if m.Index == a.index || m.left {
 			continue

@@ -37,7 +37,7 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 			case made.commitKey.Equal(claimed.commitKey):
 				d.useUp(parent.id, claimed.commit)
 				claimed = made
-			case d.fullyDerived(parent) || parent.derived() && named[parent.id]:
+			case d.st.fullyDerived(parent) || parent.derived() && named[parent.id]:
 				return nil, outcome.ErrForged // both keys come out of one secret, and it is the parent's
 			}
 		}
@@ -49,7 +49,7 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 			d.mergeClaim(held, claimed)
 		case held.commitKey.Equal(claimed.commitKey):
 			d.deriveChildren(held.id)
-		case d.fullyDerived(held):
+		case d.st.fullyDerived(held):
 			return nil, outcome.ErrForged
 		default:
 			named[e.ID] = false
@@ -73,8 +73,8 @@ func claimedEpoch(e proto.TicketEpoch, b proto.TicketBody, now int64) epoch {
 }
 
 // fullyDerived reports whether this member derived an epoch from what it was not merely told, as far as that is still held.
-func (d *edit) fullyDerived(e epoch) bool {
-	for ok := true; ok; e, ok = d.st.epoch(e.parent) {
+func (s State) fullyDerived(e epoch) bool {
+	for ok := true; ok; e, ok = s.epoch(e.parent) {
 		if !e.derived() {
 			return false
 		}
@@ -158,15 +158,15 @@ func (d *edit) useUp(parent proto.EpochID, c proto.Commit) {
 
 // behindOwnCommits reports whether an epoch is this member's own preferred one, or lies above it by own commits made since the
 // request only.
-func (d *edit) behindOwnCommits(from, mine proto.EpochID) bool {
-	path, ok := d.st.path(from, mine)
+func (s State) behindOwnCommits(from, mine proto.EpochID) bool {
+	path, ok := s.path(from, mine)
 	if !ok {
 		return false
 	}
-	above, _ := d.st.epoch(from)
+	above, _ := s.epoch(from)
 	for _, id := range path {
-		e, _ := d.st.epoch(id)
-		if !d.ownSince(e) || e.serial < above.serial {
+		e, _ := s.epoch(id)
+		if !s.ownSince(e) || e.serial < above.serial {
 			return false
 		}
 		above = e
@@ -175,8 +175,8 @@ func (d *edit) behindOwnCommits(from, mine proto.EpochID) bool {
 }
 
 // ownSince reports whether an epoch was made by an own commit after the request.
-func (d *edit) ownSince(e epoch) bool {
-	me := d.identity()
+func (s State) ownSince(e epoch) bool {
+	me := s.identity()
 	return e.maker() == me.index && e.serial > me.request.serial
 }
 
@@ -198,7 +198,7 @@ func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 	}
 	for row := range d.st.epochs.All() {
 		e := row.epoch()
-		if aside := !d.supported(e, ground); e.root == root && e.quarantined != aside {
+		if aside := !d.st.supported(e, ground); e.root == root && e.quarantined != aside {
 			e.quarantined = aside
 			d.putEpoch(e)
 		}
@@ -209,16 +209,16 @@ func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 // supported reports whether an epoch is among others that a ticket named, or lies below one of them: by commits of others that
 // this member derived or a ticket since the request told of, and by own ones made since the request. An epoch that came
 // before its parent was not made of what that is now.
-func (d *edit) supported(e epoch, ground map[proto.EpochID]bool) bool {
+func (s State) supported(e epoch, ground map[proto.EpochID]bool) bool {
 	for {
 		if stands, ok := ground[e.id]; ok {
 			return stands
 		}
-		old := e.serial <= d.identity().request.serial
-		if e.isRoot() || old && (e.maker() == d.identity().index || !e.derived()) {
+		old := e.serial <= s.identity().request.serial
+		if e.isRoot() || old && (e.maker() == s.identity().index || !e.derived()) {
 			return false
 		}
-		parent, ok := d.st.epoch(e.parent)
+		parent, ok := s.epoch(e.parent)
 		if !ok || parent.serial > e.serial {
 			return false
 		}
@@ -228,13 +228,13 @@ func (d *edit) supported(e epoch, ground map[proto.EpochID]bool) bool {
 
 // showsExclusion reports whether a message shows that others have gone on without this member: in an epoch that was quarantined, or
 // below one, and would be preferred otherwise. Whoever made the first of them cannot show that.
-func (d *edit) showsExclusion(x epoch, m Message) bool {
-	p, ok := d.st.epoch(d.st.preferred)
-	if !x.quarantined || !m.Verified || m.Own || ok && d.st.compare(x.epochMeta, p.epochMeta) > 0 {
+func (s State) showsExclusion(x epoch, m Message) bool {
+	p, ok := s.epoch(s.preferred)
+	if !x.quarantined || !m.Verified || m.Own || ok && s.compare(x.epochMeta, p.epochMeta) > 0 {
 		return false
 	}
 	for {
-		parent, ok := d.st.epoch(x.parent)
+		parent, ok := s.epoch(x.parent)
 		if !ok || !parent.quarantined {
 			return x.attributed != m.Sender
 		}

@@ -49,20 +49,20 @@ func (d *edit) emit(e state.Event) { d.events = append(d.events, e) }
 
 // conflict emits the event of a contradiction about a member, once.
 func (d *edit) conflict(i dkg.Index) {
-	c := state.Event(Conflict{i, i == d.identity().index})
+	c := state.Event(Conflict{i, i == d.st.identity().index})
 	if !slices.ContainsFunc(d.events, func(e state.Event) bool { return e == c }) {
 		d.emit(c)
 	}
 }
 
-func (d *edit) identity() identity { return d.st.self.Value() }
+func (s State) identity() identity { return s.self.Value() }
 
 func (d *edit) setIdentity(me identity) { d.st.self = state.NewSegment(me) }
 
 func (d *edit) setRoot(r root) { d.st.roots = d.st.roots.Put(newRootRow(r)) }
 
 // isOwner reports whether this member holds an owner's keys.
-func (d *edit) isOwner() bool { return !d.st.owner.Value().isNone() }
+func (s State) isOwner() bool { return !s.owner.Value().isNone() }
 
 // preferred returns the preferred epoch with its root and terms; ok is false if there is none.
 func (d *edit) preferred() (e epoch, r root, t rootTerms, ok bool) {

@@ -34,7 +34,7 @@ func Lie(insider Space, request []byte, change func(claims []Claim) []Claim) []b
 			d.introduce(r, joiner)
 		}
 	}
-	body, err := d.ticketBody(q.Hash(), p, r.id, t)
+	body, err := d.st.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
@@ -47,7 +47,7 @@ func Lie(insider Space, request []byte, change func(claims []Claim) []Claim) []b
 		e.epoch.ID, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
 		body.Epochs = append(body.Epochs, e.epoch)
 	}
-	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.identity().signing)
+	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.st.identity().signing)
 	if err != nil {
 		panic(err)
 	}

@@ -126,10 +126,10 @@ func (d *edit) addCommit(h orphanCommit) {
 // keys of its child, once and for all.
 func (d *edit) putCommit(h orphanCommit) {
 	if h.opened {
-		if d.st.commits.Has(h.Key()) || !d.mayResolve(h) {
+		if d.st.commits.Has(h.Key()) || !d.st.mayResolve(h) {
 			return
 		}
-		switch own := h.commit.Index() == d.identity().index; {
+		switch own := h.commit.Index() == d.st.identity().index; {
 		case own && !d.ownLost(h), !own && d.resolved == maxResolved:
 			return
 		case !own:
@@ -249,15 +249,15 @@ func (d *edit) rescanClaims(h orphanCommit) {
 
 // mayResolve reports whether a commit may lead to an epoch: not if that is held, but for one which only tickets claimed and
 // below which nothing was read, as that must not be opened again.
-func (d *edit) mayResolve(h orphanCommit) bool {
-	e, held := d.st.epoch(h.id)
+func (s State) mayResolve(h orphanCommit) bool {
+	e, held := s.epoch(h.id)
 	if !held {
 		return true
 	}
-	if e.derived() || h.commit.Index() == d.identity().index {
+	if e.derived() || h.commit.Index() == s.identity().index {
 		return false
 	}
-	for r := range d.st.epochs.All() {
+	for r := range s.epochs.All() {
 		if c := r.epoch(); c.parent == h.id && c.derived() {
 			return false
 		}
