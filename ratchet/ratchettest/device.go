@@ -16,8 +16,8 @@ import (
 // Topic is where a Device sends what is meant for the whole space.
 const Topic = "space"
 
-// Device is a member's device: a space in a vault, with the receive loop that a program has. Its vault is closed by Reopen and
-// nothing else; what a method cannot do fails the test.
+// Device is a member's device: a space in a vault, with the receive loop that a program has. What a method
+// cannot do fails the test.
 type Device struct {
 	Name   string
 	Store  store.Store
