@@ -11,7 +11,7 @@
 // fresh share is Evals.Issue, which returns the next evals too. Whoever is no dealer holds NoEvals.
 //
 // All values are immutable and safe for concurrent use. Functions return the next value; with an error they return the one
-// they were given. The package implements section 3 of the specification of the Triple Ratchet.
+// they were given. The package implements section 3 of the specification, the Trefoil ratchet.
 package dkg
 
 import "errors"

@@ -13,5 +13,5 @@
 // loop. List tells the dealer which links are open and who came by which; ratchet.Revoke takes an unused one back.
 //
 // Each kind of invite is a type of its own: making one never answers with another. The package has no state and keeps no
-// links; functions are safe for concurrent use. It implements section 9 of the specification of the Triple Ratchet.
+// links; functions are safe for concurrent use. It implements section 9 of the specification, the Trefoil ratchet.
 package invite

@@ -68,7 +68,7 @@ func (d *edit) examine(q proto.Request) (verifiedRequest, error) {
 		return verifiedRequest{}, outcome.ErrMalformed
 	}
 	id := q.Hash()
-	if d.identity().request.is(id) {
+	if d.st.identity().request.is(id) {
 		return verifiedRequest{}, outcome.ErrOwn
 	}
 	if d.requestRecord(id).state == answerDone {
@@ -85,7 +85,7 @@ func (d *edit) examine(q proto.Request) (verifiedRequest, error) {
 	if a.joins {
 		a.index, a.unknown, err = d.admitJoiner(r, t, b)
 	} else {
-		a.index, err = d.admitMember(r, b)
+		a.index, err = d.st.admitMember(r, b)
 	}
 	return a, err
 }
@@ -99,11 +99,11 @@ func (d *edit) answer(a verifiedRequest) (proto.Ticket, error) {
 	if a.unknown.Index != 0 {
 		d.introduce(r, a.unknown)
 	}
-	body, err := d.ticketBody(a.request, p, r.id, t)
+	body, err := d.st.ticketBody(a.request, p, r.id, t)
 	if err != nil {
 		return proto.Ticket{}, err
 	}
-	ticket, err := proto.NewTicket(d.st.space, a.request, a.ticket, a.index, body, d.identity().signing)
+	ticket, err := proto.NewTicket(d.st.space, a.request, a.ticket, a.index, body, d.st.identity().signing)
 	if err != nil {
 		return proto.Ticket{}, err
 	}
@@ -124,7 +124,7 @@ func (d *edit) otherRoot(q proto.Request) error {
 			continue
 		}
 		in, _, err := b.VerifyIntroduction(d.st.space, t.template.Owners, t.template.Policy)
-		if q.Kind == proto.KindIntroduction && err == nil && d.isOwner() {
+		if q.Kind == proto.KindIntroduction && err == nil && d.st.isOwner() {
 			h := q.Hash()
 			d.emit(pendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: PublicKey{in.Key}})
 		}
@@ -149,13 +149,13 @@ func (d *edit) admitJoiner(r root, t rootTerms, b proto.RequestBody) (dkg.Index,
 		switch {
 		case m.signingKey() != in.Key:
 			if _, err := d.admissible(r, t, in); err == nil {
-				d.emit(Conflict{in.Index, in.Index == d.identity().index})
+				d.emit(Conflict{in.Index, in.Index == d.st.identity().index})
 			}
 			return 0, member{}, outcome.ErrInviteTaken
 		case m.left, m.answered > 0:
 			return 0, member{}, outcome.ErrStale // whoever was heard asks as a member
 		}
-		if _, _, err := b.VerifyIntroduction(d.st.space, d.identity().owners, t.template.Policy); err != nil {
+		if _, _, err := b.VerifyIntroduction(d.st.space, d.st.identity().owners, t.template.Policy); err != nil {
 			return 0, member{}, outcome.ErrForged
 		}
 		return in.Index, member{}, nil
@@ -165,14 +165,14 @@ func (d *edit) admitJoiner(r root, t rootTerms, b proto.RequestBody) (dkg.Index,
 }
 
 // admitMember verifies the resync request of a member.
-func (d *edit) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
+func (s State) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
 	m, ok := r.members.Get(segmap.ByIndex(uint32(b.Resync.Index)))
 	switch {
 	case !ok:
 		return 0, outcome.ErrUnknownSender
-	case b.VerifyResync(d.st.space, m.signingKey()) != nil:
+	case b.VerifyResync(s.space, m.signingKey()) != nil:
 		return 0, outcome.ErrForged
-	case m.Index == d.identity().index:
+	case m.Index == s.identity().index:
 		return 0, outcome.ErrOwn // of a state of this member that was lost
 	case m.left, b.Resync.Counter < m.answered:
 		return 0, outcome.ErrStale
@@ -183,19 +183,19 @@ func (d *edit) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
 }
 
 // ticketBody returns what this member has to say in a ticket for a request.
-func (d *edit) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t rootTerms) (proto.TicketBody, error) {
-	r, _ := d.st.root(in)
+func (s State) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t rootTerms) (proto.TicketBody, error) {
+	r, _ := s.root(in)
 	signed, since := r.roster(r.named(t.notice))
 	b := proto.TicketBody{
-		Issuer: d.identity().index, Notice: t.notice, Context: t.context, Template: t.template,
-		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, d.identity().index, since),
+		Issuer: s.identity().index, Notice: t.notice, Context: t.context, Template: t.template,
+		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, s.identity().index, since),
 	}
 	for m := range r.members.All() {
 		if m.answered > 0 {
 			b.Answered = append(b.Answered, proto.Answered{Index: m.Index, Below: m.answered})
 		}
 	}
-	epochs := d.handedOn(p)
+	epochs := s.handedOn(p)
 	size := 0
 	for _, e := range epochs {
 		size += len(e.commits.Encode())
@@ -239,20 +239,20 @@ func introductions(request suite.Digest, issuer dkg.Index, since []member) (out 
 
 // handedOn returns the epochs that go into a ticket: the preferred one, its ancestors up to 4, then others of its root
 // within 4 generations in their order, 16 in all.
-func (d *edit) handedOn(p epoch) []epoch {
+func (s State) handedOn(p epoch) []epoch {
 	out := []epoch{p}
 	have := map[proto.EpochID]bool{p.id: true}
-	for _, a := range d.st.nearest(p, maxBehind) {
-		if d.st.eligible(a) {
+	for _, a := range s.nearest(p, maxBehind) {
+		if s.eligible(a) {
 			out = append(out, a)
 			have[a.id] = true
 		}
 	}
-	for _, e := range d.st.sorted() {
+	for _, e := range s.sorted() {
 		if len(out) == proto.MaxTicketEpochs {
 			break
 		}
-		if e.root == p.root && !have[e.id] && d.st.eligible(e) && e.generation+maxBehind >= p.generation {
+		if e.root == p.root && !have[e.id] && s.eligible(e) && e.generation+maxBehind >= p.generation {
 			out = append(out, e)
 		}
 	}
@@ -279,7 +279,7 @@ func refuse(s Space, now time.Time, frame []byte) (Space, []byte, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if !d.isOwner() || d.st.phase != Member {
+	if !d.st.isOwner() || d.st.phase != Member {
 		return s, nil, outcome.ErrPhase
 	}
 	if q.Kind != proto.KindIntroduction {

@@ -169,7 +169,7 @@ func (d *edit) answerDelay(a verifiedRequest) time.Duration {
 		h := suite.Hash(a.request[:], suite.U32(uint32(i)))
 		return h[:]
 	}
-	own, rank, members := order(d.identity().index), 0, 0
+	own, rank, members := order(d.st.identity().index), 0, 0
 	for m := range r.members.All() {
 		if m.Index == a.index || m.left {
 			continue
@@ -204,7 +204,7 @@ func (d *edit) noteTicket(source string, t proto.Ticket) {
 	}
 }
 
-// expired returns the requests that others have let wait too long.
+// expired returns the requests that others have deferred too long.
 func (d *edit) expired() (out []requestRecord) {
 	for h := range d.st.requests.All() {
 		if h.expired(d.now) && !d.heardSince(h) {

@@ -22,9 +22,9 @@ const (
 
 // backoffSince returns when the oldest retained message arrived that gives a reason to act. One of a mailbox that is no
 // known member's gives none, nor one that a ticket may have come for.
-func (d *edit) backoffSince() (oldest int64, waits bool) {
-	entered := d.st.backoff.entered
-	for h := range d.st.headers.All() {
+func (s State) backoffSince() (oldest int64, waits bool) {
+	entered := s.backoff.entered
+	for h := range s.headers.All() {
 		if h.source == "" || entered != 0 && h.arrived <= entered+milliseconds(waitEntered) {
 			continue
 		}
@@ -37,12 +37,12 @@ func (d *edit) backoffSince() (oldest int64, waits bool) {
 
 // backoffOver reports whether a retained message has waited so long that this member shows others where it stands.
 func (d *edit) backoffOver() bool {
-	oldest, waits := d.backoffSince()
+	oldest, waits := d.st.backoffSince()
 	if !waits || d.st.backoff.sends >= maxWaitSends {
 		return false
 	}
 	e, _, _, _ := d.preferred()
 	wait := min(waitFirst<<d.st.backoff.stage, waitLongest)
-	jitter := time.Duration(jitterOf(e, d.identity().index)%waitJitter) * time.Second
+	jitter := time.Duration(jitterOf(e, d.st.identity().index)%waitJitter) * time.Second
 	return d.now-max(oldest, d.st.backoff.last) > milliseconds(wait+jitter)
 }

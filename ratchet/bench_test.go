@@ -12,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -43,7 +44,7 @@ func signature(b *testing.B) (sign, verify func()) {
 func BenchmarkNewSpace(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ratchet.NewSpace(day0, ratchet.Policy{}); err != nil {
+		if _, err := ratchet.NewSpace(ratchettest.Day0, ratchet.Policy{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -53,15 +54,15 @@ func BenchmarkNewSpace(b *testing.B) {
 
 // BenchmarkEncrypt1K seals signed messages of 1 KiB in the steady state.
 func BenchmarkEncrypt1K(b *testing.B) {
-	g := newGroup(b, 2, ratchet.Policy{})
-	p := g.peers[0]
+	g := ratchettest.NewGroup(b, 2, ratchet.Policy{})
+	p := g.Peers[0]
 	for range 5 {
-		g.send(p, "the chain has begun, and commits are carried")
+		g.Send(p, "the chain has begun, and commits are carried")
 	}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(kilobyte)))
 	for b.Loop() {
-		if _, _, err := ratchet.Encrypt(p.space, g.now, kilobyte); err != nil {
+		if _, _, err := ratchet.Encrypt(p.Space, g.Now, kilobyte); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -71,15 +72,15 @@ func BenchmarkEncrypt1K(b *testing.B) {
 
 // BenchmarkDecrypt1K reads signed messages of 1 KiB of one sender in the steady state.
 func BenchmarkDecrypt1K(b *testing.B) {
-	g := newGroup(b, 2, ratchet.Policy{})
+	g := ratchettest.NewGroup(b, 2, ratchet.Policy{})
 	for range 5 {
-		g.deliver(g.send(g.peers[0], "the chain has begun, and commits are carried"), g.peers[1])
+		g.Deliver(g.Send(g.Peers[0], "the chain has begun, and commits are carried"), g.Peers[1])
 	}
-	e := g.send(g.peers[0], string(kilobyte))
+	e := g.Send(g.Peers[0], string(kilobyte))
 	b.ReportAllocs()
 	b.SetBytes(int64(len(kilobyte)))
 	for b.Loop() {
-		if _, _, err := ratchet.Decrypt(g.peers[1].space, g.now, e); err != nil {
+		if _, _, err := ratchet.Decrypt(g.Peers[1].Space, g.Now, e); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -89,12 +90,12 @@ func BenchmarkDecrypt1K(b *testing.B) {
 
 // BenchmarkAdmit answers a joiner's request.
 func BenchmarkAdmit(b *testing.B) {
-	g := newGroup(b, 3, ratchet.Policy{})
-	_, q, err := ratchet.Join(g.grant(), g.now, nil)
+	g := ratchettest.NewGroup(b, 3, ratchet.Policy{})
+	_, q, err := ratchet.Join(g.Grant(), g.Now, nil)
 	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := ratchet.Admit(g.peers[1].space, g.now, q); err != nil {
+		if _, _, err := ratchet.Admit(g.Peers[1].Space, g.Now, q); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -102,13 +103,13 @@ func BenchmarkAdmit(b *testing.B) {
 
 // BenchmarkEnter takes in a ticket.
 func BenchmarkEnter(b *testing.B) {
-	g := newGroup(b, 3, ratchet.Policy{})
-	joiner, q, err := ratchet.Join(g.grant(), g.now, nil)
+	g := ratchettest.NewGroup(b, 3, ratchet.Policy{})
+	joiner, q, err := ratchet.Join(g.Grant(), g.Now, nil)
 	require.NoError(b, err)
-	ticket := g.admit(g.peers[1], q)
+	ticket := g.Admit(g.Peers[1], q)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ratchet.Enter(joiner, g.now, ticket); err != nil {
+		if _, err := ratchet.Enter(joiner, g.Now, ticket); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -149,46 +150,46 @@ func (s *countingStore) stateBytes(t testing.TB, id state.ID) (n int) {
 // crowd is a group of two, founder and witness, and many others who were let in and of whom only the identities are kept:
 // they speak through the state of the witness.
 type crowd struct {
-	*group
+	*ratchettest.Group
 	others []ratchet.Space
 }
 
 func newCrowd(t testing.TB, n int) *crowd {
-	c := &crowd{group: newGroup(t, 2, fast)}
+	c := &crowd{Group: ratchettest.NewGroup(t, 2, ratchettest.Small)}
 	for len(c.others) < n-2 {
-		joined, q, err := ratchet.Join(c.grant(), c.now, nil)
+		joined, q, err := ratchet.Join(c.Grant(), c.Now, nil)
 		require.NoError(t, err)
-		for _, p := range c.peers {
-			c.admit(p, q)
+		for _, p := range c.Peers {
+			c.Admit(p, q)
 		}
 		c.others = append(c.others, joined)
-		if ratchet.Due(c.peers[0].space, c.now).Roster || len(c.others) == n-2 {
-			next, e, err := ratchet.SignRoster(c.peers[0].space, c.now)
+		if ratchet.Due(c.Peers[0].Space, c.Now).Roster || len(c.others) == n-2 {
+			next, e, err := ratchet.SignRoster(c.Peers[0].Space, c.Now)
 			require.NoError(t, err)
-			c.peers[0].space = next
-			c.deliver(e, c.peers[1])
+			c.Peers[0].Space = next
+			c.Deliver(e, c.Peers[1])
 		}
 	}
-	require.Len(t, ratchet.Members(c.peers[0].space), n)
+	require.Len(t, ratchet.Members(c.Peers[0].Space), n)
 	return c
 }
 
 // say sends a text of one of the others; the witness has read it then.
 func (c *crowd) say(i int, text string) []byte {
-	p := &peer{space: ratchet.As(c.peers[1].space, c.others[i])}
-	e := c.send(p, text)
-	c.deliver(e, c.peers[1])
+	p := &ratchettest.Peer{Space: ratchet.As(c.Peers[1].Space, c.others[i])}
+	e := c.Send(p, text)
+	c.Deliver(e, c.Peers[1])
 	return e
 }
 
 // day is a space of n members in whose vault the founder reads a thousand messages of a day. Its figures are bytes.
 func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	c := newCrowd(t, n)
-	reader := c.peers[0].space
+	reader := c.Peers[0].Space
 	backend := &countingStore{Memory: store.NewMemory()}
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(t, err)
-	clock := func() time.Time { return c.now }
+	clock := func() time.Time { return c.Now }
 	v, err := state.Open[ratchet.Space](t.Context(), backend, key, state.Options{Now: clock})
 	require.NoError(t, err)
 	ctx := context.Background()
@@ -197,7 +198,7 @@ func day(t testing.TB, n int) (perMessage, stateSize float64) {
 	open := ratchet.Opener(ratchet.Options{Now: clock})
 	const messages = 1000
 	for i := range messages {
-		c.now = c.now.Add(24 * time.Hour / messages)
+		c.Now = c.Now.Add(24 * time.Hour / messages)
 		from := i * 7919 % len(c.others)
 		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i))}, open)
 		require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 )
 
 // What a ticket says of epochs is the word of one member, and that member may lie (§9). So what this member derives itself,
-// by commits from epochs it holds, does not depend on it; an epoch of which only tickets told cannot be read, is as the
+// by commits from epochs it holds, does not depend on it; an epoch which only tickets claimed cannot be read, is as the
 // last ticket says that named it, and is preferred no longer than until a later request is answered without it. Nothing that
 // could be read before a ticket becomes unreadable by it.
 
@@ -28,28 +28,28 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 		if below = below && len(e.Commit) > 0; below && e.Generation != parent.generation+1 {
 			return nil, outcome.ErrForged
 		}
-		told := claimedEpoch(e, b, d.now)
+		claimed := claimedEpoch(e, b, d.now)
 		held, ok := d.st.epoch(e.ID)
 		if !ok && below {
-			switch made, err := d.derive(parent, told.commit); {
+			switch made, err := d.derive(parent, claimed.commit); {
 			case err != nil:
-				d.useUp(parent.id, told.commit)
-			case made.commitKey.Equal(told.commitKey):
-				d.useUp(parent.id, told.commit)
-				told = made
-			case d.fullyDerived(parent) || parent.derived() && named[parent.id]:
+				d.useUp(parent.id, claimed.commit)
+			case made.commitKey.Equal(claimed.commitKey):
+				d.useUp(parent.id, claimed.commit)
+				claimed = made
+			case d.st.fullyDerived(parent) || parent.derived() && named[parent.id]:
 				return nil, outcome.ErrForged // both keys come out of one secret, and it is the parent's
 			}
 		}
 		named[e.ID] = true
 		switch {
 		case !ok:
-			d.enterEpoch(told)
+			d.enterEpoch(claimed)
 		case !held.derived():
-			d.mergeClaim(held, told)
-		case held.commitKey.Equal(told.commitKey):
+			d.mergeClaim(held, claimed)
+		case held.commitKey.Equal(claimed.commitKey):
 			d.deriveChildren(held.id)
-		case d.fullyDerived(held):
+		case d.st.fullyDerived(held):
 			return nil, outcome.ErrForged
 		default:
 			named[e.ID] = false
@@ -58,7 +58,7 @@ func (d *edit) importClaims(b proto.TicketBody) (named map[proto.EpochID]bool, e
 	return named, nil
 }
 
-// claimedEpoch returns an epoch as a ticket tells of it. It is attributed to its maker, whose share the commit proves.
+// claimedEpoch returns an epoch as a ticket claims it. It is attributed to its maker, whose share the commit proves.
 func claimedEpoch(e proto.TicketEpoch, b proto.TicketBody, now int64) epoch {
 	n := epochMeta{
 		id: e.ID, parent: e.Parent, root: b.Notice.Root, generation: e.Generation,
@@ -73,8 +73,8 @@ func claimedEpoch(e proto.TicketEpoch, b proto.TicketBody, now int64) epoch {
 }
 
 // fullyDerived reports whether this member derived an epoch from what it was not merely told, as far as that is still held.
-func (d *edit) fullyDerived(e epoch) bool {
-	for ok := true; ok; e, ok = d.st.epoch(e.parent) {
+func (s State) fullyDerived(e epoch) bool {
+	for ok := true; ok; e, ok = s.epoch(e.parent) {
 		if !e.derived() {
 			return false
 		}
@@ -85,21 +85,21 @@ func (d *edit) fullyDerived(e epoch) bool {
 	return true
 }
 
-// mergeClaim takes in what a ticket says of an epoch of which only tickets told so far. If the two agree, the epoch has what
+// mergeClaim takes in what a ticket says of an epoch which only tickets claimed so far. If the two agree, the epoch has what
 // either has. Otherwise one of them lies, and it is entered anew: what stands on the older word comes before it then.
-func (d *edit) mergeClaim(held, told epoch) {
-	tree, agree := held.commits.Merge(told.commits)
-	if !agree || !held.commitKey.Equal(told.commitKey) {
-		d.enterEpoch(told)
+func (d *edit) mergeClaim(held, claimed epoch) {
+	tree, agree := held.commits.Merge(claimed.commits)
+	if !agree || !held.commitKey.Equal(claimed.commitKey) {
+		d.enterEpoch(claimed)
 		return
 	}
 	d.putEpoch(held.withCommits(tree))
 	d.deriveChildren(held.id)
 }
 
-// deriveChildren brings an epoch's commit tree into line with its children held. What they were made with is used up. A child of
-// which only tickets told is made by its commit, as if a message had brought it; if that gives another one than was told,
-// what was told is false.
+// deriveChildren brings an epoch's commit tree into line with its children held. What they were made with is used up. A child that
+// only tickets claimed is made by its commit, as if a message had brought it; if that gives another one than was claimed,
+// the claim is false.
 func (d *edit) deriveChildren(id proto.EpochID) {
 	for row := range d.st.epochs.All() {
 		c := row.epoch()
@@ -121,12 +121,12 @@ func (d *edit) deriveChildren(id proto.EpochID) {
 	}
 }
 
-// promote makes an epoch of which only tickets told one in which messages can be read.
-func (d *edit) promote(told, made epoch) {
+// promote makes an epoch which only tickets claimed one in which messages can be read.
+func (d *edit) promote(claimed, made epoch) {
 	b := *made.epochMeta
-	b.serial, b.entered = told.serial, told.entered
+	b.serial, b.entered = claimed.serial, claimed.entered
 	made.epochMeta, made.stored.meta = &b, state.NewSegment(&b)
-	made.lastUsed, made.quarantined = told.lastUsed, told.quarantined
+	made.lastUsed, made.quarantined = claimed.lastUsed, claimed.quarantined
 	d.putEpoch(made)
 	d.rescan(made)
 	d.deriveChildren(made.id)
@@ -158,15 +158,15 @@ func (d *edit) useUp(parent proto.EpochID, c proto.Commit) {
 
 // behindOwnCommits reports whether an epoch is this member's own preferred one, or lies above it by own commits made since the
 // request only.
-func (d *edit) behindOwnCommits(from, mine proto.EpochID) bool {
-	path, ok := d.st.path(from, mine)
+func (s State) behindOwnCommits(from, mine proto.EpochID) bool {
+	path, ok := s.path(from, mine)
 	if !ok {
 		return false
 	}
-	above, _ := d.st.epoch(from)
+	above, _ := s.epoch(from)
 	for _, id := range path {
-		e, _ := d.st.epoch(id)
-		if !d.ownSince(e) || e.serial < above.serial {
+		e, _ := s.epoch(id)
+		if !s.ownSince(e) || e.serial < above.serial {
 			return false
 		}
 		above = e
@@ -175,12 +175,12 @@ func (d *edit) behindOwnCommits(from, mine proto.EpochID) bool {
 }
 
 // ownSince reports whether an epoch was made by an own commit after the request.
-func (d *edit) ownSince(e epoch) bool {
-	me := d.identity()
+func (s State) ownSince(e epoch) bool {
+	me := s.identity()
 	return e.maker() == me.index && e.serial > me.request.serial
 }
 
-// quarantine sets aside those epochs of a root in which this member may be alone, and takes back those in which it is not,
+// quarantine bars from preference those epochs of a root in which this member may be alone, and takes back those in which it is not,
 // by the epochs that a ticket named. The records stay, since what others made below them and sent in them may arrive yet.
 func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 	ground := maps.Clone(named)
@@ -198,7 +198,7 @@ func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 	}
 	for row := range d.st.epochs.All() {
 		e := row.epoch()
-		if aside := !d.supported(e, ground); e.root == root && e.quarantined != aside {
+		if aside := !d.st.supported(e, ground); e.root == root && e.quarantined != aside {
 			e.quarantined = aside
 			d.putEpoch(e)
 		}
@@ -209,16 +209,16 @@ func (d *edit) quarantine(root proto.EpochID, named map[proto.EpochID]bool) {
 // supported reports whether an epoch is among others that a ticket named, or lies below one of them: by commits of others that
 // this member derived or a ticket since the request told of, and by own ones made since the request. An epoch that came
 // before its parent was not made of what that is now.
-func (d *edit) supported(e epoch, ground map[proto.EpochID]bool) bool {
+func (s State) supported(e epoch, ground map[proto.EpochID]bool) bool {
 	for {
 		if stands, ok := ground[e.id]; ok {
 			return stands
 		}
-		old := e.serial <= d.identity().request.serial
-		if e.isRoot() || old && (e.maker() == d.identity().index || !e.derived()) {
+		old := e.serial <= s.identity().request.serial
+		if e.isRoot() || old && (e.maker() == s.identity().index || !e.derived()) {
 			return false
 		}
-		parent, ok := d.st.epoch(e.parent)
+		parent, ok := s.epoch(e.parent)
 		if !ok || parent.serial > e.serial {
 			return false
 		}
@@ -228,13 +228,13 @@ func (d *edit) supported(e epoch, ground map[proto.EpochID]bool) bool {
 
 // showsExclusion reports whether a message shows that others have gone on without this member: in an epoch that was quarantined, or
 // below one, and would be preferred otherwise. Whoever made the first of them cannot show that.
-func (d *edit) showsExclusion(x epoch, m Message) bool {
-	p, ok := d.st.epoch(d.st.preferred)
-	if !x.quarantined || !m.Verified || m.Own || ok && d.st.compare(x.epochMeta, p.epochMeta) > 0 {
+func (s State) showsExclusion(x epoch, m Message) bool {
+	p, ok := s.epoch(s.preferred)
+	if !x.quarantined || !m.Verified || m.Own || ok && s.compare(x.epochMeta, p.epochMeta) > 0 {
 		return false
 	}
 	for {
-		parent, ok := d.st.epoch(x.parent)
+		parent, ok := s.epoch(x.parent)
 		if !ok || !parent.quarantined {
 			return x.attributed != m.Sender
 		}

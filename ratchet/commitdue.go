@@ -25,8 +25,8 @@ const (
 )
 
 // jitter spreads what all members would do at once.
-func (d *edit) jitter(e epoch, members int) int64 {
-	return int64(jitterOf(e, d.identity().index) % uint32(min(maxJitter, max(minJitter, 4*members))))
+func (s State) jitter(e epoch, members int) int64 {
+	return int64(jitterOf(e, s.identity().index) % uint32(min(maxJitter, max(minJitter, 4*members))))
 }
 
 // jitterOf is a number that members and epochs have in common with no other.
@@ -44,12 +44,12 @@ func (d *edit) elapsed(since int64, span time.Duration) bool {
 // commitDue reports whether the next message makes a commit (§5).
 func (d *edit) commitDue(e epoch, r root) bool {
 	members := r.members.Size()
-	jitter := d.jitter(e, members)
+	jitter := d.st.jitter(e, members)
 	minutes := time.Duration(jitter) * time.Minute
 	return d.st.commit || !e.derived() || // it came with a ticket
 		int64(e.received) >= commitAfter+jitter ||
 		d.elapsed(e.entered, commitEvery+minutes) ||
-		d.elapsed(d.identity().committed, commitOwnEvery(members)+minutes)
+		d.elapsed(d.st.identity().committed, commitOwnEvery(members)+minutes)
 }
 
 // commitOwnEvery is commitOwn in a space of so many members.
@@ -60,7 +60,7 @@ func commitOwnEvery(members int) time.Duration {
 // makeCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's
 // tree, because the epoch was far behind in between, it cannot; a ticket helps.
 func (d *edit) makeCommit(p epoch, r root, t rootTerms) {
-	me := d.identity()
+	me := d.st.identity()
 	c, ss, err := proto.NewCommit(d.st.space, p.id, t.template.Public, r.share)
 	if err != nil {
 		d.st.ask = true

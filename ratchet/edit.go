@@ -21,12 +21,15 @@ type edit struct {
 	events   []state.Event
 	progress bool // something was added that may open what is retained
 	resolved int  // how many orphaned commits were followed
+	// searched is the orphaned commits as a search that found nothing left them, so that none is followed a second time
+	// when the message is retained in the same space.
+	searched segmap.Map[orphanCommit]
 }
 
 // milliseconds is how times are kept.
 func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
 
-// newEdit starts work on a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
+// newEdit returns the edit of a space. It returns state.ErrIncomplete for the zero Space, and state.ErrCorrupt if its parts are
 // of different spaces.
 func newEdit(s Space, now time.Time) (*edit, error) {
 	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli()}
@@ -44,22 +47,22 @@ func (d *edit) space() Space { return d.base.WithState(d.st).WithTemplate(d.tp).
 
 func (d *edit) emit(e state.Event) { d.events = append(d.events, e) }
 
-// conflict tells of a contradiction about a member, once.
+// conflict emits the event of a contradiction about a member, once.
 func (d *edit) conflict(i dkg.Index) {
-	c := state.Event(Conflict{i, i == d.identity().index})
+	c := state.Event(Conflict{i, i == d.st.identity().index})
 	if !slices.ContainsFunc(d.events, func(e state.Event) bool { return e == c }) {
 		d.emit(c)
 	}
 }
 
-func (d *edit) identity() identity { return d.st.self.Value() }
+func (s State) identity() identity { return s.self.Value() }
 
 func (d *edit) setIdentity(me identity) { d.st.self = state.NewSegment(me) }
 
 func (d *edit) setRoot(r root) { d.st.roots = d.st.roots.Put(newRootRow(r)) }
 
 // isOwner reports whether this member holds an owner's keys.
-func (d *edit) isOwner() bool { return !d.st.owner.Value().isNone() }
+func (s State) isOwner() bool { return !s.owner.Value().isNone() }
 
 // preferred returns the preferred epoch with its root and terms; ok is false if there is none.
 func (d *edit) preferred() (e epoch, r root, t rootTerms, ok bool) {
@@ -81,7 +84,7 @@ func (d *edit) putEpoch(e epoch) {
 	d.st.epochs = d.st.epochs.Put(epochRow{e.id, state.NewSegment(epochRecord{e})})
 }
 
-// enterEpoch enters an epoch. What is retained is tried with its keys, once and for all, unless a orphaned commit led to it before.
+// enterEpoch enters an epoch. What is retained is tried with its keys, once and for all, unless an orphaned commit led to it before.
 func (d *edit) enterEpoch(e epoch) {
 	d.st.serial++
 	b := *e.epochMeta

@@ -43,7 +43,7 @@ func (d *edit) enter(t proto.Ticket) error {
 	if d.st.phase != Joining && d.st.phase != Member {
 		return outcome.ErrPhase
 	}
-	me := d.identity()
+	me := d.st.identity()
 	if t.IsZero() {
 		return outcome.ErrMalformed
 	}
@@ -88,7 +88,7 @@ func (d *edit) enter(t proto.Ticket) error {
 	if err != nil {
 		return err
 	}
-	if named[b.Epochs[0].ID] && d.behindOwnCommits(b.Epochs[0].ID, mine) {
+	if named[b.Epochs[0].ID] && d.st.behindOwnCommits(b.Epochs[0].ID, mine) {
 		d.prefer(d.st.findPreferred())
 		d.wasAnswered()
 		return nil
@@ -100,7 +100,7 @@ func (d *edit) enter(t proto.Ticket) error {
 
 // enterRoot takes in the ticket's root, or what it tells of one held.
 func (d *edit) enterRoot(b proto.TicketBody, v proto.VerifiedTicket) error {
-	me := d.identity()
+	me := d.st.identity()
 	r, held := d.st.root(b.Notice.Root)
 	if !held {
 		r = root{id: b.Notice.Root, rekey: b.Notice.Rekey}
@@ -160,7 +160,7 @@ func (d *edit) enterRoot(b proto.TicketBody, v proto.VerifiedTicket) error {
 
 // reintroduce makes the introduction again with the same keys under another root, for which an owner gave a new admission.
 func (d *edit) reintroduce(b proto.TicketBody) error {
-	me := d.identity()
+	me := d.st.identity()
 	if len(b.Admission) == 0 || len(me.introduction) == 0 {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (d *edit) reintroduce(b proto.TicketBody) error {
 
 // markUntrusted marks the roots that were made by somebody who is no owner by the newest list, and are not older than that list.
 func (d *edit) markUntrusted() {
-	owners := d.identity().owners
+	owners := d.st.identity().owners
 	from, known := uint64(0), false // the smallest generation of a root whose notice carried the list
 	for row := range d.tp.roots.All() {
 		if n := row.record.Value().notice; n.Owners.Counter == owners.Counter && (!known || n.Rekey < from) {
@@ -204,7 +204,7 @@ func (d *edit) markUntrusted() {
 // afterTicket keeps the books after a ticket was merged: the next send commits, introduces a joiner, repeats the request's
 // counter and brings a fresh inbox key.
 func (d *edit) afterTicket(b proto.TicketBody) {
-	me := d.identity()
+	me := d.st.identity()
 	me.answerDue, me.answered = true, me.request.count
 	me.updateDue = true
 	if d.st.phase == Joining {

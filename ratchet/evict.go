@@ -25,14 +25,14 @@ func (d *edit) evict(limit int) bool {
 			keep[a.id] = true
 		}
 	}
-	charged := make(map[dkg.Index]int)
+	brought := make(map[dkg.Index]int)
 	for r := range d.st.epochs.All() {
-		charged[r.epoch().attributed]++
+		brought[r.epoch().attributed]++
 	}
-	pins := d.pins()
+	pins := d.st.pins()
 	before := func(a, b epoch) bool {
 		return cmp.Or(
-			cmp.Compare(charged[b.attributed], charged[a.attributed]),
+			cmp.Compare(brought[b.attributed], brought[a.attributed]),
 			cmp.Compare(a.attributed, b.attributed),
 			cmp.Compare(pins[a.id], pins[b.id]),
 			cmp.Compare(a.serial, b.serial)) < 0
@@ -52,14 +52,14 @@ func (d *edit) evict(limit int) bool {
 
 // pins returns 1 for the epochs in which the header of a retained message opened, which is read at the next try. One of a
 // sender whom nobody introduced pins nothing: whoever is in an epoch can write any index into a header.
-func (d *edit) pins() map[proto.EpochID]int {
+func (s State) pins() map[proto.EpochID]int {
 	pins := make(map[proto.EpochID]int)
-	for h := range d.st.headers.All() {
-		e, ok := d.st.epoch(h.epoch)
+	for h := range s.headers.All() {
+		e, ok := s.epoch(h.epoch)
 		if !ok {
 			continue
 		}
-		if r, ok := d.st.root(e.root); ok && r.members.Has(segmap.ByIndex(uint32(h.sender))) {
+		if r, ok := s.root(e.root); ok && r.members.Has(segmap.ByIndex(uint32(h.sender))) {
 			pins[e.id] = 1
 		}
 	}

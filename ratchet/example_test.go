@@ -93,7 +93,7 @@ func ExampleMaintain() {
 	check(err)
 	check(vault.Create(ctx, space, nil))
 	check(vault.Update(ctx, space.ID(), ratchet.Maintain(options)))
-	_, err = vault.Retry(ctx, space.ID(), ratchet.Opener(options)) // answers requests that others have let wait
+	_, err = vault.Retry(ctx, space.ID(), ratchet.Opener(options)) // answers requests that others have deferred
 	fmt.Println(err)
 	// Output: <nil>
 }

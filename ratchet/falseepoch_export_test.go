@@ -8,19 +8,19 @@ import (
 )
 
 // FalseKey returns the epoch with another commit key.
-func (e Told) FalseKey() Told {
+func (e Claim) FalseKey() Claim {
 	e.epoch.CommitKey = secret.Random(suite.KeySize)
 	return e
 }
 
 // FalseTree returns the epoch with another commit tree.
-func (e Told) FalseTree() Told {
+func (e Claim) FalseTree() Claim {
 	e.epoch.Tree = pprf.NewCommitTree(secret.Random(suite.KeySize), dkg.DefaultDepth)
 	return e
 }
 
 // NoTree returns the epoch with nothing left of its commit tree but the subtree of one index that nobody has.
-func (e Told) NoTree() Told {
+func (e Claim) NoTree() Claim {
 	const depth = dkg.DefaultDepth
 	shape := make([]byte, (2*(2*depth+1)+7)/8)
 	for i := range 2*depth + 1 {

@@ -9,7 +9,7 @@ import (
 
 // Below returns a child of the epoch, or of one that does not exist, with keys that do not follow from its commit. The proof
 // in the commit is the insider's.
-func (e Told) Below(insider Space, parent [32]byte, generation uint64) Told {
+func (e Claim) Below(insider Space, parent [32]byte, generation uint64) Claim {
 	d := &edit{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
 	_, r, t, _ := d.preferred()
 	c, _, err := proto.NewCommit(d.st.space, parent, t.template.Public, r.share)
@@ -22,7 +22,7 @@ func (e Told) Below(insider Space, parent [32]byte, generation uint64) Told {
 }
 
 // Unproven returns the epoch as one that nobody made.
-func (e Told) Unproven(insider Space) Told {
+func (e Claim) Unproven(insider Space) Claim {
 	c := proto.Commit(e.epoch.Commit)
 	c[proto.CommitSize-1] ^= 1
 	e.epoch.Commit = c[:]

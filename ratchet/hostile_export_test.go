@@ -13,7 +13,7 @@ func UnsignedControl(s Space, now time.Time) ([]byte, error) {
 		return nil, err
 	}
 	e, _, _, _ := d.preferred()
-	me := d.identity()
+	me := d.st.identity()
 	c, _, err := e.chain(me.index)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func Impostor(s Space, now time.Time, victim Space) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Key = d.identity().signing.Public
+	in.Key = d.st.identity().signing.Public
 	e, _, _, _ := d.preferred()
 	c, _, err := e.chain(v.index)
 	if err != nil {
@@ -53,6 +53,6 @@ func Impostor(s Space, now time.Time, victim Space) ([]byte, error) {
 		return nil, err
 	}
 	body := proto.Content{Plaintext: []byte("I am you"), Introduction: in.Encode()}
-	env, err = env.Seal(d.st.space, e.id, key, body.Sign(d.identity().signing, d.st.space, e.id, h, env.Bound))
+	env, err = env.Seal(d.st.space, e.id, key, body.Sign(d.st.identity().signing, d.st.space, e.id, h, env.Bound))
 	return env.Bytes(), err
 }

@@ -20,7 +20,7 @@ func ForgeAs(s Space, victim dkg.Index, number uint32, words string) ([]byte, bo
 	}
 	h := proto.Header{Index: victim, Number: number}
 	out := proto.NewEnvelope(h.Seal(e.header, d.st.space, e.id), nil)
-	body := proto.Content{Plaintext: []byte(words)}.Sign(d.identity().signing, d.st.space, e.id, h, out.Bound)
+	body := proto.Content{Plaintext: []byte(words)}.Sign(d.st.identity().signing, d.st.space, e.id, h, out.Bound)
 	out, err = out.Seal(d.st.space, e.id, key, body)
 	if err != nil {
 		panic(err)
@@ -34,7 +34,7 @@ func Recommit(s Space, frame []byte, carrier []byte) []byte {
 	e := parsed(proto.ParseEnvelope(frame))
 	commits := parsed(proto.ParseEnvelope(carrier))
 	d := &edit{st: s.State(), tp: s.Template()}
-	x, h, err := d.locate(e)
+	x, h, err := d.st.locate(e)
 	if err != nil || x.epochMeta == nil {
 		panic("not of an epoch held")
 	}

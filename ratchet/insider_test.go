@@ -9,96 +9,97 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // Scenario 10: an insider makes 70 commits in a row, each in a message of its own that nobody answers. Late messages of
 // honest members from before, and their new ones, are still read.
 func TestManyCommitsOfOneInsider(t *testing.T) {
-	g := newGroup(t, 4, fast)
-	insider, late := g.peers[3], g.send(g.peers[1], "late")
+	g := ratchettest.NewGroup(t, 4, ratchettest.Small)
+	insider, late := g.Peers[3], g.Send(g.Peers[1], "late")
 	for range 70 {
-		g.now = g.now.Add(time.Minute)
-		insider.space = ratchet.Committing(insider.space)
-		g.deliver(g.send(insider, "commit"), g.others(insider)...)
+		g.Now = g.Now.Add(time.Minute)
+		insider.Space = ratchet.Committing(insider.Space)
+		g.Deliver(g.Send(insider, "commit"), g.Others(insider)...)
 	}
-	g.deliver(late, g.others(g.peers[1])...)
-	for _, p := range g.others(g.peers[1]) {
-		require.Contains(t, p.read, "late", p.name)
+	g.Deliver(late, g.Others(g.Peers[1])...)
+	for _, p := range g.Others(g.Peers[1]) {
+		require.Contains(t, p.Read, "late", p.Name)
 	}
-	g.rounds(2)
-	g.converged()
+	g.Rounds(2)
+	g.RequireConverged()
 }
 
 // One sender's messages may bring at most 8 children of one parent (§6); what others send is not touched by it.
 func TestChildrenOfOneParent(t *testing.T) {
-	g := newGroup(t, 3, fast)
-	insider, reader := g.peers[2], g.peers[0]
-	start := ratchet.Committing(insider.space)
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	insider, reader := g.Peers[2], g.Peers[0]
+	start := ratchet.Committing(insider.Space)
 	for i := range 10 {
-		twin := &peer{name: "twin", space: start}
-		g.deliver(g.send(twin, fmt.Sprint(i)), reader)
+		twin := &ratchettest.Peer{Name: "twin", Space: start}
+		g.Deliver(g.Send(twin, fmt.Sprint(i)), reader)
 	}
-	require.Len(t, reader.read, 8)
-	require.Len(t, reader.settled, 2)
-	for _, err := range reader.settled {
+	require.Len(t, reader.Read, 8)
+	require.Len(t, reader.Discarded, 2)
+	for _, err := range reader.Discarded {
 		require.ErrorIs(t, err, outcome.ErrLimit)
 	}
-	other := &peer{name: "other", space: ratchet.Committing(g.peers[1].space)}
-	g.deliver(g.send(other, "from the same parent"), reader)
-	require.Contains(t, reader.read, "from the same parent")
+	other := &ratchettest.Peer{Name: "other", Space: ratchet.Committing(g.Peers[1].Space)}
+	g.Deliver(g.Send(other, "from the same parent"), reader)
+	require.Contains(t, reader.Read, "from the same parent")
 }
 
 // A mailbox that floods a member with messages that nothing opens pushes out its own commits only, and costs no more than
 // the bounds say (G25).
 func TestFloodOfCommits(t *testing.T) {
-	g := newGroup(t, 3, fast)
-	victim, lagging := g.peers[0], g.peers[2]
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	victim, lagging := g.Peers[0], g.Peers[2]
 	// A message two epochs on, and, from another mailbox, the commit that leads there.
-	behind := victim.space
-	lagging.space = ratchet.Committing(lagging.space)
-	e1 := g.send(lagging, "brings one")
-	lagging.space = ratchet.Committing(lagging.space)
-	g.send(lagging, "lost")
+	behind := victim.Space
+	lagging.Space = ratchet.Committing(lagging.Space)
+	e1 := g.Send(lagging, "brings one")
+	lagging.Space = ratchet.Committing(lagging.Space)
+	g.Send(lagging, "lost")
 	for range 9 {
-		g.send(lagging, "lost too")
+		g.Send(lagging, "lost too")
 	}
-	e2 := g.send(lagging, "deep") // carries nothing
-	space, err := ratchet.Hold(behind, g.now, "honest", e2)
+	e2 := g.Send(lagging, "deep") // carries nothing
+	space, err := ratchet.Hold(behind, g.Now, "honest", e2)
 	require.NoError(t, err)
-	other := newGroup(t, 2, fast)
+	other := ratchettest.NewGroup(t, 2, ratchettest.Small)
 	for range 600 {
-		other.peers[0].space = ratchet.Committing(other.peers[0].space)
-		space, err = ratchet.Hold(space, g.now, "flood", other.send(other.peers[0], "noise"))
+		other.Peers[0].Space = ratchet.Committing(other.Peers[0].Space)
+		space, err = ratchet.Hold(space, g.Now, "flood", other.Send(other.Peers[0], "noise"))
 		require.NoError(t, err)
 	}
 	headers, commits := ratchet.Held(space)
 	require.Equal(t, 601, headers)
 	require.LessOrEqual(t, commits, 512+2)
-	victim.space = space
-	g.deliver(e1, victim)
-	g.read(victim, "brings one")
+	victim.Space = space
+	g.Deliver(e1, victim)
+	g.RequireRead(victim, "brings one")
 }
 
 // The number of epochs is bounded: who brought most of them loses its oldest, others lose none, and the preferred one and
 // its nearest ancestors stay.
 func TestEpochQuota(t *testing.T) {
-	g := newGroup(t, 3, fast)
-	honest, insider, reader := g.peers[1], g.peers[2], g.peers[0]
-	honest.space = ratchet.Committing(honest.space)
-	g.deliver(g.send(honest, "commits"), reader, insider)
-	late := g.send(honest, "late")
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	honest, insider, reader := g.Peers[1], g.Peers[2], g.Peers[0]
+	honest.Space = ratchet.Committing(honest.Space)
+	g.Deliver(g.Send(honest, "commits"), reader, insider)
+	late := g.Send(honest, "late")
 	for range 30 {
-		insider.space = ratchet.Committing(insider.space)
-		g.deliver(g.send(insider, "x"), reader)
+		insider.Space = ratchet.Committing(insider.Space)
+		g.Deliver(g.Send(insider, "x"), reader)
 	}
-	id := ratchet.Info(reader.space).Epoch
-	reader.space = stored(t, ratchet.Evict(reader.space, 9))
-	require.Equal(t, 9, ratchet.Epochs(reader.space))
-	got := ratchet.Info(reader.space).Epoch
+	id := ratchet.Info(reader.Space).Epoch
+	reader.Space = ratchettest.Stored(t, ratchet.Evict(reader.Space, 9))
+	require.Equal(t, 9, ratchet.Epochs(reader.Space))
+	got := ratchet.Info(reader.Space).Epoch
 	require.Equal(t, id, got)
-	g.deliver(late, reader)
-	require.Contains(t, reader.read, "late")
-	g.deliver(g.send(insider, "last"), reader)
-	require.Contains(t, reader.read, "last")
-	require.Equal(t, 5, ratchet.Epochs(ratchet.Evict(reader.space, 0)), "the preferred one and 4 ancestors")
+	g.Deliver(late, reader)
+	require.Contains(t, reader.Read, "late")
+	g.Deliver(g.Send(insider, "last"), reader)
+	require.Contains(t, reader.Read, "last")
+	require.Equal(t, 5, ratchet.Epochs(ratchet.Evict(reader.Space, 0)), "the preferred one and 4 ancestors")
 }

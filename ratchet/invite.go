@@ -66,7 +66,7 @@ func NewGrant(s Space, now time.Time, kind dkg.Kind) (Space, Grant, error) {
 		return s, Grant{}, err
 	}
 	g, err := proto.NewGrant(d.st.owner.Value().owner, proto.Grant{
-		Origin: d.identity().origin, Owners: d.identity().owners, Root: r.id, Rekey: r.rekey, Share: share,
+		Origin: d.st.identity().origin, Owners: d.st.identity().owners, Root: r.id, Rekey: r.rekey, Share: share,
 		Depth: t.template.Depth, Public: t.template.Public, Policy: t.template.Policy,
 		Config: t.template.Config.Public, Admission: proto.Admission{Key: admit},
 	})

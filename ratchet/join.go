@@ -79,7 +79,7 @@ func ask(s Space, now time.Time) (Space, []byte, error) {
 
 // mayAsk reports whether enough time has gone by since the last request.
 func (d *edit) mayAsk() bool {
-	me := d.identity()
+	me := d.st.identity()
 	return d.elapsed(me.askedAt, askAfter(len(me.request.earlier)))
 }
 
@@ -90,7 +90,7 @@ func askAfter(earlier int) time.Duration {
 
 // askAgain boxes the introduction of a joiner anew. The ticket key stays the same, so that no ticket is lost.
 func (d *edit) askAgain() (proto.Request, error) {
-	me := d.identity()
+	me := d.st.identity()
 	in, err := proto.ParseIntroduction(me.introduction)
 	if err != nil || !me.request.isOpen() {
 		return proto.Request{}, outcome.ErrPhase
@@ -106,7 +106,7 @@ func (d *edit) askAgain() (proto.Request, error) {
 
 // askResync asks for a ticket as a member. It will ask again unless one answers.
 func (d *edit) askResync() (proto.Request, error) {
-	me := d.identity()
+	me := d.st.identity()
 	r, t, ok := d.current()
 	if !ok {
 		return proto.Request{}, outcome.ErrPhase
@@ -131,7 +131,7 @@ func (d *edit) askResync() (proto.Request, error) {
 // wasAnswered ends a request by a ticket that told nothing: the next own commit tells the others that it counts no more.
 func (d *edit) wasAnswered() {
 	d.st.ask = false
-	if me := d.identity(); me.answered < me.request.count {
+	if me := d.st.identity(); me.answered < me.request.count {
 		me.answerDue, me.answered = true, me.request.count
 		d.setIdentity(me)
 	}

@@ -15,32 +15,33 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // G6: whatever is done to a value to show it, no key appears.
 func TestNothingLeaks(t *testing.T) {
-	g := newGroup(t, 3, ratchet.Policy{})
-	late := g.send(g.peers[1], "late")
+	g := ratchettest.NewGroup(t, 3, ratchet.Policy{})
+	late := g.Send(g.Peers[1], "late")
 	_ = late
-	g.deliver(g.send(g.peers[1], "skips one"), g.peers[0])
-	grant := g.grant()
-	joining, q, err := ratchet.Join(grant, g.now, nil)
+	g.Deliver(g.Send(g.Peers[1], "skips one"), g.Peers[0])
+	grant := g.Grant()
+	joining, q, err := ratchet.Join(grant, g.Now, nil)
 	require.NoError(t, err)
-	ticket := g.admit(g.peers[0], q)
-	joined, err := ratchet.Enter(joining, g.now, ticket)
+	ticket := g.Admit(g.Peers[0], q)
+	joined, err := ratchet.Enter(joining, g.Now, ticket)
 	require.NoError(t, err)
-	e := g.send(g.peers[0], "text")
+	e := g.Send(g.Peers[0], "text")
 
 	var secrets [][]byte
-	for _, s := range []ratchet.Space{g.peers[0].space, g.peers[1].space, joining, joined} {
+	for _, s := range []ratchet.Space{g.Peers[0].Space, g.Peers[1].Space, joining, joined} {
 		secrets = append(secrets, ratchet.Secrets(s)...)
 	}
 	require.Greater(t, len(secrets), 30)
 	// The grant itself is a secret that leaves, by Bytes and by nothing else.
 	for _, v := range []any{
-		g.peers[0].space, g.peers[0].space.State(), g.peers[0].space.Template(), g.peers[0].space.Evals(),
+		g.Peers[0].Space, g.Peers[0].Space.State(), g.Peers[0].Space.Template(), g.Peers[0].Space.Evals(),
 		joining, joining.State(), joining.Template(), joined, joined.State(),
-		grant, q, ticket, e, ratchet.Members(joined), ratchet.Due(joined, g.now), ratchet.Policy{},
+		grant, q, ticket, e, ratchet.Members(joined), ratchet.Due(joined, g.Now), ratchet.Policy{},
 		ratchet.Conflict{Index: 2}, ratchet.ErrForged,
 	} {
 		for name, shown := range shows(v) {

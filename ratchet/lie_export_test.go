@@ -7,8 +7,8 @@ import (
 // TicketKeyHeld reports whether a space holds the key of a request, so that whoever seizes it opens the tickets to it.
 func TicketKeyHeld(s Space) bool { return s.State().self.Value().request.isOpen() }
 
-// Told is an epoch in a ticket that lies. The fields are what it says.
-type Told struct {
+// Claim is an epoch in a ticket that lies. The fields are what it says.
+type Claim struct {
 	ID, Parent [32]byte
 	Generation uint64
 	epoch      proto.TicketEpoch
@@ -16,7 +16,7 @@ type Told struct {
 
 // Lie lets an insider answer a request of a known member, or of a joiner that others let in, with a ticket that says of
 // epochs what it likes.
-func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte {
+func Lie(insider Space, request []byte, change func(claims []Claim) []Claim) []byte {
 	q := parsed(proto.ParseRequest(request))
 	d := &edit{base: insider, st: insider.State(), tp: insider.Template(), ev: insider.Evals()}
 	p, r, t, _ := d.preferred()
@@ -34,20 +34,20 @@ func Lie(insider Space, request []byte, change func(told []Told) []Told) []byte 
 			d.introduce(r, joiner)
 		}
 	}
-	body, err := d.ticketBody(q.Hash(), p, r.id, t)
+	body, err := d.st.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
-	var told []Told
+	var claims []Claim
 	for _, e := range body.Epochs {
-		told = append(told, Told{e.ID, e.Parent, e.Generation, e})
+		claims = append(claims, Claim{e.ID, e.Parent, e.Generation, e})
 	}
 	body.Epochs = nil
-	for _, e := range change(told) {
+	for _, e := range change(claims) {
 		e.epoch.ID, e.epoch.Parent, e.epoch.Generation = e.ID, e.Parent, e.Generation
 		body.Epochs = append(body.Epochs, e.epoch)
 	}
-	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.identity().signing)
+	ticket, err := proto.NewTicket(d.st.space, q.Hash(), b.Ticket, j, body, d.st.identity().signing)
 	if err != nil {
 		panic(err)
 	}

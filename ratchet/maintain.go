@@ -35,14 +35,14 @@ func Due(s Space, now time.Time) Tasks {
 	}
 	due := Tasks{Prune: d.elapsed(d.st.pruned, pruneEvery)}
 	if d.st.phase == Joining {
-		due.Ask = d.identity().request.isOpen() && d.mayAsk()
+		due.Ask = d.st.identity().request.isOpen() && d.mayAsk()
 	}
 	if d.st.phase != Member {
 		return due
 	}
 	_, r, t, ok := d.preferred()
 	due.Send = ok && (d.st.commit || d.backoffOver())
-	due.Ask = (d.st.ask || !ok || d.outran() || d.st.backoff.sends >= maxWaitSends) && d.mayAsk()
+	due.Ask = (d.st.ask || !ok || d.st.outran() || d.st.backoff.sends >= maxWaitSends) && d.mayAsk()
 	due.Answer = len(d.expired()) > 0
 	due.Fetch = d.st.restored || d.elapsed(d.st.lastRead, fetchAfter)
 	if ok && d.isDealer() {
@@ -54,7 +54,7 @@ func Due(s Space, now time.Time) Tasks {
 
 // Maintain returns an update that does what is due, all in one transaction. It is the counterpart of Opener for what nobody
 // sent. A device calls it at start and every minute or so, after it has received what is stored, and then the vault's Retry,
-// which answers the requests that others have let wait:
+// which answers the requests that others have deferred:
 //
 //	err := vault.Update(ctx, id, ratchet.Maintain(options))
 //	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
@@ -107,7 +107,7 @@ func Perform(s Space, now time.Time, t Tasks) (Space, []byte, error) {
 	return s, nil, outcome.ErrPhase
 }
 
-// answerOverdue notes that it is this member's turn to answer the requests that others have let wait.
+// answerOverdue notes that it is this member's turn to answer the requests that others have deferred.
 func answerOverdue(s Space, now time.Time) (Space, error) {
 	d, err := newEdit(s, now)
 	if err != nil {
@@ -123,5 +123,5 @@ func answerOverdue(s Space, now time.Time) (Space, error) {
 // isDealer reports whether this member made the preferred root.
 func (d *edit) isDealer() bool {
 	_, _, t, ok := d.preferred()
-	return ok && d.isOwner() && t.notice.Owner == d.st.owner.Value().owner.Public
+	return ok && d.st.isOwner() && t.notice.Owner == d.st.owner.Value().owner.Public
 }

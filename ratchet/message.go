@@ -21,7 +21,7 @@ type Message struct {
 	Verified bool
 	// Own says that this member wrote it, in a state that was lost since.
 	Own bool
-	// Epoch and Number say where it stands. Together they are unique in a space, and they are no order.
+	// Epoch and Number say where it stands. Together with Sender they are unique in a space; they are no order.
 	Epoch  [32]byte
 	Number uint32
 	// Plaintext is what was sent, at most 64 KiB. It is empty for messages that keep the space going and say nothing.
@@ -29,8 +29,6 @@ type Message struct {
 
 	// Events are what else came of it. They are set with an error, too. They are not part of its encoding.
 	Events []state.Event
-
-	progress bool
 }
 
 // messageVersion is the version of a message's encoding.

@@ -65,24 +65,28 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	if err != nil {
 		return outcome.Malformed(err)
 	}
-	now := o.now()
-	next, m, err := decrypt(tx.Value(), now, e)
-	if state.VerdictOf(err) == state.Retain {
-		return o.retain(tx, now, f, e, m.Events, err)
+	d, err := newEdit(tx.Value(), o.now())
+	if err != nil {
+		return err
 	}
-	emit(tx, m.Events)
+	m, err := d.receive(e)
 	switch state.VerdictOf(err) {
 	case state.Read:
+		emit(tx, d.events)
+		tx.Set(d.space())
+	case state.Retain:
+		return o.retain(tx, d, f, e, err)
 	case state.Discard:
+		emit(tx, d.events)
 		if released, changed := release(tx.Value(), e); changed {
 			tx.Set(released)
 		}
 		return err
 	default:
+		emit(tx, d.events)
 		return err
 	}
-	tx.Set(next)
-	if m.progress {
+	if d.progress {
 		tx.RetryRetained()
 	}
 	if len(m.Plaintext) == 0 {
@@ -96,13 +100,14 @@ func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
 	return nil
 }
 
-// retain holds a message that cannot be read yet. Events are what Decrypt told.
-func (o Options) retain(tx *state.Tx[Space], now time.Time, f state.Frame, e proto.Envelope, events []state.Event, reason error) error {
-	d, err := newEdit(tx.Value(), now)
+// retain keeps what is needed to read a message later that cannot be read yet. It returns the reason. Tried is the edit in which
+// reading it failed: its events stand, and the commits that it followed in vain are not followed again.
+func (o Options) retain(tx *state.Tx[Space], tried *edit, f state.Frame, e proto.Envelope, reason error) error {
+	d, err := newEdit(tx.Value(), o.now())
 	if err != nil {
 		return err
 	}
-	d.events = events
+	d.events, d.searched = tried.events, tried.searched
 	d.addOrphan(f.Source, e)
 	emit(tx, d.events)
 	tx.Set(d.space())

@@ -33,7 +33,7 @@ func compareRoots(a, b root) int {
 	return bytes.Compare(a.id[:], b.id[:])
 }
 
-// eligible reports whether an epoch may be preferred: no ticket set it aside, something is left of its commit tree, and its
+// eligible reports whether an epoch may be preferred: no ticket quarantined it, something is left of its commit tree, and its
 // root was made by an owner.
 func (s State) eligible(e epoch) bool {
 	r, ok := s.root(e.root)

@@ -11,37 +11,38 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // The whole way of a member: invited, joined, admitted, entered, speaking and hearing.
 func TestVerticalSlice(t *testing.T) {
-	alice, err := ratchet.NewSpace(day0, ratchet.Policy{})
+	alice, err := ratchet.NewSpace(ratchettest.Day0, ratchet.Policy{})
 	require.NoError(t, err)
-	alice, grant, err := ratchet.NewGrant(alice, day0, dkg.Private)
+	alice, grant, err := ratchet.NewGrant(alice, ratchettest.Day0, dkg.Private)
 	require.NoError(t, err)
 	grant, err = ratchet.ParseGrant(grant.Bytes())
 	require.NoError(t, err)
-	bob, request, err := ratchet.Join(grant, day0, []byte("bob"))
+	bob, request, err := ratchet.Join(grant, ratchettest.Day0, []byte("bob"))
 	require.NoError(t, err)
 	require.Equal(t, ratchet.Joining, ratchet.Info(bob).Phase)
-	_, _, err = ratchet.Encrypt(bob, day0, nil)
+	_, _, err = ratchet.Encrypt(bob, ratchettest.Day0, nil)
 	require.ErrorIs(t, err, ratchet.ErrPhase)
-	alice, ticket, err := ratchet.Admit(alice, day0, request)
+	alice, ticket, err := ratchet.Admit(alice, ratchettest.Day0, request)
 	require.NoError(t, err)
-	bob, err = ratchet.Enter(bob, day0, ticket)
+	bob, err = ratchet.Enter(bob, ratchettest.Day0, ticket)
 	require.NoError(t, err)
 	require.Equal(t, ratchet.Member, ratchet.Info(bob).Phase)
 
-	bob, e, err := ratchet.Encrypt(bob, day0, []byte("hello"))
+	bob, e, err := ratchet.Encrypt(bob, ratchettest.Day0, []byte("hello"))
 	require.NoError(t, err)
-	alice, m, err := ratchet.Decrypt(alice, day0, e)
+	alice, m, err := ratchet.Decrypt(alice, ratchettest.Day0, e)
 	require.NoError(t, err)
 	require.Equal(t, "hello", string(m.Plaintext))
 	require.True(t, m.Verified)
 	require.Equal(t, dkg.Index(2), m.Sender)
-	alice, e, err = ratchet.Encrypt(alice, day0, []byte("welcome"))
+	alice, e, err = ratchet.Encrypt(alice, ratchettest.Day0, []byte("welcome"))
 	require.NoError(t, err)
-	bob, m, err = ratchet.Decrypt(bob, day0, e)
+	bob, m, err = ratchet.Decrypt(bob, ratchettest.Day0, e)
 	require.NoError(t, err)
 	require.Equal(t, "welcome", string(m.Plaintext))
 
@@ -51,8 +52,8 @@ func TestVerticalSlice(t *testing.T) {
 	require.NotZero(t, b)
 	require.Equal(t, a, b)
 	require.Equal(t, "bob", string(ratchet.Members(alice)[1].App))
-	stored(t, alice)
-	stored(t, bob)
+	ratchettest.Stored(t, alice)
+	ratchettest.Stored(t, bob)
 }
 
 // G12: members that send and commit at the same time, messages in any order, some twice: each is read exactly once, and
@@ -63,29 +64,29 @@ func TestAnyOrder(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 0))
-			g := newGroup(t, 5, fast)
+			g := ratchettest.NewGroup(t, 5, ratchettest.Small)
 			type parcel struct {
-				to *peer
+				to *ratchettest.Peer
 				e  []byte
 			}
 			var road []parcel
-			want := map[*peer][]string{}
-			for _, p := range g.peers {
-				require.Empty(t, p.read)
+			want := map[*ratchettest.Peer][]string{}
+			for _, p := range g.Peers {
+				require.Empty(t, p.Read)
 			}
 			arrive := func(i int) {
-				g.deliver(road[i].e, road[i].to)
+				g.Deliver(road[i].e, road[i].to)
 				road[i] = road[len(road)-1]
 				road = road[:len(road)-1]
 			}
 			for step := range 120 {
 				if rng.IntN(10) == 0 {
-					g.now = g.now.Add(40 * time.Hour) // everybody's next message commits
+					g.Now = g.Now.Add(40 * time.Hour) // everybody's next message commits
 				}
-				from := g.peers[rng.IntN(len(g.peers))]
-				text := fmt.Sprintf("%s %d", from.name, step)
-				e := g.send(from, text)
-				for _, p := range g.peers {
+				from := g.Peers[rng.IntN(len(g.Peers))]
+				text := fmt.Sprintf("%s %d", from.Name, step)
+				e := g.Send(from, text)
+				for _, p := range g.Peers {
 					if p == from {
 						continue
 					}
@@ -103,34 +104,20 @@ func TestAnyOrder(t *testing.T) {
 				arrive(rng.IntN(len(road)))
 			}
 			for range 3 {
-				for _, p := range g.peers {
-					g.deliver(g.send(p, ""), g.others(p)...)
+				for _, p := range g.Peers {
+					g.Deliver(g.Send(p, ""), g.Others(p)...)
 				}
 			}
-			for _, p := range g.peers {
-				g.read(p, want[p]...)
-				for _, err := range p.settled {
+			for _, p := range g.Peers {
+				g.RequireRead(p, want[p]...)
+				for _, err := range p.Discarded {
 					require.ErrorIs(t, err, outcome.ErrDuplicate)
 				}
 			}
-			g.converged()
-			for _, p := range g.peers {
-				stored(t, p.space)
+			g.RequireConverged()
+			for _, p := range g.Peers {
+				ratchettest.Stored(t, p.Space)
 			}
 		})
 	}
-}
-
-// others returns all members but one.
-func (g *group) others(not ...*peer) (out []*peer) {
-next:
-	for _, p := range g.peers {
-		for _, n := range not {
-			if p == n {
-				continue next
-			}
-		}
-		out = append(out, p)
-	}
-	return out
 }

@@ -33,7 +33,7 @@ const (
 type orphanHeader struct {
 	id      [32]byte // Envelope.name: another message with the same header is another one
 	sealed  proto.SealedHeader
-	epoch   proto.EpochID // held, or one that a orphaned commit makes
+	epoch   proto.EpochID // held, or one that an orphaned commit makes
 	sender  dkg.Index     // as the header has it, 0 if it was not opened
 	source  string
 	arrived int64 // ms

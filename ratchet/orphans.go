@@ -91,7 +91,7 @@ func (s State) known() iter.Seq[epoch] {
 	}
 }
 
-// knownEpoch returns an epoch that is held, or that a orphaned commit makes.
+// knownEpoch returns an epoch that is held, or that an orphaned commit makes.
 func (s State) knownEpoch(id proto.EpochID) (epoch, bool) {
 	if c, _ := s.commits.Get(segmap.ByID(id)); c.resolved() {
 		return c.child, true
@@ -122,14 +122,14 @@ func (d *edit) addCommit(h orphanCommit) {
 	d.putCommit(h)
 }
 
-// putCommit puts a orphaned commit into the table, once. One that is opened is followed, and what is retained tried with the
+// putCommit puts an orphaned commit into the table, once. One that is opened is followed, and what is retained tried with the
 // keys of its child, once and for all.
 func (d *edit) putCommit(h orphanCommit) {
 	if h.opened {
-		if d.st.commits.Has(h.Key()) || !d.mayResolve(h) {
+		if d.st.commits.Has(h.Key()) || !d.st.mayResolve(h) {
 			return
 		}
-		switch own := h.commit.Index() == d.identity().index; {
+		switch own := h.commit.Index() == d.st.identity().index; {
 		case own && !d.ownLost(h), !own && d.resolved == maxResolved:
 			return
 		case !own:
@@ -184,7 +184,7 @@ func (d *edit) evictForCommit(h orphanCommit) {
 	}
 }
 
-// evictCommit drops a orphaned commit, with all that is known only by way of it.
+// evictCommit drops an orphaned commit, with all that is known only by way of it.
 func (d *edit) evictCommit(h orphanCommit) {
 	d.st.commits = d.st.commits.Drop(h.Key())
 	if h.resolved() {
@@ -225,8 +225,8 @@ func (d *edit) ownLost(h orphanCommit) bool {
 	return true
 }
 
-// rescan tries what is retained with the keys of an epoch that was entered, unless a orphaned commit led to it before. The
-// commit is kept for an epoch of which only a ticket told, as there is no other way to read in it.
+// rescan tries what is retained with the keys of an epoch that was entered, unless an orphaned commit led to it before. The
+// commit is kept for an epoch which only a ticket claimed, as there is no other way to read in it.
 func (d *edit) rescan(e epoch) {
 	c, _ := d.st.commits.Get(segmap.ByID(e.id))
 	if e.derived() {
@@ -238,7 +238,7 @@ func (d *edit) rescan(e epoch) {
 	}
 }
 
-// rescanClaims follows the commits of epochs of which tickets told below one that a orphaned commit makes.
+// rescanClaims follows the commits of epochs which tickets claimed below one that an orphaned commit makes.
 func (d *edit) rescanClaims(h orphanCommit) {
 	for r := range d.st.epochs.All() {
 		if c := r.epoch(); c.parent == h.id && !c.isRoot() && !c.derived() {
@@ -247,17 +247,17 @@ func (d *edit) rescanClaims(h orphanCommit) {
 	}
 }
 
-// mayResolve reports whether a commit may lead to an epoch: not if that is held, but for one of which only tickets told and
+// mayResolve reports whether a commit may lead to an epoch: not if that is held, but for one which only tickets claimed and
 // below which nothing was read, as that must not be opened again.
-func (d *edit) mayResolve(h orphanCommit) bool {
-	e, held := d.st.epoch(h.id)
+func (s State) mayResolve(h orphanCommit) bool {
+	e, held := s.epoch(h.id)
 	if !held {
 		return true
 	}
-	if e.derived() || h.commit.Index() == d.identity().index {
+	if e.derived() || h.commit.Index() == s.identity().index {
 		return false
 	}
-	for r := range d.st.epochs.All() {
+	for r := range s.epochs.All() {
 		if c := r.epoch(); c.parent == h.id && c.derived() {
 			return false
 		}

@@ -55,7 +55,7 @@ func prune(s Space, now time.Time) (Space, error) {
 // expireRequest erases the ticket key a day after its first ticket, or of a resync that was not answered after 7 days:
 // nothing that comes then could be of use, and while the key is held it opens what the server may have kept back.
 func (d *edit) expireRequest() {
-	me := d.identity()
+	me := d.st.identity()
 	q := me.request
 	if q.opened != 0 && d.elapsed(q.opened, ticketFor) ||
 		q.opened == 0 && q.kind == proto.KindResync && d.elapsed(me.askedAt, orphanedFor) {
@@ -75,7 +75,7 @@ func Restore(s Space, now time.Time) (Space, error) {
 	}
 	d.ev = d.ev.ReadOnly()
 	// Nobody draws an inbox key a minute, so no state that was lost can have come to this one.
-	me := d.identity()
+	me := d.st.identity()
 	me.drawn = max(me.drawn, uint32(max(d.now, 0)/milliseconds(time.Minute)))
 	me.updateDue = true
 	d.setIdentity(me)
@@ -87,7 +87,7 @@ func Restore(s Space, now time.Time) (Space, error) {
 }
 
 // outran reports whether a restored state has found itself so far behind that its own commits may not be followed.
-func (d *edit) outran() bool {
-	e, ok := d.st.epoch(d.st.preferred)
-	return d.st.restored && ok && e.generation > d.st.restoredAt+maxBehind
+func (s State) outran() bool {
+	e, ok := s.epoch(s.preferred)
+	return s.restored && ok && e.generation > s.restoredAt+maxBehind
 }

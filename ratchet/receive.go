@@ -30,7 +30,7 @@ func decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
 	if err != nil {
 		return s, Message{Events: d.events}, err
 	}
-	m.Events, m.progress = d.events, d.progress
+	m.Events = d.events
 	return d.space(), m, nil
 }
 
@@ -41,7 +41,7 @@ func (d *edit) receive(e proto.Envelope) (Message, error) {
 	if held, retained := d.st.headers.Get(segmap.ByID(e.Name())); retained {
 		return d.receiveOrphan(held, e)
 	}
-	x, h, err := d.locate(e)
+	x, h, err := d.st.locate(e)
 	if err != nil {
 		return Message{}, err
 	}
@@ -72,12 +72,12 @@ func (d *edit) receiveOrphan(held orphanHeader, e proto.Envelope) (Message, erro
 }
 
 // locate returns the epoch held whose header key opens the envelope, none if that is none.
-func (d *edit) locate(e proto.Envelope) (epoch, proto.Header, error) {
-	for x := range d.st.likely() {
+func (s State) locate(e proto.Envelope) (epoch, proto.Header, error) {
+	for x := range s.likely() {
 		if !x.derived() {
 			continue
 		}
-		h, err := proto.OpenHeader(x.header, d.st.space, x.id, x.depth, e.Header)
+		h, err := proto.OpenHeader(x.header, s.space, x.id, x.depth, e.Header)
 		if err == nil {
 			return x, h, nil
 		}
@@ -91,7 +91,7 @@ func (d *edit) locate(e proto.Envelope) (epoch, proto.Header, error) {
 // unknown says what becomes of a retained message that nothing opens.
 func (d *edit) unknown(held orphanHeader) error {
 	entered := d.st.backoff.entered
-	if me := d.identity(); me.firstSent != 0 && held.arrived < me.firstSent && entered != 0 && d.now-entered > milliseconds(beforeJoin) {
+	if me := d.st.identity(); me.firstSent != 0 && held.arrived < me.firstSent && entered != 0 && d.now-entered > milliseconds(beforeJoin) {
 		return outcome.ErrBeforeJoin
 	}
 	if d.now-held.arrived > milliseconds(orphanedFor) {
@@ -105,7 +105,7 @@ const beforeJoin = 24 * time.Hour
 
 // receiveIn reads a message whose header x opens. Path is how x is reached from an epoch held, nil if x is held itself.
 func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (Message, error) {
-	own := h.Index == d.identity().index
+	own := h.Index == d.st.identity().index
 	c, x, err := x.chain(h.Index)
 	if err != nil {
 		return Message{}, err
@@ -143,11 +143,11 @@ func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch
 	}
 
 	// From here on it is authenticated: the next value is built.
-	charged := h.Index
+	attributed := h.Index
 	if !m.Verified {
-		charged = 0
+		attributed = 0
 	}
-	if err := d.enterPath(path, charged); err != nil {
+	if err := d.enterPath(path, attributed); err != nil {
 		return Message{}, err
 	}
 	x = x.withChain(next)
@@ -167,7 +167,7 @@ func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch
 	if introduced {
 		d.introduce(r, sender)
 	}
-	d.afterRead(x, e, m, charged)
+	d.afterRead(x, e, m, attributed)
 	if m.Verified {
 		d.apply(x, t, body, &m)
 	} else if body.Statement {
@@ -183,7 +183,7 @@ func (d *edit) notTaken(err error, own bool) error {
 		return err
 	}
 	if errors.Is(err, outcome.ErrSenderRolledBack) {
-		d.conflict(d.identity().index)
+		d.conflict(d.st.identity().index)
 		return err
 	}
 	if errors.Is(err, outcome.ErrLimit) {
@@ -220,7 +220,7 @@ func (d *edit) senderOf(r root, t rootTerms, i dkg.Index, c proto.Content) (memb
 	}
 	if known {
 		if in.Key != m.signingKey() {
-			if _, err := in.Verify(d.st.space, d.identity().owners, t.template.Policy); err == nil {
+			if _, err := in.Verify(d.st.space, d.st.identity().owners, t.template.Policy); err == nil {
 				d.conflict(i)
 			}
 			return member{}, false, outcome.ErrForged
@@ -237,13 +237,13 @@ func (d *edit) senderOf(r root, t rootTerms, i dkg.Index, c proto.Content) (memb
 	return m, err == nil, err
 }
 
-// afterRead keeps the books after a message in x was read, which is attributed to its sender or, if it was unsigned, to 0.
-func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, charged dkg.Index) {
+// afterRead updates what follows from a message that was read in x and is attributed to its sender or, if it was unsigned, to 0.
+func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, attributed dkg.Index) {
 	if id := e.Name(); d.st.headers.Has(segmap.ByID(id)) {
 		d.st.headers = d.st.headers.Drop(segmap.ByID(id))
 		d.st.backoff.stage, d.st.backoff.sends = 0, 0
 	}
-	me := d.identity()
+	me := d.st.identity()
 	d.st.lastRead = d.now
 	if m.Own {
 		d.conflict(me.index)
@@ -254,9 +254,9 @@ func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, charged dkg.Index
 		d.setIdentity(me)
 	}
 	d.expireRequest()
-	d.st.ask = d.st.ask || d.showsExclusion(x, m)
+	d.st.ask = d.st.ask || d.st.showsExclusion(x, m)
 	d.resolveCatchUps(e)
-	d.addAttached(e, charged)
+	d.addAttached(e, attributed)
 	if !m.Own {
 		d.noteLagging(x)
 	}
@@ -272,7 +272,7 @@ func (d *edit) apply(x epoch, t rootTerms, c proto.Content, m *Message) {
 		sender.answered, changed = c.Answered+1, true
 	}
 	if c.KeyUpdate != nil {
-		switch next, err := d.keyUpdate(x, t, sender, c.KeyUpdate); {
+		switch next, err := d.st.keyUpdate(x, t, sender, c.KeyUpdate); {
 		case err != nil:
 			d.emit(statementRefused{m.Sender, err})
 		case next.inboxCounter != sender.inboxCounter:
@@ -292,7 +292,7 @@ func (d *edit) apply(x epoch, t rootTerms, c proto.Content, m *Message) {
 }
 
 // keyUpdate returns the member with the inbox key of an update, or as it was if it has a newer one.
-func (d *edit) keyUpdate(x epoch, t rootTerms, m member, raw []byte) (member, error) {
+func (s State) keyUpdate(x epoch, t rootTerms, m member, raw []byte) (member, error) {
 	u, err := proto.ParseKeyUpdate(raw)
 	if err != nil {
 		return m, outcome.ErrMalformed
@@ -300,7 +300,7 @@ func (d *edit) keyUpdate(x epoch, t rootTerms, m member, raw []byte) (member, er
 	if u.Counter <= m.inboxCounter {
 		return m, nil
 	}
-	if _, err := u.Verify(d.st.space, x.id, t.template.Public, m.Index, t.template.Policy); err != nil {
+	if _, err := u.Verify(s.space, x.id, t.template.Public, m.Index, t.template.Policy); err != nil {
 		return m, outcome.ErrForged
 	}
 	m.inboxKey, m.inboxCounter = u.Inbox, u.Counter

@@ -3,7 +3,6 @@ package ratchet_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // insiders is a space with an insider, a victim, and an honest member of which a message to the victim is late: it is sent
@@ -93,7 +93,7 @@ func TestScenario10Flood(t *testing.T) {
 	} else if os.Getenv("TREFOIL_LONG") != "" {
 		frames = 2_500
 	}
-	rng := rand.NewChaCha8([32]byte{byte(*seed)})
+	rng := ratchettest.Rng(t, 10)
 	insiders(t, func(n *simnet.Net, insider *simnet.Member) {
 		for range frames {
 			noise := make([]byte, 2+3*234+52+4+64)

@@ -46,10 +46,11 @@ func (d *edit) search(e proto.Envelope) (path []epoch, h proto.Header, err error
 			return nil, proto.Header{}, outcome.ErrMalformed
 		}
 	}
+	d.searched = probe.st.commits
 	return nil, proto.Header{}, nil
 }
 
-// pathTo returns the epochs on the way to one that a orphaned commit makes, from the first that is not held.
+// pathTo returns the epochs on the way to one that an orphaned commit makes, from the first that is not held.
 func (s State) pathTo(id proto.EpochID) (path []epoch) {
 	for c, ok := s.commits.Get(segmap.ByID(id)); ok && c.resolved(); c, ok = s.commits.Get(segmap.ByID(c.parent)) {
 		path = append(path, c.child)
@@ -60,6 +61,10 @@ func (s State) pathTo(id proto.EpochID) (path []epoch) {
 
 // resolve returns an opened commit with its child, or as it is if there can be none.
 func (d *edit) resolve(h orphanCommit) orphanCommit {
+	if c, ok := d.searched.Get(h.Key()); ok && c.opened {
+		h.from, h.child = c.from, c.child
+		return h
+	}
 	parent, ok := d.st.knownEpoch(h.parent)
 	if !ok {
 		return h
@@ -104,10 +109,10 @@ func (d *edit) childSecret(at candidate) (secret.Bytes, error) {
 
 // enterPath enters the epochs on the way to one in which a message of the attributed sender was read, 0 if it was unsigned.
 // It returns ErrLimit if that sender brought too many already.
-func (d *edit) enterPath(path []epoch, charged dkg.Index) error {
+func (d *edit) enterPath(path []epoch, attributed dkg.Index) error {
 	for _, e := range path {
 		if held, ok := d.st.epoch(e.id); ok && held.derived() {
-			continue // a ticket had told of it, and its parent settled it
+			continue // a ticket had claimed it, and its parent derived it
 		}
 		parent, ok := d.st.epoch(e.parent)
 		if !ok {
@@ -116,7 +121,7 @@ func (d *edit) enterPath(path []epoch, charged dkg.Index) error {
 		brought, twin := 0, false
 		for r := range d.st.epochs.All() {
 			if x := r.epoch(); x.parent == e.parent && !x.isRoot() {
-				if x.attributed == charged {
+				if x.attributed == attributed {
 					brought++
 				}
 				twin = twin || x.maker() == e.maker()
@@ -134,7 +139,7 @@ func (d *edit) enterPath(path []epoch, charged dkg.Index) error {
 		}
 		d.putEpoch(parent.withCommits(tree))
 		b := *e.epochMeta
-		b.attributed, b.entered = charged, d.now
+		b.attributed, b.entered = attributed, d.now
 		e.epochMeta = &b
 		d.enterEpoch(e)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // Scenario 4, G16: whoever seizes a state after messages were read finds nothing in it that opens them, though it holds
@@ -14,25 +15,25 @@ import (
 // the state from before.
 func TestSeizure(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 3, fast)
-	sender, reader := g.peers[1], g.peers[0]
-	g.deliver(g.send(sender, "the epoch has begun"), reader)
-	before := reader.space
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	sender, reader := g.Peers[1], g.Peers[0]
+	g.Deliver(g.Send(sender, "the epoch has begun"), reader)
+	before := reader.Space
 	var sent [][]byte
 	for i := range 5 {
 		if i == 3 {
-			g.now = g.now.Add(60 * time.Hour) // the rest is in a new epoch
+			g.Now = g.Now.Add(60 * time.Hour) // the rest is in a new epoch
 		}
-		sent = append(sent, g.send(sender, "secret"))
+		sent = append(sent, g.Send(sender, "secret"))
 	}
 	require.True(t, ratchet.Opens(before, sent[0]))
 	for _, e := range sent {
-		g.deliver(e, reader)
+		g.Deliver(e, reader)
 	}
-	for _, p := range []*peer{reader, sender} {
-		s := stored(t, p.space)
+	for _, p := range []*ratchettest.Peer{reader, sender} {
+		s := ratchettest.Stored(t, p.Space)
 		for i, e := range sent {
-			require.False(t, ratchet.Opens(s, e), "message %d with the state of %s", i+1, p.name)
+			require.False(t, ratchet.Opens(s, e), "message %d with the state of %s", i+1, p.Name)
 		}
 	}
 }
@@ -41,23 +42,23 @@ func TestSeizure(t *testing.T) {
 // limit.
 func TestRecovery(t *testing.T) {
 	for _, own := range []bool{true, false} {
-		g := newGroup(t, 3, fast)
-		victim := g.peers[1]
-		thief := &peer{name: "thief", space: victim.space}
-		commits := g.peers[2]
+		g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+		victim := g.Peers[1]
+		thief := &ratchettest.Peer{Name: "thief", Space: victim.Space}
+		commits := g.Peers[2]
 		if own {
 			commits = victim
 		}
-		g.now = g.now.Add(60 * time.Hour)
-		g.deliver(g.send(commits, "heals or not"))
-		e := g.send(g.peers[0], "after")
-		g.deliver(e)
-		g.deliver(e, thief)
+		g.Now = g.Now.Add(60 * time.Hour)
+		g.Deliver(g.Send(commits, "heals or not"))
+		e := g.Send(g.Peers[0], "after")
+		g.Deliver(e)
+		g.Deliver(e, thief)
 		if own {
-			require.Empty(t, thief.read)
+			require.Empty(t, thief.Read)
 		} else {
-			require.Contains(t, thief.read, "after")
+			require.Contains(t, thief.Read, "after")
 		}
-		require.Contains(t, victim.read, "after")
+		require.Contains(t, victim.Read, "after")
 	}
 }

@@ -67,7 +67,7 @@ func (d *edit) send(out outgoing) (proto.Envelope, error) {
 	}
 	waited := d.backoffOver()
 	d.expireRequest()
-	d.st.ask = d.st.ask || d.outran()
+	d.st.ask = d.st.ask || d.st.outran()
 	d.st.restored = false
 	if d.commitDue(e, r) {
 		d.makeCommit(e, r, t)
@@ -76,7 +76,7 @@ func (d *edit) send(out outgoing) (proto.Envelope, error) {
 	if !e.derived() {
 		return proto.Envelope{}, outcome.ErrPhase // it came with a ticket, and nothing could be committed from it
 	}
-	me := d.identity()
+	me := d.st.identity()
 	c, e, err := e.chain(me.index)
 	if err != nil {
 		return proto.Envelope{}, outcome.ErrPhase

@@ -23,7 +23,7 @@ func (d *edit) admissible(r root, t rootTerms, in proto.Introduction) (member, e
 	case d.revoked(r, in.Index):
 		return member{}, outcome.ErrInviteDead
 	}
-	box, err := in.Verify(d.st.space, d.identity().owners, t.template.Policy)
+	box, err := in.Verify(d.st.space, d.st.identity().owners, t.template.Policy)
 	if err != nil {
 		return member{}, outcome.ErrForged
 	}
@@ -103,7 +103,7 @@ func (d *edit) leaves(c proto.Statement) error {
 		m.left = true
 		r.members = r.members.Put(m)
 		d.setRoot(r)
-		if d.isOwner() {
+		if d.st.isOwner() {
 			d.emit(LeavePending{m.Index})
 		}
 	}
@@ -123,7 +123,7 @@ func (d *edit) revokeStatement(raw []byte) error {
 	if !ok {
 		return outcome.ErrStale
 	}
-	if err := c.VerifyOwner(d.st.space, d.identity().owners); err != nil {
+	if err := c.VerifyOwner(d.st.space, d.st.identity().owners); err != nil {
 		return outcome.ErrForged
 	}
 	kept := [][]byte{raw}
@@ -161,7 +161,7 @@ func (d *edit) rosterStatement(raw []byte) error {
 	if !ok {
 		return outcome.ErrStale
 	}
-	if err := c.VerifyOwner(d.st.space, d.identity().owners); err != nil {
+	if err := c.VerifyOwner(d.st.space, d.st.identity().owners); err != nil {
 		return outcome.ErrForged
 	}
 	t, ok := d.tp.terms(r.id)
@@ -204,10 +204,10 @@ func Leave(s Space, now time.Time) (Space, []byte, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if d.isOwner() {
+	if d.st.isOwner() {
 		return s, nil, outcome.ErrPhase
 	}
-	me := d.identity()
+	me := d.st.identity()
 	c := proto.SignLeave(d.st.space, proto.LeaveStatement{Index: me.index, Rekey: r.rekey, Time: d.now}, me.signing)
 	e, err := d.send(outgoing{plaintext: c.Encode(), statement: true, signed: true})
 	if err != nil {
@@ -251,7 +251,7 @@ func dealerStatement(s Space, now time.Time, state func(*edit, root, suite.Signi
 		return s, nil, err
 	}
 	raw := c.Encode()
-	if err := d.applyStatement(d.identity().index, raw); err != nil {
+	if err := d.applyStatement(d.st.identity().index, raw); err != nil {
 		return s, nil, err
 	}
 	e, err := d.send(outgoing{plaintext: raw, statement: true, signed: true})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -41,21 +42,21 @@ func TestStoredSpace(t *testing.T) {
 		return v
 	}
 	if *update {
-		g := newGroup(t, 4, fast)
-		p := g.peers[0]
-		skipped := g.send(g.peers[2], "read later")
-		g.deliver(g.send(g.peers[2], "read"), p)
-		g.now = g.now.Add(60 * time.Hour)
-		g.send(g.peers[1], "lost")
+		g := ratchettest.NewGroup(t, 4, ratchettest.Small)
+		p := g.Peers[0]
+		skipped := g.Send(g.Peers[2], "read later")
+		g.Deliver(g.Send(g.Peers[2], "read"), p)
+		g.Now = g.Now.Add(60 * time.Hour)
+		g.Send(g.Peers[1], "lost")
 		for range 9 {
-			g.deliver(g.send(g.peers[1], ""), g.peers[2])
+			g.Deliver(g.Send(g.Peers[1], ""), g.Peers[2])
 		}
-		g.deliver(g.send(g.peers[2], "unreadable yet"), p)
+		g.Deliver(g.Send(g.Peers[2], "unreadable yet"), p)
 		backend := store.NewMemory()
-		require.NoError(t, open(backend).Create(ctx, p.space, nil))
-		row, err := backend.Load(ctx, store.Spaces, p.space.ID())
+		require.NoError(t, open(backend).Create(ctx, p.Space, nil))
+		row, err := backend.Load(ctx, store.Spaces, p.Space.ID())
 		require.NoError(t, err)
-		id := p.space.ID()
+		id := p.Space.ID()
 		vaults, err := backend.List(ctx, store.Vault, store.ID{}, 1)
 		require.NoError(t, err)
 		vault, err := backend.Load(ctx, store.Vault, vaults[0])
@@ -88,16 +89,16 @@ func TestStoredSpace(t *testing.T) {
 	index := ratchet.Info(s).Index
 	require.EqualValues(t, g.Index, index)
 	require.Len(t, ratchet.Members(s), g.Members)
-	stored(t, s)
-	_, m, err := ratchet.Decrypt(s, day0, g.Envelope)
+	ratchettest.Stored(t, s)
+	_, m, err := ratchet.Decrypt(s, ratchettest.Day0, g.Envelope)
 	require.NoError(t, err)
 	require.Equal(t, "read later", string(m.Plaintext))
 }
 
 // What lies in a vault's inbox is exact.
 func FuzzMessage(f *testing.F) {
-	g := newGroup(f, 2, fast)
-	_, m, err := ratchet.Decrypt(g.peers[1].space, g.now, g.send(g.peers[0], "text"))
+	g := ratchettest.NewGroup(f, 2, ratchettest.Small)
+	_, m, err := ratchet.Decrypt(g.Peers[1].Space, g.Now, g.Send(g.Peers[0], "text"))
 	require.NoError(f, err)
 	seed, err := m.MarshalBinary()
 	require.NoError(f, err)

@@ -11,7 +11,7 @@ func WithStrangers(s Space, n, size int) Space {
 	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
 	_, r, _, _ := d.preferred()
 	for i := range n {
-		m := strange(proto.RosterEntry{Index: dkg.Index(1000 + i), Signing: d.identity().signing.Public}, false)
+		m := strange(proto.RosterEntry{Index: dkg.Index(1000 + i), Signing: d.st.identity().signing.Public}, false)
 		m.introduction = append(suite.U32(uint32(m.Index)), make([]byte, size-4)...)
 		r.members = r.members.Put(m)
 	}
@@ -24,7 +24,7 @@ func Handed(s Space, request []byte) (out []dkg.Index) {
 	q := parsed(proto.ParseRequest(request))
 	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
 	p, r, t, _ := d.preferred()
-	b, err := d.ticketBody(q.Hash(), p, r.id, t)
+	b, err := d.st.ticketBody(q.Hash(), p, r.id, t)
 	if err != nil {
 		panic(err)
 	}
@@ -43,7 +43,7 @@ func Swollen(s Space) Space {
 	d := &edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals()}
 	_, r, _, _ := d.preferred()
 	for i := range 40_000 {
-		m := strange(proto.RosterEntry{Index: dkg.Index(8000 + i), Signing: d.identity().signing.Public}, false)
+		m := strange(proto.RosterEntry{Index: dkg.Index(8000 + i), Signing: d.st.identity().signing.Public}, false)
 		m.app, m.answered = make([]byte, 1), 1
 		r.members = r.members.Put(m)
 	}

@@ -13,21 +13,22 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // What fails changes nothing: of every exported function that takes a space and returns the next one, calls that fail hand
 // back the very value passed in.
 func TestFailedCallChangesNothing(t *testing.T) {
-	g := newGroup(t, 3, fast)
-	other := newGroup(t, 2, fast)
-	foreign := other.send(other.peers[0], "elsewhere")
-	joining, q, err := ratchet.Join(g.grant(), g.now, nil)
+	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
+	other := ratchettest.NewGroup(t, 2, ratchettest.Small)
+	foreign := other.Send(other.Peers[0], "elsewhere")
+	joining, q, err := ratchet.Join(g.Grant(), g.Now, nil)
 	require.NoError(t, err)
-	ticket := g.admit(g.peers[1], q)
-	gone := g.peers[2].space
-	gone, _, err = ratchet.Leave(gone, g.now)
+	ticket := g.Admit(g.Peers[1], q)
+	gone := g.Peers[2].Space
+	gone, _, err = ratchet.Leave(gone, g.Now)
 	require.NoError(t, err)
-	owner, plain := g.peers[0].space, g.peers[1].space
+	owner, plain := g.Peers[0].Space, g.Peers[1].Space
 	long := make([]byte, ratchet.MaxPlaintext+1)
 
 	spaces := map[string]ratchet.Space{"owner": owner, "member": plain, "joining": joining, "left": gone}
@@ -38,73 +39,73 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	calls := map[string][]call{
 		"Encrypt": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Encrypt(s, g.now, long)
+				n, _, err := ratchet.Encrypt(s, g.Now, long)
 				return n, err
 			}},
 			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Encrypt(s, g.now, nil)
+				n, _, err := ratchet.Encrypt(s, g.Now, nil)
 				return n, err
 			}},
 		},
 		"EncryptUnsigned": {{nil, func(s ratchet.Space) (ratchet.Space, error) {
-			n, _, err := ratchet.EncryptUnsigned(s, g.now, nil)
+			n, _, err := ratchet.EncryptUnsigned(s, g.Now, nil)
 			return n, err
 		}}},
 		"Decrypt": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Decrypt(s, g.now, foreign)
+				n, _, err := ratchet.Decrypt(s, g.Now, foreign)
 				return n, err
 			}},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Decrypt(s, g.now, []byte{})
+				n, _, err := ratchet.Decrypt(s, g.Now, []byte{})
 				return n, err
 			}},
 		},
 		"Perform": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Perform(s, g.now, ratchet.Tasks{Send: true, Ask: true})
+				n, _, err := ratchet.Perform(s, g.Now, ratchet.Tasks{Send: true, Ask: true})
 				return n, err
 			}},
 			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Perform(s, g.now, ratchet.Tasks{Roster: true})
+				n, _, err := ratchet.Perform(s, g.Now, ratchet.Tasks{Roster: true})
 				return n, err
 			}},
 		},
 		"NewGrant": {
 			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.NewGrant(s, g.now, dkg.Private)
+				n, _, err := ratchet.NewGrant(s, g.Now, dkg.Private)
 				return n, err
 			}},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.NewGrant(s, g.now, dkg.Held)
+				n, _, err := ratchet.NewGrant(s, g.Now, dkg.Held)
 				return n, err
 			}},
 		},
 		"Admit": {
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Admit(s, g.now, []byte{})
+				n, _, err := ratchet.Admit(s, g.Now, []byte{})
 				return n, err
 			}},
-			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Admit(s, g.now, q); return n, err }},
+			{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Admit(s, g.Now, q); return n, err }},
 		},
 		"Refuse": {
-			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Refuse(s, g.now, q); return n, err }},
+			{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Refuse(s, g.Now, q); return n, err }},
 			{nil, func(s ratchet.Space) (ratchet.Space, error) {
-				n, _, err := ratchet.Refuse(s, g.now, []byte{})
+				n, _, err := ratchet.Refuse(s, g.Now, []byte{})
 				return n, err
 			}},
 		},
 		"Enter": {
-			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, []byte{}) }},
-			{[]string{"owner", "member", "left"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.now, ticket) }},
+			{nil, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.Now, []byte{}) }},
+			{[]string{"owner", "member", "left"}, func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Enter(s, g.Now, ticket) }},
 		},
 		"AskResync": {{[]string{"joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) {
-			n, _, err := ratchet.AskResync(s, g.now)
+			n, _, err := ratchet.AskResync(s, g.Now)
 			return n, err
 		}}},
-		"Leave":      {{[]string{"owner", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Leave(s, g.now); return n, err }}},
-		"Revoke":     {{nil, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Revoke(s, g.now, 2); return n, err }}},
-		"SignRoster": {{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.SignRoster(s, g.now); return n, err }}},
+		"Leave":      {{[]string{"owner", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Leave(s, g.Now); return n, err }}},
+		"Revoke":     {{nil, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.Revoke(s, g.Now, 2); return n, err }}},
+		"SignRoster": {{[]string{"member", "joining", "left"}, func(s ratchet.Space) (ratchet.Space, error) { n, _, err := ratchet.SignRoster(s, g.Now); return n, err }}},
 		"Prune":      {},
 		"Restore":    {},
 	}
@@ -121,7 +122,7 @@ func TestFailedCallChangesNothing(t *testing.T) {
 			}
 			next, err := c.run(ratchet.Space{})
 			require.Error(t, err, "%s of the zero space", name)
-			require.True(t, same(ratchet.Space{}, next))
+			require.True(t, ratchettest.Same(ratchet.Space{}, next))
 		}
 	}
 	for _, call := range []func() (ratchet.Space, error){
@@ -134,11 +135,11 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	for _, name := range transitions(t) {
 		require.Contains(t, calls, name, "an exported function without a row in this table")
 	}
-	_, _, err = ratchet.Join(ratchet.Grant{}, g.now, nil)
+	_, _, err = ratchet.Join(ratchet.Grant{}, g.Now, nil)
 	require.ErrorIs(t, err, ratchet.ErrMalformed)
-	_, _, err = ratchet.Join(g.grant(), g.now, make([]byte, ratchet.MaxApplicationData+1))
+	_, _, err = ratchet.Join(g.Grant(), g.Now, make([]byte, ratchet.MaxApplicationData+1))
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
-	_, err = ratchet.NewSpace(g.now, ratchet.Policy{Scheme: "none"})
+	_, err = ratchet.NewSpace(g.Now, ratchet.Policy{Scheme: "none"})
 	require.ErrorIs(t, err, ratchet.ErrPolicy)
 }
 

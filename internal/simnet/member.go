@@ -343,7 +343,7 @@ func (m *Member) Attend() (did bool) {
 	return did
 }
 
-// answer answers requests that others have let wait.
+// answer answers requests that others have deferred.
 func (m *Member) answer() {
 	m.net.t.Helper()
 	options := ratchet.Options{Topic: everybody, Now: m.net.Now}

@@ -1,4 +1,4 @@
-// Package ratchettest is what tests outside of package ratchet see of its inside.
+// Package ratchettest is groups of members for tests: their devices, the receive loop, and a seed that a failure names.
 package ratchettest
 
 import "github.com/trefoil-im/trefoil/ratchet/internal/outcome"

@@ -1,0 +1,215 @@
+package ratchettest
+
+import (
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// Day0 is when groups begin.
+var Day0 = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// Small is a policy whose boxes are small, for tests with many members.
+var Small = ratchet.Policy{KEM: ratchet.X25519}
+
+// seed seeds what tests draw themselves; keys come from the system.
+var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
+
+// Group is some members of one space, without a network: a test says who gets what when.
+type Group struct {
+	T     testing.TB
+	Now   time.Time
+	Rng   *rand.ChaCha8 // of the group's seed
+	Peers []*Peer
+}
+
+// NewGroup returns a group of n members, the first of which founded the space and let the others in, all in step. A failure
+// says the seed of its Rng. The nth group of a test is built once for all tests: spaces are values.
+func NewGroup(t testing.TB, n int, p ratchet.Policy) *Group {
+	t.Helper()
+	nth, _ := groupsOf.LoadOrStore(t.Name(), new(atomic.Int32))
+	key := groupKey{n, p, int(nth.(*atomic.Int32).Add(1))}
+	build, _ := groups.LoadOrStore(key, sync.OnceValue(func() *Group { return found(t, n, p) }))
+	first := build.(func() *Group)()
+	require.NotNil(t, first)
+	g := &Group{T: t, Now: first.Now, Rng: Rng(t, uint64(key.nth))}
+	for _, p := range first.Peers {
+		g.Peers = append(g.Peers, &Peer{Name: p.Name, Space: p.Space})
+	}
+	return g
+}
+
+// Rng returns a source of what a test draws, the nth of a seed that a failure says and -seed sets.
+func Rng(t testing.TB, nth uint64) *rand.ChaCha8 {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("repeat with -seed %d", *seed)
+		}
+	})
+	var key [32]byte
+	binary.BigEndian.PutUint64(key[24:], *seed+nth<<32)
+	return rand.NewChaCha8(key)
+}
+
+// groupKey names a group that is built once: size, policy, and how many the test had before it.
+type groupKey struct {
+	n      int
+	policy ratchet.Policy
+	nth    int
+}
+
+// groups are those built, by groupKey, and groupsOf how many a test has asked for, by its name.
+var groups, groupsOf sync.Map
+
+// found founds a space and lets n-1 others in, all in step.
+func found(t testing.TB, n int, p ratchet.Policy) *Group {
+	g := &Group{T: t, Now: Day0}
+	s, err := ratchet.NewSpace(g.Now, p)
+	require.NoError(t, err)
+	g.Peers = []*Peer{{Name: "p1", Space: s}}
+	for len(g.Peers) < n {
+		g.JoinWith(g.Grant(), g.Peers[0])
+	}
+	for _, p := range g.Peers {
+		require.Empty(t, p.Read)
+		require.Empty(t, p.Retained)
+	}
+	return g
+}
+
+// Grant takes a private grant out of the founder's evals.
+func (g *Group) Grant() ratchet.Grant {
+	g.T.Helper()
+	next, grant, err := ratchet.NewGrant(g.Peers[0].Space, g.Now, dkg.Private)
+	require.NoError(g.T, err)
+	g.Peers[0].Space = next
+	return grant
+}
+
+// JoinWith lets a further member in with a grant; everybody reads its first message.
+func (g *Group) JoinWith(grant ratchet.Grant, admits *Peer) *Peer {
+	g.T.Helper()
+	p := &Peer{Name: fmt.Sprintf("p%d", len(g.Peers)+1)}
+	s, q, err := ratchet.Join(grant, g.Now, []byte(p.Name))
+	require.NoError(g.T, err)
+	p.Space = s
+	g.Enter(p, g.Admit(admits, q))
+	g.Peers = append(g.Peers, p)
+	g.Deliver(g.Send(p, ""))
+	return p
+}
+
+// Admit lets a member answer a request, and returns the ticket.
+func (g *Group) Admit(p *Peer, q []byte) []byte {
+	g.T.Helper()
+	next, ticket, err := ratchet.Admit(p.Space, g.Now, q)
+	require.NoError(g.T, err)
+	p.Space = next
+	return ticket
+}
+
+// Enter lets a member enter a ticket.
+func (g *Group) Enter(p *Peer, ticket []byte) {
+	g.T.Helper()
+	next, err := ratchet.Enter(p.Space, g.Now, ticket)
+	require.NoError(g.T, err)
+	p.Space = next
+}
+
+// Send encrypts a text of a member.
+func (g *Group) Send(p *Peer, text string) []byte {
+	g.T.Helper()
+	next, e, err := ratchet.Encrypt(p.Space, g.Now, []byte(text))
+	require.NoError(g.T, err)
+	p.Space = next
+	return e
+}
+
+// Deliver gives a message to members, to all by default.
+func (g *Group) Deliver(e []byte, to ...*Peer) {
+	g.T.Helper()
+	if len(to) == 0 {
+		to = g.Peers
+	}
+	for _, p := range to {
+		_ = p.Receive(g, e) // what became of it is in p
+	}
+}
+
+// Rounds lets everybody send an empty text in turn, which all others receive.
+func (g *Group) Rounds(n int) {
+	g.T.Helper()
+	for range n {
+		for _, p := range g.Peers {
+			g.Deliver(g.Send(p, ""), g.Others(p)...)
+		}
+	}
+}
+
+// Others returns all members but some.
+func (g *Group) Others(not ...*Peer) (out []*Peer) {
+next:
+	for _, p := range g.Peers {
+		for _, n := range not {
+			if p == n {
+				continue next
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// RequireConverged requires that all members send in the same epoch, of the same authenticator, and that nothing is unread.
+func (g *Group) RequireConverged() {
+	g.T.Helper()
+	want := ratchet.Info(g.Peers[0].Space).Authenticator
+	require.NotZero(g.T, want)
+	for _, p := range g.Peers {
+		require.Equal(g.T, want, ratchet.Info(p.Space).Authenticator, p.Name)
+		require.Empty(g.T, p.Retained, p.Name)
+		require.Len(g.T, ratchet.Members(p.Space), len(ratchet.Members(g.Peers[0].Space)), p.Name)
+	}
+}
+
+// RequireRead requires that a member read some texts, in any order.
+func (g *Group) RequireRead(p *Peer, want ...string) {
+	g.T.Helper()
+	require.ElementsMatch(g.T, want, p.Read, p.Name)
+}
+
+// Stored puts a space through a vault, and reads it back from the store by another.
+func Stored(t testing.TB, s ratchet.Space) ratchet.Space {
+	t.Helper()
+	ctx := context.Background()
+	backend := store.NewMemory()
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
+	require.NoError(t, err)
+	require.NoError(t, v.Create(ctx, s, nil))
+	again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
+	require.NoError(t, err)
+	got, err := again.Load(ctx, s.ID())
+	require.NoError(t, err)
+	require.True(t, s.Equal(got), "decode∘encode is not the identity (G1)")
+	return got
+}
+
+// Same reports whether two spaces are equal; the zero Space, which nothing can encode, equals itself.
+func Same(a, b ratchet.Space) bool {
+	return a.ID() == b.ID() && (a.ID() == state.ID{} || a.Equal(b))
+}
