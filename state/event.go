@@ -51,3 +51,10 @@ type SendRejected struct {
 func (e SendRejected) String() string {
 	return fmt.Sprintf("frame %d to %q rejected by the network: %s", e.Seq, e.To, e.Reason)
 }
+
+// ForgetFailed is the event of a data key that is older than Options.ForgetEvery and could not be replaced, or not
+// everywhere. It belongs to no value.
+type ForgetFailed struct{ Err error }
+
+// String implements Event.
+func (e ForgetFailed) String() string { return fmt.Sprintf("the data key was not replaced: %v", e.Err) }

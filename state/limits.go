@@ -36,6 +36,10 @@ const (
 	// defaultCache bounds the values kept decoded in memory; a space of 1,000 members takes some megabytes.
 	defaultCache = 64
 
+	// defaultForget is how old the data key gets. A day's superseded states are sealed under one key, and a store is written
+	// once a day.
+	defaultForget = 24 * time.Hour
+
 	// pageSize is how many items are fetched from a store, or received in one commit, at once, and pageBytes how many bytes of
 	// them: 64 of the size of a message with 16 KiB.
 	pageSize  = 64
@@ -68,6 +72,11 @@ type Options struct {
 	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
 	Acknowledged int
 
+	// ForgetEvery is how old the data key gets before a commit calls Forget when it is made, 24 hours by default; so what was superseded
+	// longer ago is out of reach. If that fails, ForgetFailed is reported, and it is tried again an hour later at the
+	// earliest. A negative time leaves it to the program to call Forget.
+	ForgetEvery time.Duration
+
 	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
 	Cache int
 
@@ -99,6 +108,9 @@ func (o Options) withDefaults() Options {
 		if *n.at == 0 {
 			*n.at = n.value
 		}
+	}
+	if o.ForgetEvery == 0 {
+		o.ForgetEvery = defaultForget
 	}
 	if o.RetainedFor == 0 {
 		o.RetainedFor = defaultRetainedFor

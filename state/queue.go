@@ -108,7 +108,10 @@ func (v *Vault[V]) consume(ctx context.Context, m *keyedMutex, id ID, q store.Qu
 		if err != nil {
 			return err
 		}
-		c.slot = v.slot(id).with(&s.contents)
+		slot := v.slot(id).with(&s.contents)
+		c.open = func(it store.Item) ([]byte, error) {
+			return v.keys.open(ctx, &slot, roleOf[q], itemName(q, it.Lane), it.Seq, it.Data)
+		}
 		c.missing(page, items)
 		for chunk := range slices.Chunk(items, batch) {
 			done, err := c.handle(chunk)
@@ -149,7 +152,7 @@ func (v *Vault[V]) take(ctx context.Context, id ID, q store.Queue, done []uint64
 
 // consumer goes through a queue once.
 type consumer struct {
-	slot    slot
+	open    func(store.Item) ([]byte, error)
 	q       store.Queue
 	after   uint64          // Seq of the last item that was looked at
 	blocked map[uint64]bool // lanes that wait
@@ -188,7 +191,7 @@ func (c *consumer) handle(items []store.Item) (done []uint64, err error) {
 		if c.q == store.Outbox && c.blocked[it.Lane] {
 			continue
 		}
-		plain, err := c.slot.open(roleOf[c.q], itemName(c.q, it.Lane), it.Seq, it.Data)
+		plain, err := c.open(it)
 		if err == nil {
 			err = c.do(it.Seq, wire.NewReader(plain))
 		} else if errors.Is(err, ErrCorrupt) {

@@ -119,7 +119,7 @@ func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 		if err != nil || !s.contents.due() {
 			return ack, err
 		}
-		for pages := s.retainedPages(); len(pages) > 0; pages = pages[1:] {
+		for pages := retainedPages(s.frames); len(pages) > 0; pages = pages[1:] {
 			tried := uint64(0)
 			if len(pages) == 1 {
 				tried = s.contents.progress
@@ -171,7 +171,10 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 	if err != nil {
 		return nil, err
 	}
-	seen, damaged := r.known(records)
+	seen, damaged, err := r.known(ctx, records)
+	if err != nil {
+		return nil, err
+	}
 	for i, f := range frames {
 		switch known := seen[hashes[i]]; {
 		case len(f.Data) > MaxFrame || len(f.Source) > MaxAddress:
@@ -195,22 +198,27 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 
 // known says of frames what records say of them. Of those that are retained, and damaged, it returns the numbers: they are
 // received as if they had not been.
-func (r *reception[V]) known(records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64) {
+func (r *reception[V]) known(ctx context.Context, records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64, err error) {
 	seen, damaged = make(map[[32]byte]error), make(map[[32]byte]uint64)
 	slot := r.v.slot(r.id).with(&r.base.contents)
 	for _, rec := range records {
 		if rec.Data == nil {
 			seen[rec.Hash] = ErrSeen
-		} else if _, err := openRetained(slot, rec); errors.Is(err, ErrCorrupt) {
+			continue
+		}
+		switch _, err := r.v.openRetained(ctx, &slot, rec); {
+		case errors.Is(err, ErrCorrupt):
 			held := func(f store.HeldFrame) bool { return f.Hash == rec.Hash && f.Seq == rec.Seq }
 			if slices.ContainsFunc(r.base.frames, held) { // or else no vault has written it
 				damaged[rec.Hash] = rec.Seq
 			}
-		} else {
+		case err != nil:
+			return nil, nil, err
+		default:
 			seen[rec.Hash] = ErrRetained
 		}
 	}
-	return seen, damaged
+	return seen, damaged, nil
 }
 
 // receiveOne opens a frame and notes what becomes of it, in the place of its record with the number replaces, unless that

@@ -193,11 +193,11 @@ type refusing struct {
 }
 
 func (r *refusing) Commit(ctx context.Context, changes ...store.Change) error {
-	if changes[0].Action() == store.Create {
+	if changes[len(changes)-1].Action() == store.Create {
 		return r.Store.Commit(ctx, changes...)
 	}
 	r.commits++
-	return &store.ChangeError{Err: store.ErrConflict}
+	return &store.ChangeError{Index: len(changes) - 1, Err: store.ErrConflict}
 }
 
 // G35: a head that the store returns and does not accept is damage, and no reason to try for ever.
@@ -220,7 +220,7 @@ type undecided struct {
 }
 
 func (u *undecided) Commit(ctx context.Context, changes ...store.Change) error {
-	if changes[0].Action() == store.Create {
+	if changes[len(changes)-1].Action() == store.Create {
 		return u.Store.Commit(ctx, changes...)
 	}
 	if u.make {

@@ -33,8 +33,7 @@ const (
 type pragma struct{ name, set, want string }
 
 // The settings of all connections, in the order in which they are made. Commits are durable when they return, on macOS
-// too, where fsync alone is not enough; children without a row are refused; what is deleted is overwritten where that
-// costs no further write.
+// too, where fsync alone is not enough; children without a row are refused; what is deleted is overwritten with zeros.
 var sqlitePragmas = []pragma{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
@@ -42,7 +41,7 @@ var sqlitePragmas = []pragma{
 	{"checkpoint_fullfsync", "ON", "1"},
 	{"foreign_keys", "ON", "1"},
 	{"ignore_check_constraints", "OFF", "0"},
-	{"secure_delete", "FAST", "2"},
+	{"secure_delete", "ON", "1"},
 }
 
 // The setting that comes before all, and the one of connections that only read.
@@ -72,7 +71,7 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 		return nil, errors.New("sqlstore: the pool must be able to give two connections")
 	}
 	s := &Store{
-		dialect: dialect{read: "BEGIN", write: "BEGIN IMMEDIATE"},
+		dialect: dialect{read: "BEGIN", write: "BEGIN IMMEDIATE", scrub: "PRAGMA wal_checkpoint(TRUNCATE)"},
 		version: len(scripts),
 		tables:  make(map[store.Kind]*tables),
 		done:    make(chan struct{}),

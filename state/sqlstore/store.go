@@ -34,6 +34,7 @@ var _ store.Store = (*Store)(nil)
 // dialect is what differs from one database to the next.
 type dialect struct {
 	read, write string // begin a transaction that reads one snapshot, and one that writes
+	scrub       string // moves the log into the database and truncates it; "" if there is no such thing
 }
 
 // Close waits for the methods under way and closes the connections; other methods then fail. The pool remains open: it is

@@ -87,7 +87,7 @@ func newTables(k store.Kind) *tables {
 		put:  in("INSERT INTO @_segments (id, path, sealed) VALUES (?, ?, ?) ON CONFLICT (id, path) DO UPDATE SET sealed = excluded.sealed"),
 		drop: in("DELETE FROM @_segments WHERE id = ? AND path = ?"),
 
-		enqueue: in("INSERT INTO @_items (id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?)"),
+		enqueue: in("INSERT INTO @_items (id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id, queue, seq) DO UPDATE SET lane = excluded.lane, sealed = excluded.sealed"),
 		take:    in("DELETE FROM @_items WHERE id = ? AND queue = ? AND seq = ?"),
 
 		record: in("INSERT INTO @_frames (id, hash, seq, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
