@@ -25,6 +25,7 @@ type update[V Value[V]] struct {
 func (u *update[V]) backend() store.Store                     { return u.v.store }
 func (u *update[V]) row() (store.Kind, ID)                    { return u.v.kind, u.id }
 func (u *update[V]) lock(ctx context.Context) (func(), error) { return u.v.writers.lock(ctx, u.id) }
+func (u *update[V]) hooks() []store.Hook                      { return u.tx.hooks }
 func (u *update[V]) committed()                               { u.v.cache.put(u.id, u.next) }
 func (u *update[V]) abandoned()                               { u.v.cache.put(u.id, nil) }
 
