@@ -64,6 +64,8 @@ type step interface {
 	prepare(context.Context) (store.Change, error)
 	// sealedUnder returns the ring that prepare used.
 	sealedUnder() *ring
+	// hooks returns what is to run in the transaction.
+	hooks() []store.Hook
 	// conflicted is called when the store has refused the change for another head. It returns an error if the store will
 	// never take it.
 	conflicted() error
@@ -160,7 +162,7 @@ func commitOnce(ctx context.Context, steps []step) (again bool, err error) {
 			return err == nil, err
 		}
 	}
-	err = steps[0].backend().Commit(ctx, changes...)
+	err = commit(ctx, steps, changes)
 	var refused *store.ChangeError
 	switch isRefused := errors.As(err, &refused); {
 	case isRefused && refused.Index == 0:
@@ -201,6 +203,29 @@ func renew(ctx context.Context, steps []step) error {
 		}
 	}
 	return result
+}
+
+// commit commits changes, with the hooks of all steps in their order.
+func commit(ctx context.Context, steps []step, changes []store.Change) error {
+	var hooks []store.Hook
+	for _, s := range steps {
+		hooks = append(hooks, s.hooks()...)
+	}
+	if len(hooks) == 0 {
+		return steps[0].backend().Commit(ctx, changes...)
+	}
+	hooked, ok := steps[0].backend().(store.Hooked)
+	if !ok {
+		return errors.New("state: the store runs nothing of the program's own in a commit")
+	}
+	return hooked.CommitHook(ctx, func(ctx context.Context, tx any) error {
+		for _, hook := range hooks {
+			if err := hook(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, changes...)
 }
 
 // reason returns what is below a ChangeError.

@@ -29,6 +29,7 @@ func (u *update[V]) keyring() *keyring                        { return u.v.keys 
 func (u *update[V]) sealedUnder() *ring                       { return u.ring }
 func (u *update[V]) tidy(ctx context.Context)                 { u.v.tidy(ctx) }
 func (u *update[V]) lock(ctx context.Context) (func(), error) { return u.v.writers.lock(ctx, u.id) }
+func (u *update[V]) hooks() []store.Hook                      { return u.tx.hooks }
 func (u *update[V]) committed()                               { u.v.cache.put(u.id, u.next) }
 func (u *update[V]) abandoned()                               { u.v.cache.put(u.id, nil) }
 

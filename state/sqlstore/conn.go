@@ -115,13 +115,14 @@ func discard(c *sql.Conn) {
 
 // lane is a fixed number of connections that are set up alike; nil stands for one that has to be opened.
 type lane struct {
-	free chan *conn
-	open func(context.Context) (*sql.Conn, error)
-	done <-chan struct{} // closed with the store
+	free  chan *conn
+	open  func(context.Context) (*sql.Conn, error)
+	fault func(error) fault
+	done  <-chan struct{} // closed with the store
 }
 
-func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Conn, error)) lane {
-	l := lane{make(chan *conn, size), open, done}
+func newLane(size int, done <-chan struct{}, fault func(error) fault, open func(context.Context) (*sql.Conn, error)) lane {
+	l := lane{make(chan *conn, size), open, fault, done}
 	for range size {
 		l.free <- nil
 	}
@@ -139,27 +140,44 @@ func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) er
 			return err
 		}
 		fresh := len(c.stmts) == 0
-		err = f(c)
+		err = l.run(c, f)
 		if !c.failed {
-			l.free <- c
 			return err
 		}
-		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
-		c.discard()
-		l.free <- nil
+		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || !l.fault(err).answered
 		switch {
 		case c.ending:
-			return fmt.Errorf("%w: %w", errEnding, err)
+			return fmt.Errorf("%w: %w", errEnding, l.failure(context.WithoutCancel(ctx), err))
 		case !dead || fresh:
-			return failure(ctx, err)
+			return l.failure(ctx, err)
 		}
 	}
 }
 
-// failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err.
-func failure(ctx context.Context, err error) error {
+// run runs f with a connection and gives it back, or closes it if a statement failed or f panics.
+func (l lane) run(c *conn, f func(*conn) error) (err error) {
+	defer func() {
+		if c.failed {
+			c.discard()
+			c = nil
+		}
+		l.free <- c
+	}()
+	panics := true
+	defer func() { c.failed = c.failed || panics }()
+	err = f(c)
+	panics = false
+	return err
+}
+
+// failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err, with
+// the name that package store has for it.
+func (l lane) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if name := l.fault(err).name; name != nil {
+		return fmt.Errorf("sqlstore: %w: %w", name, err)
 	}
 	return fmt.Errorf("sqlstore: %w", err)
 }
@@ -187,7 +205,7 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 		pinned, err := l.open(ctx)
 		if err != nil {
 			l.free <- nil
-			return nil, failure(ctx, err)
+			return nil, l.failure(ctx, err)
 		}
 		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt)}, nil
 	}
