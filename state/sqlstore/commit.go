@@ -15,6 +15,9 @@ import (
 // write runs f in a transaction that writes. The version of the schema is looked at last: a newer release that changed a
 // table which f has written to since has been waited for, or waits now.
 func (s *database) write(ctx context.Context, c *conn, f func() error) error {
+	if err := s.dialect.check(); err != nil {
+		return err
+	}
 	return c.transaction(ctx, s.dialect.write, func() error {
 		if err := f(); err != nil {
 			return err

@@ -17,6 +17,8 @@ type dialect struct {
 	share string
 	bind  func(text string) string // turns each ? into the place of an argument
 	fault func(error) fault
+	// check returns store.ErrReplaced if the database is no longer where it was opened.
+	check func() error
 
 	// settle makes the settings of a new connection, and refuses a database that the store must not touch.
 	settle func(ctx context.Context, c *sql.Conn, reads bool) error

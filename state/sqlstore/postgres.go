@@ -46,6 +46,7 @@ func openPostgres(ctx context.Context, db *sql.DB, scripts []string) (*Store, er
 		share:  " FOR SHARE",
 		bind:   dollars,
 		fault:  postgresFault,
+		check:  func() error { return nil },
 		settle: func(ctx context.Context, c *sql.Conn, _ bool) error { return settlePostgres(ctx, c, len(scripts)) },
 		upgrade: func(ctx context.Context, c *conn) error {
 			return upgradePostgres(ctx, c.pinned, scripts)

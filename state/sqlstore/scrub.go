@@ -20,12 +20,14 @@ func (s *Store) Scrub(ctx context.Context) error {
 	if s.dialect.scrub == "" {
 		return nil
 	}
-	return s.writer.use(ctx, nil, func(c *conn) error {
-		var busy, frames, moved int
-		err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(&busy, &frames, &moved) }, s.dialect.scrub)
-		if err == nil && busy != 0 {
-			err = fmt.Errorf("sqlstore: the log cannot be truncated: %w", store.ErrBusy)
-		}
-		return err
-	})
+	return s.writer.use(ctx, nil, func(c *conn) error { return c.scrub(ctx, s.dialect.scrub) })
+}
+
+func (c *conn) scrub(ctx context.Context, statement string) error {
+	var busy, frames, moved int
+	err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(&busy, &frames, &moved) }, statement)
+	if err == nil && busy != 0 {
+		err = fmt.Errorf("sqlstore: the log cannot be truncated: %w", store.ErrBusy)
+	}
+	return err
 }

@@ -67,8 +67,17 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 	d.settle = func(ctx context.Context, c *sql.Conn, reads bool) error {
 		return settleSQLite(ctx, c, len(scripts), reads)
 	}
+	opened := new(sqliteFile)
+	d.check = opened.check
 	d.upgrade = func(ctx context.Context, c *conn) error {
-		return c.transaction(ctx, d.write, func() error { return upgradeSQLite(ctx, c.pinned, scripts) })
+		empty, err := opened.note(ctx, c.pinned)
+		if err == nil {
+			err = c.transaction(ctx, d.write, func() error { return upgradeSQLite(ctx, c.pinned, scripts) })
+		}
+		if err != nil || !empty {
+			return err
+		}
+		return c.scrub(ctx, d.scrub) // a copy without the log is no empty file
 	}
 	return openStore(ctx, db, d, 1, sqliteReaders)
 }
@@ -112,7 +121,11 @@ func settleSQLite(ctx context.Context, c *sql.Conn, newest int, reads bool) erro
 	if err := sqlitePatience.settle(ctx, c); err != nil {
 		return err
 	}
-	if _, err := sqliteVersion(ctx, c, newest); err != nil {
+	version, err := sqliteVersion(ctx, c, newest)
+	if err == nil && version == 0 {
+		err = protect(ctx, c)
+	}
+	if err != nil {
 		return err
 	}
 	for _, p := range sqlitePragmas {

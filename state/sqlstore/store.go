@@ -56,6 +56,9 @@ func openStore(ctx context.Context, db *sql.DB, d dialect, writers, readers int)
 	}
 	pin := func(reads bool) func(context.Context) (*sql.Conn, error) {
 		return func(ctx context.Context) (*sql.Conn, error) {
+			if err := d.check(); err != nil {
+				return nil, err // a new connection would make an empty file
+			}
 			c, err := db.Conn(ctx)
 			if err != nil {
 				return nil, err
