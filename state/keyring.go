@@ -262,9 +262,12 @@ func (k *keyring) renew(ctx context.Context, used *ring) error {
 }
 
 // open opens what lies beside a row whose head was opened with the slot. A key that is unknown even after another look is damage
-// there. The slot gets the newer ring.
+// there, and so is another format: who writes one writes it into the head, too. The slot gets the newer ring.
 func (k *keyring) open(ctx context.Context, s *slot, r role, name string, number uint64, sealed []byte) ([]byte, error) {
 	plain, err := s.open(r, name, number, sealed)
+	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrTooNew) {
+		return nil, fmt.Errorf("%w: sealed in another format than the head", ErrCorrupt)
+	}
 	if !errors.Is(err, ErrWrongKey) {
 		return plain, err
 	}

@@ -104,7 +104,7 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 	}
 	if s.contents.due() {
 		var more [][32]byte
-		more, err = v.Retry(ctx, id, open)
+		more, err = v.retry(ctx, id, open)
 		last := &receipts[len(receipts)-1]
 		last.Acknowledge = append(last.Acknowledge, more...)
 	}
@@ -112,8 +112,19 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 }
 
 // Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
-// tried last, until there is no more. It returns the hashes of those that may be acknowledged now.
+// tried last, until there is no more; and it gives up those whose time is over. It returns the hashes of those that may be
+// acknowledged now. A program calls it after an Update with progress, and now and then for values that receive nothing.
 func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
+	ack, err = v.retry(ctx, id, open)
+	if err == nil {
+		var expired [][32]byte
+		expired, err = v.expire(ctx, id)
+		ack = append(ack, expired...)
+	}
+	return ack, err
+}
+
+func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	for {
 		s, err := v.current(ctx, id)
 		if err != nil || !s.contents.due() {
