@@ -73,9 +73,9 @@ func opened(t *testing.T, thief state.Thief, all []evidence) (n int) {
 	return n
 }
 
-// G36: Forget reaches the file. Whoever has all its bytes, the key, and recordings of everything that was ever stored opens all
+// G34: Forget reaches the file. Whoever has all its bytes, the key, and recordings of everything that was ever stored opens all
 // messages before, and none that was taken out after.
-func TestG36ForgetReachesTheFile(t *testing.T) {
+func TestG34ForgetReachesTheFile(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "trefoil.db")
 	backend, closeAll := openFile(t, path)

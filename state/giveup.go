@@ -35,7 +35,7 @@ func (v *Vault[V]) expire(ctx context.Context, id ID) (ack [][32]byte, err error
 }
 
 // DiscardDamaged takes out of the queues of id what is damaged there, and gives up the retained frames that are. Each was reported
-// when it was met (ItemDamaged, FrameDamaged), and until then holds up nothing but takes room. It returns the hashes of the frames
+// when it was met (Damaged), and until then holds up nothing but takes room. It returns the hashes of the frames
 // given up, which may be acknowledged; one that is not discarded is received anew when the relay sends it again.
 func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) (ack [][32]byte, err error) {
 	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) (changes []frameChange, err error) {

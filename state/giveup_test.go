@@ -25,7 +25,7 @@ func TestG35DiscardDamaged(t *testing.T) {
 		var events recorded
 		v := openToys(t, backend, state.Options{Events: events.add})
 		require.Equal(t, []string{"t:one", "t:three"}, sent(t, v, id(1)))
-		require.Contains(t, events, "state.ItemDamaged")
+		require.Contains(t, events, "state.Damaged")
 		row, err := backend.Load(ctx, store.Spaces, id(1))
 		require.NoError(t, err)
 		require.Len(t, row.Outbox, 1)

@@ -90,7 +90,7 @@ func (v *Vault[V]) consume(ctx context.Context, m *keyedMutex, id ID, q store.Qu
 	}
 	defer unlock()
 	c := consumer{q: q, do: do, blocked: make(map[uint64]bool), damaged: func(seq uint64) {
-		v.options.Events(id, ItemDamaged{Outbox: q == store.Outbox, Seq: seq})
+		v.options.Events(id, Damaged{Queue: q, Seq: seq})
 	}}
 	for {
 		s, err := v.current(ctx, id)

@@ -167,7 +167,7 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 		}
 		frame, err := v.openRetained(ctx, &slot, rec)
 		if errors.Is(err, ErrCorrupt) {
-			v.options.Events(id, FrameDamaged{f.Hash})
+			v.options.Events(id, Damaged{Hash: f.Hash})
 			continue
 		}
 		if err != nil {
