@@ -19,7 +19,7 @@ import (
 // Sizes in the row of the store itself. They are part of the stored format.
 const (
 	databaseIDSize = 16
-	maxAnchor      = 1 << 10
+	maxBefore      = sha256.Size
 	maxDataKeys    = 64 // one in use, and those under which something is still sealed
 )
 
@@ -28,10 +28,11 @@ var vaultID = ID{0: 't', 1: 'r', 2: 'e', 3: 'f', 4: 'o', 5: 'i', 6: 'l'}
 
 // keyring knows the data keys of one store as they were last read.
 type keyring struct {
-	store store.Store
-	mu    sync.Mutex // held while the row is read or written
-	key   Key        // where the program's key comes from
-	ring  atomic.Pointer[ring]
+	store  store.Store
+	mu     sync.Mutex // held while the row is read or written
+	key    Key        // where the program's key comes from
+	ring   atomic.Pointer[ring]
+	anchor anchor
 
 	tidying sync.Mutex   // held while the data key is replaced because of its age
 	again   atomic.Int64 // before this time, in ms, it is not tried
@@ -43,6 +44,7 @@ type ring struct {
 	head     store.Head
 	database [databaseIDSize]byte
 	hint     []byte
+	before   []byte    // SHA-256 of the head that this one replaced
 	program  sealKey   // under which the row is sealed
 	since    int64     // when the key in use was drawn, in ms
 	keys     []sealKey // the one in use first
@@ -134,7 +136,7 @@ func (k *keyring) replace(ctx context.Context, base, next *ring) error {
 	}
 	if err == nil {
 		k.ring.Store(next)
-		return nil
+		return k.anchor.save(ctx, next)
 	}
 	if errors.Is(err, store.ErrConflict) {
 		changed, rerr := k.reread(ctx)
@@ -153,7 +155,8 @@ func (r *ring) change(base store.Head) store.Change {
 	w.U16(sealFormat)
 	w.Fixed(r.database[:])
 	w.Vec16(r.hint)
-	w.Vec16(ancestor(base))
+	r.before = ancestor(base)
+	w.Vec16(r.before)
 	identity := w.Bytes()
 
 	w = wire.NewWriter(16 + KeySize*len(r.keys))
@@ -200,7 +203,7 @@ func (k *keyring) read(ctx context.Context, before *ring, row store.Row) (*ring,
 	r.Version16(sealFormat, sealFormat)
 	r.Into(next.database[:])
 	next.hint = bytes.Clone(r.Vec16(vaultkey.MaxHint))
-	r.Vec16(maxAnchor)
+	next.before = bytes.Clone(r.Vec16(maxBefore))
 	if err := r.Done(); err != nil {
 		return nil, corrupt("identity", err)
 	}

@@ -1,6 +1,10 @@
 package state
 
-import "time"
+import (
+	"time"
+
+	"github.com/trefoil-im/trefoil/state/vaultkey"
+)
 
 // Limits of a vault. The constants cannot be changed; the others are defaults of Options.
 const (
@@ -76,6 +80,10 @@ type Options struct {
 	// longer ago is out of reach. If that fails, ForgetFailed is reported, and it is tried again an hour later at the
 	// earliest. A negative time leaves it to the program to call Forget.
 	ForgetEvery time.Duration
+
+	// Anchor tells a database that is older than the one seen last: a copy that was put back. Open then returns ErrRolledBack. Each
+	// Open, Forget and Rekey sets it anew, so a copy from before the last of them is found. There is none by default.
+	Anchor vaultkey.Anchor
 
 	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
 	Cache int

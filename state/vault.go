@@ -44,6 +44,9 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := keys.advance(ctx, o.Anchor); err != nil {
+		return nil, err
+	}
 	return &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}, nil
 }
 
