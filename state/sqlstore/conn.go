@@ -24,6 +24,7 @@ type conn struct {
 	stmts  map[string]*sql.Stmt
 	failed bool // a statement failed
 	ending bool // COMMIT was sent and not answered
+	fault  func(error) fault
 }
 
 // stmt returns a prepared statement. There is one for each text, and the texts are few.
@@ -76,7 +77,7 @@ func (c *conn) query(ctx context.Context, scan func(*sql.Rows) error, text strin
 // transaction runs f between begin and COMMIT. If f fails or the context ends before COMMIT, nothing of it remains: it
 // is rolled back here, or, if a statement failed, by closing the connection.
 func (c *conn) transaction(ctx context.Context, begin string, f func() error) error {
-	if _, err := c.exec(ctx, begin); err != nil {
+	if err := c.begin(ctx, begin); err != nil {
 		return err
 	}
 	err := f()
@@ -207,7 +208,7 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 			l.free <- nil
 			return nil, l.failure(ctx, err)
 		}
-		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt)}, nil
+		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fault: l.fault}, nil
 	}
 }
 

@@ -24,10 +24,12 @@ func (s *Store) Scrub(ctx context.Context) error {
 }
 
 func (c *conn) scrub(ctx context.Context, statement string) error {
-	var busy, frames, moved int
-	err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(&busy, &frames, &moved) }, statement)
-	if err == nil && busy != 0 {
-		err = fmt.Errorf("sqlstore: the log cannot be truncated: %w", store.ErrBusy)
-	}
-	return err
+	return c.waiting(ctx, func() error {
+		var busy, frames, moved int
+		err := c.query(ctx, func(r *sql.Rows) error { return r.Scan(&busy, &frames, &moved) }, statement)
+		if err == nil && busy != 0 {
+			err = fmt.Errorf("sqlstore: the log cannot be truncated: %w", store.ErrBusy)
+		}
+		return err
+	})
 }

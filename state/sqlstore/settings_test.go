@@ -57,9 +57,9 @@ func TestSettings(t *testing.T) {
 	connections := 0
 	s.each(t, func(lane string, c *conn) {
 		connections++
-		want := append(sqlitePragmas[:len(sqlitePragmas):len(sqlitePragmas)], sqlitePatience)
+		want := append(sqlitePragmas[:len(sqlitePragmas):len(sqlitePragmas)], sqliteByItself)
 		if lane == "reader" {
-			want = append(want, sqliteReadOnly)
+			want = append(want[:len(want)-1], sqlitePatience, sqliteReadOnly)
 		}
 		for _, p := range want {
 			var got string

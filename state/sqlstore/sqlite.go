@@ -22,7 +22,7 @@ const (
 	// applicationID marks a file that holds nothing else, and that a program may mark anew: "tref".
 	applicationID = 0x74726566
 	// busyTimeout is for how long a connection waits for a lock that another process holds. Nobody holds one for longer
-	// than a commit takes; the time is long because those who wait are not served in turn.
+	// than a commit takes.
 	busyTimeout = 10 * time.Second
 	// sqliteReaders is how many connections read at once.
 	sqliteReaders = 4
@@ -43,9 +43,11 @@ var sqlitePragmas = []pragma{
 	{"secure_delete", "ON", "1"},
 }
 
-// The setting that comes before all, and the one of connections that only read.
+// The setting that comes before all, that of connections that write, which wait by themselves then, and that of those that
+// only read.
 var (
 	sqlitePatience = pragma{"busy_timeout", fmt.Sprint(busyTimeout.Milliseconds()), fmt.Sprint(busyTimeout.Milliseconds())}
+	sqliteByItself = pragma{"busy_timeout", "0", "0"}
 	sqliteReadOnly = pragma{"query_only", "ON", "1"}
 )
 
@@ -54,9 +56,9 @@ var (
 // Commit if that happens while the store is open. A database in memory is refused, and a file without a store that another
 // program has marked as its own (PRAGMA application_id).
 //
-// The pool must be able to give two connections; the store takes up to five and keeps them until Close. A writer whose
-// context ends while another process holds the lock on the file may return only when it has got or given up the lock,
-// after ten seconds at most.
+// The pool must be able to give two connections; the store takes up to five and keeps them until Close. A writer waits
+// for other processes as long as its context allows, ten seconds at most; then the error is store.ErrBusy. Processes that write
+// without a pause have the same chance of the next turn. A new file has mode 0600.
 func SQLite(ctx context.Context, db *sql.DB) (*Store, error) {
 	return openSQLite(ctx, db, sqliteScripts)
 }
@@ -136,7 +138,7 @@ func settleSQLite(ctx context.Context, c *sql.Conn, newest int, reads bool) erro
 	if reads {
 		return sqliteReadOnly.settle(ctx, c)
 	}
-	return nil
+	return sqliteByItself.settle(ctx, c)
 }
 
 // settle makes the setting and asks whether it was made.
