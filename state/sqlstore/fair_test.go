@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 // turnsEnv makes the test binary a process that takes turns: the path of the store.
 const turnsEnv = "TREFOIL_TURNS"
 
-// TestTurnsProcess is the process, not a test: it commits until there is a file "stop" beside the store.
+// TestTurnsProcess is the process, not a test: it commits with four writers until there is a file "stop" beside the store.
 func TestTurnsProcess(t *testing.T) {
 	path := os.Getenv(turnsEnv)
 	if path == "" {
@@ -24,18 +26,32 @@ func TestTurnsProcess(t *testing.T) {
 	}
 	s := open(t, path)
 	create, _ := row()
-	for n := 0; ; n++ {
-		if _, err := os.Stat(path + ".stop"); err == nil {
-			return
-		}
-		require.NoError(t, s.Commit(t.Context(), other(create)))
-		require.NoError(t, os.WriteFile(path+"."+strconv.Itoa(os.Getpid()), []byte(strconv.Itoa(n)), 0o600))
+	var turns atomic.Int64
+	var writers sync.WaitGroup
+	for range 4 { // one of them always waits for the lock
+		writers.Go(func() {
+			for {
+				if _, err := os.Stat(path + ".stop"); err == nil {
+					return
+				}
+				if err := s.Commit(t.Context(), other(create)); err != nil {
+					t.Error(err)
+					return
+				}
+				count := strconv.FormatInt(turns.Add(1), 10)
+				if err := os.WriteFile(path+"."+strconv.Itoa(os.Getpid()), []byte(count), 0o600); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
 	}
+	writers.Wait()
 }
 
 // TestProcessesTakeTurns: of three processes that write without a pause, each gets its turns.
 func TestProcessesTakeTurns(t *testing.T) {
-	const processes, most, share = 3, 300, 30
+	const processes, most, share = 3, 600, 150
 	path := file(t)
 	require.NoError(t, open(t, path).Close())
 	var running []*exec.Cmd
