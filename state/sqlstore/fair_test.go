@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -61,14 +62,24 @@ func TestProcessesTakeTurns(t *testing.T) {
 		require.NoError(t, c.Start())
 		running = append(running, c)
 	}
-	turns := make([]int, processes)
-	for done := false; !done; {
+	counts := make([]int, processes)
+	look := func() []int {
 		for i, c := range running {
 			b, _ := os.ReadFile(path + "." + strconv.Itoa(c.Process.Pid))
-			if n, err := strconv.Atoi(string(b)); err == nil {
-				turns[i] = n
+			if n, err := strconv.Atoi(string(b)); err == nil { // or else it is being written
+				counts[i] = n
 			}
-			done = done || turns[i] >= most
+		}
+		return slices.Clone(counts)
+	}
+	begun := look()
+	for slices.Min(begun) == 0 { // those that started first do not count yet
+		begun = look()
+	}
+	turns := make([]int, processes)
+	for slices.Max(turns) < most {
+		for i, n := range look() {
+			turns[i] = n - begun[i]
 		}
 	}
 	require.NoError(t, os.WriteFile(path+".stop", nil, 0o600))
