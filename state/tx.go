@@ -18,7 +18,7 @@ type Tx[V Value[V]] struct {
 	sent     []uint64 // to be taken out of the outbox
 	taken    []uint64 // and of the inbox
 	hooks    []store.Hook
-	tried    uint64   // all retained frames were tried at this progress
+	tried    uint64 // all retained frames were tried at this progress
 }
 
 // Value returns the value as it is now: the stored one, or what Set set last.

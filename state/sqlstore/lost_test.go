@@ -37,7 +37,7 @@ type network struct {
 	after int // how often something is sent before a connection is lost; below 0 for never
 	how   loss
 	down  bool
-	cut   func() // called when it goes down
+	cut   func()         // called when it goes down
 	rest  sync.WaitGroup // what is still on its way
 }
 
