@@ -134,7 +134,7 @@ func (s *database) commitGroup(c *conn, batch []*pending) error {
 		return nil
 	})
 	if err != nil && ctx.Err() != nil && !errors.Is(err, errEnding) {
-		return ctx.Err()
+		return batch[0].ctx.Err() // all have ended
 	}
 	return err
 }
