@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/state/store"
@@ -60,6 +61,10 @@ func pause(ctx context.Context, try int) error {
 // under way at the server, it is waited for: it has locked the rows that it writes. While the server is not there, resolve
 // tries again, as long as the context allows.
 func (s *database) resolve(p *pending, cause error) error {
+	undecided := fmt.Errorf("sqlstore: %w: %w", store.ErrUndecided, cause)
+	if !slices.ContainsFunc(p.changes, func(c store.Change) bool { return c.Action() != store.Assert }) {
+		return undecided // only a hook has written, and no row tells
+	}
 	for try := 0; ; try++ {
 		var made bool
 		err := s.writer.use(p.ctx, nil, func(c *conn) error {
@@ -78,7 +83,7 @@ func (s *database) resolve(p *pending, cause error) error {
 		case err == nil:
 			return cause
 		case errors.Is(err, errClosed) || pause(p.ctx, try) != nil:
-			return fmt.Errorf("sqlstore: %w: %w", store.ErrUndecided, cause)
+			return undecided
 		}
 	}
 }

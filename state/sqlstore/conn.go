@@ -22,6 +22,7 @@ var errClosed = errors.New("sqlstore: the store is closed")
 type conn struct {
 	pinned *sql.Conn
 	stmts  map[string]*sql.Stmt
+	fresh  bool // it was opened just now
 	failed bool // a statement failed
 	ending bool // COMMIT was sent and not answered
 	fault  func(error) fault
@@ -140,7 +141,6 @@ func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) er
 		if err != nil {
 			return err
 		}
-		fresh := len(c.stmts) == 0
 		err = l.run(c, f)
 		if !c.failed {
 			return err
@@ -149,7 +149,7 @@ func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) er
 		switch {
 		case c.ending:
 			return fmt.Errorf("%w: %w", errEnding, l.failure(context.WithoutCancel(ctx), err))
-		case !dead || fresh:
+		case !dead || c.fresh:
 			return l.failure(ctx, err)
 		}
 	}
@@ -201,6 +201,7 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 		return nil, errClosed
 	case c := <-l.free:
 		if c != nil {
+			c.fresh = false
 			return c, nil
 		}
 		pinned, err := l.open(ctx)
@@ -208,7 +209,7 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 			l.free <- nil
 			return nil, l.failure(ctx, err)
 		}
-		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fault: l.fault}, nil
+		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fresh: true, fault: l.fault}, nil
 	}
 }
 

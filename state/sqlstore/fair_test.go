@@ -52,7 +52,7 @@ func TestTurnsProcess(t *testing.T) {
 
 // TestProcessesTakeTurns: of three processes that write without a pause, each gets its turns.
 func TestProcessesTakeTurns(t *testing.T) {
-	const processes, most, share = 3, 600, 150
+	const processes, most, share = 3, 1500, 150
 	path := file(t)
 	require.NoError(t, open(t, path).Close())
 	var running []*exec.Cmd

@@ -136,6 +136,7 @@ func TestForeignFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("this is no database. ", 999)), 0o600))
 	_, err := SQLite(t.Context(), pool(t, path))
 	require.ErrorContains(t, err, "not a database")
+	require.ErrorIs(t, err, store.ErrDamaged)
 }
 
 // TestG28NewerSchema: a file that a newer release has written is refused, also if that happens while it is open.
