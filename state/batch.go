@@ -55,12 +55,17 @@ func (e *BatchError) Unwrap() error { return e.Err }
 // step is one value's share of a commit.
 type step interface {
 	backend() store.Store
+	keyring() *keyring
 	row() (store.Kind, ID)
 	// lock waits for other writers of the value in the same vault.
 	lock(context.Context) (unlock func(), err error)
 	// prepare runs the caller's function on the current value and returns the change that comes of it, an assertion if there
 	// is nothing to write.
 	prepare(context.Context) (store.Change, error)
+	// sealedUnder returns the ring that prepare used.
+	sealedUnder() *ring
+	// hooks returns what is to run in the transaction.
+	hooks() []store.Hook
 	// conflicted is called when the store has refused the change for another head. It returns an error if the store will
 	// never take it.
 	conflicted() error
@@ -68,6 +73,8 @@ type step interface {
 	abandoned()
 	committed()
 	report()
+	// tidy replaces the data key if it is old.
+	tidy(context.Context)
 }
 
 // errRefused is the error for a head that a store returns and does not accept.
@@ -80,6 +87,9 @@ func run(ctx context.Context, steps ...step) error {
 	}
 	for _, s := range steps {
 		s.report()
+	}
+	if len(steps) > 0 {
+		steps[0].tidy(ctx)
 	}
 	return nil
 }
@@ -133,26 +143,41 @@ func commitOnce(ctx context.Context, steps []step) (again bool, err error) {
 		}
 		return err
 	}
-	changes := make([]store.Change, len(steps))
+	changes := make([]store.Change, 1+len(steps)) // the first asserts the ring
 	idle := true
 	for i, s := range steps {
-		if changes[i], err = s.prepare(ctx); err != nil {
-			return false, at(i, err)
+		if changes[1+i], err = s.prepare(ctx); err != nil {
+			again := errors.Is(err, ErrWrongKey) && renew(ctx, steps[i:i+1]) == nil
+			return again, at(i, err)
 		}
-		idle = idle && changes[i].Action() == store.Assert
+		idle = idle && changes[1+i].Action() == store.Assert
 	}
 	if idle {
 		return false, nil
 	}
-	err = steps[0].backend().Commit(ctx, changes...)
+	changes[0] = steps[0].sealedUnder().assertion()
+	for _, s := range steps[1:] {
+		if !s.sealedUnder().head.Equal(changes[0].Base) {
+			err = renew(ctx, steps)
+			return err == nil, err
+		}
+	}
+	err = commit(ctx, steps, changes)
 	var refused *store.ChangeError
+	switch isRefused := errors.As(err, &refused); {
+	case isRefused && refused.Index == 0:
+		err = renew(ctx, steps)
+		return err == nil, err
+	case isRefused:
+		refused = &store.ChangeError{Index: refused.Index - 1, Err: refused.Err}
+	}
 	switch {
-	case errors.As(err, &refused) && errors.Is(err, store.ErrConflict):
+	case refused != nil && errors.Is(err, store.ErrConflict):
 		if err := steps[refused.Index].conflicted(); err != nil {
 			return false, at(refused.Index, err)
 		}
 		return true, err
-	case errors.As(err, &refused):
+	case refused != nil:
 		return false, at(refused.Index, refused.Err)
 	case err != nil:
 		err = resolve(ctx, steps[0].backend(), changes, err)
@@ -163,6 +188,44 @@ func commitOnce(ctx context.Context, steps []step) (again bool, err error) {
 		}
 	}
 	return false, err
+}
+
+// renew lets all steps read the store's own row again. It returns errRefused if it is the same for all.
+func renew(ctx context.Context, steps []step) error {
+	result := errRefused
+	for _, s := range steps {
+		err := s.keyring().renew(ctx, s.sealedUnder())
+		if err != nil && err != errRefused {
+			return err
+		}
+		if err == nil {
+			result = nil
+		}
+	}
+	return result
+}
+
+// commit commits changes, with the hooks of all steps in their order.
+func commit(ctx context.Context, steps []step, changes []store.Change) error {
+	var hooks []store.Hook
+	for _, s := range steps {
+		hooks = append(hooks, s.hooks()...)
+	}
+	if len(hooks) == 0 {
+		return steps[0].backend().Commit(ctx, changes...)
+	}
+	hooked, ok := steps[0].backend().(store.Hooked)
+	if !ok {
+		return errors.New("state: the store runs nothing of the program's own in a commit")
+	}
+	return hooked.CommitHook(ctx, func(ctx context.Context, tx any) error {
+		for _, hook := range hooks {
+			if err := hook(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, changes...)
 }
 
 // reason returns what is below a ChangeError.

@@ -19,12 +19,17 @@ type update[V Value[V]] struct {
 	base    *snapshot[V]
 	next    *snapshot[V] // base if there is nothing to commit
 	tx      *Tx[V]
+	ring    *ring      // under which the change is sealed
 	refused store.Head // that the store did not accept
 }
 
 func (u *update[V]) backend() store.Store                     { return u.v.store }
 func (u *update[V]) row() (store.Kind, ID)                    { return u.v.kind, u.id }
+func (u *update[V]) keyring() *keyring                        { return u.v.keys }
+func (u *update[V]) sealedUnder() *ring                       { return u.ring }
+func (u *update[V]) tidy(ctx context.Context)                 { u.v.tidy(ctx) }
 func (u *update[V]) lock(ctx context.Context) (func(), error) { return u.v.writers.lock(ctx, u.id) }
+func (u *update[V]) hooks() []store.Hook                      { return u.tx.hooks }
 func (u *update[V]) abandoned()                               { u.v.cache.put(u.id, nil) }
 
 func (u *update[V]) committed() {
@@ -61,6 +66,7 @@ func (u *update[V]) conflicted() error {
 }
 
 func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
+	u.ring = u.v.keys.ring.Load()
 	if u.first != nil {
 		if err := (*u.first).check(); err != nil {
 			return store.Change{}, err
@@ -122,7 +128,9 @@ func (u *update[V]) encode(frames []frameChange) store.Change {
 	version := u.base.head.Version + 1
 	next := *u.base
 	next.value = u.tx.value
-	slot := u.v.slot(u.id).with(&next.contents)
+	head := u.v.slot(u.id)
+	head.ring = u.ring
+	slot := head.with(&next.contents)
 	change := store.Change{
 		Kind: u.v.kind, ID: u.id, Revive: u.revive,
 		Base: u.base.head, Parts: make([][]byte, len(u.v.kind.Parts())),
@@ -134,7 +142,7 @@ func (u *update[V]) encode(frames []frameChange) store.Change {
 	take(&next, store.Inbox, u.tx.taken, &change)
 	enqueue(slot, u.tx, &next, &change)
 	u.v.noteFrames(slot, frames, u.tx, &next, &change)
-	next.head = next.contents.seal(u.v.slot(u.id), version)
+	next.head = next.contents.seal(head, version)
 	change.Next = next.head
 	u.next = &next
 	return change

@@ -23,6 +23,8 @@ var (
 	ErrStale = errors.New("state: the next value does not succeed the stored one")
 	// ErrWrongKey: the store, or a row in it, was sealed under another key.
 	ErrWrongKey = errors.New("state: sealed under another key")
+	// ErrRolledBack: the database is older than the anchor says (Options.Anchor), or has gone another way since.
+	ErrRolledBack = errors.New("state: an older database")
 	// ErrCorrupt: the row is damaged: a part or segment is missing, left over, swapped, of another version or row, or was
 	// altered; what lies in a queue or is retained is not what was put there; or the store refuses the head that it returns.
 	ErrCorrupt = errors.New("state: damaged row")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Event is something worth knowing that happened beside the result of a call. Each kind of event is a type of its own;
@@ -18,7 +20,7 @@ func (v *Vault[V]) emit(id ID, e Event) {
 	}
 	level := slog.LevelInfo
 	switch e.(type) {
-	case FrameDamaged, ItemDamaged, SendRejected:
+	case Damaged, ForgetFailed, SendRejected:
 		level = slog.LevelWarn
 	}
 	v.options.Log.LogAttrs(context.Background(), level, e.String(), slog.String("event", fmt.Sprintf("%T", e)), slog.String("id", id.String()))
@@ -37,25 +39,23 @@ func (e FrameUnread) String() string {
 	return fmt.Sprintf("frame %x not read (%v): %v", e.Hash[:8], e.Verdict, e.Reason)
 }
 
-// FrameDamaged is the event of a retained frame that cannot be tried again because its record is damaged. It was not
-// acknowledged, and is received anew when the relay sends it again.
-type FrameDamaged struct{ Hash [32]byte }
-
-// String implements Event.
-func (e FrameDamaged) String() string { return fmt.Sprintf("retained frame %x is damaged", e.Hash[:8]) }
-
-// ItemDamaged is the event of an item of a queue that was stepped over because it is damaged. It stays where it is.
-type ItemDamaged struct {
-	Outbox bool // or else of the inbox
-	Seq    uint64
+// Damaged is the event of something that was stepped over because it is damaged: an item of a queue, or a retained frame that
+// cannot be tried again. It stays where it is until DiscardDamaged, or until the relay sends the frame again.
+type Damaged struct {
+	Queue store.Queue // 0 for a retained frame
+	Seq   uint64      // of an item
+	Hash  [32]byte    // of a frame
 }
 
 // String implements Event.
-func (e ItemDamaged) String() string {
-	if e.Outbox {
+func (e Damaged) String() string {
+	switch e.Queue {
+	case store.Outbox:
 		return fmt.Sprintf("item %d of the outbox is damaged", e.Seq)
+	case store.Inbox:
+		return fmt.Sprintf("item %d of the inbox is damaged", e.Seq)
 	}
-	return fmt.Sprintf("item %d of the inbox is damaged", e.Seq)
+	return fmt.Sprintf("retained frame %x is damaged", e.Hash[:8])
 }
 
 // SendRejected is the event of a frame that was taken out of the outbox because the network will never take it.
@@ -69,3 +69,10 @@ type SendRejected struct {
 func (e SendRejected) String() string {
 	return fmt.Sprintf("frame %d to %q rejected by the network: %s", e.Seq, e.To, e.Reason)
 }
+
+// ForgetFailed is the event of a data key that is older than Options.ForgetEvery and could not be replaced, or not
+// everywhere. It belongs to no value.
+type ForgetFailed struct{ Err error }
+
+// String implements Event.
+func (e ForgetFailed) String() string { return fmt.Sprintf("the data key was not replaced: %v", e.Err) }

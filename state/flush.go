@@ -183,7 +183,7 @@ func (f *flush[V]) next(ctx context.Context, s *snapshot[V]) (out *Outgoing, lan
 			return out, h.Lane, err
 		}
 		f.damaged[h.Seq] = true
-		f.v.emit(f.id, ItemDamaged{Outbox: true, Seq: h.Seq})
+		f.v.emit(f.id, Damaged{Queue: store.Outbox, Seq: h.Seq})
 	}
 	return nil, 0, nil
 }
@@ -200,7 +200,8 @@ func (v *Vault[V]) outgoing(ctx context.Context, id ID, s *snapshot[V], h store.
 		}
 		return nil, corrupt("outbox", errMissing)
 	}
-	plain, err := v.slot(id).with(&s.contents).open(roleOutbox, laneName(h.Lane), h.Seq, items[0].Data)
+	slot := v.slot(id).with(&s.contents)
+	plain, err := v.keys.open(ctx, &slot, roleOutbox, laneName(h.Lane), h.Seq, items[0].Data)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ type sighting struct {
 }
 
 func newLeases(s store.Store, keys *keyring, of store.Kind, sendTime time.Duration) *leases {
-	o := Options{}.withDefaults()
+	o := Options{ForgetEvery: -1}.withDefaults() // the vault of the values does so
 	l := &leases{
 		vault: &Vault[One[lease]]{store: s, keys: keys, kind: store.Leases, options: o, cache: cache[One[lease]]{size: o.Cache}},
 		of:    of, lasts: 2 * sendTime, seen: make(map[ID]sighting),

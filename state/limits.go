@@ -3,6 +3,8 @@ package state
 import (
 	"log/slog"
 	"time"
+
+	"github.com/trefoil-im/trefoil/state/vaultkey"
 )
 
 // Limits of a vault. The constants cannot be changed; the others are defaults of Options.
@@ -49,6 +51,10 @@ const (
 	// defaultRetry is after how long a frame is handed over again whose sender did not say.
 	defaultRetry = time.Second
 
+	// defaultForget is how old the data key gets. A day's superseded states are sealed under one key, and a store is written
+	// once a day.
+	defaultForget = 24 * time.Hour
+
 	// pageSize is how many items are fetched from a store, or received in one commit, at once, and pageBytes how many bytes of
 	// them: 64 of the size of a message with 16 KiB.
 	pageSize  = 64
@@ -80,6 +86,15 @@ type Options struct {
 
 	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
 	Acknowledged int
+
+	// ForgetEvery is how old the data key gets before a commit calls Forget when it is made, 24 hours by default; so what was superseded
+	// longer ago is out of reach. If that fails, ForgetFailed is reported, and it is tried again an hour later at the
+	// earliest. A negative time leaves it to the program to call Forget.
+	ForgetEvery time.Duration
+
+	// Anchor tells a database that is older than the one seen last: a copy that was put back. Open then returns ErrRolledBack. Each
+	// Open, Forget and Rekey sets it anew, so a copy from before the last of them is found. There is none by default.
+	Anchor vaultkey.Anchor
 
 	// Cache is how many decoded values are kept in memory, 64 by default. Each use of one is checked against the store.
 	Cache int
@@ -129,6 +144,9 @@ func (o Options) withDefaults() Options {
 		if *n.at == 0 {
 			*n.at = n.value
 		}
+	}
+	if o.ForgetEvery == 0 {
+		o.ForgetEvery = defaultForget
 	}
 	if o.RetainedFor == 0 {
 		o.RetainedFor = defaultRetainedFor

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,8 +19,18 @@ func (v *Vault[V]) Pending(ctx context.Context, id ID) (inspect.Pending, error) 
 	if err != nil {
 		return inspect.Pending{}, err
 	}
-	c, err := openHead(v.slot(id), head)
+	c, err := v.contents(ctx, id, head)
 	return c.pending(), err
+}
+
+// contents opens a head, under the data keys as they are now if it was sealed under one that is not known yet.
+func (v *Vault[V]) contents(ctx context.Context, id ID, head store.Head) (contents, error) {
+	slot := v.slot(id)
+	c, err := openHead(slot, head)
+	if errors.Is(err, ErrWrongKey) && v.keys.renew(ctx, slot.ring) == nil {
+		c, err = openHead(v.slot(id), head)
+	}
+	return c, err
 }
 
 func (c *contents) pending() inspect.Pending {
@@ -42,7 +53,7 @@ func (v *Vault[V]) Inspect(ctx context.Context, id ID) (inspect.Value, error) {
 	for _, f := range row.Retained {
 		out.Retained += f.Size
 	}
-	c, err := openHead(v.slot(id), row.Head)
+	c, err := v.contents(ctx, id, row.Head)
 	if err != nil {
 		out.Problems = append(out.Problems, err.Error())
 		return out, nil
@@ -123,10 +134,10 @@ func (v *Vault[V]) lookAtItems(ctx context.Context, s slot, q store.Queue, held 
 		for _, seq := range page {
 			i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq })
 			if i >= 0 {
-				_, err = s.open(roleOf[q], itemName(q, items[i].Lane), seq, items[i].Data)
+				_, err = v.keys.open(ctx, &s, roleOf[q], itemName(q, items[i].Lane), seq, items[i].Data)
 			}
 			if i < 0 || err != nil {
-				problems = append(problems, ItemDamaged{Outbox: q == store.Outbox, Seq: seq}.String())
+				problems = append(problems, Damaged{Queue: q, Seq: seq}.String())
 			}
 		}
 	}

@@ -87,13 +87,13 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 		err := corrupt("inbox", errMissing)
 		var plain []byte
 		if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq }); i >= 0 {
-			plain, err = slot.open(roleInbox, itemName(store.Inbox, 0), seq, items[i].Data)
+			plain, err = v.keys.open(ctx, &slot, roleInbox, itemName(store.Inbox, 0), seq, items[i].Data)
 		}
 		switch {
 		case err == nil:
 			out = append(out, Incoming{Seq: seq, data: secret.Own(plain)})
 		case errors.Is(err, ErrCorrupt):
-			v.emit(id, ItemDamaged{Seq: seq})
+			v.emit(id, Damaged{Queue: store.Inbox, Seq: seq})
 		default:
 			return nil, err
 		}

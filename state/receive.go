@@ -104,7 +104,7 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 	}
 	if s.contents.due() {
 		var more [][32]byte
-		more, err = v.Retry(ctx, id, open)
+		more, err = v.retry(ctx, id, open)
 		last := &receipts[len(receipts)-1]
 		last.Acknowledge = append(last.Acknowledge, more...)
 	}
@@ -112,14 +112,25 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 }
 
 // Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
-// tried last, until there is no more. It returns the hashes of those that may be acknowledged now.
+// tried last, until there is no more; and it gives up those whose time is over. It returns the hashes of those that may be
+// acknowledged now. A program calls it after an Update with progress, and now and then for values that receive nothing.
 func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
+	ack, err = v.retry(ctx, id, open)
+	if err == nil {
+		var expired [][32]byte
+		expired, err = v.expire(ctx, id)
+		ack = append(ack, expired...)
+	}
+	return ack, err
+}
+
+func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	for {
 		s, err := v.current(ctx, id)
 		if err != nil || !s.contents.due() {
 			return ack, err
 		}
-		for pages := s.retainedPages(); len(pages) > 0; pages = pages[1:] {
+		for pages := retainedPages(s.frames); len(pages) > 0; pages = pages[1:] {
 			tried := uint64(0)
 			if len(pages) == 1 {
 				tried = s.contents.progress
@@ -171,7 +182,10 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 	if err != nil {
 		return nil, err
 	}
-	seen, damaged := r.known(records)
+	seen, damaged, err := r.known(ctx, records)
+	if err != nil {
+		return nil, err
+	}
 	for i, f := range frames {
 		switch known := seen[hashes[i]]; {
 		case len(f.Data) > MaxFrame || len(f.Source) > MaxAddress:
@@ -195,22 +209,27 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 
 // known says of frames what records say of them. Of those that are retained, and damaged, it returns the numbers: they are
 // received as if they had not been.
-func (r *reception[V]) known(records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64) {
+func (r *reception[V]) known(ctx context.Context, records []store.FrameRecord) (seen map[[32]byte]error, damaged map[[32]byte]uint64, err error) {
 	seen, damaged = make(map[[32]byte]error), make(map[[32]byte]uint64)
 	slot := r.v.slot(r.id).with(&r.base.contents)
 	for _, rec := range records {
 		if rec.Data == nil {
 			seen[rec.Hash] = ErrSeen
-		} else if _, err := openRetained(slot, rec); errors.Is(err, ErrCorrupt) {
+			continue
+		}
+		switch _, err := r.v.openRetained(ctx, &slot, rec); {
+		case errors.Is(err, ErrCorrupt):
 			held := func(f store.HeldFrame) bool { return f.Hash == rec.Hash && f.Seq == rec.Seq }
 			if slices.ContainsFunc(r.base.frames, held) { // or else no vault has written it
 				damaged[rec.Hash] = rec.Seq
 			}
-		} else {
+		case err != nil:
+			return nil, nil, err
+		default:
 			seen[rec.Hash] = ErrRetained
 		}
 	}
-	return seen, damaged
+	return seen, damaged, nil
 }
 
 // receiveOne opens a frame and notes what becomes of it, in the place of its record with the number replaces, unless that

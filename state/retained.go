@@ -96,7 +96,7 @@ func (r *reception[V]) openIndex(ctx context.Context) error {
 	if r.base.retained != nil {
 		index.frames = slices.Clone(r.base.retained.frames)
 	} else {
-		for _, page := range r.base.retainedPages() {
+		for _, page := range retainedPages(r.base.frames) {
 			frames, err := r.v.openFrames(ctx, r.id, r.base, page)
 			if err != nil {
 				return err
@@ -128,11 +128,11 @@ func (x *retainedIndex) apply(c frameChange) {
 	}
 }
 
-// retainedPages returns the retained frames in pages of at most 64, and at most 1 MiB unless one is larger.
-func (s *snapshot[V]) retainedPages() (pages [][]store.HeldFrame) {
+// retainedPages returns retained frames in pages of at most 64, and at most 1 MiB unless one is larger.
+func retainedPages(frames []store.HeldFrame) (pages [][]store.HeldFrame) {
 	var page []store.HeldFrame
 	bytes := 0
-	for _, f := range s.frames {
+	for _, f := range frames {
 		if len(page) == pageSize || len(page) > 0 && bytes+f.Size > pageBytes {
 			pages, page, bytes = append(pages, page), nil, 0
 		}
@@ -165,9 +165,9 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 		if found && rec.Seq != f.Seq {
 			continue // somebody else was faster, and the commit will not be made
 		}
-		frame, err := openRetained(slot, rec)
+		frame, err := v.openRetained(ctx, &slot, rec)
 		if errors.Is(err, ErrCorrupt) {
-			v.emit(id, FrameDamaged{f.Hash})
+			v.emit(id, Damaged{Hash: f.Hash})
 			continue
 		}
 		if err != nil {
@@ -179,8 +179,8 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 }
 
 // openRetained opens the record of a retained frame.
-func openRetained(s slot, rec store.FrameRecord) (*retained, error) {
-	plain, err := s.open(roleFrame, "frame", rec.Seq, rec.Data)
+func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRecord) (*retained, error) {
+	plain, err := v.keys.open(ctx, s, roleFrame, "frame", rec.Seq, rec.Data)
 	if err != nil {
 		return nil, err
 	}

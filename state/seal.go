@@ -43,20 +43,17 @@ const (
 	roleKeys   role = 6
 )
 
-// Key is a vault's key. It shows nothing when printed.
-type Key struct {
+// sealKey is a key under which records are sealed.
+type sealKey struct {
+	raw  secret.Bytes
 	aead secret.Box[cipher.AEAD]
 	id   keyID
 }
 
 type keyID [keyIDSize]byte
 
-// NewKey returns the Key that 32 secret bytes stand for. They must come from a cryptographic random generator, a
-// platform's key store or a password-hashing function; all copies of a vault's key are equivalent.
-func NewKey(b []byte) (Key, error) {
-	if len(b) != KeySize {
-		return Key{}, fmt.Errorf("state: a key has %d bytes", KeySize)
-	}
+// newSealKey returns the sealKey that 32 secret bytes stand for.
+func newSealKey(b []byte) sealKey {
 	derive := func(label string, n int) []byte {
 		out, err := hkdf.Expand(sha256.New, b, label, n)
 		if err != nil {
@@ -68,12 +65,12 @@ func NewKey(b []byte) (Key, error) {
 	if err != nil {
 		panic(err) // only for other key sizes
 	}
-	return Key{aead: secret.Hide(aead), id: keyID(derive(labelKeyID, keyIDSize))}, nil
+	return sealKey{secret.New(b), secret.Hide(aead), keyID(derive(labelKeyID, keyIDSize))}
 }
 
 // slot seals and opens what belongs to one row.
 type slot struct {
-	keys        *keyring
+	ring        *ring
 	kind        store.Kind
 	id          ID
 	incarnation [incarnationSize]byte // zero for the head, from which it is read
@@ -85,13 +82,21 @@ const headerSize = 2 + keyIDSize + chacha20poly1305.NonceSizeX
 // seal encrypts plain with XChaCha20-Poly1305 under a random nonce, bound to the row, its incarnation, the role, a name and
 // a number: the version of a record, the sequence number of an item.
 func (s slot) seal(r role, name string, number uint64, plain []byte) []byte {
-	key := s.keys.current
+	key := s.ring.current()
 	out := make([]byte, headerSize, headerSize+len(plain)+chacha20poly1305.Overhead)
 	out[1] = sealFormat
 	copy(out[2:], key.id[:])
 	nonce := out[2+keyIDSize:]
 	rand.Read(nonce)
 	return key.aead.Expose().Seal(out, nonce, plain, s.binding(r, name, number))
+}
+
+// keyOf returns the name of the key under which something was sealed.
+func keyOf(sealed []byte) (id keyID) {
+	if len(sealed) >= headerSize {
+		copy(id[:], sealed[2:])
+	}
+	return id
 }
 
 // open decrypts what seal returned for the same row, role, name and number.
@@ -104,7 +109,7 @@ func (s slot) open(r role, name string, number uint64, sealed []byte) ([]byte, e
 	if in.Err() != nil {
 		return nil, corrupt(name, in.Err())
 	}
-	key, found := s.keys.all[id]
+	key, found := s.ring.find(id)
 	if !found {
 		return nil, ErrWrongKey
 	}

@@ -148,7 +148,7 @@ func TestIncarnationsAreApart(t *testing.T) {
 	})
 	w := openToys(t, backend, state.Options{Events: damaged.add})
 	require.Equal(t, []string{"t:two", "t:three"}, sent(t, w, id(1)), "what is behind it goes on")
-	require.Equal(t, recorded{"state.ItemDamaged"}, damaged)
+	require.Equal(t, recorded{"state.Damaged"}, damaged)
 	tamper(t, backend, func(_ store.Row, c *store.Change) { c.Parts[2] = row.Parts[2] })
 	_, err = openToys(t, backend, state.Options{}).Load(t.Context(), id(1))
 	require.ErrorIs(t, err, state.ErrCorrupt)
@@ -170,7 +170,7 @@ func TestG35DamagedFrame(t *testing.T) {
 	ack, err := v.Retry(t.Context(), id(1), inOrder)
 	require.NoError(t, err)
 	require.Equal(t, [][32]byte{hash(11), hash(12)}, ack)
-	require.Contains(t, events, "state.FrameDamaged")
+	require.Contains(t, events, "state.Damaged")
 
 	// It was never acknowledged, so it comes again, and is received as if it had not come before.
 	r, err := v.Receive(t.Context(), id(1), frame(10), inOrder)
@@ -193,11 +193,11 @@ type refusing struct {
 }
 
 func (r *refusing) Commit(ctx context.Context, changes ...store.Change) error {
-	if changes[0].Action() == store.Create {
+	if changes[len(changes)-1].Action() == store.Create {
 		return r.Store.Commit(ctx, changes...)
 	}
 	r.commits++
-	return &store.ChangeError{Err: store.ErrConflict}
+	return &store.ChangeError{Index: len(changes) - 1, Err: store.ErrConflict}
 }
 
 // G35: a head that the store returns and does not accept is damage, and no reason to try for ever.
@@ -220,7 +220,7 @@ type undecided struct {
 }
 
 func (u *undecided) Commit(ctx context.Context, changes ...store.Change) error {
-	if changes[0].Action() == store.Create {
+	if changes[len(changes)-1].Action() == store.Create {
 		return u.Store.Commit(ctx, changes...)
 	}
 	if u.make {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Tx is what a caller's function works on inside Create, Update, Batch or Receive: the current value, and everything that is
@@ -18,7 +19,8 @@ type Tx[V Value[V]] struct {
 	events   []Event
 	sent     []uint64 // to be taken out of the outbox
 	taken    []uint64 // and of the inbox
-	tried    uint64   // all retained frames were tried at this progress
+	hooks    []store.Hook
+	tried    uint64 // all retained frames were tried at this progress
 }
 
 // Value returns the value as it is now: the stored one, or what Set set last.
@@ -44,7 +46,14 @@ func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }
 // Receive, or after an Update by the next Receive or Retry; that they have to be is part of the commit.
 func (tx *Tx[V]) RetryRetained() { tx.progress = true }
 
+// InCommit runs hook in the transaction that commits this change, after all else is written: sqlstore.Rows makes one that
+// writes rows of the program's own. Rows and value are durable together or not at all, so that what was done for a message is
+// done once. The hook may run several times, as the function that is given this Tx may, and only what the last run wrote
+// remains. The commit shares no transaction with others, and writes the value even if nothing else has changed it. A store
+// that is no store.Hooked refuses it.
+func (tx *Tx[V]) InCommit(hook store.Hook) { tx.hooks = append(tx.hooks, hook) }
+
 // idle reports whether there is nothing to commit.
 func (tx *Tx[V]) idle() bool {
-	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox)+len(tx.inbox)+len(tx.sent)+len(tx.taken) == 0
+	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox)+len(tx.inbox)+len(tx.sent)+len(tx.taken)+len(tx.hooks) == 0
 }

@@ -36,7 +36,7 @@ type Vault[V Value[V]] struct {
 // vault of that key; from then on Open returns ErrWrongKey for every other.
 func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*Vault[V], error) {
 	var zero V
-	if s == nil || key.aead.IsZero() {
+	if s == nil || key.From == nil {
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
@@ -44,8 +44,11 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 		o.Senders) < 0 || min(o.RetainedFor, o.SendTime) < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
-	keys, err := openKeyring(ctx, s, key)
+	keys, err := openKeyring(ctx, s, key, o.Now().UnixMilli())
 	if err != nil {
+		return nil, err
+	}
+	if err := keys.advance(ctx, o.Anchor); err != nil {
 		return nil, err
 	}
 	v := &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}
@@ -155,21 +158,26 @@ func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
 			return s, nil
 		}
 	}
-	v.stats.loads.Add(1)
-	row, err := v.store.Load(ctx, v.kind, id)
-	if err != nil {
-		return nil, err
+	for {
+		ring := v.keys.ring.Load()
+		v.stats.loads.Add(1)
+		row, err := v.store.Load(ctx, v.kind, id)
+		if err != nil {
+			return nil, err
+		}
+		s, err := v.read(id, row)
+		if err == nil {
+			v.cache.put(id, s)
+			return s, nil
+		}
+		if !errors.Is(err, ErrWrongKey) || v.keys.renew(ctx, ring) != nil {
+			return nil, err
+		}
 	}
-	s, err := v.read(id, row)
-	if err != nil {
-		return nil, err
-	}
-	v.cache.put(id, s)
-	return s, nil
 }
 
 // slot returns the slot of a row for its head; with is that for what belongs to one incarnation of it.
-func (v *Vault[V]) slot(id ID) slot { return slot{keys: v.keys, kind: v.kind, id: id} }
+func (v *Vault[V]) slot(id ID) slot { return slot{ring: v.keys.ring.Load(), kind: v.kind, id: id} }
 
 func (s slot) with(c *contents) slot {
 	s.incarnation = c.incarnation

@@ -166,6 +166,9 @@ type counting struct {
 
 func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
 	for _, ch := range changes {
+		if ch.Action() == store.Assert {
+			continue
+		}
 		c.changes = append(c.changes, ch)
 		c.written += changeSize(ch)
 	}

@@ -25,6 +25,9 @@ func (p *program) values(ctx context.Context) (w world, rooms [places]room, err 
 		if err == nil {
 			err = whole(r)
 		}
+		if err == nil {
+			err = checkShelf(ctx, p.db, r.State())
+		}
 		if err != nil {
 			return w, rooms, fmt.Errorf("room %v: %w", id, err)
 		}
@@ -55,11 +58,15 @@ var idle = sync.OnceValues(func() (*disktest.Disk, error) {
 // It returns the operation after which a program goes on that has the store as it was left, and the script for it. It empties
 // the queues.
 func check(ctx context.Context, path string, s script, journal []entry) (at int, rest script, err error) {
-	disk, err := idle()
-	if err != nil {
-		return 0, s, err
+	dsn := path
+	if !onServer(path) {
+		disk, err := idle()
+		if err != nil {
+			return 0, s, err
+		}
+		dsn = disk.DSN(path)
 	}
-	p := &program{dsn: disk.DSN(path), note: func(e entry) { journal = append(journal, e) }}
+	p := &program{dsn: dsn, note: func(e entry) { journal = append(journal, e) }}
 	if err := p.open(ctx); err != nil {
 		return 0, s, err
 	}

@@ -46,34 +46,49 @@ func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
 
 // A program that is killed at any moment, started again from what was left, and killed again, does everything once (G4).
 func TestKilledAtAnyMoment(t *testing.T) {
+	killAtAnyMoment(t, func(uint64) child { return child{Path: filepath.Join(t.TempDir(), file)} }, nil)
+}
+
+// killAtAnyMoment kills children that run in the places that place returns for seeds, or does what kill does instead, unless
+// that is nil, which ends them.
+func killAtAnyMoment(t *testing.T, place func(seed uint64) child, kill func()) {
 	const ops, killsEach = 60, 10
 	total := times(20, 1000)
 	for seed := uint64(100); total > 0; seed++ {
 		r := rand.New(rand.NewPCG(seed, 2))
-		c := child{Path: filepath.Join(t.TempDir(), file), Seed: seed, Ops: ops}
+		c := place(seed)
+		c.Seed, c.Ops = seed, ops
 		s := newScript(seed, ops)
 		var journal []entry
 		for kills := 0; ; {
 			last := r.IntN(2 * ops / killsEach)
 			pause := time.Duration(r.IntN(3000)) * time.Microsecond
+			hit := false
 			more, killed := c.start(t, func(entries int) bool {
-				if entries <= last {
+				if entries <= last || hit {
 					return false
 				}
 				time.Sleep(pause) // which moment it is does not matter
-				return true
+				hit = true
+				if kill != nil {
+					kill()
+				}
+				return kill == nil
 			})
+			require.True(t, hit || !killed, "seed %d: it ended by itself", seed)
 			journal = append(journal, more...)
 			at, rest, err := c.crashed(t, s, journal)
 			require.NoError(t, err, "kill %d of seed %d", kills, seed)
+			if hit {
+				kills++
+				total--
+			}
 			if !killed {
 				require.Equal(t, ops, at, "seed %d", seed)
 				break
 			}
 			c.Skip, s = at, rest
 			journal = append(journal, entry{Event: done, Op: at}) // it is known now
-			kills++
-			total--
 		}
 	}
 }

@@ -2,12 +2,15 @@ package crashtest
 
 import (
 	"context"
+	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +27,7 @@ type child struct {
 	KillAt int            // operation on the disk at which it ends, 0 for none
 	Fault  disktest.Fault // how it ends then
 	Early  bool           // see program
+	Server bool           // its server may be killed, which ends it, too
 }
 
 const variable = "TREFOIL_CRASHTEST_CHILD"
@@ -55,8 +59,21 @@ func runChild(config string) {
 }
 
 func (c child) run(note func(entry)) error {
+	p := &program{dsn: c.Path, note: note, early: c.Early}
+	if !onServer(c.Path) {
+		disk, err := c.disk()
+		if err != nil {
+			return err
+		}
+		p.dsn = disk.DSN(c.Path, checkpoints)
+	}
+	return p.run(context.Background(), newScript(c.Seed, c.Ops), c.Skip)
+}
+
+// disk returns the disk that ends the process.
+func (c child) disk() (*disktest.Disk, error) {
 	n := 0
-	disk, err := disktest.New(func(op disktest.Op) disktest.Fault {
+	return disktest.New(func(op disktest.Op) disktest.Fault {
 		if op.Kind != disktest.Read {
 			n++
 		}
@@ -65,11 +82,6 @@ func (c child) run(note func(entry)) error {
 		}
 		return disktest.None
 	})
-	if err != nil {
-		return err
-	}
-	p := &program{dsn: disk.DSN(c.Path, checkpoints), note: note, early: c.Early}
-	return p.run(context.Background(), newScript(c.Seed, c.Ops), c.Skip)
 }
 
 // start runs the child until it ends and returns its journal, and whether it was killed. After each entry it asks stop
@@ -91,6 +103,9 @@ func (c child) start(t *testing.T, stop func(entries int) bool) (journal []entry
 		} else if err != nil {
 			require.NoError(t, err)
 		}
+		if e.Event == failed && c.Server {
+			continue
+		}
 		require.NotEqual(t, failed, e.Event, "%+v: %s", c, e.What)
 		journal = append(journal, e)
 		if stop != nil && stop(len(journal)) {
@@ -102,19 +117,44 @@ func (c child) start(t *testing.T, stop func(entries int) bool) (journal []entry
 	return journal, err != nil
 }
 
-// crashed copies the files that a killed child left and checks the copy. It returns what check does.
+// crashed copies what a killed child left and checks the copy. It returns what check does.
 func (c child) crashed(t *testing.T, s script, journal []entry) (at int, rest script, err error) {
-	dir := t.TempDir()
+	copied := ""
+	if onServer(c.Path) {
+		copied = copyDatabase(t, c.Path)
+	} else {
+		copied = copyFiles(t, c.Path)
+	}
+	if at, rest, err = check(t.Context(), copied, s, journal); err != nil {
+		err = fmt.Errorf("after %+v: %w", c, err)
+	}
+	return at, rest, err
+}
+
+func copyFiles(t *testing.T, path string) string {
+	copied := filepath.Join(t.TempDir(), file)
 	for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
-		b, err := os.ReadFile(c.Path + suffix)
+		b, err := os.ReadFile(path + suffix)
 		if os.IsNotExist(err) {
 			continue
 		}
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, file+suffix), b, 0o600))
+		require.NoError(t, os.WriteFile(copied+suffix, b, 0o600))
 	}
-	if at, rest, err = check(t.Context(), filepath.Join(dir, file), s, journal); err != nil {
-		err = fmt.Errorf("after %+v: %w", c, err)
-	}
-	return at, rest, err
+	return copied
+}
+
+// copyDatabase copies a database of a server, when the sessions that a killed client had are over.
+func copyDatabase(t *testing.T, dsn string) string {
+	server, name, _ := strings.Cut(dsn, " dbname=")
+	copied := "copy_" + strings.ToLower(rand.Text())
+	db, err := sql.Open("pgx", server+" dbname=template1")
+	require.NoError(t, err)
+	defer db.Close()
+	// What is still under way there was not acknowledged.
+	_, err = db.Exec("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1", name)
+	require.NoError(t, err)
+	_, err = db.Exec("CREATE DATABASE " + copied + " TEMPLATE " + name)
+	require.NoError(t, err)
+	return server + " dbname=" + copied
 }

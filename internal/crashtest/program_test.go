@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil/state"
@@ -42,20 +44,31 @@ type program struct {
 	early bool // it acknowledges operations before it has done them, which is a fault
 
 	vault *state.Vault[room] // nil while the store is closed
+	db    *sql.DB
 	shut  func() error
 }
 
+// onServer reports whether a place is the connection string of a PostgreSQL server, and not a file.
+func onServer(place string) bool { return strings.HasPrefix(place, "host=") }
+
 // open opens the store and its vault. Another kind of store needs another open, and nothing else.
 func (p *program) open(ctx context.Context) error {
-	db, err := sql.Open("sqlite", p.dsn)
+	driver, openStore := "sqlite", sqlstore.SQLite
+	if onServer(p.dsn) {
+		driver, openStore = "pgx", sqlstore.Postgres
+	}
+	db, err := sql.Open(driver, p.dsn)
 	if err != nil {
 		return err
 	}
-	store, err := sqlstore.SQLite(ctx, db)
+	store, err := openStore(ctx, db)
+	if err == nil {
+		err = makeShelf(ctx, db)
+	}
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	p.shut = func() error { return errors.Join(store.Close(), db.Close()) }
+	p.db, p.shut = db, func() error { return errors.Join(store.Close(), db.Close()) }
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/sqlstore"
 )
 
 // room is the value under test. Its first part, the log, tells its whole history; the other two hold the number of the
@@ -199,6 +200,7 @@ func read(tx *state.Tx[room], in state.Frame) error {
 	}
 	tx.Set(step(tx.Value(), func(l *log) { taken(l); l.read = append(l.read, f.number) }))
 	tx.Deliver(binary.BigEndian.AppendUint32(nil, f.number))
+	tx.InCommit(sqlstore.Rows(shelve(tx.Value().State().born, f.number)))
 	if f.reply {
 		send(tx, 50)
 	}

@@ -69,9 +69,16 @@ func (h *history) check(t *testing.T, s registers, seed uint64) {
 }
 
 // Updates and loads of a vault are linearizable, and none is lost (G3).
-func TestWritersOfOneVault(t *testing.T) {
+func TestWritersOfOneVault(t *testing.T) { testOneVault(t, filepath.Join(t.TempDir(), "linear.db")) }
+
+// The same holds across processes on one file (G3).
+func TestWritersInFourProcesses(t *testing.T) {
+	testFourProcesses(t, filepath.Join(t.TempDir(), "linear.db"))
+}
+
+func testOneVault(t *testing.T, place string) {
 	const seed = 1
-	s, err := open(t.Context(), filepath.Join(t.TempDir(), "linear.db"))
+	s, err := open(t.Context(), place)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.close()) }()
 	s.create(t)
@@ -80,17 +87,15 @@ func TestWritersOfOneVault(t *testing.T) {
 	h.check(t, s, seed)
 }
 
-// The same holds across processes on one file (G3).
-func TestWritersInFourProcesses(t *testing.T) {
+func testFourProcesses(t *testing.T, place string) {
 	const seed, processes = 2, 4
-	path := filepath.Join(t.TempDir(), "linear.db")
-	s, err := open(t.Context(), path)
+	s, err := open(t.Context(), place)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.close()) }()
 	s.create(t)
 	var clients [processes]*rpc.Client
 	for i := range clients {
-		clients[i] = start(t, path)
+		clients[i] = start(t, place)
 	}
 	h, err := write(seed, operations(), true, func(writer int, in Request) (held []uint64, err error) {
 		err = clients[writer%processes].Call("Server.Do", in, &held)
@@ -121,12 +126,12 @@ func (s *Server) Do(in Request, held *[]uint64) (err error) {
 	return err
 }
 
-// variable names the file of a process that is a server: this test program, started anew.
-const variable = "TREFOIL_LINEARTEST_FILE"
+// variable names the place of a process that is a server: this test program, started anew.
+const variable = "TREFOIL_LINEARTEST_PLACE"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(variable); path != "" {
-		if err := serve(path); err != nil {
+	if place := os.Getenv(variable); place != "" {
+		if err := serve(place); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -145,8 +150,8 @@ func (p pipes) Write(b []byte) (int, error) { return p.out.Write(b) }
 func (p pipes) Close() error                { return errors.Join(p.out.Close(), p.ReadCloser.Close()) }
 
 // serve serves requests from standard input until it ends.
-func serve(path string) error {
-	s, err := open(context.Background(), path)
+func serve(place string) error {
+	s, err := open(context.Background(), place)
 	if err != nil {
 		return err
 	}
@@ -159,9 +164,9 @@ func serve(path string) error {
 }
 
 // start starts a server, which ends with the test.
-func start(t *testing.T, path string) *rpc.Client {
+func start(t *testing.T, place string) *rpc.Client {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), variable+"="+path)
+	cmd.Env = append(os.Environ(), variable+"="+place)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

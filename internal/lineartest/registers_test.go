@@ -6,8 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
@@ -35,22 +37,27 @@ type registers struct {
 	close func() error
 }
 
-// open opens the registers in a file. The disk does not sync: what a crash leaves is not looked at here.
-func open(ctx context.Context, path string) (registers, error) {
-	disk, err := disktest.New(func(op disktest.Op) disktest.Fault {
-		if op.Kind == disktest.Sync {
-			return disktest.Ignored
+// open opens the registers in a place: the connection string of a PostgreSQL server, or the path of a file. The disk does not
+// sync: what a crash leaves is not looked at here.
+func open(ctx context.Context, place string) (registers, error) {
+	driver, dsn, openStore := "pgx", place, sqlstore.Postgres
+	if !strings.HasPrefix(place, "host=") {
+		disk, err := disktest.New(func(op disktest.Op) disktest.Fault {
+			if op.Kind == disktest.Sync {
+				return disktest.Ignored
+			}
+			return disktest.None
+		})
+		if err != nil {
+			return registers{}, err
 		}
-		return disktest.None
-	})
+		driver, dsn, openStore = "sqlite", disk.DSN(place), sqlstore.SQLite
+	}
+	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		return registers{}, err
 	}
-	db, err := sql.Open("sqlite", disk.DSN(path))
-	if err != nil {
-		return registers{}, err
-	}
-	store, err := sqlstore.SQLite(ctx, db)
+	store, err := openStore(ctx, db)
 	if err != nil {
 		return registers{}, errors.Join(err, db.Close())
 	}

@@ -22,8 +22,10 @@ var errClosed = errors.New("sqlstore: the store is closed")
 type conn struct {
 	pinned *sql.Conn
 	stmts  map[string]*sql.Stmt
+	fresh  bool // it was opened just now
 	failed bool // a statement failed
 	ending bool // COMMIT was sent and not answered
+	fault  func(error) fault
 }
 
 // stmt returns a prepared statement. There is one for each text, and the texts are few.
@@ -76,7 +78,7 @@ func (c *conn) query(ctx context.Context, scan func(*sql.Rows) error, text strin
 // transaction runs f between begin and COMMIT. If f fails or the context ends before COMMIT, nothing of it remains: it
 // is rolled back here, or, if a statement failed, by closing the connection.
 func (c *conn) transaction(ctx context.Context, begin string, f func() error) error {
-	if _, err := c.exec(ctx, begin); err != nil {
+	if err := c.begin(ctx, begin); err != nil {
 		return err
 	}
 	err := f()
@@ -115,13 +117,14 @@ func discard(c *sql.Conn) {
 
 // lane is a fixed number of connections that are set up alike; nil stands for one that has to be opened.
 type lane struct {
-	free chan *conn
-	open func(context.Context) (*sql.Conn, error)
-	done <-chan struct{} // closed with the store
+	free  chan *conn
+	open  func(context.Context) (*sql.Conn, error)
+	fault func(error) fault
+	done  <-chan struct{} // closed with the store
 }
 
-func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Conn, error)) lane {
-	l := lane{make(chan *conn, size), open, done}
+func newLane(size int, done <-chan struct{}, fault func(error) fault, open func(context.Context) (*sql.Conn, error)) lane {
+	l := lane{make(chan *conn, size), open, fault, done}
 	for range size {
 		l.free <- nil
 	}
@@ -138,28 +141,44 @@ func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) er
 		if err != nil {
 			return err
 		}
-		fresh := len(c.stmts) == 0
-		err = f(c)
+		err = l.run(c, f)
 		if !c.failed {
-			l.free <- c
 			return err
 		}
-		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
-		c.discard()
-		l.free <- nil
+		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || !l.fault(err).answered
 		switch {
 		case c.ending:
-			return fmt.Errorf("%w: %w", errEnding, err)
-		case !dead || fresh:
-			return failure(ctx, err)
+			return fmt.Errorf("%w: %w", errEnding, l.failure(context.WithoutCancel(ctx), err))
+		case !dead || c.fresh:
+			return l.failure(ctx, err)
 		}
 	}
 }
 
-// failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err.
-func failure(ctx context.Context, err error) error {
+// run runs f with a connection and gives it back, or closes it if a statement failed or f panics.
+func (l lane) run(c *conn, f func(*conn) error) (err error) {
+	defer func() {
+		if c.failed {
+			c.discard()
+			c = nil
+		}
+		l.free <- c
+	}()
+	panics := true
+	defer func() { c.failed = c.failed || panics }()
+	err = f(c)
+	panics = false
+	return err
+}
+
+// failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err, with
+// the name that package store has for it.
+func (l lane) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if name := l.fault(err).name; name != nil {
+		return fmt.Errorf("sqlstore: %w: %w", name, err)
 	}
 	return fmt.Errorf("sqlstore: %w", err)
 }
@@ -182,14 +201,15 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 		return nil, errClosed
 	case c := <-l.free:
 		if c != nil {
+			c.fresh = false
 			return c, nil
 		}
 		pinned, err := l.open(ctx)
 		if err != nil {
 			l.free <- nil
-			return nil, failure(ctx, err)
+			return nil, l.failure(ctx, err)
 		}
-		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt)}, nil
+		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fresh: true, fault: l.fault}, nil
 	}
 }
 

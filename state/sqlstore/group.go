@@ -16,10 +16,12 @@ const maxGroup = 64
 
 // pending is a call of Commit that waits for its transaction.
 type pending struct {
-	ctx     context.Context
-	changes []store.Change
-	err     error
-	decided chan struct{} // closed when err is final
+	ctx       context.Context
+	namespace string
+	changes   []store.Change
+	hook      store.Hook // nil if there is none
+	err       error
+	decided   chan struct{} // closed when err is final
 }
 
 func (p *pending) decide(err error) {
@@ -60,17 +62,25 @@ func (g *group) leave(p *pending) bool {
 	return i >= 0
 }
 
-// Commit implements store.Store. Commits that wait for others go in one transaction, which is made durable once; if it
-// fails, each is carried out alone.
+// Commit implements store.Store. Where there is one writer at a time, commits that wait for it go in one transaction, which is
+// made durable once; if it fails, each is carried out alone.
 func (s *Store) Commit(ctx context.Context, changes ...store.Change) error {
 	if err := store.Check(changes); err != nil || len(changes) == 0 {
 		return err
 	}
-	p := &pending{ctx: ctx, changes: changes, decided: make(chan struct{})}
+	p := &pending{ctx: ctx, namespace: s.namespace, changes: changes, decided: make(chan struct{})}
+	if s.dialect.share != "" {
+		return s.alone(p)
+	}
 	s.group.add(p)
 	for {
 		select {
 		case <-p.decided:
+			if p.err == nil && makesVault(changes) {
+				// A copy of the file without its log is to hold the store's own row, so that it is not taken for an empty
+				// store. If others are reading, the log is moved by the next commits.
+				_ = s.Scrub(context.WithoutCancel(ctx))
+			}
 			return p.err
 		default:
 		}
@@ -88,7 +98,7 @@ func (s *Store) Commit(ctx context.Context, changes ...store.Change) error {
 
 // lead waits for the connection that writes and commits what waits then, or returns when p is decided. If it returns a batch
 // the error is that of the transaction.
-func (s *Store) lead(ctx context.Context, p *pending) (batch []*pending, err error) {
+func (s *database) lead(ctx context.Context, p *pending) (batch []*pending, err error) {
 	err = s.writer.use(ctx, p.decided, func(c *conn) error {
 		if batch == nil {
 			batch = s.group.take()
@@ -103,7 +113,7 @@ func (s *Store) lead(ctx context.Context, p *pending) (batch []*pending, err err
 
 // commitGroup carries out commits in one transaction. A refused one leaves the others; any other failure is one of all. The
 // transaction ends early only if nobody waits for it any more.
-func (s *Store) commitGroup(c *conn, batch []*pending) error {
+func (s *database) commitGroup(c *conn, batch []*pending) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
 	defer cancel()
 	var waiting atomic.Int64
@@ -121,7 +131,7 @@ func (s *Store) commitGroup(c *conn, batch []*pending) error {
 			if p.err = p.ctx.Err(); p.err != nil && len(batch) > 1 {
 				continue
 			}
-			p.err = s.applyOne(ctx, c, p.changes, len(batch) > 1)
+			p.err = s.applyOne(ctx, c, p, len(batch) > 1)
 			if p.err != nil && (len(batch) == 1 || !isRefusal(p.err)) {
 				return p.err
 			}
@@ -129,21 +139,34 @@ func (s *Store) commitGroup(c *conn, batch []*pending) error {
 		return nil
 	})
 	if err != nil && ctx.Err() != nil && !errors.Is(err, errEnding) {
-		return ctx.Err()
+		return batch[0].ctx.Err() // all have ended
 	}
 	return err
 }
 
-// applyOne carries out the changes of one commit. If they are refused, nothing of them is left in a transaction that others
+// refusedFirst reports whether changes are refused before anything is written, if they are: one change that is no creation, also
+// behind the assertion of the store's own row that all commits of vaults begin with.
+func refusedFirst(changes []store.Change) bool {
+	if len(changes) == 2 && changes[0].Kind == store.Vault && changes[0].Action() == store.Assert {
+		changes = changes[1:]
+	}
+	return len(changes) == 1 && changes[0].Action() != store.Create
+}
+
+// applyOne carries out one commit within a transaction. If it is refused, nothing of it is left in a transaction that others
 // go on with.
-func (s *Store) applyOne(ctx context.Context, c *conn, changes []store.Change, shared bool) error {
-	if !shared || len(changes) == 1 { // one change is refused before anything is written
-		return s.apply(ctx, c, changes)
+func (s *database) applyOne(ctx context.Context, c *conn, p *pending, shared bool) error {
+	if !shared || refusedFirst(p.changes) {
+		err := s.apply(ctx, c, p.namespace, p.changes)
+		if err == nil && p.hook != nil {
+			err = runHook(ctx, c, p.hook)
+		}
+		return err
 	}
 	if _, err := c.exec(ctx, "SAVEPOINT one"); err != nil {
 		return err
 	}
-	err := s.apply(ctx, c, changes)
+	err := s.apply(ctx, c, p.namespace, p.changes)
 	if isRefusal(err) {
 		if _, err := c.exec(ctx, "ROLLBACK TO SAVEPOINT one"); err != nil {
 			return err
@@ -158,7 +181,7 @@ func (s *Store) applyOne(ctx context.Context, c *conn, changes []store.Change, s
 }
 
 // decide tells the commits of a batch how their transaction ended. After a failure before its end each is carried out alone.
-func (s *Store) decide(batch []*pending, err error) {
+func (s *database) decide(batch []*pending, err error) {
 	for _, p := range batch {
 		switch {
 		case err == nil:
@@ -166,7 +189,7 @@ func (s *Store) decide(batch []*pending, err error) {
 		case len(batch) == 1 || errors.Is(err, errEnding):
 			p.decide(err)
 		default:
-			p.decide(s.writer.use(p.ctx, nil, func(c *conn) error { return s.commitGroup(c, []*pending{p}) }))
+			p.decide(s.alone(p))
 		}
 	}
 }

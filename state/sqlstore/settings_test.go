@@ -57,9 +57,9 @@ func TestSettings(t *testing.T) {
 	connections := 0
 	s.each(t, func(lane string, c *conn) {
 		connections++
-		want := append(sqlitePragmas[:len(sqlitePragmas):len(sqlitePragmas)], sqlitePatience)
+		want := append(sqlitePragmas[:len(sqlitePragmas):len(sqlitePragmas)], sqliteByItself)
 		if lane == "reader" {
-			want = append(want, sqliteReadOnly)
+			want = append(want[:len(want)-1], sqlitePatience, sqliteReadOnly)
 		}
 		for _, p := range want {
 			var got string
@@ -116,9 +116,9 @@ func TestSmallPool(t *testing.T) {
 	readers.Wait()
 }
 
-// TestForeignFile: a file of another program is refused and left as it is, byte by byte.
+// TestForeignFile: a file that another program has marked is refused and left as it is, byte by byte.
 func TestForeignFile(t *testing.T) {
-	for _, foreign := range []string{"CREATE TABLE mine (x)", "PRAGMA application_id = 7"} {
+	for _, foreign := range []string{"PRAGMA application_id = 7", "CREATE TABLE mine (x); PRAGMA application_id = 7"} {
 		path := file(t)
 		db := pool(t, path)
 		_, err := db.Exec(foreign)
@@ -136,6 +136,7 @@ func TestForeignFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("this is no database. ", 999)), 0o600))
 	_, err := SQLite(t.Context(), pool(t, path))
 	require.ErrorContains(t, err, "not a database")
+	require.ErrorIs(t, err, store.ErrDamaged)
 }
 
 // TestG28NewerSchema: a file that a newer release has written is refused, also if that happens while it is open.
@@ -224,15 +225,15 @@ func TestG1DatabaseRefuses(t *testing.T) {
 		for _, bad := range []string{
 			"UPDATE trefoil_spaces SET state = NULL", "UPDATE trefoil_spaces SET template = NULL", "UPDATE trefoil_spaces SET evals = NULL",
 			"UPDATE trefoil_spaces SET head = NULL", "UPDATE trefoil_spaces SET version = 0", "UPDATE trefoil_spaces SET state = 'text'",
-			"INSERT INTO trefoil_spaces (id, version, head, state) VALUES (zeroblob(32), 1, x'01', x'02')",
-			"INSERT INTO trefoil_sessions (id, version, head) VALUES (zeroblob(32), 1, x'01')",
-			"INSERT INTO trefoil_spaces_items VALUES (zeroblob(32), 1, 1, 0, x'00')",
-			"INSERT INTO trefoil_sessions_items SELECT id, 1, 1, 0, x'00' FROM trefoil_spaces",
-			"INSERT INTO trefoil_spaces_items SELECT id, 1, 1, -1, x'00' FROM trefoil_spaces",
-			"INSERT INTO trefoil_spaces_segments SELECT id, 'text', x'00' FROM trefoil_spaces",
-			"INSERT INTO trefoil_spaces_items SELECT id, 3, 1, 0, x'00' FROM trefoil_spaces",
-			"INSERT INTO trefoil_spaces_segments VALUES (zeroblob(32), x'61', x'00')",
-			"INSERT INTO trefoil_spaces_frames VALUES (zeroblob(32), zeroblob(32), 1, NULL)",
+			"INSERT INTO trefoil_spaces (namespace, id, version, head, state) VALUES ('', zeroblob(32), 1, x'01', x'02')",
+			"INSERT INTO trefoil_sessions (namespace, id, version, head) VALUES ('', zeroblob(32), 1, x'01')",
+			"INSERT INTO trefoil_spaces_items VALUES ('', zeroblob(32), 1, 1, 0, x'00')",
+			"INSERT INTO trefoil_sessions_items SELECT namespace, id, 1, 1, 0, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_items SELECT namespace, id, 1, 1, -1, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_segments SELECT namespace, id, 'text', x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_items SELECT namespace, id, 3, 1, 0, x'00' FROM trefoil_spaces",
+			"INSERT INTO trefoil_spaces_segments VALUES ('', zeroblob(32), x'61', x'00')",
+			"INSERT INTO trefoil_spaces_frames VALUES ('', zeroblob(32), zeroblob(32), 1, NULL)",
 			"INSERT INTO trefoil VALUES (2, 1)",
 		} {
 			_, err := c.pinned.ExecContext(t.Context(), bad)
@@ -276,11 +277,11 @@ func TestInterruptedTransaction(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := s.writer.use(ctx, nil, func(c *conn) error {
 			return s.write(ctx, c, func() error {
-				if err := s.tables[store.Spaces].swap(ctx, c, update); err != nil {
+				if err := s.tables[store.Spaces].swap(ctx, c, key{id: update.ID}, update); err != nil {
 					return err
 				}
 				cancel()
-				_, err := c.exec(ctx, s.tables[store.Spaces].drop, update.ID[:], []byte("state/a"))
+				_, err := c.exec(ctx, s.tables[store.Spaces].drop, key{id: update.ID}.args([]byte("state/a"))...)
 				return err
 			})
 		})
@@ -307,7 +308,7 @@ func TestWaitingWriters(t *testing.T) {
 			return s.write(t.Context(), c, func() error {
 				close(begun)
 				<-goOn
-				return s.tables[store.Spaces].swap(t.Context(), c, update)
+				return s.tables[store.Spaces].swap(t.Context(), c, key{id: update.ID}, update)
 			})
 		})
 	}()

@@ -13,39 +13,49 @@ CREATE TABLE trefoil (
 --------
 
 CREATE TABLE trefoil_@ (
-	id      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32),
-	version INTEGER NOT NULL CHECK (version > 0),
-	head    BLOB    NOT NULL,
-	*       BLOB    NOT NULL
+	namespace TEXT    NOT NULL,
+	id        BLOB    NOT NULL CHECK (length(id) = 32),
+	version   INTEGER NOT NULL CHECK (version > 0),
+	head      BLOB    NOT NULL,
+	*         BLOB    NOT NULL,
+	PRIMARY KEY (namespace, id)
 ) STRICT;
 
 CREATE TABLE trefoil_@_segments (
-	id     BLOB NOT NULL REFERENCES trefoil_@ (id) ON DELETE CASCADE,
-	path   BLOB NOT NULL,
-	sealed BLOB NOT NULL,
-	PRIMARY KEY (id, path)
+	namespace TEXT NOT NULL,
+	id        BLOB NOT NULL,
+	path      BLOB NOT NULL,
+	sealed    BLOB NOT NULL,
+	PRIMARY KEY (namespace, id, path),
+	FOREIGN KEY (namespace, id) REFERENCES trefoil_@ ON DELETE CASCADE
 ) STRICT;
 
 CREATE TABLE trefoil_@_items (
-	id     BLOB    NOT NULL REFERENCES trefoil_@ (id) ON DELETE CASCADE,
-	queue  INTEGER NOT NULL CHECK (queue IN (1, 2)), -- outbox, inbox
-	seq    INTEGER NOT NULL CHECK (seq > 0),
-	lane   INTEGER NOT NULL CHECK (lane >= 0),
-	sealed BLOB    NOT NULL,
-	PRIMARY KEY (id, queue, seq)
+	namespace TEXT    NOT NULL,
+	id        BLOB    NOT NULL,
+	queue     INTEGER NOT NULL CHECK (queue IN (1, 2)), -- outbox, inbox
+	seq       INTEGER NOT NULL CHECK (seq > 0),
+	lane      INTEGER NOT NULL CHECK (lane >= 0),
+	sealed    BLOB    NOT NULL,
+	PRIMARY KEY (namespace, id, queue, seq),
+	FOREIGN KEY (namespace, id) REFERENCES trefoil_@ ON DELETE CASCADE
 ) STRICT;
 
 CREATE TABLE trefoil_@_frames (
-	id     BLOB    NOT NULL REFERENCES trefoil_@ (id) ON DELETE CASCADE,
-	hash   BLOB    NOT NULL CHECK (length(hash) = 32),
-	seq    INTEGER NOT NULL CHECK (seq > 0),
-	sealed BLOB,                                     -- NULL once the frame is done with
-	PRIMARY KEY (id, hash)
+	namespace TEXT    NOT NULL,
+	id        BLOB    NOT NULL,
+	hash      BLOB    NOT NULL CHECK (length(hash) = 32),
+	seq       INTEGER NOT NULL CHECK (seq > 0),
+	sealed    BLOB,                                     -- NULL once the frame is done with
+	PRIMARY KEY (namespace, id, hash),
+	FOREIGN KEY (namespace, id) REFERENCES trefoil_@ ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX trefoil_@_frames_seq ON trefoil_@_frames (id, seq);
-CREATE INDEX trefoil_@_frames_retained ON trefoil_@_frames (id, seq) WHERE sealed IS NOT NULL;
+CREATE UNIQUE INDEX trefoil_@_frames_seq ON trefoil_@_frames (namespace, id, seq);
+CREATE INDEX trefoil_@_frames_retained ON trefoil_@_frames (namespace, id, seq) WHERE sealed IS NOT NULL;
 
 CREATE TABLE trefoil_@_deleted (
-	id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 32)
+	namespace TEXT NOT NULL,
+	id        BLOB NOT NULL CHECK (length(id) = 32),
+	PRIMARY KEY (namespace, id)
 ) STRICT, WITHOUT ROWID;

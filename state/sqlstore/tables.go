@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"strings"
 
@@ -8,14 +10,24 @@ import (
 )
 
 // The version of the schema has a table of its own, with one row.
-const (
-	schemaVersion    = "SELECT version FROM trefoil"
-	setSchemaVersion = "INSERT INTO trefoil (one, version) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET version = excluded.version"
-)
+const schemaVersion = "SELECT version FROM trefoil WHERE one = 1"
 
 func tooNew(version, newest int) error {
 	if version > newest {
 		return fmt.Errorf("schema %d, where this release knows %d: %w", version, newest, store.ErrTooNew)
+	}
+	return nil
+}
+
+// run carries out the statements of a script, which end in a semicolon and a line feed.
+func run(ctx context.Context, c *sql.Conn, script string) error {
+	for statement := range strings.SplitSeq(script, ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := c.ExecContext(ctx, statement); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -33,12 +45,8 @@ func script(template string) string {
 				b.WriteString(line)
 				continue
 			}
-			for i, part := range k.Parts() {
-				end := strings.TrimRight(after, "\n")
-				if i < len(k.Parts())-1 {
-					end += ","
-				}
-				b.WriteString(before + "\t" + part + " " + end + "\n")
+			for _, part := range k.Parts() {
+				b.WriteString(before + "\t" + part + " " + after)
 			}
 		}
 	}
@@ -47,63 +55,79 @@ func script(template string) string {
 
 // tables holds the statements for the tables of one kind.
 type tables struct {
-	name  string
 	names []string // of the parts, which are columns
+	in    func(text string) string
 
 	load, segments, numbers, retained string
-	head, list, item, frame           string
+	head, locked                      string
+	list, item, frame                 string
 	create, remove, deleted           string
+	clear                             []string
 	bury, revive                      string
 	put, drop                         string
 	enqueue, take                     string
 	record, forget                    string
 }
 
-// newTables returns the statements in the SQL that the databases have in common, with ? for each argument.
-func newTables(k store.Kind) *tables {
+// newTables returns the statements for a kind, which have the row's namespace and ID for their first two arguments. The one
+// of update has what is to be set before them.
+func newTables(k store.Kind, d dialect) *tables {
 	name, parts := "trefoil_"+k.String(), k.Parts()
 	columns := strings.Join(parts, ", ")
-	in := func(text string) string { return strings.ReplaceAll(text, "@", name) }
+	in := func(text string) string {
+		return d.bind(strings.NewReplacer("@", name, "size(", d.size+"(", "THIS", "namespace = ? AND id = ?").Replace(text))
+	}
 	return &tables{
-		name:  name,
 		names: parts,
+		in:    in,
 
-		load:     in("SELECT version, head, " + columns + " FROM @ WHERE id = ?"),
-		segments: in("SELECT path, sealed FROM @_segments WHERE id = ?"),
-		numbers:  in("SELECT queue, seq, lane, length(sealed) FROM @_items WHERE id = ? ORDER BY queue, seq"),
-		retained: in("SELECT hash, seq, length(sealed) FROM @_frames WHERE id = ? AND sealed IS NOT NULL ORDER BY seq"),
+		load:     in("SELECT version, head, " + columns + " FROM @ WHERE THIS"),
+		segments: in("SELECT path, sealed FROM @_segments WHERE THIS"),
+		numbers:  in("SELECT queue, seq, lane, size(sealed) FROM @_items WHERE THIS ORDER BY queue, seq"),
+		retained: in("SELECT hash, seq, size(sealed) FROM @_frames WHERE THIS AND sealed IS NOT NULL ORDER BY seq"),
 
-		head:  in("SELECT version, head FROM @ WHERE id = ?"),
-		list:  in("SELECT id FROM @ WHERE id > ? ORDER BY id LIMIT ?"),
-		item:  in("SELECT seq, lane, sealed FROM @_items WHERE id = ? AND queue = ? AND seq = ?"),
-		frame: in("SELECT seq, sealed, sealed IS NOT NULL FROM @_frames WHERE id = ? AND hash = ?"),
+		head:   in("SELECT version, head FROM @ WHERE THIS"),
+		locked: in("SELECT version, head FROM @ WHERE THIS" + d.share),
+		list:   in("SELECT id FROM @ WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?"),
+		item:   in("SELECT seq, lane, sealed FROM @_items WHERE THIS AND queue = ? AND seq = ?"),
+		frame:  in("SELECT seq, sealed, sealed IS NOT NULL FROM @_frames WHERE THIS AND hash = ?"),
 
-		create:  in("INSERT INTO @ (id, version, head, " + columns + ") VALUES (?, ?, ?" + strings.Repeat(", ?", len(parts)) + ") ON CONFLICT (id) DO NOTHING"),
-		remove:  in("DELETE FROM @ WHERE id = ? AND version = ? AND head = ?"),
-		deleted: in("SELECT 1 FROM @_deleted WHERE id = ?"),
-		bury:    in("INSERT INTO @_deleted (id) VALUES (?)"),
-		revive:  in("DELETE FROM @_deleted WHERE id = ?"),
+		create:  in("INSERT INTO @ (namespace, id, version, head, " + columns + ") VALUES (?, ?, ?, ?" + strings.Repeat(", ?", len(parts)) + ") ON CONFLICT (namespace, id) DO NOTHING"),
+		remove:  in("DELETE FROM @ WHERE THIS AND version = ? AND head = ?"),
+		clear:   []string{in("DELETE FROM @_segments WHERE THIS"), in("DELETE FROM @_items WHERE THIS"), in("DELETE FROM @_frames WHERE THIS")},
+		deleted: in("SELECT 1 FROM @_deleted WHERE THIS"),
+		bury:    in("INSERT INTO @_deleted (namespace, id) VALUES (?, ?)"),
+		revive:  in("DELETE FROM @_deleted WHERE THIS"),
 
-		put:  in("INSERT INTO @_segments (id, path, sealed) VALUES (?, ?, ?) ON CONFLICT (id, path) DO UPDATE SET sealed = excluded.sealed"),
-		drop: in("DELETE FROM @_segments WHERE id = ? AND path = ?"),
+		put:  in("INSERT INTO @_segments (namespace, id, path, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (namespace, id, path) DO UPDATE SET sealed = excluded.sealed"),
+		drop: in("DELETE FROM @_segments WHERE THIS AND path = ?"),
 
-		enqueue: in("INSERT INTO @_items (id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?)"),
-		take:    in("DELETE FROM @_items WHERE id = ? AND queue = ? AND seq = ?"),
+		enqueue: in("INSERT INTO @_items (namespace, id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, id, queue, seq) DO UPDATE SET lane = excluded.lane, sealed = excluded.sealed"),
+		take:    in("DELETE FROM @_items WHERE THIS AND queue = ? AND seq = ?"),
 
-		record: in("INSERT INTO @_frames (id, hash, seq, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
-		forget: in("DELETE FROM @_frames WHERE id = ? AND seq < ? AND sealed IS NULL"),
+		record: in("INSERT INTO @_frames (namespace, id, hash, seq, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (namespace, id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
+		forget: in("DELETE FROM @_frames WHERE THIS AND seq < ? AND sealed IS NULL"),
 	}
 }
 
 // update returns the statement that changes the parts that are not nil.
 func (t *tables) update(parts [][]byte) string {
 	var b strings.Builder
-	b.WriteString("UPDATE " + t.name + " SET version = ?, head = ?")
+	b.WriteString("UPDATE @ SET version = ?, head = ?")
 	for i, p := range parts {
 		if p != nil {
 			b.WriteString(", " + t.names[i] + " = ?")
 		}
 	}
-	b.WriteString(" WHERE id = ? AND version = ? AND head = ?")
-	return b.String()
+	b.WriteString(" WHERE THIS AND version = ? AND head = ?")
+	return t.in(b.String())
 }
+
+// key names a row among those of its kind.
+type key struct {
+	namespace string
+	id        store.ID
+}
+
+// args returns the arguments of a statement about the row.
+func (at key) args(more ...any) []any { return append([]any{at.namespace, at.id[:]}, more...) }

@@ -24,7 +24,7 @@ type Change struct {
 	Parts  [][]byte          // one for each of Kind.Parts; nil for a part that stays, but never in a creation
 	Put    map[string][]byte // segments to be added or replaced, by path: 1 to 255 bytes
 	Drop   []string          // paths of segments to be removed
-	Outbox []Item            // to be appended; every Seq is greater than all before
+	Outbox []Item            // to be appended, every Seq greater than all before; or to replace the item that has the Seq
 	Inbox  []Item            // likewise
 	Sent   []uint64          // numbers of items to be taken out of the outbox; one that is not there is no error
 	Taken  []uint64          // likewise of the inbox

@@ -234,8 +234,10 @@ func orNone(err error) error {
 func (r *memoryRow) takes(c Change) bool {
 	for q, items := range map[Queue][]Item{Outbox: c.Outbox, Inbox: c.Inbox} {
 		held := r.queues[q]
-		if len(items) > 0 && len(held) > 0 && items[0].Seq <= held[len(held)-1].Seq {
-			return false
+		for _, it := range items {
+			if _, found := slices.BinarySearchFunc(held, it.Seq, itemAt); !found && len(held) > 0 && it.Seq < held[len(held)-1].Seq {
+				return false
+			}
 		}
 	}
 	for _, f := range c.Frames {
@@ -269,7 +271,12 @@ func (r *memoryRow) apply(c Change) {
 	for q, items := range map[Queue][]Item{Outbox: c.Outbox, Inbox: c.Inbox} {
 		for _, it := range items {
 			it.Data = clone(it.Data)
-			r.queues[q] = append(r.queues[q], it)
+			i, found := slices.BinarySearchFunc(r.queues[q], it.Seq, itemAt)
+			if found {
+				r.queues[q][i] = it
+				continue
+			}
+			r.queues[q] = slices.Insert(r.queues[q], i, it)
 		}
 	}
 	for _, f := range c.Frames {

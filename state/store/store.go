@@ -41,6 +41,14 @@ type Store interface {
 	Frames(ctx context.Context, k Kind, id ID, hashes ...[32]byte) ([]FrameRecord, error)
 }
 
+// Scrubber is a Store that can erase what it no longer holds: superseded bytes in logs, free space and caches of its files. A
+// Store that wraps another passes Scrub on.
+type Scrubber interface {
+	// Scrub erases, or returns ErrBusy if others read for too long. What it cannot reach is to be said in the documentation of
+	// the Store.
+	Scrub(context.Context) error
+}
+
 // Head is what a row is known by: its version, which is 1 when the row is created and grows by one with every change, and
 // its sealed list of contents. Sealing draws a fresh nonce each time, so two changes never have the same head, not even in
 // the same version of a row that was deleted and created again. Comparing heads is therefore what Commit does.

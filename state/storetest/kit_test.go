@@ -81,4 +81,4 @@ func all(break_ func(store.Store) store.Store) func() Backend {
 	}
 }
 
-var diseases = slices.Concat(rowDiseases, commitDiseases, sideDiseases)
+var diseases = slices.Concat(rowDiseases, commitDiseases, skewDiseases, sideDiseases)

@@ -45,8 +45,8 @@ func (m model) next(c store.Change) model {
 		delete(n.segments, path)
 	}
 	maps.Copy(n.segments, c.Put)
-	n.queues[store.Outbox] = slices.Concat(without(m.queues[store.Outbox], c.Sent), c.Outbox)
-	n.queues[store.Inbox] = slices.Concat(without(m.queues[store.Inbox], c.Taken), c.Inbox)
+	n.queues[store.Outbox] = put(without(m.queues[store.Outbox], c.Sent), c.Outbox)
+	n.queues[store.Inbox] = put(without(m.queues[store.Inbox], c.Taken), c.Inbox)
 	maps.Copy(n.frames, m.frames)
 	for _, f := range c.Frames {
 		n.frames[f.Hash] = f
@@ -58,6 +58,13 @@ func (m model) next(c store.Change) model {
 // without returns the items whose numbers are not among seqs.
 func without(items []store.Item, seqs []uint64) []store.Item {
 	return slices.DeleteFunc(slices.Clone(items), func(it store.Item) bool { return slices.Contains(seqs, it.Seq) })
+}
+
+// put returns the items with others appended, or in the place of those with the same number.
+func put(items, more []store.Item) []store.Item {
+	out := slices.Concat(without(items, seqs(more)), more)
+	slices.SortFunc(out, func(a, b store.Item) int { return cmp.Compare(a.Seq, b.Seq) })
+	return out
 }
 
 func (m model) exists() bool { return m.head.Version > 0 }

@@ -89,6 +89,10 @@ func removal(p *probe) {
 		m = p.commit(k, id, m, c)
 		c = change(k, m)
 		c.Sent = []uint64{math.MaxInt64 + 1, math.MaxUint64}
+		m = p.commit(k, id, m, c)
+		c = change(k, m)
+		c.Outbox = []store.Item{{Seq: math.MaxInt64, Lane: 5, Data: sealed("in its place")}}
+		c.Inbox = []store.Item{{Seq: 11, Data: sealed("in its place")}, {Seq: 15, Data: sealed("in its place")}, {Seq: 99, Data: sealed("new")}}
 		p.commit(k, id, m, c)
 	}
 }

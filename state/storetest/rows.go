@@ -289,17 +289,12 @@ func conflicts(p *probe) {
 	}
 }
 
-// atomicity makes changes that a store can refuse only after it has begun, because a number is taken in a queue or among
-// the frames.
+// atomicity makes changes that a store can refuse only after it has begun, because a number is taken among the frames.
 func atomicity(p *probe) {
 	for _, k := range kinds {
 		id := store.NewID()
 		m := p.create(k, id)
 		for name, spoil := range map[string]func(*store.Change){
-			"outbox": func(c *store.Change) {
-				c.Outbox = append([]store.Item{{Seq: 1, Data: sealed("envelope")}}, c.Outbox...)
-			},
-			"inbox":  func(c *store.Change) { c.Inbox = append([]store.Item{{Seq: 3, Data: sealed("text")}}, c.Inbox...) },
 			"frames": func(c *store.Change) { c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(99), Seq: 2}) },
 		} {
 			c := full(k, m)

@@ -60,6 +60,8 @@ var checks = []check{
 	{"G9/retained frames come in order", retained},
 	{"G33/several changes are made or none", several},
 	{"G33/many batches at once", manyBatches},
+	{"G33/assertions hold to the end of a commit", skew},
+	{"G11/what is deleted meanwhile is not created", burial},
 	{"G11/deleting leaves nothing", deletion},
 }
 

@@ -1,0 +1,79 @@
+package state_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// G35: what is damaged in a queue or among the retained frames is stepped over until it is discarded; what is not stays. So it is
+// whatever byte is hit: the format, the name of the key, the nonce, the text.
+func TestG35DiscardDamaged(t *testing.T) {
+	ctx := t.Context()
+	for _, at := range []int{1, 5, 20, 40} {
+		backend, _ := filled(t)
+		var frames int
+		tamper(t, backend, func(row store.Row, c *store.Change) {
+			c.Outbox[1].Data[at] ^= 1
+			c.Frames[0].Data[at] ^= 1
+			frames = len(row.Retained)
+		})
+		var events recorded
+		v := openToys(t, backend, state.Options{Events: events.add})
+		require.Equal(t, []string{"t:one", "t:three"}, sent(t, v, id(1)))
+		require.Contains(t, events, "state.Damaged")
+		row, err := backend.Load(ctx, store.Spaces, id(1))
+		require.NoError(t, err)
+		require.Len(t, row.Outbox, 1)
+		require.NotEmpty(t, row.Inbox)
+		inbox := len(row.Inbox)
+
+		ack, err := v.DiscardDamaged(ctx, id(1))
+		require.NoError(t, err)
+		require.Len(t, ack, 1)
+		row, err = backend.Load(ctx, store.Spaces, id(1))
+		require.NoError(t, err)
+		require.Empty(t, row.Outbox)
+		require.Len(t, row.Inbox, inbox)
+		require.Len(t, row.Retained, frames-1)
+		before := len(events)
+		require.Empty(t, sent(t, v, id(1)))
+		ack, err = openToys(t, backend, state.Options{}).DiscardDamaged(ctx, id(1))
+		require.NoError(t, err)
+		require.Empty(t, ack)
+		require.Len(t, events, before, "nothing is damaged any more")
+	}
+}
+
+// G25: a value that receives nothing gives up what it retained too long as well.
+func TestG25QuietVaultGivesUp(t *testing.T) {
+	ctx := t.Context()
+	now := time.UnixMilli(1_795_000_000_000)
+	backend := &counting{Store: store.NewMemory()}
+	var events recorded
+	v := openToys(t, backend, state.Options{Events: events.add, Now: func() time.Time { return now }, ForgetEvery: -1})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	for n := range 3 {
+		_, err := v.Receive(ctx, id(1), frame(n+5), inOrder)
+		require.NoError(t, err)
+		now = now.Add(24 * time.Hour)
+	}
+	require.Zero(t, backend.commits(func() {
+		ack, err := v.Retry(ctx, id(1), inOrder)
+		require.NoError(t, err)
+		require.Empty(t, ack)
+	}))
+	now = now.Add(5*24*time.Hour + time.Hour) // eight days after the first, six after the last
+	events = nil
+	ack, err := v.Retry(ctx, id(1), inOrder)
+	require.NoError(t, err)
+	require.Equal(t, [][32]byte{hash(5), hash(6)}, ack)
+	require.Equal(t, recorded{"state.FrameUnread discard", "state.FrameUnread discard"}, events)
+	row, err := backend.Load(ctx, store.Spaces, id(1))
+	require.NoError(t, err)
+	require.Len(t, row.Retained, 1)
+}
