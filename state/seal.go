@@ -52,7 +52,7 @@ type Key struct {
 type keyID [keyIDSize]byte
 
 // NewKey returns the Key that 32 secret bytes stand for. They must come from a cryptographic random generator, a
-// platform's key store or a password-hashing function; all copies of a vault's key are equivalent.
+// platform's key store or a password-hashing function. Keys made of the same bytes are interchangeable.
 func NewKey(b []byte) (Key, error) {
 	if len(b) != KeySize {
 		return Key{}, fmt.Errorf("state: a key has %d bytes", KeySize)
