@@ -12,15 +12,18 @@
 //   - Package invite makes the links with which somebody joins a space.
 //   - Package ratchet/session does the same for direct conversations between two devices.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
+//   - Package state/worker sends from the outboxes of many values, and state/inspect describes what is stored.
 //   - Package dkg deals the shares that the members of a space hold.
+//   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold. Spaces do not use them yet.
 //
 // docs/ARCHITECTURE.md shows how they fit together.
 //
 // # What to store
 //
 // Use one vault for spaces, one for sessions and one for devices, on one store, under a 32-byte key from your platform's key
-// store. Outbox, inbox and retained frames lie in the same store. Keep two things yourself: the signing key of each person, and the messages
-// that you took out of the inbox. Do not copy values between devices; a second device joins as a member of its own.
+// store. Outbox, inbox and retained frames lie in the same store. Keep three things yourself: that key, the signing key of
+// each person, and the messages that you took out of the inbox. Do not copy values between devices; a second device joins as
+// a member of its own.
 //
 // # What is not there yet
 //
@@ -37,4 +40,6 @@
 //
 // The library has not been audited. Until version 1 formats may change. SPEC.md describes the protocols in force,
 // docs/STORAGE.md the stored formats, docs/SECURITY.md what is promised and what is not, and docs/GUARANTEES.md the tests.
+// docs/design/revision.md specifies the next version of the group protocol. Packages below ratchet/internal/next implement
+// parts of it; package ratchet does not use them yet.
 package trefoil

@@ -16,7 +16,8 @@
 //
 // Three ratchets turn. Each sender has a chain with one key per message. Any member, alone and offline, can commit: every
 // other one turns the commit into the same fresh secret with its own share of a polynomial, and a new epoch begins, with
-// no round trip, ordering server or winner. And an owner can deal a new polynomial to those who stay.
+// no round trip, ordering server or winner. The third, with which an owner deals a new polynomial to those who stay (a rekey,
+// SPEC §10), is not implemented.
 //
 // All values are immutable and safe for concurrent use; types that hold secrets show nothing when printed. Times are
 // parameters: they display, prune and trigger commits, and order nothing.

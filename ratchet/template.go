@@ -9,10 +9,10 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Template holds the signed template of each root held, with its notice and common (§11); the current one is that of the
-// preferred root. (The roster lies beside it, in the State, where introductions turn into its entries.) While joining it holds what the invite held instead, which no member has confirmed yet. It is a
-// part of a Space (state.Part): no function yields its bytes. It is immutable, shows nothing when printed and cannot be
-// compared with ==.
+// Template holds the signed template of each root held, with its RootNotice and RootContext (docs/STORAGE.md); the current
+// one is that of the preferred root. (The roster lies in the State, where introductions turn into its entries.) While joining
+// it holds what the invite held instead, which no member has confirmed yet. It is a part of a Space (state.Part): no function
+// yields its bytes. It is immutable, shows nothing when printed and cannot be compared with ==.
 type Template struct {
 	_     [0]func()
 	space state.ID

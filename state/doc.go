@@ -1,6 +1,6 @@
 // Package state keeps encryption state whole: the type that cannot be torn, and the vault that is the only way to store it.
 //
-// # Two failures that cannot be written down
+// # Two failures that the types exclude
 //
 // A messenger saved the ratchet state after each message, and dropped the template and the evals that lay beside it; from
 // the first message on no private invite worked, and four places in the code had the same mistake. Here there is no ratchet
@@ -20,12 +20,12 @@
 //	err = vault.Create(ctx, space, nil)
 //
 //	err = vault.Update(ctx, id, func(tx *state.Tx[ratchet.Space]) error {  // may run again: no effects of its own
-//		next, envelope, err := ratchet.Encrypt(tx.Value(), now, text)
+//		next, frame, err := ratchet.Encrypt(tx.Value(), now, text)
 //		if err != nil {
 //			return err
 //		}
 //		tx.Set(next)
-//		tx.Send("space", envelope.Bytes())
+//		tx.Send("space", frame)
 //		return nil
 //	})
 //	again, err := vault.Flush(ctx, id, send)                // outbox to network, the same bytes at every try

@@ -2,7 +2,7 @@ package state
 
 import "github.com/trefoil-im/trefoil/state/store"
 
-// ID names one stored value: a space, or one slot of a direct session.
+// ID names one stored value: a space, the sessions with one device of somebody else, or a device.
 type ID = store.ID
 
 // NewID returns a fresh random ID.

@@ -123,15 +123,16 @@ func (s SpaceEncryptionState[S, T, E]) succeeds(prev SpaceEncryptionState[S, T, 
 	return s.evals.Succeeds(prev.evals)
 }
 
-// One is a stored value of a single part: a direct session, or the keys of a device or person. Its part says which: one that has
-// a method StoredAs() store.Kind is stored as that kind, others as store.Sessions. The zero value holds nothing and is refused everywhere.
+// One is a stored value of a single part: the sessions with one device of somebody else, or the keys of a device or person.
+// A part with a method StoredAs() store.Kind is stored as that kind, any other as store.Sessions. The zero value holds
+// nothing and is refused everywhere.
 type One[P Part[P]] struct {
 	_    [0]func()
 	id   ID
 	part P
 }
 
-// NewOne returns the value of the slot id.
+// NewOne returns the value of the ID id, or ErrIncomplete for the zero ID or an empty part as New does.
 func NewOne[P Part[P]](id ID, part P) (One[P], error) {
 	o := One[P]{id: id, part: part}
 	if err := o.check(); err != nil {
@@ -140,13 +141,13 @@ func NewOne[P Part[P]](id ID, part P) (One[P], error) {
 	return o, nil
 }
 
-// ID names the slot.
+// ID names the value.
 func (o One[P]) ID() ID { return o.id }
 
 // Part returns the part.
 func (o One[P]) Part() P { return o.part }
 
-// With returns a value of the same slot with another part.
+// With returns a value of the same ID with another part.
 func (o One[P]) With(next P) One[P] {
 	o.part = next
 	return o
@@ -155,7 +156,7 @@ func (o One[P]) With(next P) One[P] {
 // Equal reports whether both values would be stored as the same bytes. It is for tests.
 func (o One[P]) Equal(other One[P]) bool { return equal(o, other) }
 
-// String names the slot and shows nothing of what it holds.
+// String names the value by its ID and shows nothing of what it holds.
 func (o One[P]) String() string { return "session " + o.id.String() }
 
 // GoString is String: %#v shows no more than %v.

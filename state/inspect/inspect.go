@@ -19,7 +19,7 @@ type Pending struct {
 
 // Value describes the row of one value.
 type Value struct {
-	Kind     string
+	Kind     string // name of the store.Kind
 	ID       store.ID
 	Version  uint64 // one more with every commit
 	Parts    []Part
@@ -38,7 +38,7 @@ type Part struct {
 	Bytes    int // sealed, with the segments
 }
 
-// Lane describes the frames for one destination. Which it is only the vault knows.
+// Lane describes the frames for one destination, which it does not name.
 type Lane struct {
 	First  uint64 // Seq of the next frame
 	Frames int

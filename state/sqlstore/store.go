@@ -8,7 +8,7 @@
 //
 // A Store holds connections of its own out of the given pool, some that write and some that read, and is sure of their
 // settings, since durability and the refusal of incomplete rows hang on them. It sees only what a Vault has sealed, and
-// numbers: versions, lengths, how many messages wait. Package state says what a Store promises.
+// numbers: versions, lengths, how many messages wait. Package store says what a Store promises.
 package sqlstore
 
 import (

@@ -7,8 +7,8 @@ import (
 	"fmt"
 )
 
-// ID names one stored value: a space, or one slot of a direct session. It is 32 bytes, never a mailbox address and never
-// a clock reading, and it is no secret. The zero ID names nothing and is refused.
+// ID names one stored value: a space, the sessions with one device of somebody else, or a device. It is 32 bytes, never a
+// mailbox address and never a clock reading, and it is no secret. The zero ID names nothing and is refused.
 type ID [32]byte
 
 // NewID returns a fresh random ID.
