@@ -56,7 +56,7 @@ func (m *Member) Seize() (all [][]byte) {
 	require.NoError(t, err)
 	copy(incarnation[:], vault.Parts[0][2:][:16]) // the database's ID
 	keys := open(vaultKey[:], store.Vault, vaults[0], roleKeys, "keys", vault.Head.Version, vault.Parts[1])
-	dataKey := keys[2:][:32]
+	dataKey := keys[8+2:][:32] // behind its date and the number of keys
 	of := func(role uint8, name string, number uint64, sealed []byte) []byte {
 		return open(dataKey, store.Spaces, m.id, role, name, number, sealed)
 	}
