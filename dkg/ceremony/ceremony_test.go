@@ -31,9 +31,13 @@ func sign(t testing.TB, key threshold.Key, shares map[index]threshold.Share, sig
 	require.True(t, key.Verify([]byte("message"), sig))
 }
 
-// every calls f for all t ≤ n ≤ 7.
+// every calls f for all t ≤ n ≤ 7, and with -short for all t ≤ n ≤ 4.
 func every(t *testing.T, f func(m, n int)) {
-	for n := 2; n <= 7; n++ {
+	largest := 7
+	if testing.Short() {
+		largest = 4
+	}
+	for n := 2; n <= largest; n++ {
 		for m := 2; m <= n; m++ {
 			f(m, n)
 		}
