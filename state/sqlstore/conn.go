@@ -141,34 +141,34 @@ func (l lane) use(ctx context.Context, decided <-chan struct{}, f func(*conn) er
 		if err != nil {
 			return err
 		}
-		err = l.run(c, f)
-		if !c.failed {
+		fresh := c.fresh
+		failed, ending, err := l.run(c, f)
+		if !failed {
 			return err
 		}
 		dead := errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || !l.fault(err).answered
 		switch {
-		case c.ending:
+		case ending:
 			return fmt.Errorf("%w: %w", errEnding, l.failure(context.WithoutCancel(ctx), err))
-		case !dead || c.fresh:
+		case !dead || fresh:
 			return l.failure(ctx, err)
 		}
 	}
 }
 
-// run runs f with a connection and gives it back, or closes it if a statement failed or f panics.
-func (l lane) run(c *conn, f func(*conn) error) (err error) {
+// run runs f with a connection and gives it back, or closes it if a statement failed or f panics. It reports whether one
+// failed, and whether that was COMMIT: the connection itself may be somebody else's by then.
+func (l lane) run(c *conn, f func(*conn) error) (failed, ending bool, err error) {
+	failed = true // unless f returns
 	defer func() {
-		if c.failed {
+		if failed {
 			c.discard()
 			c = nil
 		}
 		l.free <- c
 	}()
-	panics := true
-	defer func() { c.failed = c.failed || panics }()
 	err = f(c)
-	panics = false
-	return err
+	return c.failed, c.ending, err
 }
 
 // failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err, with
