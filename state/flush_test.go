@@ -159,11 +159,14 @@ func TestFlushThatIsGivenUp(t *testing.T) {
 		v := flushable(t, backend, state.Options{Senders: 2})
 		post(t, v, 1, 2, "a", "b")
 		ctx, cancel := context.WithCancel(t.Context())
+		both := make(chan struct{})
 		_, err := v.Flush(ctx, id(1), func(sending context.Context, o state.Outgoing) state.Delivery {
 			if o.To == "a" {
+				<-both // are being sent
 				cancel()
 				return state.Delivered()
 			}
+			close(both)
 			<-sending.Done()
 			return state.Delivered()
 		})
