@@ -80,6 +80,7 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 		}
 		u.base, u.tx = base, &Tx[V]{value: base.value}
 	}
+	u.tx.retained = func(hash [32]byte) (Frame, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)
 	if err != nil {
 		return store.Change{}, err

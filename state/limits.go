@@ -76,12 +76,13 @@ type Options struct {
 
 	// Retained and RetainedSource are the largest numbers of retained frames of one value, 20,000 by default, and of one
 	// source among them, 2,000 by default; the oldest is given up for a new one. RetainedFor is how long a frame is kept
-	// at most, 7 days by default.
+	// at most, 7 days by default. What is given up is not acknowledged, so that it comes again. For a Keeper only the bounds of
+	// all frames hold.
 	Retained, RetainedSource int
 	RetainedFor              time.Duration
 
 	// RetainedBytes and RetainedBytesSource bound the same frames by their length in bytes: 64 MiB by default, and 16 MiB
-	// from one source. A frame that is longer than either is discarded where it would be retained (ErrTooLarge).
+	// from one source. A frame that is longer than either is given up at once.
 	RetainedBytes, RetainedBytesSource int
 
 	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
