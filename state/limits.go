@@ -93,9 +93,10 @@ type Options struct {
 	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
 	Acknowledged int
 
-	// ForgetEvery is how old the data key gets before a commit calls Forget when it is made, 24 hours by default; so what was superseded
-	// longer ago is out of reach. If that fails, ForgetFailed is reported, and it is tried again an hour later at the
-	// earliest. A negative time leaves it to the program to call Forget.
+	// ForgetEvery is how old the data key gets before commits replace it as Forget does, 24 hours by default; so what was superseded
+	// longer ago comes to be out of reach. Each commit then takes a small step besides, of 1 MiB or 16 rows. If one fails,
+	// ForgetFailed is reported, and it is tried again an hour later at the earliest. A negative time leaves it to the program
+	// to call Forget.
 	ForgetEvery time.Duration
 
 	// Anchor tells a database that is older than the one seen last: a copy that was put back. Open then returns ErrRolledBack. Each
