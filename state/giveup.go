@@ -80,9 +80,9 @@ func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
 	}
 	var all, same burden
 	for _, f := range r.index.frames {
-		all.add(f, 1)
+		all.add(f.bytes, 1)
 		if f.source == fresh.retain.source {
-			same.add(f, 1)
+			same.add(f.bytes, 1)
 		}
 	}
 	for _, f := range slices.Clone(r.index.frames) {
@@ -97,9 +97,9 @@ func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
 		case !all.exceeds(most) && !isSame:
 			continue
 		}
-		all.add(f, -1)
+		all.add(f.bytes, -1)
 		if isSame {
-			same.add(f, -1)
+			same.add(f.bytes, -1)
 		}
 		r.giveUpForBound(reason, f.hash, f.seq)
 	}

@@ -147,6 +147,9 @@ func (v *Vault[V]) taken(ctx context.Context, id ID, done []uint64) error {
 	return err
 }
 
+// outboxHeader is the size of what an item of the outbox has besides its destination and frame: the length of the former.
+const outboxHeader = 2
+
 // roleOf says as what the items of a queue are sealed, and itemName under which name.
 var roleOf = map[store.Queue]role{store.Outbox: roleOutbox, store.Inbox: roleInbox}
 
@@ -167,7 +170,7 @@ func enqueue[V Value[V]](s slot, tx *Tx[V], next *snapshot[V], change *store.Cha
 		return store.Item{Seq: in.last, Lane: lane, Data: s.seal(roleOf[q], itemName(q, lane), in.last, plain)}
 	}
 	for _, out := range tx.outbox {
-		w := wire.NewWriter(2 + len(out.To) + len(out.Data))
+		w := wire.NewWriter(outboxHeader + len(out.To) + len(out.Data))
 		w.Vec16([]byte(out.To))
 		w.Fixed(out.Data)
 		change.Outbox = append(change.Outbox, put(store.Outbox, c.lane(out.To), w.Bytes()))

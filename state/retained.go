@@ -50,16 +50,6 @@ type retainedFrame struct {
 	bytes  int
 }
 
-// burden is how much is retained, of all sources or of one.
-type burden struct{ frames, bytes int }
-
-func (b burden) exceeds(most burden) bool { return b.frames > most.frames || b.bytes > most.bytes }
-
-func (b *burden) add(f retainedFrame, sign int) {
-	b.frames += sign
-	b.bytes += sign * f.bytes
-}
-
 // openIndex makes the index of the base with the changes so far. It reads the retained frames unless somebody did before.
 func (r *reception[V]) openIndex(ctx context.Context) error {
 	if r.index != nil {

@@ -40,7 +40,7 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
-	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache,
+	if min(o.Outbox, o.Inbox, o.OutboxBytes, o.InboxBytes, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache,
 		o.Senders) < 0 || min(o.RetainedFor, o.SendTime) < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
