@@ -28,3 +28,15 @@ func takeShown(d *edit, l reading) {}
 
 // takeStatement takes in a statement.
 func takeStatement(d *edit, l reading) {}
+
+// askDue reports whether a request is to be made, or posted again.
+func (d *edit) askDue() bool { return false }
+
+// ask makes a request, or posts the open one again.
+func (d *edit) ask() error { return outcome.ErrPhase }
+
+// answerDue makes the retained requests ready whose turn has come.
+func (d *edit) answerDue() error { return nil }
+
+// pruneJoins lets go of what is too old of requests and tickets.
+func (d *edit) pruneJoins() {}
