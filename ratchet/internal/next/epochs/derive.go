@@ -73,7 +73,7 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 	if err != nil {
 		return Candidate{}, ErrFalse
 	}
-	m := parent.child(f, p, place, Maker{core.Maker, key})
+	m := parent.child(f, p, place, Maker{Index: core.Maker, Key: key})
 	for _, v := range values {
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
@@ -170,7 +170,7 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 			Commit:     core.Sign(s.Key, f.space, parent.id, parent.generation+1, keys.Check(place)),
 			Credential: s.Credential,
 		}
-		m := parent.child(f, p, place, Maker{core.Maker, s.Key.Public})
+		m := parent.child(f, p, place, Maker{Index: core.Maker, Key: s.Key.Public})
 		e := newEpoch(m, keys)
 		if parent.derived {
 			return []Candidate{{Epoch: e}}, nil

@@ -150,7 +150,7 @@ func toldEpoch(t TicketEpoch, root Root) Epoch {
 		shown: t.shown(), hh: t.HeaderCheck, commitKey: t.CommitKey, auth: t.Authenticator,
 	}
 	if !t.IsRoot() {
-		m.maker = Maker{t.Commit.Core.Maker, t.Maker}
+		m.maker = Maker{Index: t.Commit.Core.Maker, Key: t.Maker}
 	}
 	if t.Readable {
 		m.hh = proto.EpochKeys{Header: t.Header}.HeaderCheck(t.Place)

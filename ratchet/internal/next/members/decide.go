@@ -80,12 +80,12 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 				return d, Decision{}, err
 			}
 		}
-		return d.refuse(q, Maker{q.Index, q.Credential.Key()}, hint(proto.HintNotListed, 0), r, who, c)
+		return d.refuse(q, Maker{Index: q.Index, Key: q.Credential.Key()}, hint(proto.HintNotListed, 0), r, who, c)
 	}
 	if err != nil {
 		return d, Decision{}, err
 	}
-	k := Maker{q.Index, key}
+	k := Maker{Index: q.Index, Key: key}
 	if !ok || known.stage == ticketsOnly {
 		if err := r.verifyAsked(q, x, key); err != nil {
 			return d, Decision{}, err
@@ -114,7 +114,7 @@ func (r Root) asker(q proto.Asked, x proto.Record) (suite.PublicKey, error) {
 		}
 		return suite.PublicKey{}, errNotListed
 	}
-	if b, ok := r.Binding(Maker{q.Index, q.Credential.Key()}); ok && b.Body == q.Credential.Binding.Hash() {
+	if b, ok := r.Binding(Maker{Index: q.Index, Key: q.Credential.Key()}); ok && b.Body == q.Credential.Binding.Hash() {
 		return b.Key, nil
 	}
 	if q.Credential.Verify(r.Terms) != nil {

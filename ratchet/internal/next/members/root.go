@@ -47,7 +47,7 @@ func (r Root) member(i dkg.Index) member {
 		m.index = i
 	}
 	if e, listed := r.roster.Find(i); listed && !slices.ContainsFunc(m.bindings, func(b Binding) bool { return b.Body == e.Body }) {
-		m.bindings = append([]Binding{Binding{}.with(Identity{Maker: Maker{i, e.Signing}, Body: e.Body})}, m.bindings...)
+		m.bindings = append([]Binding{Binding{}.with(Identity{Maker: Maker{Index: i, Key: e.Signing}, Body: e.Body})}, m.bindings...)
 	}
 	return m
 }
@@ -195,7 +195,7 @@ func (r Root) Answered(k Maker, counter uint64, now Millis) (Root, error) {
 }
 
 // Millis is a time in milliseconds since 1970.
-type Millis = int64
+type Millis = proto.Millis
 
 // Verifier returns the keys under which a signature of an index may be right: the listed one by the notice alone, or all known.
 func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {
