@@ -80,6 +80,11 @@ func (s set) frames() (out []FrameName) {
 	return out
 }
 
+// without returns the frames but one.
+func (s set) without(f FrameName) []FrameName {
+	return slices.DeleteFunc(s.frames(), func(o FrameName) bool { return o == f })
+}
+
 // Encode implements state.Piece.
 func (s set) Encode(e *state.Encoder) {
 	e.Fixed(s.id[:])

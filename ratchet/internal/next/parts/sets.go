@@ -53,8 +53,8 @@ type Got struct {
 	Whole []byte
 	// Taken: the piece is kept here, and its frame is done with. Else the frame is to be retained.
 	Taken bool
-	// Retry: the frames that are retained are to be read again, since all parts of a set are there, or a set is done with.
-	Retry bool
+	// Retry are frames that are to be read again, since all parts of their set are there, or since it is done with.
+	Retry []FrameName
 	// Forget are frames of a set that was given up because of a bound.
 	Forget []FrameName
 }
@@ -82,7 +82,7 @@ func (s Sets) Add(f FrameName, p proto.Part) (Sets, Got, error) {
 		at.frame, at.size = f, uint32(len(p.Piece))
 	}
 	if row.size() > maxWhole {
-		return s.finish(row), Got{Retry: true, Forget: got.Forget}, ErrTooLarge
+		return s.finish(row), Got{Retry: row.without(f), Forget: got.Forget}, ErrTooLarge
 	}
 	if !row.complete() {
 		s.sets = s.sets.Put(row)
@@ -90,8 +90,8 @@ func (s Sets) Add(f FrameName, p proto.Part) (Sets, Got, error) {
 	}
 	got.Taken = true
 	if at.piece.IsZero() {
-		got.Retry = true
 		at.piece = state.NewSegment(piece(bytes.Clone(p.Piece)))
+		got.Retry = row.frames()
 	}
 	if !row.gathered() {
 		s.sets = s.sets.Put(row)
@@ -154,16 +154,16 @@ func (s Sets) Forget(frames ...FrameName) (Sets, bool) {
 	return s, again
 }
 
-// Drop lets go of the sets of a name, whose ticket key is gone. It reports whether there were any: their frames are to be read
-// again, and are of no use then.
-func (s Sets) Drop(n proto.Name) (Sets, bool) {
-	any := false
+// Keep lets go of the sets of all names but those that are wanted: their ticket keys are gone. It returns their frames, which are to
+// be read again, and are of no use then.
+func (s Sets) Keep(wanted func(proto.Name) bool) (Sets, []FrameName) {
+	var frames []FrameName
 	for row := range s.sets.All() {
-		if row.name == n {
-			s.sets, any = s.sets.Drop(row.Key()), true
+		if !wanted(row.name) {
+			s.sets, frames = s.sets.Drop(row.Key()), append(frames, row.frames()...)
 		}
 	}
-	return s, any
+	return s, frames
 }
 
 // Size returns the number of incomplete sets.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -27,18 +28,18 @@ type device struct {
 func newDevice() *device { return &device{retained: map[parts.FrameName][]byte{}} }
 
 // receive reads a frame that came from a source, and then, as long as there is progress, those that are retained.
-func (d *device) receive(t require.TestingT, source string, frame []byte) {
-	name := parts.FrameName(sha256.Sum256(append([]byte(source+":"), frame...)))
+func (d *device) receive(t require.TestingT, name parts.FrameName, frame []byte) {
 	retry := d.read(t, name, frame)
-	for retry {
-		retry = false
-		for n, f := range d.retained {
-			retry = d.read(t, n, f) || retry
+	for len(retry) > 0 {
+		n := retry[0]
+		retry = retry[1:]
+		if f, ok := d.retained[n]; ok {
+			retry = append(retry, d.read(t, n, f)...)
 		}
 	}
 }
 
-func (d *device) read(t require.TestingT, name parts.FrameName, frame []byte) (retry bool) {
+func (d *device) read(t require.TestingT, name parts.FrameName, frame []byte) (retry []parts.FrameName) {
 	p, err := proto.ParsePart(frame)
 	require.NoError(t, err)
 	before := d.sets
@@ -60,15 +61,21 @@ func (d *device) read(t require.TestingT, name parts.FrameName, frame []byte) (r
 	return got.Retry
 }
 
+// nameOf names a frame that came from a source.
+func nameOf(source string, frame []byte) parts.FrameName {
+	return sha256.Sum256(append([]byte(source+":"), frame...))
+}
+
 // giveUp lets the vault give a frame up.
 func (d *device) giveUp(t require.TestingT, n parts.FrameName) {
 	delete(d.retained, n)
-	var retry bool
-	d.sets, retry = d.sets.Forget(n)
-	for retry {
-		retry = false
-		for n, f := range d.retained {
-			retry = d.read(t, n, f) || retry
+	var again bool
+	if d.sets, again = d.sets.Forget(n); !again {
+		return
+	}
+	for n, f := range maps.Clone(d.retained) {
+		if _, ok := d.retained[n]; ok {
+			d.receive(t, n, f)
 		}
 	}
 }
@@ -111,7 +118,7 @@ func TestSetsComeOutWhole(t *testing.T) {
 		for range 3 { // a relay gives again what was not acknowledged
 			rng.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 			for _, s := range all {
-				d.receive(rt, s.source, s.frame)
+				d.receive(rt, nameOf(s.source, s.frame), s.frame)
 				switch rng.IntN(12) {
 				case 0:
 					for n := range d.retained {
@@ -124,7 +131,7 @@ func TestSetsComeOutWhole(t *testing.T) {
 			}
 		}
 		for _, s := range all {
-			d.receive(rt, s.source, s.frame)
+			d.receive(rt, nameOf(s.source, s.frame), s.frame)
 		}
 		require.Len(rt, d.wholes, len(wholes))
 		for _, w := range d.wholes {
@@ -140,21 +147,21 @@ func TestSetsComeOutWhole(t *testing.T) {
 func TestSetsOfOneNameAreBounded(t *testing.T) {
 	d := newDevice()
 	honest := frames(t, proto.Name{1}, bytes.Repeat([]byte("honest"), 100), 400)
-	d.receive(t, "", honest[0])
+	d.receive(t, nameOf("", honest[0]), honest[0])
 	other := frames(t, proto.Name{2}, bytes.Repeat([]byte("other"), 100), 400)
-	d.receive(t, "", other[0])
+	d.receive(t, nameOf("", other[0]), other[0])
 	for k := range 40 {
-		d.receive(t, "x", frames(t, proto.Name{1}, bytes.Repeat([]byte{byte(k)}, 600), 400)[0])
+		d.receive(t, nameOf("x", frames(t, proto.Name{1}, bytes.Repeat([]byte{byte(k)}, 600), 400)[0]), frames(t, proto.Name{1}, bytes.Repeat([]byte{byte(k)}, 600), 400)[0])
 		require.LessOrEqual(t, d.sets.Size(), 16+1)
 		require.Len(t, d.retained, d.sets.Size())
 	}
 	for _, f := range other[1:] {
-		d.receive(t, "", f)
+		d.receive(t, nameOf("", f), f)
 	}
 	require.Len(t, d.wholes, 1)
 	for range 2 {
 		for _, f := range honest {
-			d.receive(t, "", f)
+			d.receive(t, nameOf("", f), f)
 		}
 	}
 	require.Len(t, d.wholes, 2)
@@ -166,7 +173,7 @@ func TestSetsAreBoundedInBytes(t *testing.T) {
 	d := newDevice()
 	all := frames(t, proto.Name{1}, make([]byte, proto.MaxTicketBody+200<<10), 1<<20)
 	for _, f := range all {
-		d.receive(t, "", f)
+		d.receive(t, nameOf("", f), f)
 	}
 	require.Empty(t, d.wholes)
 	require.Empty(t, d.retained)
@@ -176,12 +183,12 @@ func TestSetsAreBoundedInBytes(t *testing.T) {
 // Sets whose ticket key is gone go with it.
 func TestSetsOfARequestThatIsOver(t *testing.T) {
 	d := newDevice()
-	d.receive(t, "", frames(t, proto.Name{1}, make([]byte, 600), 400)[0])
-	sets, any := d.sets.Drop(proto.Name{2})
-	require.False(t, any)
-	sets, any = sets.Drop(proto.Name{1})
-	require.True(t, any)
-	require.Zero(t, sets.Size())
+	d.receive(t, nameOf("", frames(t, proto.Name{1}, make([]byte, 600), 400)[0]), frames(t, proto.Name{1}, make([]byte, 600), 400)[0])
+	for _, n := range []byte{1, 2} {
+		sets, again := d.sets.Keep(func(o proto.Name) bool { return o == proto.Name{n} })
+		require.Equal(t, int(2-n), sets.Size())
+		require.Len(t, again, 1-sets.Size())
+	}
 }
 
 // part is Sets as the part of a stored value.
