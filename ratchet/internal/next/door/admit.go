@@ -27,7 +27,7 @@ func Admit(s Space, now time.Time, frame []byte) (Space, [][]byte, error) {
 	if d.st.phase != Member {
 		return s, nil, ErrPhase
 	}
-	if err := d.request(incoming{data: frame}, true); err != nil {
+	if _, err := d.request(incoming{data: frame}, true); err != nil {
 		return s, nil, err
 	}
 	return d.space(), d.frames, nil
@@ -36,13 +36,14 @@ func Admit(s Space, now time.Time, frame []byte) (Space, [][]byte, error) {
 // openRequest opens a request.
 func openRequest(d *edit, f incoming) (Message, error) {
 	try := *d
-	err := try.request(f, false)
+	name, err := try.request(f, false)
 	switch {
 	case err == nil:
 		*d = try
 		d.setOrphans(d.st.orphans.Value().Forget(f.name))
 	case state.VerdictOf(err) == state.Retain:
 		d.st.desk, d.events = try.st.desk, try.events
+		d.setDesk(d.st.desk.Value().Deferred(name, f.name))
 		form := orphans.Other
 		if err == errUntagged {
 			form = orphans.Untagged
@@ -58,61 +59,66 @@ func openRequest(d *edit, f incoming) (Message, error) {
 // errUntagged: a request whose record or root is not known yet.
 var errUntagged = fmt.Errorf("%w: request under a tag that is not known", outcome.ErrNotYet)
 
-// request looks into a request (§9, Answering), and answers it if its turn has come. What it returns is what becomes of the frame:
-// also of one that was refused.
-func (d *edit) request(f incoming, atOnce bool) error {
+// request looks into a request (§9, Answering), and answers it if its turn has come. It returns the name of one that opened. The error
+// is what becomes of the frame, also of one that was refused.
+func (d *edit) request(f incoming, atOnce bool) (name proto.Name, err error) {
 	q, err := proto.ParseRequest(f.data)
 	if err != nil {
-		return outcome.Malformed(err)
+		return name, outcome.Malformed(err)
 	}
 	if d.st.phase == Left || d.st.phase == Removed {
-		return outcome.ErrStale
+		return name, outcome.ErrStale
 	}
 	a, r, err := d.openAsked(q)
 	if err != nil {
-		return err
+		return name, err
 	}
-	me := d.st.me()
-	switch whose := d.st.asking.Value().Whose(a.ID(), a.Counter); {
-	case whose == asking.Mine:
-		return outcome.ErrOwn
-	case a.Index == me.index && a.Verify(d.st.space, me.signing.Public) == nil:
-		if whose == asking.Others && !d.st.rhythm.restored {
-			d.emit(Event{Kind: Impersonated, Index: me.index})
-		}
-		return outcome.ErrOwn
+	if err := d.isOwn(a); err != nil {
+		return name, err
 	}
 	desk, out, err := d.st.desk.Value().Request(a, q.Tag, r, d.answerer(f, r, atOnce), d.clockOf())
 	if err != nil {
-		return forged(err)
+		return name, forged(err)
 	}
 	d.setDesk(desk)
 	if out.Resynced {
 		d.emit(Event{Kind: Resynced, Index: a.Index, Key: PublicKey{out.Binding.Key}})
 	}
-	name := a.ID().Name()
+	name = a.ID().Name()
 	switch out.Act {
 	case members.Answer:
 		if err := d.answer(a, q.Tag, r, out); err != nil {
-			return err
+			return name, err
 		}
 		d.setDesk(d.st.desk.Value().Answered(name, d.clockOf()))
-		return nil
+		return name, nil
 	case members.Refuse:
 		if s, err := proto.SealRefusal(d.st.space, name, a.Ticket, out.Refusal); err == nil {
 			d.send(s.Frame())
 			d.setDesk(d.st.desk.Value().Refused(name, d.clockOf()))
 		}
 		if atOnce {
-			return nil
+			return name, nil
 		}
-		return fmt.Errorf("%w: request that was refused", outcome.ErrStale)
+		return name, fmt.Errorf("%w: request that was refused", outcome.ErrStale)
 	case members.Defer:
-		return outcome.ErrDeferred
+		return name, outcome.ErrDeferred
 	case members.Hold:
-		return fmt.Errorf("%w: others have to answer", outcome.ErrDeferred)
+		return name, fmt.Errorf("%w: others have to answer", outcome.ErrDeferred)
 	}
-	return outcome.ErrStale
+	return name, outcome.ErrStale
+}
+
+// isOwn returns ErrOwn for a request under this member's own key. One that it did not make shows that somebody else has the key.
+func (d *edit) isOwn(a proto.Asked) error {
+	me, whose := d.st.me(), d.st.asking.Value().Whose(a.ID(), a.Counter)
+	if whose != asking.Mine && (a.Index != me.index || a.Verify(d.st.space, me.signing.Public) != nil) {
+		return nil
+	}
+	if whose == asking.Others && !d.st.rhythm.restored {
+		d.emit(Event{Kind: Impersonated, Index: me.index})
+	}
+	return outcome.ErrOwn
 }
 
 // openAsked opens a request with the key of its tag, and returns the root in which it is answered: that of its invite, or the

@@ -41,6 +41,7 @@ type State struct {
 	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
 	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
+	duties  state.Segment[duties]        // what an owner owes to members
 }
 
 // stateVersion is the version of the stored format.
@@ -54,7 +55,7 @@ func newState(me identity, now Millis) State {
 		self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}), forest: epochs.New(space, me.index),
 		orphans: state.NewSegment(orphans.Index{}), ready: state.NewSegment(readyFrames{}), desk: state.NewSegment(members.Desk{}),
 		news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}), rhythm: newRhythm(now),
-		asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}),
+		asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
 	}
 }
 
@@ -77,6 +78,7 @@ func (s State) Encode(e *state.Encoder) {
 	s.asking.Encode(e, "asking")
 	s.parts.Encode(e, "parts")
 	s.repeats.Encode(e, "repeats")
+	s.duties.Encode(e, "duties")
 }
 
 // Decode implements state.Part.
@@ -99,6 +101,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 		func() (err error) { s.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
 		func() (err error) { s.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
 		func() (err error) { s.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
+		func() (err error) { s.duties, err = state.DecodeSegment[duties](d, "duties"); return },
 		d.Err,
 	} {
 		if err := read(); err != nil {

@@ -207,7 +207,9 @@ func (d *edit) byHearing(r members.Root, id proto.RequestID) []members.Binding {
 		first = append(first, members.Binding{Identity: members.Identity{Maker: d.st.me().maker()}})
 	}
 	heard := slices.Clone(others)
-	slices.SortStableFunc(heard, func(a, b members.Binding) int { return cmp.Compare(d.generationOf(b.LastRead), d.generationOf(a.LastRead)) })
+	slices.SortStableFunc(heard, func(a, b members.Binding) int {
+		return cmp.Compare(d.generationOf(b.LastRead), d.generationOf(a.LastRead))
+	})
 	turn := slices.Clone(others)
 	if n := len(turn); n > 0 {
 		h := suite.Hash(id[:])
