@@ -126,7 +126,7 @@ func (d *edit) maintainOwner(r members.Root) {
 // owe says a statement of this owner and takes it in.
 func (d *edit) owe(s proto.Statement) bool {
 	try := *d
-	if err := try.state(s); err != nil {
+	if err := try.declare(s); err != nil {
 		return false
 	}
 	*d = try

@@ -162,7 +162,7 @@ func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
 		return stepError(err)
 	}
 	for _, s := range said {
-		if err := d.state(s); err != nil {
+		if err := d.declare(s); err != nil {
 			return err
 		}
 	}
@@ -172,8 +172,8 @@ func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
 	return nil
 }
 
-// state says a statement of this member or owner, and takes it in.
-func (d *edit) state(s proto.Statement) error {
+// declare says a statement of this member or owner, and takes it in.
+func (d *edit) declare(s proto.Statement) error {
 	if err := d.say(statement(s)); err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func SetTitle(title []byte) Step {
 		if old, ok := r.Title(); ok {
 			counter = max(counter, old.Counter+1)
 		}
-		return d.state(proto.Sign(proto.Title{Said: proto.Said{Root: r.ID(), By: place}, Counter: counter, Title: title}, d.st.space, k.owner))
+		return d.declare(proto.Sign(proto.Title{Said: proto.Said{Root: r.ID(), By: place}, Counter: counter, Title: title}, d.st.space, k.owner))
 	}}
 }
 
@@ -234,7 +234,7 @@ func SetProfile(profile []byte) Step {
 			return ErrPhase
 		}
 		counter := max(uint64(max(d.now, 1)), b.Profile.Counter+1)
-		return d.state(proto.Sign(proto.Profile{Index: me.index, Counter: counter, App: profile}, d.st.space, me.signing))
+		return d.declare(proto.Sign(proto.Profile{Index: me.index, Counter: counter, App: profile}, d.st.space, me.signing))
 	}}
 }
 
@@ -270,7 +270,7 @@ func Leave() Step {
 			return ErrPhase
 		}
 		s := proto.Leave{Index: me.index, Body: b.Body, Root: r.ID(), Epoch: e.ID(), Time: uint64(max(d.now, 0))}
-		if err := d.state(proto.Sign(s, d.st.space, me.signing)); err != nil {
+		if err := d.declare(proto.Sign(s, d.st.space, me.signing)); err != nil {
 			return err
 		}
 		d.st.phase = Left
