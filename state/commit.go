@@ -80,10 +80,14 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 		}
 		u.base, u.tx = base, &Tx[V]{value: base.value}
 	}
+	u.tx.retained = func(hash [32]byte) (Frame, bool, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)
 	if err != nil {
 		return store.Change{}, err
 	}
+	r := &reception[V]{v: u.v, id: u.id, base: u.base, tx: u.tx, changes: frames}
+	r.carryOut()
+	frames = r.changes
 	if u.tx.idle() && len(frames) == 0 {
 		u.next = u.base
 		return store.Change{Kind: u.v.kind, ID: u.id, Base: u.base.head}, nil

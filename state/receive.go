@@ -95,14 +95,14 @@ func chunk(frames []Frame) int {
 // receiveChunk receives frames in one commit.
 func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open Opener[V]) (receipts []Receipt, err error) {
 	s, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+		r := newReception(ctx, v, id, base, tx, open)
 		receipts, err = r.receive(ctx, frames)
 		return r.changes, err
 	})
 	if err != nil {
 		return slices.Repeat([]Receipt{{Verdict: Stop, Reason: err}}, len(frames)), err
 	}
-	if s.contents.due() {
+	if len(toTry(s)) > 0 {
 		var more [][32]byte
 		more, err = v.retry(ctx, id, open)
 		last := &receipts[len(receipts)-1]
@@ -116,6 +116,11 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 // acknowledged now. A program calls it after an Update with progress, and now and then for values that receive nothing.
 func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	ack, err = v.retry(ctx, id, open)
+	if s, lookErr := v.current(ctx, id); err == nil && lookErr == nil {
+		if _, kept := s.value.keeper(); kept {
+			return ack, nil
+		}
+	}
 	if err == nil {
 		var expired [][32]byte
 		expired, err = v.expire(ctx, id)
@@ -125,12 +130,17 @@ func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 }
 
 func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
-	for {
+	for before := []store.HeldFrame(nil); ; {
 		s, err := v.current(ctx, id)
-		if err != nil || !s.contents.due() {
+		if err != nil {
 			return ack, err
 		}
-		for pages := retainedPages(s.frames); len(pages) > 0; pages = pages[1:] {
+		all := toTry(s)
+		if len(all) == 0 || slices.Equal(all, before) && !s.contents.due() { // what is damaged stays on a keeper's list
+			return ack, nil
+		}
+		before = all
+		for pages := retainedPages(all); len(pages) > 0; pages = pages[1:] {
 			tried := uint64(0)
 			if len(pages) == 1 {
 				tried = s.contents.progress
@@ -148,7 +158,7 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 func (v *Vault[V]) retryPage(ctx context.Context, id ID, page []store.HeldFrame, tried uint64, open Opener[V]) (ack [][32]byte, err error) {
 	var stopped error
 	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+		r := newReception(ctx, v, id, base, tx, open)
 		ack, stopped, err = r.retry(ctx, page)
 		if stopped == nil {
 			tx.tried = tried
@@ -170,6 +180,12 @@ type reception[V Value[V]] struct {
 	open    Opener[V]
 	changes []frameChange
 	index   *retainedIndex // with the changes; nil until it is needed
+}
+
+func newReception[V Value[V]](ctx context.Context, v *Vault[V], id ID, base *snapshot[V], tx *Tx[V], open Opener[V]) *reception[V] {
+	r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+	tx.retained = func(hash [32]byte) (Frame, bool, error) { return r.retained(ctx, hash) }
+	return r
 }
 
 // receive opens frames one after the other.
@@ -237,7 +253,8 @@ func (r *reception[V]) known(ctx context.Context, records []store.FrameRecord) (
 func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte, replaces uint64) (receipt Receipt, err error) {
 	receipt.Reason = r.try(f)
 	o := &r.v.options
-	if VerdictOf(receipt.Reason) == Retain && len(f.Data) > min(o.RetainedBytes, o.RetainedBytesSource) {
+	_, kept := r.tx.value.keeper()
+	if VerdictOf(receipt.Reason) == Retain && !kept && len(f.Data) > min(o.RetainedBytes, o.RetainedBytesSource) {
 		receipt.Reason = fmt.Errorf("%w: %w", ErrTooLarge, receipt.Reason)
 	}
 	receipt.Verdict = VerdictOf(receipt.Reason)
@@ -245,10 +262,16 @@ func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte, r
 	case Read, Discard:
 		r.change(frameChange{hash: hash, replaces: replaces})
 	case Retain:
-		kept := &retained{source: f.Source, since: o.Now().UnixMilli(), data: f.Data}
-		receipt.Acknowledge, err = r.makeRoom(ctx, kept)
-		r.change(frameChange{hash: hash, retain: kept, replaces: replaces})
+		fresh := &retained{source: f.Source, since: o.Now().UnixMilli(), data: f.Data}
+		if !kept {
+			receipt.Acknowledge, err = r.makeRoom(ctx, fresh)
+		}
+		r.change(frameChange{hash: hash, retain: fresh, replaces: replaces})
+		if slices.Contains(r.tx.lost, hash) {
+			receipt.Reason = fmt.Errorf("%w: %w", errNoRoom, receipt.Reason)
+		}
 	}
+	receipt.Acknowledge = append(receipt.Acknowledge, r.carryOut()...)
 	if receipt.Verdict == Discard || receipt.Verdict == Retain {
 		r.tx.Emit(FrameUnread{hash, receipt.Verdict, receipt.Reason})
 	}
@@ -283,20 +306,23 @@ func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [
 		}
 		saved := *r.tx
 		reason := error(ErrExpired)
-		if !f.expired(&r.v.options) {
+		if _, kept := r.tx.value.keeper(); kept || !f.expired(&r.v.options) {
 			reason = r.try(Frame{f.source, f.data})
 		}
 		switch VerdictOf(reason) {
 		case Stop:
 			return ack, reason, nil
 		case Retain:
-			*r.tx = saved
+			if _, kept := r.tx.value.keeper(); !kept {
+				*r.tx = saved
+			}
+			ack = append(ack, r.carryOut()...)
 			continue
 		case Discard:
 			r.tx.Emit(FrameUnread{page[i].Hash, Discard, reason})
 		}
 		r.change(frameChange{hash: page[i].Hash, replaces: page[i].Seq})
-		ack = append(ack, page[i].Hash)
+		ack = append(append(ack, page[i].Hash), r.carryOut()...)
 	}
 	return ack, nil, nil
 }

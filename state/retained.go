@@ -27,6 +27,7 @@ type frameChange struct {
 	retain   *retained // nil: the frame is done with
 	replaces uint64    // Seq of the record of a retained frame that it replaces, 0 if there is none
 	seq      uint64    // of the new record
+	lost     bool      // the record is removed
 }
 
 // retainedIndex is what the bounds of a row's retained frames are reckoned from, in the order of their records.
@@ -200,7 +201,10 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 	c := &next.contents
 	held := slices.Clone(next.frames)
 	for _, f := range frames {
-		c.frames.last = f.seq
+		if f.replaces != 0 && f.lost {
+			change.Lost = append(change.Lost, f.hash)
+		}
+		c.frames.last = max(c.frames.last, f.seq)
 		rec := store.FrameRecord{Hash: f.hash, Seq: f.seq}
 		if f.replaces != 0 {
 			c.frames.held.remove(c.frameTag(f.replaces, f.hash))
@@ -215,7 +219,9 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 			c.frames.held.add(c.frameTag(f.seq, f.hash))
 			held = append(held, store.HeldFrame{Hash: f.hash, Seq: f.seq, Size: len(rec.Data)})
 		}
-		change.Frames = append(change.Frames, rec)
+		if !f.lost {
+			change.Frames = append(change.Frames, rec)
+		}
 	}
 	next.frames = held
 	if next.retained != nil && len(frames) > 0 {

@@ -20,6 +20,9 @@ type Tx[V Value[V]] struct {
 	sent     []uint64 // to be taken out of the outbox
 	taken    []uint64 // and of the inbox
 	hooks    []store.Hook
+	finished [][32]byte // retained frames that are dealt with
+	lost     [][32]byte // retained frames that are given up
+	retained func([32]byte) (Frame, bool, error)
 	tried    uint64 // all retained frames were tried at this progress
 }
 
@@ -55,5 +58,5 @@ func (tx *Tx[V]) InCommit(hook store.Hook) { tx.hooks = append(tx.hooks, hook) }
 
 // idle reports whether there is nothing to commit.
 func (tx *Tx[V]) idle() bool {
-	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox)+len(tx.inbox)+len(tx.sent)+len(tx.taken)+len(tx.hooks) == 0
+	return !tx.set && !tx.progress && tx.tried == 0 && len(tx.outbox)+len(tx.inbox)+len(tx.sent)+len(tx.taken)+len(tx.hooks)+len(tx.finished)+len(tx.lost) == 0
 }

@@ -21,6 +21,7 @@ type Value[V any] interface {
 	// decode is called on the zero value with one Decoder for each part.
 	decode(ID, []*Decoder) (V, error)
 	succeeds(prev V) error
+	keeper() (Keeper, bool)
 }
 
 // SpaceEncryptionState holds the ratchet state, the template and the evals of one space, always all three. The zero value
@@ -88,6 +89,8 @@ func (s SpaceEncryptionState[S, T, E]) String() string { return "space " + s.id.
 func (s SpaceEncryptionState[S, T, E]) GoString() string { return s.String() }
 
 func (s SpaceEncryptionState[S, T, E]) kind() store.Kind { return store.Spaces }
+
+func (s SpaceEncryptionState[S, T, E]) keeper() (Keeper, bool) { return keeperOf(s.state) }
 
 func (s SpaceEncryptionState[S, T, E]) check() error {
 	return whole(s.id, s.state, s.template, s.evals)
@@ -168,6 +171,8 @@ func (o One[P]) kind() store.Kind {
 	}
 	return store.Sessions
 }
+
+func (o One[P]) keeper() (Keeper, bool) { return keeperOf(o.part) }
 
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }

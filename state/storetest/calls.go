@@ -154,6 +154,7 @@ func copied(c store.Change) store.Change {
 		Inbox:  items(c.Inbox),
 		Sent:   append([]uint64(nil), c.Sent...),
 		Taken:  append([]uint64(nil), c.Taken...),
+		Lost:   slices.Clone(c.Lost),
 		Forget: c.Forget,
 		Revive: c.Revive,
 	}

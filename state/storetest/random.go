@@ -115,6 +115,12 @@ func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 			break
 		}
 	}
+	for _, f := range m.retained() {
+		if r.IntN(6) == 0 && !slices.ContainsFunc(c.Frames, func(o store.FrameRecord) bool { return o.Hash == f.Hash }) {
+			c.Lost = append(c.Lost, f.Hash, hash(n+100))
+			break
+		}
+	}
 	if r.IntN(3) == 0 {
 		c.Forget = uint64(r.IntN(int(n) + 10))
 	}

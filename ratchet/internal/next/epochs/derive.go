@@ -15,7 +15,8 @@ import (
 // does not know it.
 type Candidate struct {
 	Epoch
-	words []uint32 // of the parent's told tree, that fitted
+	words []uint32        // of the parent's told tree, that fitted; nil if they are not known
+	keys  proto.EpochKeys // all, for who keeps the candidate (Found)
 }
 
 // Contradicts reports whether a commit of the same parent and place has another check (§4 step 4).
@@ -77,7 +78,7 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 	for _, v := range values {
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
-			return Candidate{newEpoch(m, keys), v.Words}, nil
+			return newCandidate(m, keys, v.Words), nil
 		}
 	}
 	if parent.derived {
@@ -176,7 +177,7 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 			return []Candidate{{Epoch: e}}, nil
 		}
 		e.seed = seedHash(v.Value, place)
-		out = append(out, Candidate{e, v.Words})
+		out = append(out, Candidate{Epoch: e, words: v.Words})
 	}
 	if len(out) == 0 {
 		return nil, ErrClosed

@@ -42,7 +42,14 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 		if r.Sender == c.maker.Index && next.atBound(c) {
 			return f, Change{}, ErrQuota
 		}
-		var err error
+		parent, ok := next.Epoch(c.parent)
+		if !ok {
+			return f, Change{}, ErrUnknown
+		}
+		c, err := c.fitting(parent, r.Own)
+		if err != nil {
+			return f, Change{}, err
+		}
 		if next, err = next.enter(c, r.Now, &change); err != nil {
 			return f, Change{}, err
 		}

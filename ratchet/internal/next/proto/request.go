@@ -264,4 +264,6 @@ func readShownRequest(r *wire.Reader) ShownRequest {
 func (s ShownRequest) Encode() []byte { return encode(maxShown, s.write) }
 
 // ParseShownRequest reads what Encode wrote, without verifying it.
-func ParseShownRequest(b []byte) (ShownRequest, error) { return parseAll(b, maxShown, readShownRequest) }
+func ParseShownRequest(b []byte) (ShownRequest, error) {
+	return parseAll(b, maxShown, readShownRequest)
+}
