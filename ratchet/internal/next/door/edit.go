@@ -6,9 +6,11 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -70,7 +72,8 @@ func (d *edit) setNews(a announcements)    { d.st.news = state.NewSegment(a) }
 func (d *edit) setOrphans(x orphans.Index) { d.st.orphans = state.NewSegment(x) }
 func (d *edit) setLines(l lines)           { d.st.lines = state.NewSegment(l) }
 func (d *edit) setDesk(k members.Desk)     { d.st.desk = state.NewSegment(k) }
-func (d *edit) setAsking(a asking)         { d.st.asking = state.NewSegment(a) }
+func (d *edit) setAsking(a asking.Asking)  { d.st.asking = state.NewSegment(a) }
+func (d *edit) setParts(p parts.Sets)      { d.st.parts = state.NewSegment(p) }
 func (d *edit) share(id proto.EpochID) (dkg.Share, bool) {
 	r, ok := d.st.roots.Get(segmap.ByID(id))
 	return r.share.Value().Share, ok

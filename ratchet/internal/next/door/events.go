@@ -24,6 +24,8 @@ type Event struct {
 	Since int64
 	// Reason is of StatementRefused, Hint and Refused.
 	Reason error
+	// Link is of LinkGiven. It shows nothing when printed.
+	Link Link
 }
 
 // Lost is own messages from First up to and without End in an epoch.
@@ -77,6 +79,8 @@ const (
 	TicketCut
 	// InviteDead: an invite of this owner ended although nobody used it.
 	InviteDead
+	// LinkGiven: an owner gave the link that this member asked for, to be handed on.
+	LinkGiven
 )
 
 var eventNames = [...]string{
@@ -84,7 +88,7 @@ var eventNames = [...]string{
 	KeyChanged: "key changed", Resynced: "resynced", Impersonated: "impersonated", Gone: "gone", LeavePending: "left, rekey due",
 	LetInGone: "let in although gone", Withheld: "message withheld", Misled: "misled", Alone: "alone", Unread: "own messages unread",
 	EpochsGivenUp: "epochs given up", MailboxNotRead: "mailbox not read", StatementRefused: "statement refused",
-	TicketCut: "ticket cut", InviteDead: "invite dead",
+	TicketCut: "ticket cut", InviteDead: "invite dead", LinkGiven: "link given",
 }
 
 // String returns the kind in words.

@@ -1,42 +1,96 @@
 package ratchet
 
 import (
-	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"errors"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/parts"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 )
 
-// openTicket opens a part of a ticket or a refusal.
-func openTicket(d *edit, f incoming) (Message, error) { return Message{}, outcome.ErrStale }
+// openTicket opens a part of a ticket, or a refusal.
+func openTicket(d *edit, f incoming) (Message, error) {
+	if proto.IsRefusal(f.data) {
+		s, err := proto.ParseSealedRefusal(f.data)
+		if err != nil {
+			return Message{}, d.unread(f, outcome.Malformed(err))
+		}
+		return Message{}, d.unread(f, d.refused(s))
+	}
+	p, err := proto.ParsePart(f.data)
+	if err != nil {
+		return Message{}, d.unread(f, outcome.Malformed(err))
+	}
+	own, ok := d.ownRequest(p.Name)
+	if !ok {
+		if p.Place == 0 { // one of each ticket is counted
+			d.setDesk(d.st.desk.Value().Ticket(p.Name, d.age()))
+		}
+		return Message{}, d.unread(f, outcome.ErrStale)
+	}
+	sets, got, err := d.st.parts.Value().Add(f.name, p)
+	d.setParts(sets)
+	d.retry(got.Retry...)
+	d.giveUp(got.Forget...)
+	switch {
+	case errors.Is(err, parts.ErrStale):
+		return Message{}, d.unread(f, outcome.ErrStale)
+	case err != nil:
+		return Message{}, d.unread(f, outcome.Malformed(err))
+	case got.Whole == nil && got.Taken:
+		d.setOrphans(d.st.orphans.Value().Forget(f.name))
+		return Message{}, nil
+	case got.Whole == nil:
+		return Message{}, d.unread(f, fmt.Errorf("%w: ticket of which parts are missing", outcome.ErrNotYet))
+	}
+	try := *d
+	if err := try.enterTicket(own, got.Whole); err != nil {
+		return Message{}, d.unread(f, err)
+	}
+	*d = try
+	d.setOrphans(d.st.orphans.Value().Forget(f.name))
+	return Message{}, nil
+}
 
-// openRequest opens a request.
-func openRequest(d *edit, f incoming) (Message, error) { return Message{}, outcome.ErrStale }
+// giveUp lets the vault forget retained frames because of a bound: they are not acknowledged, so they come again.
+func (d *edit) giveUp(names ...parts.FrameName) {
+	if len(names) == 0 {
+		return
+	}
+	d.setOrphans(d.st.orphans.Value().Forget(names...))
+	d.lost = append(d.lost, names...)
+}
 
-// ticket says what became of the key that the tickets of this member came under.
-func (d *edit) ticket() orphans.Ticket { return orphans.Ticket{} }
+// givenUp takes in that the vault gave frames up, or that the index of orphans did.
+func (d *edit) givenUp(names ...parts.FrameName) {
+	sets, again := d.st.parts.Value().Forget(names...)
+	d.setParts(sets)
+	if again {
+		d.retry(d.st.orphans.Value().Others()...) // a copy may be among them
+	}
+}
 
-// takeAnswered takes in the counter of a request that its asker says was answered, and that its sender was read.
-func takeAnswered(d *edit, l reading) {}
-
-// takeUpdate takes in a new inbox key.
-func takeUpdate(d *edit, l reading) {}
-
-// takeIntroduced takes in introductions of others.
-func takeIntroduced(d *edit, l reading) {}
-
-// takeShown takes in requests that the sender answered.
-func takeShown(d *edit, l reading) {}
-
-// takeStatement takes in a statement.
-func takeStatement(d *edit, l reading) {}
-
-// askDue reports whether a request is to be made, or posted again.
-func (d *edit) askDue() bool { return false }
-
-// ask makes a request, or posts the open one again.
-func (d *edit) ask() error { return outcome.ErrPhase }
-
-// answerDue makes the retained requests ready whose turn has come.
-func (d *edit) answerDue() error { return nil }
-
-// pruneJoins lets go of what is too old of requests and tickets.
-func (d *edit) pruneJoins() {}
+// refused takes in a refusal of an own request. Those of others are counted like tickets.
+func (d *edit) refused(s proto.SealedRefusal) error {
+	if _, ok := d.ownRequest(s.Name); !ok {
+		d.setDesk(d.st.desk.Value().Ticket(s.Name, d.age()))
+		return outcome.ErrStale
+	}
+	l, _ := d.opened()
+	a, c, err := d.st.asking.Value().Refused(d.asker(), l, s, d.clockOf())
+	switch {
+	case errors.Is(err, asking.ErrStale):
+		return outcome.ErrStale
+	case errors.Is(err, asking.ErrForged):
+		return outcome.ErrForged
+	case err != nil:
+		return err
+	}
+	d.asked(a, c)
+	if c.Ask {
+		d.askAgain()
+	}
+	return nil
+}

@@ -5,9 +5,11 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -36,9 +38,10 @@ type State struct {
 	news    state.Segment[announcements] // what the next messages say
 	lines   state.Segment[lines]         // ways that the next messages carry
 	rhythm  rhythm                       // when to commit and to send
-	asking  state.Segment[asking]        // own requests, their ticket keys, and what became of them
-	transit segmap.Map[partSet]          // sets of parts that are not complete
+	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
+	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
+	duties  state.Segment[duties]        // what an owner owes to members
 }
 
 // stateVersion is the version of the stored format.
@@ -52,7 +55,7 @@ func newState(me identity, now Millis) State {
 		self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}), forest: epochs.New(space, me.index),
 		orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
 		news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}), rhythm: newRhythm(now),
-		asking: state.NewSegment(asking{}), repeats: state.NewSegment(repeats{}),
+		asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
 	}
 }
 
@@ -73,8 +76,9 @@ func (s State) Encode(e *state.Encoder) {
 	s.news.Encode(e, "news")
 	s.lines.Encode(e, "lines")
 	s.asking.Encode(e, "asking")
-	s.transit.Encode(e, "transit")
+	s.parts.Encode(e, "parts")
 	s.repeats.Encode(e, "repeats")
+	s.duties.Encode(e, "duties")
 }
 
 // Decode implements state.Part.
@@ -94,9 +98,10 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 		func() (err error) { s.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
 		func() (err error) { s.news, err = state.DecodeSegment[announcements](d, "news"); return },
 		func() (err error) { s.lines, err = state.DecodeSegment[lines](d, "lines"); return },
-		func() (err error) { s.asking, err = state.DecodeSegment[asking](d, "asking"); return },
-		func() (err error) { s.transit, err = segmap.Decode[partSet](d, "transit"); return },
+		func() (err error) { s.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
+		func() (err error) { s.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
 		func() (err error) { s.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
+		func() (err error) { s.duties, err = state.DecodeSegment[duties](d, "duties"); return },
 		d.Err,
 	} {
 		if err := read(); err != nil {
@@ -130,7 +135,7 @@ func (s State) Succeeds(prev State) error {
 		return fmt.Errorf("%w: joined already", state.ErrStale)
 	case prev.phase != Joining && (a.index != b.index || a.signing.Public != b.signing.Public):
 		return fmt.Errorf("%w: another member", state.ErrStale)
-	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().counter < prev.asking.Value().counter,
+	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().Counter() < prev.asking.Value().Counter(),
 		s.forest.Entered() < prev.forest.Entered(), s.clock.falls(prev.clock):
 		return fmt.Errorf("%w: a counter falls", state.ErrStale)
 	case !prev.owner.Value().isNone() && s.owner.Value().isNone():

@@ -1,46 +1,9 @@
 package ratchet
 
 import (
-	"github.com/trefoil-im/trefoil/internal/segmap"
-	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
-
-// partSet is a set of parts that is not complete: which of its frames the vault keeps.
-type partSet struct {
-	id     [32]byte // of the name and the set
-	name   proto.Name
-	serial uint64 // order in which the sets of a name began
-	frames []orphans.FrameName
-}
-
-// Key implements segmap.Row.
-func (p partSet) Key() segmap.Key { return segmap.ByID(p.id) }
-
-// Encode implements state.Piece.
-func (p partSet) Encode(e *state.Encoder) {
-	e.Fixed(p.id[:])
-	e.Fixed(p.name[:])
-	e.Uint64(p.serial)
-	e.Uint32(uint32(len(p.frames)))
-	for _, n := range p.frames {
-		e.Fixed(n[:])
-	}
-}
-
-// Decode implements state.Piece.
-func (partSet) Decode(d *state.Decoder) (p partSet, err error) {
-	d.Into(p.id[:])
-	d.Into(p.name[:])
-	p.serial = d.Uint64()
-	for range d.Count(proto.MaxParts, 32) {
-		var n orphans.FrameName
-		d.Into(n[:])
-		p.frames = append(p.frames, n)
-	}
-	return p, d.Err()
-}
 
 // repeats are the own tickets of the last 24 hours, to be posted again with the same bytes (D30), the oldest first.
 type repeats struct{ list []repeat }
