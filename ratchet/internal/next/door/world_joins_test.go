@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // net is a space's topic, and the devices that read it. All is decided by its seed.
@@ -20,7 +22,9 @@ type net struct {
 	rng   *rand.Rand
 	now   time.Time
 	all   []*node
-	frame int // longest frame
+	frame int                          // longest frame
+	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
+	twice bool                         // frames may be delivered again
 }
 
 // node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
@@ -89,11 +93,22 @@ func (x *node) edit(f func(*edit) error) error {
 func (x *node) post(frames ...[]byte) {
 	for _, f := range frames {
 		for _, o := range x.net.all {
-			if o != x {
+			if o == x || x.net.lose != nil && x.net.lose(o, f) {
+				continue
+			}
+			for range 1 + x.net.copies() {
 				o.mailbox = append(o.mailbox, newIncoming(state.Frame{Source: x.name, Data: f}))
 			}
 		}
 	}
+}
+
+// copies returns how often a frame is delivered once more.
+func (n *net) copies() int {
+	if n.twice && n.rng.IntN(4) == 0 {
+		return 1
+	}
+	return 0
 }
 
 // do takes a step.
@@ -217,3 +232,33 @@ func (x *node) texts() (out []string) {
 }
 
 func (x *node) phase() Phase { return x.space.State().phase }
+
+// restart takes the device's space through a vault.
+func (x *node) restart() {
+	t := x.net.t
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	backend := store.NewMemory()
+	open := func() *state.Vault[Space] {
+		v, err := state.Open[Space](context.Background(), backend, key, state.Options{})
+		require.NoError(t, err)
+		return v
+	}
+	require.NoError(t, open().Create(context.Background(), x.space, nil))
+	s, err := open().Load(context.Background(), x.space.ID())
+	require.NoError(t, err)
+	require.True(t, s.Equal(x.space), x.name)
+	x.space = s
+}
+
+// members returns who a device shows as members, by index and H(body).
+func (x *node) members() (out []string) {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	_, r, ok := d.preferred()
+	require.True(x.net.t, ok, x.name)
+	for _, e := range r.Roster() {
+		out = append(out, fmt.Sprintf("%d %x", e.Index, e.Body[:4]))
+	}
+	return out
+}
