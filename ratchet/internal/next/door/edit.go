@@ -30,7 +30,8 @@ type edit struct {
 	done   []orphans.FrameName // retained frames that are dealt with
 	lost   []orphans.FrameName // retained frames that are given up at a bound: not acknowledged, so that they come again
 
-	load func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
+	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
+	failed error                                    // of the store, while a frame was loaded
 }
 
 // newEdit returns the edit of a space at a time, with its clock moved. It returns state.ErrIncomplete for the zero Space, and
@@ -65,11 +66,10 @@ func (d *edit) emit(events ...state.Event) {
 // send puts frames behind those that leave with the value.
 func (d *edit) send(frames ...[]byte) { d.frames = append(slices.Clip(d.frames), frames...) }
 
-// setIdentity, setNews and setRoot replace a piece of the state.
+// These replace a piece of the state.
 func (d *edit) setIdentity(me identity)    { d.st.self = state.NewSegment(me) }
 func (d *edit) setNews(a announcements)    { d.st.news = state.NewSegment(a) }
 func (d *edit) setOrphans(x orphans.Index) { d.st.orphans = state.NewSegment(x) }
-func (d *edit) setReady(r readyFrames)     { d.st.ready = state.NewSegment(r) }
 func (d *edit) setLines(l lines)           { d.st.lines = state.NewSegment(l) }
 func (d *edit) setDesk(k members.Desk)     { d.st.desk = state.NewSegment(k) }
 func (d *edit) setAsking(a asking.Asking)  { d.st.asking = state.NewSegment(a) }

@@ -48,7 +48,7 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 // retry says that retained frames may be readable now.
 func (d *edit) retry(names ...orphans.FrameName) {
 	if len(names) > 0 {
-		d.setReady(d.st.ready.Value().with(names...))
+		d.st.ready = d.st.ready.with(names...)
 	}
 }
 

@@ -2,12 +2,14 @@ package ratchet
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
@@ -18,7 +20,7 @@ func inner(text string) proto.Inner { return proto.Inner{Plaintext: []byte(text)
 // Somebody who opens a link is let in by the founder, and both read one another.
 func TestJoinByALink(t *testing.T) {
 	for _, o := range []InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 32}, {Kind: dkg.Direct}} {
-		n := newNet(t, 7)
+		n := newNetwork(t, 7)
 		founder := n.found(Policy{})
 		var made Invite
 		founder.do(NewInvite(o, &made))
@@ -39,68 +41,95 @@ func TestJoinByALink(t *testing.T) {
 
 // By all kinds of links, whatever requests and tickets are lost, in whatever order frames come, however often, and whenever devices
 // restart or are away: in the end everybody is in who was not told otherwise, all show the same members, and read one another.
+// TREFOIL_JOINS is the number of histories, and TREFOIL_SEED the seed of the first.
 func TestJoinsSettle(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		seed := rapid.Uint64().Draw(rt, "seed")
-		n := newNet(t, seed)
-		rng := n.rng
-		n.twice, n.frame = rng.IntN(2) == 0, []int{0, 32 << 10}[rng.IntN(2)]
-		n.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && rng.IntN(4) == 0 }
-		founder := n.found(Policy{})
-		var links []Link
-		for range 1 + rng.IntN(3) {
-			var made Invite
-			founder.do(NewInvite([]InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 16}, {Kind: dkg.Direct}}[rng.IntN(3)], &made))
-			links = append(links, made.Link)
-		}
-		public := slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return l.Kind() != dkg.Public })
-		for k := range 12 {
-			switch {
-			case len(links) > 0 && rng.IntN(3) == 0:
-				n.join(links[0], fmt.Sprint("x", k))
-				links = links[1:]
-			case len(public) > 0 && rng.IntN(4) == 0 && len(n.all) < 6:
-				n.join(public[0], fmt.Sprint("p", k))
+	first, _ := strconv.ParseUint(os.Getenv("TREFOIL_SEED"), 10, 64)
+	count, err := strconv.ParseUint(os.Getenv("TREFOIL_JOINS"), 10, 64)
+	if err != nil {
+		count = 4
+	}
+	for seed := first; seed < first+count; seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, seed)
+			h := newHistory(t, seed)
+			for k := range 12 {
+				h.step(k)
 			}
-			for _, x := range n.all {
-				switch rng.IntN(5) {
-				case 0:
-					x.restart()
-				case 1:
-					x.offline = !x.offline
-				case 2:
-					if x.phase() == Member {
-						x.send(fmt.Sprint("text ", k))
-					}
-				}
-				if !x.offline {
-					x.sync()
-					x.maintain()
-				}
+			h.end()
+		})
+	}
+}
+
+// history is joins in a hostile network.
+type history struct {
+	*network
+	founder *node
+	links   []Link
+}
+
+func newHistory(t *testing.T, seed uint64) *history {
+	h := &history{network: newNetwork(t, seed)}
+	h.twice, h.frame = h.rng.IntN(2) == 0, []int{0, 32 << 10}[h.rng.IntN(2)]
+	h.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && h.rng.IntN(4) == 0 }
+	h.founder = h.found(Policy{})
+	for range 1 + h.rng.IntN(3) {
+		var made Invite
+		h.founder.do(NewInvite([]InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 16}, {Kind: dkg.Direct}}[h.rng.IntN(3)], &made))
+		h.links = append(h.links, made.Link)
+	}
+	return h
+}
+
+// step lets somebody join now and then, and each device do what it does.
+func (h *history) step(k int) {
+	if len(h.links) > 0 && h.rng.IntN(2) == 0 && len(h.all) < 6 {
+		at := h.rng.IntN(len(h.links))
+		h.join(h.links[at], fmt.Sprint("x", k))
+		if h.links[at].Kind() != dkg.Public {
+			h.links = slices.Delete(h.links, at, at+1)
+		}
+	}
+	for _, x := range h.all {
+		switch h.rng.IntN(5) {
+		case 0:
+			x.restart()
+		case 1:
+			x.offline = !x.offline
+		case 2:
+			if x.phase() == Member {
+				x.send(fmt.Sprint("text ", k))
 			}
-			n.now = n.now.Add(time.Duration(rng.IntN(1000)) * time.Second)
 		}
-		n.lose, n.twice = nil, false
-		for _, x := range n.all {
-			x.offline = false
+		if !x.offline {
+			x.sync()
+			x.maintain()
 		}
-		for range 6 {
-			n.settle()
-			n.now = n.now.Add(25 * time.Hour)
-		}
-		n.settle()
-		for _, x := range n.all {
-			require.Equal(rt, Member, x.phase(), "%s, seed %d", x.name, seed)
-			require.Equal(rt, founder.members(), x.members(), "%s, seed %d", x.name, seed)
-			require.Len(rt, x.members(), len(n.all), "seed %d", seed)
-			x.read = nil
-		}
-		for _, x := range n.all {
-			x.send("from " + x.name)
-			n.settle()
-		}
-		for _, x := range n.all {
-			require.Len(rt, x.texts(), len(n.all)-1, "%s read %v, seed %d", x.name, x.texts(), seed)
-		}
-	})
+	}
+	h.now = h.now.Add(time.Duration(h.rng.IntN(1000)) * time.Second)
+}
+
+// end lets the network be good, and requires that all is well.
+func (h *history) end() {
+	h.lose, h.twice = nil, false
+	for _, x := range h.all {
+		x.offline = false
+	}
+	for range 6 {
+		h.settle()
+		h.now = h.now.Add(25 * time.Hour)
+	}
+	h.settle()
+	for _, x := range h.all {
+		require.Equal(h.t, Member, x.phase(), x.name)
+		require.Equal(h.t, h.founder.members(), x.members(), x.name)
+		require.Len(h.t, x.members(), len(h.all))
+		x.read = nil
+	}
+	for _, x := range h.all {
+		x.send("from " + x.name)
+		h.settle()
+	}
+	for _, x := range h.all {
+		require.Len(h.t, x.texts(), len(h.all)-1, "%s read %v", x.name, x.texts())
+	}
 }

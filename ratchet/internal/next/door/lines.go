@@ -63,19 +63,19 @@ func (l lines) replaced(f epochs.Forest, old proto.EpochID) lines {
 
 // lacking returns the lines with the way down to the preferred epoch that the sender of a message in an epoch lacks (§7,
 // Catching up).
-func (l lines) lacking(f epochs.Forest, in proto.EpochID) lines {
+func (l lines) lacking(f epochs.Forest, in proto.EpochID) (lines, bool) {
 	p, ok := f.Preferred()
 	if !ok || p.ID() == in {
-		return l
+		return l, false
 	}
 	from, ok := commonAncestor(f, in, p.ID())
 	if !ok || from == p.ID() {
-		return l
+		return l, false
 	}
 	if n := p.Generation() - generationOf(f, from); n < 2 && from == in {
-		return l
+		return l, false
 	}
-	return l.with(line{from, p.ID(), 1})
+	return l.with(line{from, p.ID(), 1}), true
 }
 
 func generationOf(f epochs.Forest, id proto.EpochID) uint64 {

@@ -36,6 +36,74 @@ func (o Options) maxFrame() int {
 	return max(proto.SmallestMaxFrame, min(o.MaxFrame, proto.LargestMaxFrame))
 }
 
+// Opener returns what a Vault's Receive calls for a frame of a space, of whatever type. It delivers a message to the inbox, in
+// the encoding of Message.MarshalBinary, unless it says nothing. It answers a request with a ticket, at once or, if others are
+// to answer first, once Maintain finds that they did not. It enters a ticket, and sends what follows from it. What it refuses or
+// retains is an error of this package; events are emitted.
+//
+// A frame's Source should be the mailbox of a known member, or empty: who has no mailbox here can neither make a device
+// send by messages nobody can read, nor keep it from answering by tickets nobody can enter.
+//
+// A frame of an older version of the protocol is discarded, one of a newer version, and of a rekey, retained; errors.Is tells
+// them by state.ErrTooOld and state.ErrTooNew.
+func Opener(o Options) state.Opener[Space] {
+	return func(tx *state.Tx[Space], f state.Frame) error {
+		d, err := newEdit(tx.Value(), o.now(), o)
+		if err != nil {
+			return err
+		}
+		d.fromVault(tx)
+		m, err := openFrame(&d, newIncoming(f))
+		if d.failed != nil {
+			return d.failed
+		}
+		if state.VerdictOf(err) == state.Stop {
+			return err
+		}
+		if len(m.Plaintext) > 0 {
+			b, err := m.MarshalBinary()
+			if err != nil {
+				return err
+			}
+			tx.Deliver(b)
+		}
+		d.leave(tx, o)
+		return err
+	}
+}
+
+// fromVault lets the edit load retained frames. A failure of the store ends the call: see failed.
+func (d *edit) fromVault(tx *state.Tx[Space]) {
+	d.load = func(name orphans.FrameName) (incoming, bool) {
+		f, ok, err := tx.Retained(name)
+		if err != nil && d.failed == nil {
+			d.failed = err
+		}
+		return newIncoming(f), ok && err == nil
+	}
+}
+
+// leave puts the next value, and what leaves with it, into a transaction.
+func (d *edit) leave(tx *state.Tx[Space], o Options) {
+	tx.Set(d.space())
+	for _, f := range d.frames {
+		tx.Send(o.Topic, f)
+	}
+	for _, e := range d.events {
+		tx.Emit(e)
+	}
+	tx.Finish(hashes(d.done)...)
+	tx.Forget(hashes(d.lost)...)
+}
+
+func hashes(names []orphans.FrameName) [][32]byte {
+	out := make([][32]byte, len(names))
+	for i, n := range names {
+		out[i] = n
+	}
+	return out
+}
+
 // incoming is a frame that is to be opened.
 type incoming struct {
 	name   orphans.FrameName
@@ -62,7 +130,7 @@ var openers = map[proto.Type]open{
 
 // openFrame opens a frame of any type.
 func openFrame(d *edit, f incoming) (Message, error) {
-	d.setReady(d.st.ready.Value().without(f.name))
+	d.st.ready = d.st.ready.without(f.name)
 	t, err := proto.ParseType(f.data)
 	if err != nil {
 		return Message{}, d.unread(f, outcome.Malformed(err))
@@ -78,14 +146,20 @@ func openRekey(d *edit, f incoming) (Message, error) {
 
 // unread notes what becomes of a frame that is no message and was not read for a reason, and returns the reason.
 func (d *edit) unread(f incoming, reason error) error {
-	x := d.st.orphans.Value()
 	switch state.VerdictOf(reason) {
 	case state.Retain:
 		d.retainAs(f, orphans.Other)
 	case state.Discard:
-		d.setOrphans(x.Forget(f.name))
+		d.forget(f.name)
 	}
 	return reason
+}
+
+// forget lets go of what is known of a retained frame, if anything is.
+func (d *edit) forget(name orphans.FrameName) {
+	if _, noted := d.st.orphans.Value().Get(name); noted {
+		d.setOrphans(d.st.orphans.Value().Forget(name))
+	}
 }
 
 // retainAs notes a frame that is no message and is retained.

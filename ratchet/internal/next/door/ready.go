@@ -7,41 +7,57 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// readyFrames names the retained frames that are to be tried now, since something came to be known. It is stored with the rest,
-// so that a crash before they are tried loses none.
-type readyFrames struct{ names []orphans.FrameName }
+// ready names the retained frames that are to be tried now, since something came to be known. It is stored with the rest, so that
+// a crash before they are tried loses none.
+type ready struct{ list state.Segment[frameNames] }
+
+type frameNames []orphans.FrameName
 
 // maxReady is above what the orphans' index holds.
 const maxReady = 1 << 16
 
-func (r readyFrames) with(names ...orphans.FrameName) readyFrames {
-	out := slices.Clip(r.names)
+func newReady() ready { return ready{state.NewSegment(frameNames(nil))} }
+
+// Ready implements state.Keeper: it returns the retained frames that are to be tried now.
+func (s State) Ready() [][32]byte { return hashes(s.ready.list.Value()) }
+
+func (r ready) with(names ...orphans.FrameName) ready {
+	out := slices.Clip(r.list.Value())
 	for _, n := range names {
 		if !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}
-	return readyFrames{out}
+	return ready{state.NewSegment(out)}
 }
 
-func (r readyFrames) without(name orphans.FrameName) readyFrames {
-	return readyFrames{slices.DeleteFunc(slices.Clone(r.names), func(n orphans.FrameName) bool { return n == name })}
+func (r ready) without(name orphans.FrameName) ready {
+	at := slices.Index(r.list.Value(), name)
+	if at < 0 {
+		return r
+	}
+	return ready{state.NewSegment(slices.Delete(slices.Clone(r.list.Value()), at, at+1))}
 }
 
 // Encode implements state.Piece.
-func (r readyFrames) Encode(e *state.Encoder) {
-	e.Uint32(uint32(len(r.names)))
-	for _, n := range r.names {
+func (l frameNames) Encode(e *state.Encoder) {
+	e.Uint32(uint32(len(l)))
+	for _, n := range l {
 		e.Fixed(n[:])
 	}
 }
 
 // Decode implements state.Piece.
-func (readyFrames) Decode(d *state.Decoder) (r readyFrames, err error) {
+func (frameNames) Decode(d *state.Decoder) (l frameNames, err error) {
 	for range d.Count(maxReady, 32) {
 		var n orphans.FrameName
 		d.Into(n[:])
-		r.names = append(r.names, n)
+		l = append(l, n)
 	}
-	return r, d.Err()
+	return l, d.Err()
+}
+
+func decodeReady(d *state.Decoder) (r ready, err error) {
+	r.list, err = state.DecodeSegment[frameNames](d, "ready")
+	return r, err
 }

@@ -52,7 +52,7 @@ func openMessage(d *edit, f incoming) (Message, error) {
 		d.retain(found, err)
 	case state.Discard:
 		d.events = next.events
-		d.setOrphans(d.st.orphans.Value().Forget(f.name))
+		d.forget(f.name)
 	}
 	d.turnedUp(found)
 	return Message{}, err
@@ -294,16 +294,20 @@ func (d *edit) admitMakers(l *reading) error {
 // keep takes in what a message that was read shows besides its content: commits of others, and what its sender lacks.
 func (d *edit) keep(frame orphans.Frame, l reading) {
 	x := d.st.orphans.Value()
-	if _, waited := x.Get(frame.Name); waited {
+	_, waited := x.Get(frame.Name)
+	if waited {
 		x = x.ReadOne()
 	}
-	x = x.Keep(frame, l.maker.Index, d.known(), orphans.ForFrame(), orphans.Reading{Now: d.age(), Wall: d.now})
-	d.setOrphans(x)
+	if waited || len(l.env.Others) > 0 {
+		d.setOrphans(x.Keep(frame, l.maker.Index, d.known(), orphans.ForFrame(), orphans.Reading{Now: d.age(), Wall: d.now}))
+	}
 	if waiting := d.st.lines.Value(); len(waiting.list) > 0 {
 		d.setLines(waiting.carried(d.st.forest, d.st.space, l.env.Ways))
 	}
 	if !l.own {
-		d.setLines(d.st.lines.Value().lacking(d.st.forest, l.ctx.Epoch))
+		if next, lacks := d.st.lines.Value().lacking(d.st.forest, l.ctx.Epoch); lacks {
+			d.setLines(next)
+		}
 		d.st.rhythm.heard = d.age()
 	}
 }

@@ -96,8 +96,12 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 		return err
 	}
 	d.send(frame)
-	d.setNews(d.st.news.Value().said(l.inner))
-	d.setLines(d.st.lines.Value().sent(l.whole))
+	if len(l.inner.Introduced)+len(l.inner.Shown) > 0 {
+		d.setNews(d.st.news.Value().said(l.inner))
+	}
+	if len(l.whole) > 0 {
+		d.setLines(d.st.lines.Value().sent(l.whole))
+	}
 	d.st.forest = l.after
 	return nil
 }
@@ -253,15 +257,4 @@ func (l *letter) seal(d *edit) ([]byte, error) {
 		return nil, err
 	}
 	return env.Frame(), nil
-}
-
-// leave puts the next value, and what leaves with it, into a transaction.
-func (d *edit) leave(tx *state.Tx[Space], o Options) {
-	tx.Set(d.space())
-	for _, f := range d.frames {
-		tx.Send(o.Topic, f)
-	}
-	for _, e := range d.events {
-		tx.Emit(e)
-	}
 }

@@ -32,7 +32,7 @@ type State struct {
 	roots   segmap.Map[rootRow]
 	forest  epochs.Forest
 	orphans state.Segment[orphans.Index]
-	ready   state.Segment[readyFrames]
+	ready   ready
 	desk    state.Segment[members.Desk]
 
 	news    state.Segment[announcements] // what the next messages say
@@ -53,7 +53,7 @@ func newState(me identity, now Millis) State {
 	return State{
 		space: space, phase: Member, clock: newClock(now),
 		self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}), forest: epochs.New(space, me.index),
-		orphans: state.NewSegment(orphans.Index{}), ready: state.NewSegment(readyFrames{}), desk: state.NewSegment(members.Desk{}),
+		orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
 		news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}), rhythm: newRhythm(now),
 		asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
 	}
@@ -71,7 +71,7 @@ func (s State) Encode(e *state.Encoder) {
 	s.roots.Encode(e, "roots")
 	s.forest.Encode(e)
 	s.orphans.Encode(e, "orphans")
-	s.ready.Encode(e, "ready")
+	s.ready.list.Encode(e, "ready")
 	s.desk.Encode(e, "desk")
 	s.news.Encode(e, "news")
 	s.lines.Encode(e, "lines")
@@ -94,7 +94,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 		func() (err error) { s.roots, err = segmap.Decode[rootRow](d, "roots"); return },
 		func() (err error) { s.forest, err = epochs.DecodeForest(d); return },
 		func() (err error) { s.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
-		func() (err error) { s.ready, err = state.DecodeSegment[readyFrames](d, "ready"); return },
+		func() (err error) { s.ready, err = decodeReady(d); return },
 		func() (err error) { s.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
 		func() (err error) { s.news, err = state.DecodeSegment[announcements](d, "news"); return },
 		func() (err error) { s.lines, err = state.DecodeSegment[lines](d, "lines"); return },

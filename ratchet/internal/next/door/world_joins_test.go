@@ -16,8 +16,8 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// net is a space's topic, and the devices that read it. All is decided by its seed.
-type net struct {
+// network is a space's topic, and the devices that read it. All is decided by its seed.
+type network struct {
 	t     testing.TB
 	rng   *rand.Rand
 	now   time.Time
@@ -29,7 +29,7 @@ type net struct {
 
 // node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
 type node struct {
-	net      *net
+	net      *network
 	name     string
 	space    Space
 	retained map[orphans.FrameName]incoming
@@ -40,18 +40,18 @@ type node struct {
 	reasons  []error // of frames that were not read
 }
 
-func newNet(t testing.TB, seed uint64) *net {
-	return &net{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
+func newNetwork(t testing.TB, seed uint64) *network {
+	return &network{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
 }
 
-func (n *net) node(name string, s Space) *node {
+func (n *network) node(name string, s Space) *node {
 	x := &node{net: n, name: name, space: s, retained: map[orphans.FrameName]incoming{}}
 	n.all = append(n.all, x)
 	return x
 }
 
 // found makes a space.
-func (n *net) found(p Policy) *node {
+func (n *network) found(p Policy) *node {
 	p.KEM = cmp.Or(p.KEM, X25519)
 	s, err := NewSpace(n.now, p, []byte("founder"))
 	require.NoError(n.t, err)
@@ -59,7 +59,7 @@ func (n *net) found(p Policy) *node {
 }
 
 // opts are the options of all devices.
-func (n *net) opts() Options { return Options{MaxFrame: n.frame} }
+func (n *network) opts() Options { return Options{MaxFrame: n.frame} }
 
 // edit runs a call on the device's space, and posts what leaves with it.
 func (x *node) edit(f func(*edit) error) error {
@@ -104,7 +104,7 @@ func (x *node) post(frames ...[]byte) {
 }
 
 // copies returns how often a frame is delivered once more.
-func (n *net) copies() int {
+func (n *network) copies() int {
 	if n.twice && n.rng.IntN(4) == 0 {
 		return 1
 	}
@@ -123,8 +123,8 @@ func (x *node) send(text string) {
 func (x *node) receive(f incoming) {
 	x.open(f)
 	for range 10_000 {
-		ready := x.space.State().ready.Value().names
-		at := slices.IndexFunc(ready, func(n orphans.FrameName) bool { _, ok := x.retained[n]; return ok })
+		ready := x.space.State().Ready()
+		at := slices.IndexFunc(ready, func(n [32]byte) bool { _, ok := x.retained[n]; return ok })
 		if at < 0 {
 			return
 		}
@@ -164,15 +164,14 @@ func (x *node) sync() {
 		x.receive(f)
 	}
 	require.NoError(x.net.t, x.edit(func(d *edit) error {
-		d.st.clock = d.st.clock.caughtUp(d.now)
-		d.answerDue(false)
+		d.caughtUp()
 		return nil
 	}))
 	x.tryReady()
 }
 
 func (x *node) tryReady() {
-	ready := x.space.State().ready.Value().names
+	ready := x.space.State().Ready()
 	for _, n := range ready {
 		if f, ok := x.retained[n]; ok {
 			x.receive(f)
@@ -182,12 +181,22 @@ func (x *node) tryReady() {
 
 // maintain does what is due.
 func (x *node) maintain() {
-	require.NoError(x.net.t, x.edit(func(d *edit) error { d.maintainMembers(); return nil }))
+	due := Due(x.space, x.net.now)
+	due.Fetch = false
+	require.NoError(x.net.t, x.edit(func(d *edit) error {
+		for _, t := range due.each() {
+			next := *d
+			if err := next.perform(t); err == nil {
+				*d = next
+			}
+		}
+		return nil
+	}))
 	x.tryReady()
 }
 
 // settle delivers everything and does what is due, until nothing moves for some minutes.
-func (n *net) settle() {
+func (n *network) settle() {
 	for range 12 {
 		for quiet := false; !quiet; {
 			quiet = true
@@ -209,7 +218,7 @@ func (n *net) settle() {
 }
 
 // join opens a link on a new device.
-func (n *net) join(l Link, name string) *node {
+func (n *network) join(l Link, name string) *node {
 	s, frame, err := Join(l, n.now, []byte(name))
 	require.NoError(n.t, err)
 	x := n.node(name, s)

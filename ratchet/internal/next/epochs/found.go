@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"iter"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -112,3 +113,6 @@ func (f Forest) Below(id, above proto.EpochID) bool {
 	}
 	return false
 }
+
+// HeardOnly reports whether nobody but one member was read, or sent, in or below the epoch.
+func (e Epoch) HeardOnly(i dkg.Index) bool { return e.onlyHeard(i) }

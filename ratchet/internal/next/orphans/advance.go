@@ -184,3 +184,16 @@ func (x Index) queue(k Known, without map[FrameName]bool) []Note {
 	}
 	return out
 }
+
+// Searching reports whether a search of a retained frame is not at its end.
+func (x Index) Searching(k Known) bool {
+	for _, n := range x.pages.all() {
+		if n.left(k.Newest(), x.led) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Name returns the name of the frame that was searched.
+func (r Result) Name() FrameName { return r.note.Name }
