@@ -47,6 +47,11 @@ type Change struct {
 	KeyGone   bool // the last ticket key was erased: what no ticket opened is from before joining (§9)
 }
 
+// IsZero reports whether nothing happened.
+func (c Change) IsZero() bool {
+	return c.Post == nil && !c.Ask && c.StillWaiting == 0 && c.Hint == 0 && !c.Taken && c.Refused == nil && !c.EraseSeed && !c.KeyGone
+}
+
 // Self is what a device says of itself when it asks.
 type Self struct {
 	Space   state.ID

@@ -31,7 +31,7 @@ func Join(me Self, l proto.Link, c Clock) (Asking, Change, error) {
 // choose returns an index of a link that was not tried: the one named, if it is one, or a random one, since all that open a
 // public link at once would else take the same.
 func (a Asking) choose(l proto.Link, named dkg.Index) (dkg.Index, bool) {
-	if len(a.tried) >= maxTried {
+	if len(a.tried) >= maxTried || l.Seed.IsZero() {
 		return 0, false
 	}
 	free := func(i dkg.Index) bool { return l.Covers(i) && !slices.Contains(a.tried, i) }

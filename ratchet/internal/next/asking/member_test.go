@@ -134,9 +134,10 @@ func TestTakenNeedsAnOwnerAgainstAMember(t *testing.T) {
 	a, ch = w.tick(a, 2*hour)
 	require.True(t, ch.Ask, "it asks on, after twice the time")
 
-	a, ch = a.Displaced(at(3 * hour))
+	a, ch, err := a.Displaced(w.self, w.link, at(3*hour))
+	require.NoError(t, err)
 	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
-	_, _, err := a.Ask(w.self, p, at(9*hour))
+	_, _, err = a.Ask(w.self, p, at(9*hour))
 	require.ErrorIs(t, err, asking.ErrStale)
 	require.False(t, a.MayAsk(at(9*hour)))
 }
@@ -155,4 +156,23 @@ func TestDirectTicketKeepsTheRequest(t *testing.T) {
 	require.True(t, ok)
 	_, err = a.OfDirect(w.link)
 	require.ErrorIs(t, err, asking.ErrStale)
+}
+
+// A member by a link of a run that an owner decided against takes another index by itself, while it has the seed.
+func TestDisplacedMemberOfARun(t *testing.T) {
+	w := newWorld(t, dkg.Public)
+	a, x := w.join()
+	a, _ = a.Entered(x.ID().Name(), 1, at(1))
+	b, ch, err := a.Displaced(w.self, w.link, at(2))
+	require.NoError(t, err)
+	require.NoError(t, ch.Refused)
+	y := w.open(ch)
+	require.NotEqual(t, x.Index, y.Index)
+	require.True(t, b.Joining())
+	b, _ = reload(t, b).Entered(y.ID().Name(), 1, at(3))
+	require.False(t, b.Joining())
+
+	_, ch, err = a.Displaced(w.self, proto.Link{}, at(2))
+	require.NoError(t, err)
+	require.ErrorIs(t, ch.Refused, asking.ErrTaken, "the seed is gone")
 }

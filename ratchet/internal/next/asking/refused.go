@@ -104,10 +104,16 @@ func (a Asking) follow(y proto.Hint, c Clock) (Asking, Change, error) {
 	return a, out, nil
 }
 
-// Displaced notes that a bind or notice names another binding of the member's index: it asks no more (§9).
-func (a Asking) Displaced(c Clock) (Asking, Change) {
+// Displaced notes that a bind or notice names another binding of the member's index (§9). By a link of a run whose seed is there it asks
+// for another index, as a joiner; else it asks no more.
+func (a Asking) Displaced(me Self, l proto.Link, c Clock) (Asking, Change, error) {
 	if a.ended != open || a.joining {
-		return a, Change{}
+		return a, Change{}, nil
 	}
-	return a.end(taken, c)
+	if i, ok := a.choose(l, 0); ok && l.Kind == dkg.Public {
+		a.joining, a.entered, a.requests, a.since, a.told, a.wait, a.hints = true, false, nil, c.Wall, 0, 0, 0
+		return a.ask(me, l, i, c)
+	}
+	a, out := a.end(taken, c)
+	return a, out, nil
 }

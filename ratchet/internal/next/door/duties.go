@@ -75,40 +75,69 @@ func (d *edit) wanted(i dkg.Index) {
 	d.st.duties = state.NewSegment(x)
 }
 
-// maintainMembers does what is due about members and invites: own requests, those of others, lifetimes, and what an owner owes.
-func (d *edit) maintainMembers() {
-	d.maintainAsking()
-	d.answerDue(true)
-	d.setDesk(d.st.desk.Value().Prune(d.age()))
+// pruneJoins lets go of what is too old of tickets, parts and invites.
+func (d *edit) pruneJoins() {
 	if r := d.st.repeats.Value(); len(r.list) > 0 {
 		d.st.repeats = state.NewSegment(r.pruned(d.age()))
 	}
-	for row := range d.st.roots.All() {
-		if r, ok := d.root(row.id); ok {
-			if next, change := r.Expire(d.now, d.age()); len(change.Erased) > 0 || len(r.Open()) > 0 {
-				d.changed(next, change)
-			}
-		}
+	if _, r, ok := d.preferred(); ok {
+		d.settleInvites(r)
 	}
-	if _, r, ok := d.preferred(); ok && d.st.phase == Member && !d.st.owner.Value().isNone() {
-		d.maintainOwner(r)
+	if since, gone := d.st.asking.Value().KeysGone(); gone && since > 0 { // what was sent before joining may be known as that now (§9)
+		x, retry := d.st.orphans.Value().TicketGone()
+		d.setOrphans(x)
+		d.retry(retry...)
 	}
 }
 
-// answerDue tries deferred requests again: those whose turn has come, or all, since the end of the mailbox was reached.
-func (d *edit) answerDue(due bool) {
+// answerDue makes the deferred requests ready whose turn has come.
+func (d *edit) answerDue() error {
+	d.answerFrames(true)
+	return nil
+}
+
+// answerFrames makes deferred requests ready: those whose turn has come, or all.
+func (d *edit) answerFrames(due bool) {
 	for _, f := range d.st.desk.Value().Frames(due, d.now) {
 		d.retry(f)
 	}
 }
 
-// maintainOwner does what an owner owes in a root. What cannot be said now is said later.
-func (d *edit) maintainOwner(r members.Root) {
+// oweDue reports whether this owner owes something to members.
+func (d *edit) oweDue() bool {
+	_, r, ok := d.preferred()
+	if !ok || d.st.phase != Member || d.st.owner.Value().isNone() {
+		return false
+	}
+	try := *d
+	try.frames = nil
+	try.maintainOwner(r)
+	return len(try.frames) > 0
+}
+
+// owe does what an owner owes to members.
+func (d *edit) owe() error {
+	if _, r, ok := d.preferred(); ok && !d.st.owner.Value().isNone() {
+		d.maintainOwner(r)
+	}
+	return nil
+}
+
+// settleInvites ends the offers of invites that are over.
+func (d *edit) settleInvites(r members.Root) {
 	ev, ended := invites.Settle(d.ev, r)
+	if len(ended) == 0 {
+		return
+	}
 	d.ev = ev
 	x := d.st.duties.Value()
 	x.given = slices.DeleteFunc(slices.Clone(x.given), func(g given) bool { return slices.Contains(ended, g.name) })
 	d.st.duties = state.NewSegment(x)
+}
+
+// maintainOwner does what an owner owes in a root. What cannot be said now is said later.
+func (d *edit) maintainOwner(r members.Root) {
+	d.settleInvites(r)
 	me := d.invitesOwner()
 	place, ok := r.Owners().PlaceOf(me.Key.Public)
 	if !ok || r.Size() < 2 {
@@ -116,15 +145,15 @@ func (d *edit) maintainOwner(r members.Root) {
 	}
 	said := proto.Said{Root: r.ID(), By: place}
 	if own, ok := r.ListedBinding(me.Self); ok && !slices.Contains(r.Seats()[place], me.Self) {
-		d.owe(proto.Sign(proto.Seat{Said: said, Counter: uint64(max(d.now, 1)), Held: true, Index: me.Self, Body: own.Body}, d.st.space, me.Key))
+		d.sayOwed(proto.Sign(proto.Seat{Said: said, Counter: uint64(max(d.now, 1)), Held: true, Index: me.Self, Body: own.Body}, d.st.space, me.Key))
 	}
 	d.bindTwins(r, said)
 	d.shareInvites(r)
 	d.giveLinks(r)
 }
 
-// owe says a statement of this owner and takes it in.
-func (d *edit) owe(s proto.Statement) bool {
+// sayOwed says a statement of this owner and takes it in.
+func (d *edit) sayOwed(s proto.Statement) bool {
 	try := *d
 	if err := try.declare(s); err != nil {
 		return false
@@ -141,7 +170,7 @@ func (d *edit) bindTwins(r members.Root, said proto.Said) {
 		if len(all) < 2 || !all[1].Heard() || r.Named(i, all[0].Body) || r.Gone(i) {
 			continue
 		}
-		d.owe(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.owner.Value().owner))
+		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.owner.Value().owner))
 	}
 }
 

@@ -20,7 +20,7 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 	if err != nil {
 		return forged(err)
 	}
-	me, link, joins := d.st.me(), proto.Link{}, d.st.phase == Joining
+	me, link, joins := d.st.me(), proto.Link{}, d.st.asking.Value().Joining()
 	want := proto.Expected{Owners: me.owners.Counter, Suite: d.asker().Suite}
 	if joins {
 		var ok bool
@@ -77,7 +77,10 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if err != nil {
 		return forged(err)
 	}
-	r := members.NewRoot(terms.Terms)
+	r, again := d.root(terms.ID())
+	if !again {
+		r = members.NewRoot(terms.Terms)
+	}
 	credential := proto.Credential{Certificate: b.Certificate, Binding: own.Binding}
 	me := d.st.me()
 	r, _, err = r.Introduce(proto.Introduction{Credential: credential, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}, members.Via{})
@@ -86,9 +89,14 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	}
 	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
 	d.setIdentity(me)
-	d.tp = d.tp.with(terms)
 	d.st.phase = Member
 	d.st.roots = d.st.roots.Put(newRootRow(r, s))
+	if again { // another index of the same run: what was to be said was of the one before
+		d.setNews(announcements{})
+		d.st.forest = d.st.forest.As(i)
+		return nil
+	}
+	d.tp = d.tp.with(terms)
 	f, change := epochs.New(d.st.space, i).WithRoot(rootOf(terms), d.age())
 	d.grow(f, change)
 	return nil

@@ -51,6 +51,15 @@ func (me identity) space() state.ID {
 // maker returns the member as its signatures show it.
 func (me identity) maker() proto.Maker { return proto.Maker{Index: me.index, Key: me.signing.Public} }
 
+// follows reports whether a member may become this one: with the same key, and the same index unless an owner decided for somebody
+// else's binding of it, so that it took another index of the same run.
+func (me identity) follows(prev identity) bool {
+	if me.signing.Public != prev.signing.Public {
+		return false
+	}
+	return me.index == prev.index || !me.binding.IsZero() && !prev.binding.IsZero() && me.binding.Admission == prev.binding.Admission
+}
+
 // credential returns what the member shows under a root that does not list it, the zero Credential under one that does.
 func (me identity) credential(root proto.RootView) proto.Credential {
 	if _, listed := root.Listed(me.index); listed {

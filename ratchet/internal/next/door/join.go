@@ -7,6 +7,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
@@ -110,9 +111,6 @@ func (d *edit) ownRequest(n proto.Name) (asking.Own, bool) {
 	return asking.Own{}, false
 }
 
-// askDue makes the request that the member owes, if its last one is old enough. It reports whether it did.
-func (d *edit) askDue() bool { return d.st.asking.Value().MayAsk(d.clockOf()) && d.askAgain() }
-
 // askAgain makes a request, whatever the time. It reports whether it did.
 func (d *edit) askAgain() bool {
 	a := d.st.asking.Value()
@@ -137,17 +135,49 @@ func (d *edit) askAgain() bool {
 	return true
 }
 
-// maintainAsking does what is due about the own requests.
-func (d *edit) maintainAsking() {
+// askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a
+// key is to be erased.
+func (d *edit) askDue() bool {
+	if d.asksFor() {
+		return true
+	}
+	a := d.st.asking.Value()
+	_, c, err := d.tick(a)
+	return err == nil && !c.IsZero()
+}
+
+func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 	l, _ := d.opened()
-	a, c, err := d.st.asking.Value().Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+	return a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+}
+
+// asksFor reports whether a member needs a ticket and may ask for one now.
+func (d *edit) asksFor() bool {
+	e, _, ok := d.preferred()
+	return ok && d.st.phase == Member && (d.st.rhythm.ask || d.waits(e) == orphans.Ask) && d.st.asking.Value().MayAsk(d.clockOf())
+}
+
+// ask does what is due about the own requests. It returns ErrTooSoon if nothing is.
+func (d *edit) ask() error {
+	wanted := d.asksFor()
+	a, c, err := d.tick(d.st.asking.Value())
 	if err != nil {
-		return
+		return err
 	}
 	d.asked(a, c)
-	if c.Ask || d.st.rhythm.ask {
-		d.askDue()
+	if !wanted && !c.Ask {
+		if c.IsZero() {
+			return outcome.ErrTooSoon
+		}
+		return nil
 	}
+	if e, _, ok := d.preferred(); ok && d.waits(e) == orphans.Ask {
+		d.setOrphans(d.st.orphans.Value().Did(orphans.Ask, d.now))
+	}
+	if !d.askAgain() {
+		return outcome.ErrPhase
+	}
+	return nil
 }
 
 // unreadSinceAsking reports whether something that waits since before the last request may be read by a further ticket (D53).

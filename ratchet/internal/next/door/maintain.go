@@ -20,6 +20,8 @@ type Tasks struct {
 	Ask bool
 	// Answer: requests that were retained wait for this member's answer.
 	Answer bool
+	// Owe: this owner owes something to members: a decision between two of one place, a link that one asked for, its seat.
+	Owe bool
 	// Search: searches for the epochs of retained messages are to be gone on with.
 	Search bool
 	// Prune: the daily pruning is due.
@@ -51,6 +53,7 @@ func Due(s Space, now time.Time) Tasks {
 	e, r, ok := d.preferred()
 	due.Send = ok && d.sendDue(e, r)
 	due.Answer = len(d.st.desk.Value().Due(d.now)) > 0
+	due.Owe = d.oweDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
 	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
 	return due
@@ -124,7 +127,7 @@ func Maintain(o Options) func(*state.Tx[Space]) error {
 // each returns the tasks one by one, in the order in which they are done.
 func (t Tasks) each() (out []Tasks) {
 	for _, one := range []Tasks{
-		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Send: t.Send},
+		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Owe: t.Owe}, {Send: t.Send},
 	} {
 		if one != (Tasks{}) {
 			out = append(out, one)
@@ -160,6 +163,8 @@ func (d *edit) perform(t Tasks) error {
 		return d.answerDue()
 	case Tasks{Ask: true}:
 		return d.ask()
+	case Tasks{Owe: true}:
+		return d.owe()
 	case Tasks{Send: true}:
 		return d.sendEmpty()
 	}

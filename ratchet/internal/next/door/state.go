@@ -133,7 +133,7 @@ func (s State) Succeeds(prev State) error {
 		return fmt.Errorf("%w: another space", state.ErrStale)
 	case prev.phase != Joining && s.phase == Joining:
 		return fmt.Errorf("%w: joined already", state.ErrStale)
-	case prev.phase != Joining && (a.index != b.index || a.signing.Public != b.signing.Public):
+	case prev.phase != Joining && !b.follows(a):
 		return fmt.Errorf("%w: another member", state.ErrStale)
 	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().Counter() < prev.asking.Value().Counter(),
 		s.forest.Entered() < prev.forest.Entered(), s.clock.falls(prev.clock):
@@ -147,6 +147,9 @@ func (s State) Succeeds(prev State) error {
 // sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before, or if somebody came back whom a
 // statement that was held named as gone.
 func (s State) sentNoLess(prev State) error {
+	if s.me().index != prev.me().index {
+		return nil // another chain
+	}
 	for e := range s.forest.All() {
 		if s.forest.Sent(e.ID()) < prev.forest.Sent(e.ID()) {
 			return fmt.Errorf("%w: own message counter falls", state.ErrStale)

@@ -178,14 +178,17 @@ func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
 	return err
 }
 
-// displaced takes in that a bind names another binding of this member's index: it asks no more (§9).
+// displaced takes in that a bind names another binding of this member's index: it takes another index of its run, or asks no more.
 func (d *edit) displaced() {
 	me, a := d.st.me(), d.st.asking.Value()
 	_, r, ok := d.preferred()
-	if !ok || a.Over() != nil {
+	if !ok || a.Over() != nil || a.Joining() {
 		return
 	}
 	if b, ok := r.ListedBinding(me.index); ok && b.Maker != me.maker() && r.Named(me.index, b.Body) {
-		d.asked(a.Displaced(d.clockOf()))
+		l, _ := d.opened()
+		if a, c, err := a.Displaced(d.asker(), l, d.clockOf()); err == nil {
+			d.asked(a, c)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -12,20 +13,23 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// net is a space's topic, and the devices that read it. All is decided by its seed.
-type net struct {
+// network is a space's topic, and the devices that read it. All is decided by its seed.
+type network struct {
 	t     testing.TB
 	rng   *rand.Rand
 	now   time.Time
 	all   []*node
-	frame int // longest frame
+	frame int                          // longest frame
+	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
+	twice bool                         // frames may be delivered again
 }
 
 // node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
 type node struct {
-	net      *net
+	net      *network
 	name     string
 	space    Space
 	retained map[orphans.FrameName]incoming
@@ -36,18 +40,18 @@ type node struct {
 	reasons  []error // of frames that were not read
 }
 
-func newNet(t testing.TB, seed uint64) *net {
-	return &net{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
+func newNetwork(t testing.TB, seed uint64) *network {
+	return &network{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
 }
 
-func (n *net) node(name string, s Space) *node {
+func (n *network) node(name string, s Space) *node {
 	x := &node{net: n, name: name, space: s, retained: map[orphans.FrameName]incoming{}}
 	n.all = append(n.all, x)
 	return x
 }
 
 // found makes a space.
-func (n *net) found(p Policy) *node {
+func (n *network) found(p Policy) *node {
 	p.KEM = cmp.Or(p.KEM, X25519)
 	s, err := NewSpace(n.now, p, []byte("founder"))
 	require.NoError(n.t, err)
@@ -55,7 +59,7 @@ func (n *net) found(p Policy) *node {
 }
 
 // opts are the options of all devices.
-func (n *net) opts() Options { return Options{MaxFrame: n.frame} }
+func (n *network) opts() Options { return Options{MaxFrame: n.frame} }
 
 // edit runs a call on the device's space, and posts what leaves with it.
 func (x *node) edit(f func(*edit) error) error {
@@ -89,11 +93,22 @@ func (x *node) edit(f func(*edit) error) error {
 func (x *node) post(frames ...[]byte) {
 	for _, f := range frames {
 		for _, o := range x.net.all {
-			if o != x {
+			if o == x || x.net.lose != nil && x.net.lose(o, f) {
+				continue
+			}
+			for range 1 + x.net.copies() {
 				o.mailbox = append(o.mailbox, newIncoming(state.Frame{Source: x.name, Data: f}))
 			}
 		}
 	}
+}
+
+// copies returns how often a frame is delivered once more.
+func (n *network) copies() int {
+	if n.twice && n.rng.IntN(4) == 0 {
+		return 1
+	}
+	return 0
 }
 
 // do takes a step.
@@ -108,8 +123,8 @@ func (x *node) send(text string) {
 func (x *node) receive(f incoming) {
 	x.open(f)
 	for range 10_000 {
-		ready := x.space.State().ready.Value().names
-		at := slices.IndexFunc(ready, func(n orphans.FrameName) bool { _, ok := x.retained[n]; return ok })
+		ready := x.space.State().Ready()
+		at := slices.IndexFunc(ready, func(n [32]byte) bool { _, ok := x.retained[n]; return ok })
 		if at < 0 {
 			return
 		}
@@ -149,15 +164,14 @@ func (x *node) sync() {
 		x.receive(f)
 	}
 	require.NoError(x.net.t, x.edit(func(d *edit) error {
-		d.st.clock = d.st.clock.caughtUp(d.now)
-		d.answerDue(false)
+		d.caughtUp()
 		return nil
 	}))
 	x.tryReady()
 }
 
 func (x *node) tryReady() {
-	ready := x.space.State().ready.Value().names
+	ready := x.space.State().Ready()
 	for _, n := range ready {
 		if f, ok := x.retained[n]; ok {
 			x.receive(f)
@@ -167,12 +181,22 @@ func (x *node) tryReady() {
 
 // maintain does what is due.
 func (x *node) maintain() {
-	require.NoError(x.net.t, x.edit(func(d *edit) error { d.maintainMembers(); return nil }))
+	due := Due(x.space, x.net.now)
+	due.Fetch = false
+	require.NoError(x.net.t, x.edit(func(d *edit) error {
+		for _, t := range due.each() {
+			next := *d
+			if err := next.perform(t); err == nil {
+				*d = next
+			}
+		}
+		return nil
+	}))
 	x.tryReady()
 }
 
 // settle delivers everything and does what is due, until nothing moves for some minutes.
-func (n *net) settle() {
+func (n *network) settle() {
 	for range 12 {
 		for quiet := false; !quiet; {
 			quiet = true
@@ -194,7 +218,7 @@ func (n *net) settle() {
 }
 
 // join opens a link on a new device.
-func (n *net) join(l Link, name string) *node {
+func (n *network) join(l Link, name string) *node {
 	s, frame, err := Join(l, n.now, []byte(name))
 	require.NoError(n.t, err)
 	x := n.node(name, s)
@@ -217,3 +241,33 @@ func (x *node) texts() (out []string) {
 }
 
 func (x *node) phase() Phase { return x.space.State().phase }
+
+// restart takes the device's space through a vault.
+func (x *node) restart() {
+	t := x.net.t
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	backend := store.NewMemory()
+	open := func() *state.Vault[Space] {
+		v, err := state.Open[Space](context.Background(), backend, key, state.Options{})
+		require.NoError(t, err)
+		return v
+	}
+	require.NoError(t, open().Create(context.Background(), x.space, nil))
+	s, err := open().Load(context.Background(), x.space.ID())
+	require.NoError(t, err)
+	require.True(t, s.Equal(x.space), x.name)
+	x.space = s
+}
+
+// members returns who a device shows as members, by index and H(body).
+func (x *node) members() (out []string) {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	_, r, ok := d.preferred()
+	require.True(x.net.t, ok, x.name)
+	for _, e := range r.Roster() {
+		out = append(out, fmt.Sprintf("%d %x", e.Index, e.Body[:4]))
+	}
+	return out
+}
