@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// net is what is on its way to each peer.
-type net struct {
+// traffic is what is on its way to each peer.
+type traffic struct {
 	*group
 	r     *rand.Rand
 	queue map[*peer][][]byte
@@ -18,8 +18,8 @@ type net struct {
 	want  map[*peer]map[string]bool
 }
 
-func newNet(g *group, seed uint64) *net {
-	n := &net{group: g, r: rand.New(rand.NewPCG(seed, 0)), queue: map[*peer][][]byte{}, sent: map[string]*peer{}, want: map[*peer]map[string]bool{}}
+func newTraffic(g *group, seed uint64) *traffic {
+	n := &traffic{group: g, r: rand.New(rand.NewPCG(seed, 0)), queue: map[*peer][][]byte{}, sent: map[string]*peer{}, want: map[*peer]map[string]bool{}}
 	for _, p := range g.peers {
 		n.want[p] = map[string]bool{}
 	}
@@ -27,7 +27,7 @@ func newNet(g *group, seed uint64) *net {
 }
 
 // post puts what a peer sends into the queues of the others, less what is lost.
-func (n *net) post(from *peer, text string, loss float64) {
+func (n *traffic) post(from *peer, text string, loss float64) {
 	if text != "" {
 		require.NoError(n, from.update(Send(from.options(), []byte(text))))
 	}
@@ -44,7 +44,7 @@ func (n *net) post(from *peer, text string, loss float64) {
 }
 
 // deliver gives a peer one of what waits for it, at random.
-func (n *net) deliver(p *peer) {
+func (n *traffic) deliver(p *peer) {
 	q := n.queue[p]
 	if len(q) == 0 {
 		return
@@ -56,7 +56,7 @@ func (n *net) deliver(p *peer) {
 }
 
 // settle delivers everything, and lets all do what is due until nothing is.
-func (n *net) settle() {
+func (n *traffic) settle() {
 	for range 40 {
 		busy := false
 		for _, p := range n.peers {
@@ -78,7 +78,7 @@ func (n *net) settle() {
 }
 
 // check asserts that each peer read each text that it was given once.
-func (n *net) check() {
+func (n *traffic) check() {
 	for _, p := range n.peers {
 		got := map[string]int{}
 		for _, text := range p.texts() {
@@ -95,7 +95,7 @@ func (n *net) check() {
 func TestAnyOrder(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			n := newNet(newGroup(t, 4, Policy{}), seed)
+			n := newTraffic(newGroup(t, 4, Policy{}), seed)
 			for i := range 60 {
 				p := n.peers[n.r.IntN(len(n.peers))]
 				switch n.r.IntN(8) {
@@ -120,7 +120,7 @@ func TestAnyOrder(t *testing.T) {
 func TestAnyOrderWithLoss(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			n := newNet(newGroup(t, 4, Policy{}), 100+seed)
+			n := newTraffic(newGroup(t, 4, Policy{}), 100+seed)
 			for i := range 60 {
 				p := n.peers[n.r.IntN(len(n.peers))]
 				switch n.r.IntN(6) {
