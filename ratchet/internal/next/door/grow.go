@@ -43,6 +43,7 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 	if len(c.Dropped) > 0 {
 		d.dropRoots()
 	}
+	d.outran()
 }
 
 // retry says that retained frames may be readable now.
@@ -66,6 +67,20 @@ func (d *edit) dropRoots() {
 	}
 }
 
+// sharedChains reports what this member sent in epochs of others: another binding of its index shares its chains there, so that
+// nobody may have read it (D46).
+func (d *edit) sharedChains() {
+	var lost []Lost
+	for e := range d.st.forest.All() {
+		if n := d.st.forest.Sent(e.ID()); n > 0 && e.Maker() != d.st.me().maker() {
+			lost = append(lost, Lost{e.ID(), 0, n})
+		}
+	}
+	if len(lost) > 0 {
+		d.emit(Event{Kind: Unread, Lost: lost})
+	}
+}
+
 // changed takes in what became of the members of a root, and reports it.
 func (d *edit) changed(r members.Root, c members.Change) {
 	d.setRoot(r)
@@ -75,6 +90,9 @@ func (d *edit) changed(r members.Root, c members.Change) {
 	}
 	for _, i := range c.Conflicts {
 		d.emit(Event{Kind: Conflict, Index: i, Own: i == d.st.me().index})
+		if i == d.st.me().index && hasTwin(r, d.st.me()) {
+			d.sharedChains()
+		}
 	}
 	for _, k := range c.KeyChanged {
 		d.emit(Event{Kind: KeyChanged, Index: k.Index, Old: k.Old, New: k.New})

@@ -233,6 +233,9 @@ func (d *edit) authenticate(l *reading) error {
 
 // introduce takes in the sender's own introduction.
 func (d *edit) introduce(l *reading, intro proto.Introduction) error {
+	if b, ok := l.root.Binding(l.maker); ok && b.Profiled && b.Body == intro.Credential.Binding.Hash() {
+		return nil
+	}
 	r, c, err := l.root.Introduce(intro, members.Via{})
 	switch {
 	case errors.Is(err, members.ErrLimit):
