@@ -52,6 +52,7 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 	}
 	d.told(r, c)
 	d.merge(own, c, joins)
+	d.displaced()
 	return nil
 }
 
@@ -86,6 +87,10 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	r, _, err = r.Introduce(proto.Introduction{Credential: credential, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}, members.Via{})
 	if err != nil {
 		return forged(err)
+	}
+	// It counts as heard for itself: it says something at once, which others read before they read a twin.
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, proto.EpochID{}); err == nil {
+		r = next
 	}
 	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
 	d.setIdentity(me)

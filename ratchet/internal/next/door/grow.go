@@ -96,6 +96,9 @@ func (d *edit) changed(r members.Root, c members.Change) {
 	}
 	for _, k := range c.KeyChanged {
 		d.emit(Event{Kind: KeyChanged, Index: k.Index, Old: k.Old, New: k.New})
+		if k.Index == d.st.me().index {
+			d.displaced()
+		}
 	}
 	owner := !d.st.owner.Value().isNone()
 	for _, i := range c.Gone {

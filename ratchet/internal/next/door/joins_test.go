@@ -119,6 +119,11 @@ func (h *history) end() {
 		h.now = h.now.Add(25 * time.Hour)
 	}
 	h.settle()
+	if os.Getenv("DUMP") != "" {
+		for _, x := range h.all {
+			x.dump(h.t)
+		}
+	}
 	for _, x := range h.all {
 		require.Equal(h.t, Member, x.phase(), x.name)
 		require.Equal(h.t, h.founder.members(), x.members(), x.name)
