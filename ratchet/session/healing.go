@@ -22,9 +22,10 @@ type healing struct {
 	peerRead uint64      // the other side said that it read all up to this number
 	arrived  gaps.Read   // what of the other side's was read
 
-	unread  bool   // a frame was not read since the last notice
-	notices uint64 // the number of the last notice that was sent
-	told    int64  // when
+	unread    bool   // a frame was not read since the last notice
+	notices   uint64 // the number of the last notice that was sent
+	told      int64  // when
+	toldAbove uint64 // and the highest number that had come then
 
 	heard   uint64   // the number of the last notice that was received
 	asked   bool     // the other side asks for a session or for copies
@@ -77,8 +78,10 @@ type Tasks struct {
 
 // Due returns what is due in a slot. Only slots in the hybrid suite have tasks.
 func (p Pair) Due(now time.Time) Tasks {
+	isNew := p.unread || p.arrived.Misses(p.toldAbove)
 	return Tasks{
-		Tell:   p.unread && p.pinned == hybrid && isOver(p.told, tellEvery, now),
+		Tell: p.pinned == hybrid && (isNew && isOver(p.told, tellEvery, now) ||
+			p.arrived.Misses(0) && isOver(p.told, tellAgainEvery, now)),
 		Heal:   p.asked && isOver(p.healed, healEvery, now) || !p.asked && len(p.again) > 0,
 		Forget: p.log.IsExpired(now),
 	}
@@ -155,7 +158,7 @@ func (p Pair) tell(d Device, now time.Time) (Pair, Outgoing, error) {
 	if err != nil {
 		return p, Outgoing{}, err
 	}
-	p.unread, p.told = false, now.UnixMilli()
+	p.unread, p.told, p.toldAbove = false, now.UnixMilli(), p.arrived.Highest()
 	p.moves++
 	return p, Outgoing{p.device.Mailbox(), frame.Frame{Kind: frame.Notice, Box: b}.Marshal()}, nil
 }
@@ -237,6 +240,7 @@ func (h healing) write(w *wire.Writer) {
 	w.Bool(h.unread)
 	w.U64(h.notices)
 	w.U64(uint64(h.told))
+	w.U64(h.toldAbove)
 	w.U64(h.heard)
 	w.Bool(h.asked)
 	w.Bool(h.unheard)
@@ -250,7 +254,8 @@ func (h healing) write(w *wire.Writer) {
 // readHealing reads all but the log.
 func readHealing(r *wire.Reader) (h healing) {
 	h.said, h.peerRead, h.arrived = r.U64(), r.U64(), gaps.Parse(r)
-	h.unread, h.notices, h.told, h.heard = r.Bool(), r.U64(), int64(r.U64()), r.U64()
+	h.unread, h.notices, h.told, h.toldAbove = r.Bool(), r.U64(), int64(r.U64()), r.U64()
+	h.heard = r.U64()
 	h.asked, h.unheard = r.Bool(), r.Bool()
 	for range r.Count(sentlog.MaxTexts, 8) {
 		h.again = append(h.again, r.U64())

@@ -39,6 +39,9 @@ const (
 	tellEvery = 10 * time.Minute
 	healEvery = 10 * time.Minute
 
+	// tellAgainEvery is how often it says again that messages are missing of which it has said so, for a notice that was lost.
+	tellAgainEvery = 24 * time.Hour
+
 	// maxMissing is how many ranges of missing messages are named in one notice, and maxAgain how many messages are sent
 	// again in one commit. What is beyond follows with the next.
 	maxMissing = 64

@@ -129,6 +129,14 @@ func (r Read) Floor() uint64 {
 	return r.highest
 }
 
+// Misses reports whether a message above number n is missing.
+func (r Read) Misses(n uint64) bool {
+	return slices.ContainsFunc(r.gaps, func(g gap) bool { return !g.filled && g.To > n })
+}
+
+// Highest returns the highest number that came.
+func (r Read) Highest() uint64 { return r.highest }
+
 // Missing returns up to max ranges of numbers of which nothing was read, and the number above which nothing was read, or is
 // in a range that was left out.
 func (r Read) Missing(max int) (missing []Range, above uint64) {

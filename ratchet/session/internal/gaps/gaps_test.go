@@ -1,6 +1,7 @@
 package gaps
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,9 @@ func TestRead(t *testing.T) {
 				}
 			}
 			require.Equal(t, want, got)
+			require.Equal(t, len(want) > 0, r.Misses(0))
+			require.Equal(t, slices.ContainsFunc(want, func(m uint64) bool { return m > n }), r.Misses(n))
+			require.Equal(t, highest, r.Highest())
 			if len(want) > 0 {
 				require.Equal(t, want[0]-1, r.Floor())
 			} else {
