@@ -76,6 +76,9 @@ func (r Ratchet) Form() Form {
 	return Braided
 }
 
+// Epoch returns how many exchanges of the braid the root key contains, 0 in the classic form.
+func (r Ratchet) Epoch() uint32 { return r.braid.Epoch() }
+
 // Own returns the ratchet key whose public half goes into headers.
 func (r Ratchet) Own() keypair.PrivateKey[key.Step] { return r.own }
 
