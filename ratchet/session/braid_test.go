@@ -50,6 +50,20 @@ func TestExchangesComplete(t *testing.T) {
 	})
 }
 
+// exchange lets a pair speak in turns until an exchange completes: it does, whatever became of the session's frames before.
+func (s *simulation) exchange(x *slot) {
+	before := x.epoch()
+	for n := 0; x.epoch() == before; n++ {
+		require.Less(s.t, n, 30, "seed %d: an exchange stands still", s.seed)
+		for _, from := range []*slot{x, x.other} {
+			s.send(from)
+			s.arrive(len(s.sent) - 1)
+			require.True(s.t, s.sent[len(s.sent)-1].read, "seed %d", s.seed)
+		}
+	}
+	s.counts["exchanges"]++
+}
+
 // No device is led into a hybrid session without a braid: not by frames or a bundle of version 1, and not by a stored session.
 func TestNoSessionWithoutBraid(t *testing.T) {
 	alice, bob := started(t, hybrid)

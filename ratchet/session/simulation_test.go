@@ -290,6 +290,9 @@ func (s *simulation) run() {
 		}
 	}
 	s.settle()
+	if s.seed%longEvery == 0 && s.slots[0].device.suite == hybrid {
+		s.exchange(s.slots[0])
+	}
 }
 
 func (s *simulation) deliverOne(loss int) {

@@ -74,7 +74,7 @@ func (th *thief) reads(t testing.TB, from, to Ratchet, answers bool, m Message) 
 	return false
 }
 
-// A thief that copied both ends, records all that is sent and computes every Diffie-Hellman result reads on until an exchange
+// G17: a thief that copied both ends, records all that is sent and computes every Diffie-Hellman result reads on until an exchange
 // that began after the theft is complete, and nothing after it. In the classic form it reads on for ever; so it would in one
 // that exchanges keys and does not mix them in.
 func TestQuantumThiefIsShutOut(t *testing.T) {
