@@ -23,18 +23,19 @@ func (r role) chunks() (out, in uint8) {
 }
 
 // Braid is one side of the exchanges of a session: an immutable value, safe to share, that shows nothing when printed. The
-// zero Braid is none; it may be asked for its epoch and for secrets, and has none.
+// zero Braid is none; it may be asked for secrets, and has none.
 //
 // Save the Braid that Send returns before the chunk leaves, and do not go back to one before it.
 type Braid struct {
 	_     [0]func()
 	role  role
-	epoch uint32 // exchanges whose secrets were given out
+	epoch uint32 // exchanges that ended
+	mixed bool   // the initiator's: the one that ended last gave a secret
 
 	// own is, of the exchange under way, the seed of the initiator's key pair or the responder's secret; none before the
 	// side drew it.
 	own secret.Bytes
-	out outgoing
+	out outgoing // if own is there
 	in  incoming
 }
 
@@ -47,7 +48,7 @@ func Responder() Braid { return Braid{role: responder} }
 // IsZero reports whether there is no braid.
 func (b Braid) IsZero() bool { return b.role == 0 }
 
-// Epoch returns how many secrets were given out.
+// Epoch returns how many exchanges ended.
 func (b Braid) Epoch() uint32 { return b.epoch }
 
 // Send returns the chunk for the next message, and the braid after it. It draws the key pair or encapsulates if it is time.
@@ -58,13 +59,11 @@ func (b Braid) Send() (Braid, Chunk) {
 		case b.role == initiator:
 			b.own, b.out.object = newOffer()
 		case b.in.complete():
-			if mixed, answer, ok := newAnswer(b.epoch+1, b.in.object); ok {
-				b.own, b.out.object = mixed, answer
-			}
-			b.in = b.in.used() // an offer that is none: the exchange ends here, the conversation does not
+			b.own, b.out.object = newAnswer(b.epoch+1, b.in.object)
+			b.in.object = object{}
 		}
 	}
-	c := Chunk{epoch: b.epoch, held: b.in.held}
+	c := Chunk{epoch: b.epoch, mixed: b.mixed, held: b.in.held}
 	b.out = b.out.take(&c)
 	return b, c
 }
@@ -75,9 +74,13 @@ func (b Braid) Receive(c Chunk) Braid {
 	if c.epoch != b.epoch {
 		return b
 	}
-	_, n := b.role.chunks()
-	b.out = b.out.reported(c.held)
-	if b.role == responder || !b.own.IsZero() { // nobody answers before there is an offer
+	collects := b.role == responder
+	if !b.own.IsZero() {
+		b.out.held = c.held // the last report counts, so that a false one does no lasting harm
+		collects = !collects
+	}
+	if collects {
+		_, n := b.role.chunks()
 		b.in = b.in.with(c, n)
 	}
 	return b
@@ -91,23 +94,24 @@ func (b Braid) Begin() (Braid, secret.Bytes) {
 	}
 	mixed, ok := openAnswer(b.epoch+1, b.own, b.in.object)
 	if !ok {
-		b.in = b.in.used() // the exchange ends here, the conversation does not
-		return b, secret.Bytes{}
+		mixed = secret.Bytes{} // somebody put other chunks among those of the two sides: they begin another exchange
 	}
-	return Braid{role: b.role, epoch: b.epoch + 1}, mixed
+	return Braid{role: b.role, epoch: b.epoch + 1, mixed: ok}, mixed
 }
 
-// Follow returns the secret that the other side mixed into a chain that its message of some epoch begins, and the braid
-// after it; no secret if there is none. It returns ErrMalformed for an epoch that no chain of the other side can begin with.
-// The chain is not authenticated by that: keep the braid only if the message authenticates.
-func (b Braid) Follow(epoch uint32) (Braid, secret.Bytes, error) {
+// Follow returns the secret that the other side mixed into a chain that its message with a chunk begins, and the braid after
+// it; no secret if there is none. It returns ErrMalformed for a chunk that no chain of the other side can begin with. It says
+// nothing about whether the message is authentic: keep the braid only if it is.
+func (b Braid) Follow(c Chunk) (Braid, secret.Bytes, error) {
 	switch {
-	case epoch == b.epoch:
+	case c.epoch == b.epoch:
 		return b, secret.Bytes{}, nil
-	case b.role == responder && epoch == b.epoch+1 && !b.own.IsZero():
-		return Braid{role: b.role, epoch: epoch}, b.own, nil
+	case b.role != responder || c.epoch != b.epoch+1 || c.mixed && b.own.IsZero():
+		return b, secret.Bytes{}, fmt.Errorf("%w: epoch of a chain", ErrMalformed)
+	case c.mixed:
+		return Braid{role: b.role, epoch: c.epoch}, b.own, nil
 	}
-	return b, secret.Bytes{}, fmt.Errorf("%w: epoch of a chain", ErrMalformed)
+	return Braid{role: b.role, epoch: c.epoch}, secret.Bytes{}, nil
 }
 
 // Equal reports whether both would be stored as the same bytes. It is for tests.

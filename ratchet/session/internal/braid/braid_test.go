@@ -1,6 +1,7 @@
 package braid
 
 import (
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -17,8 +18,8 @@ func TestExchanges(t *testing.T) {
 	a, b := newEnds()
 	for epoch := range uint32(3) {
 		require.Equal(t, 29-int(min(epoch, 1)), turns(t, a, b, epoch+1))
-		agree(t, a, b)
 		require.Equal(t, epoch+1, a.b.Epoch())
+		require.Equal(t, epoch+1, agree(t, a, b))
 	}
 	seen := map[string]bool{}
 	for _, s := range a.mixed {
@@ -47,7 +48,7 @@ func TestSilence(t *testing.T) {
 	require.True(t, a.b.in.complete())
 	b.receive(t, a.send())
 	require.Equal(t, uint32(1), b.b.Epoch())
-	agree(t, a, b)
+	require.Equal(t, uint32(1), agree(t, a, b))
 }
 
 // What an exchange was made with is gone when its secret was given out.
@@ -66,65 +67,91 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// A peer that sends nonsense ends the exchange. Nothing else happens, and nobody mixes a secret that the other does not have.
-func TestHostilePeer(t *testing.T) {
-	for name, spoil := range map[string]func(offer bool, c *Chunk){
-		"key":        func(offer bool, c *Chunk) { c.data[0] ^= 0xff; c.data[1] ^= 0xff },
-		"no key":     func(offer bool, c *Chunk) { c.data = [dataSize]byte{0: 0xff, 1: 0xff, 2: 0xff} },
-		"end":        func(offer bool, c *Chunk) { c.data[dataSize-1] ^= 1 },
-		"ciphertext": func(offer bool, c *Chunk) { c.data[0] ^= boolBit(!offer) },
-		"tag":        func(offer bool, c *Chunk) { c.data[dataSize-1] ^= boolBit(!offer) },
-		"held":       func(offer bool, c *Chunk) { c.held = all(answerChunks) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			a, b := newEnds()
-			for range 100 {
-				m := a.send()
-				if m.chunk.index != noIndex {
-					spoil(true, &m.chunk)
-				}
-				b.receive(t, m)
-				m = b.send()
-				if m.chunk.index != noIndex {
-					spoil(false, &m.chunk)
-				}
-				a.receive(t, m)
-				a.restart(t)
-				b.restart(t)
-			}
-			require.Zero(t, a.b.Epoch())
-			require.Zero(t, b.b.Epoch())
-			for _, s := range a.mixed {
-				require.True(t, s.IsZero())
-			}
-		})
-	}
+// spoils are what somebody with the keys of a session can put into a chunk of the offer, or else of the answer.
+var spoils = map[string]func(offer bool, c *Chunk){
+	"offer":         func(offer bool, c *Chunk) { c.data[0] ^= bit(offer) },
+	"no offer":      func(offer bool, c *Chunk) { c.data = [dataSize]byte{0: 0xff, 1: 0xff, 2: 0xff} },
+	"end of offer":  func(offer bool, c *Chunk) { c.data[dataSize-1] ^= bit(offer) },
+	"answer":        func(offer bool, c *Chunk) { c.data[0] ^= bit(!offer) },
+	"end of answer": func(offer bool, c *Chunk) { c.data[dataSize-1] ^= bit(!offer) },
+	"none":          func(offer bool, c *Chunk) { *c = Chunk{epoch: c.epoch, mixed: c.mixed, index: noIndex, held: c.held} },
 }
 
-func boolBit(b bool) byte {
+func bit(b bool) byte {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-// Epochs that no chain of the other side can begin with are refused, and change nothing.
+// spoiled lets both sides speak in turns, with every chunk spoiled, or with one.
+func spoiled(t *testing.T, a, b *end, rounds int, spoil func(offer bool, c *Chunk)) {
+	for range rounds {
+		for _, pair := range [][2]*end{{a, b}, {b, a}} {
+			m := pair[0].send()
+			if m.chunk.index != noIndex {
+				spoil(pair[0] == a, &m.chunk)
+			}
+			pair[1].receive(t, m)
+			pair[1].restart(t)
+		}
+	}
+}
+
+// Spoiled chunks end an exchange without a secret. Nothing else happens: both sides go on, nobody mixes what the other does not
+// have, and as soon as nothing is spoiled any more an exchange gives a secret.
+func TestSpoiledChunks(t *testing.T) {
+	for name, spoil := range spoils {
+		t.Run(name, func(t *testing.T) {
+			a, b := newEnds()
+			spoiled(t, a, b, 100, spoil)
+			require.Zero(t, agree(t, a, b))
+			require.Equal(t, name != "none", a.b.Epoch() > 0)
+			turns(t, a, b, b.b.Epoch()+2)
+			require.NotZero(t, agree(t, a, b))
+		})
+	}
+}
+
+// One message of somebody who stole the keys of a session, at any time, does not keep exchanges from giving secrets later.
+func TestOneSpoiledChunk(t *testing.T) {
+	spoils := maps.Clone(spoils)
+	spoils["held all of it"] = func(offer bool, c *Chunk) { c.held = all(offerChunks - bit(offer)) }
+	spoils["held none of it"] = func(offer bool, c *Chunk) { c.held = 0 }
+	for name, spoil := range spoils {
+		for at := range 30 {
+			a, b := newEnds()
+			spoiled(t, a, b, at, func(bool, *Chunk) {})
+			spoiled(t, a, b, 1, spoil)
+			turns(t, a, b, b.b.Epoch()+2)
+			require.NotZero(t, agree(t, a, b), "%s at %d", name, at)
+		}
+	}
+}
+
+// Chunks that no chain of the other side can begin with are refused, and change nothing.
 func TestFollowRefuses(t *testing.T) {
 	a, b := newEnds()
-	refuse := func(e *end, epoch uint32) {
+	refuse := func(e *end, c Chunk) {
 		t.Helper()
-		next, mixed, err := e.b.Follow(epoch)
+		next, mixed, err := e.b.Follow(c)
 		require.ErrorIs(t, err, ErrMalformed)
 		require.True(t, mixed.IsZero())
 		require.True(t, next.Equal(e.b))
 	}
-	refuse(b, 1) // it has not answered
-	refuse(a, 1)
+	refuse(b, Chunk{epoch: 1, mixed: true}) // it has not answered
+	refuse(a, Chunk{epoch: 1})
 	turns(t, a, b, 2)
-	for _, epoch := range []uint32{0, 1, 3, ^uint32(0)} {
-		refuse(a, epoch)
-		refuse(b, epoch)
+	for _, epoch := range []uint32{0, 1, 4, ^uint32(0)} {
+		refuse(a, Chunk{epoch: epoch})
+		refuse(b, Chunk{epoch: epoch})
+		refuse(b, Chunk{epoch: epoch, mixed: true})
 	}
+	refuse(a, Chunk{epoch: 3})
+	refuse(b, Chunk{epoch: 3, mixed: true})
+	_, mixed, err := b.b.Follow(Chunk{epoch: 3}) // the exchange gave no secret
+	require.NoError(t, err)
+	require.True(t, mixed.IsZero())
 }
 
 // A chunk of another epoch, and a second one of the same index, change nothing.
@@ -157,8 +184,10 @@ func TestChunksRefused(t *testing.T) {
 			_, err := to.ParseChunk(c.Append(nil))
 			require.ErrorIs(t, err, ErrMalformed, name)
 		}
+		_, err := to.ParseChunk(Chunk{index: noIndex, mixed: true}.Append(nil))
+		require.Equal(t, to.role == initiator, err != nil, "only the initiator mixes")
 		ok := Chunk{epoch: 7, index: from - 1, held: all(out), data: [dataSize]byte{1}}
-		_, err := to.ParseChunk(ok.Append(nil))
+		_, err = to.ParseChunk(ok.Append(nil))
 		require.NoError(t, err)
 		for _, in := range [][]byte{nil, ok.Append(nil)[1:], ok.Append([]byte{0})} {
 			_, err := to.ParseChunk(in)
@@ -221,7 +250,7 @@ func TestZero(t *testing.T) {
 	next, mixed := none.Begin()
 	require.True(t, next.IsZero())
 	require.True(t, mixed.Equal(secret.Bytes{}))
-	_, mixed, err := none.Follow(0)
+	_, mixed, err := none.Follow(Chunk{})
 	require.NoError(t, err)
 	require.True(t, mixed.IsZero())
 }

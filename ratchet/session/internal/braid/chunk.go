@@ -13,6 +13,7 @@ import (
 type Chunk struct {
 	epoch uint32 // of the sender
 	index uint8  // noIndex if the message carries no part
+	mixed bool   // from the initiator: the exchange that ended last gave a secret
 	held  uint16 // the parts of the receiver's that the sender holds, a bit each
 	data  [dataSize]byte
 }
@@ -20,17 +21,21 @@ type Chunk struct {
 // ChunkSize is the size of a Chunk in bytes.
 const ChunkSize = 4 + 1 + 2 + dataSize
 
-// noIndex is the index of a chunk without a part.
-const noIndex = 0xff
-
-// Epoch returns the sender's epoch.
-func (c Chunk) Epoch() uint32 { return c.epoch }
+// noIndex is the index of a chunk without a part, and mixedBit is set beside the bits of what is held.
+const (
+	noIndex  = 0xff
+	mixedBit = 1 << 15
+)
 
 // Append appends the ChunkSize bytes of the chunk.
 func (c Chunk) Append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, c.epoch)
 	b = append(b, c.index)
-	b = binary.BigEndian.AppendUint16(b, c.held)
+	held := c.held
+	if c.mixed {
+		held |= mixedBit
+	}
+	b = binary.BigEndian.AppendUint16(b, held)
 	return append(b, c.data[:]...)
 }
 
@@ -42,11 +47,13 @@ func (b Braid) ParseChunk(in []byte) (Chunk, error) {
 	c := Chunk{
 		epoch: binary.BigEndian.Uint32(in),
 		index: in[4],
-		held:  binary.BigEndian.Uint16(in[5:]),
+		mixed: in[5]&(mixedBit>>8) != 0,
+		held:  binary.BigEndian.Uint16(in[5:]) &^ mixedBit,
 		data:  [dataSize]byte(in[7:]),
 	}
 	out, from := b.role.chunks()
-	if c.index >= from && c.index != noIndex || c.index == noIndex && c.data != [dataSize]byte{} || c.held > all(out) {
+	if c.index >= from && c.index != noIndex || c.index == noIndex && c.data != [dataSize]byte{} || c.held > all(out) ||
+		c.mixed && b.role != responder {
 		return Chunk{}, fmt.Errorf("%w: chunk", ErrMalformed)
 	}
 	return c, nil
@@ -57,8 +64,8 @@ func all(n uint8) uint16 { return 1<<n - 1 }
 
 // outgoing is what a side sends in an exchange: the offer or the answer. The zero value is nothing.
 type outgoing struct {
-	object object // none before it is made, and again when the receiver holds it all
-	held   uint16 // the chunks that the receiver is known to hold
+	object object // none before it is made
+	held   uint16 // the chunks that the receiver said last that it holds
 	next   uint8  // the chunk whose turn it is
 }
 
@@ -71,32 +78,20 @@ type incoming struct {
 // object is an offer or an answer. It is no secret, but nobody wants to see a kilobyte of it where a session is printed.
 type object = secret.Bytes
 
-// take puts the next chunk that the receiver is not known to hold into c. Taking turns, instead of sending a chunk until it
-// is known to be held, makes progress also while the other side is silent.
+// take puts the next chunk that the receiver does not hold into c. Taking turns, instead of sending a chunk until it is known
+// to be held, makes progress also while the other side is silent.
 func (o outgoing) take(c *Chunk) outgoing {
 	c.index = noIndex
-	if o.object.IsZero() {
+	n := uint8(o.object.Len() / dataSize)
+	if o.held == all(n) { // or there is none
 		return o
 	}
-	n := uint8(o.object.Len() / dataSize)
 	for o.held&(1<<o.next) != 0 {
 		o.next = (o.next + 1) % n
 	}
 	c.index = o.next
 	c.data = [dataSize]byte(o.object.Expose()[int(o.next)*dataSize:])
 	o.next = (o.next + 1) % n
-	return o
-}
-
-// reported returns what is left when the receiver says what it holds. What it said before stays true: messages overtake
-// each other.
-func (o outgoing) reported(held uint16) outgoing {
-	if o.object.IsZero() {
-		return o
-	}
-	if o.held |= held; o.held == all(uint8(o.object.Len()/dataSize)) {
-		o.object, o.next = object{}, 0
-	}
 	return o
 }
 
@@ -111,10 +106,7 @@ func (i incoming) with(c Chunk, n uint8) incoming {
 	return incoming{secret.Own(b), i.held | 1<<c.index}
 }
 
-// complete reports whether the object is there and can be used.
+// complete reports whether the object is there and was not used.
 func (i incoming) complete() bool {
 	return !i.object.IsZero() && bits.OnesCount16(i.held)*dataSize == i.object.Len()
 }
-
-// used returns what is kept of an object that was used: that it came.
-func (i incoming) used() incoming { return incoming{held: i.held} }

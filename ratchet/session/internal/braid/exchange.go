@@ -22,21 +22,21 @@ func newOffer() (seed secret.Bytes, offer object) {
 	return seed, secret.Own(b)
 }
 
-// newAnswer encapsulates to an offer, and returns the secret of the exchange and the answer: the ciphertext and the tag. It
-// reports false if the offer is none.
-func newAnswer(exchange uint32, offer object) (mixed secret.Bytes, answer object, ok bool) {
+// newAnswer encapsulates to an offer, and returns the secret of the exchange and the answer: the ciphertext and the tag. If the
+// offer is none, it returns an answer that the initiator does not accept, so that it offers again.
+func newAnswer(exchange uint32, offer object) (mixed secret.Bytes, answer object) {
 	encapsulationKey, zeros := offer.Expose()[:mlkem.EncapsulationKeySize768], offer.Expose()[mlkem.EncapsulationKeySize768:]
 	key, err := mlkem.NewEncapsulationKey768(encapsulationKey)
 	if err != nil || !bytes.Equal(zeros, make([]byte, len(zeros))) {
-		return secret.Bytes{}, object{}, false
+		return secret.Random(secretSize), secret.Own(make([]byte, answerSize))
 	}
 	shared, ciphertext := key.Encapsulate()
 	mixed, tag := derive(exchange, shared, key, ciphertext)
-	return mixed, secret.Own(append(ciphertext, tag.Expose()...)), true
+	return mixed, secret.Own(append(ciphertext, tag.Expose()...))
 }
 
 // openAnswer returns the secret of the exchange that the key pair of a seed was offered in. It reports false if the tag does
-// not agree: the other side has another secret, or none.
+// not agree: the other side has another secret.
 func openAnswer(exchange uint32, seed secret.Bytes, answer object) (mixed secret.Bytes, ok bool) {
 	key, err := mlkem.NewDecapsulationKey768(seed.Expose())
 	if err != nil {

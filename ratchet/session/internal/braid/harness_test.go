@@ -53,7 +53,7 @@ func (e *end) receive(t require.TestingT, m message) {
 	require.NoError(t, err)
 	require.Equal(t, m.chunk, c)
 	if m.chain > e.read {
-		next, mixed, err := e.b.Follow(c.Epoch())
+		next, mixed, err := e.b.Follow(c)
 		require.NoError(t, err)
 		e.b, e.mixed[m.chain] = next, mixed
 		e.read, e.pending = m.chain, true
@@ -72,9 +72,8 @@ func (e *end) restart(t require.TestingT) {
 }
 
 // agree checks that both sides mixed the same secrets into the same chains, and that the epochs are what the specification
-// allows.
-func agree(t require.TestingT, a, b *end) {
-	count := uint32(0)
+// allows. It returns how many secrets were mixed.
+func agree(t require.TestingT, a, b *end) (count uint32) {
 	for chain, sent := range a.mixed {
 		if !sent.IsZero() {
 			count++
@@ -83,13 +82,14 @@ func agree(t require.TestingT, a, b *end) {
 			require.True(t, sent.Equal(read), "chain %d", chain)
 		}
 	}
-	require.Equal(t, count, a.b.Epoch())
+	require.LessOrEqual(t, count, a.b.Epoch())
 	require.Contains(t, []uint32{b.b.Epoch(), b.b.Epoch() + 1}, a.b.Epoch())
 	for chain, sent := range b.mixed {
 		if chain%2 == 0 {
 			require.True(t, sent.IsZero(), "the responder mixes nothing into its own chains")
 		}
 	}
+	return count
 }
 
 // turns lets both sides speak in turn until the responder has come to an epoch, and returns how many messages each sent.

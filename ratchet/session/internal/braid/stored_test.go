@@ -111,13 +111,13 @@ func TestStoredRefused(t *testing.T) {
 	for name, spoil := range map[string]func() Braid{
 		"role":                      func() Braid { b := fresh; b.role = 3; return b },
 		"no role":                   func() Braid { return Braid{} },
-		"held without an object":    func() Braid { b := offering; b.in.held = 1; return b },
+		"responder that mixes":      func() Braid { b := answering; b.mixed = true; return b },
 		"held of nothing":           func() Braid { b := fresh; b.in.held = all(answerChunks); return b },
 		"more sent than there is":   func() Braid { b := offering; b.out.held |= 1 << offerChunks; return b },
 		"next beyond the end":       func() Braid { b := offering; b.out.next = offerChunks; return b },
 		"answer before the offer":   func() Braid { b := answering; b.in.held = 1; return b },
-		"next of what is held":      func() Braid { b := offering; b.out.held, b.out.object = all(offerChunks), object{}; return b },
 		"more held than there is":   func() Braid { b := answering; b.in.held |= 1 << offerChunks; return b },
+		"held without an object":    func() Braid { b := offering; b.in.held = 1; return b },
 		"collecting without a seed": func() Braid { b := s[3][0].b; b.own = object{}; return b },
 	} {
 		_, err := parseBraid(spoil().marshal())

@@ -3,6 +3,7 @@ package double
 import (
 	"crypto/hkdf"
 	"crypto/sha512"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
@@ -34,10 +35,16 @@ type thief struct {
 	secrets []secret.Bytes   // of the braid
 }
 
-func newThief(alice, bob Ratchet) *thief {
+func newThief(t testing.TB, alice, bob Ratchet) *thief {
 	th := &thief{root: alice.root, chains: map[string]chain{}, offered: alice.braid}
-	if _, mixed, err := bob.braid.Follow(bob.braid.Epoch() + 1); err == nil {
-		th.secrets = append(th.secrets, mixed)
+	if bob.Form() == Braided { // what bob mixes in when alice does so next
+		begins := binary.BigEndian.AppendUint32(nil, bob.braid.Epoch()+1)
+		begins = append(append(begins, 0xff, 0x80, 0), make([]byte, braid.ChunkSize-7)...)
+		c, err := bob.braid.ParseChunk(begins)
+		require.NoError(t, err)
+		if _, mixed, err := bob.braid.Follow(c); err == nil {
+			th.secrets = append(th.secrets, mixed)
+		}
 	}
 	return th
 }
@@ -91,7 +98,7 @@ func TestQuantumThiefIsShutOut(t *testing.T) {
 }
 
 func quantumThief(t *testing.T, alice, bob Ratchet) {
-	f, before, th := alice.Form(), alice.braid.Epoch(), newThief(alice, bob)
+	f, before, th := alice.Form(), alice.braid.Epoch(), newThief(t, alice, bob)
 	closed := 0
 	one := func(from, to *Ratchet) {
 		after, m := encrypt(t, *from, "after")
@@ -138,11 +145,12 @@ func TestHostileChunk(t *testing.T) {
 	alice, bob = talk(t, alice, bob, 1)
 	for _, spoil := range map[string]func(chunk []byte){
 		"epoch below":        func(chunk []byte) { chunk[3] = 0 },
-		"epoch above":        func(chunk []byte) { chunk[3] = 2 },
+		"epoch above":        func(chunk []byte) { chunk[3], chunk[5] = 2, chunk[5]|0x80 },
+		"epoch two above":    func(chunk []byte) { chunk[3] = 3 },
 		"epoch far above":    func(chunk []byte) { chunk[0] = 0xff },
 		"index":              func(chunk []byte) { chunk[4] = 15 },
 		"data without index": func(chunk []byte) { chunk[4], chunk[7] = 0xff, 1 },
-		"held":               func(chunk []byte) { chunk[5] = 0xff },
+		"held":               func(chunk []byte) { chunk[5] |= 0x40 },
 	} {
 		next, m := encrypt(t, alice, "text") // begins a chain
 		plain, ok := next.sendingHeader.Open(nil, m.headerNonce[:], m.header, m.headerAssociated)

@@ -76,7 +76,8 @@ func (r Ratchet) Form() Form {
 	return Braided
 }
 
-// Epoch returns how many exchanges of the braid the root key contains, 0 in the classic form.
+// Epoch returns how many exchanges of the braid ended, 0 in the classic form. Unless somebody with the keys of the session
+// wrote into them, the root key contains the secret of each.
 func (r Ratchet) Epoch() uint32 { return r.braid.Epoch() }
 
 // Own returns the ratchet key whose public half goes into headers.
@@ -238,7 +239,7 @@ func (r Ratchet) readStep(m Message, h header) (Ratchet, []byte, error) {
 	if err != nil {
 		return r, nil, err
 	}
-	followed, mixed, err := next.braid.Follow(h.chunk.Epoch())
+	followed, mixed, err := next.braid.Follow(h.chunk)
 	if err != nil {
 		return r, nil, key.Malformed(err)
 	}
