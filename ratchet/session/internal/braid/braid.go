@@ -74,17 +74,18 @@ func (b Braid) Receive(c Chunk) Braid {
 	if c.epoch != b.epoch {
 		return b
 	}
-	collects := b.role == responder
 	if !b.own.IsZero() {
 		b.out.held = c.held // the last report counts, so that a false one does no lasting harm
-		collects = !collects
 	}
-	if collects {
+	if b.collects() {
 		_, n := b.role.chunks()
 		b.in = b.in.with(c, n)
 	}
 	return b
 }
+
+// collects reports whether the side takes chunks in: the initiator while it offers, the responder until it answers.
+func (b Braid) collects() bool { return !b.own.IsZero() == (b.role == initiator) }
 
 // Begin returns the secret to mix into a sending chain that begins now, and the braid after it; no secret if there is none
 // to mix. The initiator mixes, the responder follows.

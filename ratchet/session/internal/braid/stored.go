@@ -57,14 +57,16 @@ func Read(r *wire.Reader) (b Braid) {
 		b.out.held, b.out.next = r.U16(), r.U8()
 	}
 	b.in.held = r.U16()
-	// The initiator collects while it offers, and the responder until it answers, which takes all chunks.
-	collects := own == (b.role == initiator)
+	before := all(in) // what a side holds that does not collect: nothing yet, or all
+	if b.role == initiator {
+		before = 0
+	}
 	switch {
 	case b.out.held > all(out) || own && b.out.next >= out || b.in.held > all(in):
 		r.Fail("chunks that there are not")
-	case !collects && b.role == initiator && b.in.held != 0 || !collects && b.role == responder && b.in.held != all(in):
+	case !b.collects() && b.in.held != before:
 		r.Fail("an answer without its offer")
-	case collects && b.in.held != 0 && r.Err() == nil:
+	case b.collects() && b.in.held != 0 && r.Err() == nil:
 		object := make([]byte, int(in)*dataSize)
 		each(object, b.in.held, r.Into)
 		b.in.object = secret.Own(object)
