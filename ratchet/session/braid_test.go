@@ -115,18 +115,18 @@ func TestVersionIsBoundIntoTheKey(t *testing.T) {
 	require.NoError(t, x.err)
 	bundle, _ := peer.Bundle()
 	initiator, responder, mailbox := a.address(), b.address(), peer.Entry().Mailbox()
-	expected := func(version byte) []byte {
+	expected := func(version byte) secret.Bytes {
 		w := binary.BigEndian.AppendUint64([]byte{version}, 7)
 		w = binary.BigEndian.AppendUint64(w, 5)
 		w = slices.Concat(w, initiator[:], responder[:], d.Identity().Bytes(), peer.Identity().Bytes(), mailbox[:],
 			peer.Entry().Inbox().Bytes())
 		w = slices.Concat(binary.BigEndian.AppendUint32(w, bundle.Number()), peer.PreKey().Bytes(), e.Public().Bytes())
-		w = slices.Concat(binary.BigEndian.AppendUint32(w, 0), make([]byte, key.PublicKeySize), bundle.MLKEM().Bytes(), o.ciphertext[:])
+		w = slices.Concat(binary.BigEndian.AppendUint32(w, 0), o.ciphertext[:], make([]byte, key.PublicKeySize), bundle.MLKEM().Bytes())
 		hash := sha512.Sum512(w)
 		out, err := hkdf.Key(sha512.New, append(x.ikm, shared...), make([]byte, 96), "trefoil/session agreement\x00"+string(hash[:]), 96)
 		require.NoError(t, err)
-		return out
+		return secret.Own(out)
 	}
-	require.Equal(t, expected(2), agreed.Expose())
-	require.NotEqual(t, expected(1), agreed.Expose())
+	require.True(t, agreed.Equal(expected(2)))
+	require.False(t, agreed.Equal(expected(1)))
 }

@@ -109,8 +109,8 @@ func TestSizes(t *testing.T) {
 	require.Len(t, quorumtest.Must(newHuman(t, 1).devices[0].Bundle().MarshalBinary()), 2690)
 	require.Equal(t, 241, double.MessageOverhead)
 	alice, bob := settled(t, hybrid)
-	require.Len(t, alice.send(""), 244)
+	require.Len(t, alice.send(""), 260)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
 	alice.initiate()
-	require.Len(t, alice.send(""), 1656)
+	require.Len(t, alice.send(""), 1688)
 }
