@@ -29,7 +29,7 @@ const (
 
 // hybridVersion is the version of the hybrid suite, in which every session has a braid. A device signs that it knows it (see
 // Bundle), and it is bound into the key, so that nobody in between can talk two devices out of it. There is no other one to
-// fall back to: version 1 had no braid, and is neither read nor written.
+// fall back to.
 const hybridVersion = 2
 
 // form returns the form of the ratchets of a suite.

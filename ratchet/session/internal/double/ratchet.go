@@ -178,30 +178,33 @@ func (r Ratchet) decrypt(m Message) (Ratchet, []byte, error) {
 	return r, nil, failure
 }
 
-// openHeader finds the key that opens the header: that of the peer's chain, of its next one, or of one whose messages were
-// skipped. It returns ErrNoKey, or key.ErrMalformed for a header that a peer would not write.
+// openHeader finds the header key that opens the header. It returns ErrNoKey, or key.ErrMalformed for a header that a peer would
+// not write.
 func (r Ratchet) openHeader(m Message) (header, aead.Key, error) {
 	if len(m.header) != r.Form().headerSealedSize() {
 		return header{}, aead.Key{}, ErrNoKey
 	}
 	var space [headerSize + braid.ChunkSize]byte
-	try := func(k aead.Key) ([]byte, bool) {
-		return k.Open(space[:0], m.headerNonce[:], m.header, m.headerAssociated)
-	}
-	for _, k := range []aead.Key{r.receivingHeader, r.nextReceivingHeader} {
-		if b, ok := try(k); ok {
-			h, err := r.parseHeader(b)
-			return h, k, err
-		}
-	}
-	for i := len(r.skipped.buckets) - 1; i >= 0; i-- {
-		k := r.skipped.buckets[i].header
-		if b, ok := try(k); ok {
+	for k := range r.headerKeys {
+		if b, ok := k.Open(space[:0], m.headerNonce[:], m.header, m.headerAssociated); ok {
 			h, err := r.parseHeader(b)
 			return h, k, err
 		}
 	}
 	return header{}, aead.Key{}, ErrNoKey
+}
+
+// headerKeys yields the header keys of the peer's chain, of its next one, and of those whose messages were skipped, newest
+// first.
+func (r Ratchet) headerKeys(yield func(aead.Key) bool) {
+	if !yield(r.receivingHeader) || !yield(r.nextReceivingHeader) {
+		return
+	}
+	for i := len(r.skipped.buckets) - 1; i >= 0; i-- {
+		if !yield(r.skipped.buckets[i].header) {
+			return
+		}
+	}
 }
 
 // readOn reads a message of the peer's current chain.
