@@ -3,6 +3,7 @@ package epochs
 import (
 	"crypto/subtle"
 	"iter"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
@@ -116,3 +117,8 @@ func (f Forest) Below(id, above proto.EpochID) bool {
 
 // HeardOnly reports whether nobody but one member was read, or sent, in or below the epoch.
 func (e Epoch) HeardOnly(i dkg.Index) bool { return e.onlyHeard(i) }
+
+// Heard reports whether a member is known to have been read, or sent, in or below the epoch. Of many members it is not known.
+func (e Epoch) Heard(i dkg.Index) bool {
+	return len(e.heard) == maxHeard || slices.Contains(e.heard, i)
+}
