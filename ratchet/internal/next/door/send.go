@@ -110,13 +110,13 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 type letter struct {
 	ctx    proto.MessageContext
 	epoch  epochs.Epoch
-	root   members.Root
+	root   *members.Root
 	key    secret.Bytes
 	env    proto.Envelope
 	inner  proto.Inner
 	whole  []line        // the waiting ways that it carries to their end
 	after  epochs.Forest // with the number used up
-	me     identity
+	me     *identity
 	signed int // length of the signature
 	room   int // bytes that are left in the frame
 	pad    bool
@@ -126,9 +126,8 @@ type letter struct {
 // carries one. It returns ErrTooLong if that does not fit the frame.
 func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (*letter, error) {
 	me := d.st.me()
-	l := &letter{epoch: e, root: r, inner: inner, me: me, signed: me.signing.Public.Scheme().SignatureSize()}
-	terms, _ := d.tp.terms(r.ID())
-	l.pad = terms.template.Policy.Padding == proto.Padme
+	l := &letter{epoch: e, root: &r, inner: inner, me: &me, signed: me.signing.Public.Scheme().SignatureSize()}
+	l.pad = r.Policy().Padding == proto.Padme
 	l.ctx = proto.MessageContext{Space: d.st.space, Epoch: e.ID(), Header: proto.Header{Index: me.index}}
 	var err error
 	l.after, l.ctx.Header.Number, l.key, err = d.st.forest.Send(e.ID(), func(n uint32) epochs.Tag {
