@@ -373,9 +373,10 @@ func (d *edit) deliver(l reading) Message {
 	if l.own {
 		d.ownMessage(l)
 	}
-	r, change, err := r.ReadFrom(l.maker, l.ctx.Epoch)
-	if err == nil {
-		d.changed(r, change)
+	if b, ok := r.Binding(l.maker); !ok || !b.Heard() || d.comesBefore(l.epoch, b.LastRead) {
+		if next, change, err := r.ReadFrom(l.maker, l.ctx.Epoch); err == nil {
+			d.changed(next, change)
+		}
 	}
 	d.takeIn(l)
 	r, _ = d.root(l.epoch.Root())
@@ -390,6 +391,13 @@ func (d *edit) deliver(l reading) Message {
 		m.Plaintext = l.said.Inner.Plaintext
 	}
 	return m
+}
+
+// comesBefore reports whether an epoch comes before another one in the order of §5, which may be held no more. Where a member was
+// last read is the first of those in which it was.
+func (d *edit) comesBefore(e epochs.Epoch, last proto.EpochID) bool {
+	held, ok := d.st.forest.Epoch(last)
+	return !ok || d.st.forest.Before(e.Position(), held.Position())
 }
 
 // ownMessage takes in a message under the own index that this state did not send.
