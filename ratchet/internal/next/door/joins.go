@@ -51,6 +51,9 @@ func openTicket(d *edit, f incoming) (Message, error) {
 	}
 	*d = try
 	d.setOrphans(d.st.orphans.Value().Forget(f.name))
+	if len(p.Hashes) > 1 {
+		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
+	}
 	return Message{}, nil
 }
 
@@ -63,11 +66,12 @@ func (d *edit) giveUp(names ...parts.FrameName) {
 	d.lost = append(d.lost, names...)
 }
 
-// givenUp takes in that the vault gave frames up, or that the index of orphans did.
-func (d *edit) givenUp(names ...parts.FrameName) {
+// lose takes in that the index of orphans gave frames up.
+func (d *edit) lose(names ...parts.FrameName) {
+	d.lost = append(d.lost, names...)
 	sets, again := d.st.parts.Value().Forget(names...)
-	d.setParts(sets)
 	if again {
+		d.setParts(sets)
 		d.retry(d.st.orphans.Value().Others()...) // a copy may be among them
 	}
 }

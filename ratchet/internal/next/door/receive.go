@@ -65,7 +65,7 @@ func (d *edit) retain(found orphans.Result, reason error) {
 		Stranger: errors.Is(reason, outcome.ErrUnknownSender), Prior: errors.Is(reason, errPrior),
 	})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 }
 
 // errPrior marks a frame that may be from before joining: a reason to wait, and none to send (§9).
