@@ -194,7 +194,7 @@ func TestPathOf300Commits(t *testing.T) {
 }
 
 // A frame is as long as the transport takes: a text that does not fit with what it must have is refused, the rest gives way.
-func TestSmallFrames(t *testing.T) {
+func TestTextThatDoesNotFit(t *testing.T) {
 	g := newGroup(t, 2, Policy{})
 	o := g.peers[0].options()
 	o.MaxFrame = 32 << 10
