@@ -122,3 +122,17 @@ func (e Epoch) HeardOnly(i dkg.Index) bool { return e.onlyHeard(i) }
 func (e Epoch) Heard(i dkg.Index) bool {
 	return len(e.heard) == maxHeard || slices.Contains(e.heard, i)
 }
+
+// SentLess reports whether fewer messages were sent in an epoch than another forest says, of which this one was made. It looks at
+// what the two do not share.
+func (f Forest) SentLess(prev Forest) bool {
+	for g := range f.groups.Unlike(prev.groups) {
+		old, _ := prev.groups.Get(g.Key())
+		for row := range g.rows.Unlike(old.rows) {
+			if id := row.record.Value().id; f.Sent(id) < prev.Sent(id) {
+				return true
+			}
+		}
+	}
+	return false
+}
