@@ -222,7 +222,7 @@ func (d *edit) search() {
 		return orphans.Frame{Name: name, Size: len(f.data), Source: f.source, Member: f.member, Envelope: env}, ok && err == nil
 	})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 	for _, r := range results {
 		d.turnedUp(r)
 		if r.Found || r.Forged || len(r.Closed) > 0 {

@@ -65,7 +65,7 @@ func (d *edit) retain(found orphans.Result, reason error) {
 		Stranger: errors.Is(reason, outcome.ErrUnknownSender), Prior: errors.Is(reason, errPrior),
 	})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 }
 
 // errPrior marks a frame that may be from before joining: a reason to wait, and none to send (§9).
@@ -265,6 +265,7 @@ func (d *edit) enter(l *reading) error {
 		return err
 	}
 	d.grow(f, change)
+	d.heard(l.epoch, l.ctx.Header.Index)
 	f, change = f.Read(l.ctx.Epoch, l.ctx.Header.Index, l.ctx.Header.Number, l.key, l.env.Header.Tag(), d.age())
 	d.grow(f, change)
 	return nil
@@ -373,9 +374,10 @@ func (d *edit) deliver(l reading) Message {
 	if l.own {
 		d.ownMessage(l)
 	}
-	r, change, err := r.ReadFrom(l.maker, l.ctx.Epoch)
-	if err == nil {
-		d.changed(r, change)
+	if b, ok := r.Binding(l.maker); !ok || !b.Heard() || d.comesBefore(l.epoch, b.LastRead) {
+		if next, change, err := r.ReadFrom(l.maker, l.ctx.Epoch); err == nil {
+			d.changed(next, change)
+		}
 	}
 	d.takeIn(l)
 	r, _ = d.root(l.epoch.Root())
@@ -390,6 +392,13 @@ func (d *edit) deliver(l reading) Message {
 		m.Plaintext = l.said.Inner.Plaintext
 	}
 	return m
+}
+
+// comesBefore reports whether an epoch comes before another one in the order of §5, which may be held no more. Where a member was
+// last read is the first of those in which it was.
+func (d *edit) comesBefore(e epochs.Epoch, last proto.EpochID) bool {
+	held, ok := d.st.forest.Epoch(last)
+	return !ok || d.st.forest.Before(e.Position(), held.Position())
 }
 
 // ownMessage takes in a message under the own index that this state did not send.

@@ -89,7 +89,10 @@ func codecs() []codec {
 			return p.resync(t).Shown()
 		}),
 		newCodec("refusal-taken", parseRefusal, encodeRefusal, func(_ testing.TB, p pieces) Refusal {
-			return Taken{p.joiners[1].binding, 5}
+			return Taken{Binding: p.joiners[1].binding, Free: 5}
+		}),
+		newCodec("refusal-decided", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
+			return Taken{Binding: p.joiners[1].binding, Bind: p.statements(t)["bind"].(Bind)}
 		}),
 		newCodec("refusal-dead", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
 			return Dead{p.origin, p.owners, p.statements(t)["revoke"].(Revoke)}
