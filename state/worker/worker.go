@@ -81,6 +81,13 @@ func (w *Worker[V]) Wake(id state.ID) {
 	}
 }
 
+// Retry is Wake, and forgets for how long the outbox and its destinations were to be left alone: the network is back, or what they
+// waited for has come.
+func (w *Worker[V]) Retry(id state.ID) {
+	w.backoff.forget(id)
+	w.Wake(id)
+}
+
 // Run sends until ctx ends, and returns its error when everything that was being sent has been recorded.
 func (w *Worker[V]) Run(ctx context.Context) error {
 	s := schedule{due: make(map[state.ID]time.Time), running: make(map[state.ID]bool)}
