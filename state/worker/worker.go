@@ -106,7 +106,11 @@ func (w *Worker[V]) Run(ctx context.Context) error {
 			if !ok {
 				break
 			}
-			go func() { results <- w.flush(ctx, id) }()
+			go func() {
+				r := result{id: id, err: errEnded}
+				defer func() { results <- r }() // even if the sender ends its goroutine
+				r = w.flush(ctx, id)
+			}()
 		}
 		if ctx.Err() != nil && len(s.running) == 0 {
 			return ctx.Err()
@@ -159,6 +163,9 @@ func (w *Worker[V]) takeWoken() (ids []state.ID) {
 	clear(w.wake)
 	return ids
 }
+
+// errEnded is the error of a sender that ended its goroutine.
+var errEnded = errors.New("worker: the sender ended its goroutine")
 
 // result is what came of sending from one outbox.
 type result struct {

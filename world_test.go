@@ -1,0 +1,154 @@
+package trefoil_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+	"github.com/trefoil-im/trefoil/transporttest"
+)
+
+// world is a network and its devices, in a bubble of testing/synctest: time passes when nothing else happens.
+type world struct {
+	*testing.T
+	net *transporttest.Network
+}
+
+func inWorld(t *testing.T, test func(w world)) {
+	synctest.Test(t, func(t *testing.T) { test(world{t, transporttest.NewNetwork()}) })
+}
+
+// device is a client that notes what it is told.
+type device struct {
+	world
+	name   string
+	store  store.Store
+	client *trefoil.Client
+	stop   func() error
+
+	mu     sync.Mutex
+	events []trefoil.Event
+}
+
+// device opens a device that does not run yet. Change adapts its options; its handler is called after the event was noted.
+func (w world) device(name string, change ...func(*trefoil.Options)) *device {
+	w.Helper()
+	return w.open(name, store.NewMemory(), w.net.Device(name), change...)
+}
+
+func (w world) open(name string, s store.Store, t trefoil.Transport, change ...func(*trefoil.Options)) *device {
+	w.Helper()
+	d := &device{world: w, name: name, store: s}
+	key, err := state.NewKey(make([]byte, state.KeySize))
+	require.NoError(w, err)
+	o := trefoil.Options{Profile: []byte(name), Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&o)
+	}
+	handle := o.Handle
+	o.Handle = func(ctx context.Context, e trefoil.Event) error {
+		d.mu.Lock()
+		d.events = append(d.events, e)
+		d.mu.Unlock()
+		if handle == nil {
+			return nil
+		}
+		return handle(ctx, e)
+	}
+	d.client, err = trefoil.Open(w.Context(), s, key, t, o)
+	require.NoError(w, err)
+	return d
+}
+
+// run runs the client until stop, or the end of the test.
+func (d *device) run() *device {
+	ctx, cancel := context.WithCancel(d.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.client.Run(ctx) }()
+	d.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	d.Cleanup(func() { d.stop() })
+	return d
+}
+
+// told returns what the device was told of one type, in order.
+func told[E trefoil.Event](d *device) (out []E) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.events {
+		if e, ok := e.(E); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// read returns the bodies of the messages that the device was told of.
+func (d *device) read() (bodies []string) {
+	for _, m := range told[trefoil.Message](d) {
+		bodies = append(bodies, string(m.Body))
+	}
+	return bodies
+}
+
+// newSpace makes a space of some devices, the first of which founded it. All of them run.
+func (w world) newSpace(devices ...*device) state.ID {
+	w.Helper()
+	s, err := devices[0].client.NewSpace(w.Context())
+	require.NoError(w, err)
+	for _, d := range devices[1:] {
+		devices[0].letIn(s.ID(), d)
+	}
+	return s.ID()
+}
+
+// letIn invites another device.
+func (d *device) letIn(space state.ID, other *device) {
+	d.Helper()
+	link, err := d.client.Space(space).Invite(d.Context(), "https://chat.example/join")
+	require.NoError(d, err)
+	_, err = other.client.Join(d.Context(), link)
+	require.NoError(d, err)
+	d.pass(time.Minute)
+	require.Len(d, told[trefoil.Joined](other), 1, other.name)
+}
+
+func (d *device) send(space state.ID, body string) trefoil.EventID {
+	d.Helper()
+	id, err := d.client.Space(space).Send(d.Context(), []byte(body))
+	require.NoError(d, err)
+	return id
+}
+
+// pass lets time pass until everything waits for a later one.
+func (w world) pass(t time.Duration) {
+	time.Sleep(t)
+	synctest.Wait()
+}
+
+// unplugged is a transport whose line can be unplugged.
+type unplugged struct {
+	trefoil.Transport
+	mu   sync.Mutex
+	out  bool
+	down chan struct{}
+}
+
+var errUnplugged = errors.New("unplugged")
+
+func (u *unplugged) plug(in bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.out = !in; u.out && u.down != nil {
+		close(u.down)
+	}
+	u.down = make(chan struct{})
+}
