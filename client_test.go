@@ -11,7 +11,7 @@ import (
 
 // Everybody is told of everything once, own messages included, under one ID.
 func TestChat(t *testing.T) {
-	inWorld(t, func(w world) {
+	inWorld(t, func(t *testing.T, w world) {
 		alice, bob, carol := w.device("alice").run(), w.device("bob").run(), w.device("carol").run()
 		space := w.newSpace(alice, bob, carol)
 		ids := []trefoil.EventID{alice.send(space, "from alice"), bob.send(space, "from bob"), carol.send(space, "from carol")}

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -66,8 +65,12 @@ type notice struct {
 
 // encodeNotice returns how an event lies in the inbox, with a fresh ID.
 func encodeNotice(e Event) []byte {
-	var n notice
+	n := noticeOf(e)
 	rand.Read(n.id[:])
+	return n.encode()
+}
+
+func noticeOf(e Event) (n notice) {
 	switch e := e.(type) {
 	case Joined:
 		n.kind = kindJoined
@@ -90,6 +93,10 @@ func encodeNotice(e Event) []byte {
 	case NotSent:
 		n.kind, n.about, n.reason = kindNotSent, e.Message, reasonOf(e.Reason)
 	}
+	return n
+}
+
+func (n notice) encode() []byte {
 	w := wire.NewWriter(64 + len(n.text))
 	w.U16(noticeVersion)
 	w.U8(uint8(n.kind))
@@ -108,47 +115,50 @@ func decodeEvent(chat state.ID, b []byte) (Event, error) {
 	if len(b) == 0 || b[0] != noticeVersion>>8 {
 		return decodeMessage(chat, b)
 	}
+	n, err := parseNotice(b)
+	if err != nil {
+		return nil, err
+	}
+	return n.event(Stamp{chat, n.id}), nil
+}
+
+func parseNotice(b []byte) (n notice, err error) {
 	r := wire.NewReader(b)
 	r.Version16(noticeVersion, noticeVersion)
-	n := notice{kind: kind(r.U8())}
+	n.kind = kind(r.U8())
 	r.Into(n.id[:])
 	n.index, n.own, n.reason, n.count = dkg.Index(r.U32()), r.Bool(), r.U8(), r.U32()
 	n.text = string(r.Vec16(maxReason))
 	r.Into(n.about[:])
-	if int(n.reason) >= len(reasons) {
-		r.Fail("unknown reason")
+	if n.kind < kindJoined || n.kind > kindNotSent || int(n.reason) >= len(reasons) {
+		r.Fail("unknown kind or reason")
 	}
-	if err := r.Done(); err != nil {
-		return nil, err
-	}
-	return n.event(chat)
+	return n, r.Done()
 }
 
-func (n notice) event(chat state.ID) (Event, error) {
-	at, reason := Stamp{chat, n.id}, reasons[n.reason]
+func (n notice) event(at Stamp) Event {
+	reason := reasons[n.reason]
 	switch n.kind {
 	case kindJoined:
-		return Joined{at}, nil
+		return Joined{at}
 	case kindRefused:
-		return Refused{at, reason}, nil
+		return Refused{at, reason}
 	case kindArrived:
-		return Arrived{at, n.index}, nil
+		return Arrived{at, n.index}
 	case kindLeft:
-		return Left{at, n.index}, nil
+		return Left{at, n.index}
 	case kindRemoved:
-		return Removed{at}, nil
+		return Removed{at}
 	case kindConflict:
-		return Conflict{at, n.index, n.own}, nil
+		return Conflict{at, n.index, n.own}
 	case kindUnread:
-		return Unread{at, reason}, nil
+		return Unread{at, reason}
 	case kindGivenUp:
-		return GivenUp{at, int(n.count)}, nil
+		return GivenUp{at, int(n.count)}
 	case kindRejected:
-		return Rejected{at, n.text}, nil
-	case kindNotSent:
-		return NotSent{at, n.about, reason}, nil
+		return Rejected{at, n.text}
 	}
-	return nil, fmt.Errorf("%w: event of kind %d", wire.ErrMalformed, n.kind)
+	return NotSent{at, n.about, reason}
 }
 
 // content is what a message holds as its members see it: u8(1) ‖ nonce ‖ u64(ms since 1970) ‖ body.

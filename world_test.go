@@ -3,7 +3,9 @@ package trefoil_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -23,8 +25,8 @@ type world struct {
 	net *transporttest.Network
 }
 
-func inWorld(t *testing.T, test func(w world)) {
-	synctest.Test(t, func(t *testing.T) { test(world{t, transporttest.NewNetwork()}) })
+func inWorld(t *testing.T, test func(*testing.T, world)) {
+	synctest.Test(t, func(t *testing.T) { test(t, world{t, transporttest.NewNetwork()}) })
 }
 
 // device is a client that notes what it is told.
@@ -110,6 +112,13 @@ func (w world) newSpace(devices ...*device) state.ID {
 	return s.ID()
 }
 
+// tapped opens a device whose line can be unplugged and listened to.
+func (w world) tapped(name string, change ...func(*trefoil.Options)) (*device, *tap) {
+	w.Helper()
+	p := w.tap(name)
+	return w.open(name, store.NewMemory(), p, change...), p
+}
+
 // letIn invites another device.
 func (d *device) letIn(space state.ID, other *device) {
 	d.Helper()
@@ -118,7 +127,7 @@ func (d *device) letIn(space state.ID, other *device) {
 	_, err = other.client.Join(d.Context(), link)
 	require.NoError(d, err)
 	d.pass(time.Minute)
-	require.Len(d, told[trefoil.Joined](other), 1, other.name)
+	require.True(d, slices.ContainsFunc(told[trefoil.Joined](other), func(e trefoil.Joined) bool { return e.Chat == space }), other.name)
 }
 
 func (d *device) send(space state.ID, body string) trefoil.EventID {
@@ -134,21 +143,93 @@ func (w world) pass(t time.Duration) {
 	synctest.Wait()
 }
 
-// unplugged is a transport whose line can be unplugged.
-type unplugged struct {
+// tap is a line that can be unplugged and listened to.
+type tap struct {
 	trefoil.Transport
-	mu   sync.Mutex
-	out  bool
-	down chan struct{}
+	mu     sync.Mutex
+	out    bool
+	down   context.CancelFunc
+	log    []string // of what was asked of it
+	post   func(topic string, frame []byte) (state.Delivery, bool)
+	frame  func(*trefoil.Frame)
+	posted [][]byte
 }
 
 var errUnplugged = errors.New("unplugged")
 
-func (u *unplugged) plug(in bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.out = !in; u.out && u.down != nil {
-		close(u.down)
+func (w world) tap(name string) *tap { return &tap{Transport: w.net.Device(name)} }
+
+// plug plugs the line in or out.
+func (p *tap) plug(in bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.out = !in; p.out && p.down != nil {
+		p.down()
 	}
-	u.down = make(chan struct{})
+}
+
+// note logs a call and reports whether the line is plugged in.
+func (p *tap) note(call string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log = append(p.log, call)
+	return !p.out
+}
+
+func (p *tap) calls() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.log)
+}
+
+// count returns how many frames were delivered to the relay.
+func (p *tap) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.posted)
+}
+
+func (p *tap) Post(ctx context.Context, topic string, frame []byte) state.Delivery {
+	if !p.note("post") {
+		return state.RetryAfter(0)
+	}
+	if p.post != nil {
+		if d, decided := p.post(topic, frame); decided {
+			return d
+		}
+	}
+	d := p.Transport.Post(ctx, topic, frame)
+	if _, again := d.Again(); !again {
+		p.mu.Lock()
+		p.posted = append(p.posted, frame)
+		p.mu.Unlock()
+	}
+	return d
+}
+
+func (p *tap) Subscribe(ctx context.Context, topic string) error {
+	if !p.note("subscribe") {
+		return errUnplugged
+	}
+	return p.Transport.Subscribe(ctx, topic)
+}
+
+func (p *tap) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
+	if !p.note("receive") {
+		return errUnplugged
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.mu.Lock()
+	p.down = cancel
+	p.mu.Unlock()
+	return p.Transport.Receive(ctx, topics, func(f trefoil.Frame) {
+		switch {
+		case f.Topic == "":
+			p.note("end")
+		case p.frame != nil:
+			p.frame(&f)
+		}
+		handle(f)
+	})
 }
