@@ -124,7 +124,12 @@ func TestConflict(t *testing.T) {
 		w.net.Device("thief").Post(t.Context(), space.String(), frame)
 		w.pass(time.Minute)
 		require.Equal(t, []string{"one"}, alice.read())
-		t.Log(alice.events, bob.events)
+		for _, d := range []*device{alice, bob} {
+			unread := told[trefoil.Unread](d)
+			require.Len(t, unread, 1, d.name)
+			require.ErrorIs(t, unread[0].Reason, ratchet.ErrLost)
+		}
+		require.Equal(t, []trefoil.Conflict{{Stamp: told[trefoil.Conflict](bob)[0].Stamp, Index: 2, Own: true}}, told[trefoil.Conflict](bob))
 	})
 }
 

@@ -37,8 +37,9 @@ type device struct {
 	client *trefoil.Client
 	stop   func() error
 
-	mu     sync.Mutex
-	events []trefoil.Event
+	mu      sync.Mutex
+	events  []trefoil.Event
+	forgets bool // messages are not kept
 }
 
 // device opens a device that does not run yet. Change adapts its options; its handler is called after the event was noted.
@@ -59,7 +60,9 @@ func (w world) open(name string, s store.Store, t trefoil.Transport, change ...f
 	handle := o.Handle
 	o.Handle = func(ctx context.Context, e trefoil.Event) error {
 		d.mu.Lock()
-		d.events = append(d.events, e)
+		if _, message := e.(trefoil.Message); !message || !d.forgets {
+			d.events = append(d.events, e)
+		}
 		d.mu.Unlock()
 		if handle == nil {
 			return nil
@@ -153,6 +156,8 @@ type tap struct {
 	post   func(topic string, frame []byte) (state.Delivery, bool)
 	frame  func(*trefoil.Frame)
 	posted [][]byte
+
+	forgets bool // nothing is noted
 }
 
 var errUnplugged = errors.New("unplugged")
@@ -172,7 +177,9 @@ func (p *tap) plug(in bool) {
 func (p *tap) note(call string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.log = append(p.log, call)
+	if !p.forgets {
+		p.log = append(p.log, call)
+	}
 	return !p.out
 }
 
@@ -199,7 +206,7 @@ func (p *tap) Post(ctx context.Context, topic string, frame []byte) state.Delive
 		}
 	}
 	d := p.Transport.Post(ctx, topic, frame)
-	if _, again := d.Again(); !again {
+	if _, again := d.Again(); !again && !p.forgets {
 		p.mu.Lock()
 		p.posted = append(p.posted, frame)
 		p.mu.Unlock()
