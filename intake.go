@@ -160,8 +160,10 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 	for _, f := range batch {
 		f.Ack()
 	}
-	if err := r.client.transport.Unsubscribe(r.ctx, topicOf(ch.id)); err != nil {
-		r.client.log.Info("a subscription is not ended yet", "chat", ch.id.String(), "error", err)
+	r.client.unsubscribe(r.ctx, ch.id)
+	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil { // joined meanwhile
+		err := r.subscribe(r.ctx, ch.id)
+		r.fail("subscribing", ch.id, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -207,9 +209,13 @@ func (r *run) maintain(ch *chat, l *line) error {
 func (r *run) remember(hash [32]byte, ack func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.acks) < maxUnacknowledged {
-		r.acks[hash] = ack
+	for other := range r.acks {
+		if len(r.acks) < maxUnacknowledged {
+			break
+		}
+		delete(r.acks, other)
 	}
+	r.acks[hash] = ack
 }
 
 // acknowledge acknowledges frames that were retained and are dealt with.

@@ -2,6 +2,7 @@ package trefoil
 
 import (
 	"context"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -49,7 +50,9 @@ func (r *run) receive() error {
 			l.cancel()
 			return
 		}
-		l.listed = ids
+		r.mu.Lock()
+		l.listed = slices.Clone(ids)
+		r.mu.Unlock()
 		for _, id := range ids {
 			if !yield(topicOf(id)) {
 				return
@@ -141,6 +144,22 @@ func (r *run) reconnect() {
 	if r.line != nil {
 		r.line.again = true
 		r.line.cancel()
+	}
+}
+
+// unsubscribe ends the subscription to a chat that this device no longer has.
+func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
+	if err := c.transport.Unsubscribe(ctx, topicOf(id)); err != nil {
+		c.log.Info("a subscription is not ended yet", "chat", id.String(), "error", err)
+	}
+	if r := c.current.Load(); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		ch := r.chat(id)
+		ch.subscribed, ch.ready = false, false
+		if l := r.line; l != nil {
+			l.listed = slices.DeleteFunc(l.listed, func(other state.ID) bool { return other == id })
+		}
 	}
 }
 

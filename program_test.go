@@ -186,6 +186,10 @@ func TestForget(t *testing.T) {
 		}
 		_, err := bob.client.Space(space).Send(t.Context(), nil)
 		require.ErrorIs(t, err, state.ErrNotFound)
+		alice.letIn(space, bob) // as a new member
+		alice.send(space, "welcome back")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"go away", "welcome back"}, bob.read())
 	})
 }
 

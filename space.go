@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -64,10 +65,13 @@ func (c *Client) Join(ctx context.Context, link string) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	err = c.spaces.Create(ctx, s, func(tx spaceTx) error {
+	ask := func(tx spaceTx) error {
 		tx.Send(topicOf(s.ID()), request)
 		return nil
-	})
+	}
+	if err = c.spaces.Create(ctx, s, ask); errors.Is(err, state.ErrDeleted) {
+		err = c.spaces.Revive(ctx, s, ask) // a new member, with nothing of the one that was forgotten
+	}
 	if err != nil {
 		return Space{}, err
 	}
@@ -149,9 +153,7 @@ func (s Space) Forget(ctx context.Context) error {
 	if err := s.client.spaces.Delete(ctx, s.id); err != nil {
 		return err
 	}
-	if err := s.client.transport.Unsubscribe(ctx, topicOf(s.id)); err != nil {
-		s.client.log.Info("subscription is not ended yet", "chat", s.id, "error", err) // the next frame does it
-	}
+	s.client.unsubscribe(ctx, s.id) // if that fails, the next frame does it
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/transporttest"
@@ -130,6 +131,9 @@ func (d *device) letIn(space state.ID, other *device) {
 	_, err = other.client.Join(d.Context(), link)
 	require.NoError(d, err)
 	d.pass(time.Minute)
+	status, err := other.client.Space(space).Status(d.Context())
+	require.NoError(d, err)
+	require.Equal(d, ratchet.Member, status.Phase, other.name)
 	require.True(d, slices.ContainsFunc(told[trefoil.Joined](other), func(e trefoil.Joined) bool { return e.Chat == space }), other.name)
 }
 
