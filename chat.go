@@ -15,8 +15,9 @@ type chat struct {
 	frames  []Frame // to be received
 	due     bool    // to be maintained, once they were received
 	working bool
-	stalled bool // nothing could be received at the last try
+	stalled bool // nothing could be received at the last try: frames are parked
 	missed  bool // frames were left to the relay
+	leaving bool // the subscription is being ended
 	ready   bool // the backlog was read: what is written may be encrypted
 	waits   bool // something could not be encrypted although it was: a frame may change that
 
@@ -100,7 +101,7 @@ func (r *run) settle(down <-chan error) error {
 
 // forget drops what is done for a chat that is no more. The mutex is held.
 func (r *run) forget(ch *chat) {
-	if len(ch.frames) == 0 {
+	if len(ch.frames) == 0 && !ch.working && !ch.handing && !ch.leaving {
 		delete(r.chats, ch.id)
 	}
 }

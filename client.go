@@ -22,7 +22,8 @@ type Options struct {
 	// chats at once. It is told at least once; an event is gone when Handle has returned nil and InCommit was committed. After
 	// an error it is told again, with the same Stamp, after a second and then later each time, up to 5 minutes; meanwhile
 	// nothing else of this chat is handed over, and other chats go on. It may take its time and call every method of
-	// Client and Space but Run and Sync, which return ErrRunning. Its context ends with Run, and Run waits for it.
+	// Client and Space but Run and Sync, which return ErrRunning. Its context ends with Run, and Run waits for it. With neither
+	// Handle nor InCommit all events stay in the vault, for another process; when there are too many, nothing is received.
 	Handle func(context.Context, Event) error
 
 	// InCommit returns what is written in the commit that takes an event out of the vault, or nil: sqlstore.Rows makes it. So rows

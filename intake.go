@@ -12,6 +12,7 @@ import (
 func (r *run) working(ch *chat) {
 	for failures := 0; ; {
 		r.mu.Lock()
+		r.unpark(ch)
 		batch, due, l := ch.next(), ch.due, r.line
 		if len(batch) == 0 && !due || r.ctx.Err() != nil {
 			ch.working = false
@@ -77,8 +78,8 @@ func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
 	return err
 }
 
-// receiveBatch receives frames in one commit, and acknowledges those that are dealt with. If none could be received, it
-// returns why, and they are tried again; if some could not, they are left to the relay.
+// receiveBatch receives frames in one commit, and acknowledges those that are dealt with. If none could be received, or the inbox
+// is full, it returns why, and they are tried again; if others could be, those that could not are left to the relay.
 func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 	var receipts []state.Receipt
 	var err error
@@ -115,31 +116,28 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 		}
 	}
 	r.fail("receiving", ch.id, err)
-	if len(stopped) < len(batch) {
-		err = nil
+	stalled := len(stopped) == len(batch) || errors.Is(err, state.ErrFull)
+	r.received(ch, batch, stopped, stalled)
+	if !stalled {
+		return nil
 	}
-	r.received(ch, batch, stopped)
 	return err
 }
 
-// received keeps the frames that could not be received for another try if none could, and else leaves them to the relay.
-func (r *run) received(ch *chat, batch, stopped []Frame) {
+// received keeps frames that could not be received for another try if the chat is stalled, and else leaves them to the relay: then
+// it is they that cannot be received.
+func (r *run) received(ch *chat, batch, stopped []Frame, stalled bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	gone := batch
-	ch.stalled = len(stopped) == len(batch)
-	switch {
-	case ch.stalled && r.once:
-		gone, ch.frames = append(batch, ch.frames...), nil
-	case ch.stalled:
-		ch.frames = append(batch, ch.frames...)
-		keep := min(len(ch.frames), maxBatch)
-		ch.frames, gone = ch.frames[:keep:keep], ch.frames[keep:]
-		ch.missed = ch.missed || len(gone) > 0
-	default:
-		ch.missed = ch.missed || len(stopped) > 0 && !r.once
+	r.makeRoom(batch)
+	if stalled {
+		rest := ch.frames
+		r.makeRoom(rest)
+		ch.stalled, ch.frames = true, nil
+		r.park(ch, append(stopped, rest...)...)
+	} else if len(stopped) > 0 {
+		ch.missed = !r.once
 	}
-	r.makeRoom(gone)
 	if ch.waits && r.worker != nil {
 		ch.waits = false
 		r.worker.Retry(ch.id)
@@ -160,16 +158,25 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 	for _, f := range batch {
 		f.Ack()
 	}
-	r.client.unsubscribe(r.ctx, ch.id)
-	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil { // joined meanwhile
-		err := r.subscribe(r.ctx, ch.id)
-		r.fail("subscribing", ch.id, err)
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.makeRoom(batch)
-	r.forget(ch)
+	if !ch.leaving {
+		ch.leaving = r.spawnLocked(func() { r.leave(ch) })
+	}
 	return nil
+}
+
+// leave ends the subscription to a chat that this device does not have, unless it has come back meanwhile.
+func (r *run) leave(ch *chat) {
+	r.client.unsubscribe(r.ctx, ch.id)
+	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil {
+		r.fail("subscribing", ch.id, r.subscribe(r.ctx, ch.id))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch.leaving = false
+	r.forget(ch)
 }
 
 // maintain does what is due in a chat whose backlog was read, and tries again what was deferred. Then what waits may be

@@ -13,8 +13,8 @@ const (
 	maxBatch      = 64
 	maxBatchBytes = 1 << 20
 
-	// maxBuffered and maxBufferedBytes bound the frames in memory. A line that brings more waits, unless a chat that cannot receive
-	// now is why: then frames of that chat beyond one batch are left to the relay, which delivers them again.
+	// maxBuffered and maxBufferedBytes bound the frames in memory that are to be received: a line that brings more waits. As many may
+	// be parked, of chats that cannot receive now, for each not more than one batch; what is beyond is left to the relay.
 	maxBuffered      = 1024
 	maxBufferedBytes = 16 << 20
 

@@ -88,7 +88,7 @@ func (r *run) take(l *line, f Frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ch := r.chat(id)
-	for !r.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
+	for !r.buffered.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
 		room := r.room
 		r.mu.Unlock()
 		select {
@@ -97,29 +97,41 @@ func (r *run) take(l *line, f Frame) {
 		}
 		r.mu.Lock()
 	}
-	if l.ctx.Err() != nil {
-		return // the relay has it
+	switch {
+	case l.ctx.Err() != nil: // the relay has it
+	case ch.stalled:
+		r.park(ch, f)
+	default:
+		ch.frames = append(ch.frames, f)
+		r.buffered = r.buffered.plus(sizeOf(f))
+		r.work(ch)
 	}
-	if ch.stalled && (r.once || len(ch.frames) >= maxBatch) {
-		ch.missed = true
-		return
-	}
-	ch.frames = append(ch.frames, f)
-	r.buffered = size{r.buffered.frames + 1, r.buffered.bytes + len(f.Data)}
-	r.work(ch)
 }
 
-// hasRoom reports whether another frame may be kept in memory. One always may.
-func (r *run) hasRoom() bool {
-	return r.buffered.frames == 0 || r.buffered.frames < maxBuffered && r.buffered.bytes < maxBufferedBytes
-}
-
-// makeRoom notes that frames were dealt with or left to the relay.
-func (r *run) makeRoom(frames []Frame) {
+// park keeps frames of a chat that cannot receive now, as far as there is room. The others are left to the relay, which delivers
+// them again once the chat could receive what is kept. A Sync leaves all.
+func (r *run) park(ch *chat, frames ...Frame) {
 	for _, f := range frames {
-		r.buffered.frames--
-		r.buffered.bytes -= len(f.Data)
+		if r.once || len(ch.frames) >= maxBatch || !r.parked.hasRoom() {
+			ch.missed = !r.once
+			continue
+		}
+		ch.frames = append(ch.frames, f)
+		r.parked = r.parked.plus(sizeOf(f))
 	}
+}
+
+// unpark has a chat try to receive what was kept. The mutex is held.
+func (r *run) unpark(ch *chat) {
+	if ch.stalled {
+		ch.stalled = false
+		r.parked, r.buffered = r.parked.minus(sizeOf(ch.frames...)), r.buffered.plus(sizeOf(ch.frames...))
+	}
+}
+
+// makeRoom notes that frames were dealt with or left to the relay. The mutex is held.
+func (r *run) makeRoom(frames []Frame) {
+	r.buffered = r.buffered.minus(sizeOf(frames...))
 	close(r.room)
 	r.room = make(chan struct{})
 }
@@ -139,7 +151,7 @@ func (r *run) backlogEnded(l *line) {
 	r.notify()
 }
 
-// reconnect gets again what was left to the relay. How soon, pause says.
+// reconnect gets again what was left to the relay. How soon, pause says. The mutex is held.
 func (r *run) reconnect() {
 	if r.line != nil {
 		r.line.again = true

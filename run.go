@@ -18,7 +18,8 @@ import (
 // acknowledges, does what is due, sends what waits, and hands events over. What fails is tried again, later each time.
 //
 // No goroutine outlives Run: it returns when every function of the program and of the transport has. If one of them panics, Run
-// ends everything else and panics with the same; nothing is lost by that, since whatever was not handled stays in the vault.
+// ends everything else and panics in the goroutine of its caller; nothing is lost by that, since what was not handled stays in
+// the vault.
 func (c *Client) Run(ctx context.Context) error {
 	r, err := c.begin(ctx, false)
 	if err != nil {
@@ -68,7 +69,8 @@ type run struct {
 	chats    map[state.ID]*chat
 	line     *line
 	busy     int           // goroutines that work on chats
-	buffered size          // of all chats
+	buffered size          // of frames to be received
+	parked   size          // of frames of chats that cannot receive now
 	room     chan struct{} // closed when there may be room again
 	told     chan struct{} // closed when the run may have settled
 	acks     map[[32]byte]func()
@@ -78,6 +80,21 @@ type run struct {
 
 // size is of frames.
 type size struct{ frames, bytes int }
+
+func sizeOf(frames ...Frame) (s size) {
+	for _, f := range frames {
+		s = size{s.frames + 1, s.bytes + len(f.Data)}
+	}
+	return s
+}
+
+func (s size) plus(o size) size  { return size{s.frames + o.frames, s.bytes + o.bytes} }
+func (s size) minus(o size) size { return size{s.frames - o.frames, s.bytes - o.bytes} }
+
+// hasRoom reports whether there may be another frame. There may always be one.
+func (s size) hasRoom() bool {
+	return s.frames == 0 || s.frames < maxBuffered && s.bytes < maxBufferedBytes
+}
 
 func (c *Client) begin(ctx context.Context, once bool) (*run, error) {
 	r := &run{

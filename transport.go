@@ -37,7 +37,7 @@ type Frame struct {
 	// known. It bounds how much one sender can make a device keep, and says nothing else.
 	From string
 
-	// Data is the frame.
+	// Data is the frame. It is the client's from then on.
 	Data []byte
 
 	// Lost, if it is not 0, says that the relay has given up as many frames of the topic for this device. Data is empty then.

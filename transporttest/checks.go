@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -31,14 +32,16 @@ func (k kit) everySubscriber() {
 	}
 	k.subscribe("carol", "another")
 	var wg sync.WaitGroup
-	for _, d := range devices {
+	ctx, errs := k.ctx(), make([]error, len(devices))
+	for n, d := range devices {
 		wg.Go(func() {
 			for i := range 10 {
-				k.post(d, topic, fmt.Append(nil, d, i))
+				errs[n] = errors.Join(errs[n], k.tryPost(ctx, d, topic, fmt.Append(nil, d, i)))
 			}
 		})
 	}
 	wg.Wait()
+	require.NoError(k, errors.Join(errs...))
 	k.post("alice", "another", []byte("for carol"))
 	for _, d := range devices {
 		got := k.stored(d)

@@ -3,6 +3,7 @@ package transporttest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -76,15 +77,20 @@ func (k kit) subscribe(device string, topics ...string) {
 // post posts a frame until it is delivered.
 func (k kit) post(device, topic string, frame []byte) {
 	k.Helper()
-	for ctx := k.ctx(); ; {
+	require.NoError(k, k.tryPost(k.ctx(), device, topic, frame))
+}
+
+// tryPost is post for goroutines of a test.
+func (k kit) tryPost(ctx context.Context, device, topic string, frame []byte) error {
+	for {
 		wait, again := k.connect(device).Post(ctx, topic, frame).Again()
 		if !again {
-			return
+			return nil
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			require.FailNow(k, "Post: the relay takes no frame")
+			return errors.New("Post: the relay takes no frame")
 		}
 	}
 }
