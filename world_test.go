@@ -77,12 +77,17 @@ func (w world) open(name string, s store.Store, t trefoil.Transport, change ...f
 
 // run runs the client until stop, or the end of the test.
 func (d *device) run() *device {
+	d.begin()
+	d.Cleanup(func() { d.stop() })
+	return d
+}
+
+// begin runs the client until stop.
+func (d *device) begin() {
 	ctx, cancel := context.WithCancel(d.Context())
 	done := make(chan error, 1)
 	go func() { done <- d.client.Run(ctx) }()
 	d.stop = sync.OnceValue(func() error { cancel(); return <-done })
-	d.Cleanup(func() { d.stop() })
-	return d
 }
 
 // told returns what the device was told of one type, in order.
