@@ -1,0 +1,67 @@
+//go:build unix
+
+package sqlrelay
+
+import (
+	"database/sql"
+	"slices"
+	"sync"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/pgtest"
+	"github.com/trefoil-im/trefoil/relay/relaytest"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+func openPostgres(tb testing.TB, dsn string) handle {
+	db, err := sql.Open("pgx", dsn)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { db.Close() })
+	s, err := Postgres(tb.Context(), db)
+	require.NoError(tb, err)
+	return handle{s, db}
+}
+
+// empty deletes all rows: to make the tables anew for each test takes longer than the tests.
+func empty(tb testing.TB, dsn string) {
+	h := openPostgres(tb, dsn)
+	defer h.Close()
+	for _, t := range slices.Backward(store.Schema) {
+		_, err := h.db.Exec("DELETE FROM " + table(t))
+		require.NoError(tb, err)
+	}
+}
+
+func TestPostgres(t *testing.T) {
+	dsn := pgtest.Start(t).DSN()
+	relaytest.Run(t, func(tb testing.TB) relaytest.Backend {
+		empty(tb, dsn)
+		return func(tb testing.TB) store.Store { return openPostgres(tb, dsn) }
+	})
+}
+
+// The constraints are those of the server, too; and many stores may find the same empty database.
+func TestSchemaOnPostgres(t *testing.T) {
+	dsn := pgtest.Start(t).DSN()
+	var all sync.WaitGroup
+	for range 4 {
+		db, err := sql.Open("pgx", dsn)
+		require.NoError(t, err)
+		defer db.Close()
+		all.Go(func() {
+			s, err := Postgres(t.Context(), db)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			s.Close()
+		})
+	}
+	all.Wait()
+	h := openPostgres(t, dsn)
+	defer h.Close()
+	testConstraints(t, h.db, dollars, "decode(repeat('00', %d), 'hex')")
+}
