@@ -22,7 +22,7 @@ const (
 	// MaxFrame is the longest frame: the longest message of a session, 1 MiB, with room for what rides on it.
 	MaxFrame = 2 << 20
 	// MaxChunk is the longest piece of a blob: what a slow line loses when it breaks.
-	MaxChunk = 1 << 20
+	MaxChunk = 256 << 10
 	// maxDigest bounds the state of SHA-256, which takes 108 bytes.
 	maxDigest = 256
 )
@@ -125,7 +125,7 @@ var (
 		Refer:   []Reference{{[]string{"device"}, Mailboxes}},
 		Indexes: []Index{{"device", []string{"device"}, false}}}
 	Messages = &Table{Name: "messages", Keys: 1, Columns: []Column{
-		Fixed("message", requestKey), Choice("kind", 1, 6), Bytes("topic", 1, MaxTopic), Fixed("sender", hashSize),
+		Fixed("message", requestKey), Choice("kind", 1, 7), Bytes("topic", 1, MaxTopic), Fixed("sender", hashSize),
 		Fixed("request", requestKey), Number("at", 0), Bytes("data", 0, MaxFrame)},
 		Refer:   []Reference{{[]string{"sender"}, Devices}},
 		Indexes: []Index{{"once", []string{"sender", "request"}, true}, {"at", []string{"at"}, false}}}

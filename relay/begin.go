@@ -1,0 +1,233 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+// Begun is what became of a proposal.
+type Begun struct {
+	Conversation ConversationID // of the pair, if it had one already
+	Number       uint64         // of the session; of the current one if the proposal was not adopted
+	Adopted      bool           // the proposed session was written
+}
+
+// Begin writes the next session of a conversation, with all that belongs to it, or nothing: the conversation and its members if
+// Base is 0, the members who come and go, the session with its initiator, an envelope for each device, and a notice to each
+// device.
+//
+// The same proposal again returns the same; another one with the same key is ErrReused. If two people have a conversation already, and
+// another one of this pair is proposed, nothing is written, and the answer names the one that there is. Otherwise Begin returns a *StaleError with the current
+// number if Base is not current; a *DevicesError if the envelopes are not for exactly the devices of the members; ErrForbidden
+// if the caller is not a member, or leaves; ErrExists if the ID is taken; ErrNotFound if a member is not in the directory;
+// ErrMalformed for what no relay takes, for other members of a Direct conversation, and for members that leave.
+//
+// Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and the
+// devices decide what they accept.
+func (c *Conversations) Begin(ctx context.Context, device DeviceID, p Proposal) (out Begun, err error) {
+	if err := p.check(); err != nil {
+		return Begun{}, err
+	}
+	digest := p.digest()
+	err = c.b.store.Update(ctx, func(tx store.Tx) error {
+		out, err = c.b.begin(tx, device, p, digest)
+		return err
+	})
+	if err != nil {
+		return Begun{}, err
+	}
+	return out, nil
+}
+
+func (b base) begin(tx store.Tx, device DeviceID, p Proposal, digest [32]byte) (Begun, error) {
+	by, err := caller(tx, device)
+	if err != nil {
+		return Begun{}, err
+	}
+	if before, found, err := proposals.get(tx, device, p.Key); err != nil || found {
+		if err == nil && before.Digest != digest {
+			err = fmt.Errorf("%w: key of a request", ErrReused)
+		}
+		return Begun{before.Conversation, before.Number, true}, err
+	}
+	if !slices.Contains(p.Members, by.Person) {
+		return Begun{}, fmt.Errorf("%w: who proposes is a member", ErrForbidden)
+	}
+	if pair, found, err := pairOf(tx, p); err != nil || found && (p.Base == 0 || pair != p.Conversation) {
+		if err != nil {
+			return Begun{}, err
+		}
+		current, _, err := currents.get(tx, pair)
+		return Begun{pair, current.Number, false}, err
+	}
+	before, err := membersBefore(tx, p, by.Person)
+	if err != nil {
+		return Begun{}, err
+	}
+	targets, err := p.targets(tx, device)
+	if err != nil {
+		return Begun{}, err
+	}
+	number := p.Base + 1
+	if p.Base == 0 {
+		err = p.create(tx, b.now())
+	}
+	if err == nil {
+		err = p.write(tx, by, number, digest, b.now())
+	}
+	if err == nil {
+		err = b.changeMembers(tx, by, p, number, before)
+	}
+	if err == nil {
+		err = b.notify(tx, by, SessionBegan, Notice{Conversation: p.Conversation, Number: number}, targets)
+	}
+	return Begun{p.Conversation, number, true}, err
+}
+
+// pairOf returns the conversation of the two members of a direct one, if they have one.
+func pairOf(tx store.Tx, p Proposal) (ConversationID, bool, error) {
+	if p.Kind != Direct {
+		return ConversationID{}, false, nil
+	}
+	low, high := p.pair()
+	row, found, err := pairs.get(tx, low, high)
+	return row.Conversation, found, err
+}
+
+// pair returns the two members in ascending order.
+func (p Proposal) pair() (low, high key.Address) {
+	s := slices.SortedFunc(slices.Values(p.Members), compareAddresses)
+	return s[0], s[1]
+}
+
+// membersBefore returns who was a member before the proposal, and finds out whether the proposal fits the conversation.
+func membersBefore(tx store.Tx, p Proposal, person key.Address) ([]memberRow, error) {
+	row, found, err := conversations.get(tx, p.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	if p.Base == 0 {
+		if found {
+			return nil, fmt.Errorf("%w: a conversation of this ID", ErrExists)
+		}
+		return nil, nil
+	}
+	number, all, err := membership(tx, p.Conversation, person)
+	if err != nil {
+		return nil, err
+	}
+	leaving, err := leavers.scan(tx, MaxMembers, "", p.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range leaving {
+		if l.Person == person {
+			return nil, fmt.Errorf("%w: who leaves begins no session", ErrForbidden)
+		}
+		if slices.Contains(p.Members, l.Person) {
+			return nil, fmt.Errorf("%w: %v leaves", ErrMalformed, l.Person)
+		}
+	}
+	switch {
+	case number != p.Base:
+		return nil, &StaleError{number}
+	case row.Kind != p.Kind:
+		return nil, fmt.Errorf("%w: kind of the conversation", ErrMalformed)
+	case p.Kind == Direct && !slices.ContainsFunc(all, func(m memberRow) bool { return slices.Contains(p.Members, m.Person) && m.Person != person }):
+		return nil, fmt.Errorf("%w: members of a direct conversation stay", ErrMalformed)
+	}
+	return all, nil
+}
+
+// targets returns the devices that the envelopes are for: exactly those of all members but the one that proposes.
+func (p Proposal) targets(tx store.Tx, device DeviceID) ([]DeviceID, error) {
+	var should, has []DeviceID
+	for _, m := range p.Members {
+		if _, found, err := persons.get(tx, m); err != nil || !found {
+			return nil, orNotFound(err, fmt.Sprintf("member %v", m))
+		}
+		live, _, err := devicesOf(tx, m)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range live {
+			if d.ID != device {
+				should = append(should, d.ID)
+			}
+		}
+	}
+	for _, e := range p.Envelopes {
+		has = append(has, e.Device)
+	}
+	if d := difference(should, has); len(d.Missing)+len(d.Extra) > 0 {
+		return nil, &d
+	}
+	slices.SortFunc(should, DeviceID.compare)
+	return should, nil
+}
+
+// create writes the conversation itself.
+func (p Proposal) create(tx store.Tx, now int64) error {
+	if err := conversations.insert(tx, conversationRow{p.Conversation, p.Kind, now}); err != nil || p.Kind != Direct {
+		return err
+	}
+	low, high := p.pair()
+	return pairs.insert(tx, pairRow{low, high, p.Conversation})
+}
+
+// write writes the session.
+func (p Proposal) write(tx store.Tx, by deviceRow, number uint64, digest [32]byte, now int64) error {
+	if err := sessions.insert(tx, sessionRow{p.Conversation, number, by.ID, by.Identity, now}); err != nil {
+		return err
+	}
+	if err := currents.put(tx, currentRow{p.Conversation, number}); err != nil {
+		return err
+	}
+	rows := make([]envelopeRow, len(p.Envelopes))
+	for i, e := range p.Envelopes {
+		rows[i] = envelopeRow{p.Conversation, number, e.Device, [key.PublicKeySize]byte(e.Ephemeral), e.Sealed}
+	}
+	if err := envelopes.insert(tx, rows...); err != nil {
+		return err
+	}
+	return proposals.insert(tx, proposalRow{by.ID, p.Key, digest, p.Conversation, number})
+}
+
+// changeMembers adds who is new and removes who is not named any longer, and tells those.
+func (b base) changeMembers(tx store.Tx, by deviceRow, p Proposal, number uint64, before []memberRow) error {
+	staying := make(map[key.Address]bool)
+	var removed []memberRow
+	for _, m := range before {
+		if slices.Contains(p.Members, m.Person) {
+			staying[m.Person] = true
+		} else {
+			removed = append(removed, m)
+		}
+	}
+	var added []memberRow
+	for _, m := range p.Members {
+		if !staying[m] {
+			added = append(added, memberRow{p.Conversation, m, number})
+		}
+	}
+	if err := members.insert(tx, added...); err != nil {
+		return err
+	}
+	for _, m := range removed {
+		if err := leavers.remove(tx, leaverRow{m.Conversation, m.Person}); err != nil {
+			return err
+		}
+	}
+	if err := members.remove(tx, removed...); err != nil {
+		return err
+	}
+	targets, err := devicesOfMembers(tx, removed, by.ID)
+	if err != nil {
+		return err
+	}
+	return b.notify(tx, by, MemberRemoved, Notice{Conversation: p.Conversation, Number: number}, targets)
+}

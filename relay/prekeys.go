@@ -1,0 +1,267 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+// RequestKey makes a request idempotent: 16 random bytes that the caller draws for it and sends again with it. The zero key is
+// refused.
+type RequestKey [16]byte
+
+type bundleRow struct {
+	Device DeviceID
+	Number uint32
+	Bundle []byte
+	Until  int64
+}
+
+type oneTimeRow struct {
+	Device DeviceID
+	ID     uint32
+	Key    []byte
+}
+
+type claimRow struct {
+	Requester DeviceID
+	Key       RequestKey
+	Device    DeviceID
+	Person    key.Address // of the requester
+	Number    uint32      // of the bundle
+	At        int64
+}
+
+type claimedRow struct {
+	Requester DeviceID
+	Key       RequestKey
+	Device    DeviceID
+	OneTime   []byte
+}
+
+func (r *bundleRow) fields() []any  { return []any{&r.Device, &r.Number, &r.Bundle, &r.Until} }
+func (r *oneTimeRow) fields() []any { return []any{&r.Device, &r.ID, &r.Key} }
+func (r *claimRow) fields() []any {
+	return []any{&r.Requester, &r.Key, &r.Device, &r.Person, &r.Number, &r.At}
+}
+func (r *claimedRow) fields() []any { return []any{&r.Requester, &r.Key, &r.Device, &r.OneTime} }
+
+var (
+	bundles = table[bundleRow, *bundleRow]{store.Bundles}
+	oneTime = table[oneTimeRow, *oneTimeRow]{store.OneTime}
+	claims  = table[claimRow, *claimRow]{store.Claims}
+	claimed = table[claimedRow, *claimedRow]{store.Claimed}
+)
+
+// Stock publishes pre-keys of the calling device: a bundle that replaces the one before, if it is not empty, and one-time
+// pre-keys. It returns how many of those are unclaimed now; a device adds some when they are few.
+//
+// A new bundle has a higher number, or the error is ErrReused; the one-time pre-keys before are dropped then, as the device
+// erases them, and the bundle before is kept for ClaimGrace to answer claims again. IDs of one-time pre-keys are above all before,
+// or the error is ErrReused; there are at most directory.MaxOneTime, or it is ErrQuota.
+func (d *Directory) Stock(ctx context.Context, device DeviceID, bundle []byte, keys [][]byte) (unclaimed int, err error) {
+	err = d.b.store.Update(ctx, func(tx store.Tx) error {
+		row, err := caller(tx, device)
+		if err != nil {
+			return err
+		}
+		row, err = row.restock(tx, bundle, keys, d.b.now())
+		unclaimed = int(row.Unclaimed)
+		return err
+	})
+	return unclaimed, err
+}
+
+func (r deviceRow) restock(tx store.Tx, raw []byte, keys [][]byte, now int64) (deviceRow, error) {
+	b, err := directory.ParseBundle(r.Bundle)
+	if err != nil {
+		return r, err
+	}
+	if len(raw) > 0 {
+		next, err := directory.ParseBundle(raw)
+		if err != nil {
+			return r, malformed(err)
+		}
+		if _, err := directory.NewPreKeys(b).Replace(next); err != nil {
+			return r, malformed(err)
+		}
+		if err := oneTime.clear(tx, "", r.ID); err != nil {
+			return r, err
+		}
+		if err := bundles.insert(tx, bundleRow{r.ID, r.Number, r.Bundle, now + ClaimGrace.Milliseconds()}); err != nil {
+			return r, err
+		}
+		b, r.Number, r.Bundle, r.Unclaimed = next, next.Number(), raw, 0
+	}
+	parsed, err := parseOneTime(b, keys)
+	if err != nil {
+		return r, err
+	}
+	if len(parsed) > 0 && parsed[0].ID() <= r.Highest {
+		return r, fmt.Errorf("%w: the ID of a one-time pre-key", ErrReused)
+	}
+	if int(r.Unclaimed)+len(parsed) > directory.MaxOneTime {
+		return r, fmt.Errorf("%w: %d one-time pre-keys", ErrQuota, directory.MaxOneTime)
+	}
+	r.stock(parsed)
+	if err := devices.put(tx, r); err != nil {
+		return r, err
+	}
+	return r, putOneTime(tx, r.ID, verifiedDevice{oneTime: parsed, raw: PublishedDevice{OneTime: keys}})
+}
+
+func putOneTime(tx store.Tx, device DeviceID, v verifiedDevice) error {
+	var rows []oneTimeRow
+	for i, k := range v.oneTime {
+		rows = append(rows, oneTimeRow{device, k.ID(), v.raw.OneTime[i]})
+	}
+	return oneTime.insert(tx, rows...)
+}
+
+// forgetKeys drops all that is kept of a device's earlier keys, and the claims of them.
+func forgetKeys(tx store.Tx, device DeviceID) error {
+	for {
+		rows, err := claims.scan(tx, batch, "budget", device)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			break
+		}
+		if err := forgetClaims(tx, rows); err != nil {
+			return err
+		}
+	}
+	if err := bundles.clear(tx, "", device); err != nil {
+		return err
+	}
+	return oneTime.clear(tx, "", device)
+}
+
+func forgetClaims(tx store.Tx, rows []claimRow) error {
+	var keys []claimedRow
+	for _, c := range rows {
+		keys = append(keys, claimedRow{Requester: c.Requester, Key: c.Key, Device: c.Device})
+	}
+	if err := claimed.remove(tx, keys...); err != nil {
+		return err
+	}
+	return claims.remove(tx, rows...)
+}
+
+// Claimed is what the caller begins a session with a device with.
+type Claimed struct {
+	Device  DeviceID
+	Bundle  []byte // directory.Bundle
+	OneTime []byte // directory.OneTimePreKey, handed out to nobody else; nil if none was left for the caller
+}
+
+// Claim returns, for each device of a person but the calling one, its bundle and one of its one-time pre-keys, which is gone
+// then. The same requester and key get the same answer again for ClaimGrace, unless the device was revoked or renewed; the same
+// key with another person is ErrReused.
+//
+// A device has no one-time pre-key left when all were claimed, and for a person that has claimed MaxClaims of them in
+// ClaimGrace. The session begins without one then; it is weaker against a later theft of the device's keys, until the device
+// replaces its bundle, and in nothing else. ErrNotFound means that there is no such person.
+func (d *Directory) Claim(ctx context.Context, device DeviceID, k RequestKey, person key.Address) (out []Claimed, err error) {
+	if k == (RequestKey{}) {
+		return nil, fmt.Errorf("%w: key of a request", ErrMalformed)
+	}
+	err = d.b.store.Update(ctx, func(tx store.Tx) error {
+		out = nil
+		by, err := caller(tx, device)
+		if err != nil {
+			return err
+		}
+		if before, err := claims.scan(tx, directory.MaxDevices, "", device, k); err != nil || len(before) > 0 {
+			if err == nil {
+				out, err = answerAgain(tx, before, person)
+			}
+			return err
+		}
+		if _, found, err := persons.get(tx, person); err != nil || !found {
+			return orNotFound(err, "no such person")
+		}
+		live, _, err := devicesOf(tx, person)
+		if err != nil {
+			return err
+		}
+		for _, target := range live {
+			if target.ID == device {
+				continue
+			}
+			c, err := target.claim(tx, by, k, d.b.now())
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// orNotFound returns err, or ErrNotFound if there is none.
+func orNotFound(err error, what string) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", ErrNotFound, what)
+}
+
+func answerAgain(tx store.Tx, before []claimRow, person key.Address) (out []Claimed, err error) {
+	for _, c := range before {
+		d, _, err := devices.get(tx, c.Device)
+		if err != nil {
+			return nil, err
+		}
+		if d.Person != person {
+			return nil, fmt.Errorf("%w: key of a request for another person", ErrReused)
+		}
+		bundle := d.Bundle
+		if d.Number != c.Number {
+			old, _, err := bundles.get(tx, c.Device, c.Number)
+			if err != nil {
+				return nil, err
+			}
+			bundle = old.Bundle
+		}
+		k, _, err := claimed.get(tx, c.Requester, c.Key, c.Device)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Claimed{c.Device, bundle, k.OneTime})
+	}
+	return out, nil
+}
+
+// claim takes one one-time pre-key of a device, if there is one and the requester may have it.
+func (r deviceRow) claim(tx store.Tx, by deviceRow, k RequestKey, now int64) (Claimed, error) {
+	had, err := claims.scan(tx, MaxClaims, "budget", r.ID, by.Person)
+	if err != nil {
+		return Claimed{}, err
+	}
+	if err := claims.insert(tx, claimRow{by.ID, k, r.ID, by.Person, r.Number, now}); err != nil {
+		return Claimed{}, err
+	}
+	out := Claimed{Device: r.ID, Bundle: r.Bundle}
+	if r.Unclaimed == 0 || len(had) >= MaxClaims {
+		return out, nil
+	}
+	oldest, err := oneTime.scan(tx, 1, "", r.ID)
+	if err != nil || len(oldest) == 0 {
+		return out, err
+	}
+	out.OneTime = oldest[0].Key
+	r.Unclaimed--
+	if err := oneTime.remove(tx, oldest[0]); err != nil {
+		return out, err
+	}
+	if err := devices.put(tx, r); err != nil {
+		return out, err
+	}
+	return out, claimed.insert(tx, claimedRow{by.ID, k, r.ID, out.OneTime})
+}

@@ -1,0 +1,215 @@
+package relay
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+// RequestID names a key request: the digest of what its signature covers.
+type RequestID [32]byte
+
+// KeyRequest asks one device for an envelope of a session that the requester has no part in, or cannot open. It is kept until it
+// is answered, RequestKeep at most; neither device has to be online while the other one is.
+type KeyRequest struct {
+	Conversation ConversationID
+	Number       uint64
+	Requester    DeviceID
+	Target       DeviceID // a device that has part in the session
+	Signature    []byte   // by the requester's mailbox key, of Message: the target sees that the relay did not make it up
+}
+
+const labelRequest = "trefoil/relay key request"
+
+// Message returns what the requester signs.
+func (q KeyRequest) Message() []byte {
+	return labelled(labelRequest, q.Conversation[:], binary.BigEndian.AppendUint64(nil, q.Number), q.Requester[:], q.Target[:])
+}
+
+// ID names the request.
+func (q KeyRequest) ID() RequestID { return sha256.Sum256(q.Message()) }
+
+type requestRow struct {
+	ID           RequestID
+	Conversation ConversationID
+	Number       uint64
+	Requester    DeviceID
+	Target       DeviceID
+	Signature    [key.SignatureSize]byte
+	At           int64
+	Answered     bool
+}
+
+type answerRow struct {
+	Request   RequestID
+	Device    DeviceID
+	Ephemeral [key.PublicKeySize]byte
+	Sealed    []byte
+}
+
+func (r *requestRow) fields() []any {
+	return []any{&r.ID, &r.Conversation, &r.Number, &r.Requester, &r.Target, &r.Signature, &r.At, &r.Answered}
+}
+func (r *answerRow) fields() []any { return []any{&r.Request, &r.Device, &r.Ephemeral, &r.Sealed} }
+
+var (
+	requests = table[requestRow, *requestRow]{store.Requests}
+	answers  = table[answerRow, *answerRow]{store.Answers}
+)
+
+func (r requestRow) notice() Notice {
+	return Notice{Conversation: r.Conversation, Number: r.Number, Request: r.ID}
+}
+
+// Request stores a key request of the calling device and tells the target. The same request again is no error and is not told
+// again. It returns ErrForbidden if the device's person is not a member, or the target has no part in the session; ErrUnverified
+// for a signature that is not the device's; ErrQuota if the device has MaxOpenRequests that are not answered.
+func (c *Conversations) Request(ctx context.Context, device DeviceID, q KeyRequest) (RequestID, error) {
+	if q.Requester != device || q.Number == 0 || q.Number >= 1<<62 || len(q.Signature) != key.SignatureSize {
+		return RequestID{}, fmt.Errorf("%w: key request", ErrMalformed)
+	}
+	return q.ID(), c.b.store.Update(ctx, func(tx store.Tx) error {
+		by, err := caller(tx, device)
+		if err != nil {
+			return err
+		}
+		if err := by.verify(q.Message(), q.Signature); err != nil {
+			return err
+		}
+		if _, found, err := requests.get(tx, q.ID()); err != nil || found {
+			return err
+		}
+		if err := q.allowed(tx, by); err != nil {
+			return err
+		}
+		row := requestRow{q.ID(), q.Conversation, q.Number, device, q.Target, [key.SignatureSize]byte(q.Signature), c.b.now(), false}
+		if err := requests.insert(tx, row); err != nil {
+			return err
+		}
+		return c.b.notify(tx, by, KeyRequested, row.notice(), []DeviceID{q.Target})
+	})
+}
+
+// verify checks a signature by the device's mailbox key.
+func (r deviceRow) verify(message, signature []byte) error {
+	k, err := key.ParseVerifyKey(r.Mailbox[:])
+	if err != nil {
+		return err
+	}
+	if err := k.Verify(message, signature); err != nil {
+		return malformed(err)
+	}
+	return nil
+}
+
+// allowed finds out whether a device may make the request.
+func (q KeyRequest) allowed(tx store.Tx, by deviceRow) error {
+	if _, _, err := membership(tx, q.Conversation, by.Person); err != nil {
+		return err
+	}
+	if _, err := caller(tx, q.Target); err != nil {
+		return err
+	}
+	s, found, err := sessions.get(tx, q.Conversation, q.Number)
+	if err != nil || !found {
+		return orNotFound(err, fmt.Sprintf("session %d", q.Number))
+	}
+	if _, has, err := envelopes.get(tx, q.Conversation, q.Number, q.Target); err != nil || !has && s.Initiator != q.Target || q.Target == by.ID {
+		if err == nil {
+			err = fmt.Errorf("%w: the target has no part in the session", ErrForbidden)
+		}
+		return err
+	}
+	open, err := requests.scan(tx, MaxOpenRequests, "requester", by.ID, false)
+	if err == nil && len(open) >= MaxOpenRequests {
+		err = fmt.Errorf("%w: %d key requests that are not answered", ErrQuota, MaxOpenRequests)
+	}
+	return err
+}
+
+// GetRequest returns a key request to its requester or target, or ErrForbidden. Answered says whether it was answered.
+func (c *Conversations) GetRequest(ctx context.Context, device DeviceID, id RequestID) (q KeyRequest, answered bool, err error) {
+	err = c.b.store.View(ctx, func(r store.Reader) error {
+		if _, err := caller(r, device); err != nil {
+			return err
+		}
+		row, found, err := requests.get(r, id)
+		if err != nil || !found || row.Requester != device && row.Target != device {
+			if err == nil {
+				err = fmt.Errorf("%w: key request", ErrForbidden)
+			}
+			return err
+		}
+		q = KeyRequest{row.Conversation, row.Number, row.Requester, row.Target, row.Signature[:]}
+		answered = row.Answered
+		return nil
+	})
+	return q, answered, err
+}
+
+// Fulfil answers a key request with an envelope for its requester, which reads it through Initial. Only the target answers, and
+// once: the same answer again is no error, another one is ErrExists. ErrForbidden means that the requester is no member any
+// longer, or was revoked, or that the request is not for the calling device or is gone.
+func (c *Conversations) Fulfil(ctx context.Context, device DeviceID, id RequestID, e Envelope) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	return c.b.store.Update(ctx, func(tx store.Tx) error {
+		by, err := caller(tx, device)
+		if err != nil {
+			return err
+		}
+		row, found, err := requests.get(tx, id)
+		if err != nil {
+			return err
+		}
+		if !found || row.Target != device || row.Requester != e.Device {
+			return fmt.Errorf("%w: key request", ErrForbidden)
+		}
+		answer := answerRow{id, device, [key.PublicKeySize]byte(e.Ephemeral), e.Sealed}
+		if before, found, err := answers.get(tx, id); err != nil || found {
+			if err == nil && (before.Ephemeral != answer.Ephemeral || string(before.Sealed) != string(answer.Sealed)) {
+				err = fmt.Errorf("%w: another answer", ErrExists)
+			}
+			return err
+		}
+		requester, err := caller(tx, row.Requester)
+		if err != nil {
+			return err
+		}
+		if _, _, err := membership(tx, row.Conversation, requester.Person); err != nil {
+			return err
+		}
+		row.Answered = true
+		if err := requests.put(tx, row); err != nil {
+			return err
+		}
+		if err := answers.insert(tx, answer); err != nil {
+			return err
+		}
+		return c.b.notify(tx, by, KeyAnswered, row.notice(), []DeviceID{row.Requester})
+	})
+}
+
+// answersFor returns the answers to a device's requests for a session.
+func answersFor(r store.Reader, id ConversationID, number uint64, device DeviceID) ([]Received, error) {
+	all, err := requests.scan(r, MaxEnvelopes, "once", id, number, device)
+	if err != nil {
+		return nil, err
+	}
+	var out []Received
+	for _, q := range all {
+		a, found, err := answers.get(r, q.ID)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			out = append(out, Received{a.Device, Envelope{device, a.Ephemeral[:], a.Sealed}})
+		}
+	}
+	return out, nil
+}
