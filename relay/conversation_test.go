@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -149,35 +150,33 @@ func TestProposalsRepeat(t *testing.T) {
 }
 
 // However many create the conversation of a pair at once, from either side, there is one, and all learn which.
-func TestFiftyCreationsOfOnePair(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, w *world) {
-		a, b := w.person(2), w.person(2)
-		var all sync.WaitGroup
-		begun := make([]relay.Begun, 50)
-		for i := range begun {
-			by := append(a.devices[:2:2], b.devices...)[i%4]
-			p := by.junk(newConversation(), relay.Direct, 0, a, b)
-			all.Go(func() {
-				var err error
-				if begun[i], err = w.r.Conversations.Begin(t.Context(), by.id, p); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		all.Wait()
-		adopted := 0
-		for _, g := range begun {
-			require.Equal(t, begun[0].Conversation, g.Conversation)
-			require.Equal(t, uint64(1), g.Number)
-			if g.Adopted {
-				adopted++
+func fiftyCreations(t *testing.T, w *world) {
+	a, b := w.person(2), w.person(2)
+	var all sync.WaitGroup
+	begun := make([]relay.Begun, 50)
+	for i := range begun {
+		by := append(a.devices[:2:2], b.devices...)[i%4]
+		p := by.junk(newConversation(), relay.Direct, 0, a, b)
+		all.Go(func() {
+			var err error
+			if begun[i], err = w.r.Conversations.Begin(t.Context(), by.id, p); err != nil {
+				t.Error(err)
 			}
+		})
+	}
+	all.Wait()
+	adopted := 0
+	for _, g := range begun {
+		require.Equal(t, begun[0].Conversation, g.Conversation)
+		require.Equal(t, uint64(1), g.Number)
+		if g.Adopted {
+			adopted++
 		}
-		require.Equal(t, 1, adopted)
-		mine, err := w.r.Conversations.List(t.Context(), b.devices[0].id, relay.ConversationID{}, 100)
-		require.NoError(t, err)
-		require.Equal(t, []relay.ConversationID{begun[0].Conversation}, mine)
-	})
+	}
+	require.Equal(t, 1, adopted)
+	mine, err := w.r.Conversations.List(t.Context(), b.devices[0].id, relay.ConversationID{}, 100)
+	require.NoError(t, err)
+	require.Equal(t, []relay.ConversationID{begun[0].Conversation}, mine)
 }
 
 // Of many rotations with one key there is one session; with keys of their own the sessions have no gaps, and each has one winner.
@@ -209,7 +208,7 @@ func TestHundredRotations(t *testing.T) {
 				case err == nil:
 					won[i] = append(won[i], got.Number)
 					base = got.Number
-				case asStale(err, &stale):
+				case errors.As(err, &stale):
 					base = stale.Current
 				default:
 					t.Error(err)

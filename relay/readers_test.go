@@ -11,62 +11,60 @@ import (
 
 // Whoever writes a session, in whatever way, every device that it is for reads its envelope and opens it, with nothing but what
 // the relay answers: no other device takes part. Sessions and keys are real.
-func TestEveryWriterEveryReader(t *testing.T) {
-	onEveryStore(t, func(t *testing.T, w *world) {
-		a, b, c := w.person(2), w.person(2), w.person(1)
-		first, id, pair := a.devices[0], newConversation(), newConversation()
-		var number uint64
+func everyWriterEveryReader(t *testing.T, w *world) {
+	a, b, c := w.person(2), w.person(2), w.person(1)
+	first, id, pair := a.devices[0], newConversation(), newConversation()
+	var number uint64
 
-		reads := func(what string, by *device, conversation relay.ConversationID, n uint64, people ...*person) {
-			t.Helper()
-			for _, d := range others(by, people...) {
-				require.Equal(t, what, d.opens(conversation, n), "%s, by %v", what, d.id)
-				require.Contains(t, d.noticed(), fmt.Sprint(relay.SessionBegan, conversation, n))
-			}
+	reads := func(what string, by *device, conversation relay.ConversationID, n uint64, people ...*person) {
+		t.Helper()
+		for _, d := range others(by, people...) {
+			require.Equal(t, what, d.opens(conversation, n), "%s, by %v", what, d.id)
+			require.Contains(t, d.noticed(), fmt.Sprint(relay.SessionBegan, conversation, n))
 		}
-		write := func(what string, by *device, conversation relay.ConversationID, kind relay.Kind, people ...*person) uint64 {
-			t.Helper()
-			base := number
-			if kind == relay.Direct {
-				base = 0
-			}
-			n := by.begin(by.proposal(what, conversation, kind, base, people...))
-			reads(what, by, conversation, n, people...)
-			return n
+	}
+	write := func(what string, by *device, conversation relay.ConversationID, kind relay.Kind, people ...*person) uint64 {
+		t.Helper()
+		base := number
+		if kind == relay.Direct {
+			base = 0
 		}
-		write("create direct", first, pair, relay.Direct, a, b)
-		number = write("create group", first, id, relay.Group, a, b)
-		number = write("rotate", b.devices[1], id, relay.Group, a, b)
-		number = write("add", a.devices[1], id, relay.Group, a, b, c)
-		number = write("remove", first, id, relay.Group, a, c)
-		require.Contains(t, b.devices[0].noticed(), fmt.Sprint(relay.MemberRemoved, id, number))
-		_, err := w.r.Conversations.Initial(t.Context(), b.devices[0].id, id, number)
-		require.ErrorIs(t, err, relay.ErrForbidden)
-		number = write("add again", c.devices[0], id, relay.Group, a, b, c)
-		require.NoError(t, w.r.Conversations.Leave(t.Context(), c.devices[0].id, id))
-		require.Contains(t, b.devices[0].noticed(), fmt.Sprint(relay.MemberLeaves, id, number))
-		number = write("leave", b.devices[0], id, relay.Group, a, b)
-		lost := b.revoke(0)
-		due, err := w.r.Conversations.Get(t.Context(), first.id, id)
-		require.NoError(t, err)
-		require.Equal(t, []relay.DeviceID{lost.id}, due.Due.Extra)
-		number = write("revoke", first, id, relay.Group, a, b)
+		n := by.begin(by.proposal(what, conversation, kind, base, people...))
+		reads(what, by, conversation, n, people...)
+		return n
+	}
+	write("create direct", first, pair, relay.Direct, a, b)
+	number = write("create group", first, id, relay.Group, a, b)
+	number = write("rotate", b.devices[1], id, relay.Group, a, b)
+	number = write("add", a.devices[1], id, relay.Group, a, b, c)
+	number = write("remove", first, id, relay.Group, a, c)
+	require.Contains(t, b.devices[0].noticed(), fmt.Sprint(relay.MemberRemoved, id, number))
+	_, err := w.r.Conversations.Initial(t.Context(), b.devices[0].id, id, number)
+	require.ErrorIs(t, err, relay.ErrForbidden)
+	number = write("add again", c.devices[0], id, relay.Group, a, b, c)
+	require.NoError(t, w.r.Conversations.Leave(t.Context(), c.devices[0].id, id))
+	require.Contains(t, b.devices[0].noticed(), fmt.Sprint(relay.MemberLeaves, id, number))
+	number = write("leave", b.devices[0], id, relay.Group, a, b)
+	lost := b.revoke(0)
+	due, err := w.r.Conversations.Get(t.Context(), first.id, id)
+	require.NoError(t, err)
+	require.Equal(t, []relay.DeviceID{lost.id}, due.Due.Extra)
+	number = write("revoke", first, id, relay.Group, a, b)
 
-		// A device that comes later asks for the session, and reads what the other one answers when that comes by.
-		b.publish(b.newDevice())
-		late := b.devices[1]
-		_, err = w.r.Conversations.Initial(t.Context(), late.id, id, number)
-		require.ErrorIs(t, err, relay.ErrBeforeJoined)
-		request := late.asks(id, number, a.devices[1])
-		require.NoError(t, w.r.Conversations.Fulfil(t.Context(), a.devices[1].id, request, a.devices[1].seal("fulfil", late)))
-		require.Equal(t, "fulfil", late.opens(id, number))
-		require.Contains(t, late.noticed(), fmt.Sprint(relay.KeyAnswered, id, number))
-		number = write("rotate for the late one", late, id, relay.Group, a, b)
+	// A device that comes later asks for the session, and reads what the other one answers when that comes by.
+	b.publish(b.newDevice())
+	late := b.devices[1]
+	_, err = w.r.Conversations.Initial(t.Context(), late.id, id, number)
+	require.ErrorIs(t, err, relay.ErrBeforeJoined)
+	request := late.asks(id, number, a.devices[1])
+	require.NoError(t, w.r.Conversations.Fulfil(t.Context(), a.devices[1].id, request, a.devices[1].seal("fulfil", late)))
+	require.Equal(t, "fulfil", late.opens(id, number))
+	require.Contains(t, late.noticed(), fmt.Sprint(relay.KeyAnswered, id, number))
+	number = write("rotate for the late one", late, id, relay.Group, a, b)
 
-		// And all that was written before is still read.
-		require.Equal(t, "create direct", b.devices[0].opens(pair, 1))
-		require.Equal(t, "add", c.devices[0].opens(id, 3))
-	})
+	// And all that was written before is still read.
+	require.Equal(t, "create direct", b.devices[0].opens(pair, 1))
+	require.Equal(t, "add", c.devices[0].opens(id, 3))
 }
 
 // noticed returns the notices in the device's mailbox.
