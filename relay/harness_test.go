@@ -26,17 +26,21 @@ type world struct {
 	store store.Store
 	r     *relay.Relay
 	now   time.Time
+	share int64 // of a mailbox
 }
 
+// smallShare is what a person may have in a mailbox, in tests that do not say otherwise.
+const smallShare = 64 << 10
+
 func newWorld(t testing.TB, s store.Store) *world {
-	w := &world{t: t, ctx: t.Context(), store: s, now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+	w := &world{t: t, ctx: t.Context(), store: s, now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), share: smallShare}
 	w.r = w.on(s)
 	return w
 }
 
 // on returns a relay on another store, such as one that fails.
 func (w *world) on(s store.Store) *relay.Relay {
-	return relay.New(s, relay.Options{Clock: func() time.Time { return w.now }, Share: 64 << 10, Storage: 4 << 20})
+	return relay.New(s, relay.Options{Clock: func() time.Time { return w.now }, Share: w.share, Storage: 4 << 20})
 }
 
 func inMemory(t testing.TB) *world { return newWorld(t, store.NewMemory()) }

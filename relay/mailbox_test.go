@@ -199,7 +199,7 @@ func TestSharesOfAMailbox(t *testing.T) {
 	away, here := b.devices[0], b.devices[1]
 	away.subscribe("topic")
 	here.subscribe("topic")
-	const most = 64 << 10 / (1024 + 256) // as the harness sets the share
+	const most = smallShare / (1024 + 256)
 	for i := range most + 3 {
 		flood.devices[i%2].post("topic", string(bytes.Repeat([]byte("x"), 1024)))
 		here.acknowledge()

@@ -1,0 +1,56 @@
+package relay_test
+
+import (
+	"testing"
+
+	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
+	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+func FuzzNotice(f *testing.F) {
+	seed, _ := relay.Notice{Conversation: relay.ConversationID{1}, Number: 2, Request: relay.RequestID{3}}.MarshalBinary()
+	wiretest.Fuzz(f, relay.ParseNotice, func(n relay.Notice) []byte {
+		b, _ := n.MarshalBinary()
+		return b
+	}, seed)
+}
+
+// Whatever is published, stocked or proposed is refused or whole, and never panics.
+func FuzzWrites(f *testing.F) {
+	w := newWorld(f, store.NewMemory())
+	p := w.person(1)
+	d := p.devices[0]
+	added := p.newDevice()
+	good := p.publication(added)
+	f.Add(good.Registration, good.Devices[0].Bundle, good.Devices[0].Proof, d.issue(1)[0], "topic")
+	f.Fuzz(func(t *testing.T, registration, bundle, proof, oneTime []byte, topic string) {
+		w.t = t
+		before := w.dump()
+		bad := relay.Publication{Person: p.user.Public(), Version: 2, Registration: registration,
+			Devices: []relay.PublishedDevice{{Bundle: bundle, Proof: proof, OneTime: [][]byte{oneTime}}}}
+		bad.Signature = proof // nobody signed what was made up
+		e := relay.Envelope{Device: d.id, Ephemeral: bundle, Sealed: oneTime}
+		for name, f := range map[string]func() error{
+			"publish": func() error { _, err := w.r.Directory.Publish(w.ctx, bad); return err },
+			"stock":   func() error { _, err := w.r.Directory.Stock(w.ctx, added.id, bundle, [][]byte{oneTime}); return err },
+			"begin": func() error {
+				_, err := w.r.Conversations.Begin(w.ctx, d.id, relay.Proposal{Key: requestKey(), Conversation: newConversation(),
+					Kind: relay.Group, Members: addresses(p), Envelopes: []relay.Envelope{e}})
+				return err
+			},
+			"fulfil": func() error { return w.r.Conversations.Fulfil(w.ctx, d.id, relay.RequestID{}, e) },
+			"mailbox": func() error {
+				return w.r.Mailboxes.SubscribeMailbox(w.ctx, d.id, p.user.Public(), proof)
+			},
+			"subscribe": func() error { return w.r.Mailboxes.Subscribe(w.ctx, added.id, topic) }, // not registered
+		} {
+			if f() == nil {
+				t.Errorf("%s took what nobody signed", name)
+			}
+		}
+		if w.dump() != before {
+			t.Error("what was refused changed something")
+		}
+	})
+}
