@@ -1,20 +1,15 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
-
-// Begun is what became of a proposal.
-type Begun struct {
-	Conversation ConversationID // of the pair, if it had one already
-	Number       uint64         // of the session; of the current one if the proposal was not adopted
-	Adopted      bool           // the proposed session was written
-}
 
 // Begin writes the next session of a conversation, with all that belongs to it, or nothing: the conversation and its members if
 // Base is 0, the members who come and go, the session with its initiator, an envelope for each device, and a notice to each
@@ -28,49 +23,52 @@ type Begun struct {
 //
 // Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and the
 // devices decide what they accept.
-func (c *Conversations) Begin(ctx context.Context, device DeviceID, p Proposal) (out Begun, err error) {
-	if err := p.check(); err != nil {
-		return Begun{}, err
+func (c *Conversations) Begin(ctx context.Context, device api.DeviceID, p api.Proposal) (out api.Begun, err error) {
+	if err := p.Check(); err != nil {
+		return api.Begun{}, err
 	}
-	digest := p.digest()
+	digest := p.Digest()
 	err = c.b.store.Update(ctx, func(tx store.Tx) error {
-		out, err = c.b.begin(tx, device, p, digest)
+		out, err = c.b.begin(tx, device, proposal{p}, digest)
 		return err
 	})
 	if err != nil {
-		return Begun{}, err
+		return api.Begun{}, err
 	}
 	return out, nil
 }
 
-func (b base) begin(tx store.Tx, device DeviceID, p Proposal, digest [32]byte) (Begun, error) {
+// proposal is a proposal with what is done with it.
+type proposal struct{ api.Proposal }
+
+func (b base) begin(tx store.Tx, device api.DeviceID, p proposal, digest [32]byte) (api.Begun, error) {
 	by, err := caller(tx, device)
 	if err != nil {
-		return Begun{}, err
+		return api.Begun{}, err
 	}
 	if before, found, err := proposals.get(tx, device, p.Key); err != nil || found {
 		if err == nil && before.Digest != digest {
-			err = fmt.Errorf("%w: key of a request", ErrReused)
+			err = fmt.Errorf("%w: key of a request", api.ErrReused)
 		}
-		return Begun{before.Conversation, before.Number, true}, err
+		return api.Begun{Conversation: before.Conversation, Number: before.Number, Adopted: true}, err
 	}
 	if !slices.Contains(p.Members, by.Person) {
-		return Begun{}, fmt.Errorf("%w: who proposes is a member", ErrForbidden)
+		return api.Begun{}, fmt.Errorf("%w: who proposes is a member", api.ErrForbidden)
 	}
 	if pair, found, err := pairOf(tx, p); err != nil || found && (p.Base == 0 || pair != p.Conversation) {
 		if err != nil {
-			return Begun{}, err
+			return api.Begun{}, err
 		}
 		current, _, err := currents.get(tx, pair)
-		return Begun{pair, current.Number, false}, err
+		return api.Begun{Conversation: pair, Number: current.Number, Adopted: false}, err
 	}
 	before, err := membersBefore(tx, p, by.Person)
 	if err != nil {
-		return Begun{}, err
+		return api.Begun{}, err
 	}
 	targets, err := p.targets(tx, device)
 	if err != nil {
-		return Begun{}, err
+		return api.Begun{}, err
 	}
 	number := p.Base + 1
 	if p.Base == 0 {
@@ -83,15 +81,15 @@ func (b base) begin(tx store.Tx, device DeviceID, p Proposal, digest [32]byte) (
 		err = b.changeMembers(tx, by, p, number, before)
 	}
 	if err == nil {
-		err = b.notify(tx, by, SessionBegan, Notice{Conversation: p.Conversation, Number: number}, targets)
+		err = b.notify(tx, by, api.SessionBegan, api.Notice{Conversation: p.Conversation, Number: number}, targets)
 	}
-	return Begun{p.Conversation, number, true}, err
+	return api.Begun{Conversation: p.Conversation, Number: number, Adopted: true}, err
 }
 
 // pairOf returns the conversation of the two members of a direct one, if they have one.
-func pairOf(tx store.Tx, p Proposal) (ConversationID, bool, error) {
-	if p.Kind != Direct {
-		return ConversationID{}, false, nil
+func pairOf(tx store.Tx, p proposal) (api.ConversationID, bool, error) {
+	if p.Kind != api.Direct {
+		return api.ConversationID{}, false, nil
 	}
 	low, high := p.pair()
 	row, found, err := pairs.get(tx, low, high)
@@ -99,20 +97,20 @@ func pairOf(tx store.Tx, p Proposal) (ConversationID, bool, error) {
 }
 
 // pair returns the two members in ascending order.
-func (p Proposal) pair() (low, high key.Address) {
-	s := slices.SortedFunc(slices.Values(p.Members), compareAddresses)
+func (p proposal) pair() (low, high key.Address) {
+	s := slices.SortedFunc(slices.Values(p.Members), func(a, b key.Address) int { return bytes.Compare(a[:], b[:]) })
 	return s[0], s[1]
 }
 
 // membersBefore returns who was a member before the proposal, and finds out whether the proposal fits the conversation.
-func membersBefore(tx store.Tx, p Proposal, person key.Address) ([]memberRow, error) {
+func membersBefore(tx store.Tx, p proposal, person key.Address) ([]memberRow, error) {
 	row, found, err := conversations.get(tx, p.Conversation)
 	if err != nil {
 		return nil, err
 	}
 	if p.Base == 0 {
 		if found {
-			return nil, fmt.Errorf("%w: a conversation of this ID", ErrExists)
+			return nil, fmt.Errorf("%w: a conversation of this ID", api.ErrExists)
 		}
 		return nil, nil
 	}
@@ -120,32 +118,32 @@ func membersBefore(tx store.Tx, p Proposal, person key.Address) ([]memberRow, er
 	if err != nil {
 		return nil, err
 	}
-	leaving, err := leavers.scan(tx, MaxMembers, "", p.Conversation)
+	leaving, err := leavers.scan(tx, api.MaxMembers, "", p.Conversation)
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range leaving {
 		if l.Person == person {
-			return nil, fmt.Errorf("%w: who leaves begins no session", ErrForbidden)
+			return nil, fmt.Errorf("%w: who leaves begins no session", api.ErrForbidden)
 		}
 		if slices.Contains(p.Members, l.Person) {
-			return nil, fmt.Errorf("%w: %v leaves", ErrMalformed, l.Person)
+			return nil, fmt.Errorf("%w: %v leaves", api.ErrMalformed, l.Person)
 		}
 	}
 	switch {
 	case number != p.Base:
-		return nil, &StaleError{number}
+		return nil, &api.StaleError{Current: number}
 	case row.Kind != p.Kind:
-		return nil, fmt.Errorf("%w: kind of the conversation", ErrMalformed)
-	case p.Kind == Direct && !slices.ContainsFunc(all, func(m memberRow) bool { return slices.Contains(p.Members, m.Person) && m.Person != person }):
-		return nil, fmt.Errorf("%w: members of a direct conversation stay", ErrMalformed)
+		return nil, fmt.Errorf("%w: kind of the conversation", api.ErrMalformed)
+	case p.Kind == api.Direct && !slices.ContainsFunc(all, func(m memberRow) bool { return slices.Contains(p.Members, m.Person) && m.Person != person }):
+		return nil, fmt.Errorf("%w: members of a direct conversation stay", api.ErrMalformed)
 	}
 	return all, nil
 }
 
 // targets returns the devices that the envelopes are for: exactly those of all members but the one that proposes.
-func (p Proposal) targets(tx store.Tx, device DeviceID) ([]DeviceID, error) {
-	var should, has []DeviceID
+func (p proposal) targets(tx store.Tx, device api.DeviceID) ([]api.DeviceID, error) {
+	var should, has []api.DeviceID
 	for _, m := range p.Members {
 		if _, found, err := persons.get(tx, m); err != nil || !found {
 			return nil, orNotFound(err, fmt.Sprintf("member %v", m))
@@ -166,13 +164,13 @@ func (p Proposal) targets(tx store.Tx, device DeviceID) ([]DeviceID, error) {
 	if d := difference(should, has); len(d.Missing)+len(d.Extra) > 0 {
 		return nil, &d
 	}
-	slices.SortFunc(should, DeviceID.compare)
+	slices.SortFunc(should, api.DeviceID.Compare)
 	return should, nil
 }
 
 // create writes the conversation itself.
-func (p Proposal) create(tx store.Tx, now int64) error {
-	if err := conversations.insert(tx, conversationRow{p.Conversation, p.Kind, now}); err != nil || p.Kind != Direct {
+func (p proposal) create(tx store.Tx, now int64) error {
+	if err := conversations.insert(tx, conversationRow{p.Conversation, p.Kind, now}); err != nil || p.Kind != api.Direct {
 		return err
 	}
 	low, high := p.pair()
@@ -180,7 +178,7 @@ func (p Proposal) create(tx store.Tx, now int64) error {
 }
 
 // write writes the session.
-func (p Proposal) write(tx store.Tx, by deviceRow, number uint64, digest [32]byte, now int64) error {
+func (p proposal) write(tx store.Tx, by deviceRow, number uint64, digest [32]byte, now int64) error {
 	if err := sessions.insert(tx, sessionRow{p.Conversation, number, by.ID, by.Identity, now}); err != nil {
 		return err
 	}
@@ -198,7 +196,7 @@ func (p Proposal) write(tx store.Tx, by deviceRow, number uint64, digest [32]byt
 }
 
 // changeMembers adds who is new and removes who is not named any longer, and tells those.
-func (b base) changeMembers(tx store.Tx, by deviceRow, p Proposal, number uint64, before []memberRow) error {
+func (b base) changeMembers(tx store.Tx, by deviceRow, p proposal, number uint64, before []memberRow) error {
 	staying := make(map[key.Address]bool)
 	var removed []memberRow
 	for _, m := range before {
@@ -229,5 +227,5 @@ func (b base) changeMembers(tx store.Tx, by deviceRow, p Proposal, number uint64
 	if err != nil {
 		return err
 	}
-	return b.notify(tx, by, MemberRemoved, Notice{Conversation: p.Conversation, Number: number}, targets)
+	return b.notify(tx, by, api.MemberRemoved, api.Notice{Conversation: p.Conversation, Number: number}, targets)
 }

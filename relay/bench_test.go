@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 // BenchmarkCreateConversation creates conversations with this many devices, on SQLite.
@@ -17,7 +17,7 @@ func BenchmarkCreateConversation(b *testing.B) {
 			w := newWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "relay.db")))
 			a, o := w.person(devices/2), w.person(devices/2)
 			for b.Loop() {
-				a.devices[0].begin(a.devices[0].junk(newConversation(), relay.Group, 0, a, o))
+				a.devices[0].begin(a.devices[0].junk(newConversation(), api.Group, 0, a, o))
 			}
 		})
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -15,15 +15,9 @@ import (
 // the key.
 type Blobs struct{ b base }
 
-// BlobAddress is the SHA-256 digest of a blob.
-type BlobAddress [sha256.Size]byte
-
-// String returns the address as 64 hexadecimal digits.
-func (a BlobAddress) String() string { return hex.EncodeToString(a[:]) }
-
 type blobRow struct {
 	Owner    key.Address
-	Address  BlobAddress
+	Address  api.BlobAddress
 	Size     int64
 	Received int64
 	Digest   []byte // the state of SHA-256 after Received bytes
@@ -32,7 +26,7 @@ type blobRow struct {
 
 type chunkRow struct {
 	Owner   key.Address
-	Address BlobAddress
+	Address api.BlobAddress
 	Start   int64
 	Data    []byte
 }
@@ -57,9 +51,9 @@ var (
 // Start begins the upload of a blob of 1 to MaxBlob bytes, or goes on with one. It returns how many bytes were received: Append
 // goes on there; size if the blob is complete. It returns ErrExists if the person has begun this blob with another size, and
 // ErrQuota if its blobs would take more than Options.Storage.
-func (b *Blobs) Start(ctx context.Context, device DeviceID, address BlobAddress, size int64) (received int64, err error) {
-	if size <= 0 || size > MaxBlob {
-		return 0, fmt.Errorf("%w: a blob has 1 to %d bytes", ErrMalformed, int64(MaxBlob))
+func (b *Blobs) Start(ctx context.Context, device api.DeviceID, address api.BlobAddress, size int64) (received int64, err error) {
+	if size <= 0 || size > api.MaxBlob {
+		return 0, fmt.Errorf("%w: a blob has 1 to %d bytes", api.ErrMalformed, int64(api.MaxBlob))
 	}
 	err = b.b.store.Update(ctx, func(tx store.Tx) error {
 		by, err := caller(tx, device)
@@ -69,7 +63,7 @@ func (b *Blobs) Start(ctx context.Context, device DeviceID, address BlobAddress,
 		row, found, err := blobs.get(tx, by.Person, address)
 		if err != nil || found {
 			if err == nil && row.Size != size {
-				err = fmt.Errorf("%w: the blob has %d bytes", ErrExists, row.Size)
+				err = fmt.Errorf("%w: the blob has %d bytes", api.ErrExists, row.Size)
 			}
 			received = row.Received
 			return err
@@ -79,7 +73,7 @@ func (b *Blobs) Start(ctx context.Context, device DeviceID, address BlobAddress,
 			return err
 		}
 		if used.Size+size > b.b.o.Storage {
-			return fmt.Errorf("%w: blobs", ErrQuota)
+			return fmt.Errorf("%w: blobs", api.ErrQuota)
 		}
 		digest, err := sha256.New().(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
@@ -97,7 +91,7 @@ func (b *Blobs) Start(ctx context.Context, device DeviceID, address BlobAddress,
 // Append adds a piece of a blob that Start has begun, ChunkSize bytes or up to its end. It returns how many were received, all
 // of which are durable then. The piece before again is no error; another place is a *StaleError with how many were received. If
 // the last piece does not complete the blob with its digest, all of it is dropped, and the error is ErrUnverified.
-func (b *Blobs) Append(ctx context.Context, device DeviceID, address BlobAddress, start int64, data []byte) (received int64, err error) {
+func (b *Blobs) Append(ctx context.Context, device api.DeviceID, address api.BlobAddress, start int64, data []byte) (received int64, err error) {
 	mismatch := false
 	err = b.b.store.Update(ctx, func(tx store.Tx) error {
 		mismatch = false
@@ -111,12 +105,12 @@ func (b *Blobs) Append(ctx context.Context, device DeviceID, address BlobAddress
 		}
 		received = row.Received
 		switch {
-		case start < 0 || start > row.Size || int64(len(data)) != min(ChunkSize, row.Size-start) || len(data) == 0:
-			return fmt.Errorf("%w: length of a piece", ErrMalformed)
-		case start%ChunkSize == 0 && start+int64(len(data)) == row.Received:
+		case start < 0 || start > row.Size || int64(len(data)) != min(api.ChunkSize, row.Size-start) || len(data) == 0:
+			return fmt.Errorf("%w: length of a piece", api.ErrMalformed)
+		case start%api.ChunkSize == 0 && start+int64(len(data)) == row.Received:
 			return nil // once more
 		case start != row.Received:
-			return &StaleError{uint64(row.Received)}
+			return &api.StaleError{Current: uint64(row.Received)}
 		}
 		sum, err := row.add(data)
 		if err != nil {
@@ -133,26 +127,26 @@ func (b *Blobs) Append(ctx context.Context, device DeviceID, address BlobAddress
 		return blobs.put(tx, row)
 	})
 	if err == nil && mismatch {
-		return 0, fmt.Errorf("%w: the blob has another digest", ErrUnverified)
+		return 0, fmt.Errorf("%w: the blob has another digest", api.ErrUnverified)
 	}
 	return received, err
 }
 
 // add counts a piece and takes it into the digest, which it returns.
-func (r *blobRow) add(data []byte) (BlobAddress, error) {
+func (r *blobRow) add(data []byte) (api.BlobAddress, error) {
 	h := sha256.New()
 	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(r.Digest); err != nil {
-		return BlobAddress{}, err
+		return api.BlobAddress{}, err
 	}
 	h.Write(data)
 	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
 	r.Digest, r.Received = state, r.Received+int64(len(data))
-	return BlobAddress(h.Sum(nil)), err
+	return api.BlobAddress(h.Sum(nil)), err
 }
 
 // Read returns the piece of a complete blob that holds the byte at a place, from there on: up to ChunkSize bytes; and the size of
 // the blob. It returns ErrNotFound if there is no complete blob of this address, or it is not so long.
-func (b *Blobs) Read(ctx context.Context, device DeviceID, address BlobAddress, start int64) (data []byte, size int64, err error) {
+func (b *Blobs) Read(ctx context.Context, device api.DeviceID, address api.BlobAddress, start int64) (data []byte, size int64, err error) {
 	err = b.b.store.View(ctx, func(r store.Reader) error {
 		if _, err := caller(r, device); err != nil {
 			return err
@@ -165,13 +159,13 @@ func (b *Blobs) Read(ctx context.Context, device DeviceID, address BlobAddress, 
 			if row.Received < row.Size || start < 0 || start >= row.Size {
 				continue
 			}
-			c, _, err := chunks.get(r, row.Owner, address, start/ChunkSize*ChunkSize)
+			c, _, err := chunks.get(r, row.Owner, address, start/api.ChunkSize*api.ChunkSize)
 			if err == nil {
-				data, size = c.Data[start%ChunkSize:], row.Size
+				data, size = c.Data[start%api.ChunkSize:], row.Size
 			}
 			return err
 		}
-		return fmt.Errorf("%w: blob", ErrNotFound)
+		return fmt.Errorf("%w: blob", api.ErrNotFound)
 	})
 	return data, size, err
 }
@@ -179,7 +173,7 @@ func (b *Blobs) Read(ctx context.Context, device DeviceID, address BlobAddress, 
 // removeBlob removes a blob and gives its room back.
 func removeBlob(tx store.Tx, row blobRow) error {
 	var pieces []chunkRow // by their places: their data need not be read
-	for start := int64(0); start < row.Received; start += ChunkSize {
+	for start := int64(0); start < row.Received; start += api.ChunkSize {
 		pieces = append(pieces, chunkRow{Owner: row.Owner, Address: row.Address, Start: start})
 	}
 	if err := chunks.remove(tx, pieces...); err != nil {
@@ -198,7 +192,7 @@ func removeBlob(tx store.Tx, row blobRow) error {
 // sweepBlobs removes a blob that is too old.
 func (b base) sweepBlobs(tx store.Tx) (int, bool, error) {
 	rows, err := blobs.scan(tx, 1, "at")
-	if err != nil || len(rows) == 0 || rows[0].At >= b.now()-BlobKeep.Milliseconds() {
+	if err != nil || len(rows) == 0 || rows[0].At >= b.now()-api.BlobKeep.Milliseconds() {
 		return 0, false, err
 	}
 	return 1, true, removeBlob(tx, rows[0])

@@ -2,11 +2,11 @@ package relay
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -14,69 +14,54 @@ import (
 // them the relay cannot know.
 type Conversations struct{ b base }
 
-// ConversationID names a conversation: 32 random bytes that who creates it draws.
-type ConversationID [32]byte
-
-// String returns the ID as 64 hexadecimal digits. It is the topic of the notices of the conversation.
-func (c ConversationID) String() string { return hex.EncodeToString(c[:]) }
-
-// Kind is a kind of conversation.
-type Kind uint8
-
-// The kinds. Their numbers are part of the stored form.
-const (
-	Direct Kind = 1 // of two people, who have no other one
-	Group  Kind = 2 // of up to MaxMembers people
-)
-
 type conversationRow struct {
-	ID   ConversationID
-	Kind Kind
+	ID   api.ConversationID
+	Kind api.Kind
 	At   int64
 }
 
 type pairRow struct {
 	Low, High    key.Address
-	Conversation ConversationID
+	Conversation api.ConversationID
 }
 
 type sessionRow struct {
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Number       uint64
-	Initiator    DeviceID
+	Initiator    api.DeviceID
 	Identity     [key.PublicKeySize]byte
 	At           int64
 }
 
 type currentRow struct {
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Number       uint64
 }
 
 type memberRow struct {
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Person       key.Address
 	Since        uint64
 }
 
 type leaverRow struct {
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Person       key.Address
 }
 
 type envelopeRow struct {
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Number       uint64
-	Device       DeviceID
+	Device       api.DeviceID
 	Ephemeral    [key.PublicKeySize]byte
 	Sealed       []byte
 }
 
 type proposalRow struct {
-	Device       DeviceID
-	Key          RequestKey
+	Device       api.DeviceID
+	Key          api.RequestKey
 	Digest       [32]byte
-	Conversation ConversationID
+	Conversation api.ConversationID
 	Number       uint64
 }
 
@@ -106,25 +91,12 @@ var (
 	proposals     = table[proposalRow, *proposalRow]{store.Proposals}
 )
 
-// Conversation is what a member may know of a conversation.
-type Conversation struct {
-	ID      ConversationID
-	Kind    Kind
-	Number  uint64 // of the current session
-	Members []key.Address
-	Leaving []key.Address // members that asked to be left out of the next session
-	// Due is how the current session differs from one that would be made now: devices that have no part in it and should have,
-	// and devices that have one and should not, because they were revoked or their person leaves. If it is not empty, a member
-	// should begin the next session.
-	Due DevicesError
-}
-
 // membership returns the current session of a conversation and its members, or ErrForbidden if the person is none of them,
 // whether there is such a conversation or not.
-func membership(r store.Reader, id ConversationID, person key.Address) (number uint64, all []memberRow, err error) {
+func membership(r store.Reader, id api.ConversationID, person key.Address) (number uint64, all []memberRow, err error) {
 	if _, found, err := members.get(r, id, person); err != nil || !found {
 		if err == nil {
-			err = fmt.Errorf("%w: not a member", ErrForbidden)
+			err = fmt.Errorf("%w: not a member", api.ErrForbidden)
 		}
 		return 0, nil, err
 	}
@@ -132,12 +104,12 @@ func membership(r store.Reader, id ConversationID, person key.Address) (number u
 	if err != nil {
 		return 0, nil, err
 	}
-	all, err = members.scan(r, MaxMembers, "", id)
+	all, err = members.scan(r, api.MaxMembers, "", id)
 	return current.Number, all, err
 }
 
 // Get returns a conversation of which the device's person is a member, or ErrForbidden.
-func (c *Conversations) Get(ctx context.Context, device DeviceID, id ConversationID) (out Conversation, err error) {
+func (c *Conversations) Get(ctx context.Context, device api.DeviceID, id api.ConversationID) (out api.Conversation, err error) {
 	err = c.b.store.View(ctx, func(r store.Reader) error {
 		by, err := caller(r, device)
 		if err != nil {
@@ -151,11 +123,11 @@ func (c *Conversations) Get(ctx context.Context, device DeviceID, id Conversatio
 		if err != nil {
 			return err
 		}
-		leaving, err := leavers.scan(r, MaxMembers, "", id)
+		leaving, err := leavers.scan(r, api.MaxMembers, "", id)
 		if err != nil {
 			return err
 		}
-		out = Conversation{ID: id, Kind: row.Kind, Number: number}
+		out = api.Conversation{ID: id, Kind: row.Kind, Number: number}
 		for _, l := range leaving {
 			out.Leaving = append(out.Leaving, l.Person)
 		}
@@ -173,16 +145,16 @@ func (c *Conversations) Get(ctx context.Context, device DeviceID, id Conversatio
 }
 
 // due compares who has part in a session with the devices of some people.
-func due(r store.Reader, id ConversationID, number uint64, people []key.Address) (DevicesError, error) {
+func due(r store.Reader, id api.ConversationID, number uint64, people []key.Address) (api.DevicesError, error) {
 	has, err := participants(r, id, number)
 	if err != nil {
-		return DevicesError{}, err
+		return api.DevicesError{}, err
 	}
-	var should []DeviceID
+	var should []api.DeviceID
 	for _, p := range people {
 		live, _, err := devicesOf(r, p)
 		if err != nil {
-			return DevicesError{}, err
+			return api.DevicesError{}, err
 		}
 		should = append(should, ids(live)...)
 	}
@@ -190,13 +162,13 @@ func due(r store.Reader, id ConversationID, number uint64, people []key.Address)
 }
 
 // participants returns the devices that have part in a session: those with an envelope, and the initiator.
-func participants(r store.Reader, id ConversationID, number uint64) ([]DeviceID, error) {
+func participants(r store.Reader, id api.ConversationID, number uint64) ([]api.DeviceID, error) {
 	s, _, err := sessions.get(r, id, number)
 	if err != nil {
 		return nil, err
 	}
-	all := []DeviceID{s.Initiator}
-	rows, err := envelopes.scan(r, MaxEnvelopes, "", id, number)
+	all := []api.DeviceID{s.Initiator}
+	rows, err := envelopes.scan(r, api.MaxEnvelopes, "", id, number)
 	for _, e := range rows {
 		all = append(all, e.Device)
 	}
@@ -204,8 +176,8 @@ func participants(r store.Reader, id ConversationID, number uint64) ([]DeviceID,
 }
 
 // difference returns what is missing in has, and what is too much, in ascending order.
-func difference(should, has []DeviceID) (out DevicesError) {
-	in := make(map[DeviceID]int8)
+func difference(should, has []api.DeviceID) (out api.DevicesError) {
+	in := make(map[api.DeviceID]int8)
 	for _, d := range should {
 		in[d] |= 1
 	}
@@ -220,14 +192,14 @@ func difference(should, has []DeviceID) (out DevicesError) {
 			out.Extra = append(out.Extra, d)
 		}
 	}
-	slices.SortFunc(out.Missing, DeviceID.compare)
-	slices.SortFunc(out.Extra, DeviceID.compare)
+	slices.SortFunc(out.Missing, api.DeviceID.Compare)
+	slices.SortFunc(out.Extra, api.DeviceID.Compare)
 	return out
 }
 
 // List returns at most limit conversations of the device's person, 1,000 at most, in ascending order above after; the zero ID
 // is below all.
-func (c *Conversations) List(ctx context.Context, device DeviceID, after ConversationID, limit int) (out []ConversationID, err error) {
+func (c *Conversations) List(ctx context.Context, device api.DeviceID, after api.ConversationID, limit int) (out []api.ConversationID, err error) {
 	err = c.b.store.View(ctx, func(r store.Reader) error {
 		by, err := caller(r, device)
 		if err != nil {
@@ -245,7 +217,7 @@ func (c *Conversations) List(ctx context.Context, device DeviceID, after Convers
 // Leave says that the device's person wants to be left out. The next session of the conversation must be without it; until then
 // it is a member that leaves. It begins no session any longer: the new one must not be known to it. Leaving again is no
 // error. A Direct conversation is not left, ErrMalformed.
-func (c *Conversations) Leave(ctx context.Context, device DeviceID, id ConversationID) error {
+func (c *Conversations) Leave(ctx context.Context, device api.DeviceID, id api.ConversationID) error {
 	return c.b.store.Update(ctx, func(tx store.Tx) error {
 		by, err := caller(tx, device)
 		if err != nil {
@@ -259,8 +231,8 @@ func (c *Conversations) Leave(ctx context.Context, device DeviceID, id Conversat
 		if err != nil {
 			return err
 		}
-		if row.Kind == Direct {
-			return fmt.Errorf("%w: a direct conversation is not left", ErrMalformed)
+		if row.Kind == api.Direct {
+			return fmt.Errorf("%w: a direct conversation is not left", api.ErrMalformed)
 		}
 		if _, found, err := leavers.get(tx, id, by.Person); err != nil || found {
 			return err
@@ -272,13 +244,13 @@ func (c *Conversations) Leave(ctx context.Context, device DeviceID, id Conversat
 		if err != nil {
 			return err
 		}
-		return c.b.notify(tx, by, MemberLeaves, Notice{Conversation: id, Number: number}, targets)
+		return c.b.notify(tx, by, api.MemberLeaves, api.Notice{Conversation: id, Number: number}, targets)
 	})
 }
 
 // devicesOfMembers returns the devices of all members but one, in ascending order.
-func devicesOfMembers(r store.Reader, all []memberRow, without DeviceID) ([]DeviceID, error) {
-	var out []DeviceID
+func devicesOfMembers(r store.Reader, all []memberRow, without api.DeviceID) ([]api.DeviceID, error) {
+	var out []api.DeviceID
 	for _, m := range all {
 		live, _, err := devicesOf(r, m.Person)
 		if err != nil {
@@ -290,6 +262,6 @@ func devicesOfMembers(r store.Reader, all []memberRow, without DeviceID) ([]Devi
 			}
 		}
 	}
-	slices.SortFunc(out, DeviceID.compare)
+	slices.SortFunc(out, api.DeviceID.Compare)
 	return out, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 // A proposal that lacks anything is refused before it is looked at closer.
@@ -19,27 +19,27 @@ func TestProposalsAreComplete(t *testing.T) {
 	d := a.devices[0]
 	for name, x := range map[string]struct {
 		want  error
-		spoil func(*relay.Proposal)
+		spoil func(*api.Proposal)
 	}{
-		"no key":            {relay.ErrMalformed, func(p *relay.Proposal) { p.Key = relay.RequestKey{} }},
-		"no conversation":   {relay.ErrMalformed, func(p *relay.Proposal) { p.Conversation = relay.ConversationID{} }},
-		"no kind":           {relay.ErrMalformed, func(p *relay.Proposal) { p.Kind = 0 }},
-		"no members":        {relay.ErrMalformed, func(p *relay.Proposal) { p.Members = nil }},
-		"one twice":         {relay.ErrMalformed, func(p *relay.Proposal) { p.Members[1] = p.Members[0] }},
-		"three in a pair":   {relay.ErrMalformed, func(p *relay.Proposal) { p.Members = addresses(a, b, c) }},
-		"no ephemeral key":  {relay.ErrMalformed, func(p *relay.Proposal) { p.Envelopes[0].Ephemeral = nil }},
-		"a bad key":         {relay.ErrMalformed, func(p *relay.Proposal) { p.Envelopes[0].Ephemeral = make([]byte, 57) }},
-		"nothing sealed":    {relay.ErrMalformed, func(p *relay.Proposal) { p.Envelopes[0].Sealed = nil }},
-		"too much sealed":   {relay.ErrMalformed, func(p *relay.Proposal) { p.Envelopes[0].Sealed = make([]byte, relay.MaxSealed+1) }},
-		"an envelope twice": {relay.ErrMalformed, func(p *relay.Proposal) { p.Envelopes = append(p.Envelopes, p.Envelopes[0]) }},
-		"no envelopes":      {relay.ErrDevices, func(p *relay.Proposal) { p.Envelopes = nil }},
-		"without oneself":   {relay.ErrForbidden, func(p *relay.Proposal) { p.Members = addresses(b, c) }},
-		"somebody unknown":  {relay.ErrNotFound, func(p *relay.Proposal) { p.Members[1] = [32]byte{7} }},
-		"not the first":     {relay.ErrForbidden, func(p *relay.Proposal) { p.Base = 1 }},
-		"an absurd base":    {relay.ErrMalformed, func(p *relay.Proposal) { p.Base = 1<<64 - 1 }},
+		"no key":            {api.ErrMalformed, func(p *api.Proposal) { p.Key = api.RequestKey{} }},
+		"no conversation":   {api.ErrMalformed, func(p *api.Proposal) { p.Conversation = api.ConversationID{} }},
+		"no kind":           {api.ErrMalformed, func(p *api.Proposal) { p.Kind = 0 }},
+		"no members":        {api.ErrMalformed, func(p *api.Proposal) { p.Members = nil }},
+		"one twice":         {api.ErrMalformed, func(p *api.Proposal) { p.Members[1] = p.Members[0] }},
+		"three in a pair":   {api.ErrMalformed, func(p *api.Proposal) { p.Members = addresses(a, b, c) }},
+		"no ephemeral key":  {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes[0].Ephemeral = nil }},
+		"a bad key":         {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes[0].Ephemeral = make([]byte, 57) }},
+		"nothing sealed":    {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes[0].Sealed = nil }},
+		"too much sealed":   {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes[0].Sealed = make([]byte, api.MaxSealed+1) }},
+		"an envelope twice": {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes = append(p.Envelopes, p.Envelopes[0]) }},
+		"no envelopes":      {api.ErrDevices, func(p *api.Proposal) { p.Envelopes = nil }},
+		"without oneself":   {api.ErrForbidden, func(p *api.Proposal) { p.Members = addresses(b, c) }},
+		"somebody unknown":  {api.ErrNotFound, func(p *api.Proposal) { p.Members[1] = [32]byte{7} }},
+		"not the first":     {api.ErrForbidden, func(p *api.Proposal) { p.Base = 1 }},
+		"an absurd base":    {api.ErrMalformed, func(p *api.Proposal) { p.Base = 1<<64 - 1 }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := d.junk(newConversation(), relay.Direct, 0, a, b)
+			p := d.junk(newConversation(), api.Direct, 0, a, b)
 			x.spoil(&p)
 			w.refused(x.want, func() error {
 				_, err := w.r.Conversations.Begin(t.Context(), d.id, p)
@@ -47,8 +47,8 @@ func TestProposalsAreComplete(t *testing.T) {
 			})
 		})
 	}
-	_, err := w.r.Conversations.Begin(t.Context(), relay.DeviceID{1}, d.junk(newConversation(), relay.Direct, 0, a, b))
-	require.ErrorIs(t, err, relay.ErrForbidden)
+	_, err := w.r.Conversations.Begin(t.Context(), api.DeviceID{1}, d.junk(newConversation(), api.Direct, 0, a, b))
+	require.ErrorIs(t, err, api.ErrForbidden)
 }
 
 // The answer names the devices that are missing and those that are too many.
@@ -56,24 +56,24 @@ func TestEnvelopesEqualTheDirectory(t *testing.T) {
 	w := inMemory(t)
 	a, b, c := w.person(2), w.person(2), w.person(1)
 	d := a.devices[0]
-	p := d.junk(newConversation(), relay.Group, 0, a, b)
-	p.Envelopes = append(p.Envelopes[1:], relay.Envelope{Device: c.devices[0].id, Ephemeral: ephemeral(), Sealed: []byte("x")})
-	var wrong *relay.DevicesError
-	w.refused(relay.ErrDevices, func() error {
+	p := d.junk(newConversation(), api.Group, 0, a, b)
+	p.Envelopes = append(p.Envelopes[1:], api.Envelope{Device: c.devices[0].id, Ephemeral: ephemeral(), Sealed: []byte("x")})
+	var wrong *api.DevicesError
+	w.refused(api.ErrDevices, func() error {
 		_, err := w.r.Conversations.Begin(t.Context(), d.id, p)
 		require.ErrorAs(t, err, &wrong)
 		return err
 	})
-	require.Equal(t, []relay.DeviceID{a.devices[1].id}, wrong.Missing)
-	require.Equal(t, []relay.DeviceID{c.devices[0].id}, wrong.Extra)
+	require.Equal(t, []api.DeviceID{a.devices[1].id}, wrong.Missing)
+	require.Equal(t, []api.DeviceID{c.devices[0].id}, wrong.Extra)
 
 	// A device that comes between making the envelopes and proposing them is not left out.
-	p = d.junk(newConversation(), relay.Group, 0, a, b)
+	p = d.junk(newConversation(), api.Group, 0, a, b)
 	b.publish(b.newDevice())
 	_, err := w.r.Conversations.Begin(t.Context(), d.id, p)
 	require.ErrorAs(t, err, &wrong)
-	require.Equal(t, []relay.DeviceID{b.devices[2].id}, wrong.Missing)
-	d.begin(d.junk(p.Conversation, relay.Group, 0, a, b))
+	require.Equal(t, []api.DeviceID{b.devices[2].id}, wrong.Missing)
+	d.begin(d.junk(p.Conversation, api.Group, 0, a, b))
 }
 
 // A member is removed by a session without it, for exactly those who stay, and by nothing else.
@@ -81,26 +81,26 @@ func TestRemovalNeedsASession(t *testing.T) {
 	w := inMemory(t)
 	a, b, c := w.person(1), w.person(1), w.person(1)
 	d, id := a.devices[0], newConversation()
-	d.begin(d.junk(id, relay.Group, 0, a, b, c))
-	p := d.junk(id, relay.Group, 1, a, b, c)
+	d.begin(d.junk(id, api.Group, 0, a, b, c))
+	p := d.junk(id, api.Group, 1, a, b, c)
 	p.Members = addresses(a, b) // with an envelope for who is removed
-	w.refused(relay.ErrDevices, func() error {
+	w.refused(api.ErrDevices, func() error {
 		_, err := w.r.Conversations.Begin(t.Context(), d.id, p)
 		return err
 	})
-	d.begin(d.junk(id, relay.Group, 1, a, b))
+	d.begin(d.junk(id, api.Group, 1, a, b))
 	got, err := w.r.Conversations.Get(t.Context(), d.id, id)
 	require.NoError(t, err)
 	require.ElementsMatch(t, addresses(a, b), got.Members)
 	require.Empty(t, got.Due.Missing)
 	require.Empty(t, got.Due.Extra)
 	_, err = w.r.Conversations.Get(t.Context(), c.devices[0].id, id)
-	require.ErrorIs(t, err, relay.ErrForbidden)
+	require.ErrorIs(t, err, api.ErrForbidden)
 	last := c.devices[0].inbox()[1]
-	require.Equal(t, relay.MemberRemoved, last.Kind)
-	n, err := relay.ParseNotice(last.Data)
+	require.Equal(t, api.MemberRemoved, last.Kind)
+	n, err := api.ParseNotice(last.Data)
 	require.NoError(t, err)
-	require.Equal(t, relay.Notice{Conversation: id, Number: 2}, n)
+	require.Equal(t, api.Notice{Conversation: id, Number: 2}, n)
 }
 
 // Who leaves is a member until somebody else begins a session without it, and no session can be begun with it.
@@ -108,26 +108,26 @@ func TestLeaving(t *testing.T) {
 	w := inMemory(t)
 	a, b, c := w.person(1), w.person(1), w.person(1)
 	d, id := a.devices[0], newConversation()
-	d.begin(d.junk(id, relay.Group, 0, a, b, c))
+	d.begin(d.junk(id, api.Group, 0, a, b, c))
 	require.NoError(t, w.r.Conversations.Leave(t.Context(), c.devices[0].id, id))
 	require.NoError(t, w.r.Conversations.Leave(t.Context(), c.devices[0].id, id))
 	got, err := w.r.Conversations.Get(t.Context(), d.id, id)
 	require.NoError(t, err)
 	require.Equal(t, addresses(c), got.Leaving)
-	require.Equal(t, []relay.DeviceID{c.devices[0].id}, got.Due.Extra)
-	w.refused(relay.ErrMalformed, func() error {
-		_, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, relay.Group, 1, a, b, c))
+	require.Equal(t, []api.DeviceID{c.devices[0].id}, got.Due.Extra)
+	w.refused(api.ErrMalformed, func() error {
+		_, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, api.Group, 1, a, b, c))
 		return err
 	})
-	w.refused(relay.ErrForbidden, func() error {
-		_, err := w.r.Conversations.Begin(t.Context(), c.devices[0].id, c.devices[0].junk(id, relay.Group, 1, a, b, c))
+	w.refused(api.ErrForbidden, func() error {
+		_, err := w.r.Conversations.Begin(t.Context(), c.devices[0].id, c.devices[0].junk(id, api.Group, 1, a, b, c))
 		return err
 	})
-	d.begin(d.junk(id, relay.Group, 1, a, b))
-	d.begin(d.junk(id, relay.Group, 2, a, b, c)) // and may come back
+	d.begin(d.junk(id, api.Group, 1, a, b))
+	d.begin(d.junk(id, api.Group, 2, a, b, c)) // and may come back
 	pair := newConversation()
-	d.begin(d.junk(pair, relay.Direct, 0, a, b))
-	w.refused(relay.ErrMalformed, func() error { return w.r.Conversations.Leave(t.Context(), d.id, pair) })
+	d.begin(d.junk(pair, api.Direct, 0, a, b))
+	w.refused(api.ErrMalformed, func() error { return w.r.Conversations.Leave(t.Context(), d.id, pair) })
 }
 
 // A proposal that is repeated is answered again; another one under its key is refused.
@@ -135,7 +135,7 @@ func TestProposalsRepeat(t *testing.T) {
 	w := inMemory(t)
 	a, b := w.person(1), w.person(2)
 	d := a.devices[0]
-	p := d.junk(newConversation(), relay.Direct, 0, a, b)
+	p := d.junk(newConversation(), api.Direct, 0, a, b)
 	d.begin(p)
 	before := w.dump()
 	slices.Reverse(p.Envelopes)
@@ -143,7 +143,7 @@ func TestProposalsRepeat(t *testing.T) {
 	d.begin(p)
 	require.Equal(t, before, w.dump())
 	p.Envelopes[0].Sealed = []byte("another")
-	w.refused(relay.ErrReused, func() error {
+	w.refused(api.ErrReused, func() error {
 		_, err := w.r.Conversations.Begin(t.Context(), d.id, p)
 		return err
 	})
@@ -153,10 +153,10 @@ func TestProposalsRepeat(t *testing.T) {
 func fiftyCreations(t *testing.T, w *world) {
 	a, b := w.person(2), w.person(2)
 	var all sync.WaitGroup
-	begun := make([]relay.Begun, 50)
+	begun := make([]api.Begun, 50)
 	for i := range begun {
 		by := append(a.devices[:2:2], b.devices...)[i%4]
-		p := by.junk(newConversation(), relay.Direct, 0, a, b)
+		p := by.junk(newConversation(), api.Direct, 0, a, b)
 		all.Go(func() {
 			var err error
 			if begun[i], err = w.r.Conversations.Begin(t.Context(), by.id, p); err != nil {
@@ -174,9 +174,9 @@ func fiftyCreations(t *testing.T, w *world) {
 		}
 	}
 	require.Equal(t, 1, adopted)
-	mine, err := w.r.Conversations.List(t.Context(), b.devices[0].id, relay.ConversationID{}, 100)
+	mine, err := w.r.Conversations.List(t.Context(), b.devices[0].id, api.ConversationID{}, 100)
 	require.NoError(t, err)
-	require.Equal(t, []relay.ConversationID{begun[0].Conversation}, mine)
+	require.Equal(t, []api.ConversationID{begun[0].Conversation}, mine)
 }
 
 // Of many rotations with one key there is one session; with keys of their own the sessions have no gaps, and each has one winner.
@@ -185,8 +185,8 @@ func TestHundredRotations(t *testing.T) {
 	w := inMemory(t)
 	a, b := w.person(5), w.person(5)
 	id := newConversation()
-	a.devices[0].begin(a.devices[0].junk(id, relay.Direct, 0, a, b))
-	p := a.devices[0].junk(id, relay.Direct, 1, a, b)
+	a.devices[0].begin(a.devices[0].junk(id, api.Direct, 0, a, b))
+	p := a.devices[0].junk(id, api.Direct, 1, a, b)
 	var all sync.WaitGroup
 	for range 10 * each {
 		all.Go(func() {
@@ -202,8 +202,8 @@ func TestHundredRotations(t *testing.T) {
 		all.Go(func() {
 			base := uint64(2)
 			for len(won[i]) < each {
-				got, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, relay.Direct, base, a, b))
-				var stale *relay.StaleError
+				got, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, api.Direct, base, a, b))
+				var stale *api.StaleError
 				switch {
 				case err == nil:
 					won[i] = append(won[i], got.Number)
@@ -230,13 +230,13 @@ func TestReadingNeverWrites(t *testing.T) {
 	w := inMemory(t)
 	a, b := w.person(1), w.person(2)
 	d, id := a.devices[0], newConversation()
-	d.begin(d.junk(id, relay.Direct, 0, a, b))
+	d.begin(d.junk(id, api.Direct, 0, a, b))
 	before := w.dump()
 	for name, read := range map[string]func() error{
 		"Get":     func() error { _, err := w.r.Conversations.Get(t.Context(), d.id, id); return err },
 		"Initial": func() error { _, err := w.r.Conversations.Initial(t.Context(), b.devices[1].id, id, 1); return err },
 		"List": func() error {
-			_, err := w.r.Conversations.List(t.Context(), d.id, relay.ConversationID{}, 9)
+			_, err := w.r.Conversations.List(t.Context(), d.id, api.ConversationID{}, 9)
 			return err
 		},
 		"Page":   func() error { _, err := w.r.Mailboxes.Page(t.Context(), b.devices[0].id, 0, 999); return err },
@@ -253,8 +253,8 @@ func TestInitialIsTyped(t *testing.T) {
 	w := inMemory(t)
 	a, b, c := w.person(1), w.person(1), w.person(1)
 	d, id := a.devices[0], newConversation()
-	d.begin(d.junk(id, relay.Group, 0, a, b))
-	initial := func(d *device, c relay.ConversationID, n uint64) error {
+	d.begin(d.junk(id, api.Group, 0, a, b))
+	initial := func(d *device, c api.ConversationID, n uint64) error {
 		_, err := w.r.Conversations.Initial(t.Context(), d.id, c, n)
 		return err
 	}
@@ -263,26 +263,26 @@ func TestInitialIsTyped(t *testing.T) {
 	require.Equal(t, d.id, own.Initiator)
 	require.Equal(t, d.d.Identity().Bytes(), own.Identity)
 	require.Empty(t, own.Envelopes)
-	require.ErrorIs(t, initial(c.devices[0], id, 1), relay.ErrForbidden)
-	require.ErrorIs(t, initial(c.devices[0], id, 2), relay.ErrForbidden)
-	require.ErrorIs(t, initial(c.devices[0], newConversation(), 1), relay.ErrForbidden, "no oracle for what there is")
-	require.ErrorIs(t, initial(b.devices[0], id, 2), relay.ErrNotFound)
-	require.ErrorIs(t, initial(b.devices[0], id, 1<<63), relay.ErrMalformed)
+	require.ErrorIs(t, initial(c.devices[0], id, 1), api.ErrForbidden)
+	require.ErrorIs(t, initial(c.devices[0], id, 2), api.ErrForbidden)
+	require.ErrorIs(t, initial(c.devices[0], newConversation(), 1), api.ErrForbidden, "no oracle for what there is")
+	require.ErrorIs(t, initial(b.devices[0], id, 2), api.ErrNotFound)
+	require.ErrorIs(t, initial(b.devices[0], id, 1<<63), api.ErrMalformed)
 
 	b.publish(b.newDevice())
-	var before *relay.BeforeJoinedError
+	var before *api.BeforeJoinedError
 	require.ErrorAs(t, initial(b.devices[1], id, 1), &before)
 	require.Zero(t, before.First)
-	d.begin(d.junk(id, relay.Group, 1, a, b, c))
+	d.begin(d.junk(id, api.Group, 1, a, b, c))
 	require.ErrorAs(t, initial(b.devices[1], id, 1), &before)
 	require.Equal(t, uint64(2), before.First)
 	require.ErrorAs(t, initial(c.devices[0], id, 1), &before)
 	require.Equal(t, uint64(2), before.First)
 	require.NoError(t, initial(c.devices[0], id, 2))
 
-	d.begin(d.junk(id, relay.Group, 2, a, b))
+	d.begin(d.junk(id, api.Group, 2, a, b))
 	require.NoError(t, initial(c.devices[0], id, 2), "it had this session")
-	require.ErrorIs(t, initial(c.devices[0], id, 3), relay.ErrForbidden)
-	require.ErrorIs(t, initial(c.devices[0], id, 1), relay.ErrForbidden)
+	require.ErrorIs(t, initial(c.devices[0], id, 3), api.ErrForbidden)
+	require.ErrorIs(t, initial(c.devices[0], id, 1), api.ErrForbidden)
 	require.Contains(t, fmt.Sprint(before), "session 2")
 }

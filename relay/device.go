@@ -1,42 +1,16 @@
 package relay
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// DeviceID names a device of a person for as long as it exists, also when all of its keys were renewed.
-type DeviceID [sha256.Size]byte
-
-// labelDeviceID is part of the format, like the other labels of this package.
-const labelDeviceID = "trefoil/relay device id"
-
-// NewDeviceID returns the ID of the device that a person registered first with the identity key name (see directory.Entry.Name):
-// the SHA-256 digest of a label, the address and the key.
-func NewDeviceID(person key.Address, name key.PublicKey[key.Identity]) DeviceID {
-	return sha256.Sum256(labelled(labelDeviceID, person[:], name.Bytes()))
-}
-
-// String returns the ID as 64 hexadecimal digits.
-func (d DeviceID) String() string { return hex.EncodeToString(d[:]) }
-
-// labelled returns what is hashed or signed: a label, a zero byte, and fields, each of which has a fixed length.
-func labelled(label string, fields ...[]byte) []byte {
-	b := append([]byte(label), 0)
-	for _, f := range fields {
-		b = append(b, f...)
-	}
-	return b
-}
-
 type deviceRow struct {
-	ID        DeviceID
+	ID        api.DeviceID
 	Person    key.Address
 	Name      [key.PublicKeySize]byte
 	Identity  [key.PublicKeySize]byte
@@ -56,7 +30,7 @@ func (r *deviceRow) fields() []any {
 }
 
 type revocationRow struct {
-	Device  DeviceID
+	Device  api.DeviceID
 	Version uint64
 	At      int64
 	Swept   bool // nothing is left of its mailbox
@@ -70,17 +44,17 @@ var (
 )
 
 // caller returns the device that calls, or ErrForbidden if there is none, or ErrRevoked.
-func caller(r store.Reader, id DeviceID) (deviceRow, error) {
+func caller(r store.Reader, id api.DeviceID) (deviceRow, error) {
 	d, found, err := devices.get(r, id)
 	switch {
 	case err != nil:
 		return d, err
 	case !found:
-		return d, fmt.Errorf("%w: no such device", ErrForbidden)
+		return d, fmt.Errorf("%w: no such device", api.ErrForbidden)
 	}
 	_, revoked, err := revocations.get(r, id)
 	if err == nil && revoked {
-		err = ErrRevoked
+		err = api.ErrRevoked
 	}
 	return d, err
 }
@@ -103,7 +77,7 @@ func devicesOf(r store.Reader, person key.Address) (live, revoked []deviceRow, e
 	if err != nil {
 		return nil, nil, err
 	}
-	isGone := make(map[DeviceID]bool, len(gone))
+	isGone := make(map[api.DeviceID]bool, len(gone))
 	for _, g := range gone {
 		isGone[g.Device] = true
 	}
@@ -116,6 +90,3 @@ func devicesOf(r store.Reader, person key.Address) (live, revoked []deviceRow, e
 	}
 	return live, revoked, nil
 }
-
-// compare orders IDs as bytes.
-func (d DeviceID) compare(o DeviceID) int { return bytes.Compare(d[:], o[:]) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -23,74 +24,66 @@ func (r *personRow) fields() []any { return []any{&r.Address, &r.Version, &r.Reg
 
 var persons = table[personRow, *personRow]{store.Persons}
 
-// Published is what became of a publication.
-type Published struct {
-	Version uint64
-	Leaf    uint64 // its place in the log
-	Devices []DeviceID
-	Revoked []DeviceID // by this publication
-}
-
 // Publish registers a person, or replaces its registration: it adds devices, renews their keys, and revokes those that the
 // registration does not name any longer, for good. It is complete or refused: with ErrMalformed or ErrUnverified; with a *StaleError if the
 // version is not the next one; with a *DevicesError if Devices are not exactly those with new keys; with ErrRevoked for a device
 // that was revoked before; with ErrExists for a mailbox that another device has; with ErrQuota after 1,024 devices.
 //
 // The same publication again returns the same, so an answer that was lost can be had again.
-func (d *Directory) Publish(ctx context.Context, p Publication) (out Published, err error) {
-	v, err := p.verify()
+func (d *Directory) Publish(ctx context.Context, p api.Publication) (out api.Published, err error) {
+	v, err := verify(p)
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	err = d.b.store.Update(ctx, func(tx store.Tx) error {
 		out, err = v.publish(tx, d.b.now())
 		return err
 	})
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	return out, nil
 }
 
-func (p published) publish(tx store.Tx, now int64) (Published, error) {
+func (p published) publish(tx store.Tx, now int64) (api.Published, error) {
 	person, found, err := persons.get(tx, p.address)
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	repeated := found && p.Version == person.Version && string(p.Registration) == string(person.Registration)
 	if !repeated && p.Version != person.Version+1 {
-		return Published{}, &StaleError{person.Version}
+		return api.Published{}, &api.StaleError{Current: person.Version}
 	}
 	live, revoked, err := devicesOf(tx, p.address)
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	if repeated {
-		return Published{Version: person.Version, Leaf: person.Leaf, Devices: ids(live)}, nil
+		return api.Published{Version: person.Version, Leaf: person.Leaf, Devices: ids(live)}, nil
 	}
 	c, err := p.compare(live, revoked)
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	leaf, err := appendLeaf(tx, p.address, p.Version, p.Registration)
 	if err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	if err := persons.put(tx, personRow{p.address, p.Version, p.Registration, leaf.Leaf}); err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	if err := leaves.insert(tx, leaf); err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
 	if err := c.write(tx, now); err != nil {
-		return Published{}, err
+		return api.Published{}, err
 	}
-	return Published{p.Version, leaf.Leaf, c.ids, ids(c.gone)}, nil
+	return api.Published{Version: p.Version, Leaf: leaf.Leaf, Devices: c.ids, Revoked: ids(c.gone)}, nil
 }
 
 // comparison is how a publication differs from what is stored.
 type comparison struct {
-	ids     []DeviceID // of all entries, in their order
+	ids     []api.DeviceID // of all entries, in their order
 	added   []deviceRow
 	renewed []deviceRow
 	gone    []deviceRow
@@ -100,29 +93,29 @@ type comparison struct {
 // compare finds out what a publication changes, and whether it may.
 func (p published) compare(live, revoked []deviceRow) (c comparison, err error) {
 	c.p = p
-	before := make(map[DeviceID]deviceRow)
+	before := make(map[api.DeviceID]deviceRow)
 	for _, d := range live {
 		before[d.ID] = d
 	}
-	barred := make(map[DeviceID]bool)
+	barred := make(map[api.DeviceID]bool)
 	for _, d := range revoked {
 		barred[d.ID] = true
 	}
-	wrong, needed := &DevicesError{}, 0
+	wrong, needed := &api.DevicesError{}, 0
 	for _, e := range p.entries {
-		id := NewDeviceID(p.address, e.Name())
+		id := api.NewDeviceID(p.address, e.Name())
 		c.ids = append(c.ids, id)
 		old, known := before[id]
 		delete(before, id)
 		given, isGiven := p.devices[id]
 		switch {
 		case barred[id]:
-			return c, fmt.Errorf("%w: a revoked device comes back as a new one only", ErrRevoked)
+			return c, fmt.Errorf("%w: a revoked device comes back as a new one only", api.ErrRevoked)
 		case known && e.Renewals() < old.Renewals:
-			return c, fmt.Errorf("%w: older keys of a device", ErrReused)
+			return c, fmt.Errorf("%w: older keys of a device", api.ErrReused)
 		case known && e.Renewals() == old.Renewals:
 			if [key.PublicKeySize]byte(e.Identity().Bytes()) != old.Identity || e.Mailbox() != old.address() {
-				return c, fmt.Errorf("%w: other keys of a device that was not renewed", ErrUnverified)
+				return c, fmt.Errorf("%w: other keys of a device that was not renewed", api.ErrUnverified)
 			}
 			continue
 		case !isGiven:
@@ -149,7 +142,7 @@ func (p published) compare(live, revoked []deviceRow) (c comparison, err error) 
 		return c, wrong
 	}
 	if len(live)+len(revoked)+len(c.added) > maxDevices {
-		return c, fmt.Errorf("%w: %d devices in all", ErrQuota, maxDevices)
+		return c, fmt.Errorf("%w: %d devices in all", api.ErrQuota, maxDevices)
 	}
 	for _, d := range live {
 		if _, left := before[d.ID]; left {
@@ -160,7 +153,7 @@ func (p published) compare(live, revoked []deviceRow) (c comparison, err error) 
 }
 
 // changes reports whether a device is new or renewed.
-func (c comparison) changes(id DeviceID) bool {
+func (c comparison) changes(id api.DeviceID) bool {
 	for _, rows := range [][]deviceRow{c.added, c.renewed} {
 		for _, d := range rows {
 			if d.ID == id {
@@ -171,7 +164,7 @@ func (c comparison) changes(id DeviceID) bool {
 	return false
 }
 
-func (p published) deviceRow(id DeviceID, e directory.Entry, v verifiedDevice) deviceRow {
+func (p published) deviceRow(id api.DeviceID, e directory.Entry, v verifiedDevice) deviceRow {
 	row := deviceRow{ID: id, Person: p.address, Renewals: e.Renewals(), Number: v.bundle.Number(), Bundle: v.raw.Bundle, Added: p.Version, Renewed: p.Version}
 	copy(row.Name[:], e.Name().Bytes())
 	copy(row.Identity[:], e.Identity().Bytes())
@@ -197,8 +190,8 @@ func (r deviceRow) address() key.Address {
 	return k.Address()
 }
 
-func ids(rows []deviceRow) []DeviceID {
-	out := make([]DeviceID, len(rows))
+func ids(rows []deviceRow) []api.DeviceID {
+	out := make([]api.DeviceID, len(rows))
 	for i, d := range rows {
 		out[i] = d.ID
 	}
@@ -217,7 +210,7 @@ func (c comparison) write(tx store.Tx, now int64) error {
 		if other, err := devices.scan(tx, 1, "mailbox", d.Mailbox); err != nil {
 			return err
 		} else if len(other) > 0 && other[0].ID != d.ID {
-			return fmt.Errorf("%w: another device has this mailbox", ErrExists)
+			return fmt.Errorf("%w: another device has this mailbox", api.ErrExists)
 		}
 		if err := devices.put(tx, d); err != nil {
 			return err

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
-	"github.com/trefoil-im/trefoil/relay"
+
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 func TestPublishAndLookup(t *testing.T) {
@@ -20,17 +21,17 @@ func TestPublishAndLookup(t *testing.T) {
 	require.Len(t, found.Devices, 2)
 	require.Equal(t, p.devices[0].published().Bundle, p.deviceIn(found, 0).Bundle)
 	_, err = w.r.Directory.Lookup(t.Context(), [32]byte{1}, 0)
-	require.ErrorIs(t, err, relay.ErrNotFound)
+	require.ErrorIs(t, err, api.ErrNotFound)
 }
 
 // deviceIn returns what was found of a device.
-func (p *person) deviceIn(found relay.Person, i int) relay.Device {
+func (p *person) deviceIn(found api.Person, i int) api.Device {
 	for _, d := range found.Devices {
 		if d.ID == p.devices[i].id {
 			return d
 		}
 	}
-	return relay.Device{}
+	return api.Device{}
 }
 
 // Everything that a publication may lack or have wrong makes the relay refuse all of it.
@@ -39,39 +40,39 @@ func TestPublicationIsCompleteOrRefused(t *testing.T) {
 	p, other := w.person(1), w.person(1)
 	added := p.newDevice()
 	alien := p.newDevice()
-	resign := func(f func(*relay.Publication)) func(*relay.Publication) {
-		return func(q *relay.Publication) {
+	resign := func(f func(*api.Publication)) func(*api.Publication) {
+		return func(q *api.Publication) {
 			f(q)
 			q.Signature = p.user.Sign(q.Message())
 		}
 	}
 	for name, c := range map[string]struct {
 		want  error
-		spoil func(*relay.Publication)
+		spoil func(*api.Publication)
 	}{
-		"no signature":             {relay.ErrUnverified, func(q *relay.Publication) { q.Signature = nil }},
-		"somebody else signs":      {relay.ErrUnverified, func(q *relay.Publication) { q.Signature = other.user.Sign(q.Message()) }},
-		"another person":           {relay.ErrUnverified, func(q *relay.Publication) { q.Person = other.user.Public() }},
-		"no registration":          {relay.ErrMalformed, resign(func(q *relay.Publication) { q.Registration = nil })},
-		"a registration that lies": {relay.ErrUnverified, resign(func(q *relay.Publication) { q.Registration = spoilSignature(q.Registration) })},
-		"a registration cut":       {relay.ErrMalformed, resign(func(q *relay.Publication) { q.Registration = q.Registration[:99] })},
-		"an old version":           {relay.ErrStale, resign(func(q *relay.Publication) { q.Version = 1 })},
-		"a version left out":       {relay.ErrStale, resign(func(q *relay.Publication) { q.Version = 3 })},
-		"a signature of another version": {relay.ErrUnverified, func(q *relay.Publication) {
+		"no signature":             {api.ErrUnverified, func(q *api.Publication) { q.Signature = nil }},
+		"somebody else signs":      {api.ErrUnverified, func(q *api.Publication) { q.Signature = other.user.Sign(q.Message()) }},
+		"another person":           {api.ErrUnverified, func(q *api.Publication) { q.Person = other.user.Public() }},
+		"no registration":          {api.ErrMalformed, resign(func(q *api.Publication) { q.Registration = nil })},
+		"a registration that lies": {api.ErrUnverified, resign(func(q *api.Publication) { q.Registration = spoilSignature(q.Registration) })},
+		"a registration cut":       {api.ErrMalformed, resign(func(q *api.Publication) { q.Registration = q.Registration[:99] })},
+		"an old version":           {api.ErrStale, resign(func(q *api.Publication) { q.Version = 1 })},
+		"a version left out":       {api.ErrStale, resign(func(q *api.Publication) { q.Version = 3 })},
+		"a signature of another version": {api.ErrUnverified, func(q *api.Publication) {
 			q.Version = 3
 			q.Signature = p.user.Sign(q.Message())
 			q.Version = 2
 		}},
-		"no bundle":              {relay.ErrMalformed, func(q *relay.Publication) { q.Devices[0].Bundle = nil }},
-		"a bundle cut":           {relay.ErrMalformed, func(q *relay.Publication) { q.Devices[0].Bundle = q.Devices[0].Bundle[1:] }},
-		"no proof":               {relay.ErrUnverified, func(q *relay.Publication) { q.Devices[0].Proof = nil }},
-		"another's proof":        {relay.ErrUnverified, func(q *relay.Publication) { q.Devices[0].Proof = alien.published().Proof }},
-		"no new device":          {relay.ErrDevices, func(q *relay.Publication) { q.Devices = nil }},
-		"one twice":              {relay.ErrMalformed, func(q *relay.Publication) { q.Devices = append(q.Devices, q.Devices[0]) }},
-		"a known one":            {relay.ErrDevices, func(q *relay.Publication) { q.Devices = append(q.Devices, p.devices[0].published()) }},
-		"one not in it":          {relay.ErrUnverified, func(q *relay.Publication) { q.Devices = append(q.Devices, alien.published()) }},
-		"another's one-time key": {relay.ErrUnverified, func(q *relay.Publication) { q.Devices[0].OneTime = other.devices[0].issue(1) }},
-		"no one-time key":        {relay.ErrMalformed, func(q *relay.Publication) { q.Devices[0].OneTime = [][]byte{{}} }},
+		"no bundle":              {api.ErrMalformed, func(q *api.Publication) { q.Devices[0].Bundle = nil }},
+		"a bundle cut":           {api.ErrMalformed, func(q *api.Publication) { q.Devices[0].Bundle = q.Devices[0].Bundle[1:] }},
+		"no proof":               {api.ErrUnverified, func(q *api.Publication) { q.Devices[0].Proof = nil }},
+		"another's proof":        {api.ErrUnverified, func(q *api.Publication) { q.Devices[0].Proof = alien.published().Proof }},
+		"no new device":          {api.ErrDevices, func(q *api.Publication) { q.Devices = nil }},
+		"one twice":              {api.ErrMalformed, func(q *api.Publication) { q.Devices = append(q.Devices, q.Devices[0]) }},
+		"a known one":            {api.ErrDevices, func(q *api.Publication) { q.Devices = append(q.Devices, p.devices[0].published()) }},
+		"one not in it":          {api.ErrUnverified, func(q *api.Publication) { q.Devices = append(q.Devices, alien.published()) }},
+		"another's one-time key": {api.ErrUnverified, func(q *api.Publication) { q.Devices[0].OneTime = other.devices[0].issue(1) }},
+		"no one-time key":        {api.ErrMalformed, func(q *api.Publication) { q.Devices[0].OneTime = [][]byte{{}} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := p.publication(added)
@@ -105,7 +106,7 @@ func TestStolenKeysAreNotRegistered(t *testing.T) {
 	stolen := &device{p: thief, d: victim.devices[0].d, mailbox: thief.devices[0].mailbox}
 	q := thief.publication(stolen)
 	q.Devices[0].Proof = victim.devices[0].published().Proof
-	w.refused(relay.ErrUnverified, func() error {
+	w.refused(api.ErrUnverified, func() error {
 		_, err := w.r.Directory.Publish(t.Context(), q)
 		return err
 	})
@@ -135,30 +136,30 @@ func TestLookupSaysWhatChanged(t *testing.T) {
 	require.Equal(t, lost, gone)
 	renewed.renew()
 	q := p.publication()
-	w.refused(relay.ErrDevices, func() error { // keys that are new come with a bundle
+	w.refused(api.ErrDevices, func() error { // keys that are new come with a bundle
 		_, err := w.r.Directory.Publish(t.Context(), q)
 		return err
 	})
-	q.Devices = []relay.PublishedDevice{renewed.published()}
+	q.Devices = []api.PublishedDevice{renewed.published()}
 	_, err := w.r.Directory.Publish(t.Context(), q)
 	require.NoError(t, err)
 	p.version++
 	added := p.newDevice()
 	p.publish(added)
-	changes := func(known uint64) (out []relay.Change) {
+	changes := func(known uint64) (out []api.Change) {
 		found, err := w.r.Directory.Lookup(t.Context(), p.address(), known)
 		require.NoError(t, err)
 		return found.Changes
 	}
-	require.ElementsMatch(t, []relay.Change{{Device: lost.id, What: relay.Revoked, In: 2}, {Device: renewed.id, What: relay.Renewed, In: 3},
-		{Device: added.id, What: relay.Added, In: 4}}, changes(1))
-	require.Equal(t, []relay.Change{{Device: added.id, What: relay.Added, In: 4}}, changes(3))
+	require.ElementsMatch(t, []api.Change{{Device: lost.id, What: api.Revoked, In: 2}, {Device: renewed.id, What: api.Renewed, In: 3},
+		{Device: added.id, What: api.Added, In: 4}}, changes(1))
+	require.Equal(t, []api.Change{{Device: added.id, What: api.Added, In: 4}}, changes(3))
 	require.Empty(t, changes(4))
-	w.refused(relay.ErrRevoked, func() error {
+	w.refused(api.ErrRevoked, func() error {
 		_, err := w.r.Directory.Publish(t.Context(), p.publication(lost))
 		return err
 	})
-	w.refused(relay.ErrRevoked, func() error {
+	w.refused(api.ErrRevoked, func() error {
 		_, err := w.r.Mailboxes.Page(t.Context(), lost.id, 0, 1)
 		return err
 	})
@@ -176,7 +177,7 @@ func TestClaims(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, before, w.dump(), "a lookup consumes nothing")
 
-	claim := func(k relay.RequestKey) directory.OneTimePreKey {
+	claim := func(k api.RequestKey) directory.OneTimePreKey {
 		got, err := w.r.Directory.Claim(t.Context(), a.devices[0].id, k, b.address())
 		require.NoError(t, err)
 		require.Len(t, got, 2)
@@ -195,7 +196,7 @@ func TestClaims(t *testing.T) {
 	require.Equal(t, uint32(1), claim(k1).ID())
 	require.Equal(t, uint32(1), claim(k1).ID(), "the same key, the same answer")
 	require.Equal(t, uint32(2), claim(requestKey()).ID())
-	w.refused(relay.ErrReused, func() error {
+	w.refused(api.ErrReused, func() error {
 		_, err := w.r.Directory.Claim(t.Context(), a.devices[0].id, k1, a.address())
 		return err
 	})
@@ -214,13 +215,13 @@ func TestClaims(t *testing.T) {
 	require.Contains(t, [][]byte{got[0].Bundle, got[1].Bundle}, old)
 	require.Equal(t, uint32(4), claim(requestKey()).ID())
 	require.True(t, claim(requestKey()).MLKEM() == nil, "exhausted: the bundle comes alone")
-	w.refused(relay.ErrReused, func() error {
+	w.refused(api.ErrReused, func() error {
 		_, err := w.r.Directory.Stock(t.Context(), target.id, old, nil)
 		return err
 	})
 
 	// After the grace period the older answers are gone, and the key serves a new claim.
-	w.now = w.now.Add(relay.ClaimGrace + time.Hour)
+	w.now = w.now.Add(api.ClaimGrace + time.Hour)
 	swept, err := w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2*4+1, swept.Claims)
@@ -231,14 +232,14 @@ func TestClaims(t *testing.T) {
 func TestClaimsAreBudgeted(t *testing.T) {
 	w := inMemory(t)
 	greedy, other, b := w.person(1), w.person(1), w.person(1)
-	_, err := w.r.Directory.Stock(t.Context(), b.devices[0].id, nil, b.devices[0].issue(relay.MaxClaims+2))
+	_, err := w.r.Directory.Stock(t.Context(), b.devices[0].id, nil, b.devices[0].issue(api.MaxClaims+2))
 	require.NoError(t, err)
 	claim := func(p *person) []byte {
 		got, err := w.r.Directory.Claim(t.Context(), p.devices[0].id, requestKey(), b.address())
 		require.NoError(t, err)
 		return got[0].OneTime
 	}
-	for range relay.MaxClaims {
+	for range api.MaxClaims {
 		require.NotNil(t, claim(greedy))
 	}
 	require.Nil(t, claim(greedy))

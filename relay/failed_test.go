@@ -9,6 +9,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/relay"
 	"github.com/trefoil-im/trefoil/relay/relaytest"
+
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 // failedWrites makes each write of each mutation fail, and the commit: what is stored is what was stored before, mailboxes and so all that is
@@ -16,22 +18,22 @@ import (
 func failedWrites(t *testing.T, w *world) {
 	a, b, c := w.person(2), w.person(1), w.person(1)
 	d, to, id, pair := a.devices[0], b.devices[0], newConversation(), newConversation()
-	added, proposals := b.newDevice(), []relay.Proposal{
-		d.junk(pair, relay.Direct, 0, a, b), d.junk(id, relay.Group, 0, a, b), d.junk(id, relay.Group, 1, a, b, c),
+	added, proposals := b.newDevice(), []api.Proposal{
+		d.junk(pair, api.Direct, 0, a, b), d.junk(id, api.Group, 0, a, b), d.junk(id, api.Group, 1, a, b, c),
 	}
 	publication := b.publication(added)
 	oneTime, k := to.issue(2), requestKey()
 	blob := make([]byte, 1000)
-	address := relay.BlobAddress(sha256.Sum256(blob))
+	address := api.BlobAddress(sha256.Sum256(blob))
 	rotated, _ := to.d.Rotate(w.now.Add(8 * 24 * time.Hour))
 	bundle, err := rotated.Bundle().MarshalBinary()
 	require.NoError(t, err)
-	begin := func(r *relay.Relay, p relay.Proposal) error {
+	begin := func(r *relay.Relay, p api.Proposal) error {
 		_, err := r.Conversations.Begin(t.Context(), d.id, p)
 		return err
 	}
 	// Each step is made from what the one before has left.
-	var request relay.KeyRequest
+	var request api.KeyRequest
 	for _, step := range []struct {
 		name string
 		do   func(*relay.Relay) error
@@ -43,7 +45,7 @@ func failedWrites(t *testing.T, w *world) {
 		{"create group", func(r *relay.Relay) error { return begin(r, proposals[1]) }},
 		{"add", func(r *relay.Relay) error { return begin(r, proposals[2]) }},
 		{"leave", func(r *relay.Relay) error { return r.Conversations.Leave(t.Context(), to.id, id) }},
-		{"remove", func(r *relay.Relay) error { return begin(r, d.junk(id, relay.Group, 2, a, c)) }},
+		{"remove", func(r *relay.Relay) error { return begin(r, d.junk(id, api.Group, 2, a, c)) }},
 		{"publish", func(r *relay.Relay) error { _, err := r.Directory.Publish(t.Context(), publication); return err }},
 		{"request", func(r *relay.Relay) error {
 			request = added.request(pair, 1, d)
@@ -51,7 +53,7 @@ func failedWrites(t *testing.T, w *world) {
 			return err
 		}},
 		{"fulfil", func(r *relay.Relay) error {
-			return r.Conversations.Fulfil(t.Context(), d.id, request.ID(), relay.Envelope{Device: added.id, Ephemeral: ephemeral(), Sealed: []byte("x")})
+			return r.Conversations.Fulfil(t.Context(), d.id, request.ID(), api.Envelope{Device: added.id, Ephemeral: ephemeral(), Sealed: []byte("x")})
 		}},
 		{"subscribe", func(r *relay.Relay) error { return r.Mailboxes.Subscribe(t.Context(), to.id, "topic") }},
 		{"post", func(r *relay.Relay) error {
@@ -96,7 +98,7 @@ func failedWrites(t *testing.T, w *world) {
 		require.NotEqual(t, before, w.dump(), step.name)
 	}
 	// Sweep is many transactions: whichever fails, the others have been made whole, and the next Sweep goes on.
-	w.now = w.now.Add(2 * relay.DefaultKeep)
+	w.now = w.now.Add(2 * api.DefaultKeep)
 	for n := 1; ; n++ {
 		failed := false
 		if _, err := w.on(relaytest.Fail(w.store, n, func() { failed = true })).Sweep(t.Context()); !failed {

@@ -4,13 +4,13 @@ import (
 	"testing"
 
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
-	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
 func FuzzNotice(f *testing.F) {
-	seed, _ := relay.Notice{Conversation: relay.ConversationID{1}, Number: 2, Request: relay.RequestID{3}}.MarshalBinary()
-	wiretest.Fuzz(f, relay.ParseNotice, func(n relay.Notice) []byte {
+	seed, _ := api.Notice{Conversation: api.ConversationID{1}, Number: 2, Request: api.RequestID{3}}.MarshalBinary()
+	wiretest.Fuzz(f, api.ParseNotice, func(n api.Notice) []byte {
 		b, _ := n.MarshalBinary()
 		return b
 	}, seed)
@@ -27,19 +27,19 @@ func FuzzWrites(f *testing.F) {
 	f.Fuzz(func(t *testing.T, registration, bundle, proof, oneTime []byte, topic string) {
 		w.t = t
 		before := w.dump()
-		bad := relay.Publication{Person: p.user.Public(), Version: 2, Registration: registration,
-			Devices: []relay.PublishedDevice{{Bundle: bundle, Proof: proof, OneTime: [][]byte{oneTime}}}}
+		bad := api.Publication{Person: p.user.Public(), Version: 2, Registration: registration,
+			Devices: []api.PublishedDevice{{Bundle: bundle, Proof: proof, OneTime: [][]byte{oneTime}}}}
 		bad.Signature = proof // nobody signed what was made up
-		e := relay.Envelope{Device: d.id, Ephemeral: bundle, Sealed: oneTime}
+		e := api.Envelope{Device: d.id, Ephemeral: bundle, Sealed: oneTime}
 		for name, f := range map[string]func() error{
 			"publish": func() error { _, err := w.r.Directory.Publish(w.ctx, bad); return err },
 			"stock":   func() error { _, err := w.r.Directory.Stock(w.ctx, added.id, bundle, [][]byte{oneTime}); return err },
 			"begin": func() error {
-				_, err := w.r.Conversations.Begin(w.ctx, d.id, relay.Proposal{Key: requestKey(), Conversation: newConversation(),
-					Kind: relay.Group, Members: addresses(p), Envelopes: []relay.Envelope{e}})
+				_, err := w.r.Conversations.Begin(w.ctx, d.id, api.Proposal{Key: requestKey(), Conversation: newConversation(),
+					Kind: api.Group, Members: addresses(p), Envelopes: []api.Envelope{e}})
 				return err
 			},
-			"fulfil": func() error { return w.r.Conversations.Fulfil(w.ctx, d.id, relay.RequestID{}, e) },
+			"fulfil": func() error { return w.r.Conversations.Fulfil(w.ctx, d.id, api.RequestID{}, e) },
 			"mailbox": func() error {
 				return w.r.Mailboxes.SubscribeMailbox(w.ctx, d.id, p.user.Public(), proof)
 			},

@@ -15,6 +15,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/relaytest"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
@@ -72,7 +73,7 @@ type device struct {
 	p       *person
 	d       session.Device
 	mailbox keypair.SigningKey
-	id      relay.DeviceID
+	id      api.DeviceID
 	renewed uint32                      // how often
 	name    key.PublicKey[key.Identity] // if it was renewed
 }
@@ -113,18 +114,18 @@ func (p *person) newDevice() *device {
 		Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()}
 	d, err := session.ImportDevice(p.address(), k, p.w.now)
 	require.NoError(p.w.t, err)
-	return &device{p: p, d: d, mailbox: k.Mailbox, id: relay.NewDeviceID(p.address(), d.Name())}
+	return &device{p: p, d: d, mailbox: k.Mailbox, id: api.NewDeviceID(p.address(), d.Name())}
 }
 
 // publication returns the next one, with new devices.
-func (p *person) publication(added ...*device) relay.Publication {
+func (p *person) publication(added ...*device) api.Publication {
 	var entries []directory.Entry
 	for _, d := range append(p.devices[:len(p.devices):len(p.devices)], added...) {
 		entries = append(entries, d.entry())
 	}
 	r, err := session.NewRegistration(p.user, p.account.Public(), entries...)
 	require.NoError(p.w.t, err)
-	out := relay.Publication{Person: p.user.Public(), Version: p.version + 1, Registration: r.JSON()}
+	out := api.Publication{Person: p.user.Public(), Version: p.version + 1, Registration: r.JSON()}
 	for _, d := range added {
 		out.Devices = append(out.Devices, d.published())
 	}
@@ -133,13 +134,13 @@ func (p *person) publication(added ...*device) relay.Publication {
 }
 
 // published is what a device gives to the person that publishes it.
-func (d *device) published() relay.PublishedDevice {
+func (d *device) published() api.PublishedDevice {
 	bundle, err := d.d.Bundle().MarshalBinary()
 	require.NoError(d.p.w.t, err)
-	return relay.PublishedDevice{Bundle: bundle, Proof: d.mailbox.Sign(relay.DeviceProof(d.p.address(), d.entry()))}
+	return api.PublishedDevice{Bundle: bundle, Proof: d.mailbox.Sign(api.DeviceProof(d.p.address(), d.entry()))}
 }
 
-func (p *person) publish(added ...*device) relay.Published {
+func (p *person) publish(added ...*device) api.Published {
 	p.w.t.Helper()
 	out, err := p.w.r.Directory.Publish(p.w.ctx, p.publication(added...))
 	require.NoError(p.w.t, err)
@@ -172,12 +173,12 @@ func (d *device) issue(n int) [][]byte {
 	return raw
 }
 
-func requestKey() (k relay.RequestKey) {
+func requestKey() (k api.RequestKey) {
 	rand.Read(k[:])
 	return k
 }
 
-func newConversation() (c relay.ConversationID) {
+func newConversation() (c api.ConversationID) {
 	rand.Read(c[:])
 	return c
 }
@@ -194,10 +195,10 @@ func addresses(people ...*person) []key.Address {
 var ephemeral = sync.OnceValue(func() []byte { return keypair.GenerateKey[key.Ephemeral]().Public().Bytes() })
 
 // junk returns a proposal whose envelopes nobody can open, for tests of what the relay does with them.
-func (d *device) junk(c relay.ConversationID, kind relay.Kind, base uint64, people ...*person) relay.Proposal {
-	p := relay.Proposal{Key: requestKey(), Conversation: c, Kind: kind, Base: base, Members: addresses(people...)}
+func (d *device) junk(c api.ConversationID, kind api.Kind, base uint64, people ...*person) api.Proposal {
+	p := api.Proposal{Key: requestKey(), Conversation: c, Kind: kind, Base: base, Members: addresses(people...)}
 	for _, o := range others(d, people...) {
-		p.Envelopes = append(p.Envelopes, relay.Envelope{Device: o.id, Ephemeral: ephemeral(), Sealed: fmt.Appendf(nil, "sealed %d", base+1)})
+		p.Envelopes = append(p.Envelopes, api.Envelope{Device: o.id, Ephemeral: ephemeral(), Sealed: fmt.Appendf(nil, "sealed %d", base+1)})
 	}
 	return p
 }
@@ -215,8 +216,8 @@ func others(d *device, people ...*person) (out []*device) {
 }
 
 // proposal returns one with an initiation of a session for each device, in which the text is said.
-func (d *device) proposal(text string, c relay.ConversationID, kind relay.Kind, base uint64, people ...*person) relay.Proposal {
-	p := relay.Proposal{Key: requestKey(), Conversation: c, Kind: kind, Base: base, Members: addresses(people...)}
+func (d *device) proposal(text string, c api.ConversationID, kind api.Kind, base uint64, people ...*person) api.Proposal {
+	p := api.Proposal{Key: requestKey(), Conversation: c, Kind: kind, Base: base, Members: addresses(people...)}
 	for _, o := range others(d, people...) {
 		p.Envelopes = append(p.Envelopes, d.seal(text, o))
 	}
@@ -224,7 +225,7 @@ func (d *device) proposal(text string, c relay.ConversationID, kind relay.Kind, 
 }
 
 // peer is a device as the directory shows it.
-func (d *device) peer(who key.Address, id relay.DeviceID) directory.Peer {
+func (d *device) peer(who key.Address, id api.DeviceID) directory.Peer {
 	t := d.p.w.t
 	found, err := d.p.w.r.Directory.Lookup(d.p.w.ctx, who, 0)
 	require.NoError(t, err)
@@ -246,7 +247,7 @@ func (d *device) peer(who key.Address, id relay.DeviceID) directory.Peer {
 }
 
 // seal begins a session with a device and says a text in it.
-func (d *device) seal(text string, to *device) relay.Envelope {
+func (d *device) seal(text string, to *device) api.Envelope {
 	t := d.p.w.t
 	peer := d.peer(to.p.address(), to.id)
 	s, err := session.New(d.d, peer)
@@ -255,12 +256,12 @@ func (d *device) seal(text string, to *device) relay.Envelope {
 	require.NoError(t, err)
 	_, out, err := session.Encrypt(s, []byte(text))
 	require.NoError(t, err)
-	return relay.Envelope{Device: to.id, Ephemeral: ephemeral(), Sealed: out.Frame}
+	return api.Envelope{Device: to.id, Ephemeral: ephemeral(), Sealed: out.Frame}
 }
 
 // opens reads the device's envelopes of a session with nothing but what the relay answers, and returns the text of the first one
 // that opens.
-func (d *device) opens(c relay.ConversationID, number uint64) string {
+func (d *device) opens(c api.ConversationID, number uint64) string {
 	t := d.p.w.t
 	t.Helper()
 	in, err := d.p.w.r.Conversations.Initial(d.p.w.ctx, d.id, c, number)
@@ -281,7 +282,7 @@ func (d *device) opens(c relay.ConversationID, number uint64) string {
 }
 
 // begin begins a session, which must be adopted, and returns its number.
-func (d *device) begin(p relay.Proposal) uint64 {
+func (d *device) begin(p api.Proposal) uint64 {
 	d.p.w.t.Helper()
 	out, err := d.p.w.r.Conversations.Begin(d.p.w.ctx, d.id, p)
 	require.NoError(d.p.w.t, err)
@@ -291,9 +292,9 @@ func (d *device) begin(p relay.Proposal) uint64 {
 }
 
 // inbox returns all that is in the device's mailbox.
-func (d *device) inbox() []relay.Item {
+func (d *device) inbox() []api.Item {
 	d.p.w.t.Helper()
-	page, err := d.p.w.r.Mailboxes.Page(d.p.w.ctx, d.id, 0, relay.MaxPage)
+	page, err := d.p.w.r.Mailboxes.Page(d.p.w.ctx, d.id, 0, api.MaxPage)
 	require.NoError(d.p.w.t, err)
 	require.True(d.p.w.t, page.End)
 	return page.Items

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/relay"
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 // A device that was off the whole time finds every session and every message, in order, in pages of bounded size; also through a
@@ -20,7 +20,7 @@ func TestOfflineThroughRotations(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "relay.db")
 	w := newWorld(t, openSQLite(t, path))
-	w.share = relay.DefaultShare
+	w.share = api.DefaultShare
 	w.r = w.on(w.store)
 	a, b := w.person(1), w.person(1)
 	d, off, id := a.devices[0], b.devices[0], newConversation()
@@ -28,9 +28,9 @@ func TestOfflineThroughRotations(t *testing.T) {
 	for n := range rotations {
 		// The first and the last envelope are real.
 		if n == 0 || n == rotations-1 {
-			d.begin(d.proposal(fmt.Sprint("session ", n+1), id, relay.Group, n, a, b))
+			d.begin(d.proposal(fmt.Sprint("session ", n+1), id, api.Group, n, a, b))
 		} else {
-			d.begin(d.junk(id, relay.Group, n, a, b))
+			d.begin(d.junk(id, api.Group, n, a, b))
 		}
 		for i := range frames / int(rotations) {
 			require.Equal(t, 1, d.post(id.String(), fmt.Sprint(n, " ", i)))
@@ -48,7 +48,7 @@ func TestOfflineThroughRotations(t *testing.T) {
 			require.Equal(t, it.Seq, after+1)
 			after = it.Seq
 			seqs = append(seqs, it.Seq)
-			if it.Kind == relay.SessionBegan {
+			if it.Kind == api.SessionBegan {
 				sessions++
 				_, err := w.r.Conversations.Initial(t.Context(), off.id, id, sessions)
 				require.NoError(t, err)

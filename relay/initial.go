@@ -4,26 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
-
-// Initial is what a device needs to take part in a session.
-type Initial struct {
-	Number    uint64
-	Initiator DeviceID
-	Person    key.Address // of the initiator
-	Identity  []byte      // the initiator's identity key when it began the session, 57 bytes
-	// Envelopes are for the calling device: that of the initiator, unless the device came later, then those that answered its
-	// key requests. There are none for the initiator itself, which made the session.
-	Envelopes []Received
-}
-
-// Received is an envelope, and the device that sealed it.
-type Received struct {
-	By       DeviceID
-	Envelope Envelope
-}
 
 // Initial returns what a device needs to take part in a session, whoever else is online. It writes nothing. A device of a member
 // that has no part in the session gets a *BeforeJoinedError with the first one in which it has; after that it may ask another device with Request. ErrForbidden is for everybody
@@ -31,9 +14,9 @@ type Received struct {
 // asks for a session that there is not yet.
 //
 // A device that was in a session may read its envelope also after its person was removed: it had the keys.
-func (c *Conversations) Initial(ctx context.Context, device DeviceID, id ConversationID, number uint64) (out Initial, err error) {
+func (c *Conversations) Initial(ctx context.Context, device api.DeviceID, id api.ConversationID, number uint64) (out api.Initial, err error) {
 	if number >= 1<<62 {
-		return Initial{}, fmt.Errorf("%w: number of a session", ErrMalformed)
+		return api.Initial{}, fmt.Errorf("%w: number of a session", api.ErrMalformed)
 	}
 	err = c.b.store.View(ctx, func(r store.Reader) error {
 		by, err := caller(r, device)
@@ -44,54 +27,54 @@ func (c *Conversations) Initial(ctx context.Context, device DeviceID, id Convers
 		return err
 	})
 	if err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
 	return out, nil
 }
 
-func initial(r store.Reader, by deviceRow, id ConversationID, number uint64) (Initial, error) {
+func initial(r store.Reader, by deviceRow, id api.ConversationID, number uint64) (api.Initial, error) {
 	s, found, err := sessions.get(r, id, number)
 	if err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
 	if !found {
 		if _, _, err := membership(r, id, by.Person); err != nil {
-			return Initial{}, err
+			return api.Initial{}, err
 		}
-		return Initial{}, fmt.Errorf("%w: session %d", ErrNotFound, number)
+		return api.Initial{}, fmt.Errorf("%w: session %d", api.ErrNotFound, number)
 	}
 	initiator, _, err := devices.get(r, s.Initiator)
 	if err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
-	out := Initial{Number: number, Initiator: s.Initiator, Person: initiator.Person, Identity: s.Identity[:]}
+	out := api.Initial{Number: number, Initiator: s.Initiator, Person: initiator.Person, Identity: s.Identity[:]}
 	if s.Initiator == by.ID {
 		return out, nil
 	}
 	if e, found, err := envelopes.get(r, id, number, by.ID); err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	} else if found {
-		out.Envelopes = append(out.Envelopes, Received{s.Initiator, Envelope{by.ID, e.Ephemeral[:], e.Sealed}})
+		out.Envelopes = append(out.Envelopes, api.Received{By: s.Initiator, Envelope: api.Envelope{Device: by.ID, Ephemeral: e.Ephemeral[:], Sealed: e.Sealed}})
 	}
 	more, err := answersFor(r, id, number, by.ID)
 	if err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
 	if out.Envelopes = append(out.Envelopes, more...); len(out.Envelopes) > 0 {
 		return out, nil
 	}
 	if _, _, err := membership(r, id, by.Person); err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
 	first, err := firstSession(r, by.ID, id)
 	if err != nil {
-		return Initial{}, err
+		return api.Initial{}, err
 	}
-	return Initial{}, &BeforeJoinedError{first}
+	return api.Initial{}, &api.BeforeJoinedError{First: first}
 }
 
 // firstSession returns the number of the first session in which a device has part, 0 if there is none.
-func firstSession(r store.Reader, device DeviceID, id ConversationID) (uint64, error) {
+func firstSession(r store.Reader, device api.DeviceID, id api.ConversationID) (uint64, error) {
 	got, err := envelopes.scan(r, 1, "device", device, id)
 	if err != nil {
 		return 0, err

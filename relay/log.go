@@ -2,13 +2,12 @@ package relay
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -16,19 +15,16 @@ import (
 // for a proof that a later one extends it, and for a proof that what Lookup answered is a leaf: so nobody can be shown another
 // registration than others are shown without leaving a trace. CheckRecord and CheckTree of package tlog verify both proofs.
 
-// Hash is a hash of the log's tree, SHA-256.
-type Hash = tlog.Hash
-
 type leafRow struct {
 	Leaf    uint64
 	Person  key.Address
 	Version uint64
-	Hash    Hash
+	Hash    api.Hash
 }
 
 type hashRow struct {
 	Place uint64
-	Hash  Hash
+	Hash  api.Hash
 }
 
 type treeRow struct{ One, Size uint64 }
@@ -43,22 +39,13 @@ var (
 	tree   = table[treeRow, *treeRow]{store.Tree}
 )
 
-const labelLeaf = "trefoil/relay leaf"
-
-// LeafHash returns the hash of the leaf of a publication: a label, the address, the version and the digest of the registration,
-// hashed as a leaf.
-func LeafHash(person key.Address, version uint64, registration []byte) Hash {
-	digest := sha256.Sum256(registration)
-	return tlog.RecordHash(labelled(labelLeaf, person[:], binary.BigEndian.AppendUint64(nil, version), digest[:]))
-}
-
 // appendLeaf adds a leaf to the tree and returns its row, to be written when its person is.
 func appendLeaf(tx store.Tx, person key.Address, version uint64, registration []byte) (leafRow, error) {
 	size, err := treeSize(tx)
 	if err != nil {
 		return leafRow{}, err
 	}
-	leaf := LeafHash(person, version, registration)
+	leaf := tlog.RecordHash(api.LeafRecord(person, version, registration))
 	added, err := tlog.StoredHashesForRecordHash(int64(size), leaf, stored{tx})
 	if err != nil {
 		return leafRow{}, err
@@ -66,12 +53,12 @@ func appendLeaf(tx store.Tx, person key.Address, version uint64, registration []
 	first := uint64(tlog.StoredHashIndex(0, int64(size)))
 	var rows []hashRow
 	for i, h := range added {
-		rows = append(rows, hashRow{first + uint64(i), h})
+		rows = append(rows, hashRow{first + uint64(i), api.Hash(h)})
 	}
 	if err := hashes.insert(tx, rows...); err != nil {
 		return leafRow{}, err
 	}
-	return leafRow{size, person, version, leaf}, tree.put(tx, treeRow{1, size + 1})
+	return leafRow{size, person, version, api.Hash(leaf)}, tree.put(tx, treeRow{1, size + 1})
 }
 
 func treeSize(r store.Reader) (uint64, error) {
@@ -92,36 +79,30 @@ func (s stored) ReadHashes(places []int64) ([]tlog.Hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[int64]Hash, len(rows))
+	found := make(map[int64]tlog.Hash, len(rows))
 	for _, r := range rows {
-		found[int64(r.Place)] = r.Hash
+		found[int64(r.Place)] = tlog.Hash(r.Hash)
 	}
-	out := make([]Hash, len(places))
+	out := make([]tlog.Hash, len(places))
 	for i, p := range places {
 		h, ok := found[p]
 		if !ok {
-			return nil, fmt.Errorf("%w: hash %d of the log", ErrNotFound, p)
+			return nil, fmt.Errorf("%w: hash %d of the log", api.ErrNotFound, p)
 		}
 		out[i] = h
 	}
 	return out, nil
 }
 
-// LogHead is the state of the log.
-type LogHead struct {
-	Size uint64 // leaves
-	Root Hash
-}
-
 // Log returns the state of the log.
-func (d *Directory) Log(ctx context.Context) (out LogHead, err error) {
+func (d *Directory) Log(ctx context.Context) (out api.LogHead, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		size, err := treeSize(r)
 		if err != nil {
 			return err
 		}
 		root, err := tlog.TreeHash(int64(size), stored{r})
-		out = LogHead{size, root}
+		out = api.LogHead{Size: size, Root: api.Hash(root)}
 		return err
 	})
 	return out, err
@@ -129,45 +110,41 @@ func (d *Directory) Log(ctx context.Context) (out LogHead, err error) {
 
 // Inclusion returns the proof that a leaf is in the log as it was with size leaves (RFC 6962, section 2.1.1). It returns
 // ErrNotFound if there are not so many, or the leaf is not among them.
-func (d *Directory) Inclusion(ctx context.Context, leaf, size uint64) (proof []Hash, err error) {
-	return d.prove(ctx, size, leaf < size, func(h tlog.HashReader) ([]Hash, error) {
+func (d *Directory) Inclusion(ctx context.Context, leaf, size uint64) (proof []api.Hash, err error) {
+	return d.prove(ctx, size, leaf < size, func(h tlog.HashReader) ([]tlog.Hash, error) {
 		return tlog.ProveRecord(int64(size), int64(leaf), h)
 	})
 }
 
 // Consistency returns the proof that the log with size leaves begins with the one that had older leaves, 1 at least (RFC 6962,
 // section 2.1.2). It returns ErrNotFound if there are not so many.
-func (d *Directory) Consistency(ctx context.Context, older, size uint64) (proof []Hash, err error) {
-	return d.prove(ctx, size, older > 0 && older <= size, func(h tlog.HashReader) ([]Hash, error) {
+func (d *Directory) Consistency(ctx context.Context, older, size uint64) (proof []api.Hash, err error) {
+	return d.prove(ctx, size, older > 0 && older <= size, func(h tlog.HashReader) ([]tlog.Hash, error) {
 		return tlog.ProveTree(int64(size), int64(older), h)
 	})
 }
 
-func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f func(tlog.HashReader) ([]Hash, error)) (proof []Hash, err error) {
+func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f func(tlog.HashReader) ([]tlog.Hash, error)) (proof []api.Hash, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		now, err := treeSize(r)
 		if err != nil || !isPossible || size > now {
 			return orNotFound(err, "not in the log")
 		}
-		proof, err = f(stored{r})
+		hashes, err := f(stored{r})
+		for _, h := range hashes {
+			proof = append(proof, api.Hash(h))
+		}
 		return err
 	})
 	return proof, err
 }
 
-// Leaf is an entry of the log.
-type Leaf struct {
-	Person  key.Address
-	Version uint64
-	Hash    Hash
-}
-
 // Leaves returns at most limit entries of the log, 1,000 at most, from one on: for those who watch what is published in their name.
-func (d *Directory) Leaves(ctx context.Context, from uint64, limit int) (out []Leaf, err error) {
+func (d *Directory) Leaves(ctx context.Context, from uint64, limit int) (out []api.Leaf, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		rows, err := leaves.after(r, min(limit, 1000), "", nil, store.Key{int64(from) - 1})
 		for _, row := range rows {
-			out = append(out, Leaf{row.Person, row.Version, row.Hash})
+			out = append(out, api.Leaf{Person: row.Person, Version: row.Version, Hash: row.Hash})
 		}
 		return err
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -13,27 +14,27 @@ import (
 type Mailboxes struct{ b base }
 
 type mailboxRow struct {
-	Device DeviceID
+	Device api.DeviceID
 	Last   uint64
 }
 
 type subscriptionRow struct {
 	Topic  string
-	Device DeviceID
+	Device api.DeviceID
 }
 
 type messageRow struct {
 	ID     [16]byte
-	Kind   MessageKind
+	Kind   api.MessageKind
 	Topic  string
-	Sender DeviceID
-	Key    RequestKey
+	Sender api.DeviceID
+	Key    api.RequestKey
 	At     int64
 	Data   []byte
 }
 
 type itemRow struct {
-	Device  DeviceID
+	Device  api.DeviceID
 	Seq     uint64
 	Message [16]byte
 	Sender  key.Address
@@ -41,21 +42,21 @@ type itemRow struct {
 }
 
 type tombstoneRow struct {
-	Device DeviceID
+	Device api.DeviceID
 	Topic  string
-	Reason Reason
+	Reason api.Reason
 	Seq    uint64
 	Count  uint64
 }
 
 type settledRow struct {
 	Message [16]byte
-	Device  DeviceID
+	Device  api.DeviceID
 }
 
 type usageRow struct {
 	Sender key.Address
-	Device DeviceID
+	Device api.DeviceID
 	Size   int64
 }
 
@@ -79,43 +80,36 @@ var (
 	usage         = table[usageRow, *usageRow]{store.Usage}
 )
 
-const labelSubscribe = "trefoil/relay subscribe"
-
-// SubscribeProof returns what the key of a mailbox signs to let a device subscribe to its address.
-func SubscribeProof(mailbox key.Address, device DeviceID) []byte {
-	return labelled(labelSubscribe, mailbox[:], device[:])
-}
-
 // Subscribe lets a device have what is posted to a topic from now on: 1 to MaxTopic bytes, for which knowing the name is enough.
 // Subscribing again is no error. It returns ErrForbidden for the address of a mailbox, to which SubscribeMailbox subscribes;
 // ErrQuota after MaxTopics topics of the device, or MaxSubscribers of the topic.
-func (m *Mailboxes) Subscribe(ctx context.Context, device DeviceID, topic string) error {
+func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topic string) error {
 	if err := checkTopic(topic); err != nil {
 		return err
 	}
 	if _, err := key.ParseAddress(topic); err == nil {
-		return fmt.Errorf("%w: the address of a mailbox", ErrForbidden)
+		return fmt.Errorf("%w: the address of a mailbox", api.ErrForbidden)
 	}
 	return m.subscribe(ctx, device, topic)
 }
 
 // SubscribeMailbox is Subscribe for the address of a mailbox, with a signature of SubscribeProof by its key. A device has
 // subscribed to the mailbox in its registration already.
-func (m *Mailboxes) SubscribeMailbox(ctx context.Context, device DeviceID, mailbox key.VerifyKey, signature []byte) error {
-	if err := mailbox.Verify(SubscribeProof(mailbox.Address(), device), signature); err != nil {
-		return malformed(err)
+func (m *Mailboxes) SubscribeMailbox(ctx context.Context, device api.DeviceID, mailbox key.VerifyKey, signature []byte) error {
+	if err := mailbox.Verify(api.SubscribeProof(mailbox.Address(), device), signature); err != nil {
+		return api.Malformed(err)
 	}
 	return m.subscribe(ctx, device, mailbox.Address().String())
 }
 
 func checkTopic(topic string) error {
-	if topic == "" || len(topic) > MaxTopic {
-		return fmt.Errorf("%w: a topic has 1 to %d bytes", ErrMalformed, MaxTopic)
+	if topic == "" || len(topic) > api.MaxTopic {
+		return fmt.Errorf("%w: a topic has 1 to %d bytes", api.ErrMalformed, api.MaxTopic)
 	}
 	return nil
 }
 
-func (m *Mailboxes) subscribe(ctx context.Context, device DeviceID, topic string) error {
+func (m *Mailboxes) subscribe(ctx context.Context, device api.DeviceID, topic string) error {
 	return m.b.store.Update(ctx, func(tx store.Tx) error {
 		if _, err := caller(tx, device); err != nil {
 			return err
@@ -123,23 +117,23 @@ func (m *Mailboxes) subscribe(ctx context.Context, device DeviceID, topic string
 		if _, found, err := subscriptions.get(tx, topic, device); err != nil || found {
 			return err
 		}
-		own, err := subscriptions.scan(tx, MaxTopics, "device", device)
+		own, err := subscriptions.scan(tx, api.MaxTopics, "device", device)
 		if err != nil {
 			return err
 		}
-		others, err := subscriptions.scan(tx, MaxSubscribers, "", topic)
+		others, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
 		if err != nil {
 			return err
 		}
-		if len(own) >= MaxTopics || len(others) >= MaxSubscribers {
-			return fmt.Errorf("%w: subscriptions", ErrQuota)
+		if len(own) >= api.MaxTopics || len(others) >= api.MaxSubscribers {
+			return fmt.Errorf("%w: subscriptions", api.ErrQuota)
 		}
 		return subscriptions.insert(tx, subscriptionRow{topic, device})
 	})
 }
 
 // Unsubscribe ends a subscription. What is in the mailbox already stays there. If there is none, that is no error.
-func (m *Mailboxes) Unsubscribe(ctx context.Context, device DeviceID, topic string) error {
+func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic string) error {
 	if err := checkTopic(topic); err != nil {
 		return err
 	}
@@ -157,14 +151,14 @@ func (m *Mailboxes) Unsubscribe(ctx context.Context, device DeviceID, topic stri
 //
 // Post never waits for another device. For one whose mailbox has the share of the sender's person, the frame is counted in a
 // tombstone instead; see Options.Share.
-func (m *Mailboxes) Post(ctx context.Context, device DeviceID, k RequestKey, topic string, frame []byte) (stored int, err error) {
+func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.RequestKey, topic string, frame []byte) (stored int, err error) {
 	if err := checkTopic(topic); err != nil {
 		return 0, err
 	}
-	if len(frame) > MaxFrame || k == (RequestKey{}) {
-		return 0, fmt.Errorf("%w: a frame has up to %d bytes and a key", ErrMalformed, MaxFrame)
+	if len(frame) > api.MaxFrame || k == (api.RequestKey{}) {
+		return 0, fmt.Errorf("%w: a frame has up to %d bytes and a key", api.ErrMalformed, api.MaxFrame)
 	}
-	row := messageRow{Kind: Frame, Topic: topic, Sender: device, Key: k, Data: frame}
+	row := messageRow{Kind: api.Frame, Topic: topic, Sender: device, Key: k, Data: frame}
 	rand.Read(row.ID[:])
 	err = m.b.store.Update(ctx, func(tx store.Tx) error {
 		stored = 0
@@ -174,15 +168,15 @@ func (m *Mailboxes) Post(ctx context.Context, device DeviceID, k RequestKey, top
 		}
 		if before, err := messages.scan(tx, 1, "once", device, k); err != nil || len(before) > 0 {
 			if err == nil && (before[0].Topic != topic || string(before[0].Data) != string(frame)) {
-				err = fmt.Errorf("%w: key of a request", ErrReused)
+				err = fmt.Errorf("%w: key of a request", api.ErrReused)
 			}
 			return err
 		}
-		all, err := subscriptions.scan(tx, MaxSubscribers, "", topic)
+		all, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
 		if err != nil {
 			return err
 		}
-		var targets []DeviceID
+		var targets []api.DeviceID
 		for _, s := range all {
 			if s.Device != device {
 				targets = append(targets, s.Device)
@@ -196,7 +190,7 @@ func (m *Mailboxes) Post(ctx context.Context, device DeviceID, k RequestKey, top
 }
 
 // enqueue stores a message, and an item or a tombstone for each target. It returns how many items.
-func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []DeviceID) (int, error) {
+func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.DeviceID) (int, error) {
 	if len(targets) == 0 {
 		return 0, nil
 	}
@@ -213,7 +207,7 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []DeviceI
 	if err != nil {
 		return 0, err
 	}
-	uses := make(map[DeviceID]int64, len(used))
+	uses := make(map[api.DeviceID]int64, len(used))
 	for _, u := range used {
 		uses[u.Device] = u.Size
 	}
@@ -223,7 +217,7 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []DeviceI
 	for i, box := range boxes {
 		boxes[i].Last++
 		if uses[box.Device]+size > b.o.Share {
-			if err := bury(tx, tombstoneRow{box.Device, m.Topic, Full, box.Last + 1, 1}); err != nil {
+			if err := bury(tx, tombstoneRow{box.Device, m.Topic, api.Full, box.Last + 1, 1}); err != nil {
 				return 0, err
 			}
 			continue

@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
-	"github.com/trefoil-im/trefoil/relay"
+
+	"github.com/trefoil-im/trefoil/relay/api"
 )
 
 // texts returns what the items of a mailbox say.
-func texts(items []relay.Item) (out []string) {
+func texts(items []api.Item) (out []string) {
 	for _, it := range items {
 		if it.Reason > 0 {
 			out = append(out, fmt.Sprintf("%d of %s given up: %d", it.Count, it.Topic, it.Reason))
@@ -75,30 +76,30 @@ func TestPostsRepeat(t *testing.T) {
 		require.Equal(t, i == 0, n == 1)
 	}
 	require.Equal(t, []string{"once"}, texts(b.devices[0].inbox()))
-	w.refused(relay.ErrReused, func() error {
+	w.refused(api.ErrReused, func() error {
 		_, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, k, "topic", []byte("another"))
 		return err
 	})
 	for name, f := range map[string]func() error{
 		"no key": func() error {
-			_, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, relay.RequestKey{}, "t", nil)
+			_, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, api.RequestKey{}, "t", nil)
 			return err
 		},
 		"too long": func() error {
-			_, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, k, "t", make([]byte, relay.MaxFrame+1))
+			_, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, k, "t", make([]byte, api.MaxFrame+1))
 			return err
 		},
 		"no topic": func() error { _, err := w.r.Mailboxes.Post(t.Context(), a.devices[0].id, k, "", nil); return err },
 		"long topic": func() error {
-			return w.r.Mailboxes.Subscribe(t.Context(), a.devices[0].id, string(make([]byte, relay.MaxTopic+1)))
+			return w.r.Mailboxes.Subscribe(t.Context(), a.devices[0].id, string(make([]byte, api.MaxTopic+1)))
 		},
 		"many acks": func() error {
-			return w.r.Mailboxes.Acknowledge(t.Context(), a.devices[0].id, make([]uint64, relay.MaxAcknowledged+1)...)
+			return w.r.Mailboxes.Acknowledge(t.Context(), a.devices[0].id, make([]uint64, api.MaxAcknowledged+1)...)
 		},
 		"absurd ack":  func() error { return w.r.Mailboxes.Acknowledge(t.Context(), a.devices[0].id, 1<<63) },
 		"absurd page": func() error { _, err := w.r.Mailboxes.Page(t.Context(), a.devices[0].id, 1<<63, 1); return err },
 	} {
-		t.Run(name, func(t *testing.T) { w.refused(relay.ErrMalformed, f) })
+		t.Run(name, func(t *testing.T) { w.refused(api.ErrMalformed, f) })
 	}
 	require.Equal(t, 1, a.devices[0].post("topic", ""), "a frame may be empty")
 }
@@ -110,12 +111,12 @@ func TestAddressesBelongToAKey(t *testing.T) {
 	own := b.devices[0]
 	require.Equal(t, 1, a.devices[0].post(own.d.Mailbox().String(), "to a device"))
 	require.Equal(t, []string{"to a device"}, texts(own.inbox()))
-	w.refused(relay.ErrForbidden, func() error {
+	w.refused(api.ErrForbidden, func() error {
 		return w.r.Mailboxes.Subscribe(t.Context(), a.devices[0].id, own.d.Mailbox().String())
 	})
 	k := keypair.GenerateSigningKey()
-	proof := k.Sign(relay.SubscribeProof(k.Public().Address(), own.id))
-	w.refused(relay.ErrUnverified, func() error {
+	proof := k.Sign(api.SubscribeProof(k.Public().Address(), own.id))
+	w.refused(api.ErrUnverified, func() error {
 		return w.r.Mailboxes.SubscribeMailbox(t.Context(), a.devices[0].id, k.Public(), proof)
 	})
 	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(t.Context(), own.id, k.Public(), proof))
@@ -153,7 +154,7 @@ func TestPages(t *testing.T) {
 	}
 	page, err := w.r.Mailboxes.Page(t.Context(), to.id, 1<<61, 1)
 	require.NoError(t, err)
-	require.Equal(t, relay.Page{Next: 1 << 61, End: true}, page)
+	require.Equal(t, api.Page{Next: 1 << 61, End: true}, page)
 }
 
 // What nobody acknowledged in time is given up, and each device is told how much of it, and why.
@@ -167,11 +168,11 @@ func TestExpiryLeavesATombstone(t *testing.T) {
 		a.devices[0].post("topic", fmt.Sprint(i))
 	}
 	here.acknowledge()
-	w.now = w.now.Add(relay.MinKeep)
+	w.now = w.now.Add(api.MinKeep)
 	swept, err := w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, swept.Expired)
-	w.now = w.now.Add(relay.DefaultKeep)
+	w.now = w.now.Add(api.DefaultKeep)
 	swept, err = w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 5, swept.Expired)
@@ -183,7 +184,7 @@ func TestExpiryLeavesATombstone(t *testing.T) {
 	seq := away.inbox()[0].Seq
 	a.devices[0].post("topic", "5")
 	here.acknowledge()
-	w.now = w.now.Add(relay.DefaultKeep + time.Hour)
+	w.now = w.now.Add(api.DefaultKeep + time.Hour)
 	_, err = w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, w.r.Mailboxes.Acknowledge(t.Context(), away.id, seq))

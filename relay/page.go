@@ -6,39 +6,9 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
-
-// Item is one entry of a mailbox: a message, or a tombstone for messages that are given up.
-type Item struct {
-	Seq   uint64 // names it in this mailbox; later ones have higher numbers
-	Topic string
-
-	Kind   MessageKind // of a message; 0 for a tombstone
-	Sender DeviceID
-	Person key.Address // of the sender
-	At     int64       // when it was stored, in milliseconds since 1970
-	Data   []byte
-
-	Reason Reason // of a tombstone; 0 for a message
-	Count  uint64 // how many messages of the topic it stands for
-}
-
-// Reason says why messages were given up.
-type Reason uint8
-
-// The reasons. Their numbers are part of the stored form.
-const (
-	Expired Reason = 1 // the device did not acknowledge them for as long as messages are kept
-	Full    Reason = 2 // the mailbox had the share of the sender's person
-)
-
-// Page is a part of a mailbox.
-type Page struct {
-	Items []Item // in ascending order of Seq
-	Next  uint64 // to be given as after for the next page
-	End   bool   // the mailbox holds nothing beyond: the backlog is through
-}
 
 // pageRows is how many items a page has at most, so that many short ones do not make a long answer.
 const pageRows = 1000
@@ -46,11 +16,11 @@ const pageRows = 1000
 // Page returns what is in the device's mailbox above a place: 0 for all. The data of all items take at most size bytes, which is
 // brought into the range from 1 to MaxPage; but there is one item at least, if there are any. Reading changes nothing: what is not
 // acknowledged comes again from 0 on.
-func (m *Mailboxes) Page(ctx context.Context, device DeviceID, after uint64, size int) (out Page, err error) {
+func (m *Mailboxes) Page(ctx context.Context, device api.DeviceID, after uint64, size int) (out api.Page, err error) {
 	if after >= 1<<62 {
-		return Page{}, fmt.Errorf("%w: place in a mailbox", ErrMalformed)
+		return api.Page{}, fmt.Errorf("%w: place in a mailbox", api.ErrMalformed)
 	}
-	size = min(max(size, 1), MaxPage)
+	size = min(max(size, 1), api.MaxPage)
 	err = m.b.store.View(ctx, func(r store.Reader) error {
 		if _, err := caller(r, device); err != nil {
 			return err
@@ -71,8 +41,8 @@ func (m *Mailboxes) Page(ctx context.Context, device DeviceID, after uint64, siz
 }
 
 // page merges items and tombstones up to a size.
-func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, room int64) (Page, error) {
-	out := Page{Next: after, End: true}
+func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, room int64) (api.Page, error) {
+	out := api.Page{Next: after, End: true}
 	var wanted []store.Key
 	for len(rows)+len(dead) > 0 {
 		isDead := len(rows) == 0 || len(dead) > 0 && dead[0].Seq < rows[0].Seq
@@ -85,10 +55,10 @@ func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, roo
 			break
 		}
 		if isDead {
-			out.Items = append(out.Items, Item{Seq: dead[0].Seq, Topic: dead[0].Topic, Reason: dead[0].Reason, Count: dead[0].Count})
+			out.Items = append(out.Items, api.Item{Seq: dead[0].Seq, Topic: dead[0].Topic, Reason: dead[0].Reason, Count: dead[0].Count})
 			dead = dead[1:]
 		} else {
-			out.Items = append(out.Items, Item{Seq: rows[0].Seq, Person: rows[0].Sender, Data: rows[0].Message[:]})
+			out.Items = append(out.Items, api.Item{Seq: rows[0].Seq, Person: rows[0].Sender, Data: rows[0].Message[:]})
 			wanted = append(wanted, values([]any{rows[0].Message}))
 			rows = rows[1:]
 		}
@@ -96,7 +66,7 @@ func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, roo
 	}
 	found, err := messages.all(r, wanted)
 	if err != nil {
-		return Page{}, err
+		return api.Page{}, err
 	}
 	byID := make(map[[16]byte]messageRow, len(found))
 	for _, m := range found {
@@ -113,14 +83,14 @@ func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, roo
 
 // Acknowledge removes items, by their numbers, from the device's mailbox: MaxAcknowledged at once. A device does so after its own
 // commit. One that is not there is no error. A tombstone that has counted more since it was read has another number, and stays.
-func (m *Mailboxes) Acknowledge(ctx context.Context, device DeviceID, seqs ...uint64) error {
-	if len(seqs) > MaxAcknowledged {
-		return fmt.Errorf("%w: %d items are acknowledged at once", ErrMalformed, MaxAcknowledged)
+func (m *Mailboxes) Acknowledge(ctx context.Context, device api.DeviceID, seqs ...uint64) error {
+	if len(seqs) > api.MaxAcknowledged {
+		return fmt.Errorf("%w: %d items are acknowledged at once", api.ErrMalformed, api.MaxAcknowledged)
 	}
 	var keys []store.Key
 	for _, s := range seqs {
 		if s >= 1<<62 {
-			return fmt.Errorf("%w: number of an item", ErrMalformed)
+			return fmt.Errorf("%w: number of an item", api.ErrMalformed)
 		}
 		keys = append(keys, values([]any{device, s}))
 	}
@@ -156,7 +126,7 @@ func (m *Mailboxes) Acknowledge(ctx context.Context, device DeviceID, seqs ...ui
 func settle(tx store.Tx, rows []itemRow) error {
 	type lane struct {
 		sender key.Address
-		device DeviceID
+		device api.DeviceID
 	}
 	freed := make(map[lane]int64)
 	var done []settledRow

@@ -6,39 +6,36 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// RequestKey makes a request idempotent: 16 random bytes that the caller draws for it and sends again with it. The zero key is
-// refused.
-type RequestKey [16]byte
-
 type bundleRow struct {
-	Device DeviceID
+	Device api.DeviceID
 	Number uint32
 	Bundle []byte
 	Until  int64
 }
 
 type oneTimeRow struct {
-	Device DeviceID
+	Device api.DeviceID
 	ID     uint32
 	Key    []byte
 }
 
 type claimRow struct {
-	Requester DeviceID
-	Key       RequestKey
-	Device    DeviceID
+	Requester api.DeviceID
+	Key       api.RequestKey
+	Device    api.DeviceID
 	Person    key.Address // of the requester
 	Number    uint32      // of the bundle
 	At        int64
 }
 
 type claimedRow struct {
-	Requester DeviceID
-	Key       RequestKey
-	Device    DeviceID
+	Requester api.DeviceID
+	Key       api.RequestKey
+	Device    api.DeviceID
 	OneTime   []byte
 }
 
@@ -62,7 +59,7 @@ var (
 // A new bundle has a higher number, or the error is ErrReused; the one-time pre-keys before are dropped then, as the device
 // erases them, and the bundle before is kept for ClaimGrace to answer claims again. IDs of one-time pre-keys are above all before,
 // or the error is ErrReused; there are at most directory.MaxOneTime, or it is ErrQuota.
-func (d *Directory) Stock(ctx context.Context, device DeviceID, bundle []byte, keys [][]byte) (unclaimed int, err error) {
+func (d *Directory) Stock(ctx context.Context, device api.DeviceID, bundle []byte, keys [][]byte) (unclaimed int, err error) {
 	err = d.b.store.Update(ctx, func(tx store.Tx) error {
 		row, err := caller(tx, device)
 		if err != nil {
@@ -83,15 +80,15 @@ func (r deviceRow) restock(tx store.Tx, raw []byte, keys [][]byte, now int64) (d
 	if len(raw) > 0 {
 		next, err := directory.ParseBundle(raw)
 		if err != nil {
-			return r, malformed(err)
+			return r, api.Malformed(err)
 		}
 		if _, err := directory.NewPreKeys(b).Replace(next); err != nil {
-			return r, malformed(err)
+			return r, api.Malformed(err)
 		}
 		if err := oneTime.clear(tx, "", r.ID); err != nil {
 			return r, err
 		}
-		if err := bundles.insert(tx, bundleRow{r.ID, r.Number, r.Bundle, now + ClaimGrace.Milliseconds()}); err != nil {
+		if err := bundles.insert(tx, bundleRow{r.ID, r.Number, r.Bundle, now + api.ClaimGrace.Milliseconds()}); err != nil {
 			return r, err
 		}
 		b, r.Number, r.Bundle, r.Unclaimed = next, next.Number(), raw, 0
@@ -101,19 +98,19 @@ func (r deviceRow) restock(tx store.Tx, raw []byte, keys [][]byte, now int64) (d
 		return r, err
 	}
 	if len(parsed) > 0 && parsed[0].ID() <= r.Highest {
-		return r, fmt.Errorf("%w: the ID of a one-time pre-key", ErrReused)
+		return r, fmt.Errorf("%w: the ID of a one-time pre-key", api.ErrReused)
 	}
 	if int(r.Unclaimed)+len(parsed) > directory.MaxOneTime {
-		return r, fmt.Errorf("%w: %d one-time pre-keys", ErrQuota, directory.MaxOneTime)
+		return r, fmt.Errorf("%w: %d one-time pre-keys", api.ErrQuota, directory.MaxOneTime)
 	}
 	r.stock(parsed)
 	if err := devices.put(tx, r); err != nil {
 		return r, err
 	}
-	return r, putOneTime(tx, r.ID, verifiedDevice{oneTime: parsed, raw: PublishedDevice{OneTime: keys}})
+	return r, putOneTime(tx, r.ID, verifiedDevice{oneTime: parsed, raw: api.PublishedDevice{OneTime: keys}})
 }
 
-func putOneTime(tx store.Tx, device DeviceID, v verifiedDevice) error {
+func putOneTime(tx store.Tx, device api.DeviceID, v verifiedDevice) error {
 	var rows []oneTimeRow
 	for i, k := range v.oneTime {
 		rows = append(rows, oneTimeRow{device, k.ID(), v.raw.OneTime[i]})
@@ -122,7 +119,7 @@ func putOneTime(tx store.Tx, device DeviceID, v verifiedDevice) error {
 }
 
 // forgetKeys drops all that is kept of a device's earlier keys, and the claims of them.
-func forgetKeys(tx store.Tx, device DeviceID) error {
+func forgetKeys(tx store.Tx, device api.DeviceID) error {
 	for {
 		rows, err := claims.scan(tx, batch, "budget", device)
 		if err != nil {
@@ -152,13 +149,6 @@ func forgetClaims(tx store.Tx, rows []claimRow) error {
 	return claims.remove(tx, rows...)
 }
 
-// Claimed is what the caller begins a session with a device with.
-type Claimed struct {
-	Device  DeviceID
-	Bundle  []byte // directory.Bundle
-	OneTime []byte // directory.OneTimePreKey, handed out to nobody else; nil if none was left for the caller
-}
-
 // Claim returns, for each device of a person but the calling one, its bundle and one of its one-time pre-keys, which is gone
 // then. The same requester and key get the same answer again for ClaimGrace, unless the device was revoked or renewed; the same
 // key with another person is ErrReused.
@@ -166,9 +156,9 @@ type Claimed struct {
 // A device has no one-time pre-key left when all were claimed, and for a person that has claimed MaxClaims of them in
 // ClaimGrace. The session begins without one then; it is weaker against a later theft of the device's keys, until the device
 // replaces its bundle, and in nothing else. ErrNotFound means that there is no such person.
-func (d *Directory) Claim(ctx context.Context, device DeviceID, k RequestKey, person key.Address) (out []Claimed, err error) {
-	if k == (RequestKey{}) {
-		return nil, fmt.Errorf("%w: key of a request", ErrMalformed)
+func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.RequestKey, person key.Address) (out []api.Claimed, err error) {
+	if k == (api.RequestKey{}) {
+		return nil, fmt.Errorf("%w: key of a request", api.ErrMalformed)
 	}
 	err = d.b.store.Update(ctx, func(tx store.Tx) error {
 		out = nil
@@ -209,17 +199,17 @@ func orNotFound(err error, what string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %s", ErrNotFound, what)
+	return fmt.Errorf("%w: %s", api.ErrNotFound, what)
 }
 
-func answerAgain(tx store.Tx, before []claimRow, person key.Address) (out []Claimed, err error) {
+func answerAgain(tx store.Tx, before []claimRow, person key.Address) (out []api.Claimed, err error) {
 	for _, c := range before {
 		d, _, err := devices.get(tx, c.Device)
 		if err != nil {
 			return nil, err
 		}
 		if d.Person != person {
-			return nil, fmt.Errorf("%w: key of a request for another person", ErrReused)
+			return nil, fmt.Errorf("%w: key of a request for another person", api.ErrReused)
 		}
 		bundle := d.Bundle
 		if d.Number != c.Number {
@@ -233,22 +223,22 @@ func answerAgain(tx store.Tx, before []claimRow, person key.Address) (out []Clai
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Claimed{c.Device, bundle, k.OneTime})
+		out = append(out, api.Claimed{Device: c.Device, Bundle: bundle, OneTime: k.OneTime})
 	}
 	return out, nil
 }
 
 // claim takes one one-time pre-key of a device, if there is one and the requester may have it.
-func (r deviceRow) claim(tx store.Tx, by deviceRow, k RequestKey, now int64) (Claimed, error) {
-	had, err := claims.scan(tx, MaxClaims, "budget", r.ID, by.Person)
+func (r deviceRow) claim(tx store.Tx, by deviceRow, k api.RequestKey, now int64) (api.Claimed, error) {
+	had, err := claims.scan(tx, api.MaxClaims, "budget", r.ID, by.Person)
 	if err != nil {
-		return Claimed{}, err
+		return api.Claimed{}, err
 	}
 	if err := claims.insert(tx, claimRow{by.ID, k, r.ID, by.Person, r.Number, now}); err != nil {
-		return Claimed{}, err
+		return api.Claimed{}, err
 	}
-	out := Claimed{Device: r.ID, Bundle: r.Bundle}
-	if r.Unclaimed == 0 || len(had) >= MaxClaims {
+	out := api.Claimed{Device: r.ID, Bundle: r.Bundle}
+	if r.Unclaimed == 0 || len(had) >= api.MaxClaims {
 		return out, nil
 	}
 	oldest, err := oneTime.scan(tx, 1, "", r.ID)

@@ -3,6 +3,7 @@ package relay
 import (
 	"time"
 
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -40,14 +41,14 @@ func New(s store.Store, o Options) *Relay {
 		o.Clock = time.Now
 	}
 	if o.Keep == 0 {
-		o.Keep = DefaultKeep
+		o.Keep = api.DefaultKeep
 	}
-	o.Keep = max(o.Keep, MinKeep)
+	o.Keep = max(o.Keep, api.MinKeep)
 	if o.Share == 0 {
-		o.Share = DefaultShare
+		o.Share = api.DefaultShare
 	}
 	if o.Storage == 0 {
-		o.Storage = DefaultStorage
+		o.Storage = api.DefaultStorage
 	}
 	b := base{s, o}
 	return &Relay{&Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b}

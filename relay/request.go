@@ -2,51 +2,27 @@ package relay
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// RequestID names a key request: the digest of what its signature covers.
-type RequestID [32]byte
-
-// KeyRequest asks one device for an envelope of a session that the requester has no part in, or cannot open. It is kept until it
-// is answered, RequestKeep at most; neither device has to be online while the other one is.
-type KeyRequest struct {
-	Conversation ConversationID
-	Number       uint64
-	Requester    DeviceID
-	Target       DeviceID // a device that has part in the session
-	Signature    []byte   // by the requester's mailbox key, of Message: the target sees that the relay did not make it up
-}
-
-const labelRequest = "trefoil/relay key request"
-
-// Message returns what the requester signs.
-func (q KeyRequest) Message() []byte {
-	return labelled(labelRequest, q.Conversation[:], binary.BigEndian.AppendUint64(nil, q.Number), q.Requester[:], q.Target[:])
-}
-
-// ID names the request.
-func (q KeyRequest) ID() RequestID { return sha256.Sum256(q.Message()) }
-
 type requestRow struct {
-	ID           RequestID
-	Conversation ConversationID
+	ID           api.RequestID
+	Conversation api.ConversationID
 	Number       uint64
-	Requester    DeviceID
-	Target       DeviceID
+	Requester    api.DeviceID
+	Target       api.DeviceID
 	Signature    [key.SignatureSize]byte
 	At           int64
 	Answered     bool
 }
 
 type answerRow struct {
-	Request   RequestID
-	Device    DeviceID
+	Request   api.RequestID
+	Device    api.DeviceID
 	Ephemeral [key.PublicKeySize]byte
 	Sealed    []byte
 }
@@ -61,16 +37,16 @@ var (
 	answers  = table[answerRow, *answerRow]{store.Answers}
 )
 
-func (r requestRow) notice() Notice {
-	return Notice{Conversation: r.Conversation, Number: r.Number, Request: r.ID}
+func (r requestRow) notice() api.Notice {
+	return api.Notice{Conversation: r.Conversation, Number: r.Number, Request: r.ID}
 }
 
 // Request stores a key request of the calling device and tells the target. The same request again is no error and is not told
 // again. It returns ErrForbidden if the device's person is not a member, or the target has no part in the session; ErrUnverified
 // for a signature that is not the device's; ErrQuota if the device has MaxOpenRequests that are not answered.
-func (c *Conversations) Request(ctx context.Context, device DeviceID, q KeyRequest) (RequestID, error) {
+func (c *Conversations) Request(ctx context.Context, device api.DeviceID, q api.KeyRequest) (api.RequestID, error) {
 	if q.Requester != device || q.Number == 0 || q.Number >= 1<<62 || len(q.Signature) != key.SignatureSize {
-		return RequestID{}, fmt.Errorf("%w: key request", ErrMalformed)
+		return api.RequestID{}, fmt.Errorf("%w: key request", api.ErrMalformed)
 	}
 	return q.ID(), c.b.store.Update(ctx, func(tx store.Tx) error {
 		by, err := caller(tx, device)
@@ -83,14 +59,14 @@ func (c *Conversations) Request(ctx context.Context, device DeviceID, q KeyReque
 		if _, found, err := requests.get(tx, q.ID()); err != nil || found {
 			return err
 		}
-		if err := q.allowed(tx, by); err != nil {
+		if err := allowed(tx, q, by); err != nil {
 			return err
 		}
 		row := requestRow{q.ID(), q.Conversation, q.Number, device, q.Target, [key.SignatureSize]byte(q.Signature), c.b.now(), false}
 		if err := requests.insert(tx, row); err != nil {
 			return err
 		}
-		return c.b.notify(tx, by, KeyRequested, row.notice(), []DeviceID{q.Target})
+		return c.b.notify(tx, by, api.KeyRequested, row.notice(), []api.DeviceID{q.Target})
 	})
 }
 
@@ -101,13 +77,13 @@ func (r deviceRow) verify(message, signature []byte) error {
 		return err
 	}
 	if err := k.Verify(message, signature); err != nil {
-		return malformed(err)
+		return api.Malformed(err)
 	}
 	return nil
 }
 
 // allowed finds out whether a device may make the request.
-func (q KeyRequest) allowed(tx store.Tx, by deviceRow) error {
+func allowed(tx store.Tx, q api.KeyRequest, by deviceRow) error {
 	if _, _, err := membership(tx, q.Conversation, by.Person); err != nil {
 		return err
 	}
@@ -120,19 +96,19 @@ func (q KeyRequest) allowed(tx store.Tx, by deviceRow) error {
 	}
 	if _, has, err := envelopes.get(tx, q.Conversation, q.Number, q.Target); err != nil || !has && s.Initiator != q.Target || q.Target == by.ID {
 		if err == nil {
-			err = fmt.Errorf("%w: the target has no part in the session", ErrForbidden)
+			err = fmt.Errorf("%w: the target has no part in the session", api.ErrForbidden)
 		}
 		return err
 	}
-	open, err := requests.scan(tx, MaxOpenRequests, "requester", by.ID, false)
-	if err == nil && len(open) >= MaxOpenRequests {
-		err = fmt.Errorf("%w: %d key requests that are not answered", ErrQuota, MaxOpenRequests)
+	open, err := requests.scan(tx, api.MaxOpenRequests, "requester", by.ID, false)
+	if err == nil && len(open) >= api.MaxOpenRequests {
+		err = fmt.Errorf("%w: %d key requests that are not answered", api.ErrQuota, api.MaxOpenRequests)
 	}
 	return err
 }
 
 // GetRequest returns a key request to its requester or target, or ErrForbidden. Answered says whether it was answered.
-func (c *Conversations) GetRequest(ctx context.Context, device DeviceID, id RequestID) (q KeyRequest, answered bool, err error) {
+func (c *Conversations) GetRequest(ctx context.Context, device api.DeviceID, id api.RequestID) (q api.KeyRequest, answered bool, err error) {
 	err = c.b.store.View(ctx, func(r store.Reader) error {
 		if _, err := caller(r, device); err != nil {
 			return err
@@ -140,11 +116,11 @@ func (c *Conversations) GetRequest(ctx context.Context, device DeviceID, id Requ
 		row, found, err := requests.get(r, id)
 		if err != nil || !found || row.Requester != device && row.Target != device {
 			if err == nil {
-				err = fmt.Errorf("%w: key request", ErrForbidden)
+				err = fmt.Errorf("%w: key request", api.ErrForbidden)
 			}
 			return err
 		}
-		q = KeyRequest{row.Conversation, row.Number, row.Requester, row.Target, row.Signature[:]}
+		q = api.KeyRequest{Conversation: row.Conversation, Number: row.Number, Requester: row.Requester, Target: row.Target, Signature: row.Signature[:]}
 		answered = row.Answered
 		return nil
 	})
@@ -154,8 +130,8 @@ func (c *Conversations) GetRequest(ctx context.Context, device DeviceID, id Requ
 // Fulfil answers a key request with an envelope for its requester, which reads it through Initial. Only the target answers, and
 // once: the same answer again is no error, another one is ErrExists. ErrForbidden means that the requester is no member any
 // longer, or was revoked, or that the request is not for the calling device or is gone.
-func (c *Conversations) Fulfil(ctx context.Context, device DeviceID, id RequestID, e Envelope) error {
-	if err := e.check(); err != nil {
+func (c *Conversations) Fulfil(ctx context.Context, device api.DeviceID, id api.RequestID, e api.Envelope) error {
+	if err := e.Check(); err != nil {
 		return err
 	}
 	return c.b.store.Update(ctx, func(tx store.Tx) error {
@@ -168,12 +144,12 @@ func (c *Conversations) Fulfil(ctx context.Context, device DeviceID, id RequestI
 			return err
 		}
 		if !found || row.Target != device || row.Requester != e.Device {
-			return fmt.Errorf("%w: key request", ErrForbidden)
+			return fmt.Errorf("%w: key request", api.ErrForbidden)
 		}
 		answer := answerRow{id, device, [key.PublicKeySize]byte(e.Ephemeral), e.Sealed}
 		if before, found, err := answers.get(tx, id); err != nil || found {
 			if err == nil && (before.Ephemeral != answer.Ephemeral || string(before.Sealed) != string(answer.Sealed)) {
-				err = fmt.Errorf("%w: another answer", ErrExists)
+				err = fmt.Errorf("%w: another answer", api.ErrExists)
 			}
 			return err
 		}
@@ -191,24 +167,24 @@ func (c *Conversations) Fulfil(ctx context.Context, device DeviceID, id RequestI
 		if err := answers.insert(tx, answer); err != nil {
 			return err
 		}
-		return c.b.notify(tx, by, KeyAnswered, row.notice(), []DeviceID{row.Requester})
+		return c.b.notify(tx, by, api.KeyAnswered, row.notice(), []api.DeviceID{row.Requester})
 	})
 }
 
 // answersFor returns the answers to a device's requests for a session.
-func answersFor(r store.Reader, id ConversationID, number uint64, device DeviceID) ([]Received, error) {
-	all, err := requests.scan(r, MaxEnvelopes, "once", id, number, device)
+func answersFor(r store.Reader, id api.ConversationID, number uint64, device api.DeviceID) ([]api.Received, error) {
+	all, err := requests.scan(r, api.MaxEnvelopes, "once", id, number, device)
 	if err != nil {
 		return nil, err
 	}
-	var out []Received
+	var out []api.Received
 	for _, q := range all {
 		a, found, err := answers.get(r, q.ID)
 		if err != nil {
 			return nil, err
 		}
 		if found {
-			out = append(out, Received{a.Device, Envelope{device, a.Ephemeral[:], a.Sealed}})
+			out = append(out, api.Received{By: a.Device, Envelope: api.Envelope{Device: device, Ephemeral: a.Ephemeral[:], Sealed: a.Sealed}})
 		}
 	}
 	return out, nil

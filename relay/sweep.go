@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 
+	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
@@ -58,7 +59,7 @@ func (b base) sweepExpired(tx store.Tx) (int, bool, error) {
 		return 0, false, err
 	}
 	for _, it := range rows {
-		if err := bury(tx, tombstoneRow{it.Device, m.Topic, Expired, it.Seq, 1}); err != nil {
+		if err := bury(tx, tombstoneRow{it.Device, m.Topic, api.Expired, it.Seq, 1}); err != nil {
 			return 0, false, err
 		}
 	}
@@ -130,7 +131,7 @@ func (b base) sweepSettled(tx store.Tx) (int, bool, error) {
 // sweepRequests removes a key request that nobody answered, and tells the requester.
 func (b base) sweepRequests(tx store.Tx) (int, bool, error) {
 	rows, err := requests.scan(tx, 1, "open", false)
-	if err != nil || len(rows) == 0 || rows[0].At >= b.now()-RequestKeep.Milliseconds() {
+	if err != nil || len(rows) == 0 || rows[0].At >= b.now()-api.RequestKeep.Milliseconds() {
 		return 0, false, err
 	}
 	q := rows[0]
@@ -148,10 +149,10 @@ func (b base) sweepRequests(tx store.Tx) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	m := messageRow{Kind: KeyExpired, Topic: q.Conversation.String(), Sender: q.Target, At: b.now(), Data: data}
+	m := messageRow{Kind: api.KeyExpired, Topic: q.Conversation.String(), Sender: q.Target, At: b.now(), Data: data}
 	rand.Read(m.ID[:])
 	rand.Read(m.Key[:])
-	_, err = b.enqueue(tx, m, by, []DeviceID{q.Requester})
+	_, err = b.enqueue(tx, m, by, []api.DeviceID{q.Requester})
 	return 1, true, err
 }
 
@@ -161,7 +162,7 @@ func (b base) sweepClaims(tx store.Tx) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	before := b.now() - ClaimGrace.Milliseconds()
+	before := b.now() - api.ClaimGrace.Milliseconds()
 	n := 0
 	for n < len(rows) && rows[n].At < before {
 		n++

@@ -37,20 +37,25 @@ func empty(tb testing.TB, dsn string) {
 
 func TestPostgres(t *testing.T) {
 	dsn := pgtest.Start(t).DSN()
+	t.Run("opened at once", func(t *testing.T) { openedAtOnce(t, dsn) })
+	t.Run("constraints", func(t *testing.T) {
+		h := openPostgres(t, dsn)
+		defer h.Close()
+		testConstraints(t, h.db, dollars, "decode(repeat('00', %d), 'hex')")
+	})
 	relaytest.Run(t, func(tb testing.TB) relaytest.Backend {
 		empty(tb, dsn)
 		return func(tb testing.TB) store.Store { return openPostgres(tb, dsn) }
 	})
 }
 
-// The constraints are those of the server, too; and many stores may find the same empty database.
-func TestSchemaOnPostgres(t *testing.T) {
-	dsn := pgtest.Start(t).DSN()
+// openedAtOnce opens several stores that find the same empty database.
+func openedAtOnce(t *testing.T, dsn string) {
 	var all sync.WaitGroup
 	for range 4 {
 		db, err := sql.Open("pgx", dsn)
 		require.NoError(t, err)
-		defer db.Close()
+		t.Cleanup(func() { db.Close() })
 		all.Go(func() {
 			s, err := Postgres(t.Context(), db)
 			if err != nil {
@@ -61,7 +66,4 @@ func TestSchemaOnPostgres(t *testing.T) {
 		})
 	}
 	all.Wait()
-	h := openPostgres(t, dsn)
-	defer h.Close()
-	testConstraints(t, h.db, dollars, "decode(repeat('00', %d), 'hex')")
 }

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/trefoil-im/trefoil/relay/api"
+
 // Sizes in bytes of what is stored and has one size. Those of keys and bundles are the formats of packages key and directory.
 const (
 	addressSize   = 32
@@ -11,21 +13,8 @@ const (
 	requestKey    = 16
 )
 
-// Limits in bytes of what is stored and has no one size.
-const (
-	// MaxRegistration is the longest registration: 64 devices with all their fields, in hexadecimal digits, take 60 KB.
-	MaxRegistration = 128 << 10
-	// MaxSealed is the longest envelope. An initiation of a session takes 3 KB, a direct invite to a space 4 KB.
-	MaxSealed = 64 << 10
-	// MaxTopic is the longest name of a topic: an address takes 46, the name of a space 64.
-	MaxTopic = 128
-	// MaxFrame is the longest frame: the longest message of a session, 1 MiB, with room for what rides on it.
-	MaxFrame = 2 << 20
-	// MaxChunk is the longest piece of a blob: what a slow line loses when it breaks.
-	MaxChunk = 256 << 10
-	// maxDigest bounds the state of SHA-256, which takes 108 bytes.
-	maxDigest = 256
-)
+// maxDigest bounds the state of SHA-256, which takes 108 bytes.
+const maxDigest = 256
 
 // Version is the version of the schema. It is part of the stored form: Schema is not edited after a release, a later version
 // comes with the steps from the one before.
@@ -34,7 +23,7 @@ const Version = 1
 // The tables of people and devices. Times are milliseconds since 1970.
 var (
 	Persons = &Table{Name: "persons", Keys: 1, Columns: []Column{
-		Fixed("address", addressSize), Number("version", 1), Bytes("registration", 1, MaxRegistration), Number("leaf", 0)}}
+		Fixed("address", addressSize), Number("version", 1), Bytes("registration", 1, api.MaxRegistration), Number("leaf", 0)}}
 	Devices = &Table{Name: "devices", Keys: 1, Columns: []Column{
 		Fixed("device", hashSize), Fixed("person", addressSize), Fixed("name", keySize), Fixed("identity", keySize),
 		Number("renewals", 0), Fixed("mailbox", keySize), Number("number", 1), Fixed("bundle", bundleSize),
@@ -97,7 +86,7 @@ var (
 		Refer: []Reference{{[]string{"conversation", "person"}, Members}}}
 	Envelopes = &Table{Name: "envelopes", Keys: 3, Columns: []Column{
 		Fixed("conversation", hashSize), Number("number", 1), Fixed("device", hashSize), Fixed("ephemeral", keySize),
-		Bytes("sealed", 1, MaxSealed)},
+		Bytes("sealed", 1, api.MaxSealed)},
 		Refer:   []Reference{{[]string{"conversation", "number"}, Sessions}, {[]string{"device"}, Devices}},
 		Indexes: []Index{{"device", []string{"device", "conversation"}, false}}}
 	Proposals = &Table{Name: "proposals", Keys: 2, Columns: []Column{
@@ -112,7 +101,7 @@ var (
 		Indexes: []Index{{"once", []string{"conversation", "number", "requester", "target"}, true},
 			{"requester", []string{"requester", "answered"}, false}, {"open", []string{"answered", "at"}, false}}}
 	Answers = &Table{Name: "answers", Keys: 1, Columns: []Column{
-		Fixed("request", hashSize), Fixed("device", hashSize), Fixed("ephemeral", keySize), Bytes("sealed", 1, MaxSealed)},
+		Fixed("request", hashSize), Fixed("device", hashSize), Fixed("ephemeral", keySize), Bytes("sealed", 1, api.MaxSealed)},
 		Refer: []Reference{{[]string{"request"}, Requests}, {[]string{"device"}, Devices}}}
 )
 
@@ -121,12 +110,12 @@ var (
 	Mailboxes = &Table{Name: "mailboxes", Keys: 1, Columns: []Column{Fixed("device", hashSize), Number("last", 0)},
 		Refer: []Reference{{[]string{"device"}, Devices}}}
 	Subscriptions = &Table{Name: "subscriptions", Keys: 2, Columns: []Column{
-		Bytes("topic", 1, MaxTopic), Fixed("device", hashSize)},
+		Bytes("topic", 1, api.MaxTopic), Fixed("device", hashSize)},
 		Refer:   []Reference{{[]string{"device"}, Mailboxes}},
 		Indexes: []Index{{"device", []string{"device"}, false}}}
 	Messages = &Table{Name: "messages", Keys: 1, Columns: []Column{
-		Fixed("message", requestKey), Choice("kind", 1, 7), Bytes("topic", 1, MaxTopic), Fixed("sender", hashSize),
-		Fixed("request", requestKey), Number("at", 0), Bytes("data", 0, MaxFrame)},
+		Fixed("message", requestKey), Choice("kind", 1, 7), Bytes("topic", 1, api.MaxTopic), Fixed("sender", hashSize),
+		Fixed("request", requestKey), Number("at", 0), Bytes("data", 0, api.MaxFrame)},
 		Refer:   []Reference{{[]string{"sender"}, Devices}},
 		Indexes: []Index{{"once", []string{"sender", "request"}, true}, {"at", []string{"at"}, false}}}
 	Items = &Table{Name: "items", Keys: 2, Columns: []Column{
@@ -136,7 +125,7 @@ var (
 			{[]string{"sender"}, Persons}},
 		Indexes: []Index{{"message", []string{"message"}, false}}}
 	Tombstones = &Table{Name: "tombstones", Keys: 3, Columns: []Column{
-		Fixed("device", hashSize), Bytes("topic", 1, MaxTopic), Choice("reason", 1, 2), Number("seq", 1), Number("count", 1)},
+		Fixed("device", hashSize), Bytes("topic", 1, api.MaxTopic), Choice("reason", 1, 2), Number("seq", 1), Number("count", 1)},
 		Refer:   []Reference{{[]string{"device"}, Mailboxes}},
 		Indexes: []Index{{"seq", []string{"device", "seq"}, true}}}
 	Settled = &Table{Name: "settled", Keys: 2, Columns: []Column{Fixed("message", requestKey), Fixed("device", hashSize)},
@@ -155,7 +144,7 @@ var (
 		Refer:   []Reference{{[]string{"owner"}, Persons}},
 		Indexes: []Index{{"address", []string{"address"}, false}, {"at", []string{"at"}, false}}}
 	Chunks = &Table{Name: "chunks", Keys: 3, Columns: []Column{
-		Fixed("owner", addressSize), Fixed("address", hashSize), Number("start", 0), Bytes("data", 1, MaxChunk)},
+		Fixed("owner", addressSize), Fixed("address", hashSize), Number("start", 0), Bytes("data", 1, api.ChunkSize)},
 		Refer: []Reference{{[]string{"owner", "address"}, Blobs}}}
 	Storage = &Table{Name: "storage", Keys: 1, Columns: []Column{Fixed("person", addressSize), Number("size", 0)},
 		Refer: []Reference{{[]string{"person"}, Persons}}}

@@ -240,7 +240,7 @@ CREATE INDEX "relay_subscriptions_device" ON "relay_subscriptions" ("device");
 
 CREATE TABLE "relay_messages" (
 	"message" bytea NOT NULL CHECK (octet_length("message") = 16),
-	"kind" bigint NOT NULL CHECK ("kind" BETWEEN 1 AND 6),
+	"kind" bigint NOT NULL CHECK ("kind" BETWEEN 1 AND 7),
 	"topic" bytea NOT NULL CHECK (octet_length("topic") BETWEEN 1 AND 128),
 	"sender" bytea NOT NULL CHECK (octet_length("sender") = 32),
 	"request" bytea NOT NULL CHECK (octet_length("request") = 16),
@@ -318,7 +318,7 @@ CREATE TABLE "relay_chunks" (
 	"owner" bytea NOT NULL CHECK (octet_length("owner") = 32),
 	"address" bytea NOT NULL CHECK (octet_length("address") = 32),
 	"start" bigint NOT NULL CHECK ("start" >= 0),
-	"data" bytea NOT NULL CHECK (octet_length("data") BETWEEN 1 AND 1048576),
+	"data" bytea NOT NULL CHECK (octet_length("data") BETWEEN 1 AND 262144),
 	PRIMARY KEY ("owner", "address", "start"),
 	FOREIGN KEY ("owner", "address") REFERENCES "relay_blobs" ("owner", "address")
 );

@@ -240,7 +240,7 @@ CREATE INDEX "relay_subscriptions_device" ON "relay_subscriptions" ("device");
 
 CREATE TABLE "relay_messages" (
 	"message" BLOB NOT NULL CHECK (length("message") = 16),
-	"kind" INTEGER NOT NULL CHECK ("kind" BETWEEN 1 AND 6),
+	"kind" INTEGER NOT NULL CHECK ("kind" BETWEEN 1 AND 7),
 	"topic" BLOB NOT NULL CHECK (length("topic") BETWEEN 1 AND 128),
 	"sender" BLOB NOT NULL CHECK (length("sender") = 32),
 	"request" BLOB NOT NULL CHECK (length("request") = 16),
@@ -318,7 +318,7 @@ CREATE TABLE "relay_chunks" (
 	"owner" BLOB NOT NULL CHECK (length("owner") = 32),
 	"address" BLOB NOT NULL CHECK (length("address") = 32),
 	"start" INTEGER NOT NULL CHECK ("start" >= 0),
-	"data" BLOB NOT NULL CHECK (length("data") BETWEEN 1 AND 1048576),
+	"data" BLOB NOT NULL CHECK (length("data") BETWEEN 1 AND 262144),
 	PRIMARY KEY ("owner", "address", "start"),
 	FOREIGN KEY ("owner", "address") REFERENCES "relay_blobs" ("owner", "address")
 ) STRICT;

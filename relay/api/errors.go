@@ -1,4 +1,4 @@
-package relay
+package api
 
 import (
 	"errors"
@@ -73,8 +73,8 @@ func (e *BeforeJoinedError) Error() string {
 // Is implements errors.Is.
 func (e *BeforeJoinedError) Is(target error) bool { return target == ErrBeforeJoined }
 
-// malformed puts an error of packages key and directory into its class.
-func malformed(err error) error {
+// Malformed puts an error of packages key and directory into its class. Most programs do not call Malformed.
+func Malformed(err error) error {
 	switch {
 	case errors.Is(err, key.ErrUnverified):
 		return fmt.Errorf("%w: %w", ErrUnverified, err)

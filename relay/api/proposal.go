@@ -1,4 +1,4 @@
-package relay
+package api
 
 import (
 	"crypto/sha256"
@@ -30,8 +30,8 @@ type Envelope struct {
 	Sealed []byte
 }
 
-// check returns ErrMalformed for what no relay takes, whatever it holds.
-func (p Proposal) check() error {
+// Check returns ErrMalformed for what no relay takes, whatever it holds.
+func (p Proposal) Check() error {
 	switch {
 	case p.Key == RequestKey{}:
 		return fmt.Errorf("%w: key of a request", ErrMalformed)
@@ -59,25 +59,26 @@ func (p Proposal) check() error {
 			return fmt.Errorf("%w: two envelopes for a device", ErrMalformed)
 		}
 		seen[e.Device] = true
-		if err := e.check(); err != nil {
+		if err := e.Check(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e Envelope) check() error {
+// Check returns ErrMalformed for an envelope that no relay takes.
+func (e Envelope) Check() error {
 	if len(e.Sealed) == 0 || len(e.Sealed) > MaxSealed {
 		return fmt.Errorf("%w: length of an envelope", ErrMalformed)
 	}
 	if _, err := key.ParsePublicKey[key.Ephemeral](e.Ephemeral); err != nil {
-		return malformed(err)
+		return Malformed(err)
 	}
 	return nil
 }
 
-// digest returns what tells one proposal from another under the same key. The order of members and envelopes does not count.
-func (p Proposal) digest() [32]byte {
+// Digest returns what tells one proposal from another under the same key. The order of members and envelopes does not count.
+func (p Proposal) Digest() [32]byte {
 	h := sha256.New()
 	number := func(n uint64) { h.Write(binary.BigEndian.AppendUint64(nil, n)) }
 	h.Write(p.Conversation[:])
@@ -87,7 +88,7 @@ func (p Proposal) digest() [32]byte {
 	for _, m := range slices.SortedFunc(slices.Values(p.Members), compareAddresses) {
 		h.Write(m[:])
 	}
-	for _, e := range slices.SortedFunc(slices.Values(p.Envelopes), func(a, b Envelope) int { return a.Device.compare(b.Device) }) {
+	for _, e := range slices.SortedFunc(slices.Values(p.Envelopes), func(a, b Envelope) int { return a.Device.Compare(b.Device) }) {
 		h.Write(e.Device[:])
 		h.Write(e.Ephemeral) // 57 bytes, as was checked
 		number(uint64(len(e.Sealed)))
@@ -96,4 +97,4 @@ func (p Proposal) digest() [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-func compareAddresses(a, b key.Address) int { return DeviceID(a).compare(DeviceID(b)) }
+func compareAddresses(a, b key.Address) int { return DeviceID(a).Compare(DeviceID(b)) }
