@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -17,9 +18,9 @@ import (
 //
 // The same proposal again returns the same; another one with the same key is ErrReused. If two people have a conversation already, and
 // another one of this pair is proposed, nothing is written, and the answer names the one that there is. Otherwise Begin returns a *StaleError with the current
-// number if Base is not current; a *DevicesError if the envelopes are not for exactly the devices of the members; ErrForbidden
-// if the caller is not a member, or leaves; ErrExists if the ID is taken; ErrNotFound if a member is not in the directory;
-// ErrMalformed for what no relay takes, for other members of a Direct conversation, and for members that leave.
+// number if Base is not current; a *DevicesError if the envelopes are not for exactly the devices of the members; a *MembersError if members are
+// not in the directory, or leave; ErrForbidden if the caller is not a member, or leaves; ErrExists if the ID is taken; ErrQuota after
+// api.MaxSessions in a day; ErrMalformed for what no relay takes, and for other members of a Direct conversation.
 //
 // Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and the
 // devices decide what they accept.
@@ -71,7 +72,8 @@ func (b base) begin(tx store.Tx, device api.DeviceID, p proposal, digest [32]byt
 		return api.Begun{}, err
 	}
 	number := p.Base + 1
-	if p.Base == 0 {
+	err = p.spend(tx, by.Person, b.now())
+	if err == nil && p.Base == 0 {
 		err = p.create(tx, b.now())
 	}
 	if err == nil {
@@ -122,17 +124,20 @@ func membersBefore(tx store.Tx, p proposal, person key.Address) ([]memberRow, er
 	if err != nil {
 		return nil, err
 	}
+	wrong := &api.MembersError{}
 	for _, l := range leaving {
 		if l.Person == person {
 			return nil, fmt.Errorf("%w: who leaves begins no session", api.ErrForbidden)
 		}
 		if slices.Contains(p.Members, l.Person) {
-			return nil, fmt.Errorf("%w: %v leaves", api.ErrMalformed, l.Person)
+			wrong.Leaving = append(wrong.Leaving, l.Person)
 		}
 	}
 	switch {
 	case number != p.Base:
 		return nil, &api.StaleError{Current: number}
+	case len(wrong.Leaving) > 0:
+		return nil, wrong
 	case row.Kind != p.Kind:
 		return nil, fmt.Errorf("%w: kind of the conversation", api.ErrMalformed)
 	case p.Kind == api.Direct && !slices.ContainsFunc(all, func(m memberRow) bool { return slices.Contains(p.Members, m.Person) && m.Person != person }):
@@ -144,19 +149,23 @@ func membersBefore(tx store.Tx, p proposal, person key.Address) ([]memberRow, er
 // targets returns the devices that the envelopes are for: exactly those of all members but the one that proposes.
 func (p proposal) targets(tx store.Tx, device api.DeviceID) ([]api.DeviceID, error) {
 	var should, has []api.DeviceID
+	wrong := &api.MembersError{}
 	for _, m := range p.Members {
-		if _, found, err := persons.get(tx, m); err != nil || !found {
-			return nil, orNotFound(err, fmt.Sprintf("member %v", m))
-		}
 		live, _, err := devicesOf(tx, m)
 		if err != nil {
 			return nil, err
+		}
+		if len(live) == 0 { // a registration names a device at least
+			wrong.Unknown = append(wrong.Unknown, m)
 		}
 		for _, d := range live {
 			if d.ID != device {
 				should = append(should, d.ID)
 			}
 		}
+	}
+	if len(wrong.Unknown) > 0 {
+		return nil, wrong
 	}
 	for _, e := range p.Envelopes {
 		has = append(has, e.Device)
@@ -166,6 +175,26 @@ func (p proposal) targets(tx store.Tx, device api.DeviceID) ([]api.DeviceID, err
 	}
 	slices.SortFunc(should, api.DeviceID.Compare)
 	return should, nil
+}
+
+// spend counts the session and its envelopes against what a person may write in a day.
+func (p proposal) spend(tx store.Tx, person key.Address, now int64) error {
+	day := now / (24 * time.Hour).Milliseconds()
+	spent, found, err := budgets.get(tx, person, day)
+	if err != nil {
+		return err
+	}
+	if !found {
+		spent = budgetRow{Person: person, Day: day}
+	}
+	spent.Sessions++
+	for _, e := range p.Envelopes {
+		spent.Size += int64(len(e.Sealed))
+	}
+	if spent.Sessions > api.MaxSessions || spent.Size > api.MaxSealedADay {
+		return fmt.Errorf("%w: sessions of a day", api.ErrQuota)
+	}
+	return budgets.put(tx, spent)
 }
 
 // create writes the conversation itself.

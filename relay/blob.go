@@ -48,6 +48,9 @@ var (
 	storage = table[storageRow, *storageRow]{store.Storage}
 )
 
+// blobOverhead is what a blob counts for beside its bytes, so that short ones are not for free.
+const blobOverhead = 1 << 10
+
 // Start begins the upload of a blob of 1 to MaxBlob bytes, or goes on with one. It returns how many bytes were received: Append
 // goes on there; size if the blob is complete. It returns ErrExists if the person has begun this blob with another size, and
 // ErrQuota if its blobs would take more than Options.Storage.
@@ -72,14 +75,14 @@ func (b *Blobs) Start(ctx context.Context, device api.DeviceID, address api.Blob
 		if err != nil {
 			return err
 		}
-		if used.Size+size > b.b.o.Storage {
+		if used.Size+size+blobOverhead > b.b.o.Storage {
 			return fmt.Errorf("%w: blobs", api.ErrQuota)
 		}
 		digest, err := sha256.New().(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
 			return err
 		}
-		if err := storage.put(tx, storageRow{by.Person, used.Size + size}); err != nil {
+		if err := storage.put(tx, storageRow{by.Person, used.Size + size + blobOverhead}); err != nil {
 			return err
 		}
 		received = 0
@@ -183,7 +186,7 @@ func removeBlob(tx store.Tx, row blobRow) error {
 	if err != nil {
 		return err
 	}
-	if err := storage.put(tx, storageRow{row.Owner, max(used.Size-row.Size, 0)}); err != nil {
+	if err := storage.put(tx, storageRow{row.Owner, max(used.Size-row.Size-blobOverhead, 0)}); err != nil {
 		return err
 	}
 	return blobs.remove(tx, row)

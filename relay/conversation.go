@@ -65,6 +65,14 @@ type proposalRow struct {
 	Number       uint64
 }
 
+type budgetRow struct {
+	Person   key.Address
+	Day      int64 // since 1970
+	Sessions int64
+	Size     int64
+}
+
+func (r *budgetRow) fields() []any       { return []any{&r.Person, &r.Day, &r.Sessions, &r.Size} }
 func (r *conversationRow) fields() []any { return []any{&r.ID, &r.Kind, &r.At} }
 func (r *pairRow) fields() []any         { return []any{&r.Low, &r.High, &r.Conversation} }
 func (r *currentRow) fields() []any      { return []any{&r.Conversation, &r.Number} }
@@ -88,6 +96,7 @@ var (
 	members       = table[memberRow, *memberRow]{store.Members}
 	leavers       = table[leaverRow, *leaverRow]{store.Leavers}
 	envelopes     = table[envelopeRow, *envelopeRow]{store.Envelopes}
+	budgets       = table[budgetRow, *budgetRow]{store.Budgets}
 	proposals     = table[proposalRow, *proposalRow]{store.Proposals}
 )
 
@@ -205,6 +214,7 @@ func (c *Conversations) List(ctx context.Context, device api.DeviceID, after api
 		if err != nil {
 			return err
 		}
+		out = nil
 		rows, err := members.after(r, min(limit, 1000), "person", store.Key{by.Person}, store.Key{after})
 		for _, m := range rows {
 			out = append(out, m.Conversation)

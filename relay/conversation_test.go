@@ -34,7 +34,7 @@ func TestProposalsAreComplete(t *testing.T) {
 		"an envelope twice": {api.ErrMalformed, func(p *api.Proposal) { p.Envelopes = append(p.Envelopes, p.Envelopes[0]) }},
 		"no envelopes":      {api.ErrDevices, func(p *api.Proposal) { p.Envelopes = nil }},
 		"without oneself":   {api.ErrForbidden, func(p *api.Proposal) { p.Members = addresses(b, c) }},
-		"somebody unknown":  {api.ErrNotFound, func(p *api.Proposal) { p.Members[1] = [32]byte{7} }},
+		"somebody unknown":  {api.ErrMembers, func(p *api.Proposal) { p.Members[1] = [32]byte{7} }},
 		"not the first":     {api.ErrForbidden, func(p *api.Proposal) { p.Base = 1 }},
 		"an absurd base":    {api.ErrMalformed, func(p *api.Proposal) { p.Base = 1<<64 - 1 }},
 	} {
@@ -115,8 +115,11 @@ func TestLeaving(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, addresses(c), got.Leaving)
 	require.Equal(t, []api.DeviceID{c.devices[0].id}, got.Due.Extra)
-	w.refused(api.ErrMalformed, func() error {
+	w.refused(api.ErrMembers, func() error {
 		_, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, api.Group, 1, a, b, c))
+		var wrong *api.MembersError
+		require.ErrorAs(t, err, &wrong)
+		require.Equal(t, addresses(c), wrong.Leaving)
 		return err
 	})
 	w.refused(api.ErrForbidden, func() error {

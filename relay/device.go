@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -55,6 +56,16 @@ func caller(r store.Reader, id api.DeviceID) (deviceRow, error) {
 	_, revoked, err := revocations.get(r, id)
 	if err == nil && revoked {
 		err = api.ErrRevoked
+	}
+	return d, err
+}
+
+// another returns a device that does not call, or ErrForbidden if there is none or it was revoked: ErrRevoked would say that the
+// caller was.
+func another(r store.Reader, id api.DeviceID) (deviceRow, error) {
+	d, err := caller(r, id)
+	if errors.Is(err, api.ErrForbidden) {
+		err = fmt.Errorf("%w: the other device is not there", api.ErrForbidden)
 	}
 	return d, err
 }

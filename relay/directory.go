@@ -225,7 +225,7 @@ func (c comparison) write(tx store.Tx, now int64) error {
 		}
 	}
 	for _, d := range append(c.added, c.renewed...) {
-		if err := subscriptions.put(tx, subscriptionRow{d.address().String(), d.ID}); err != nil {
+		if err := addSubscription(tx, d.address().String(), d.ID); err != nil {
 			return err
 		}
 	}

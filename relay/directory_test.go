@@ -224,7 +224,7 @@ func TestClaims(t *testing.T) {
 	w.now = w.now.Add(api.ClaimGrace + time.Hour)
 	swept, err := w.r.Sweep(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 2*4+1, swept.Claims)
+	require.Equal(t, 3+1, swept.Claims) // three keys and a bundle
 	require.True(t, claim(k1).MLKEM() == nil)
 }
 

@@ -315,7 +315,7 @@ func (d *device) post(topic, text string) int {
 	d.p.w.t.Helper()
 	n, err := d.p.w.r.Mailboxes.Post(d.p.w.ctx, d.id, requestKey(), topic, []byte(text))
 	require.NoError(d.p.w.t, err)
-	return n
+	return n.Stored
 }
 
 func (d *device) subscribe(topic string) {

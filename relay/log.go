@@ -131,6 +131,7 @@ func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f f
 			return orNotFound(err, "not in the log")
 		}
 		hashes, err := f(stored{r})
+		proof = nil
 		for _, h := range hashes {
 			proof = append(proof, api.Hash(h))
 		}
@@ -142,6 +143,7 @@ func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f f
 // Leaves returns at most limit entries of the log, 1,000 at most, from one on: for those who watch what is published in their name.
 func (d *Directory) Leaves(ctx context.Context, from uint64, limit int) (out []api.Leaf, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
+		out = nil
 		rows, err := leaves.after(r, min(limit, 1000), "", nil, store.Key{int64(from) - 1})
 		for _, row := range rows {
 			out = append(out, api.Leaf{Person: row.Person, Version: row.Version, Hash: row.Hash})

@@ -15,7 +15,8 @@ type Mailboxes struct{ b base }
 
 type mailboxRow struct {
 	Device api.DeviceID
-	Last   uint64
+	Last   uint64 // the number that was given last
+	Topics int64  // to which the device subscribes
 }
 
 type subscriptionRow struct {
@@ -60,7 +61,7 @@ type usageRow struct {
 	Size   int64
 }
 
-func (r *mailboxRow) fields() []any      { return []any{&r.Device, &r.Last} }
+func (r *mailboxRow) fields() []any      { return []any{&r.Device, &r.Last, &r.Topics} }
 func (r *subscriptionRow) fields() []any { return []any{&r.Topic, &r.Device} }
 func (r *settledRow) fields() []any      { return []any{&r.Message, &r.Device} }
 func (r *usageRow) fields() []any        { return []any{&r.Sender, &r.Device, &r.Size} }
@@ -114,22 +115,31 @@ func (m *Mailboxes) subscribe(ctx context.Context, device api.DeviceID, topic st
 		if _, err := caller(tx, device); err != nil {
 			return err
 		}
-		if _, found, err := subscriptions.get(tx, topic, device); err != nil || found {
-			return err
-		}
-		own, err := subscriptions.scan(tx, api.MaxTopics, "device", device)
-		if err != nil {
-			return err
-		}
-		others, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
-		if err != nil {
-			return err
-		}
-		if len(own) >= api.MaxTopics || len(others) >= api.MaxSubscribers {
-			return fmt.Errorf("%w: subscriptions", api.ErrQuota)
-		}
-		return subscriptions.insert(tx, subscriptionRow{topic, device})
+		return addSubscription(tx, topic, device)
 	})
+}
+
+// addSubscription writes a subscription unless it is there.
+func addSubscription(tx store.Tx, topic string, device api.DeviceID) error {
+	if _, found, err := subscriptions.get(tx, topic, device); err != nil || found {
+		return err
+	}
+	box, _, err := mailboxes.get(tx, device)
+	if err != nil {
+		return err
+	}
+	others, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
+	if err != nil {
+		return err
+	}
+	if box.Topics >= api.MaxTopics || len(others) >= api.MaxSubscribers {
+		return fmt.Errorf("%w: subscriptions", api.ErrQuota)
+	}
+	box.Topics++
+	if err := mailboxes.put(tx, box); err != nil {
+		return err
+	}
+	return subscriptions.insert(tx, subscriptionRow{topic, device})
 }
 
 // Unsubscribe ends a subscription. What is in the mailbox already stays there. If there is none, that is no error.
@@ -141,27 +151,39 @@ func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic 
 		if _, err := caller(tx, device); err != nil {
 			return err
 		}
-		return subscriptions.remove(tx, subscriptionRow{topic, device})
+		row, found, err := subscriptions.get(tx, topic, device)
+		if err != nil || !found {
+			return err
+		}
+		box, _, err := mailboxes.get(tx, device)
+		if err != nil {
+			return err
+		}
+		box.Topics--
+		if err := mailboxes.put(tx, box); err != nil {
+			return err
+		}
+		return subscriptions.remove(tx, row)
 	})
 }
 
-// Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. It returns
-// for how many it is stored now; it is durable for all of them then. The same key again, while the frame is kept, stores nothing more and
-// returns 0; later it stores the frame again, and devices that read it know it.
+// Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. When
+// it returns the frame is durable for all of them. The same key again, while the frame is kept, stores nothing more and returns the
+// zero Posted; later it stores the frame again, and devices that read it know it.
 //
 // Post never waits for another device. For one whose mailbox has the share of the sender's person, the frame is counted in a
 // tombstone instead; see Options.Share.
-func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.RequestKey, topic string, frame []byte) (stored int, err error) {
+func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.RequestKey, topic string, frame []byte) (out api.Posted, err error) {
 	if err := checkTopic(topic); err != nil {
-		return 0, err
+		return api.Posted{}, err
 	}
 	if len(frame) > api.MaxFrame || k == (api.RequestKey{}) {
-		return 0, fmt.Errorf("%w: a frame has up to %d bytes and a key", api.ErrMalformed, api.MaxFrame)
+		return api.Posted{}, fmt.Errorf("%w: a frame has up to %d bytes and a key", api.ErrMalformed, api.MaxFrame)
 	}
 	row := messageRow{Kind: api.Frame, Topic: topic, Sender: device, Key: k, Data: frame}
 	rand.Read(row.ID[:])
 	err = m.b.store.Update(ctx, func(tx store.Tx) error {
-		stored = 0
+		out = api.Posted{}
 		by, err := caller(tx, device)
 		if err != nil {
 			return err
@@ -183,16 +205,16 @@ func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.Request
 			}
 		}
 		row.At = m.b.now()
-		stored, err = m.b.enqueue(tx, row, by, targets)
+		out, err = m.b.enqueue(tx, row, by, targets)
 		return err
 	})
-	return stored, err
+	return out, err
 }
 
-// enqueue stores a message, and an item or a tombstone for each target. It returns how many items.
-func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.DeviceID) (int, error) {
+// enqueue stores a message, and an item or a tombstone for each target.
+func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.DeviceID) (api.Posted, error) {
 	if len(targets) == 0 {
-		return 0, nil
+		return api.Posted{}, nil
 	}
 	var boxKeys, usageKeys []store.Key
 	for _, d := range targets {
@@ -201,11 +223,11 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 	}
 	boxes, err := mailboxes.all(tx, boxKeys)
 	if err != nil {
-		return 0, err
+		return api.Posted{}, err
 	}
 	used, err := usage.all(tx, usageKeys)
 	if err != nil {
-		return 0, err
+		return api.Posted{}, err
 	}
 	uses := make(map[api.DeviceID]int64, len(used))
 	for _, u := range used {
@@ -218,7 +240,7 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 		boxes[i].Last++
 		if uses[box.Device]+size > b.o.Share {
 			if err := bury(tx, tombstoneRow{box.Device, m.Topic, api.Full, box.Last + 1, 1}); err != nil {
-				return 0, err
+				return api.Posted{}, err
 			}
 			continue
 		}
@@ -237,7 +259,7 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 	if err == nil {
 		err = usage.put(tx, now...)
 	}
-	return len(queued), err
+	return api.Posted{Stored: len(queued), Full: len(boxes) - len(queued)}, err
 }
 
 // bury counts in a tombstone. The number of the tombstone becomes the new one, so that who read it before does not acknowledge

@@ -29,35 +29,27 @@ type claimRow struct {
 	Device    api.DeviceID
 	Person    key.Address // of the requester
 	Number    uint32      // of the bundle
-	At        int64
-}
-
-type claimedRow struct {
-	Requester api.DeviceID
-	Key       api.RequestKey
-	Device    api.DeviceID
 	OneTime   []byte
+	At        int64
 }
 
 func (r *bundleRow) fields() []any  { return []any{&r.Device, &r.Number, &r.Bundle, &r.Until} }
 func (r *oneTimeRow) fields() []any { return []any{&r.Device, &r.ID, &r.Key} }
 func (r *claimRow) fields() []any {
-	return []any{&r.Requester, &r.Key, &r.Device, &r.Person, &r.Number, &r.At}
+	return []any{&r.Requester, &r.Key, &r.Device, &r.Person, &r.Number, &r.OneTime, &r.At}
 }
-func (r *claimedRow) fields() []any { return []any{&r.Requester, &r.Key, &r.Device, &r.OneTime} }
 
 var (
 	bundles = table[bundleRow, *bundleRow]{store.Bundles}
 	oneTime = table[oneTimeRow, *oneTimeRow]{store.OneTime}
 	claims  = table[claimRow, *claimRow]{store.Claims}
-	claimed = table[claimedRow, *claimedRow]{store.Claimed}
 )
 
 // Stock publishes pre-keys of the calling device: a bundle that replaces the one before, if it is not empty, and one-time
 // pre-keys. It returns how many of those are unclaimed now; a device adds some when they are few.
 //
 // A new bundle has a higher number, or the error is ErrReused; the one-time pre-keys before are dropped then, as the device
-// erases them, and the bundle before is kept for ClaimGrace to answer claims again. IDs of one-time pre-keys are above all before,
+// erases them, and the bundle before is kept for ClaimGrace to answer claims again, api.MaxBundles at most (ErrQuota). IDs of one-time pre-keys are above all before,
 // or the error is ErrReused; there are at most directory.MaxOneTime, or it is ErrQuota.
 func (d *Directory) Stock(ctx context.Context, device api.DeviceID, bundle []byte, keys [][]byte) (unclaimed int, err error) {
 	err = d.b.store.Update(ctx, func(tx store.Tx) error {
@@ -87,6 +79,9 @@ func (r deviceRow) restock(tx store.Tx, raw []byte, keys [][]byte, now int64) (d
 		}
 		if err := oneTime.clear(tx, "", r.ID); err != nil {
 			return r, err
+		}
+		if old, err := bundles.scan(tx, api.MaxBundles, "", r.ID); err != nil || len(old) >= api.MaxBundles {
+			return r, or(err, api.ErrQuota, "replaced bundles")
 		}
 		if err := bundles.insert(tx, bundleRow{r.ID, r.Number, r.Bundle, now + api.ClaimGrace.Milliseconds()}); err != nil {
 			return r, err
@@ -120,17 +115,8 @@ func putOneTime(tx store.Tx, device api.DeviceID, v verifiedDevice) error {
 
 // forgetKeys drops all that is kept of a device's earlier keys, and the claims of them.
 func forgetKeys(tx store.Tx, device api.DeviceID) error {
-	for {
-		rows, err := claims.scan(tx, batch, "budget", device)
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			break
-		}
-		if err := forgetClaims(tx, rows); err != nil {
-			return err
-		}
+	if err := claims.clear(tx, "budget", device); err != nil {
+		return err
 	}
 	if err := bundles.clear(tx, "", device); err != nil {
 		return err
@@ -138,20 +124,9 @@ func forgetKeys(tx store.Tx, device api.DeviceID) error {
 	return oneTime.clear(tx, "", device)
 }
 
-func forgetClaims(tx store.Tx, rows []claimRow) error {
-	var keys []claimedRow
-	for _, c := range rows {
-		keys = append(keys, claimedRow{Requester: c.Requester, Key: c.Key, Device: c.Device})
-	}
-	if err := claimed.remove(tx, keys...); err != nil {
-		return err
-	}
-	return claims.remove(tx, rows...)
-}
-
 // Claim returns, for each device of a person but the calling one, its bundle and one of its one-time pre-keys, which is gone
-// then. The same requester and key get the same answer again for ClaimGrace, unless the device was revoked or renewed; the same
-// key with another person is ErrReused.
+// then. The same requester and key get the same one-time pre-keys again for ClaimGrace, each with its bundle, unless the device was
+// revoked or renewed; the same key with another person is ErrReused.
 //
 // A device has no one-time pre-key left when all were claimed, and for a person that has claimed MaxClaims of them in
 // ClaimGrace. The session begins without one then; it is weaker against a later theft of the device's keys, until the device
@@ -166,18 +141,18 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 		if err != nil {
 			return err
 		}
-		if before, err := claims.scan(tx, directory.MaxDevices, "", device, k); err != nil || len(before) > 0 {
-			if err == nil {
-				out, err = answerAgain(tx, before, person)
-			}
-			return err
-		}
-		if _, found, err := persons.get(tx, person); err != nil || !found {
+		live, _, err := devicesOf(tx, person)
+		if err != nil || len(live) == 0 {
 			return orNotFound(err, "no such person")
 		}
-		live, _, err := devicesOf(tx, person)
+		before, err := claims.scan(tx, 1, "", device, k)
 		if err != nil {
 			return err
+		}
+		if len(before) > 0 {
+			if one, _, err := devices.get(tx, before[0].Device); err != nil || one.Person != person {
+				return orReused(err, "key of a request for another person")
+			}
 		}
 		for _, target := range live {
 			if target.ID == device {
@@ -195,51 +170,33 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 }
 
 // orNotFound returns err, or ErrNotFound if there is none.
-func orNotFound(err error, what string) error {
+func orNotFound(err error, what string) error { return or(err, api.ErrNotFound, what) }
+
+// orReused returns err, or ErrReused if there is none.
+func orReused(err error, what string) error { return or(err, api.ErrReused, what) }
+
+func or(err, class error, what string) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %s", api.ErrNotFound, what)
+	return fmt.Errorf("%w: %s", class, what)
 }
 
-func answerAgain(tx store.Tx, before []claimRow, person key.Address) (out []api.Claimed, err error) {
-	for _, c := range before {
-		d, _, err := devices.get(tx, c.Device)
-		if err != nil {
-			return nil, err
-		}
-		if d.Person != person {
-			return nil, fmt.Errorf("%w: key of a request for another person", api.ErrReused)
-		}
-		bundle := d.Bundle
-		if d.Number != c.Number {
-			old, _, err := bundles.get(tx, c.Device, c.Number)
-			if err != nil {
-				return nil, err
-			}
-			bundle = old.Bundle
-		}
-		k, _, err := claimed.get(tx, c.Requester, c.Key, c.Device)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, api.Claimed{Device: c.Device, Bundle: bundle, OneTime: k.OneTime})
-	}
-	return out, nil
-}
-
-// claim takes one one-time pre-key of a device, if there is one and the requester may have it.
+// claim takes a one-time pre-key of a device, if there is one and the requester may have it, or the one that it took before.
 func (r deviceRow) claim(tx store.Tx, by deviceRow, k api.RequestKey, now int64) (api.Claimed, error) {
-	had, err := claims.scan(tx, api.MaxClaims, "budget", r.ID, by.Person)
-	if err != nil {
-		return api.Claimed{}, err
-	}
-	if err := claims.insert(tx, claimRow{by.ID, k, r.ID, by.Person, r.Number, now}); err != nil {
-		return api.Claimed{}, err
-	}
 	out := api.Claimed{Device: r.ID, Bundle: r.Bundle}
-	if r.Unclaimed == 0 || len(had) >= api.MaxClaims {
-		return out, nil
+	if before, found, err := claims.get(tx, by.ID, k, r.ID); err != nil || found {
+		out.OneTime = before.OneTime
+		if err == nil && before.Number != r.Number {
+			var old bundleRow
+			old, _, err = bundles.get(tx, r.ID, before.Number)
+			out.Bundle = old.Bundle
+		}
+		return out, err
+	}
+	had, err := claims.scan(tx, api.MaxClaims, "budget", r.ID, by.Person)
+	if err != nil || len(had) >= api.MaxClaims || r.Unclaimed == 0 {
+		return out, err
 	}
 	oldest, err := oneTime.scan(tx, 1, "", r.ID)
 	if err != nil || len(oldest) == 0 {
@@ -253,5 +210,5 @@ func (r deviceRow) claim(tx store.Tx, by deviceRow, k api.RequestKey, now int64)
 	if err := devices.put(tx, r); err != nil {
 		return out, err
 	}
-	return out, claimed.insert(tx, claimedRow{by.ID, k, r.ID, out.OneTime})
+	return out, claims.insert(tx, claimRow{by.ID, k, r.ID, by.Person, r.Number, out.OneTime, now})
 }

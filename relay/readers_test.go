@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"encoding/hex"
 	"fmt"
 	"testing"
 
@@ -61,6 +62,11 @@ func everyWriterEveryReader(t *testing.T, w *world) {
 	require.Equal(t, "fulfil", late.opens(id, number))
 	require.Contains(t, late.noticed(), fmt.Sprint(api.KeyAnswered, id, number))
 	number = write("rotate for the late one", late, id, api.Group, a, b)
+
+	// What was said lies nowhere at the relay.
+	for _, text := range []string{"create direct", "rotate", "fulfil", "revoke"} {
+		require.NotContains(t, w.dump(), hex.EncodeToString([]byte(text)))
+	}
 
 	// And all that was written before is still read.
 	require.Equal(t, "create direct", b.devices[0].opens(pair, 1))

@@ -48,7 +48,7 @@ func (c *Conversations) Request(ctx context.Context, device api.DeviceID, q api.
 	if q.Requester != device || q.Number == 0 || q.Number >= 1<<62 || len(q.Signature) != key.SignatureSize {
 		return api.RequestID{}, fmt.Errorf("%w: key request", api.ErrMalformed)
 	}
-	return q.ID(), c.b.store.Update(ctx, func(tx store.Tx) error {
+	err := c.b.store.Update(ctx, func(tx store.Tx) error {
 		by, err := caller(tx, device)
 		if err != nil {
 			return err
@@ -68,6 +68,10 @@ func (c *Conversations) Request(ctx context.Context, device api.DeviceID, q api.
 		}
 		return c.b.notify(tx, by, api.KeyRequested, row.notice(), []api.DeviceID{q.Target})
 	})
+	if err != nil {
+		return api.RequestID{}, err
+	}
+	return q.ID(), nil
 }
 
 // verify checks a signature by the device's mailbox key.
@@ -87,7 +91,7 @@ func allowed(tx store.Tx, q api.KeyRequest, by deviceRow) error {
 	if _, _, err := membership(tx, q.Conversation, by.Person); err != nil {
 		return err
 	}
-	if _, err := caller(tx, q.Target); err != nil {
+	if _, err := another(tx, q.Target); err != nil {
 		return err
 	}
 	s, found, err := sessions.get(tx, q.Conversation, q.Number)
@@ -153,7 +157,7 @@ func (c *Conversations) Fulfil(ctx context.Context, device api.DeviceID, id api.
 			}
 			return err
 		}
-		requester, err := caller(tx, row.Requester)
+		requester, err := another(tx, row.Requester)
 		if err != nil {
 			return err
 		}

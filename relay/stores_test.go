@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,8 +54,10 @@ func openSQLite(tb testing.TB, path string) store.Store {
 
 // empty deletes all rows: to make the tables anew for each test takes longer than the tests.
 func empty(tb testing.TB, db *sql.DB) {
+	var all []string
 	for _, t := range slices.Backward(store.Schema) {
-		_, err := db.Exec("DELETE FROM relay_" + t.Name)
-		require.NoError(tb, err)
+		all = append(all, "DELETE FROM relay_"+t.Name)
 	}
+	_, err := db.Exec(strings.Join(all, ";"))
+	require.NoError(tb, err)
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"time"
 
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
@@ -32,6 +33,7 @@ func (r *Relay) Sweep(ctx context.Context) (out Swept, err error) {
 		{&out.Claims, r.b.sweepClaims},
 		{&out.Claims, r.b.sweepBundles},
 		{&out.Blobs, r.b.sweepBlobs},
+		{new(int), r.b.sweepBudgets},
 	} {
 		for more := true; more; {
 			var n int
@@ -167,7 +169,20 @@ func (b base) sweepClaims(tx store.Tx) (int, bool, error) {
 	for n < len(rows) && rows[n].At < before {
 		n++
 	}
-	return n, n == batch, forgetClaims(tx, rows[:n])
+	return n, n == batch, claims.remove(tx, rows[:n]...)
+}
+
+// sweepBudgets removes what was spent before yesterday.
+func (b base) sweepBudgets(tx store.Tx) (int, bool, error) {
+	rows, err := budgets.scan(tx, batch, "day")
+	if err != nil {
+		return 0, false, err
+	}
+	n := 0
+	for n < len(rows) && rows[n].Day < b.now()/(24*time.Hour).Milliseconds()-1 {
+		n++
+	}
+	return n, n == batch, budgets.remove(tx, rows[:n]...)
 }
 
 // sweepBundles removes bundles that were replaced long ago.

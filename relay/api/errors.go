@@ -29,6 +29,8 @@ var (
 	ErrStale = errors.New("relay: changed meanwhile")
 	// ErrDevices: devices are missing or too many. The error is a *DevicesError.
 	ErrDevices = errors.New("relay: not the devices of the directory")
+	// ErrMembers: people are named as members who cannot be. The error is a *MembersError.
+	ErrMembers = errors.New("relay: not possible as members")
 	// ErrBeforeJoined: the device came later. The error is a *BeforeJoinedError.
 	ErrBeforeJoined = errors.New("relay: before the device joined")
 	// ErrQuota: the caller has no room left. What is acknowledged, answered or expired makes room.
@@ -59,6 +61,20 @@ func (e *DevicesError) Error() string {
 
 // Is implements errors.Is.
 func (e *DevicesError) Is(target error) bool { return target == ErrDevices }
+
+// MembersError says which of the proposed members there cannot be.
+type MembersError struct {
+	Unknown []key.Address // they are not in the directory
+	Leaving []key.Address // they want to be left out; a later session may have them again
+}
+
+// Error implements error.
+func (e *MembersError) Error() string {
+	return fmt.Sprintf("%v: unknown %v, leaving %v", ErrMembers, e.Unknown, e.Leaving)
+}
+
+// Is implements errors.Is.
+func (e *MembersError) Is(target error) bool { return target == ErrMembers }
 
 // BeforeJoinedError says from when on a device has part in a conversation.
 type BeforeJoinedError struct {

@@ -16,8 +16,8 @@ const (
 	MaxRegistration = 128 << 10
 	// ChunkSize is the size of each piece of a blob but the last one, 256 KiB: what a slow line loses when it breaks.
 	ChunkSize = 256 << 10
-	// MaxBlob is the longest blob, 4 GiB.
-	MaxBlob = 4 << 30
+	// MaxBlob is the longest blob, 2 GiB: half of what a person may have if Options do not say.
+	MaxBlob = 2 << 30
 	// MaxPage is the most that one page of a mailbox holds, 8 MiB: a page is in memory whole. A page with one message may be
 	// longer by that message.
 	MaxPage = 8 << 20
@@ -35,6 +35,13 @@ const (
 	MaxTopics = 20_000
 	// MaxSubscribers is how many devices subscribe to one topic at most: Post stores an item for each in one transaction.
 	MaxSubscribers = 16_384
+	// MaxSessions is how many sessions the devices of one person begin in 24 hours at most, and MaxSealedADay how many bytes of envelopes
+	// they write, 1 GiB. Envelopes are kept as long as their conversation, so that nobody fills the disk of all.
+	MaxSessions   = 10_000
+	MaxSealedADay = 1 << 30
+	// MaxBundles is how many replaced bundles of a device are kept at most. A device replaces its bundle every 7 days, and a
+	// bundle is kept for ClaimGrace.
+	MaxBundles = 32
 	// MaxOpenRequests is how many unanswered key requests a device has at most. An answer makes room, and so does time.
 	MaxOpenRequests = 64
 	// MaxClaims is how many one-time pre-keys of one device one person has claimed in ClaimGrace at most. Beyond that Claim

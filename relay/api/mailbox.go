@@ -35,6 +35,12 @@ type Page struct {
 	End   bool   // the mailbox holds nothing beyond: the backlog is through
 }
 
+// Posted is what became of a frame.
+type Posted struct {
+	Stored int // mailboxes that hold it
+	Full   int // mailboxes that had the share of the sender's person: they hold a tombstone instead
+}
+
 const labelSubscribe = "trefoil/relay subscribe"
 
 // SubscribeProof returns what the key of a mailbox signs to let a device subscribe to its address.

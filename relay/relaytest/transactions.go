@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/trefoil-im/trefoil/relay/store"
 )
@@ -124,105 +123,6 @@ func endedContext(p *probe) {
 		p.Fatal("something was changed after the context ended")
 	}
 	p.must(p.update(several))
-}
-
-// oneMoment reads two rows that a writer always changes together.
-func oneMoment(p *probe) {
-	set := func(n int64) func(store.Tx) error {
-		return func(tx store.Tx) error {
-			return tx.Put(store.Hashes, store.Row{n % 2, data(fmt.Sprint(n), 32)}, store.Row{7 + n%2, data(fmt.Sprint(n), 32)})
-		}
-	}
-	p.must(p.update(set(0)))
-	p.must(p.update(set(1)))
-	var all sync.WaitGroup
-	all.Go(func() {
-		for n := range int64(40) {
-			if err := p.other.Update(p.Context(), set(n)); err != nil {
-				p.Error(err)
-			}
-		}
-	})
-	for range 40 {
-		p.must(p.s.View(p.Context(), func(r store.Reader) error {
-			first, err := r.Get(store.Hashes, store.Key{int64(0)}, store.Key{int64(1)})
-			if err != nil {
-				return err
-			}
-			second, err := r.Get(store.Hashes, store.Key{int64(7)}, store.Key{int64(8)})
-			if err == nil && (!equal(first[0][1:], second[0][1:]) || !equal(first[1][1:], second[1][1:])) {
-				err = errors.New("a reader saw half of a transaction")
-			}
-			return err
-		}))
-	}
-	all.Wait()
-}
-
-// parallel is how many writers there are at once, and each how often each writes.
-const (
-	parallel = 6
-	each     = 5
-)
-
-// together runs f in parallel through two handles.
-func (p *probe) together(f func(s store.Store, n int) error) {
-	p.Helper()
-	var all sync.WaitGroup
-	for n := range parallel {
-		s := []store.Store{p.s, p.other}[n%2]
-		all.Go(func() {
-			if err := f(s, n); err != nil {
-				p.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if p.Failed() {
-		p.FailNow()
-	}
-}
-
-func counts(p *probe) {
-	key := p.ready(store.Mailboxes, 1)[:1]
-	p.together(func(s store.Store, _ int) error {
-		for range each {
-			if err := s.Update(p.Context(), func(tx store.Tx) error {
-				rows, err := tx.Get(store.Mailboxes, store.Key(key))
-				if err != nil {
-					return err
-				}
-				rows[0][1] = rows[0][1].(int64) + 1
-				return tx.Put(store.Mailboxes, rows[0])
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	want := row(store.Mailboxes, 1)[1].(int64) + parallel*each
-	if got := p.scan(store.Mailboxes, store.Query{Limit: 1})[0][1]; got != want {
-		p.Fatalf("%d counts, want %d", got, want)
-	}
-}
-
-// skew lets each writer add a row of its own only if there is none yet: as with one conversation for each pair, but without a
-// key that would be unique.
-func skew(p *probe) {
-	for round := range int64(each) {
-		p.together(func(s store.Store, n int) error {
-			return s.Update(p.Context(), func(tx store.Tx) error {
-				rows, err := tx.Scan(store.Hashes, store.Query{After: store.Key{round*100 - 1}, Limit: 1})
-				if err != nil || len(rows) > 0 {
-					return err
-				}
-				return tx.Insert(store.Hashes, store.Row{round*100 + int64(n), data(fmt.Sprint(n), 32)})
-			})
-		})
-		if rows := p.scan(store.Hashes, store.Query{Limit: 100}); len(rows) != int(round)+1 {
-			p.Fatalf("round %d: %d rows, of which each was to be the only one", round, len(rows))
-		}
-	}
 }
 
 // scribbling overwrites what was given to a store and what it returned.

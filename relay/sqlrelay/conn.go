@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+
+	"github.com/trefoil-im/trefoil/relay/store"
 )
 
 // conn is a connection that was set up and stays the store's own. It is used by one goroutine at a time.
@@ -45,10 +47,11 @@ func (c *conn) discard() {
 type lane struct {
 	free chan *conn
 	open func(context.Context) (*sql.Conn, error)
+	done <-chan struct{} // closed with the store
 }
 
-func newLane(size int, open func(context.Context) (*sql.Conn, error)) lane {
-	l := lane{make(chan *conn, size), open}
+func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Conn, error)) lane {
+	l := lane{make(chan *conn, size), open, done}
 	for range size {
 		l.free <- nil
 	}
@@ -61,8 +64,15 @@ func (l lane) take(ctx context.Context) (c *conn, fresh bool, err error) {
 		return nil, false, err
 	}
 	select {
+	case <-l.done:
+		return nil, false, store.ErrClosed
+	default:
+	}
+	select {
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
+	case <-l.done:
+		return nil, false, store.ErrClosed
 	case c = <-l.free:
 	}
 	if c != nil {

@@ -5,6 +5,7 @@ package sqlrelay
 import (
 	"database/sql"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -29,10 +30,12 @@ func openPostgres(tb testing.TB, dsn string) handle {
 func empty(tb testing.TB, dsn string) {
 	h := openPostgres(tb, dsn)
 	defer h.Close()
+	var all []string
 	for _, t := range slices.Backward(store.Schema) {
-		_, err := h.db.Exec("DELETE FROM " + table(t))
-		require.NoError(tb, err)
+		all = append(all, "DELETE FROM "+table(t))
 	}
+	_, err := h.db.Exec(strings.Join(all, ";"))
+	require.NoError(tb, err)
 }
 
 func TestPostgres(t *testing.T) {

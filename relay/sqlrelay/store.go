@@ -59,16 +59,18 @@ func newStore(db *sql.DB, d dialect, writers, readers int, settle func(ctx conte
 			return c, nil
 		}
 	}
-	s := &Store{d: d, writers: newLane(writers, open(false)), readers: newLane(readers, open(true))}
+	done := make(chan struct{})
+	s := &Store{d: d, writers: newLane(writers, done, open(false)), readers: newLane(readers, done, open(true))}
 	s.close = sync.OnceFunc(func() {
+		close(done)
 		s.writers.close()
 		s.readers.close()
 	})
 	return s
 }
 
-// Close waits for what is running and gives the connections up. The pool stays open. Close again does nothing; other calls block
-// until their context ends.
+// Close waits for what is running and gives the connections up. The pool stays open. Close again does nothing; other calls return
+// store.ErrClosed then.
 func (s *Store) Close() error {
 	s.close()
 	return nil
@@ -113,6 +115,9 @@ func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f fu
 		defer s.alone.RUnlock()
 	}
 	c, fresh, err := l.take(ctx)
+	if errors.Is(err, store.ErrClosed) {
+		return false, err
+	}
 	if err != nil {
 		return s.d.fault(err).again, s.failure(ctx, err)
 	}

@@ -42,12 +42,9 @@ var (
 		Refer: []Reference{{[]string{"device"}, Devices}}}
 	Claims = &Table{Name: "claims", Keys: 3, Columns: []Column{
 		Fixed("requester", hashSize), Fixed("request", requestKey), Fixed("device", hashSize), Fixed("person", addressSize),
-		Number("number", 1), Number("at", 0)},
+		Number("number", 1), Fixed("prekey", oneTimeSize), Number("at", 0)},
 		Refer:   []Reference{{[]string{"requester"}, Devices}, {[]string{"device"}, Devices}, {[]string{"person"}, Persons}},
 		Indexes: []Index{{"budget", []string{"device", "person"}, false}, {"at", []string{"at"}, false}}}
-	Claimed = &Table{Name: "claimed", Keys: 3, Columns: []Column{
-		Fixed("requester", hashSize), Fixed("request", requestKey), Fixed("device", hashSize), Fixed("prekey", oneTimeSize)},
-		Refer: []Reference{{[]string{"requester", "request", "device"}, Claims}}}
 )
 
 // The tables of the log: its leaves, the hashes of its tree, and in one row its size.
@@ -93,6 +90,10 @@ var (
 		Fixed("device", hashSize), Fixed("request", requestKey), Fixed("digest", hashSize), Fixed("conversation", hashSize),
 		Number("number", 1)},
 		Refer: []Reference{{[]string{"device"}, Devices}, {[]string{"conversation", "number"}, Sessions}}}
+	Budgets = &Table{Name: "budgets", Keys: 2, Columns: []Column{
+		Fixed("person", addressSize), Number("day", 0), Number("sessions", 1), Number("size", 0)},
+		Refer:   []Reference{{[]string{"person"}, Persons}},
+		Indexes: []Index{{"day", []string{"day"}, false}}}
 	Requests = &Table{Name: "requests", Keys: 1, Columns: []Column{
 		Fixed("request", hashSize), Fixed("conversation", hashSize), Number("number", 1), Fixed("requester", hashSize),
 		Fixed("target", hashSize), Fixed("signature", signatureSize), Number("at", 0), Choice("answered", 0, 1)},
@@ -107,7 +108,8 @@ var (
 
 // The tables of mailboxes.
 var (
-	Mailboxes = &Table{Name: "mailboxes", Keys: 1, Columns: []Column{Fixed("device", hashSize), Number("last", 0)},
+	Mailboxes = &Table{Name: "mailboxes", Keys: 1, Columns: []Column{
+		Fixed("device", hashSize), Number("last", 0), Number("topics", 0)},
 		Refer: []Reference{{[]string{"device"}, Devices}}}
 	Subscriptions = &Table{Name: "subscriptions", Keys: 2, Columns: []Column{
 		Bytes("topic", 1, api.MaxTopic), Fixed("device", hashSize)},
@@ -152,9 +154,9 @@ var (
 
 // Schema is all tables. Each stands after those that it refers to. It must not be written to.
 var Schema = []*Table{
-	Persons, Devices, Revocations, Bundles, OneTime, Claims, Claimed,
+	Persons, Devices, Revocations, Bundles, OneTime, Claims,
 	Leaves, Hashes, Tree,
-	Conversations, Pairs, Sessions, Currents, Members, Leavers, Envelopes, Proposals, Requests, Answers,
+	Conversations, Pairs, Sessions, Currents, Members, Leavers, Envelopes, Proposals, Budgets, Requests, Answers,
 	Mailboxes, Subscriptions, Messages, Items, Tombstones, Settled, Usage,
 	Blobs, Chunks, Storage,
 }

@@ -5,7 +5,8 @@ import "context"
 // Store keeps the rows of a relay. It is safe for concurrent use, also through several handles and by several processes on one
 // place. It neither keeps nor changes the slices that it is given, nor hands out those that it goes on using.
 type Store interface {
-	// View runs f on the rows as of one moment. f must not keep its Reader. View returns what f returns, and writes nothing.
+	// View runs f on the rows as of one moment. f must not keep its Reader, and may run again from the beginning. View returns what
+	// f returns, and writes nothing.
 	View(ctx context.Context, f func(Reader) error) error
 
 	// Update runs f in a transaction that sees and changes the rows as if it were alone: it is serializable. If f returns nil,

@@ -65,6 +65,7 @@ CREATE TABLE "relay_claims" (
 	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
 	"person" bytea NOT NULL CHECK (octet_length("person") = 32),
 	"number" bigint NOT NULL CHECK ("number" >= 1),
+	"prekey" bytea NOT NULL CHECK (octet_length("prekey") = 1417),
 	"at" bigint NOT NULL CHECK ("at" >= 0),
 	PRIMARY KEY ("requester", "request", "device"),
 	FOREIGN KEY ("requester") REFERENCES "relay_devices" ("device"),
@@ -75,15 +76,6 @@ CREATE TABLE "relay_claims" (
 CREATE INDEX "relay_claims_budget" ON "relay_claims" ("device", "person");
 
 CREATE INDEX "relay_claims_at" ON "relay_claims" ("at");
-
-CREATE TABLE "relay_claimed" (
-	"requester" bytea NOT NULL CHECK (octet_length("requester") = 32),
-	"request" bytea NOT NULL CHECK (octet_length("request") = 16),
-	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
-	"prekey" bytea NOT NULL CHECK (octet_length("prekey") = 1417),
-	PRIMARY KEY ("requester", "request", "device"),
-	FOREIGN KEY ("requester", "request", "device") REFERENCES "relay_claims" ("requester", "request", "device")
-);
 
 CREATE TABLE "relay_leaves" (
 	"leaf" bigint NOT NULL CHECK ("leaf" >= 0),
@@ -191,6 +183,17 @@ CREATE TABLE "relay_proposals" (
 	FOREIGN KEY ("conversation", "number") REFERENCES "relay_sessions" ("conversation", "number")
 );
 
+CREATE TABLE "relay_budgets" (
+	"person" bytea NOT NULL CHECK (octet_length("person") = 32),
+	"day" bigint NOT NULL CHECK ("day" >= 0),
+	"sessions" bigint NOT NULL CHECK ("sessions" >= 1),
+	"size" bigint NOT NULL CHECK ("size" >= 0),
+	PRIMARY KEY ("person", "day"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+);
+
+CREATE INDEX "relay_budgets_day" ON "relay_budgets" ("day");
+
 CREATE TABLE "relay_requests" (
 	"request" bytea NOT NULL CHECK (octet_length("request") = 32),
 	"conversation" bytea NOT NULL CHECK (octet_length("conversation") = 32),
@@ -225,6 +228,7 @@ CREATE TABLE "relay_answers" (
 CREATE TABLE "relay_mailboxes" (
 	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
 	"last" bigint NOT NULL CHECK ("last" >= 0),
+	"topics" bigint NOT NULL CHECK ("topics" >= 0),
 	PRIMARY KEY ("device"),
 	FOREIGN KEY ("device") REFERENCES "relay_devices" ("device")
 );

@@ -65,6 +65,7 @@ CREATE TABLE "relay_claims" (
 	"device" BLOB NOT NULL CHECK (length("device") = 32),
 	"person" BLOB NOT NULL CHECK (length("person") = 32),
 	"number" INTEGER NOT NULL CHECK ("number" >= 1),
+	"prekey" BLOB NOT NULL CHECK (length("prekey") = 1417),
 	"at" INTEGER NOT NULL CHECK ("at" >= 0),
 	PRIMARY KEY ("requester", "request", "device"),
 	FOREIGN KEY ("requester") REFERENCES "relay_devices" ("device"),
@@ -75,15 +76,6 @@ CREATE TABLE "relay_claims" (
 CREATE INDEX "relay_claims_budget" ON "relay_claims" ("device", "person");
 
 CREATE INDEX "relay_claims_at" ON "relay_claims" ("at");
-
-CREATE TABLE "relay_claimed" (
-	"requester" BLOB NOT NULL CHECK (length("requester") = 32),
-	"request" BLOB NOT NULL CHECK (length("request") = 16),
-	"device" BLOB NOT NULL CHECK (length("device") = 32),
-	"prekey" BLOB NOT NULL CHECK (length("prekey") = 1417),
-	PRIMARY KEY ("requester", "request", "device"),
-	FOREIGN KEY ("requester", "request", "device") REFERENCES "relay_claims" ("requester", "request", "device")
-) STRICT;
 
 CREATE TABLE "relay_leaves" (
 	"leaf" INTEGER NOT NULL CHECK ("leaf" >= 0),
@@ -191,6 +183,17 @@ CREATE TABLE "relay_proposals" (
 	FOREIGN KEY ("conversation", "number") REFERENCES "relay_sessions" ("conversation", "number")
 ) STRICT;
 
+CREATE TABLE "relay_budgets" (
+	"person" BLOB NOT NULL CHECK (length("person") = 32),
+	"day" INTEGER NOT NULL CHECK ("day" >= 0),
+	"sessions" INTEGER NOT NULL CHECK ("sessions" >= 1),
+	"size" INTEGER NOT NULL CHECK ("size" >= 0),
+	PRIMARY KEY ("person", "day"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+) STRICT;
+
+CREATE INDEX "relay_budgets_day" ON "relay_budgets" ("day");
+
 CREATE TABLE "relay_requests" (
 	"request" BLOB NOT NULL CHECK (length("request") = 32),
 	"conversation" BLOB NOT NULL CHECK (length("conversation") = 32),
@@ -225,6 +228,7 @@ CREATE TABLE "relay_answers" (
 CREATE TABLE "relay_mailboxes" (
 	"device" BLOB NOT NULL CHECK (length("device") = 32),
 	"last" INTEGER NOT NULL CHECK ("last" >= 0),
+	"topics" INTEGER NOT NULL CHECK ("topics" >= 0),
 	PRIMARY KEY ("device"),
 	FOREIGN KEY ("device") REFERENCES "relay_devices" ("device")
 ) STRICT;
