@@ -111,6 +111,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 		w.U32(s.offer.bundle)
 		w.U32(s.offer.oneTime)
 		w.Fixed(s.offer.ciphertext[:])
+		w.Fixed(s.offer.proof[:])
 	}
 	if s.usedOneTime != 0 {
 		w.U32(s.usedOneTime)
@@ -126,6 +127,7 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	if flags&flagOffer != 0 {
 		o = &offer{generation: generation, heard: in.U64(), bundle: in.U32(), oneTime: in.U32()}
 		in.Into(o.ciphertext[:])
+		in.Into(o.proof[:])
 	}
 	var usedOneTime uint32
 	if flags&flagUsedOneTime != 0 {

@@ -120,7 +120,7 @@ func TestG2SlotIsThePersons(t *testing.T) {
 	again, err := New(a.devices[0], b.peer(t, 0, classic))
 	require.NoError(t, err)
 	require.Equal(t, real.ID(), again.ID())
-	require.Equal(t, real.ID(), SlotID(a.devices[0], b.address(), b.devices[0].Identity()))
+	require.Equal(t, real.ID(), a.devices[0].SlotID(b.address(), b.devices[0].Identity()))
 }
 
 // G12, G13: a long burst that is lost, at the beginning of a session or of a chain, stops nothing, although its sender has
@@ -187,8 +187,11 @@ func TestOvertaking(t *testing.T) {
 func TestFailedCalls(t *testing.T) {
 	alice, bob := newPair(t, hybrid)
 	for name, call := range map[string]func() (Session, error){
-		"nothing to send on":   func() (Session, error) { s, _, err := Encrypt(alice.s, nil); return s, err },
-		"too long":             func() (Session, error) { s, _, err := Encrypt(alice.s, make([]byte, MaxPlaintext+1)); return s, err },
+		"nothing to send on": func() (Session, error) { s, _, err := Encrypt(alice.s, day0, nil); return s, err },
+		"too long": func() (Session, error) {
+			s, _, err := Encrypt(alice.s, day0, make([]byte, MaxPlaintext+1))
+			return s, err
+		},
 		"another device":       func() (Session, error) { return Initiate(alice.s, bob.d, alice.other) },
 		"another peer":         func() (Session, error) { return Initiate(alice.s, alice.d, bob.other) },
 		"no peer":              func() (Session, error) { return Initiate(alice.s, alice.d, directory.Peer{}) },

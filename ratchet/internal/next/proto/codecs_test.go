@@ -85,7 +85,7 @@ func codecs() []codec {
 		newCodec("request", ParseRequest, Request.Frame, func(t testing.TB, p pieces) Request {
 			return p.ask(t).Seal(p.space, suite.NewAEAD(p.joiners[0].keys.RequestKey), p.joiners[0].keys.Tag)
 		}),
-		newCodec("shown-request", parser(maxShown, readShownRequest), written(ShownRequest.write), func(t testing.TB, p pieces) ShownRequest {
+		newCodec("shown-request", ParseShownRequest, ShownRequest.Encode, func(t testing.TB, p pieces) ShownRequest {
 			return p.resync(t).Shown()
 		}),
 		newCodec("refusal-taken", parseRefusal, encodeRefusal, func(_ testing.TB, p pieces) Refusal {

@@ -17,6 +17,9 @@ func padded(n int) int {
 	return (n + unit - 1) / unit * unit
 }
 
+// Size returns the length of its content without padding, with a signature of that many bytes.
+func (n Inner) Size(signature int) int { return 2 + signature + len(n.encode()) - n.padding }
+
 // Pad returns n with the padding that brings its content, with a signature of that many bytes, to a length of Padmé, or to
 // room bytes if that is less. Nothing is padded if there is no room for one byte.
 func (n Inner) Pad(signature, room int) Inner {
