@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/relay/store"
 )
 
 const module = "github.com/trefoil-im/trefoil/"
@@ -82,4 +84,18 @@ func TestOneWriterOfSessions(t *testing.T) {
 	require.Equal(t, []string{"changeMembers"}, writers["members"])
 	require.Equal(t, []string{"create"}, writers["conversations"])
 	require.Equal(t, []string{"create"}, writers["pairs"])
+}
+
+// The design lists every table with every column.
+func TestDesignListsTheTables(t *testing.T) {
+	design, err := os.ReadFile(filepath.Join("..", "docs", "design", "relay.md"))
+	require.NoError(t, err)
+	for _, table := range store.Schema {
+		_, rest, found := strings.Cut(string(design), "\n| "+table.Name+" |")
+		require.True(t, found, table.Name)
+		line, _, _ := strings.Cut(rest, "\n")
+		for _, c := range table.Columns {
+			require.Contains(t, line, c.Name, table.Name)
+		}
+	}
 }
