@@ -12,18 +12,19 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Begin writes the next session of a conversation, with all that belongs to it, or nothing: the conversation and its members if
-// Base is 0, the members who come and go, the session with its initiator, an envelope for each device, and a notice to each
-// device.
+// Begin writes the next session of a conversation, with all that belongs to it, or nothing: the conversation and its members
+// if Base is 0, the members who come and go, the session with its initiator, an envelope for each device, and a notice to
+// each device.
 //
-// The same proposal again returns the same; another one with the same key is ErrReused. If two people have a conversation already, and
-// another one of this pair is proposed, nothing is written, and the answer names the one that there is. Otherwise Begin returns a *StaleError with the current
-// number if Base is not current; a *DevicesError if the envelopes are not for exactly the devices of the members; a *MembersError if members are
-// not in the directory, or leave; ErrForbidden if the caller is not a member, or leaves; ErrExists if the ID is taken; ErrQuota after
-// api.MaxSessions in a day; ErrMalformed for what no relay takes, and for other members of a Direct conversation.
+// The same proposal again returns the same; another one with the same key is ErrReused. If two people have a conversation
+// already, and another one of this pair is proposed, nothing is written, and the answer names the one that there is.
+// Otherwise Begin returns a *StaleError with the current number if Base is not current; a *DevicesError if the envelopes are
+// not for exactly the devices of the members; a *MembersError if members are not in the directory, or leave; ErrForbidden if
+// the caller is not a member, or leaves; ErrExists if the ID is taken; ErrQuota after api.MaxSessions in a day; ErrMalformed
+// for what no relay takes, and for other members of a Direct conversation.
 //
-// Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and the
-// devices decide what they accept.
+// Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and
+// the devices decide what they accept.
 func (c *Conversations) Begin(ctx context.Context, device api.DeviceID, p api.Proposal) (out api.Begun, err error) {
 	if err := p.Check(); err != nil {
 		return api.Begun{}, err
@@ -140,7 +141,7 @@ func membersBefore(tx store.Tx, p proposal, person key.Address) ([]memberRow, er
 		return nil, wrong
 	case row.Kind != p.Kind:
 		return nil, fmt.Errorf("%w: kind of the conversation", api.ErrMalformed)
-	case p.Kind == api.Direct && !slices.ContainsFunc(all, func(m memberRow) bool { return slices.Contains(p.Members, m.Person) && m.Person != person }):
+	case p.Kind == api.Direct && slices.ContainsFunc(all, func(m memberRow) bool { return !slices.Contains(p.Members, m.Person) }):
 		return nil, fmt.Errorf("%w: members of a direct conversation stay", api.ErrMalformed)
 	}
 	return all, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Blobs is attachments: bytes that are found by their digest. Whoever knows the address of one may read it; what it says, only who has
-// the key.
+// Blobs is attachments: bytes that are found by their digest. Whoever knows the address of one may read it; what it says,
+// only who has the key.
 type Blobs struct{ b base }
 
 type blobRow struct {
@@ -104,7 +104,7 @@ func (b *Blobs) Append(ctx context.Context, device api.DeviceID, address api.Blo
 		}
 		row, found, err := blobs.get(tx, by.Person, address)
 		if err != nil || !found {
-			return orNotFound(err, "no such upload")
+			return or(err, api.ErrNotFound, "no such upload")
 		}
 		received = row.Received
 		switch {

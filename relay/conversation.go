@@ -104,10 +104,7 @@ var (
 // whether there is such a conversation or not.
 func membership(r store.Reader, id api.ConversationID, person key.Address) (number uint64, all []memberRow, err error) {
 	if _, found, err := members.get(r, id, person); err != nil || !found {
-		if err == nil {
-			err = fmt.Errorf("%w: not a member", api.ErrForbidden)
-		}
-		return 0, nil, err
+		return 0, nil, or(err, api.ErrForbidden, "not a member")
 	}
 	current, _, err := currents.get(r, id)
 	if err != nil {

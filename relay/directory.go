@@ -25,9 +25,10 @@ func (r *personRow) fields() []any { return []any{&r.Address, &r.Version, &r.Reg
 var persons = table[personRow, *personRow]{store.Persons}
 
 // Publish registers a person, or replaces its registration: it adds devices, renews their keys, and revokes those that the
-// registration does not name any longer, for good. It is complete or refused: with ErrMalformed or ErrUnverified; with a *StaleError if the
-// version is not the next one; with a *DevicesError if Devices are not exactly those with new keys; with ErrRevoked for a device
-// that was revoked before; with ErrExists for a mailbox that another device has; with ErrQuota after 1,024 devices.
+// registration does not name any longer, for good. It is complete or refused: with ErrMalformed or ErrUnverified; with a
+// *StaleError if the version is not the next one; with a *DevicesError if Devices are not exactly those with new keys; with
+// ErrRevoked for a device that was revoked before; with ErrExists for a mailbox that another device has; with ErrQuota after
+// 1,024 devices.
 //
 // The same publication again returns the same, so an answer that was lost can be had again.
 func (d *Directory) Publish(ctx context.Context, p api.Publication) (out api.Published, err error) {
@@ -165,7 +166,8 @@ func (c comparison) changes(id api.DeviceID) bool {
 }
 
 func (p published) deviceRow(id api.DeviceID, e directory.Entry, v verifiedDevice) deviceRow {
-	row := deviceRow{ID: id, Person: p.address, Renewals: e.Renewals(), Number: v.bundle.Number(), Bundle: v.raw.Bundle, Added: p.Version, Renewed: p.Version}
+	row := deviceRow{ID: id, Person: p.address, Renewals: e.Renewals(), Added: p.Version, Renewed: p.Version}
+	row.Number, row.Bundle = v.bundle.Number(), v.raw.Bundle
 	copy(row.Name[:], e.Name().Bytes())
 	copy(row.Identity[:], e.Identity().Bytes())
 	copy(row.Mailbox[:], v.bundle.Mailbox().Bytes())

@@ -13,8 +13,8 @@ import (
 	"github.com/trefoil-im/trefoil/relay/api"
 )
 
-// failedWrites makes each write of each mutation fail, and the commit: what is stored is what was stored before, mailboxes and so all that is
-// told to anybody included. Then it lets the mutation succeed.
+// failedWrites makes each write of each mutation fail, and the commit: what is stored is what was stored before, mailboxes
+// and so all that is told to anybody included. Then it lets the mutation succeed.
 func failedWrites(t *testing.T, w *world) {
 	a, b, c := w.person(2), w.person(1), w.person(1)
 	d, to, id, pair := a.devices[0], b.devices[0], newConversation(), newConversation()

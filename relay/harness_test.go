@@ -123,7 +123,7 @@ func (p *person) publication(added ...*device) api.Publication {
 	for _, d := range append(p.devices[:len(p.devices):len(p.devices)], added...) {
 		entries = append(entries, d.entry())
 	}
-	r, err := session.NewRegistration(p.user, p.account.Public(), entries...)
+	r, err := directory.NewRegistration(p.user.Public(), p.account.Public(), p.user.Sign, entries...)
 	require.NoError(p.w.t, err)
 	out := api.Publication{Person: p.user.Public(), Version: p.version + 1, Registration: r.JSON()}
 	for _, d := range added {
@@ -254,7 +254,7 @@ func (d *device) seal(text string, to *device) api.Envelope {
 	require.NoError(t, err)
 	s, err = session.Initiate(s, d.d, peer)
 	require.NoError(t, err)
-	_, out, err := session.Encrypt(s, []byte(text))
+	_, out, err := session.Encrypt(s, d.p.w.now, []byte(text))
 	require.NoError(t, err)
 	return api.Envelope{Device: to.id, Ephemeral: ephemeral(), Sealed: out.Frame}
 }

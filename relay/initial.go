@@ -8,10 +8,10 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Initial returns what a device needs to take part in a session, whoever else is online. It writes nothing. A device of a member
-// that has no part in the session gets a *BeforeJoinedError with the first one in which it has; after that it may ask another device with Request. ErrForbidden is for everybody
-// who has no part in the session and is not a member, whether there is such a conversation or not; ErrNotFound for a member that
-// asks for a session that there is not yet.
+// Initial returns what a device needs to take part in a session, whoever else is online. It writes nothing. A device of a
+// member that has no part in the session gets a *BeforeJoinedError with the first one in which it has; after that it may ask
+// another device with Request. ErrForbidden is for everybody who has no part in the session and is not a member, whether
+// there is such a conversation or not; ErrNotFound for a member that asks for a session that there is not yet.
 //
 // A device that was in a session may read its envelope also after its person was removed: it had the keys.
 func (c *Conversations) Initial(ctx context.Context, device api.DeviceID, id api.ConversationID, number uint64) (out api.Initial, err error) {
@@ -54,7 +54,8 @@ func initial(r store.Reader, by deviceRow, id api.ConversationID, number uint64)
 	if e, found, err := envelopes.get(r, id, number, by.ID); err != nil {
 		return api.Initial{}, err
 	} else if found {
-		out.Envelopes = append(out.Envelopes, api.Received{By: s.Initiator, Envelope: api.Envelope{Device: by.ID, Ephemeral: e.Ephemeral[:], Sealed: e.Sealed}})
+		envelope := api.Envelope{Device: by.ID, Ephemeral: e.Ephemeral[:], Sealed: e.Sealed}
+		out.Envelopes = append(out.Envelopes, api.Received{By: s.Initiator, Envelope: envelope})
 	}
 	more, err := answersFor(r, id, number, by.ID)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// The log is all publications in their order, as the leaves of a Merkle tree (RFC 6962, section 2.1). A client that saw one root asks
-// for a proof that a later one extends it, and for a proof that what Lookup answered is a leaf: so nobody can be shown another
-// registration than others are shown without leaving a trace. CheckRecord and CheckTree of package tlog verify both proofs.
+// The log is all publications in their order, as the leaves of a Merkle tree (RFC 6962, section 2.1). A client that saw one
+// root asks for a proof that a later one extends it, and for a proof that what Lookup answered is a leaf: so nobody can be
+// shown another registration than others are shown without leaving a trace. CheckRecord and CheckTree of package tlog verify
+// both proofs.
 
 type leafRow struct {
 	Leaf    uint64
@@ -128,7 +129,7 @@ func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f f
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		now, err := treeSize(r)
 		if err != nil || !isPossible || size > now {
-			return orNotFound(err, "not in the log")
+			return or(err, api.ErrNotFound, "not in the log")
 		}
 		hashes, err := f(stored{r})
 		proof = nil
@@ -140,7 +141,8 @@ func (d *Directory) prove(ctx context.Context, size uint64, isPossible bool, f f
 	return proof, err
 }
 
-// Leaves returns at most limit entries of the log, 1,000 at most, from one on: for those who watch what is published in their name.
+// Leaves returns at most limit entries of the log, 1,000 at most, from one on: for those who watch what is published in their
+// name.
 func (d *Directory) Leaves(ctx context.Context, from uint64, limit int) (out []api.Leaf, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		out = nil

@@ -8,13 +8,13 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Lookup returns what the directory knows of a person, or ErrNotFound. It consumes nothing. Known is the version that the caller has
-// seen, 0 for none: Changes says what is different since.
+// Lookup returns what the directory knows of a person, or ErrNotFound. It consumes nothing. Known is the version that the
+// caller has seen, 0 for none: Changes says what is different since.
 func (d *Directory) Lookup(ctx context.Context, person key.Address, known uint64) (out api.Person, err error) {
 	err = d.b.store.View(ctx, func(r store.Reader) error {
 		row, found, err := persons.get(r, person)
 		if err != nil || !found {
-			return orNotFound(err, "no such person")
+			return or(err, api.ErrNotFound, "no such person")
 		}
 		live, revoked, err := devicesOf(r, person)
 		if err != nil {

@@ -167,9 +167,9 @@ func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic 
 	})
 }
 
-// Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. When
-// it returns the frame is durable for all of them. The same key again, while the frame is kept, stores nothing more and returns the
-// zero Posted; later it stores the frame again, and devices that read it know it.
+// Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. When it
+// returns the frame is durable for all of them. The same key again, while the frame is kept, stores nothing more and returns
+// the zero Posted; later it stores the frame again, and devices that read it know it.
 //
 // Post never waits for another device. For one whose mailbox has the share of the sender's person, the frame is counted in a
 // tombstone instead; see Options.Share.

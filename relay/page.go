@@ -13,9 +13,9 @@ import (
 // pageRows is how many items a page has at most, so that many short ones do not make a long answer.
 const pageRows = 1000
 
-// Page returns what is in the device's mailbox above a place: 0 for all. The data of all items take at most size bytes, which is
-// brought into the range from 1 to MaxPage; but there is one item at least, if there are any. Reading changes nothing: what is not
-// acknowledged comes again from 0 on.
+// Page returns what is in the device's mailbox above a place: 0 for all. The data of all items take at most size bytes, which
+// is brought into the range from 1 to MaxPage; but there is one item at least, if there are any. Reading changes nothing:
+// what is not acknowledged comes again from 0 on.
 func (m *Mailboxes) Page(ctx context.Context, device api.DeviceID, after uint64, size int) (out api.Page, err error) {
 	if after >= 1<<62 {
 		return api.Page{}, fmt.Errorf("%w: place in a mailbox", api.ErrMalformed)
@@ -72,10 +72,10 @@ func page(r store.Reader, rows []itemRow, dead []tombstoneRow, after uint64, roo
 	for _, m := range found {
 		byID[m.ID] = m
 	}
-	for i, it := range out.Items {
-		if it.Reason == 0 {
+	for i := range out.Items {
+		if it := &out.Items[i]; it.Reason == 0 {
 			m := byID[[16]byte(it.Data)]
-			out.Items[i].Topic, out.Items[i].Kind, out.Items[i].Sender, out.Items[i].At, out.Items[i].Data = m.Topic, m.Kind, m.Sender, m.At, m.Data
+			it.Topic, it.Kind, it.Sender, it.At, it.Data = m.Topic, m.Kind, m.Sender, m.At, m.Data
 		}
 	}
 	return out, nil

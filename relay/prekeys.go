@@ -49,8 +49,9 @@ var (
 // pre-keys. It returns how many of those are unclaimed now; a device adds some when they are few.
 //
 // A new bundle has a higher number, or the error is ErrReused; the one-time pre-keys before are dropped then, as the device
-// erases them, and the bundle before is kept for ClaimGrace to answer claims again, api.MaxBundles at most (ErrQuota). IDs of one-time pre-keys are above all before,
-// or the error is ErrReused; there are at most directory.MaxOneTime, or it is ErrQuota.
+// erases them, and the bundle before is kept for ClaimGrace to answer claims again, api.MaxBundles at most (ErrQuota). IDs of
+// one-time pre-keys are above all before, or the error is ErrReused; there are at most directory.MaxOneTime, or it is
+// ErrQuota.
 func (d *Directory) Stock(ctx context.Context, device api.DeviceID, bundle []byte, keys [][]byte) (unclaimed int, err error) {
 	err = d.b.store.Update(ctx, func(tx store.Tx) error {
 		row, err := caller(tx, device)
@@ -125,8 +126,8 @@ func forgetKeys(tx store.Tx, device api.DeviceID) error {
 }
 
 // Claim returns, for each device of a person but the calling one, its bundle and one of its one-time pre-keys, which is gone
-// then. The same requester and key get the same one-time pre-keys again for ClaimGrace, each with its bundle, unless the device was
-// revoked or renewed; the same key with another person is ErrReused.
+// then. The same requester and key get the same one-time pre-keys again for ClaimGrace, each with its bundle, unless the
+// device was revoked or renewed; the same key with another person is ErrReused.
 //
 // A device has no one-time pre-key left when all were claimed, and for a person that has claimed MaxClaims of them in
 // ClaimGrace. The session begins without one then; it is weaker against a later theft of the device's keys, until the device
@@ -143,7 +144,7 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 		}
 		live, _, err := devicesOf(tx, person)
 		if err != nil || len(live) == 0 {
-			return orNotFound(err, "no such person")
+			return or(err, api.ErrNotFound, "no such person")
 		}
 		before, err := claims.scan(tx, 1, "", device, k)
 		if err != nil {
@@ -151,7 +152,7 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 		}
 		if len(before) > 0 {
 			if one, _, err := devices.get(tx, before[0].Device); err != nil || one.Person != person {
-				return orReused(err, "key of a request for another person")
+				return or(err, api.ErrReused, "key of a request for another person")
 			}
 		}
 		for _, target := range live {
@@ -167,19 +168,6 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 		return nil
 	})
 	return out, err
-}
-
-// orNotFound returns err, or ErrNotFound if there is none.
-func orNotFound(err error, what string) error { return or(err, api.ErrNotFound, what) }
-
-// orReused returns err, or ErrReused if there is none.
-func orReused(err error, what string) error { return or(err, api.ErrReused, what) }
-
-func or(err, class error, what string) error {
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("%w: %s", class, what)
 }
 
 // claim takes a one-time pre-key of a device, if there is one and the requester may have it, or the one that it took before.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -56,3 +57,11 @@ func New(s store.Store, o Options) *Relay {
 
 // now returns the time in milliseconds since 1970.
 func (b base) now() int64 { return max(b.o.Clock().UnixMilli(), 0) }
+
+// or returns err, or one of the class if there is none: what is looked for is not there.
+func or(err, class error, what string) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", class, what)
+}

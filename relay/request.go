@@ -96,13 +96,11 @@ func allowed(tx store.Tx, q api.KeyRequest, by deviceRow) error {
 	}
 	s, found, err := sessions.get(tx, q.Conversation, q.Number)
 	if err != nil || !found {
-		return orNotFound(err, fmt.Sprintf("session %d", q.Number))
+		return or(err, api.ErrNotFound, fmt.Sprintf("session %d", q.Number))
 	}
-	if _, has, err := envelopes.get(tx, q.Conversation, q.Number, q.Target); err != nil || !has && s.Initiator != q.Target || q.Target == by.ID {
-		if err == nil {
-			err = fmt.Errorf("%w: the target has no part in the session", api.ErrForbidden)
-		}
-		return err
+	_, has, err := envelopes.get(tx, q.Conversation, q.Number, q.Target)
+	if err != nil || !has && s.Initiator != q.Target || q.Target == by.ID {
+		return or(err, api.ErrForbidden, "the target has no part in the session")
 	}
 	open, err := requests.scan(tx, api.MaxOpenRequests, "requester", by.ID, false)
 	if err == nil && len(open) >= api.MaxOpenRequests {
@@ -119,12 +117,10 @@ func (c *Conversations) GetRequest(ctx context.Context, device api.DeviceID, id 
 		}
 		row, found, err := requests.get(r, id)
 		if err != nil || !found || row.Requester != device && row.Target != device {
-			if err == nil {
-				err = fmt.Errorf("%w: key request", api.ErrForbidden)
-			}
-			return err
+			return or(err, api.ErrForbidden, "key request")
 		}
-		q = api.KeyRequest{Conversation: row.Conversation, Number: row.Number, Requester: row.Requester, Target: row.Target, Signature: row.Signature[:]}
+		q = api.KeyRequest{Conversation: row.Conversation, Number: row.Number, Requester: row.Requester, Target: row.Target,
+			Signature: row.Signature[:]}
 		answered = row.Answered
 		return nil
 	})

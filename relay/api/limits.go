@@ -35,8 +35,8 @@ const (
 	MaxTopics = 20_000
 	// MaxSubscribers is how many devices subscribe to one topic at most: Post stores an item for each in one transaction.
 	MaxSubscribers = 16_384
-	// MaxSessions is how many sessions the devices of one person begin in 24 hours at most, and MaxSealedADay how many bytes of envelopes
-	// they write, 1 GiB. Envelopes are kept as long as their conversation, so that nobody fills the disk of all.
+	// MaxSessions is how many sessions the devices of one person begin in 24 hours at most, and MaxSealedADay how many bytes
+	// of envelopes they write, 1 GiB. Envelopes are kept as long as their conversation, so that nobody fills the disk of all.
 	MaxSessions   = 10_000
 	MaxSealedADay = 1 << 30
 	// MaxBundles is how many replaced bundles of a device are kept at most. A device replaces its bundle every 7 days, and a

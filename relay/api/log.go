@@ -12,8 +12,8 @@ type Hash [sha256.Size]byte
 
 const labelLeaf = "trefoil/relay leaf"
 
-// LeafRecord returns the record of a publication in the log: a label, the address, the version and the digest of the registration.
-// RecordHash of package golang.org/x/mod/sumdb/tlog makes a leaf of it.
+// LeafRecord returns the record of a publication in the log: a label, the address, the version and the digest of the
+// registration. RecordHash of package golang.org/x/mod/sumdb/tlog makes a leaf of it.
 func LeafRecord(person key.Address, version uint64, registration []byte) []byte {
 	digest := sha256.Sum256(registration)
 	return labelled(labelLeaf, person[:], binary.BigEndian.AppendUint64(nil, version), digest[:])

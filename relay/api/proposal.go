@@ -9,8 +9,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// Proposal is a session to be begun: the only thing that is ever written to a conversation. Who creates a conversation, rotates its keys, adds
-// or removes members, makes one.
+// Proposal is a session to be begun: the only thing that is ever written to a conversation. Who creates a conversation,
+// rotates its keys, adds or removes members, makes one.
 type Proposal struct {
 	Key          RequestKey // of this proposal
 	Conversation ConversationID

@@ -38,11 +38,12 @@ func (p Publication) Message() []byte {
 	return labelled(labelPublication, binary.BigEndian.AppendUint64(nil, p.Version), digest[:])
 }
 
-// DeviceProof returns what the mailbox key of a device signs to say that the device is one of that person: a label, the address, and
-// the entry's name, renewals, identity and mailbox. Nobody can register the keys of somebody else without it.
+// DeviceProof returns what the mailbox key of a device signs to say that the device is one of that person: a label, the
+// address, and the entry's name, renewals, identity and mailbox. Nobody can register the keys of somebody else without it.
 func DeviceProof(person key.Address, e directory.Entry) []byte {
 	mailbox := e.Mailbox()
-	return labelled(labelDevice, person[:], e.Name().Bytes(), binary.BigEndian.AppendUint32(nil, e.Renewals()), e.Identity().Bytes(), mailbox[:])
+	renewals := binary.BigEndian.AppendUint32(nil, e.Renewals())
+	return labelled(labelDevice, person[:], e.Name().Bytes(), renewals, e.Identity().Bytes(), mailbox[:])
 }
 
 // Published is what became of a publication.

@@ -13,9 +13,10 @@ var ErrFault = errors.New("relaytest: injected fault")
 // AtCommit, as the number of a write, is the commit: all writes were made, and it fails.
 const AtCommit = -1
 
-// Fail returns a Store like s of which the nth write of each transaction fails, with ErrFault: 1 for the first, AtCommit for the
-// commit. A row that is inserted, put or deleted is one write. A transaction with fewer writes succeeds. Failed, if it is not nil, is called for
-// each transaction that was made to fail. A test that runs once for each n, until none has failed, has tried them all.
+// Fail returns a Store like s of which the nth write of each transaction fails, with ErrFault: 1 for the first, AtCommit for
+// the commit. A row that is inserted, put or deleted is one write. A transaction with fewer writes succeeds. Failed, if it is
+// not nil, is called for each transaction that was made to fail. A test that runs once for each n, until none has failed, has
+// tried them all.
 func Fail(s store.Store, n int, failed func()) store.Store { return faulty{s, n, failed} }
 
 type faulty struct {

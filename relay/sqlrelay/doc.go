@@ -4,6 +4,7 @@
 //	s, err := sqlrelay.SQLite(ctx, db)
 //	r := relay.New(s, relay.Options{})
 //
-// The tables are those of store.Schema, with the prefix relay_, and every constraint of theirs is one of the database: lengths and
-// ranges (CHECK), keys, what is unique, and foreign keys. No column can be NULL. The texts are pinned in testdata.
+// The tables are those of store.Schema, with the prefix relay_, and every constraint of theirs is one of the database:
+// lengths and ranges (CHECK), keys, what is unique, and foreign keys. No column can be NULL. The texts are pinned in
+// testdata.
 package sqlrelay

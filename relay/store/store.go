@@ -5,8 +5,8 @@ import "context"
 // Store keeps the rows of a relay. It is safe for concurrent use, also through several handles and by several processes on one
 // place. It neither keeps nor changes the slices that it is given, nor hands out those that it goes on using.
 type Store interface {
-	// View runs f on the rows as of one moment. f must not keep its Reader, and may run again from the beginning. View returns what
-	// f returns, and writes nothing.
+	// View runs f on the rows as of one moment. f must not keep its Reader, and may run again from the beginning. View
+	// returns what f returns, and writes nothing.
 	View(ctx context.Context, f func(Reader) error) error
 
 	// Update runs f in a transaction that sees and changes the rows as if it were alone: it is serializable. If f returns nil,
@@ -33,8 +33,8 @@ type Tx interface {
 	// Insert adds rows of different keys, or returns ErrExists or ErrConstraint.
 	Insert(t *Table, rows ...Row) error
 
-	// Put adds rows of different keys or replaces those that are there, or returns ErrConstraint, or ErrExists for what is unique in another
-	// row.
+	// Put adds rows of different keys or replaces those that are there, or returns ErrConstraint, or ErrExists for what is
+	// unique in another row.
 	Put(t *Table, rows ...Row) error
 
 	// Delete removes the rows that have one of the keys, or returns ErrConstraint if another row refers to one. One that is
