@@ -4,6 +4,7 @@ package relay_test
 
 import (
 	"database/sql"
+	"os"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -14,8 +15,10 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
 func TestOnPostgres(t *testing.T) {
-	db, err := sql.Open("pgx", pgtest.Start(t).DSN())
+	db, err := sql.Open("pgx", pgtest.Database(t))
 	require.NoError(t, err)
 	defer db.Close()
 	s, err := sqlrelay.Postgres(t.Context(), db)

@@ -43,17 +43,18 @@ func (c *conn) discard() {
 	c.pinned.Raw(func(any) error { return driver.ErrBadConn })
 }
 
-// lane is a fixed number of connections that are set up alike; nil stands for one that has to be opened.
+// lane is a bounded number of connections that are set up alike. Those that are open are used before another one is opened.
 type lane struct {
-	free chan *conn
+	idle chan *conn    // open connections that nobody uses
+	room chan struct{} // permits to open one
 	open func(context.Context) (*sql.Conn, error)
 	done <-chan struct{} // closed with the store
 }
 
 func newLane(size int, done <-chan struct{}, open func(context.Context) (*sql.Conn, error)) lane {
-	l := lane{make(chan *conn, size), open, done}
+	l := lane{make(chan *conn, size), make(chan struct{}, size), open, done}
 	for range size {
-		l.free <- nil
+		l.room <- struct{}{}
 	}
 	return l
 }
@@ -69,18 +70,22 @@ func (l lane) take(ctx context.Context) (c *conn, fresh bool, err error) {
 	default:
 	}
 	select {
+	case c := <-l.idle:
+		return c, false, nil
+	default:
+	}
+	select {
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
 	case <-l.done:
 		return nil, false, store.ErrClosed
-	case c = <-l.free:
-	}
-	if c != nil {
+	case c := <-l.idle:
 		return c, false, nil
+	case <-l.room:
 	}
 	pinned, err := l.open(ctx)
 	if err != nil {
-		l.free <- nil
+		l.room <- struct{}{}
 		return nil, false, err
 	}
 	return &conn{pinned, make(map[string]*sql.Stmt)}, true, nil
@@ -88,18 +93,21 @@ func (l lane) take(ctx context.Context) (c *conn, fresh bool, err error) {
 
 // give gives a connection back, or closes it if it is not sound.
 func (l lane) give(c *conn, sound bool) {
-	if !sound {
-		c.discard()
-		c = nil
+	if sound {
+		l.idle <- c
+		return
 	}
-	l.free <- c
+	c.discard()
+	l.room <- struct{}{}
 }
 
 // close waits for the connections that are in use and closes all.
 func (l lane) close() {
-	for range cap(l.free) {
-		if c := <-l.free; c != nil {
+	for range cap(l.idle) {
+		select {
+		case c := <-l.idle:
 			c.discard()
+		case <-l.room:
 		}
 	}
 }

@@ -3,6 +3,7 @@ package sqlrelay
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -130,10 +131,11 @@ func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f fu
 		return false, err // f's own or of what f gave, or none
 	}
 	what := s.d.fault(t.err)
+	unsent := errors.Is(t.err, driver.ErrBadConn) // so drivers say that the server has seen nothing
 	switch {
-	case t.ending && !what.answered:
+	case t.ending && !what.answered && !unsent:
 		return false, fmt.Errorf("sqlrelay: %w: %w", store.ErrUndecided, t.err)
-	case what.again, !what.answered && !fresh: // it gave way, or the connection was dead before
+	case what.again, unsent, !what.answered && !fresh: // it gave way, or the connection is dead
 		return ctx.Err() == nil, s.failure(ctx, t.err)
 	}
 	return false, s.failure(ctx, t.err)

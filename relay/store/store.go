@@ -2,7 +2,7 @@ package store
 
 import "context"
 
-// Store keeps the rows of a relay. It is safe for concurrent use, also through several handles and by several processes on one
+// Store keeps the rows of a relay. It is safe for concurrent use (but not from within the functions that it runs), also through several handles and by several processes on one
 // place. It neither keeps nor changes the slices that it is given, nor hands out those that it goes on using.
 type Store interface {
 	// View runs f on the rows as of one moment. f must not keep its Reader, and may run again from the beginning. View
