@@ -107,6 +107,7 @@ func (t *CheckedTicket) checkStatements() error {
 
 // checkMembers verifies the entries of members, of which no two have one index and key.
 func (t *CheckedTicket) checkMembers() error {
+	t.Members = make([]CheckedMember, 0, len(t.Body.Members))
 	for _, m := range t.Body.Members {
 		key, err := m.Verify(t.Root, t.Body.Root.Roster)
 		if err != nil {
@@ -124,7 +125,10 @@ func (t *CheckedTicket) checkMembers() error {
 }
 
 func compareMembers(a, b CheckedMember) int {
-	return cmp.Or(cmp.Compare(a.Index, b.Index), bytes.Compare(a.Key.Bytes(), b.Key.Bytes()))
+	if c := cmp.Compare(a.Index, b.Index); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.Key.Bytes(), b.Key.Bytes())
 }
 
 // keysOf returns the signing keys that an index may have under a root: the one that its notice lists, or those of the bindings in
