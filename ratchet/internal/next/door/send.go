@@ -103,6 +103,7 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 		d.setLines(d.st.lines.Value().sent(l.whole))
 	}
 	d.st.forest = l.after
+	d.heard(e, l.me.index)
 	return nil
 }
 
@@ -256,4 +257,12 @@ func (l *letter) seal(d *edit) ([]byte, error) {
 		return nil, err
 	}
 	return env.Frame(), nil
+}
+
+// Expiring returns the step that sends a message with the wish that programs forget it so long after it was read. Errors are those
+// of Encrypt.
+func Expiring(plaintext []byte, after time.Duration) Step {
+	return Step{func(d *edit) error {
+		return d.say(proto.Inner{Plaintext: plaintext, Expiry: uint64(max(after.Milliseconds(), 0))})
+	}}
 }
