@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -21,6 +22,9 @@ type Value[V any] interface {
 	// decode is called on the zero value with one Decoder for each part.
 	decode(ID, []*Decoder) (V, error)
 	succeeds(prev V) error
+	// forget has the Keepers among the parts forget frames; keeps reports whether there are any.
+	forget(frames [][32]byte) V
+	keeps() bool
 }
 
 // SpaceEncryptionState holds the ratchet state, the template and the evals of one space, always all three. The zero value
@@ -123,6 +127,15 @@ func (s SpaceEncryptionState[S, T, E]) succeeds(prev SpaceEncryptionState[S, T, 
 	return s.evals.Succeeds(prev.evals)
 }
 
+func (s SpaceEncryptionState[S, T, E]) forget(frames [][32]byte) SpaceEncryptionState[S, T, E] {
+	s.state, s.template, s.evals = forget(s.state, frames), forget(s.template, frames), forget(s.evals, frames)
+	return s
+}
+
+func (s SpaceEncryptionState[S, T, E]) keeps() bool {
+	return keeps(s.state) || keeps(s.template) || keeps(s.evals)
+}
+
 // One is a stored value of a single part: the sessions with one device of somebody else, or the keys of a device or person.
 // A part with a method StoredAs() store.Kind is stored as that kind, any other as store.Sessions. The zero value holds
 // nothing and is refused everywhere.
@@ -156,8 +169,10 @@ func (o One[P]) With(next P) One[P] {
 // Equal reports whether both values would be stored as the same bytes. It is for tests.
 func (o One[P]) Equal(other One[P]) bool { return equal(o, other) }
 
-// String names the value by its ID and shows nothing of what it holds.
-func (o One[P]) String() string { return "session " + o.id.String() }
+// String names the value by its kind and ID and shows nothing of what it holds.
+func (o One[P]) String() string {
+	return strings.TrimSuffix(o.kind().String(), "s") + " " + o.id.String()
+}
 
 // GoString is String: %#v shows no more than %v.
 func (o One[P]) GoString() string { return o.String() }
@@ -172,6 +187,12 @@ func (o One[P]) kind() store.Kind {
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }
+func (o One[P]) keeps() bool             { return keeps(o.part) }
+
+func (o One[P]) forget(frames [][32]byte) One[P] {
+	o.part = forget(o.part, frames)
+	return o
+}
 
 func (o One[P]) decode(id ID, d []*Decoder) (One[P], error) {
 	out := One[P]{id: id}

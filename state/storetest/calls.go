@@ -154,6 +154,7 @@ func copied(c store.Change) store.Change {
 		Inbox:  items(c.Inbox),
 		Sent:   append([]uint64(nil), c.Sent...),
 		Taken:  append([]uint64(nil), c.Taken...),
+		Lost:   append([][32]byte(nil), c.Lost...),
 		Forget: c.Forget,
 		Revive: c.Revive,
 	}
@@ -174,6 +175,7 @@ func scribbleChange(c store.Change) {
 	clear(c.Sent)
 	clear(c.Taken)
 	clear(c.Drop)
+	clear(c.Lost)
 	scribble(c.Base.Sealed)
 	scribble(c.Next.Sealed)
 	for _, b := range c.Parts {

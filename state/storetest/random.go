@@ -115,6 +115,11 @@ func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 			break
 		}
 	}
+	for i, f := range m.retained() {
+		if written := func(g store.FrameRecord) bool { return g.Hash == f.Hash }; i%5 == 0 && !slices.ContainsFunc(c.Frames, written) {
+			c.Lost = append(c.Lost, f.Hash)
+		}
+	}
 	if r.IntN(3) == 0 {
 		c.Forget = uint64(r.IntN(int(n) + 10))
 	}
