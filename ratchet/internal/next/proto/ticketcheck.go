@@ -2,7 +2,6 @@ package proto
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"slices"
 
@@ -33,10 +32,11 @@ type CheckedMember struct {
 	Key suite.PublicKey
 }
 
-// CheckedEpoch is an epoch of a ticket, with its id and the signing key of its maker; of a root, the zero key.
+// CheckedEpoch is an epoch of a ticket, with its id, that of its root, and the signing key of its maker; of a root, the zero key.
 type CheckedEpoch struct {
 	TicketEpoch
 	ID    EpochID
+	Root  EpochID
 	Maker suite.PublicKey
 }
 
@@ -106,24 +106,20 @@ func (t *CheckedTicket) checkStatements() error {
 
 // checkMembers verifies the entries of members, of which no two have one index and key.
 func (t *CheckedTicket) checkMembers() error {
+	t.Members = make([]CheckedMember, 0, len(t.Body.Members))
+	seen := make(map[Maker]bool, len(t.Body.Members))
 	for _, m := range t.Body.Members {
 		key, err := m.Verify(t.Root, t.Body.Root.Roster)
 		if err != nil {
 			return err
 		}
-		t.Members = append(t.Members, CheckedMember{m, key})
-	}
-	sorted := slices.SortedFunc(slices.Values(t.Members), compareMembers)
-	for k := 1; k < len(sorted); k++ {
-		if compareMembers(sorted[k-1], sorted[k]) == 0 {
+		if seen[Maker{m.Index, key}] {
 			return invalid("a member twice")
 		}
+		seen[Maker{m.Index, key}] = true
+		t.Members = append(t.Members, CheckedMember{m, key})
 	}
 	return nil
-}
-
-func compareMembers(a, b CheckedMember) int {
-	return cmp.Or(cmp.Compare(a.Index, b.Index), bytes.Compare(a.Key.Bytes(), b.Key.Bytes()))
 }
 
 // keysOf returns the signing keys that an index may have under a root: the one that its notice lists, or those of the bindings in
@@ -191,7 +187,7 @@ func (t *CheckedTicket) checkEpoch(e TicketEpoch, of TicketRoot) (CheckedEpoch, 
 	root := NewView(of, t.Root.Suite())
 	id, err := e.Verify(root.Space(), of.Notice)
 	if err != nil || e.IsRoot() {
-		return CheckedEpoch{e, id, suite.PublicKey{}}, err
+		return CheckedEpoch{e, id, root.ID(), suite.PublicKey{}}, err
 	}
 	maker := e.Commit.Core.Maker
 	public, err := root.Public(maker)
@@ -200,7 +196,7 @@ func (t *CheckedTicket) checkEpoch(e TicketEpoch, of TicketRoot) (CheckedEpoch, 
 	}
 	for _, key := range t.keysOf(root, maker) {
 		if e.Commit.Verify(key, root.Space(), id) == nil {
-			return CheckedEpoch{e, id, key}, e.Commit.Core.VerifyProof(root.Space(), e.Parent, public)
+			return CheckedEpoch{e, id, root.ID(), key}, e.Commit.Core.VerifyProof(root.Space(), e.Parent, public)
 		}
 	}
 	return CheckedEpoch{}, invalid("maker of a commit")
