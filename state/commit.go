@@ -126,22 +126,19 @@ func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
 		in.add(sealedSize(data.Len()), 1)
 	}
 	o := &v.options
-	if !fits(base.outbox, tx.sent, out, burden{o.Outbox, o.OutboxBytes}) || !fits(base.inbox, tx.taken, in, burden{o.Inbox, o.InboxBytes}) {
+	if !fits(base.outbox, out, burden{o.Outbox, o.OutboxBytes}) || !fits(base.inbox, in, burden{o.Inbox, o.InboxBytes}) {
 		return ErrFull
 	}
 	return nil
 }
 
-// fits reports whether a queue takes more, besides what it holds without what is taken out. A single item fits whatever its size,
-// or it never would.
-func fits(held []store.Held, taken []uint64, more, most burden) bool {
+// fits reports whether a queue takes more. A single item fits whatever its size, or it never would.
+func fits(held []store.Held, more, most burden) bool {
 	if more.n == 0 {
 		return true
 	}
 	for _, h := range held {
-		if !slices.Contains(taken, h.Seq) {
-			more.add(h.Size, 1)
-		}
+		more.add(h.Size, 1)
 	}
 	return more.n == 1 || !more.exceeds(most)
 }

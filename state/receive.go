@@ -32,7 +32,7 @@ func (f Frame) Hash() (h [32]byte) {
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
 // decides what becomes of the frame: nil for one that was read, an error with a verdict (see VerdictOf) otherwise. With
 // Discard and Retain, too, everything that it put into the transaction is committed; with Stop nothing is, nor with Retain for
-// a frame that was retained before and is tried again.
+// a frame that was retained before and is tried again, unless a part is a Keeper: it notes how far it came.
 type Opener[V Value[V]] func(*Tx[V], Frame) error
 
 // Receipt says what became of a received frame. Unless its verdict is Retain or Stop, the frame may be acknowledged to the
@@ -179,6 +179,7 @@ type reception[V Value[V]] struct {
 
 // receive opens frames one after the other.
 func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []Receipt, err error) {
+	r.tx.retained = func(hash [32]byte) (Frame, error) { return r.frame(ctx, hash) }
 	hashes := make([][32]byte, len(frames))
 	for i, f := range frames {
 		hashes[i] = f.Hash()
@@ -278,6 +279,7 @@ func (r *reception[V]) try(f Frame) error {
 
 // retry tries retained frames again. It stops at the first whose verdict is Stop, for the reason it returns.
 func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [][32]byte, stopped, err error) {
+	r.tx.retained = func(hash [32]byte) (Frame, error) { return r.frame(ctx, hash) }
 	page = slices.DeleteFunc(slices.Clone(page), func(f store.HeldFrame) bool { return !slices.Contains(r.base.frames, f) })
 	frames, err := r.v.openFrames(ctx, r.id, r.base, page)
 	if err != nil {
@@ -298,7 +300,10 @@ func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [
 		case Stop:
 			return r.ack, reason, nil
 		case Retain:
-			*r.tx = saved
+			if !r.tx.value.keeps() {
+				*r.tx = saved
+			}
+			r.giveUpAsTold()
 			continue
 		case Discard:
 			r.tx.Emit(FrameUnread{hash, Discard, reason})
@@ -326,6 +331,18 @@ func (r *reception[V]) change(c frameChange) {
 		r.changes = append(r.changes, c)
 	}
 	r.index.apply(c)
+}
+
+// frame returns a retained frame as it is after the changes so far.
+func (r *reception[V]) frame(ctx context.Context, hash [32]byte) (Frame, error) {
+	i, changed := r.at[hash]
+	switch {
+	case !changed:
+		return r.v.retainedFrame(ctx, r.id, r.base, hash)
+	case r.changes[i].retain == nil:
+		return Frame{}, ErrNotFound
+	}
+	return Frame{r.changes[i].retain.source, r.changes[i].retain.data}, nil
 }
 
 // retains reports whether a frame is retained by a change.

@@ -108,8 +108,8 @@ func (tx *Tx[V]) RetryRetained(frames ...[32]byte) {
 	tx.again = append(tx.again, frames...)
 }
 
-// Retained returns a frame that was retained when the transaction began, named by Frame.Hash: ErrNotFound if there is none,
-// ErrCorrupt if it is damaged.
+// Retained returns a frame that is retained, named by Frame.Hash; within ReceiveAll also one that was received before in the same
+// commit. The error is ErrNotFound if there is none, ErrCorrupt if it is damaged, or the store's.
 func (tx *Tx[V]) Retained(frame [32]byte) (Frame, error) { return tx.retained(frame) }
 
 // GiveUp takes frames, named by Frame.Hash, out of those that are retained. The verdict of the reason says what becomes of them.

@@ -173,7 +173,7 @@ func (d *device) say(ctx context.Context, person key.Address, text string) error
 			}
 		}
 		// One commit: the session begun if need be, the ratchet's next state, and the frame in the outbox.
-		if err := d.sessions.Update(ctx, id, session.Send(d.keys, p, []byte(text))); err != nil {
+		if err := d.sessions.Update(ctx, id, session.Send(d.keys, p, time.Now(), []byte(text))); err != nil {
 			return err
 		}
 		if err := d.flush(ctx, id); err != nil {
@@ -243,7 +243,7 @@ func (d *device) slotOf(ctx context.Context, c session.Claim, frame []byte) (sta
 		if !p.Identity().Equal(c.Identity) {
 			continue
 		}
-		if id := session.SlotID(d.keys, c.Person, p.Name()); d.known[id] {
+		if id := d.keys.SlotID(c.Person, p.Name()); d.known[id] {
 			// The person may have replaced all keys of the device since.
 			return id, d.sessions.Update(ctx, id, func(tx *state.Tx[session.Session]) error {
 				next, err := session.Refresh(tx.Value(), d.keys, p)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -213,7 +212,7 @@ func (s *story) add(p *person) (*device, error) {
 	for _, d := range p.devices {
 		entries = append(entries, d.keys.Entry())
 	}
-	r, err := session.NewRegistration(p.user, p.account.Public(), entries...)
+	r, err := directory.NewRegistration(p.user.Public(), p.account.Public(), p.user.Sign, entries...)
 	if err != nil {
 		return nil, err
 	}

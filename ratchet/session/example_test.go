@@ -26,7 +26,7 @@ func must[T any](v T, err error) T {
 func register() (session.Device, directory.Person) {
 	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
 	device := must(session.NewDevice(user.Public().Address(), time.Now()))
-	registration := must(session.NewRegistration(user, account.Public(), device.Entry()))
+	registration := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, device.Entry()))
 	found := must(directory.ParseRegistration(registration.JSON()))
 	return device, must(found.Verify(user.Public().Address()))
 }
@@ -82,7 +82,7 @@ func Example() {
 	// Ann looks up Bob's devices. The one has published a bundle, so they agree in the hybrid suite.
 	toBob := must(bobPerson.Peers(bobDevice.Bundle()))[0]
 	atAnn := ann.slot(ctx, toBob)
-	if err := ann.sessions.Update(ctx, atAnn, session.Send(annDevice, toBob, []byte("hello"))); err != nil {
+	if err := ann.sessions.Update(ctx, atAnn, session.Send(annDevice, toBob, time.Now(), []byte("hello"))); err != nil {
 		log.Fatal(err)
 	}
 	frame := ann.post(ctx, atAnn)
@@ -95,7 +95,7 @@ func Example() {
 	must(bob.sessions.Receive(ctx, atBob, state.Frame{Data: frame}, session.Opener(func() session.Device { return bobDevice })))
 	bob.read(ctx, "Bob", atBob)
 
-	if err := bob.sessions.Update(ctx, atBob, session.Send(bobDevice, toAnn, []byte("hello yourself"))); err != nil {
+	if err := bob.sessions.Update(ctx, atBob, session.Send(bobDevice, toAnn, time.Now(), []byte("hello yourself"))); err != nil {
 		log.Fatal(err)
 	}
 	must(ann.sessions.Receive(ctx, atAnn, state.Frame{Data: bob.post(ctx, atBob)}, session.Opener(func() session.Device { return annDevice })))
@@ -115,7 +115,7 @@ func ExampleEncrypt() {
 	toBob, toAnn := must(bobPerson.WithBundle(bob.Bundle())), must(annPerson.WithBundle(ann.Bundle()))
 	atAnn := must(session.Initiate(must(session.New(ann, toBob)), ann, toBob))
 
-	atAnn, out, err := session.Encrypt(atAnn, []byte("hello"))
+	atAnn, out, err := session.Encrypt(atAnn, time.Now(), []byte("hello"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,14 +131,14 @@ func ExampleEncrypt() {
 }
 
 // A program that holds a person's key signs the list of its devices each time one comes or goes.
-func ExampleNewRegistration() {
+func Example_registration() {
 	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
 	phone := must(session.NewDevice(user.Public().Address(), time.Now()))
-	first := must(session.NewRegistration(user, account.Public(), phone.Entry()))
+	first := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, phone.Entry()))
 	person := must(first.Verify(user.Public().Address()))
 
 	laptop := must(session.NewDevice(person.Address(), time.Now()))
-	second := must(session.NewRegistration(user, account.Public(), append(person.Entries(), laptop.Entry())...))
+	second := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, append(person.Entries(), laptop.Entry())...))
 	person = must(second.Verify(person.Address()))
 	fmt.Println(len(must(person.Peers(phone.Bundle(), laptop.Bundle()))), "devices")
 	// Output: 2 devices

@@ -44,7 +44,7 @@ func (h *human) registration(t testing.TB) directory.Registration {
 	for _, d := range h.devices {
 		entries = append(entries, d.Entry())
 	}
-	r, err := NewRegistration(h.user, h.account.Public(), entries...)
+	r, err := directory.NewRegistration(h.user.Public(), h.account.Public(), h.user.Sign, entries...)
 	require.NoError(t, err)
 	r, err = directory.ParseRegistration(r.JSON())
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func (p *party) send(text string) []byte { return p.sendTo(text).Frame }
 
 func (p *party) sendTo(text string) Outgoing {
 	p.t.Helper()
-	next, out, err := Encrypt(p.s, []byte(text))
+	next, out, err := Encrypt(p.s, day0, []byte(text))
 	require.NoError(p.t, err)
 	p.s = next
 	return out

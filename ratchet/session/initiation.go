@@ -62,6 +62,7 @@ func (i initiation) marshal() []byte {
 	w.U32(i.offer.bundle)
 	w.U32(i.offer.oneTime)
 	w.Fixed(i.offer.ciphertext[:])
+	w.Fixed(i.offer.proof[:])
 	w.Fixed(i.person[:])
 	w.Fixed(i.identity.Bytes())
 	i.route.write(w)
@@ -69,7 +70,7 @@ func (i initiation) marshal() []byte {
 	return w.Bytes()
 }
 
-const initiationSize = 1 + 2*8 + 2*4 + len(offer{}.ciphertext) + len(key.Address{}) + key.PublicKeySize + routeSize
+const initiationSize = 1 + 2*8 + 2*4 + len(offer{}.ciphertext) + proofSize + len(key.Address{}) + key.PublicKeySize + routeSize
 
 // parseInitiation reads what marshal returns, from a box that was made with the ephemeral key.
 func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, error) {
@@ -81,6 +82,7 @@ func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, erro
 	i.offer.bundle = r.U32()
 	i.offer.oneTime = r.U32()
 	r.Into(i.offer.ciphertext[:])
+	r.Into(i.offer.proof[:])
 	r.Into(i.person[:])
 	i.identity = keywire.Public[key.Identity](r)
 	i.route = readRoute(r)

@@ -182,8 +182,8 @@ func TestNoSessionWithoutEphemeralKey(t *testing.T) {
 		require.Error(t, err)
 	})
 	h := newHuman(t, 1)
-	_, err = Import(newHuman(t, 1).devices[0], h.peer(t, 0, classic), Classic{
-		Ratchet: alice, Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()})
+	from := Classic{Ratchet: alice, Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()}
+	_, err = from.Import(newHuman(t, 1).devices[0], h.peer(t, 0, classic))
 	require.ErrorIs(t, err, ErrMalformed)
 }
 

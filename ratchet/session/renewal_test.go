@@ -60,7 +60,7 @@ func TestRenewedDeviceBegins(t *testing.T) {
 		claim, err := r.alice.d.Claim(first)
 		require.NoError(t, err)
 		require.True(t, claim.Identity.Equal(r.new.Identity()))
-		require.Equal(t, r.alice.s.ID(), SlotID(r.alice.d, claim.Person, r.new.Name()))
+		require.Equal(t, r.alice.s.ID(), r.alice.d.SlotID(claim.Person, r.new.Name()))
 		r.alice.refuses(first, ErrUnverified)
 		r.alice.refreshes(r.new)
 		r.alice.reads(first, "with new keys")

@@ -29,8 +29,9 @@ func pgPool(tb testing.TB, dsn string) *sql.DB {
 }
 
 // openPG opens a store on a server.
-func openPG(tb testing.TB, dsn string) handle {
-	db := pgPool(tb, dsn)
+func openPG(tb testing.TB, dsn string) handle { return openPool(tb, pgPool(tb, dsn)) }
+
+func openPool(tb testing.TB, db *sql.DB) handle {
 	s, err := Postgres(tb.Context(), db)
 	require.NoError(tb, err)
 	return handle{s, db}
@@ -50,13 +51,18 @@ func (h handle) tenant(tb testing.TB, name string) tenant {
 	return tenant{s, h}
 }
 
-// Every place is a namespace beside those of the other tests.
+// Every place is a namespace beside those of the other tests. Each connection is a process of the server that has every
+// statement to learn: two that write and two that read show what twelve do.
 func TestPostgres(t *testing.T) {
 	dsn, places := pgtest.Database(t), 0
 	storetest.Run(t, func(testing.TB) storetest.Backend {
 		places++
 		name := fmt.Sprint("tenant ", places)
-		return func(tb testing.TB) store.Store { return openPG(tb, dsn).tenant(tb, name) }
+		return func(tb testing.TB) store.Store {
+			db := pgPool(tb, dsn)
+			db.SetMaxOpenConns(4)
+			return openPool(tb, db).tenant(tb, name)
+		}
 	})
 }
 

@@ -41,10 +41,10 @@ func endedContext(p *probe) {
 func endingContext(p *probe) {
 	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
-	for i := range 60 {
+	for i := range 30 {
 		c := full(k, m)
 		c.Put["state/long"] = text(1 << 16)
-		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(4*i*i)*time.Microsecond)
 		_, readErr := p.s.Load(ctx, k, id)
 		err := apply(ctx, p.s, k, id, c)
 		cancel()
@@ -68,9 +68,9 @@ func endingContext(p *probe) {
 func decided(p *probe) {
 	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
-	for i := range 40 {
+	for i := range 20 {
 		c := full(k, m)
-		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(4*i*i)*time.Microsecond)
 		err := apply(ctx, p.s, k, id, c)
 		cancel()
 		first, headErr := p.s.Head(p.Context(), k, id)

@@ -23,7 +23,7 @@ func randomChanges(p *probe) {
 	for i := range 4 {
 		keys = append(keys, key{kinds[i%2], store.NewID()})
 	}
-	for n := range 400 {
+	for n := range 160 {
 		at := keys[r.IntN(len(keys))]
 		m := rows[at]
 		switch step := r.IntN(20); {
