@@ -197,6 +197,21 @@ func TestG29OpenerGivesUp(t *testing.T) {
 	}, frame(20))[0]
 	require.Equal(t, state.Stop, r.Verdict)
 	require.Equal(t, [][32]byte{hash(7), hash(1), hash(4)}, d.retained())
+
+	// What was given up is not tried again, nor missed.
+	var tried [][32]byte
+	d.events = nil
+	require.NoError(t, d.Update(t.Context(), id(1), func(tx *state.Tx[diary]) error {
+		tx.RetryRetained()
+		return nil
+	}))
+	_, err := d.Retry(t.Context(), id(1), func(_ *state.Tx[diary], f state.Frame) error {
+		tried = append(tried, f.Hash())
+		return errNotYet
+	})
+	require.NoError(t, err)
+	require.Equal(t, [][32]byte{hash(7), hash(1), hash(4)}, tried)
+	require.Empty(t, d.events)
 }
 
 // Values and vault agree on what is retained whatever comes, in batches of whatever size, in whatever vault.

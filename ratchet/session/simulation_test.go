@@ -138,7 +138,7 @@ func (s *simulation) rotate(p *published) {
 
 // restore sets a slot back to its backup. What is on its way between the two may be lost, and what was read may be read again.
 func (s *simulation) restore(x *slot) {
-	x.s = x.backup.With(x.backup.Part().Restore())
+	x.s = x.backup.With(x.backup.Part().Restore(s.now))
 	x.restored++
 	x.unheard = true
 	for n := range s.sent {
@@ -252,6 +252,9 @@ func (s *simulation) run() {
 	}
 	s.settle()
 	s.heal()
+	if s.seed%longEvery == 0 && s.slots[0].device.suite == hybrid {
+		s.exchange(s.slots[0])
+	}
 }
 
 // restart begins again with what is stored.

@@ -94,6 +94,14 @@ func (a Asking) Merged() bool {
 	return slices.ContainsFunc(a.requests, func(q request) bool { return q.answered })
 }
 
+// Newest returns the id of the last request, zero if none is remembered.
+func (a Asking) Newest() (id proto.RequestID) {
+	if h := a.history.Value(); len(h) > 0 {
+		id = h[len(h)-1].id
+	}
+	return id
+}
+
 // Own is a request of one's own, as far as its answers need it.
 type Own struct {
 	Context   proto.TicketContext

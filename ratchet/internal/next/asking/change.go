@@ -41,6 +41,7 @@ type Change struct {
 	StillWaiting Millis           // wall clock, since when nobody has answered; 0: nothing to be told
 	Hint         proto.HintReason // what a member of the space says, or one's own clock; 0: nothing
 	Taken        bool             // a member's: somebody else is bound to its index, and it asks on
+	Said         proto.Statement  // an owner's, that came with a refusal: to be taken in like one that was read
 	Refused      error            // ErrTaken or ErrDead: asking is over
 
 	EraseSeed bool // the seed of the link is to be erased
@@ -49,7 +50,7 @@ type Change struct {
 
 // IsZero reports whether nothing happened.
 func (c Change) IsZero() bool {
-	return c.Post == nil && !c.Ask && c.StillWaiting == 0 && c.Hint == 0 && !c.Taken && c.Refused == nil && !c.EraseSeed && !c.KeyGone
+	return c.Post == nil && !c.Ask && c.StillWaiting == 0 && c.Hint == 0 && !c.Taken && c.Said == nil && c.Refused == nil && !c.EraseSeed && !c.KeyGone
 }
 
 // Self is what a device says of itself when it asks.

@@ -35,7 +35,15 @@ func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (
 			break
 		}
 		a, _ = a.hint(hintTaken)
-		return a, Change{Taken: true}, nil
+		out := Change{Taken: true}
+		if len(y.Bind.Signature) > 0 {
+			out.Said = y.Bind
+		}
+		return a, out, nil
+	case proto.Dead:
+		a, out := a.hint(proto.HintClosed)
+		out.Said = y.Statement
+		return a, out, nil
 	}
 	a, out := a.hint(proto.HintClosed)
 	return a, out, nil

@@ -42,6 +42,9 @@ func (d *edit) commitDue(e epochs.Epoch, r members.Root) bool {
 // hasTwin reports whether another binding of the own index is known, and no owner decided between them. Both share a chain in each
 // epoch of a third member (D46).
 func hasTwin(r members.Root, me identity) bool {
+	if _, listed := r.Listed(me.index); listed {
+		return false
+	}
 	all := r.Bindings(me.index)
 	return len(all) > 1 && !r.Named(me.index, all[0].Body)
 }

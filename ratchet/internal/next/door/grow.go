@@ -3,6 +3,7 @@ package ratchet
 import (
 	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
@@ -44,6 +45,13 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 		d.dropRoots()
 	}
 	d.outran()
+}
+
+// heard tries what bounds held up when somebody is read, or sends, in an epoch in or below which it was not before (§7, D48).
+func (d *edit) heard(e epochs.Epoch, i dkg.Index) {
+	if x := d.st.orphans.Value(); !e.Heard(i) && x.Candidates() > 0 {
+		d.retry(x.Bounded()...)
+	}
 }
 
 // retry says that retained frames may be readable now.

@@ -147,11 +147,15 @@ func (p *peer) texts() (out []string) {
 	return out
 }
 
-// all gives a frame to all peers but one.
+// all gives a frame to all peers but one, which may be nil.
 func (g *group) all(from *peer, frame []byte) {
+	source := ""
+	if from != nil {
+		source = fmt.Sprint(from.index)
+	}
 	for _, p := range g.peers {
 		if p != from {
-			p.receive(frame, fmt.Sprint(from.index))
+			p.receive(frame, source)
 		}
 	}
 }

@@ -74,6 +74,10 @@ func (d *edit) asked(a asking.Asking, c asking.Change) {
 	if c.Taken {
 		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
 	}
+	if _, r, ok := d.preferred(); ok && c.Said != nil {
+		_ = d.apply(c.Said, r.ID()) // what is false has no effect
+		d.displaced()
+	}
 	switch c.Refused {
 	case asking.ErrTaken:
 		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteTaken})

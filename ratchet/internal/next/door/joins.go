@@ -51,6 +51,9 @@ func openTicket(d *edit, f incoming) (Message, error) {
 	}
 	*d = try
 	d.setOrphans(d.st.orphans.Value().Forget(f.name))
+	if len(p.Hashes) > 1 {
+		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
+	}
 	return Message{}, nil
 }
 
@@ -61,6 +64,16 @@ func (d *edit) giveUp(names ...parts.FrameName) {
 	}
 	d.setOrphans(d.st.orphans.Value().Forget(names...))
 	d.lost = append(d.lost, names...)
+}
+
+// lose takes in that the index of orphans gave frames up.
+func (d *edit) lose(names ...parts.FrameName) {
+	d.lost = append(d.lost, names...)
+	sets, again := d.st.parts.Value().Forget(names...)
+	if again {
+		d.setParts(sets)
+		d.retry(d.st.orphans.Value().Others()...) // a copy may be among them
+	}
 }
 
 // refused takes in a refusal of an own request. Those of others are counted like tickets.

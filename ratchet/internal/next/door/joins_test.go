@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"testing/cryptotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -50,7 +49,6 @@ func TestJoinsSettle(t *testing.T) {
 	}
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			cryptotest.SetGlobalRandom(t, seed)
 			h := newHistory(t, seed)
 			for k := range 12 {
 				h.step(k)
@@ -69,7 +67,7 @@ type history struct {
 
 func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{network: newNetwork(t, seed)}
-	h.twice, h.frame = h.rng.IntN(2) == 0, []int{0, 32 << 10}[h.rng.IntN(2)]
+	h.twice, h.frame = h.rng.IntN(2) == 0, []int{0, 8 << 10}[h.rng.IntN(2)]
 	h.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && h.rng.IntN(4) == 0 }
 	h.founder = h.found(Policy{})
 	for range 1 + h.rng.IntN(3) {

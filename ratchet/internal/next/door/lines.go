@@ -158,7 +158,10 @@ func commonAncestor(f epochs.Forest, a, b proto.EpochID) (proto.EpochID, bool) {
 			}
 		}
 	}
-	return x.ID(), ok && held
+	if !ok || !held {
+		return proto.EpochID{}, false
+	}
+	return x.ID(), true
 }
 
 // commits returns the sealed commits of the line from behind one epoch held to another one, parents first; nothing if there is a

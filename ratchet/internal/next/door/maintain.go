@@ -222,11 +222,29 @@ func (d *edit) search() {
 		return orphans.Frame{Name: name, Size: len(f.data), Source: f.source, Member: f.member, Envelope: env}, ok && err == nil
 	})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 	for _, r := range results {
 		d.turnedUp(r)
 		if r.Found || r.Forged || len(r.Closed) > 0 {
 			d.retry(r.Name())
 		}
 	}
+}
+
+// lastRead returns where every member was read furthest on.
+func (d *edit) lastRead(r members.Root) epochs.LastRead {
+	out := epochs.LastRead{}
+	for i := range r.All() {
+		if i == d.st.me().index {
+			continue
+		}
+		var best epochs.Position
+		for _, b := range r.Bindings(i) {
+			if e, ok := d.st.forest.Epoch(b.LastRead); ok && (best.ID.IsZero() || d.st.forest.Before(e.Position(), best)) {
+				best = e.Position()
+			}
+		}
+		out[i] = best
+	}
+	return out
 }

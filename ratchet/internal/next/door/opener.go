@@ -171,5 +171,5 @@ func (d *edit) retainAs(f incoming, form orphans.Form) {
 	frame := orphans.Frame{Name: f.name, Size: len(f.data), Source: f.source, Member: f.member}
 	x, lost := d.st.orphans.Value().NoteOther(frame, form, orphans.Reading{Now: d.age(), Wall: d.now})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 }

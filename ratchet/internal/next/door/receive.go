@@ -11,7 +11,6 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -65,7 +64,7 @@ func (d *edit) retain(found orphans.Result, reason error) {
 		Stranger: errors.Is(reason, outcome.ErrUnknownSender), Prior: errors.Is(reason, errPrior),
 	})
 	d.setOrphans(x)
-	d.lost = append(d.lost, lost...)
+	d.lose(lost...)
 }
 
 // errPrior marks a frame that may be from before joining: a reason to wait, and none to send (§9).
@@ -265,6 +264,7 @@ func (d *edit) enter(l *reading) error {
 		return err
 	}
 	d.grow(f, change)
+	d.heard(l.epoch, l.ctx.Header.Index)
 	f, change = f.Read(l.ctx.Epoch, l.ctx.Header.Index, l.ctx.Header.Number, l.key, l.env.Header.Tag(), d.age())
 	d.grow(f, change)
 	return nil
@@ -315,50 +315,6 @@ func (d *edit) keep(frame orphans.Frame, l reading) {
 	}
 }
 
-// turnedUp reports what a search found about makers of commits, and about one's own.
-func (d *edit) turnedUp(found orphans.Result) {
-	for _, p := range found.Misled {
-		d.emit(Event{Kind: Misled, Index: p.Commit.Core.Maker})
-	}
-	for _, c := range found.Own {
-		d.ownCommit(c)
-	}
-}
-
-// ownCommit takes in a commit of the own index that the state does not know (§4): somebody used the own key, or made another
-// binding of this index; or this state is not the newest.
-func (d *edit) ownCommit(c orphans.OwnCommit) {
-	parent, ok := d.st.forest.Epoch(c.Parent)
-	r, held := d.root(parentRoot(parent, ok))
-	if !ok || !held || !d.provesOwn(parent, c.Shown) {
-		return
-	}
-	me := d.st.me()
-	key, err := c.Shown.VerifyMaker(r, parent.Child(d.st.space, c.Shown.Commit))
-	switch {
-	case err != nil:
-		return
-	case key == me.signing.Public && !d.st.rhythm.restored:
-		d.emit(Event{Kind: Impersonated, Index: me.index})
-	default:
-		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{key}, Own: true})
-	}
-	d.st.rhythm.ask, d.st.rhythm.commit = true, true
-}
-
-func parentRoot(e epochs.Epoch, ok bool) (id proto.EpochID) {
-	if ok {
-		id = e.Root()
-	}
-	return id
-}
-
-// provesOwn reports whether the proof of a commit of the own index is right: else anybody in the epoch could have made it.
-func (d *edit) provesOwn(parent epochs.Epoch, p proto.Shown) bool {
-	_, err := d.st.forest.Derive(parent, p, suite.PublicKey{}, d.share)
-	return errors.Is(err, epochs.ErrOwnCommit)
-}
-
 // deliver takes in what the message says, and returns it.
 func (d *edit) deliver(l reading) Message {
 	m := Message{
@@ -373,9 +329,10 @@ func (d *edit) deliver(l reading) Message {
 	if l.own {
 		d.ownMessage(l)
 	}
-	r, change, err := r.ReadFrom(l.maker, l.ctx.Epoch)
-	if err == nil {
-		d.changed(r, change)
+	if b, ok := r.Binding(l.maker); !ok || !b.Heard() || d.comesBefore(l.epoch, b.LastRead) {
+		if next, change, err := r.ReadFrom(l.maker, l.ctx.Epoch); err == nil {
+			d.changed(next, change)
+		}
 	}
 	d.takeIn(l)
 	r, _ = d.root(l.epoch.Root())
@@ -392,31 +349,9 @@ func (d *edit) deliver(l reading) Message {
 	return m
 }
 
-// ownMessage takes in a message under the own index that this state did not send.
-func (d *edit) ownMessage(l reading) {
-	me := d.st.me()
-	if l.maker == me.maker() && !d.st.rhythm.restored {
-		d.emit(Event{Kind: Impersonated, Index: me.index})
-	} else {
-		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{l.maker.Key}, Own: true})
-	}
-	d.st.rhythm.commit = true
-}
-
-// lastRead returns where every member was read furthest on.
-func (d *edit) lastRead(r members.Root) epochs.LastRead {
-	out := epochs.LastRead{}
-	for i := range r.All() {
-		if i == d.st.me().index {
-			continue
-		}
-		var best epochs.Position
-		for _, b := range r.Bindings(i) {
-			if e, ok := d.st.forest.Epoch(b.LastRead); ok && (best.ID.IsZero() || d.st.forest.Before(e.Position(), best)) {
-				best = e.Position()
-			}
-		}
-		out[i] = best
-	}
-	return out
+// comesBefore reports whether an epoch comes before another one in the order of §5, which may be held no more. Where a member was
+// last read is the first of those in which it was.
+func (d *edit) comesBefore(e epochs.Epoch, last proto.EpochID) bool {
+	held, ok := d.st.forest.Epoch(last)
+	return !ok || d.st.forest.Before(e.Position(), held.Position())
 }

@@ -34,17 +34,17 @@ func (r rootRow) with(m members.Root) rootRow {
 // Encode implements state.Piece.
 func (r rootRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.share.Encode(e, fmt.Sprintf("s%x", r.id))
-	r.members.Encode(e, fmt.Sprintf("m%x", r.id))
+	r.share.Encode(e, fmt.Sprintf("s%x", r.id[:16]))
+	r.members.Encode(e, fmt.Sprintf("m%x", r.id[:16]))
 }
 
 // Decode implements state.Piece.
 func (rootRow) Decode(d *state.Decoder) (r rootRow, err error) {
 	d.Into(r.id[:])
-	if r.share, err = state.DecodeSegment[share](d, fmt.Sprintf("s%x", r.id)); err != nil {
+	if r.share, err = state.DecodeSegment[share](d, fmt.Sprintf("s%x", r.id[:16])); err != nil {
 		return rootRow{}, err
 	}
-	r.members, err = state.DecodeSegment[members.Root](d, fmt.Sprintf("m%x", r.id))
+	r.members, err = state.DecodeSegment[members.Root](d, fmt.Sprintf("m%x", r.id[:16]))
 	return r, err
 }
 

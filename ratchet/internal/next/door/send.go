@@ -103,6 +103,7 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 		d.setLines(d.st.lines.Value().sent(l.whole))
 	}
 	d.st.forest = l.after
+	d.heard(e, l.me.index)
 	return nil
 }
 
@@ -110,13 +111,13 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 type letter struct {
 	ctx    proto.MessageContext
 	epoch  epochs.Epoch
-	root   members.Root
+	root   *members.Root
 	key    secret.Bytes
 	env    proto.Envelope
 	inner  proto.Inner
 	whole  []line        // the waiting ways that it carries to their end
 	after  epochs.Forest // with the number used up
-	me     identity
+	me     *identity
 	signed int // length of the signature
 	room   int // bytes that are left in the frame
 	pad    bool
@@ -126,9 +127,8 @@ type letter struct {
 // carries one. It returns ErrTooLong if that does not fit the frame.
 func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (*letter, error) {
 	me := d.st.me()
-	l := &letter{epoch: e, root: r, inner: inner, me: me, signed: me.signing.Public.Scheme().SignatureSize()}
-	terms, _ := d.tp.terms(r.ID())
-	l.pad = terms.template.Policy.Padding == proto.Padme
+	l := &letter{epoch: e, root: &r, inner: inner, me: &me, signed: me.signing.Public.Scheme().SignatureSize()}
+	l.pad = r.Policy().Padding == proto.Padme
 	l.ctx = proto.MessageContext{Space: d.st.space, Epoch: e.ID(), Header: proto.Header{Index: me.index}}
 	var err error
 	l.after, l.ctx.Header.Number, l.key, err = d.st.forest.Send(e.ID(), func(n uint32) epochs.Tag {
@@ -257,4 +257,12 @@ func (l *letter) seal(d *edit) ([]byte, error) {
 		return nil, err
 	}
 	return env.Frame(), nil
+}
+
+// Expiring returns the step that sends a message with the wish that programs forget it so long after it was read. Errors are those
+// of Encrypt.
+func Expiring(plaintext []byte, after time.Duration) Step {
+	return Step{func(d *edit) error {
+		return d.say(proto.Inner{Plaintext: plaintext, Expiry: uint64(max(after.Milliseconds(), 0))})
+	}}
 }

@@ -25,19 +25,25 @@ type State struct {
 	_     [0]func()
 	space state.ID
 	phase Phase
-	clock clock
 
+	clock  clock
+	rhythm rhythm // when to commit and to send
+	roots  segmap.Map[rootRow]
+	forest epochs.Forest
+	calm
+}
+
+// calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
+// of these.
+type calm struct {
 	self    state.Segment[identity]
 	owner   state.Segment[ownerKeys]
-	roots   segmap.Map[rootRow]
-	forest  epochs.Forest
 	orphans state.Segment[orphans.Index]
 	ready   ready
 	desk    state.Segment[members.Desk]
 
 	news    state.Segment[announcements] // what the next messages say
 	lines   state.Segment[lines]         // ways that the next messages carry
-	rhythm  rhythm                       // when to commit and to send
 	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
 	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
@@ -51,12 +57,12 @@ const stateVersion = 2
 func newState(me identity, now Millis) State {
 	space := me.origin.Space()
 	return State{
-		space: space, phase: Member, clock: newClock(now),
-		self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}), forest: epochs.New(space, me.index),
-		orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
-		news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}), rhythm: newRhythm(now),
-		asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
-	}
+		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
+			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
+			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
+			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+		}}
 }
 
 // Encode implements state.Part.
@@ -66,19 +72,9 @@ func (s State) Encode(e *state.Encoder) {
 	e.Uint8(uint8(s.phase))
 	s.clock.encode(e)
 	s.rhythm.encode(e)
-	s.self.Encode(e, "self")
-	s.owner.Encode(e, "owner")
 	s.roots.Encode(e, "roots")
 	s.forest.Encode(e)
-	s.orphans.Encode(e, "orphans")
-	s.ready.list.Encode(e, "ready")
-	s.desk.Encode(e, "desk")
-	s.news.Encode(e, "news")
-	s.lines.Encode(e, "lines")
-	s.asking.Encode(e, "asking")
-	s.parts.Encode(e, "parts")
-	s.repeats.Encode(e, "repeats")
-	s.duties.Encode(e, "duties")
+	state.NewSegment(s.calm).Encode(e, "calm") // written only if it says something new
 }
 
 // Decode implements state.Part.
@@ -88,27 +84,58 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 	s.phase = Phase(d.Uint8())
 	s.clock = decodeClock(d)
 	s.rhythm = decodeRhythm(d)
+	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
+		return State{}, err
+	}
+	if s.forest, err = epochs.DecodeForest(d); err != nil {
+		return State{}, err
+	}
+	calm, err := state.DecodeSegment[calm](d, "calm")
+	if err == nil {
+		err = d.Err()
+	}
+	if err != nil {
+		return State{}, err
+	}
+	s.calm = calm.Value()
+	return s, s.check()
+}
+
+// Encode implements state.Piece.
+func (c calm) Encode(e *state.Encoder) {
+	c.self.Encode(e, "self")
+	c.owner.Encode(e, "owner")
+	c.orphans.Encode(e, "orphans")
+	c.ready.list.Encode(e, "ready")
+	c.desk.Encode(e, "desk")
+	c.news.Encode(e, "news")
+	c.lines.Encode(e, "lines")
+	c.asking.Encode(e, "asking")
+	c.parts.Encode(e, "parts")
+	c.repeats.Encode(e, "repeats")
+	c.duties.Encode(e, "duties")
+}
+
+// Decode implements state.Piece.
+func (calm) Decode(d *state.Decoder) (c calm, err error) {
 	for _, read := range []func() error{
-		func() (err error) { s.self, err = state.DecodeSegment[identity](d, "self"); return },
-		func() (err error) { s.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
-		func() (err error) { s.roots, err = segmap.Decode[rootRow](d, "roots"); return },
-		func() (err error) { s.forest, err = epochs.DecodeForest(d); return },
-		func() (err error) { s.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
-		func() (err error) { s.ready, err = decodeReady(d); return },
-		func() (err error) { s.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
-		func() (err error) { s.news, err = state.DecodeSegment[announcements](d, "news"); return },
-		func() (err error) { s.lines, err = state.DecodeSegment[lines](d, "lines"); return },
-		func() (err error) { s.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
-		func() (err error) { s.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
-		func() (err error) { s.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
-		func() (err error) { s.duties, err = state.DecodeSegment[duties](d, "duties"); return },
-		d.Err,
+		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
+		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
+		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
+		func() (err error) { c.ready, err = decodeReady(d); return },
+		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
+		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
+		func() (err error) { c.lines, err = state.DecodeSegment[lines](d, "lines"); return },
+		func() (err error) { c.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
+		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
+		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
+		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
 	} {
 		if err := read(); err != nil {
-			return State{}, err
+			return calm{}, err
 		}
 	}
-	return s, s.check()
+	return c, nil
 }
 
 // check returns wire.ErrMalformed if the pieces of a state that was decoded do not belong together.
@@ -150,10 +177,8 @@ func (s State) sentNoLess(prev State) error {
 	if s.me().index != prev.me().index {
 		return nil // another chain
 	}
-	for e := range s.forest.All() {
-		if s.forest.Sent(e.ID()) < prev.forest.Sent(e.ID()) {
-			return fmt.Errorf("%w: own message counter falls", state.ErrStale)
-		}
+	if s.forest.SentLess(prev.forest) {
+		return fmt.Errorf("%w: own message counter falls", state.ErrStale)
 	}
 	return nil
 }

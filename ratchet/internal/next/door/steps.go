@@ -177,16 +177,13 @@ func (d *edit) declare(s proto.Statement) error {
 	if err := d.say(statement(s)); err != nil {
 		return err
 	}
-	for row := range d.st.roots.All() {
-		r, ok := d.root(row.id)
-		if !ok {
-			continue
-		}
-		if next, change, err := r.Apply(s, d.ageOf(s, r), d.now); err == nil {
-			d.changed(next, change)
-		} else if of, ok := s.(proto.OwnerStatement); ok && of.RootNamed() == r.ID() && !errors.Is(err, members.ErrStale) {
-			return err
-		}
+	of, ok := s.(proto.OwnerStatement)
+	_, r, held := d.preferred()
+	if !held {
+		return ErrPhase
+	}
+	if err := d.apply(s, r.ID()); err != nil && ok && of.RootNamed() == r.ID() && !errors.Is(err, members.ErrStale) {
+		return err
 	}
 	return nil
 }

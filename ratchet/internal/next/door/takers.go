@@ -103,20 +103,26 @@ func takeStatement(d *edit, l reading) {
 	case proto.InviteGiven:
 		d.refuse(l, d.takeGiven(l, s))
 	default:
-		for row := range d.st.roots.All() {
-			r, ok := d.root(row.id)
-			if !ok {
-				continue
-			}
-			next, change, err := r.Apply(s, d.ageOf(s, r), d.now)
-			if err == nil {
-				d.changed(next, change)
-			} else if row.id == l.epoch.Root() {
-				d.refuse(l, err)
-			}
-		}
+		d.refuse(l, d.apply(s, l.epoch.Root()))
 		d.displaced()
 	}
+}
+
+// apply takes in a statement in all roots held, and returns what became of it in one of them.
+func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
+	for row := range d.st.roots.All() {
+		r, ok := d.root(row.id)
+		if !ok {
+			continue
+		}
+		next, change, err := r.Apply(s, d.ageOf(s, r), d.now)
+		if err == nil {
+			d.changed(next, change)
+		} else if row.id == in {
+			reason = err
+		}
+	}
+	return reason
 }
 
 // refuse reports what was refused of a message: it is read all the same. It returns whether anything was; what is known already is no

@@ -54,13 +54,13 @@ func (r termsRow) Key() segmap.Key { return segmap.ByID(r.id) }
 // Encode implements state.Piece.
 func (r termsRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.record.Encode(e, fmt.Sprintf("%x", r.id))
+	r.record.Encode(e, fmt.Sprintf("%x", r.id[:16]))
 }
 
 // Decode implements state.Piece.
 func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 	d.Into(r.id[:])
-	r.record, err = state.DecodeSegment[rootTerms](d, fmt.Sprintf("%x", r.id))
+	r.record, err = state.DecodeSegment[rootTerms](d, fmt.Sprintf("%x", r.id[:16]))
 	if err == nil && r.record.Value().ID() != r.id {
 		err = segmap.ErrDisorder
 	}

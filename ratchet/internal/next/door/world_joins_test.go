@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -40,7 +41,8 @@ type node struct {
 	reasons  []error // of frames that were not read
 }
 
-func newNetwork(t testing.TB, seed uint64) *network {
+func newNetwork(t *testing.T, seed uint64) *network {
+	cryptotest.SetGlobalRandom(t, seed)
 	return &network{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
 }
 
@@ -58,13 +60,13 @@ func (n *network) found(p Policy) *node {
 	return n.node("founder", s)
 }
 
-// opts are the options of all devices.
-func (n *network) opts() Options { return Options{MaxFrame: n.frame} }
-
 // edit runs a call on the device's space, and posts what leaves with it.
 func (x *node) edit(f func(*edit) error) error {
-	d, err := newEdit(x.space, x.net.now, x.net.opts())
+	d, err := newEdit(x.space, x.net.now, Options{})
 	require.NoError(x.net.t, err)
+	if x.net.frame > 0 { // less than any transport takes, so that little is in many parts
+		d.max = x.net.frame
+	}
 	d.load = func(n orphans.FrameName) (incoming, bool) { f, ok := x.retained[n]; return f, ok }
 	err = f(&d)
 	if err != nil && state.VerdictOf(err) == state.Stop {

@@ -3,6 +3,7 @@ package epochs
 import (
 	"crypto/subtle"
 	"iter"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
@@ -116,3 +117,22 @@ func (f Forest) Below(id, above proto.EpochID) bool {
 
 // HeardOnly reports whether nobody but one member was read, or sent, in or below the epoch.
 func (e Epoch) HeardOnly(i dkg.Index) bool { return e.onlyHeard(i) }
+
+// Heard reports whether a member is known to have been read, or sent, in or below the epoch. Of many members it is not known.
+func (e Epoch) Heard(i dkg.Index) bool {
+	return len(e.heard) == maxHeard || slices.Contains(e.heard, i)
+}
+
+// SentLess reports whether fewer messages were sent in an epoch than another forest says, of which this one was made. It looks at
+// what the two do not share.
+func (f Forest) SentLess(prev Forest) bool {
+	for g := range f.groups.Unlike(prev.groups) {
+		old, _ := prev.groups.Get(g.Key())
+		for row := range g.rows.Unlike(old.rows) {
+			if id := row.record.Value().id; f.Sent(id) < prev.Sent(id) {
+				return true
+			}
+		}
+	}
+	return false
+}

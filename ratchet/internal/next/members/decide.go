@@ -188,7 +188,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 		if other.Credential.IsZero() { // listed by the notice: there is no binding that proves it
 			return refuse(hint(proto.HintNotListed, 0))
 		}
-		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate)})
+		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate), Bind: r.bindOf(q.Index, other.Body)})
 	}
 	if q.Kind == proto.Join {
 		switch {
@@ -287,10 +287,20 @@ func (r Root) deathOf(q proto.Asked, x proto.Record, k Maker) proto.Refusal {
 	}
 	for _, b := range r.Bindings(q.Index) {
 		if b.Maker != k && !b.Credential.IsZero() {
-			return proto.Taken{Binding: b.Credential.Binding}
+			return proto.Taken{Binding: b.Credential.Binding, Bind: r.bindOf(q.Index, b.Body)}
 		}
 	}
 	return hint(proto.HintClosed, 0)
+}
+
+// bindOf returns an owner's word for a binding of an index, the zero Bind if there is none.
+func (r Root) bindOf(i dkg.Index, body proto.BodyHash) proto.Bind {
+	for _, b := range r.member(i).binds {
+		if b.said.Body == body {
+			return b.said
+		}
+	}
+	return proto.Bind{}
 }
 
 // taken returns the binding that another one gives way to: of a joiner one of which a message was read or that a bind names, of

@@ -145,6 +145,16 @@ func (x Index) Strangers(i dkg.Index) (out []FrameName) {
 	return out
 }
 
+// Bounded returns the frames whose header opened in a candidate: a bound kept it from being entered, and them from being read.
+func (x Index) Bounded() (out []FrameName) {
+	for _, n := range x.pages.all() {
+		if _, led := x.Candidate(n.Epoch); led && n.Opened {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
 // Untagged returns the requests whose tag is unknown: those to be looked at when a record or a root comes.
 func (x Index) Untagged() (out []FrameName) {
 	for _, n := range x.pages.all() {

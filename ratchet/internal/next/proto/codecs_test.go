@@ -13,11 +13,6 @@ import (
 // exposed is the encoder of a value whose encoding is secret.
 func exposed[T interface{ Encode() secret.Bytes }](v T) []byte { return v.Encode().Expose() }
 
-// written returns the encoder of a value that only stands inside of others.
-func written[T any](write func(T, *wire.Writer)) func(T) []byte {
-	return func(v T) []byte { return encode(64, func(w *wire.Writer) { write(v, w) }) }
-}
-
 // parser returns the decoder of a value that only stands inside of others.
 func parser[T any](max int, read func(*wire.Reader) T) func([]byte) (T, error) {
 	return func(b []byte) (T, error) { return parseAll(b, max, read) }
@@ -89,7 +84,10 @@ func codecs() []codec {
 			return p.resync(t).Shown()
 		}),
 		newCodec("refusal-taken", parseRefusal, encodeRefusal, func(_ testing.TB, p pieces) Refusal {
-			return Taken{p.joiners[1].binding, 5}
+			return Taken{Binding: p.joiners[1].binding, Free: 5}
+		}),
+		newCodec("refusal-decided", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
+			return Taken{Binding: p.joiners[1].binding, Bind: p.statements(t)["bind"].(Bind)}
 		}),
 		newCodec("refusal-dead", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
 			return Dead{p.origin, p.owners, p.statements(t)["revoke"].(Revoke)}
