@@ -72,22 +72,20 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 			return store.Change{}, err
 		}
 		u.base = &snapshot[V]{contents: newContents()}
-		u.tx = &Tx[V]{value: *u.first, set: true}
+		u.tx = u.v.newTx(u.id, u.base)
+		u.tx.Set(*u.first)
 	} else {
 		base, err := u.v.current(ctx, u.id)
 		if err != nil {
 			return store.Change{}, err
 		}
-		u.base, u.tx = base, &Tx[V]{value: base.value}
+		u.base, u.tx = base, u.v.newTx(u.id, base)
 	}
-	u.tx.retained = func(hash [32]byte) (Frame, bool, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
+	u.tx.retained = func(hash [32]byte) (Frame, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)
 	if err != nil {
 		return store.Change{}, err
 	}
-	r := &reception[V]{v: u.v, id: u.id, base: u.base, tx: u.tx, changes: frames}
-	r.carryOut()
-	frames = r.changes
 	if u.tx.idle() && len(frames) == 0 {
 		u.next = u.base
 		return store.Change{Kind: u.v.kind, ID: u.id, Base: u.base.head}, nil
@@ -120,11 +118,29 @@ func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
 			return fmt.Errorf("state: a frame to be sent has at most %d bytes, its destination %d", MaxFrame, MaxAddress)
 		}
 	}
-	if len(tx.outbox) > 0 && len(base.outbox)+len(tx.outbox)-len(tx.sent) > v.options.Outbox ||
-		len(tx.inbox) > 0 && len(base.inbox)+len(tx.inbox)-len(tx.taken) > v.options.Inbox {
+	var out, in burden
+	for _, o := range tx.outbox {
+		out.add(sealedSize(outboxHeader+len(o.To)+len(o.Data)), 1)
+	}
+	for _, data := range tx.inbox {
+		in.add(sealedSize(data.Len()), 1)
+	}
+	o := &v.options
+	if !fits(base.outbox, out, burden{o.Outbox, o.OutboxBytes}) || !fits(base.inbox, in, burden{o.Inbox, o.InboxBytes}) {
 		return ErrFull
 	}
 	return nil
+}
+
+// fits reports whether a queue takes more. A single item fits whatever its size, or it never would.
+func fits(held []store.Held, more, most burden) bool {
+	if more.n == 0 {
+		return true
+	}
+	for _, h := range held {
+		more.add(h.Size, 1)
+	}
+	return more.n == 1 || !more.exceeds(most)
 }
 
 // encode returns the change from base to what the transaction holds.

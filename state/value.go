@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -21,7 +22,9 @@ type Value[V any] interface {
 	// decode is called on the zero value with one Decoder for each part.
 	decode(ID, []*Decoder) (V, error)
 	succeeds(prev V) error
-	keeper() (Keeper, bool)
+	// forget has the Keepers among the parts forget frames; keeps reports whether there are any.
+	forget(frames [][32]byte) V
+	keeps() bool
 }
 
 // SpaceEncryptionState holds the ratchet state, the template and the evals of one space, always all three. The zero value
@@ -90,8 +93,6 @@ func (s SpaceEncryptionState[S, T, E]) GoString() string { return s.String() }
 
 func (s SpaceEncryptionState[S, T, E]) kind() store.Kind { return store.Spaces }
 
-func (s SpaceEncryptionState[S, T, E]) keeper() (Keeper, bool) { return keeperOf(s.state) }
-
 func (s SpaceEncryptionState[S, T, E]) check() error {
 	return whole(s.id, s.state, s.template, s.evals)
 }
@@ -124,6 +125,15 @@ func (s SpaceEncryptionState[S, T, E]) succeeds(prev SpaceEncryptionState[S, T, 
 		return err
 	}
 	return s.evals.Succeeds(prev.evals)
+}
+
+func (s SpaceEncryptionState[S, T, E]) forget(frames [][32]byte) SpaceEncryptionState[S, T, E] {
+	s.state, s.template, s.evals = forget(s.state, frames), forget(s.template, frames), forget(s.evals, frames)
+	return s
+}
+
+func (s SpaceEncryptionState[S, T, E]) keeps() bool {
+	return keeps(s.state) || keeps(s.template) || keeps(s.evals)
 }
 
 // One is a stored value of a single part: the sessions with one device of somebody else, or the keys of a device or person.
@@ -159,8 +169,10 @@ func (o One[P]) With(next P) One[P] {
 // Equal reports whether both values would be stored as the same bytes. It is for tests.
 func (o One[P]) Equal(other One[P]) bool { return equal(o, other) }
 
-// String names the value by its ID and shows nothing of what it holds.
-func (o One[P]) String() string { return "session " + o.id.String() }
+// String names the value by its kind and ID and shows nothing of what it holds.
+func (o One[P]) String() string {
+	return strings.TrimSuffix(o.kind().String(), "s") + " " + o.id.String()
+}
 
 // GoString is String: %#v shows no more than %v.
 func (o One[P]) GoString() string { return o.String() }
@@ -172,11 +184,15 @@ func (o One[P]) kind() store.Kind {
 	return store.Sessions
 }
 
-func (o One[P]) keeper() (Keeper, bool) { return keeperOf(o.part) }
-
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }
+func (o One[P]) keeps() bool             { return keeps(o.part) }
+
+func (o One[P]) forget(frames [][32]byte) One[P] {
+	o.part = forget(o.part, frames)
+	return o
+}
 
 func (o One[P]) decode(id ID, d []*Decoder) (One[P], error) {
 	out := One[P]{id: id}

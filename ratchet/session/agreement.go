@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/mlkem"
 	"crypto/sha512"
+	"crypto/subtle"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -26,9 +27,18 @@ const (
 	hybrid suite = 2
 )
 
-// hybridVersion is the version of the hybrid suite. A device signs that it knows it (see Bundle), and it is bound into the
-// key, so that nobody in between can talk two devices out of it.
-const hybridVersion = 1
+// hybridVersion is the version of the hybrid suite, in which every session has a braid. A device signs that it knows it (see
+// Bundle), and it is bound into the key, so that nobody in between can talk two devices out of it. There is no other one to
+// fall back to.
+const hybridVersion = 2
+
+// form returns the form of the ratchets of a suite.
+func (s suite) form() double.Form {
+	if s == hybrid {
+		return double.Braided
+	}
+	return double.Classic
+}
 
 // x3dhPrefix stands before the results, so that the input of the KDF is never the encoding of a point alone.
 var x3dhPrefix = bytes.Repeat([]byte{0xff}, key.PublicKeySize)
@@ -87,7 +97,11 @@ type offer struct {
 	bundle     uint32 // the number of the bundle that the pre-key, and without a one-time pre-key the ML-KEM key, is from
 	oneTime    uint32 // 0: none
 	ciphertext [mlkem.CiphertextSize768]byte
+	proof      [proofSize]byte // that the initiator holds its identity key
 }
+
+// proofSize is the size of a proof in bytes: nobody guesses one.
+const proofSize = 16
 
 // roles names the two devices of an agreement by what the registrations say about them, for the transcript.
 type roles struct {
@@ -96,11 +110,8 @@ type roles struct {
 	responderEntry       directory.Entry
 }
 
-// hybridKey finishes a hybrid agreement: x holds the three results, to which the encapsulated secret is added, and before
-// it the result of the one-time pre-key if there is one.
-func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer,
-	preKey key.PublicKey[key.PreKey], oneTime key.PublicKey[key.OneTime], kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
-	x.add(secret.Own(shared), nil)
+// head returns the part of the transcript that the responder knows without a one-time pre-key.
+func (o offer) head(who roles, e key.PublicKey[key.Ephemeral], preKey key.PublicKey[key.PreKey]) []byte {
 	w := wire.NewWriter(3 << 10)
 	w.U8(hybridVersion)
 	w.U64(o.generation)
@@ -116,10 +127,26 @@ func (x *agreement) hybridKey(who roles, e key.PublicKey[key.Ephemeral], o offer
 	w.Fixed(preKey.Bytes())
 	w.Fixed(e.Bytes())
 	w.U32(o.oneTime)
-	w.Fixed(oneTime.Bytes())
-	w.Fixed(kem.Bytes())
 	w.Fixed(o.ciphertext[:])
-	hash := sha512.Sum512(w.Bytes())
+	return w.Bytes()
+}
+
+// proof returns what shows, once the three results are added and nothing else, that the initiator holds its identity key: also
+// to a responder that has erased the one-time pre-key.
+func (x *agreement) proof(head []byte) ([proofSize]byte, error) {
+	hash := sha512.Sum512(head)
+	b, err := x.key(labelProof+"\x00"+string(hash[:]), proofSize)
+	if err != nil {
+		return [proofSize]byte{}, err
+	}
+	return [proofSize]byte(b.Expose()), nil
+}
+
+// hybridKey finishes a hybrid agreement: x holds the three results and, if there is a one-time pre-key, that of it, to which the
+// encapsulated secret is added.
+func (x *agreement) hybridKey(head []byte, oneTime key.PublicKey[key.OneTime], kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
+	x.add(secret.Own(shared), nil)
+	hash := sha512.Sum512(append(append(head, oneTime.Bytes()...), kem.Bytes()...))
 	return x.key(labelAgreement+"\x00"+string(hash[:]), double.AgreedSize)
 }
 
@@ -134,14 +161,21 @@ func agreeInitiate(d Device, e keypair.PrivateKey[key.Ephemeral], peer directory
 	}
 	o := offer{generation: generation, heard: heard, bundle: bundle.Number()}
 	kem, oneTime := bundle.MLKEM(), key.PublicKey[key.OneTime]{}
-	if claimed, ok := peer.OneTime(); ok {
+	claimed, isOneTime := peer.OneTime()
+	if isOneTime {
 		kem, oneTime, o.oneTime = claimed.MLKEM(), claimed.Key(), claimed.ID()
-		x.add(keypair.Agree(e, oneTime))
 	}
 	shared, ciphertext := kem.Encapsulate()
 	copy(o.ciphertext[:], ciphertext)
-	who := roles{d.person, peer.Person(), d.identity.Public(), peer.Entry()}
-	agreed, err := x.hybridKey(who, e.Public(), o, peer.PreKey(), oneTime, kem, shared)
+	head := o.head(roles{d.person, peer.Person(), d.identity.Public(), peer.Entry()}, e.Public(), peer.PreKey())
+	var err error
+	if o.proof, err = x.proof(head); err != nil {
+		return hybrid, o, secret.Bytes{}, err
+	}
+	if isOneTime {
+		x.add(keypair.Agree(e, oneTime))
+	}
+	agreed, err := x.hybridKey(head, oneTime, kem, shared)
 	return hybrid, o, agreed, err
 }
 
@@ -164,10 +198,18 @@ func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Id
 		return secret.Bytes{}, published, err
 	}
 	x := x3dhAccept(d.identity, published.preKey, identity, e)
-	kem, oneTime := published.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime > d.issued {
 		return secret.Bytes{}, published, fmt.Errorf("%w: %w", ErrNotYet, errNotIssued)
 	}
+	head := o.head(roles{peer, d.person, identity, d.Entry()}, e, published.preKey.Public())
+	proof, err := x.proof(head)
+	switch {
+	case err != nil:
+		return secret.Bytes{}, published, err
+	case subtle.ConstantTimeCompare(proof[:], o.proof[:]) == 0:
+		return secret.Bytes{}, published, fmt.Errorf("%w: initialization", ErrForged)
+	}
+	kem, oneTime := published.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime != 0 {
 		own, ok := d.findOneTime(o.oneTime)
 		if !ok {
@@ -180,7 +222,6 @@ func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Id
 	if err != nil {
 		return secret.Bytes{}, published, key.Malformed(err)
 	}
-	who := roles{peer, d.person, identity, d.Entry()}
-	agreed, err := x.hybridKey(who, e, o, published.preKey.Public(), oneTime, kem.Expose().EncapsulationKey(), shared)
+	agreed, err := x.hybridKey(head, oneTime, kem.Expose().EncapsulationKey(), shared)
 	return agreed, published, err
 }

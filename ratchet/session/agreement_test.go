@@ -88,11 +88,21 @@ func TestEverythingIsBoundIntoTheKey(t *testing.T) {
 		s := side{device, a.address(), d.Identity(), e.Public(), &copied}
 		change(&s)
 		another, _, err := agreeAccept(s.d, s.person, s.identity, s.ephemeral, s.offer)
-		require.NoError(t, err, name)
-		require.False(t, agreed.Equal(another), name)
+		if name == "form" {
+			require.NoError(t, err)
+			require.False(t, agreed.Equal(another))
+			continue
+		}
+		require.ErrorIs(t, err, ErrForged, name)
 	}
+	// The proof shows who began also to a responder that has erased the one-time pre-key.
 	_, _, err = agreeAccept(device.EraseOneTime(1), a.address(), d.Identity(), e.Public(), &o)
 	require.ErrorIs(t, err, ErrOneTimeUsed)
+	o.proof[5] ^= 1
+	for _, d := range []Device{device, device.EraseOneTime(1)} {
+		_, _, err = agreeAccept(d, a.address(), a.devices[0].Identity(), e.Public(), &o)
+		require.ErrorIs(t, err, ErrForged)
+	}
 }
 
 // A one-time pre-key serves one session.
@@ -166,15 +176,15 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 			require.NoError(t, err)
 			p.initiate()
 			frame := p.send("text")
-			claim, err := bob.d.Claim(frame)
+			claim, err := bob.d.claim(frame)
 			require.NoError(t, err)
-			require.Equal(t, d.Person(), claim.Person)
-			require.True(t, claim.Identity.Equal(d.Identity()), name)
+			require.Equal(t, d.Person(), claim.person)
+			require.True(t, claim.identity.Equal(d.Identity()), name)
 			bob.refuses(frame, ErrUnverified)
 			// One that lies about who it is does not agree on the key.
 			liar := p.s.Part()
 			liar.person, liar.identity = a.address(), a.devices[0].Identity()
-			_, out, err := Encrypt(p.s.With(liar), []byte("text"))
+			_, out, err := Encrypt(p.s.With(liar), day0, []byte("text"))
 			require.NoError(t, err)
 			bob.refuses(out.Frame, ErrForged)
 		}

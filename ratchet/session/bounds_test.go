@@ -194,7 +194,7 @@ func TestClearedSlotRefusesRecordings(t *testing.T) {
 			alice.reads(bob.send("done"), "done")
 		}
 		before := bob.s
-		bob.s = Clear(bob.s)
+		bob.s = bob.s.With(bob.s.Part().Clear())
 		require.NoError(t, bob.s.Part().Succeeds(before.Part()))
 		require.ErrorIs(t, before.Part().Succeeds(bob.s.Part()), state.ErrStale)
 		require.Zero(t, bob.s.Part().Sessions())
@@ -209,7 +209,7 @@ func TestClearedSlotRefusesRecordings(t *testing.T) {
 		alice.reads(bob.send("answer"), "answer")
 		bob.reads(alice.send("on"), "on")
 
-		alice.s = Clear(alice.s)
+		alice.s = alice.s.With(alice.s.Part().Clear())
 		alice.initiate()
 		bob.reads(alice.send("from the other side"), "from the other side")
 		alice.reads(bob.send("answer"), "answer")

@@ -20,9 +20,8 @@ type Classic struct {
 	PeerInbox   key.PublicKey[key.Inbox]
 }
 
-// Import returns the slot for a device and a peer with one session that exists. Most programs do not call it: see
-// quorum.Import.
-func Import(d Device, peer directory.Peer, from Classic) (Session, error) {
+// Import returns the slot for a device and a peer with this one session. Most programs do not call it: see quorum.Import.
+func (from Classic) Import(d Device, peer directory.Peer) (Session, error) {
 	s, err := New(d, peer)
 	if err != nil {
 		return Session{}, err

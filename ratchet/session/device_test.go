@@ -20,7 +20,7 @@ func TestDevice(t *testing.T) {
 	back, err := parseDevice(d.marshal())
 	require.NoError(t, err)
 	require.True(t, back.Equal(d))
-	require.NotEqual(t, d.ID(), SlotID(d, d.Person(), d.Identity()))
+	require.NotEqual(t, d.ID(), d.SlotID(d.Person(), d.Identity()))
 	require.NoError(t, d.EraseOneTime(1).Succeeds(d))
 	more, _, err := d.Issue(1)
 	require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestQuorumRegistration(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, d.Mailbox(), peer.Mailbox())
 
-	ours, err := NewRegistration(user, quorumtest.Private[key.Account](t, v.Peer).Public(), d.Entry())
+	ours, err := directory.NewRegistration(user.Public(), quorumtest.Private[key.Account](t, v.Peer).Public(), user.Sign, d.Entry())
 	require.NoError(t, err)
 	if len(person.Entries()) == 1 {
 		require.JSONEq(t, string(v.Registration), string(ours.JSON()))

@@ -3,15 +3,16 @@
 //
 // # What to use
 //
-//   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. NewRegistration signs the list of a person's
-//     devices; package directory reads and verifies that of another person and yields a Peer for each device.
+//   - Person and Device hold the private keys, each kept in the vault under a kind of its own. Person.Register signs the list
+//     of a person's devices; directory.Registration.Verify checks that of another person and yields a Peer for each device.
+//   - Endpoint is a device with its vaults and the directory: Receive deals with whatever comes, SendAll says something to all
+//     devices of persons in one commit, Maintain does what is due, every minute or so.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
-//   - Restore and Device.Restore take what comes from a backup; Clear empties a slot that is no longer wanted.
-//   - Device.Renew replaces all keys of a device after a theft; Refresh takes over that a peer has done so.
-//   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under SlotID.
-//   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
-//   - Opener, in Vault.Receive, reads a frame. Device.Claim says whose registration to look up for a frame that came to the
-//     device's own mailbox from an unknown sender.
+//   - Device.Renew replaces all keys of a device after a theft.
+//   - Pair.Restore and Device.Restore take what comes from a backup; Pair.Clear empties a slot that is no longer wanted.
+//
+// Below that, New makes the slot for a device and a peer, a Session, which is kept under Device.SlotID; Send, Opener and Maintain
+// are the same steps in one slot, as functions for a Vault[Session], and Refresh takes over that a peer has renewed its keys.
 //
 // Initiate, Encrypt and Decrypt are the same steps on values, for programs that keep their state themselves: they take a
 // Session and return the next one. On error they return the one that was passed in. Save the next value before a frame leaves.
@@ -30,9 +31,11 @@
 //
 // # Limits of the protection
 //
-// The hybrid suite protects the content of messages against a quantum computer that reads recordings. It does not hide from
-// one who writes to whom: the box around an initialization, like the later steps of the ratchet, is classical. Signatures are,
-// too.
+// The hybrid suite protects the content of messages against a quantum computer that reads recordings, and recovers from one
+// that stole the states of both sides: they exchange ML-KEM-768 keys in chunks of 80 bytes that ride on the messages, and mix
+// in the secrets (SPEC §19). In a conversation by turns that takes 28 to 56 messages of each side after the theft, and while
+// one side is silent it does not happen. The suite does not hide from a quantum computer who writes to whom: the box around an
+// initialization is classical. Signatures are, too.
 //
 // The classic suite makes the session key of three Diffie-Hellman results and nothing else, so it does not give:
 //
@@ -56,9 +59,17 @@
 //
 // A pair holds up to 8 sessions. For a new one it drops the lowest of those that the peer is not likely to send on: it keeps the
 // session that it sends on, its own unanswered one, and those in which the peer was read last. A message that was still in
-// flight in a session that was dropped is lost.
+// flight in a session that was dropped is not read.
 //
-// A slot from a backup passes through Restore, a device through Device.Restore. A peer that was set back to an old copy begins
+// # Messages that are not read
+//
+// In the hybrid suite a device that cannot read a frame of a known peer says so, at most every 10 minutes, and the peer begins
+// anew if it has to and sends again what was not read: after a slot was restored or dropped a session, when frames were lost
+// before one that was damaged, and when a directory handed a one-time pre-key out twice. Each text is delivered once. For this
+// a device keeps what it sent until the peer is known to have read it, at most 7 days, 1 MiB and 1,024 texts. SECURITY.md says
+// what that means if the state is stolen.
+//
+// A slot from a backup passes through Pair.Restore, a device through Device.Restore. A peer that was set back to an old copy begins
 // with a generation that it has used before: Pair.IsReady is false then, and Send begins a session that both can go on in.
 //
 // What was read cannot be read again, from any state after it. Messages may arrive in any order, up to 2,000 ahead; one

@@ -21,11 +21,15 @@ var (
 	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, or is older
 	// than may be.
 	ErrReplayed = state.NewOutcome(state.Discard, "session: not new")
-	// ErrOneTimeUsed: the initialization names a one-time pre-key that is erased. Another one has used it, so a directory
-	// handed it out twice, or it was rotated out. The peer has to begin anew.
+	// ErrOneTimeUsed: the initialization is the peer's and names a one-time pre-key that is erased. Another one has used it, so
+	// a directory handed it out twice, or it was rotated out. The peer begins anew when it is told (see Maintain).
 	ErrOneTimeUsed = state.NewOutcome(state.Discard, "session: one-time pre-key is erased")
-	// ErrExpired: the initialization names pre-keys that were rotated out more than 30 days ago. The peer has to begin anew.
+	// ErrExpired: the initialization names pre-keys that were rotated out more than 30 days ago. The peer begins anew
+	// when it is told (see Maintain).
 	ErrExpired = state.NewOutcome(state.Discard, "session: pre-keys are erased")
+	// ErrBeforeDevice: no key of the device opens the frame's box. It was sealed before the device had its keys, or for another
+	// device, or it is damaged.
+	ErrBeforeDevice = state.NewOutcome(state.Discard, "session: not sealed for this device")
 	// ErrForged: the frame does not authenticate.
 	ErrForged = state.NewOutcome(state.Discard, "session: does not authenticate")
 	// ErrNotYet: no key that is held opens the frame, it is too far ahead of its chain, or it has a version of a newer
@@ -35,6 +39,23 @@ var (
 	// one, or a limit is reached.
 	ErrNotReady = errors.New("session: not ready")
 )
+
+// errGone is the reason of ErrReplayed for an initialization of a session that is held no more, or never was: it may not have been
+// read.
+var errGone = errors.New("its session is gone")
+
+// isUnread reports whether an error means that there is something of the peer's, or that looks like it, that was not read.
+func isUnread(err error) bool {
+	if errors.Is(err, ErrBeforeDevice) {
+		return false
+	}
+	for _, reason := range []error{double.ErrNoKey, double.ErrAhead, key.ErrForged, ErrForged, ErrOneTimeUsed, ErrExpired, errNotIssued, errGone} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
 
 // classes says of which class an error of a lower package is.
 var classes = []struct{ reason, class error }{

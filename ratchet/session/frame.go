@@ -1,25 +1,57 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"time"
 
-	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/box"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/sentlog"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
-func (p Pair) encrypt(plaintext []byte) (Pair, Outgoing, error) {
+// encrypt returns the frame for a new message.
+func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
+	next := p
+	c := content{text: plaintext}
+	if len(p.sessions) > 0 && p.sessions[0].suite == hybrid {
+		if p.said == math.MaxUint64 {
+			return p, Outgoing{}, fmt.Errorf("%w: no number for a message", ErrNotReady)
+		}
+		next.said++
+		next.log = p.log.With(sentlog.Text{Number: next.said, Sent: now.UnixMilli(), Bytes: secret.New(plaintext)})
+		c.number = next.said
+	}
+	next, out, err := next.seal(c)
+	if err != nil {
+		return p, Outgoing{}, err
+	}
+	return next, out, nil
+}
+
+// seal returns the frame for a message, which may have been sent before.
+func (p Pair) seal(c content) (Pair, Outgoing, error) {
 	if len(p.sessions) == 0 || p.restored {
 		return p, Outgoing{}, fmt.Errorf("%w: no session to send on", ErrNotReady)
 	}
 	t := p.sessions[0]
-	content := plaintext
+	plain := c.text
 	if t.suite == hybrid {
-		content = p.content(t.introduce, plaintext)
+		if t.introduce {
+			c.route = p.home()
+		}
+		c.read = p.arrived.Floor()
+		if n := p.givenUp(); n > p.peerRead {
+			c.givenUp = n
+		}
+		plain = c.marshal()
 	}
-	r, m, err := t.ratchet.Encrypt(content)
+	r, m, err := t.ratchet.Encrypt(plain)
 	if err != nil {
 		return p, Outgoing{}, err
 	}
@@ -76,6 +108,10 @@ func (p Pair) decrypt(d Device, f frame.Frame) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
+	if f.Kind == frame.Notice {
+		next, err := p.heed(d, plain)
+		return next, Received{Silent: true}, err
+	}
 	i, err := readInitiation(f, plain)
 	switch {
 	case err == errNoInitiation:
@@ -93,49 +129,27 @@ func (p Pair) decrypt(d Device, f frame.Frame) (Pair, Received, error) {
 
 // open opens the box of a frame with the key of the inbox that it most likely came to, or else with the other one.
 func (p Pair) open(d Device, f frame.Frame) ([]byte, error) {
-	if f.Kind == frame.Initiation {
-		return f.Box.Open(d.inbox)
+	if f.Kind != frame.Classic {
+		return d.open(f)
 	}
 	first, second := p.inbox, d.inbox
 	if len(p.sessions) == 0 || p.knows(f.Box.Ephemeral()) {
 		first, second = second, first
 	}
 	plain, err := f.Box.Open(first)
-	if err != nil {
-		plain, err = f.Box.Open(second)
+	if err == nil {
+		return plain, nil
+	}
+	return openBox(f, second)
+}
+
+// open opens a box that came to the device's own mailbox.
+func (d Device) open(f frame.Frame) ([]byte, error) { return openBox(f, d.inbox) }
+
+func openBox(f frame.Frame, inbox keypair.PrivateKey[key.Inbox]) ([]byte, error) {
+	plain, err := f.Box.Open(inbox)
+	if errors.Is(err, key.ErrForged) {
+		err = fmt.Errorf("%w: %w", ErrBeforeDevice, err)
 	}
 	return plain, err
-}
-
-// In the hybrid suite a flag stands before the text of every message. While the other side may not know where to answer, that
-// follows the flag.
-const (
-	contentRoute    = 1
-	contentOverhead = 1 + routeSize
-)
-
-func (p Pair) content(introduce bool, plaintext []byte) []byte {
-	b := make([]byte, 0, contentOverhead+len(plaintext))
-	if !introduce {
-		return append(append(b, 0), plaintext...)
-	}
-	home := p.home()
-	b = append(append(append(b, contentRoute), home.mailbox[:]...), home.inbox.Bytes()...)
-	return append(b, plaintext...)
-}
-
-func parseContent(b []byte) (r route, text []byte, err error) {
-	in := wire.NewReader(b)
-	switch in.U8() {
-	case contentRoute:
-		r = readRoute(in)
-	case 0:
-	default:
-		in.Fail("flags of a message")
-	}
-	text = in.Rest()
-	if err := in.Done(); err != nil {
-		return route{}, nil, key.Malformed(err)
-	}
-	return r, text, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/box"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/gaps"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/quorumtest"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -16,22 +17,15 @@ import (
 
 func FuzzContent(f *testing.F) {
 	alice, _ := newPair(f, hybrid)
-	p := alice.s.Part()
-	type content struct {
-		route route
-		text  []byte
-	}
-	wiretest.Fuzz(f, func(b []byte) (c content, err error) {
-		c.route, c.text, err = parseContent(b)
-		return c, err
-	}, func(c content) []byte {
-		p := p
-		if c.route.isZero() {
-			return p.content(false, c.text)
-		}
-		out := append([]byte{contentRoute}, c.route.mailbox[:]...)
-		return append(append(out, c.route.inbox.Bytes()...), c.text...)
-	}, p.content(true, []byte("text")), p.content(false, []byte("text")))
+	wiretest.Fuzz(f, parseContent, content.marshal, content{number: 1, text: []byte("text")}.marshal(),
+		content{number: 2, read: 3, givenUp: 1, isCopy: true, route: alice.s.Part().home()}.marshal())
+}
+
+func FuzzNotice(f *testing.F) {
+	alice, bob := settled(f, hybrid)
+	n := notice{number: 1, person: alice.d.person, identity: alice.d.Identity(), mailbox: alice.d.mailbox.Public(),
+		sessions: [][seenNameSize]byte{{1}}, above: 9, missing: []gaps.Range{{From: 1, To: 2}, {From: 4, To: 4}}}
+	wiretest.Fuzz(f, parseNotice, notice.marshal, n.sign(bob.d.person, bob.d.Entry(), alice.d.mailbox).marshal())
 }
 
 func FuzzInitiation(f *testing.F) {
@@ -62,6 +56,10 @@ func FuzzStoredDevice(f *testing.F) {
 	wiretest.Fuzz(f, parseDevice, Device.marshal, d.marshal())
 }
 
+func FuzzStoredPerson(f *testing.F) {
+	wiretest.Fuzz(f, parsePerson, Person.marshal, newHuman(f, 1).person().marshal())
+}
+
 func FuzzInitiationJSON(f *testing.F) {
 	e := keypair.GenerateKey[key.Ephemeral]().Public()
 	mailbox := keypair.GenerateSigningKey()
@@ -85,7 +83,7 @@ func FuzzDecrypt(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, err = p.d.Claim(in)
+			_, err = p.d.claim(in)
 			require.Error(t, err)
 		}
 	})
@@ -99,11 +97,12 @@ func FuzzDecryptContent(f *testing.F) {
 	f.Add([]byte(`{"protocol_identifier":512}`), true)
 	f.Add([]byte{hybridVersion}, false)
 	f.Fuzz(func(t *testing.T, in []byte, asJSON bool) {
-		for _, p := range []*party{bob, weak} {
-			fr := frame.Frame{Kind: frame.Initiation}
-			if asJSON {
-				fr.Kind = frame.Classic
-			}
+		kinds := []uint8{frame.Initiation, frame.Notice}
+		if asJSON {
+			kinds = []uint8{frame.Classic}
+		}
+		for i, p := range []*party{bob, weak, bob, weak} {
+			fr := frame.Frame{Kind: kinds[i/2%len(kinds)]}
 			var err error
 			if fr.Box, err = box.Seal(p.d.inbox.Public(), in); err != nil {
 				return
@@ -112,7 +111,7 @@ func FuzzDecryptContent(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, _ = p.d.Claim(fr.Marshal())
+			_, _ = p.d.claim(fr.Marshal())
 		}
 	})
 }

@@ -62,6 +62,7 @@ func (i initiation) marshal() []byte {
 	w.U32(i.offer.bundle)
 	w.U32(i.offer.oneTime)
 	w.Fixed(i.offer.ciphertext[:])
+	w.Fixed(i.offer.proof[:])
 	w.Fixed(i.person[:])
 	w.Fixed(i.identity.Bytes())
 	i.route.write(w)
@@ -69,7 +70,7 @@ func (i initiation) marshal() []byte {
 	return w.Bytes()
 }
 
-const initiationSize = 1 + 2*8 + 2*4 + len(offer{}.ciphertext) + len(key.Address{}) + key.PublicKeySize + routeSize
+const initiationSize = 1 + 2*8 + 2*4 + len(offer{}.ciphertext) + proofSize + len(key.Address{}) + key.PublicKeySize + routeSize
 
 // parseInitiation reads what marshal returns, from a box that was made with the ephemeral key.
 func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, error) {
@@ -81,6 +82,7 @@ func parseInitiation(e key.PublicKey[key.Ephemeral], b []byte) (initiation, erro
 	i.offer.bundle = r.U32()
 	i.offer.oneTime = r.U32()
 	r.Into(i.offer.ciphertext[:])
+	r.Into(i.offer.proof[:])
 	r.Into(i.person[:])
 	i.identity = keywire.Public[key.Identity](r)
 	i.route = readRoute(r)
@@ -172,32 +174,4 @@ func readInitiation(f frame.Frame, plain []byte) (initiation, error) {
 		return parseInitiation(f.Box.Ephemeral(), plain)
 	}
 	return parseInitiationJSON(f.Box.Ephemeral(), plain)
-}
-
-// Claim is who the sender of an initialization says it is. Nothing of it is verified: look up the registration of that
-// person, verify it, and make the slot for its device (see New); Decrypt then finds out whether the claim is true.
-type Claim struct {
-	Person   key.Address
-	Identity key.PublicKey[key.Identity]
-}
-
-// Claim returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrForged if the box does not
-// open, and ErrMalformed if it holds no initialization.
-func (d Device) Claim(b []byte) (Claim, error) {
-	f, err := frame.Parse(b)
-	if err != nil {
-		return Claim{}, classify(err)
-	}
-	if f.Kind == frame.Message {
-		return Claim{}, fmt.Errorf("%w: no initialization", ErrMalformed)
-	}
-	plain, err := f.Box.Open(d.inbox)
-	if err != nil {
-		return Claim{}, classify(err)
-	}
-	i, err := readInitiation(f, plain)
-	if err == errNoInitiation {
-		err = fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return Claim{i.person, i.identity}, classify(err)
 }

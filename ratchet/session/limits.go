@@ -33,12 +33,28 @@ const (
 	// maxLate is how far below the newest one an initialization may be that was overtaken. All that were accepted in so
 	// few generations are among the maxSeen that are remembered, so none of them is taken for one that was not.
 	maxLate = 64
+
+	// tellEvery is how often a device tells one peer that it does not read it, at most, and healEvery how often it begins a
+	// session for a peer that says so: whoever can damage every frame makes no more of both.
+	tellEvery = 10 * time.Minute
+	healEvery = 10 * time.Minute
+
+	// tellAgainEvery is how often it says again that messages are missing of which it has said so, for a notice that was lost.
+	tellAgainEvery = 24 * time.Hour
+
+	// maxMissing is how many ranges of missing messages are named in one notice, and maxAgain how many messages are sent
+	// again in one commit. What is beyond follows with the next.
+	maxMissing = 64
+	maxAgain   = 64
 )
 
 // Labels that separate the domains of what is derived. They are part of the formats.
 const (
 	labelX3DH      = "quilibrium-x3dh"           // the deployed client's
 	labelAgreement = "trefoil/session agreement" // info of the hybrid agreement, before its transcript
+	labelProof     = "trefoil/session proof"     // info of the proof in an initialization, before its hash
+	labelNotice    = "trefoil/session notice"    // what a device signs that cannot read
 	labelSlot      = "trefoil/session slot"      // the ID of a device pair
+	labelPerson    = "trefoil/session person"    // the ID of a person's keys
 	labelDevice    = "trefoil/session device"    // the ID of a device's own keys
 )

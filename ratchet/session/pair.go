@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -43,8 +42,9 @@ type Pair struct {
 	floor      uint64 // the generation of the first session that this side began after it was last restored, 0 for never
 	homes      uint32 // how often mailbox and inbox were drawn anew; never falls
 	waits      abilities
-	seen       []seenInitiation
-	sessions   []ratchetSession // the one to send on first
+	healing
+	seen     []seenInitiation
+	sessions []ratchetSession // the one to send on first
 }
 
 // IsZero reports whether there is no pair. A Pair without sessions is not zero.
@@ -93,11 +93,12 @@ func (p Pair) Succeeds(prev Pair) error {
 	if !p.self.Equal(prev.self) || !p.device.Name().Equal(prev.device.Name()) ||
 		p.renewals < prev.renewals || p.device.Renewals() < prev.device.Renewals() ||
 		!p.inbox.Equal(prev.inbox) && p.homes <= prev.homes || p.homes < prev.homes ||
-		p.moves < prev.moves || p.pinned < prev.pinned {
+		p.moves < prev.moves || p.pinned < prev.pinned ||
+		p.said < prev.said || p.notices < prev.notices {
 		return state.ErrStale
 	}
 	if p.renewals == prev.renewals && p.device.Renewals() == prev.device.Renewals() &&
-		(p.generation < prev.generation || p.accepted < prev.accepted || p.bundle < prev.bundle) {
+		(p.generation < prev.generation || p.accepted < prev.accepted || p.bundle < prev.bundle || p.heard < prev.heard) {
 		return state.ErrStale
 	}
 	return nil
@@ -186,20 +187,29 @@ func (p Pair) preferred(i int, was ratchetSession) Pair {
 // initiate makes a session that this side began the one to send on: a new one of a generation above all others, or an
 // unanswered one.
 func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
-	p, err := p.refreshed(d, peer)
+	p, err := p.checked(d, peer)
 	if err != nil {
 		return p, err
-	}
-	if !peer.IsHybrid() && p.pinned == hybrid {
-		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
-	}
-	if bundle, ok := peer.Bundle(); ok && bundle.Number() < p.bundle {
-		return p, fmt.Errorf("%w: a bundle that was replaced", ErrUnverified)
 	}
 	if next, ok := p.initiateAgain(peer); ok && !p.restored && !p.setBack {
 		return next, nil
 	}
 	return p.begin(d, peer)
+}
+
+// checked returns the pair for the keys that both devices have now, if a session may be begun with those of the peer.
+func (p Pair) checked(d Device, peer directory.Peer) (Pair, error) {
+	next, err := p.refreshed(d, peer)
+	if err != nil {
+		return p, err
+	}
+	if !peer.IsHybrid() && next.pinned == hybrid {
+		return p, fmt.Errorf("%w: the peer has signed for a stronger suite", ErrUnverified)
+	}
+	if bundle, ok := peer.Bundle(); ok && bundle.Number() < next.bundle {
+		return p, fmt.Errorf("%w: a bundle that was replaced", ErrUnverified)
+	}
+	return next, nil
 }
 
 // begin is initiate without the checks, and always begins a session.
@@ -209,7 +219,7 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	if err != nil {
 		return p, err
 	}
-	r, err := double.StartSending(key, e, peer.PreKey())
+	r, err := double.StartSending(f.form(), key, e, peer.PreKey())
 	if err != nil {
 		return p, err
 	}
@@ -282,19 +292,6 @@ func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
 	return p, ratchetSession{}, Received{}, failure
 }
 
-// received takes apart what a message of a session said: between devices that run trefoil, where to answer stands before the
-// text.
-func (p Pair) received(f suite, content []byte) (Pair, Received, error) {
-	if f == classic {
-		return p, Received{plaintext: secret.Own(content)}, nil
-	}
-	r, text, err := parseContent(content)
-	if err != nil {
-		return p, Received{}, err
-	}
-	return p.routed(r), Received{plaintext: secret.Own(text)}, nil
-}
-
 // readInitiation opens the message in an initiation, with the session that it began or, if it is new, with one that begins
 // now. The deployed client also answers with initiations.
 func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
@@ -320,7 +317,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	generation, err := p.admits(i)
 	switch {
 	case slices.ContainsFunc(p.seen, func(s seenInitiation) bool { return s.name == nameOf(i.ephemeral) }):
-		return p, Received{}, fmt.Errorf("%w: initialization", ErrReplayed)
+		return p, Received{}, fmt.Errorf("%w: %w", ErrReplayed, errGone)
 	case err != nil:
 		return p, Received{}, err
 	}
@@ -328,7 +325,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(key, preKey, i.ephemeral))
+	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(i.suite().form(), key, preKey, i.ephemeral))
 	if err != nil {
 		return p, Received{}, err
 	}
@@ -354,8 +351,8 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	}
 	next.seen = next.remember(i)
 	next.generation = max(next.generation, next.accepted)
-	next.setBack = next.isSetBack(i)
-	if i.offer == nil || next.accepted > p.accepted { // one that was overtaken does not say where to answer now
+	next.setBack, next.unread = next.isSetBack(i), false // what is still unread is tried again, and noted again
+	if i.offer == nil || next.accepted > p.accepted {    // one that was overtaken does not say where to answer now
 		next = next.routed(i.route)
 	}
 	return next, r, nil
@@ -371,7 +368,7 @@ func (p Pair) admits(i initiation) (uint64, error) {
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil && i.offer.generation <= p.accepted:
 		if p.accepted-i.offer.generation >= maxLate {
-			return 0, fmt.Errorf("%w: generation", ErrReplayed)
+			return 0, fmt.Errorf("%w: %w", ErrReplayed, errGone)
 		}
 		return p.below(min(i.offer.generation, p.accepted-1), i), nil
 	case i.offer != nil && i.offer.generation > p.generation && i.offer.generation-p.generation > maxGenerationStep:

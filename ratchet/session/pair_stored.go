@@ -5,6 +5,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/keywire"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/sentlog"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -13,10 +14,13 @@ import (
 const pairVersion = 1
 
 // maxPair bounds a stored pair, in bytes.
-const maxPair = 4<<10 + maxSeen*seenSize + maxSessions*(double.MaxStored+2<<10+2*4*maxAhead)
+const maxPair = 4<<10 + healingStored + maxSeen*seenSize + maxSessions*(double.MaxStored+2<<10+2*4*maxAhead)
 
 // Encode implements state.Part.
-func (p Pair) Encode(e *state.Encoder) { e.Bytes(p.marshal()) }
+func (p Pair) Encode(e *state.Encoder) {
+	e.Bytes(p.marshal())
+	p.log.Encode(e)
+}
 
 // Decode implements state.Part.
 func (Pair) Decode(in *state.Decoder) (Pair, error) {
@@ -24,9 +28,15 @@ func (Pair) Decode(in *state.Decoder) (Pair, error) {
 	if err := in.Err(); err != nil {
 		return Pair{}, err
 	}
-	return parsePair(b)
+	p, err := parsePair(b)
+	if err != nil {
+		return Pair{}, err
+	}
+	p.log, err = sentlog.Decode(in)
+	return p, err
 }
 
+// marshal returns the stored form of all but the log.
 func (p Pair) marshal() []byte {
 	w := wire.NewWriter(2 << 10)
 	w.U16(pairVersion)
@@ -52,6 +62,7 @@ func (p Pair) marshal() []byte {
 	w.U64(p.floor)
 	w.U32(p.homes)
 	p.waits.write(w)
+	p.healing.write(w)
 	writeSeen(w, p.seen)
 	w.U8(uint8(len(p.sessions)))
 	for _, t := range p.sessions {
@@ -85,6 +96,7 @@ func parsePair(b []byte) (p Pair, err error) {
 	p.floor = r.U64()
 	p.homes = r.U32()
 	p.waits = readAbilities(r)
+	p.healing = readHealing(r)
 	p.seen = readSeen(r)
 	n := int(r.U8())
 	if n > maxSessions || p.pinned != classic && p.pinned != hybrid {

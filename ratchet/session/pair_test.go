@@ -182,8 +182,8 @@ func TestNoSessionWithoutEphemeralKey(t *testing.T) {
 		require.Error(t, err)
 	})
 	h := newHuman(t, 1)
-	_, err = Import(newHuman(t, 1).devices[0], h.peer(t, 0, classic), Classic{
-		Ratchet: alice, Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()})
+	from := Classic{Ratchet: alice, Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()}
+	_, err = from.Import(newHuman(t, 1).devices[0], h.peer(t, 0, classic))
 	require.ErrorIs(t, err, ErrMalformed)
 }
 
@@ -205,6 +205,11 @@ func TestSucceeds(t *testing.T) {
 func TestSessionsAreBounded(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
+		late := bob.send("held back by a relay")
+		alice.initiate()
+		held := alice.send("held back by a relay")
+		bob.reads(alice.send("first"), "first")
+		alice.reads(bob.send("answer"), "answer")
 		for range 3 * maxSessions {
 			alice.initiate()
 			bob.reads(alice.send("again"), "again")
@@ -213,6 +218,8 @@ func TestSessionsAreBounded(t *testing.T) {
 		require.Equal(t, maxSessions, alice.s.Part().Sessions())
 		require.Equal(t, maxSessions, bob.s.Part().Sessions())
 		alice.reads(bob.send("still"), "still")
+		alice.refuses(late, ErrNotYet)
+		bob.refuses(held, ErrReplayed)
 		// An initialization by the other side is not pushed out by many of one's own.
 		bob.initiate()
 		for range 3 * maxSessions {

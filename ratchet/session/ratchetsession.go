@@ -35,9 +35,10 @@ type ratchetSession struct {
 	usedOneTime uint32
 }
 
-// newRatchetSession is the one constructor of a ratchetSession. There is none without an ephemeral key, whoever asks for it.
+// newRatchetSession is the one constructor of a ratchetSession. There is none without an ephemeral key, and none of the hybrid
+// suite without a braid, whoever asks for it.
 func newRatchetSession(f suite, generation uint64, ephemeral key.PublicKey[key.Ephemeral], r double.Ratchet) (ratchetSession, error) {
-	if ephemeral.IsZero() || r.IsZero() || f != classic && f != hybrid {
+	if ephemeral.IsZero() || r.IsZero() || f != classic && f != hybrid || r.Form() != f.form() {
 		return ratchetSession{}, fmt.Errorf("%w: a session without its initialization", ErrMalformed)
 	}
 	return ratchetSession{ephemeral: ephemeral, suite: f, generation: generation, ratchet: r}, nil
@@ -111,6 +112,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 		w.U32(s.offer.bundle)
 		w.U32(s.offer.oneTime)
 		w.Fixed(s.offer.ciphertext[:])
+		w.Fixed(s.offer.proof[:])
 	}
 	if s.usedOneTime != 0 {
 		w.U32(s.usedOneTime)
@@ -126,6 +128,7 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	if flags&flagOffer != 0 {
 		o = &offer{generation: generation, heard: in.U64(), bundle: in.U32(), oneTime: in.U32()}
 		in.Into(o.ciphertext[:])
+		in.Into(o.proof[:])
 	}
 	var usedOneTime uint32
 	if flags&flagUsedOneTime != 0 {

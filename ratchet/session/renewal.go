@@ -15,7 +15,7 @@ import (
 //
 // The sessions that it has end: each slot is emptied when it is first used with the renewed device, and reads at a new mailbox.
 // A peer that sees the registration ends its sessions with the device, begins anew, and refuses the stolen keys from then on
-// (see Refresh). What was sent to the old keys and not read is lost.
+// (see Refresh). What was sent to the old keys and not read is lost, unless the peer can send it again (see Maintain).
 func (d Device) Renew(now time.Time) Device {
 	return Device{
 		person: d.person, name: d.name, renewals: d.renewals + 1, identity: keypair.GenerateKey[key.Identity](),
@@ -32,7 +32,7 @@ func (p Pair) withDevice(d Device) (Pair, error) {
 	case d.renewals < p.renewals:
 		return p, fmt.Errorf("%w: an older copy of the device", ErrNotReady)
 	case d.renewals > p.renewals:
-		p = p.cleared().begunAnew()
+		p = p.Clear().begunAnew()
 		p.renewals, p.identity = d.renewals, d.identity.Public()
 	}
 	return p, nil
@@ -52,6 +52,7 @@ func (p Pair) refreshed(d Device, peer directory.Peer) (Pair, error) {
 	case e.Renewals() > p.device.Renewals():
 		next = next.begunAnew()
 		next.device, next.bundle, next.route = e, 0, route{}
+		next.healing = next.healing.withOtherKeys()
 	}
 	return next, nil
 }
@@ -64,11 +65,14 @@ func (p Pair) begunAnew() Pair {
 	return p
 }
 
-// cleared returns the pair without its sessions, and reading in another place. It remembers what was begun.
-func (p Pair) cleared() Pair {
+// Clear returns the pair without its sessions, their keys and its log, as after New, but with all that it needs to refuse what was
+// recorded: an initialization that was accepted before is never accepted again. Keep it instead of deleting the row, which
+// would forget that. The peer has to be told, or begins anew, before it is read again; this device reads at a new mailbox.
+func (p Pair) Clear() Pair {
 	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()
 	p.homes++
 	p.route, p.sessions, p.waits, p.restored, p.setBack = route{}, nil, abilities{}, false, false
+	p.healing = p.healing.forgotten()
 	p.moves++
 	return p
 }

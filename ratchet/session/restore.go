@@ -10,24 +10,32 @@ import (
 // and less than maxGenerationStep.
 const restoreStep = 1 << 16
 
-// Restore returns a slot that comes from a backup, for the program to go on with. It must not go on without: a copy sends under
-// numbers that the peer has seen, and what it sends is discarded as a repetition. The sessions in it go on reading, and nothing
+// restoreMessages is the same for the numbers of messages. At a time of n milliseconds since 1970 the numbers go on above
+// n << messagesPerMilli, if that is more.
+const (
+	restoreMessages  = 1 << 32
+	messagesPerMilli = 16
+)
+
+// Restore returns the pair of a slot that comes from a backup, for the program to go on with. It must not go on without: a copy sends under
+// numbers that the peer has seen, and what it sends is not read. The sessions in it go on reading, and nothing
 // is sent before Initiate has begun another one, with a generation that the lost state has not used.
 //
 // Messages that the lost state has read are read again if the relay repeats them. What the peer sent in a session that the
-// backup does not know is not read; the peer goes on in the new session once it has read a message of it. A relay that repeats
+// backup does not know is not read before the peer sends it again (see Maintain); the peer goes on in the new session once it
+// has read a message of it. A relay that repeats
 // what is older does not change that in the hybrid suite. The formats of the classic suite do not tell a recorded
 // initialization from a new one: there it can end a direction, until this side calls Initiate again.
-func Restore(s Session) Session {
-	p := s.Part()
+func (p Pair) Restore(now time.Time) Pair {
 	p.restored = true
 	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep
 	p.sessions = slices.Clone(p.sessions)
 	for i := range p.sessions {
 		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
 	}
+	p.healing = p.healing.restored(now)
 	p.moves++
-	return s.With(p)
+	return p
 }
 
 // Restore returns a device that comes from a backup, with new keys in its bundle, under numbers that the lost state has not

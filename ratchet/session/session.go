@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -16,10 +17,10 @@ import (
 // Each device of a person has a slot of its own.
 type Session = state.One[Pair]
 
-// SlotID names the slot of a device and a person's device of that name (see directory.Peer.Name). It stays the same for as
+// SlotID names the slot of the device and a person's device of that name (see directory.Peer.Name). It stays the same for as
 // long as both exist. The person is part of it: anybody can register a device that is somebody else's, and must not take its
 // slot with that.
-func SlotID(d Device, person key.Address, name key.PublicKey[key.Identity]) state.ID {
+func (d Device) SlotID(person key.Address, name key.PublicKey[key.Identity]) state.ID {
 	b := append([]byte(labelSlot+"\x00"), d.name.Bytes()...)
 	b = append(b, person[:]...)
 	return sha256.Sum256(append(b, name.Bytes()...))
@@ -39,7 +40,7 @@ func New(d Device, peer directory.Peer) (Session, error) {
 	if peer.IsHybrid() {
 		p.pinned = hybrid
 	}
-	return state.NewOne(SlotID(d, peer.Person(), peer.Name()), p)
+	return state.NewOne(d.SlotID(peer.Person(), peer.Name()), p)
 }
 
 // Initiate begins a session with a peer, or replaces the one there is by one of a newer generation. What is encrypted from
@@ -78,12 +79,12 @@ type Outgoing struct {
 }
 
 // Encrypt returns the frame for a message of at most MaxPlaintext bytes. It returns ErrNotReady if the message is longer or
-// there is no session to send on: see Initiate. Save the next value before the frame leaves; Send does both in one transaction.
-func Encrypt(s Session, plaintext []byte) (Session, Outgoing, error) {
+// there is no session to send on: see Initiate. Now dates it in the log of what can be sent again. Save the next value before the frame leaves; Send does both in one transaction.
+func Encrypt(s Session, now time.Time, plaintext []byte) (Session, Outgoing, error) {
 	if len(plaintext) > MaxPlaintext {
 		return s, Outgoing{}, fmt.Errorf("%w: message is too long", ErrNotReady)
 	}
-	next, out, err := s.Part().encrypt(plaintext)
+	next, out, err := s.Part().encrypt(now, plaintext)
 	if err != nil {
 		return s, Outgoing{}, classify(err)
 	}
@@ -95,6 +96,7 @@ type Received struct {
 	plaintext   secret.Bytes
 	Began       bool   // the frame began a session; frames that came before it may be readable now
 	UsedOneTime uint32 // the one-time pre-key that it used, 0 for none: see Device.EraseOneTime
+	Silent      bool   // there is no text in it: it is a notice of the peer's, or a copy of what was read before
 	retry       bool   // frames that are retained may be readable now
 }
 
@@ -112,7 +114,7 @@ func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 	return next, r, nil
 }
 
-// decrypt is Decrypt, except that it returns, with ErrNotYet, a session that notes what the frame waits for.
+// decrypt is Decrypt, except that it returns, with an error, a session that notes what the frame waits for and that it is not read.
 func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 	p, err := s.Part().withDevice(d)
 	if err != nil {
@@ -124,23 +126,12 @@ func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 		next, r, err = p.decrypt(d, f)
 	}
 	switch {
-	case wanting(err):
-		next = p.waiting(d.abilities())
+	case err != nil && (isUnread(err) || wanting(err)):
+		if next = next.noting(err); wanting(err) {
+			next = next.waiting(d.abilities())
+		}
 	case err == nil && p.waits != abilities{} && p.waits != d.abilities():
 		next.waits, r.retry = abilities{}, true
 	}
 	return s.With(next), r, classify(err)
-}
-
-// Clear returns the slot without its sessions and their keys, as after New, but with all that it needs to refuse what was
-// recorded: an initialization that was accepted before is never accepted again. Keep it instead of deleting the row, which
-// would forget that. The peer has to be told, or begins anew, before it is read again; this device reads at a new mailbox.
-func Clear(s Session) Session { return s.With(s.Part().cleared()) }
-
-// NewRegistration signs a registration of 1 to directory.MaxDevices devices: first those that are registered already (see
-// Person.Entries), then new ones. It returns key.ErrMalformed for another number or a device that is named twice, and
-// key.ErrArgument for a zero key.
-func NewRegistration(user keypair.SigningKey, account key.PublicKey[key.Account],
-	entries ...directory.Entry) (directory.Registration, error) {
-	return directory.NewRegistration(user.Public(), account, user.Sign, entries...)
 }

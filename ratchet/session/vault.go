@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -11,7 +12,7 @@ import (
 // Send returns an Update for Vault.Update that encrypts plaintext, at most MaxPlaintext bytes, and puts the frame into the
 // outbox, addressed to the peer's mailbox. If the slot is not ready (see Pair.IsReady), or the keys of either device were renewed, it
 // begins a session with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate and Encrypt.
-func Send(d Device, peer directory.Peer, plaintext []byte) func(*state.Tx[Session]) error {
+func Send(d Device, peer directory.Peer, now time.Time, plaintext []byte) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
 		s, err := Refresh(tx.Value(), d, peer)
 		if err != nil {
@@ -22,7 +23,7 @@ func Send(d Device, peer directory.Peer, plaintext []byte) func(*state.Tx[Sessio
 				return err
 			}
 		}
-		next, out, err := Encrypt(s, plaintext)
+		next, out, err := Encrypt(s, now, plaintext)
 		if err != nil {
 			return err
 		}
@@ -49,7 +50,9 @@ func Opener(device func() Device) state.Opener[Session] {
 		if err != nil {
 			return err
 		}
-		tx.Deliver(r.Plaintext())
+		if !r.Silent {
+			tx.Deliver(r.Plaintext())
+		}
 		if r.retry {
 			tx.RetryRetained()
 		}

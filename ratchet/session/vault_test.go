@@ -75,7 +75,7 @@ func (s *station) initiate(id state.ID, peer directory.Peer) {
 
 func (s *station) send(id state.ID, text string) []byte {
 	require.NoError(s.t, s.sessions.Update(s.t.Context(), id, func(tx *state.Tx[Session]) error {
-		next, out, err := Encrypt(tx.Value(), []byte(text))
+		next, out, err := Encrypt(tx.Value(), day0, []byte(text))
 		if err == nil {
 			tx.Set(next)
 			tx.Send(out.To.String(), out.Frame)
@@ -87,9 +87,16 @@ func (s *station) send(id state.ID, text string) []byte {
 
 // flush empties the outbox and returns the last frame.
 func (s *station) flush(id state.ID) []byte {
-	var sent []byte
+	sent := s.flushAll(id)
+	if len(sent) == 0 {
+		return nil
+	}
+	return sent[len(sent)-1]
+}
+
+func (s *station) flushAll(id state.ID) (sent [][]byte) {
 	_, err := s.sessions.Flush(s.t.Context(), id, func(_ context.Context, o state.Outgoing) state.Delivery {
-		sent = o.Data
+		sent = append(sent, o.Data)
 		return state.Delivered()
 	})
 	require.NoError(s.t, err)

@@ -29,7 +29,7 @@ type Change struct {
 	Sent   []uint64          // numbers of items to be taken out of the outbox; one that is not there is no error
 	Taken  []uint64          // likewise of the inbox
 	Frames []FrameRecord     // to be added, or to replace the record with the same hash
-	Lost   [][32]byte        // hashes of frames whose records are removed, none of them in Frames; one that is not there is no error
+	Lost   [][32]byte        // hashes of records of frames to be removed, retained or not; one that is not there is no error
 	Forget uint64            // afterwards, records of frames done with whose Seq is below this are removed
 }
 
@@ -156,9 +156,9 @@ func (c Change) checkNumbers() error {
 		}
 		hashes[f.Hash], seqs[f.Seq] = true, true
 	}
-	for _, h := range c.Lost {
-		if hashes[h] {
-			return errors.New("store: a change notes a frame that it removes")
+	for _, hash := range c.Lost {
+		if hashes[hash] {
+			return errors.New("store: a change writes and removes the record of a frame")
 		}
 	}
 	return nil

@@ -279,11 +279,11 @@ func (r *memoryRow) apply(c Change) {
 			r.queues[q] = slices.Insert(r.queues[q], i, it)
 		}
 	}
-	for _, h := range c.Lost {
-		r.dropFrame(h)
+	for _, hash := range c.Lost {
+		r.lose(hash)
 	}
 	for _, f := range c.Frames {
-		r.dropFrame(f.Hash)
+		r.lose(f.Hash)
 		i, _ := slices.BinarySearchFunc(r.frames, f.Seq, frameAt)
 		r.frames = slices.Insert(r.frames, i, f.clone())
 		r.seqs[f.Hash] = f.Seq
@@ -298,8 +298,8 @@ func (r *memoryRow) apply(c Change) {
 	r.frames = slices.Replace(r.frames, 0, old, kept...)
 }
 
-// dropFrame removes the record of a frame, if there is one.
-func (r *memoryRow) dropFrame(hash [32]byte) {
+// lose removes the record of a frame.
+func (r *memoryRow) lose(hash [32]byte) {
 	if seq, found := r.seqs[hash]; found {
 		i, _ := slices.BinarySearchFunc(r.frames, seq, frameAt)
 		r.frames = slices.Delete(r.frames, i, i+1)

@@ -23,7 +23,7 @@ func randomChanges(p *probe) {
 	for i := range 4 {
 		keys = append(keys, key{kinds[i%2], store.NewID()})
 	}
-	for n := range 400 {
+	for n := range 160 {
 		at := keys[r.IntN(len(keys))]
 		m := rows[at]
 		switch step := r.IntN(20); {
@@ -115,10 +115,9 @@ func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 			break
 		}
 	}
-	for _, f := range m.retained() {
-		if r.IntN(6) == 0 && !slices.ContainsFunc(c.Frames, func(o store.FrameRecord) bool { return o.Hash == f.Hash }) {
-			c.Lost = append(c.Lost, f.Hash, hash(n+100))
-			break
+	for i, f := range m.retained() {
+		if written := func(g store.FrameRecord) bool { return g.Hash == f.Hash }; i%5 == 0 && !slices.ContainsFunc(c.Frames, written) {
+			c.Lost = append(c.Lost, f.Hash)
 		}
 	}
 	if r.IntN(3) == 0 {

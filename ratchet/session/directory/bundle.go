@@ -9,8 +9,9 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// bundleVersion is the version of Bundle and OneTimePreKey on the wire.
-const bundleVersion = 1
+// bundleVersion is the version of Bundle and OneTimePreKey on the wire, and of the hybrid suite that a device signs with them
+// that it knows.
+const bundleVersion = 2
 
 const (
 	mlkemPublicSize = mlkem.EncapsulationKeySize768 // 1,184 bytes
@@ -52,6 +53,9 @@ func NewBundle(identity key.PublicKey[key.Identity], mailbox key.VerifyKey, keys
 
 // Identity names the device.
 func (b Bundle) Identity() key.PublicKey[key.Identity] { return b.identity }
+
+// Mailbox is the key that signed the bundle. Person.WithBundle compares its address with the registration.
+func (b Bundle) Mailbox() key.VerifyKey { return b.mailbox }
 
 // MLKEM returns the key that initiators encapsulate to if they have no one-time pre-key; nil for the zero Bundle.
 func (b Bundle) MLKEM() *mlkem.EncapsulationKey768 { return b.keys.MLKEM }

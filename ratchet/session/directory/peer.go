@@ -79,3 +79,9 @@ func (p Peer) WithOneTime(o OneTimePreKey) (Peer, error) {
 	p.oneTime = &o
 	return p, nil
 }
+
+// WithoutOneTime returns the peer without the one-time pre-key that was claimed for it, if any.
+func (p Peer) WithoutOneTime() Peer {
+	p.oneTime = nil
+	return p
+}

@@ -82,8 +82,8 @@ func (r Registration) isRenewed() bool {
 }
 
 // NewRegistration returns the registration of 1 to MaxDevices devices: first those that are registered already (see
-// Person.Entries), then new ones. Sign is the private half of user: it returns the signature of a message. A program that
-// holds the person's key calls session.NewRegistration.
+// Person.Entries), then new ones. Sign returns the signature of a message under user: SigningKey.Sign of the person's key. It
+// returns ErrMalformed for another number or a device that is named twice, and ErrArgument for a zero key.
 func NewRegistration(user key.VerifyKey, account key.PublicKey[key.Account], sign func(message []byte) []byte,
 	entries ...Entry) (Registration, error) {
 	if user.IsZero() || account.IsZero() {

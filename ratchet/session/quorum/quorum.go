@@ -37,8 +37,8 @@ func Import(d session.Device, peer directory.Peer, from Session) (session.Sessio
 	if err != nil {
 		return session.Session{}, fmt.Errorf("%w: %w", session.ErrMalformed, err)
 	}
-	return session.Import(d, peer, session.Classic{Ephemeral: from.Ephemeral, Ratchet: r, Mailbox: from.Mailbox,
-		Inbox: from.Inbox, PeerMailbox: from.PeerMailbox, PeerInbox: from.PeerInbox})
+	return session.Classic{Ephemeral: from.Ephemeral, Ratchet: r, Mailbox: from.Mailbox,
+		Inbox: from.Inbox, PeerMailbox: from.PeerMailbox, PeerInbox: from.PeerInbox}.Import(d, peer)
 }
 
 // Export returns the session of a slot for the deployed client to go on with. Nothing may be sent or read in the slot from

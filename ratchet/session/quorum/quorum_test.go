@@ -29,7 +29,7 @@ func newParties(t *testing.T) (alice, bob *party) {
 		user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
 		d, err := session.NewDevice(user.Public().Address(), time.Now())
 		require.NoError(t, err)
-		r, err := session.NewRegistration(user, account.Public(), d.Entry())
+		r, err := directory.NewRegistration(user.Public(), account.Public(), user.Sign, d.Entry())
 		require.NoError(t, err)
 		person, err := r.Verify(d.Person())
 		require.NoError(t, err)
@@ -52,7 +52,7 @@ func newParties(t *testing.T) (alice, bob *party) {
 
 func (p *party) send(text string) session.Outgoing {
 	p.t.Helper()
-	next, out, err := session.Encrypt(p.s, []byte(text))
+	next, out, err := session.Encrypt(p.s, time.Now(), []byte(text))
 	require.NoError(p.t, err)
 	p.s = next
 	return out

@@ -195,9 +195,6 @@ func (d *edit) prune() {
 	x, old := d.st.orphans.Value().Expire(d.age())
 	d.setOrphans(x)
 	d.done = append(d.done, old...)
-	for _, name := range old {
-		d.emit(state.FrameUnread{Hash: name, Verdict: state.Discard, Reason: outcome.ErrExpired})
-	}
 	for row := range d.st.roots.All() {
 		if r, ok := d.root(row.id); ok {
 			d.changed(r.Expire(d.now, d.age()))

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,11 +76,11 @@ func Opener(o Options) state.Opener[Space] {
 // fromVault lets the edit load retained frames. A failure of the store ends the call: see failed.
 func (d *edit) fromVault(tx *state.Tx[Space]) {
 	d.load = func(name orphans.FrameName) (incoming, bool) {
-		f, ok, err := tx.Retained(name)
-		if err != nil && d.failed == nil {
+		f, err := tx.Retained(name)
+		if err != nil && !errors.Is(err, state.ErrNotFound) && !errors.Is(err, state.ErrCorrupt) && d.failed == nil {
 			d.failed = err
 		}
-		return newIncoming(f), ok && err == nil
+		return newIncoming(f), err == nil
 	}
 }
 
@@ -92,8 +93,11 @@ func (d *edit) leave(tx *state.Tx[Space], o Options) {
 	for _, e := range d.events {
 		tx.Emit(e)
 	}
-	tx.Finish(hashes(d.done)...)
-	tx.Forget(hashes(d.lost)...)
+	if ready := d.st.ready.list.Value(); len(ready) > 0 {
+		tx.RetryRetained(hashes(ready)...)
+	}
+	tx.GiveUp(outcome.ErrExpired, hashes(d.done)...)
+	tx.GiveUp(state.ErrNoRoom, hashes(d.lost)...)
 }
 
 func hashes(names []orphans.FrameName) [][32]byte {

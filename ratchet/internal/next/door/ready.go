@@ -18,8 +18,21 @@ const maxReady = 1 << 16
 
 func newReady() ready { return ready{state.NewSegment(frameNames(nil))} }
 
-// Ready implements state.Keeper: it returns the retained frames that are to be tried now.
-func (s State) Ready() [][32]byte { return hashes(s.ready.list.Value()) }
+// Forget implements state.Keeper: it lets go of what is known of frames that the vault gave up.
+func (s State) Forget(frames ...[32]byte) State {
+	names := make([]orphans.FrameName, len(frames))
+	for i, f := range frames {
+		names[i] = f
+		s.ready = s.ready.without(f)
+	}
+	x := s.orphans.Value().Forget(names...)
+	sets, again := s.parts.Value().Forget(names...)
+	s.orphans, s.parts = state.NewSegment(x), state.NewSegment(sets)
+	if again {
+		s.ready = s.ready.with(x.Others()...) // a copy may be among them
+	}
+	return s
+}
 
 func (r ready) with(names ...orphans.FrameName) ready {
 	out := slices.Clip(r.list.Value())

@@ -125,7 +125,7 @@ func (x *node) send(text string) {
 func (x *node) receive(f incoming) {
 	x.open(f)
 	for range 10_000 {
-		ready := x.space.State().Ready()
+		ready := hashes(x.space.State().ready.list.Value())
 		at := slices.IndexFunc(ready, func(n [32]byte) bool { _, ok := x.retained[n]; return ok })
 		if at < 0 {
 			return
@@ -173,7 +173,7 @@ func (x *node) sync() {
 }
 
 func (x *node) tryReady() {
-	ready := x.space.State().Ready()
+	ready := hashes(x.space.State().ready.list.Value())
 	for _, n := range ready {
 		if f, ok := x.retained[n]; ok {
 			x.receive(f)

@@ -20,6 +20,8 @@ const (
 	Message = 2
 	// Classic is a box as the deployed client seals it, with JSON in it.
 	Classic = 3
+	// Notice is a box for a device's inbox with a notice that its messages are not read, between the same.
+	Notice = 4
 )
 
 // Frame is a parsed frame.
@@ -52,7 +54,7 @@ func Parse(b []byte) (f Frame, err error) {
 	switch f.Kind {
 	case Message:
 		f.Message, err = double.ParseMessage(b[2:])
-	case Initiation, Classic:
+	case Initiation, Classic, Notice:
 		f.Box, err = box.Parse(b[2:])
 	default:
 		err = fmt.Errorf("%w: kind of frame", key.ErrMalformed)
