@@ -13,6 +13,7 @@
 //   - Package ratchet/session does the same for direct conversations between two devices.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
 //   - Package state/worker sends from the outboxes of many values, and state/inspect describes what is stored.
+//   - Package attachment encrypts files that are too large for a message, which holds 64 KiB.
 //   - Package dkg deals the shares that the members of a space hold.
 //   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold. Spaces do not use them yet.
 //
@@ -30,7 +31,6 @@
 //   - Removing a member, and rekeys: who left, or whose device was stolen, reads on.
 //   - Inviting by anybody but the founder: only the owner that dealt the shares makes invites.
 //   - Linking devices.
-//   - Attachments: a message to a space holds 64 KiB.
 //   - Reading what was there before: a joiner reads what members send once they have received its first message.
 //
 // The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's

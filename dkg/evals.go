@@ -61,17 +61,15 @@ func (p Polynomial) Evals(t Terms) (Evals, error) {
 	if t.Depth >= 1 && t.Depth <= MaxDepth {
 		e.next = min(t.Next, 1<<t.Depth)
 	}
-	records := make([]Record, 0, len(t.Held))
-	for _, i := range slices.Sorted(slices.Values(t.Held)) {
-		if n := len(records); n > 0 && records[n-1].Index == i {
+	for _, i := range t.Held {
+		switch {
+		case i == 0:
+			return Evals{}, fmt.Errorf("%w: 0", ErrIndex)
+		case e.ledger.get(i).Status != Free:
 			return Evals{}, fmt.Errorf("%w: %d twice", ErrIndex, i)
 		}
-		records = append(records, Record{Index: i, Kind: Held, Status: Redeemed})
+		e.ledger = e.ledger.with(Record{Index: i, Kind: Held, Status: Redeemed})
 	}
-	if len(records) > 0 && records[0].Index == 0 {
-		return Evals{}, fmt.Errorf("%w: 0", ErrIndex)
-	}
-	e.ledger = newLedger(records)
 	if err := e.check(); err != nil {
 		return Evals{}, err
 	}

@@ -2,11 +2,12 @@ package dkg
 
 import (
 	"bytes"
-	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -47,85 +48,63 @@ func (r Record) clone() Record {
 	return r
 }
 
-// ledger is the records of a root. They are kept in blocks, each stored by itself, so that handing out an index rewrites
-// and copies one block and the list of blocks: of 10,000 records some 8 KiB.
-type ledger struct{ blocks []state.Segment[block] } // not empty, in ascending order
+// ledger is the records of a root. Handing out an index rewrites and copies one block and the list of blocks: of 10,000
+// records some 8 KiB.
+type ledger struct{ rows segmap.Map[row] }
+
+// row is a Record as it is stored.
+type row struct{ Record }
 
 // blockSize is the number of indices to a block. It is part of the format.
 const blockSize = 128
 
-// block is the records of the indices from number·blockSize, in ascending order; at least one.
-type block struct {
-	number  Index
-	records []Record
+func rowKey(i Index) (k segmap.Key) {
+	k.Block = uint32(i) / blockSize
+	binary.BigEndian.PutUint32(k.Place[:], uint32(i))
+	return k
 }
 
-func (b block) name() string { return blockName(b.number) }
+// Key implements segmap.Row.
+func (r row) Key() segmap.Key { return rowKey(r.Index) }
 
-func blockName(number Index) string { return fmt.Sprintf("ledger-%d", number) }
+// Encode implements state.Piece.
+func (r row) Encode(w *state.Encoder) {
+	w.Uint32(uint32(r.Index))
+	w.Uint8(uint8(r.Kind))
+	w.Uint8(uint8(r.Status))
+	w.Uint8(uint8(len(r.Admission)))
+	w.Fixed(r.Admission)
+}
 
-// newLedger returns a ledger of records, which are sorted and valid.
-func newLedger(records []Record) (l ledger) {
-	for len(records) > 0 {
-		number := records[0].Index / blockSize
-		n := 1
-		for n < len(records) && records[n].Index/blockSize == number {
-			n++
-		}
-		l.blocks = append(l.blocks, state.NewSegment(block{number, records[:n:n]}))
-		records = records[n:]
+// Decode implements state.Piece.
+func (row) Decode(d *state.Decoder) (row, error) {
+	r := Record{Index: Index(d.Uint32()), Kind: Kind(d.Uint8()), Status: Status(d.Uint8())}
+	if size := d.Uint8(); size > 0 {
+		r.Admission = d.Fixed(int(size))
 	}
-	return l
-}
-
-func (l ledger) find(i Index) (at int, found bool) {
-	return slices.BinarySearchFunc(l.blocks, i/blockSize, func(s state.Segment[block], n Index) int {
-		return cmp.Compare(s.Value().number, n)
-	})
-}
-
-func (b block) find(i Index) (at int, found bool) {
-	return slices.BinarySearchFunc(b.records, i, func(r Record, i Index) int { return cmp.Compare(r.Index, i) })
+	if d.Err() != nil || r.Index < 1 || r.Index > MaxIndex || !r.valid() {
+		return row{}, errors.New("dkg: a record of the ledger is invalid")
+	}
+	return row{r}, nil
 }
 
 // get returns the record of an index; its Status is Free if there is none.
 func (l ledger) get(i Index) Record {
-	if at, ok := l.find(i); ok {
-		b := l.blocks[at].Value()
-		if at, ok := b.find(i); ok {
-			return b.records[at]
-		}
+	if r, ok := l.rows.Get(rowKey(i)); ok {
+		return r.Record
 	}
 	return Record{Index: i}
 }
 
 // with returns a ledger with r in it, in the place of the record with the same index if there is one.
-func (l ledger) with(r Record) ledger {
-	blocks := slices.Clone(l.blocks)
-	b := block{number: r.Index / blockSize}
-	at, ok := l.find(r.Index)
-	if ok {
-		b.records = slices.Clone(blocks[at].Value().records)
-	} else {
-		blocks = slices.Insert(blocks, at, state.Segment[block]{})
-	}
-	if i, ok := b.find(r.Index); ok {
-		b.records[i] = r
-	} else {
-		b.records = slices.Insert(b.records, i, r)
-	}
-	blocks[at] = state.NewSegment(b)
-	return ledger{blocks}
-}
+func (l ledger) with(r Record) ledger { return ledger{l.rows.Put(row{r})} }
 
 // all yields the records in ascending order of their indices.
 func (l ledger) all() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		for _, s := range l.blocks {
-			for _, r := range s.Value().records {
-				if !yield(r) {
-					return
-				}
+		for r := range l.rows.All() {
+			if !yield(r.Record) {
+				return
 			}
 		}
 	}
@@ -133,24 +112,15 @@ func (l ledger) all() iter.Seq[Record] {
 
 // last returns the greatest index in the ledger, 0 if there is none.
 func (l ledger) last() Index {
-	if len(l.blocks) == 0 {
-		return 0
-	}
-	records := l.blocks[len(l.blocks)-1].Value().records
-	return records[len(records)-1].Index
+	r, _ := l.rows.Last()
+	return r.Index
 }
 
 // succeeds returns ErrLedger if a record of prev is missing or goes backwards.
 func (l ledger) succeeds(prev ledger) error {
-	for _, was := range prev.blocks {
-		at, ok := l.find(was.Value().number * blockSize)
-		if ok && l.blocks[at] == was {
-			continue // the same stored piece
-		}
-		for _, r := range was.Value().records {
-			if !l.get(r.Index).succeeds(r) {
-				return fmt.Errorf("%w: record of index %d", ErrLedger, r.Index)
-			}
+	for r := range prev.rows.Unshared(l.rows) {
+		if !l.get(r.Index).succeeds(r.Record) {
+			return fmt.Errorf("%w: record of index %d", ErrLedger, r.Index)
 		}
 	}
 	return nil

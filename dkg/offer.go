@@ -143,6 +143,15 @@ func (e Evals) Hide(o Offer, m Mask) (secret.Bytes, error) {
 	return m.HideShare(s), nil
 }
 
+// Share returns the share of an index, for a member that was given it before and lost it. It returns ErrReadOnly if CanDeal is
+// false, and errors of Polynomial.Share.
+func (e Evals) Share(i Index) (Share, error) {
+	if e.mode != dealing {
+		return Share{}, ErrReadOnly
+	}
+	return e.polynomial.Share(i)
+}
+
 // offers are the open offers in ascending order of their names. They are stored as one piece, of at most 15 KiB.
 type offers []Offer
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -13,6 +14,9 @@ const (
 	version       = 1
 	versionOffers = 2
 )
+
+// ledgerName begins the names of the segments that hold the ledger.
+const ledgerName = "ledger-"
 
 // Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger and
 // the offers.
@@ -35,11 +39,7 @@ func (e Evals) Encode(w *state.Encoder) {
 		w.Fixed(e.polynomial.a0.Bytes())
 		w.Fixed(e.polynomial.a1.Bytes())
 	}
-	w.Uint32(uint32(len(e.ledger.blocks)))
-	for _, b := range e.ledger.blocks {
-		w.Uint32(uint32(b.Value().number))
-		b.Encode(w, b.Value().name())
-	}
+	e.ledger.rows.Encode(w, ledgerName)
 	if !e.offers.IsZero() {
 		e.offers.Encode(w, offersName)
 	}
@@ -60,28 +60,16 @@ func (Evals) Decode(r *state.Decoder) (Evals, error) {
 	e.depth = int(r.Uint8())
 	e.capacity = Index(r.Uint32())
 	e.next = Index(r.Uint32())
+	var err error
 	if e.mode == dealing {
-		var err error
 		if e.polynomial, err = decodePolynomial(r); err != nil {
 			return Evals{}, err
 		}
 	}
-	for n := r.Count(int(MaxIndex)/blockSize+1, 4); n > 0; n-- {
-		number := Index(r.Uint32())
-		if last := len(e.ledger.blocks) - 1; last >= 0 && number <= e.ledger.blocks[last].Value().number {
-			return Evals{}, errors.New("dkg: blocks of the ledger are not in order")
-		}
-		b, err := state.DecodeSegment[block](r, blockName(number))
-		if err != nil {
-			return Evals{}, err
-		}
-		if b.Value().number != number {
-			return Evals{}, errors.New("dkg: a block of the ledger is in the wrong place")
-		}
-		e.ledger.blocks = append(e.ledger.blocks, b)
+	if e.ledger.rows, err = segmap.Decode[row](r, ledgerName); err != nil {
+		return Evals{}, err
 	}
 	if found == versionOffers {
-		var err error
 		if e.offers, err = state.DecodeSegment[offers](r, offersName); err != nil {
 			return Evals{}, err
 		}
@@ -106,41 +94,6 @@ func decodePolynomial(r *state.Decoder) (p Polynomial, err error) {
 		return Polynomial{}, errors.New("dkg: a coefficient is zero")
 	}
 	return p, nil
-}
-
-// Encode implements state.Piece.
-func (b block) Encode(w *state.Encoder) {
-	w.Uint32(uint32(b.number))
-	w.Uint32(uint32(len(b.records)))
-	for _, r := range b.records {
-		w.Uint8(uint8(r.Index % blockSize))
-		w.Uint8(uint8(r.Kind))
-		w.Uint8(uint8(r.Status))
-		w.Uint8(uint8(len(r.Admission)))
-		w.Fixed(r.Admission)
-	}
-}
-
-// Decode implements state.Piece.
-func (block) Decode(r *state.Decoder) (block, error) {
-	b := block{number: Index(r.Uint32())}
-	n := r.Count(blockSize, 4)
-	if b.number > MaxIndex/blockSize || n == 0 {
-		return block{}, errors.New("dkg: a block of the ledger is empty or out of range")
-	}
-	b.records = make([]Record, n)
-	for k := range b.records {
-		low := r.Uint8()
-		rec := Record{Index: b.number*blockSize + Index(low), Kind: Kind(r.Uint8()), Status: Status(r.Uint8())}
-		if size := r.Uint8(); size > 0 {
-			rec.Admission = r.Fixed(int(size))
-		}
-		if low >= blockSize || rec.Index == 0 || !rec.valid() || k > 0 && rec.Index <= b.records[k-1].Index {
-			return block{}, errors.New("dkg: a record of the ledger is invalid or out of order")
-		}
-		b.records[k] = rec
-	}
-	return b, nil
 }
 
 // Succeeds implements state.Part: it returns ErrLedger if e would take back something that prev has done (G5). Under one

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,7 +97,7 @@ func rawName(number uint32) string {
 	if number == rawOffers {
 		return offersName
 	}
-	return blockName(Index(number))
+	return fmt.Sprintf("%s%x", ledgerName, number)
 }
 
 func (r rawEvals) Encode(e *state.Encoder) {
@@ -143,17 +144,18 @@ func encodeEvals(t testing.TB, e Evals) []byte {
 	require.NoError(t, openVault[space](t, backend).Create(t.Context(), spaceOf(t, e), nil))
 	reading.body, reading.blocks = 3, nil
 	if e.mode != none {
-		reading.body += 53 + 4*len(e.ledger.blocks)
+		reading.body += 53
 	}
 	if e.mode == dealing {
 		reading.body += 2 * ed448.ScalarSize
 	}
-	for _, b := range e.ledger.blocks {
-		size := 8
-		for _, r := range b.Value().records {
-			size += 4 + len(r.Admission)
+	for r := range e.Records() {
+		number := uint32(r.Index) / blockSize
+		if n := len(reading.blocks); n == 0 || reading.blocks[n-1].number != number {
+			reading.blocks = append(reading.blocks, rawBlock{number: number, size: 4})
+			reading.body += 4
 		}
-		reading.blocks = append(reading.blocks, rawBlock{number: uint32(b.Value().number), size: size})
+		reading.blocks[len(reading.blocks)-1].size += 7 + len(r.Admission)
 	}
 	if n := len(e.offers.Value()); n > 0 {
 		reading.blocks = append(reading.blocks, rawBlock{number: rawOffers, size: 4 + n*offerSize})
@@ -247,16 +249,16 @@ func TestG28StoredFormat(t *testing.T) {
 // G5: 10,000 evals take 168 bytes, of which 112 are the coefficients, and the ledger a few bytes for each block of 128 and a
 // small record for each index that was issued.
 func TestG5Size(t *testing.T) {
-	const fixed, perBlock, perRecord = 2 + 168, 4 + 4 + 2 + 8, 4 + 32
+	const fixed, perBlock, perRecord = 2 + 168, 4 + 4 + 2 + 4, 7 + 32
 	e := dealt(t, NewPolynomial(), Terms{Held: []Index{1}, Next: 2})
-	require.Len(t, encodeEvals(t, e), fixed+perBlock+4)
+	require.Len(t, encodeEvals(t, e), fixed+perBlock+7)
 	for n := 1; n <= 300; n++ {
 		var err error
 		e, _, err = e.Issue(Public, make([]byte, 32))
 		require.NoError(t, err)
 		if n%100 == 0 {
 			blocks := int(e.Next()-1)/blockSize + 1
-			require.Len(t, encodeEvals(t, e), fixed+blocks*perBlock+4+n*perRecord)
+			require.Len(t, encodeEvals(t, e), fixed+blocks*perBlock+7+n*perRecord)
 		}
 	}
 }
@@ -267,7 +269,7 @@ func TestDecodeRefuses(t *testing.T) {
 	const body = 2 // behind the length of the body
 	const block = body + 168 + 2*4
 	require.Equal(t, []byte{0, 0, 0, 0}, busy[block:block+4], "the number of the first block")
-	const record = block + 4 + 2 + 8
+	const record = block + 4 + 2 + 4
 	zero := make([]byte, ed448.ScalarSize)
 	for name, change := range map[string]struct {
 		at   int
@@ -289,21 +291,20 @@ func TestDecodeRefuses(t *testing.T) {
 		"blocks swapped":    {body + 168, []byte{0, 0, 0, 7, 0, 0, 0, 0}},
 		"too many blocks":   {body + 164, []byte{0xff, 0xff, 0xff, 0xff}},
 		"one block fewer":   {body + 164, []byte{0, 0, 0, 1}},
-		"other block":       {block + 6, []byte{0, 0, 0, 1}},
-		"block beyond":      {block + 6, []byte{0, 0, 0x20, 1}},
-		"no records":        {block + 10, []byte{0, 0, 0, 0}},
-		"too many records":  {block + 10, []byte{0, 0, 0, 129}},
-		"index 0":           {record, []byte{0}},
-		"index of no block": {record, []byte{128}},
-		"kind 0":            {record + 1, []byte{0}},
-		"kind 5":            {record + 1, []byte{5}},
-		"held but issued":   {record + 2, []byte{1}},
-		"held with a key":   {record + 3, []byte{1}},
-		"index twice":       {record + 4, []byte{1}},
-		"free":              {record + 6, []byte{0}},
-		"status 4":          {record + 6, []byte{4}},
-		"no admission":      {record + 7, []byte{0}},
-		"long admission":    {record + 7, []byte{65}},
+		"no records":        {block + 6, []byte{0, 0, 0, 0}},
+		"too many records":  {block + 6, []byte{0, 0, 0, 129}},
+		"index 0":           {record, []byte{0, 0, 0, 0}},
+		"index of no block": {record, []byte{0, 0, 0, 128}},
+		"index over 2^20":   {record, []byte{0, 0x10, 0, 1}},
+		"kind 0":            {record + 4, []byte{0}},
+		"kind 5":            {record + 4, []byte{5}},
+		"held but issued":   {record + 5, []byte{1}},
+		"held with a key":   {record + 6, []byte{1}},
+		"index twice":       {record + 7, []byte{0, 0, 0, 1}},
+		"free":              {record + 12, []byte{0}},
+		"status 4":          {record + 12, []byte{4}},
+		"no admission":      {record + 13, []byte{0}},
+		"long admission":    {record + 13, []byte{65}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := append([]byte(nil), busy...)

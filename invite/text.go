@@ -12,18 +12,16 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// This file is the text of the links of the next version (docs/design/revision.md §14). The links in use do not use it yet.
-
-// Errors of a text that holds no right link.
+// Errors of Find and Parse, besides state.ErrTooOld and state.ErrTooNew.
 var (
-	// errNotLink: nothing in it begins like a link.
-	errNotLink = errors.New("invite: not a link")
-	// errCut: a link whose end is missing.
-	errCut = errors.New("invite: link is cut off")
-	// errAltered: a link of which something was changed. Nothing is guessed.
-	errAltered = errors.New("invite: link was altered")
-	// errSeveral: two different links.
-	errSeveral = errors.New("invite: several links")
+	// ErrNotLink: nothing in it begins like a link.
+	ErrNotLink = errors.New("invite: not a link")
+	// ErrCut: a link whose end is missing.
+	ErrCut = errors.New("invite: link is cut off")
+	// ErrAltered: a link of which something was changed. Nothing is guessed.
+	ErrAltered = errors.New("invite: link was altered")
+	// ErrSeveral: two different links.
+	ErrSeveral = errors.New("invite: several links")
 )
 
 // Lengths of the text behind the sign #, in characters.
@@ -64,11 +62,11 @@ func writeText(base string, link []byte) string { return base + "#" + alphabet.E
 func parseText(text string) ([]byte, error) {
 	base, fragment, found := strings.Cut(text, "#")
 	if !found || len(text) > maxText || !validBase(base) {
-		return nil, errNotLink
+		return nil, ErrNotLink
 	}
 	b, n, err := readRun(fragment)
 	if err == nil && n != len(fragment) {
-		err = errAltered
+		err = ErrAltered
 	}
 	return b, err
 }
@@ -77,17 +75,17 @@ func parseText(text string) ([]byte, error) {
 // or parameters behind it.
 func findText(text string) ([]byte, error) {
 	if len(text) > maxText {
-		return nil, errNotLink
+		return nil, ErrNotLink
 	}
 	var found []byte
-	failed := errNotLink
+	failed := ErrNotLink
 	for _, piece := range strings.Split(clean(text), "#")[1:] {
 		b, _, err := readRun(piece)
 		switch {
 		case err != nil:
 			failed = graver(failed, err)
 		case found != nil && !bytes.Equal(found, b):
-			return nil, errSeveral
+			return nil, ErrSeveral
 		default:
 			found = b
 		}
@@ -100,7 +98,7 @@ func findText(text string) ([]byte, error) {
 
 // graver returns the error that says more of what was pasted.
 func graver(a, b error) error {
-	for _, e := range []error{errAltered, errCut, state.ErrTooNew, state.ErrTooOld} {
+	for _, e := range []error{ErrAltered, ErrCut, state.ErrTooNew, state.ErrTooOld} {
 		if errors.Is(a, e) {
 			return a
 		}
@@ -138,7 +136,7 @@ func readRun(text string) ([]byte, int, error) {
 	}
 	head, ok := decodeHead(run)
 	if !ok {
-		return nil, 0, errNotLink
+		return nil, 0, ErrNotLink
 	}
 	if version := head[0]; version != textVersion {
 		return nil, 0, otherTextVersion(run, version)
@@ -159,25 +157,25 @@ func readRun(text string) ([]byte, int, error) {
 	if len(own) < n {
 		return nil, 0, short(own)
 	}
-	return nil, 0, errAltered
+	return nil, 0, ErrAltered
 }
 
 // short returns the error of the beginning of a link.
 func short(run string) error {
 	switch {
 	case inAlphabet(run) < len(run) && len(run) >= cutFrom:
-		return errAltered
+		return ErrAltered
 	case len(run) >= cutFrom:
-		return errCut
+		return ErrCut
 	}
-	return errNotLink
+	return ErrNotLink
 }
 
 // otherTextVersion returns the error of a text that begins like a link of another version.
 func otherTextVersion(run string, version byte) error {
 	switch {
 	case version == 0 || version > 15 || inAlphabet(run) < versionFrom:
-		return errNotLink
+		return ErrNotLink
 	case version < textVersion:
 		return fmt.Errorf("invite: link: %w", state.ErrTooOld)
 	}

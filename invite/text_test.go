@@ -107,7 +107,7 @@ func TestFindPasted(t *testing.T) {
 		}
 	}
 	_, err := findText(writeText(textBase, sampleLink(2, "a")) + " or " + writeText(textBase, sampleLink(3, "b")))
-	require.ErrorIs(t, err, errSeveral)
+	require.ErrorIs(t, err, ErrSeveral)
 	got, err := findText(writeText(textBase, sampleLink(2, "a")) + " not " + writeText(textBase, sampleLink(3, "b"))[:90])
 	require.NoError(t, err, "a right link beside one that is cut")
 	require.Equal(t, sampleLink(2, "a"), got)
@@ -119,9 +119,9 @@ func TestFindTellsCutFromAltered(t *testing.T) {
 		text := writeText(textBase, sampleLink(kind, "a"))
 		head := len(textBase) + 1
 		for n := head; n < len(text); n++ {
-			want := errCut
+			want := ErrCut
 			if n-head < cutFrom {
-				want = errNotLink
+				want = ErrNotLink
 			}
 			for _, cut := range []string{text[:n], strings.ToLower(text[:n]), text[:n] + "…", text[:n] + " and so on and on, " + strings.Repeat("and on ", 40)} {
 				_, err := findText(cut)
@@ -133,7 +133,7 @@ func TestFindTellsCutFromAltered(t *testing.T) {
 				if altered := text[:at] + string(c) + text[at+1:]; !strings.EqualFold(altered, text) {
 					_, err := findText(altered)
 					last := c == 'q' && at >= head+123 // lower case at the end: a sentence, or nothing but digits behind it
-					require.True(t, errors.Is(err, errAltered) || last && errors.Is(err, errCut), "%v %s", err, altered)
+					require.True(t, errors.Is(err, ErrAltered) || last && errors.Is(err, ErrCut), "%v %s", err, altered)
 				}
 			}
 		}
@@ -141,13 +141,13 @@ func TestFindTellsCutFromAltered(t *testing.T) {
 		swapped[head+40], swapped[head+41] = swapped[head+41], swapped[head+40]
 		if !bytes.Equal(swapped, []byte(text)) {
 			_, err := findText(string(swapped))
-			require.ErrorIs(t, err, errAltered)
+			require.ErrorIs(t, err, ErrAltered)
 		}
 	}
 	for _, text := range []string{"", "#", "hello", "https://chat.example/#section-2", "#aimlessness", "#" + strings.Repeat("Z", 200), strings.Repeat("#", 1000),
 		textBase + "#trefoil.private.1.AAAA", strings.Repeat("x", maxText+1)} {
 		_, err := findText(text)
-		require.ErrorIs(t, err, errNotLink, text)
+		require.ErrorIs(t, err, ErrNotLink, text)
 	}
 	for version := range byte(17) {
 		b := sampleLink(2, "a")
@@ -157,7 +157,7 @@ func TestFindTellsCutFromAltered(t *testing.T) {
 		case version == textVersion:
 			require.NoError(t, err)
 		case version == 0 || version > 15:
-			require.ErrorIs(t, err, errNotLink)
+			require.ErrorIs(t, err, ErrNotLink)
 		case version < textVersion:
 			require.ErrorIs(t, err, state.ErrTooOld)
 		default:

@@ -16,12 +16,12 @@ type Step struct{ step }
 
 // Updating returns the Step that Vault.Update makes by itself.
 func (v *Vault[V]) Updating(id ID, fn func(*Tx[V]) error) Step {
-	return Step{&update[V]{v: v, id: id, fn: plain(fn)}}
+	return Step{&update[V]{v: v, id: id, fn: v.plain(id, fn)}}
 }
 
 // Creating returns the Step that Vault.Create makes by itself.
 func (v *Vault[V]) Creating(first V, fn func(*Tx[V]) error) Step {
-	return Step{&update[V]{v: v, id: first.ID(), first: &first, fn: plain(fn)}}
+	return Step{&update[V]{v: v, id: first.ID(), first: &first, fn: v.plain(first.ID(), fn)}}
 }
 
 // Batch makes all of the steps in one commit, or none: values of one store, in vaults of any types. The functions run in the

@@ -17,6 +17,7 @@ type snapshot[V any] struct {
 	inbox    []store.Held
 	frames   []store.HeldFrame // that are retained
 	retained *retainedIndex    // of the same, nil until it is needed
+	wanted   wanted            // of the same, which are to be tried again
 }
 
 // held returns the items of a queue.

@@ -80,6 +80,7 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 		}
 		u.base, u.tx = base, &Tx[V]{value: base.value}
 	}
+	u.tx.retained = func(hash [32]byte) (Frame, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)
 	if err != nil {
 		return store.Change{}, err
@@ -116,11 +117,29 @@ func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
 			return fmt.Errorf("state: a frame to be sent has at most %d bytes, its destination %d", MaxFrame, MaxAddress)
 		}
 	}
-	if len(tx.outbox) > 0 && len(base.outbox)+len(tx.outbox)-len(tx.sent) > v.options.Outbox ||
-		len(tx.inbox) > 0 && len(base.inbox)+len(tx.inbox)-len(tx.taken) > v.options.Inbox {
+	var out, in burden
+	for _, o := range tx.outbox {
+		out.add(sealedSize(outboxHeader+len(o.To)+len(o.Data)), 1)
+	}
+	for _, data := range tx.inbox {
+		in.add(sealedSize(data.Len()), 1)
+	}
+	o := &v.options
+	if !fits(base.outbox, out, burden{o.Outbox, o.OutboxBytes}) || !fits(base.inbox, in, burden{o.Inbox, o.InboxBytes}) {
 		return ErrFull
 	}
 	return nil
+}
+
+// fits reports whether a queue takes more. A single item fits whatever its size, or it never would.
+func fits(held []store.Held, more, most burden) bool {
+	if more.n == 0 {
+		return true
+	}
+	for _, h := range held {
+		more.add(h.Size, 1)
+	}
+	return more.n == 1 || !more.exceeds(most)
 }
 
 // encode returns the change from base to what the transaction holds.

@@ -42,13 +42,13 @@ var (
 	ErrSeen = NewOutcome(Discard, "state: frame was dealt with before")
 	// ErrRetained is the outcome of a frame that is retained already.
 	ErrRetained = NewOutcome(Retain, "state: frame is retained already")
-	// ErrTooLarge is the outcome of a frame that is larger than any frame may be, or its source's name is, or it cannot be
-	// read yet and is larger than what is retained (Options).
+	// ErrTooLarge is the outcome of a frame that is larger than any frame may be, or its source's name is.
 	ErrTooLarge = NewOutcome(Discard, "state: frame is too large")
-	// ErrExpired is the outcome of a retained frame whose time is over (Options.RetainedFor).
-	ErrExpired = NewOutcome(Discard, "state: retained frame was given up after its time")
-	// ErrCrowdedOut is the outcome of a retained frame that was the oldest when there were too many.
-	ErrCrowdedOut = NewOutcome(Discard, "state: retained frame was given up for newer ones")
+	// ErrExpired is why a retained frame is given up whose time is over (Options.RetainedFor).
+	ErrExpired = NewOutcome(Retain, "state: retained for too long")
+	// ErrNoRoom is why a retained frame is given up that was the oldest when there were too many, or that is larger than all
+	// that is retained may be (Options).
+	ErrNoRoom = NewOutcome(Retain, "state: too much is retained")
 )
 
 // corrupt wraps what made a record unreadable. A version error stays what it is, so that a newer row is not taken for a

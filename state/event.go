@@ -26,8 +26,8 @@ func (v *Vault[V]) emit(id ID, e Event) {
 	v.options.Log.LogAttrs(context.Background(), level, e.String(), slog.String("event", fmt.Sprintf("%T", e)), slog.String("id", id.String()))
 }
 
-// FrameUnread is the event of a frame that could not be read: kept to be tried again if the verdict is Retain, given up if it
-// is Discard. ErrExpired and ErrCrowdedOut are the reasons for which a vault gives up a retained frame.
+// FrameUnread is the event of a frame that could not be read: retained to be tried again, or discarded. One that was retained
+// before and is discarded now may be acknowledged.
 type FrameUnread struct {
 	Hash    [32]byte // of the frame
 	Verdict Verdict
@@ -37,6 +37,18 @@ type FrameUnread struct {
 // String implements Event.
 func (e FrameUnread) String() string {
 	return fmt.Sprintf("frame %x not read (%v): %v", e.Hash[:8], e.Verdict, e.Reason)
+}
+
+// FrameGivenUp is the event of a frame that is not retained any more, or was not for want of room. It is not acknowledged, so it
+// comes again.
+type FrameGivenUp struct {
+	Hash   [32]byte // of the frame
+	Reason error    // ErrNoRoom, ErrExpired, or what Tx.GiveUp was given
+}
+
+// String implements Event.
+func (e FrameGivenUp) String() string {
+	return fmt.Sprintf("retained frame %x given up: %v", e.Hash[:8], e.Reason)
 }
 
 // Damaged is the event of something that was stepped over because it is damaged: an item of a queue, or a retained frame that

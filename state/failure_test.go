@@ -182,3 +182,27 @@ func TestContextEndsInCommit(t *testing.T) {
 		}
 	}
 }
+
+// lateStore is a store in which the caller's context ends when a commit has been made, and which says only that.
+type lateStore struct {
+	store.Store
+	cancel func()
+}
+
+func (s lateStore) Commit(ctx context.Context, changes ...store.Change) error {
+	if err := s.Store.Commit(ctx, changes...); err != nil {
+		return err
+	}
+	s.cancel()
+	return ctx.Err()
+}
+
+// A commit that was made when the caller's context ended is found out about with another context.
+func TestContextEndsAfterCommit(t *testing.T) {
+	backend := store.NewMemory()
+	require.NoError(t, openToys(t, backend, state.Options{}).Create(t.Context(), newToy(t, id(1)), nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	v := openToys(t, lateStore{backend, cancel}, state.Options{})
+	require.NoError(t, v.Update(ctx, id(1), push(1)))
+	require.Error(t, ctx.Err())
+}

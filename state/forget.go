@@ -9,16 +9,13 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// errRingChanged is what resealing a row returns when another process has replaced or removed data keys.
-var errRingChanged = errors.New("state: data keys were replaced meanwhile")
-
 // Forget makes that whoever gets hold of the store's files and of the vault's key from now on cannot open what was superseded
 // before: values, messages and frames that were replaced or taken out. It replaces the data key, seals all that is stored
 // anew, of every kind, removes the old key, and lets the store erase its traces (store.Scrubber). docs/SECURITY.md says on which
 // medium this holds.
 //
 // It reads and writes the whole store once, in commits of about 1 MiB; others go on meanwhile. Interrupted it is carried on by
-// the next call, and both keys open what they sealed until then. A row that is damaged keeps the old key in the store: Forget seals all others, and
+// the next call or by commits, and both keys open what they sealed until then. A row that is damaged keeps the old key in the store: Forget seals all others, and
 // returns an ErrCorrupt that names it. After Delete of that value the next call removes the key.
 func (v *Vault[V]) Forget(ctx context.Context) error {
 	return v.keys.forget(ctx, v.options.Now().UnixMilli())
@@ -60,9 +57,37 @@ func (k *keyring) rekey(ctx context.Context, key Key) error {
 
 // forget replaces the data key, unless another process does so meanwhile, and removes those that are no longer in use.
 func (k *keyring) forget(ctx context.Context, now int64) error {
+	k.tidying.Lock()
+	defer k.tidying.Unlock()
 	if _, err := k.refresh(ctx); err != nil {
 		return err
 	}
+	if err := k.draw(ctx, now); err != nil {
+		return err
+	}
+	for k.pass = newPass(k); ; {
+		done, err := k.pass.step(ctx)
+		if err != nil {
+			return errors.Join(err, k.pass.damage)
+		}
+		if done {
+			return k.end(ctx)
+		}
+	}
+}
+
+// end ends a pass: it lets the store erase its traces, and returns what the pass found damaged.
+func (k *keyring) end(ctx context.Context) error {
+	if err := k.scrub(ctx); err != nil {
+		return err
+	}
+	damage := k.pass.damage
+	k.pass = nil
+	return damage
+}
+
+// draw puts a new data key in front of the others, unless another process does so meanwhile.
+func (k *keyring) draw(ctx context.Context, now int64) error {
 	for first := k.ring.Load().current().id; k.ring.Load().current().id == first; {
 		base := k.ring.Load()
 		if len(base.keys) == maxDataKeys {
@@ -74,79 +99,6 @@ func (k *keyring) forget(ctx context.Context, now int64) error {
 		if err := k.replace(ctx, base, &next); err != nil && (!errors.Is(err, store.ErrConflict) || k.ring.Load() == base) {
 			return err
 		}
-	}
-	for {
-		ring := k.ring.Load()
-		damage, stuck, err := k.reseal(ctx, ring)
-		if err == nil {
-			err = k.remove(ctx, ring, stuck)
-		}
-		if errors.Is(err, errRingChanged) || errors.Is(err, store.ErrConflict) {
-			if err := k.renew(ctx, ring); err != nil {
-				return err
-			}
-			continue
-		}
-		if err == nil {
-			err = k.scrub(ctx)
-		}
-		return errors.Join(err, damage)
-	}
-}
-
-// reseal seals all rows anew. It returns what is wrong with those that are damaged, and the keys under which they are sealed.
-func (k *keyring) reseal(ctx context.Context, ring *ring) (damage error, stuck map[keyID]bool, err error) {
-	stuck = make(map[keyID]bool)
-	for _, kind := range store.Kinds() {
-		if kind == store.Vault {
-			continue
-		}
-		for after := (ID{}); ; {
-			page, err := k.store.List(ctx, kind, after, listPage)
-			if err != nil {
-				return nil, nil, err
-			}
-			if len(page) == 0 {
-				break
-			}
-			for _, id := range page {
-				err := (&resealing{store: k.store, ring: ring, kind: kind, id: id}).run(ctx)
-				if isDamage(err) {
-					if damage == nil {
-						damage = fmt.Errorf("%v %v: %w", kind, id, err)
-					}
-					err = k.sealedUnder(ctx, kind, id, stuck)
-				}
-				if err != nil {
-					return nil, nil, err
-				}
-			}
-			after = page[len(page)-1]
-		}
-	}
-	return damage, stuck, nil
-}
-
-// isDamage reports whether a row cannot be read, whoever reads it now.
-func isDamage(err error) bool {
-	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrWrongKey) || errors.Is(err, ErrTooNew) || errors.Is(err, ErrTooOld)
-}
-
-// sealedUnder notes the keys under which a row is sealed. What lies beside it does not count: it opens with its head only.
-func (k *keyring) sealedUnder(ctx context.Context, kind store.Kind, id ID, keys map[keyID]bool) error {
-	row, err := k.store.Load(ctx, kind, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	keys[keyOf(row.Head.Sealed)] = true
-	for _, b := range row.Parts {
-		keys[keyOf(b)] = true
-	}
-	for _, b := range row.Segments {
-		keys[keyOf(b)] = true
 	}
 	return nil
 }
@@ -175,25 +127,52 @@ func (k *keyring) scrub(ctx context.Context) error {
 	return s.Scrub(ctx)
 }
 
-// forgetAgain is after how long a Forget that failed is tried again by itself.
-const forgetAgain = time.Hour
+const (
+	// forgetAgain is after how long a replacement of the data key that failed is carried on by a commit.
+	forgetAgain = time.Hour
+	// scrubTime is for how long a commit is held up by the last step, which waits for whoever reads the store.
+	scrubTime = time.Second
+)
 
-// tidy calls Forget if the data key is older than Options.ForgetEvery.
+// tidy goes one step towards a new data key if the one in use is older than Options.ForgetEvery. So no commit takes much longer
+// than others, however much is stored.
 func (v *Vault[V]) tidy(ctx context.Context) {
 	now := v.options.Now().UnixMilli()
-	every := v.options.ForgetEvery.Milliseconds()
-	if v.options.ForgetEvery < 0 || now-v.keys.ring.Load().since < every || now < v.keys.again.Load() {
-		return
+	k := v.keys
+	if v.options.ForgetEvery < 0 || now < k.again.Load() || !k.tidying.TryLock() {
+		return // or somebody else is at it
 	}
-	if !v.keys.tidying.TryLock() {
-		return // somebody else is at it
-	}
-	defer v.keys.tidying.Unlock()
-	if now-v.keys.ring.Load().since < every {
-		return
-	}
-	v.keys.again.Store(now + forgetAgain.Milliseconds())
-	if err := v.Forget(ctx); err != nil {
+	defer k.tidying.Unlock()
+	if err := k.age(ctx, now, v.options.ForgetEvery.Milliseconds()); err != nil && ctx.Err() == nil {
+		k.again.Store(now + forgetAgain.Milliseconds())
 		v.emit(ID{}, ForgetFailed{err})
 	}
+}
+
+// age makes one step, if one is to be made.
+func (k *keyring) age(ctx context.Context, now, every int64) error {
+	if k.pass == nil {
+		old := func() bool { return now-k.ring.Load().since >= every }
+		if !old() && !k.interrupted {
+			return nil
+		}
+		if _, err := k.refresh(ctx); err != nil {
+			return err
+		}
+		if old() { // nor has another process replaced it
+			if err := k.draw(ctx, now); err != nil {
+				return err
+			}
+		} else if !k.interrupted {
+			return nil
+		}
+		k.pass, k.interrupted = newPass(k), false
+	}
+	done, err := k.pass.step(ctx)
+	if err != nil || !done {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, scrubTime)
+	defer cancel()
+	return k.end(ctx)
 }

@@ -2,50 +2,152 @@ package state
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// expire gives up the retained frames whose time is over.
-func (v *Vault[V]) expire(ctx context.Context, id ID) (ack [][32]byte, err error) {
-	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		ack = nil
-		r := &reception[V]{v: v, id: id, base: base, tx: tx}
-		if len(base.frames) == 0 {
-			return nil, nil
+// givenUp is a retained frame that Tx.GiveUp was told to give up.
+type givenUp struct {
+	frame  [32]byte
+	reason error
+}
+
+// giveUpAsTold gives up what the transaction was told to.
+func (r *reception[V]) giveUpAsTold() {
+	for _, g := range r.tx.givenUp {
+		if seq, held := r.seqOf(g.frame); held {
+			r.giveUp(g.reason, g.frame, seq)
 		}
-		if err := r.openIndex(ctx); err != nil {
-			return nil, err
-		}
-		for _, f := range slices.Clone(r.index.frames) {
-			if (&retained{since: f.since}).expired(&v.options) {
-				tx.Emit(FrameUnread{f.hash, Discard, ErrExpired})
-				r.change(frameChange{hash: f.hash, replaces: f.seq})
-				ack = append(ack, f.hash)
-			}
-		}
-		return r.changes, nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return ack, nil
+	r.tx.givenUp = nil
+}
+
+// seqOf returns the number of the record of a retained frame, as it is after the changes so far.
+func (r *reception[V]) seqOf(hash [32]byte) (seq uint64, held bool) {
+	if i, changed := r.at[hash]; changed {
+		return r.changes[i].seq, r.changes[i].retain != nil
+	}
+	i := slices.IndexFunc(r.base.frames, func(f store.HeldFrame) bool { return f.Hash == hash })
+	if i < 0 {
+		return 0, false
+	}
+	return r.base.frames[i].Seq, true
+}
+
+// giveUp takes out a retained frame.
+func (r *reception[V]) giveUp(reason error, hash [32]byte, seq uint64) {
+	discard := VerdictOf(reason) == Discard
+	r.change(frameChange{hash: hash, replaces: seq, lost: !discard})
+	if discard {
+		r.tx.Emit(FrameUnread{hash, Discard, reason})
+		r.ack = append(r.ack, hash)
+	} else {
+		r.tx.Emit(FrameGivenUp{hash, reason})
+	}
+}
+
+// giveUpForBound takes out a retained frame for a bound of the vault's own, and tells the value.
+func (r *reception[V]) giveUpForBound(reason error, hash [32]byte, seq uint64) {
+	r.giveUp(reason, hash, seq)
+	if r.tx.value.keeps() {
+		r.tx.Set(r.tx.value.forget([][32]byte{hash}))
+	}
+}
+
+// expired reports whether the time of a frame is over that is retained since a time in ms.
+func (r *reception[V]) expired(since int64) bool {
+	o := &r.v.options
+	return !r.tx.value.keeps() && o.Now().UnixMilli()-since > o.RetainedFor.Milliseconds()
+}
+
+// makeRoom gives up retained frames for one that was just added: those whose time is over, and the oldest while a bound is exceeded.
+// One that exceeds a bound alone is given up itself.
+func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
+	o := &r.v.options
+	most, mostSource := burden{o.Retained, o.RetainedBytes}, burden{o.RetainedSource, o.RetainedBytesSource}
+	if r.tx.value.keeps() {
+		mostSource = most
+	}
+	size := burden{1, len(fresh.retain.data)}
+	if size.exceeds(most) || size.exceeds(mostSource) {
+		seq, _ := r.seqOf(fresh.hash)
+		r.giveUpForBound(ErrNoRoom, fresh.hash, seq)
+		return nil
+	}
+	if err := r.openIndex(ctx); err != nil {
+		return err
+	}
+	var all, same burden
+	for _, f := range r.index.frames {
+		all.add(f.bytes, 1)
+		if f.source == fresh.retain.source {
+			same.add(f.bytes, 1)
+		}
+	}
+	for _, f := range slices.Clone(r.index.frames) {
+		expired, isSame := r.expired(f.since), f.source == fresh.retain.source
+		if !expired && !all.exceeds(most) && !same.exceeds(mostSource) {
+			break // nor is any younger one in the way
+		}
+		reason := ErrNoRoom
+		switch {
+		case expired:
+			reason = ErrExpired
+		case !all.exceeds(most) && !isSame:
+			continue
+		}
+		all.add(f.bytes, -1)
+		if isSame {
+			same.add(f.bytes, -1)
+		}
+		r.giveUpForBound(reason, f.hash, f.seq)
+	}
+	return nil
+}
+
+// expire gives up the retained frames whose time is over, in steps. They may be many, since nobody has looked for long.
+func (v *Vault[V]) expire(ctx context.Context, id ID) error {
+	for more := true; more; {
+		_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+			more = false
+			r := &reception[V]{v: v, id: id, base: base, tx: tx}
+			if len(base.frames) == 0 || tx.value.keeps() {
+				return nil, nil
+			}
+			if err := r.openIndex(ctx); err != nil {
+				return nil, err
+			}
+			for _, f := range slices.Clone(r.index.frames) {
+				if !r.expired(f.since) {
+					continue
+				}
+				if more = len(r.changes) == listPage; more {
+					break
+				}
+				r.giveUpForBound(ErrExpired, f.hash, f.seq)
+			}
+			return r.changes, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DiscardDamaged takes out of the queues of id what is damaged there, and gives up the retained frames that are. Each was reported
-// when it was met (Damaged), and until then holds up nothing but takes room. It returns the hashes of the frames
-// given up, which may be acknowledged; one that is not discarded is received anew when the relay sends it again.
-func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) (ack [][32]byte, err error) {
-	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) (changes []frameChange, err error) {
-		if tx.sent, err = v.damagedItems(ctx, id, base, store.Outbox); err != nil {
+// when it was met (Damaged), and until then holds up nothing but takes room. The frames are not acknowledged: the
+// relay gives them again, undamaged.
+func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) error {
+	_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) (changes []frameChange, err error) {
+		slot := v.slot(id).with(&base.contents)
+		if tx.sent, err = v.damagedItems(ctx, slot, store.Outbox, base.outbox); err != nil {
 			return nil, err
 		}
-		if tx.taken, err = v.damagedItems(ctx, id, base, store.Inbox); err != nil {
+		if tx.taken, err = v.damagedItems(ctx, slot, store.Inbox, base.inbox); err != nil {
 			return nil, err
 		}
-		ack = nil
 		r := &reception[V]{v: v, id: id, base: base, tx: tx}
 		for _, page := range retainedPages(base.frames) {
 			frames, err := v.openFrames(ctx, id, base, page)
@@ -54,42 +156,11 @@ func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) (ack [][32]byte, e
 			}
 			for i, f := range frames {
 				if f == nil {
-					r.change(frameChange{hash: page[i].Hash, replaces: page[i].Seq})
-					ack = append(ack, page[i].Hash)
+					r.giveUpForBound(ErrCorrupt, page[i].Hash, page[i].Seq)
 				}
 			}
 		}
 		return r.changes, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ack, nil
-}
-
-// damagedItems returns the numbers of the items of a queue that are missing or do not open.
-func (v *Vault[V]) damagedItems(ctx context.Context, id ID, base *snapshot[V], q store.Queue) (damaged []uint64, err error) {
-	slot := v.slot(id).with(&base.contents)
-	for after := uint64(0); ; {
-		page := nextPage(base.held(q), after)
-		if len(page) == 0 {
-			return damaged, nil
-		}
-		items, err := v.store.Items(ctx, v.kind, id, q, page...)
-		if err != nil {
-			return nil, err
-		}
-		for _, seq := range page {
-			i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq })
-			if i >= 0 {
-				_, err = v.keys.open(ctx, &slot, roleOf[q], itemName(q, items[i].Lane), seq, items[i].Data)
-			}
-			if i < 0 || errors.Is(err, ErrCorrupt) {
-				damaged = append(damaged, seq)
-			} else if err != nil {
-				return nil, err
-			}
-		}
-		after = page[len(page)-1]
-	}
+	return err
 }

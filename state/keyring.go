@@ -34,8 +34,11 @@ type keyring struct {
 	ring   atomic.Pointer[ring]
 	anchor anchor
 
-	tidying sync.Mutex   // held while the data key is replaced because of its age
-	again   atomic.Int64 // before this time, in ms, it is not tried
+	tidying sync.Mutex   // held while the data key is replaced
+	pass    *pass        // on which it is, or nil
+	again   atomic.Int64 // before this time, in ms, commits take no step
+	// interrupted says that the store was opened with several data keys: rows are damaged, or a replacement was interrupted.
+	interrupted bool
 }
 
 // ring is what the row of the store itself says. It is immutable. Everything but that row is sealed under one of its data
@@ -71,6 +74,9 @@ func (r *ring) assertion() store.Change {
 func openKeyring(ctx context.Context, s store.Store, key Key, now int64) (*keyring, error) {
 	k := &keyring{store: s, key: key}
 	_, err := k.refresh(ctx)
+	if err == nil {
+		k.interrupted = len(k.ring.Load().keys) > 1
+	}
 	if !errors.Is(err, store.ErrNotFound) {
 		return k, err
 	}

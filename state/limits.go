@@ -23,6 +23,9 @@ const (
 	// enough to be listed at once.
 	defaultQueue = 4096
 
+	// defaultQueueBytes bounds either by what is stored of it: all of them at 16 KiB, or seven frames of the largest kind.
+	defaultQueueBytes = 64 << 20
+
 	// defaultRetained bounds the retained frames of one value, and those from one source among them, so that no mailbox
 	// can push the others' frames out.
 	defaultRetained       = 20_000
@@ -70,26 +73,30 @@ type Options struct {
 	// of the call. It must be safe for concurrent use.
 	Events func(ID, Event)
 
-	// Outbox and Inbox are the largest numbers of items in the queues of one value; 4,096 by default. A commit that would
-	// exceed one fails with ErrFull.
-	Outbox, Inbox int
+	// Outbox and Inbox are the largest numbers of items in the queues of one value; 4,096 by default. OutboxBytes and InboxBytes
+	// bound them by the length of what is stored of them, in bytes; 64 MiB by default. A commit that would exceed one fails
+	// with ErrFull. A queue that is empty takes one item of any length.
+	Outbox, Inbox           int
+	OutboxBytes, InboxBytes int
 
 	// Retained and RetainedSource are the largest numbers of retained frames of one value, 20,000 by default, and of one
 	// source among them, 2,000 by default; the oldest is given up for a new one. RetainedFor is how long a frame is kept
-	// at most, 7 days by default.
+	// at most, 7 days by default. What is given up is not acknowledged, so that it comes again. For a Keeper only the bounds of
+	// all frames hold.
 	Retained, RetainedSource int
 	RetainedFor              time.Duration
 
 	// RetainedBytes and RetainedBytesSource bound the same frames by their length in bytes: 64 MiB by default, and 16 MiB
-	// from one source. A frame that is longer than either is discarded where it would be retained (ErrTooLarge).
+	// from one source. A frame that is longer than either is given up at once.
 	RetainedBytes, RetainedBytesSource int
 
 	// Acknowledged is how many frames of one value that are done with are remembered, to refuse repeats cheaply; 8,192 by default.
 	Acknowledged int
 
-	// ForgetEvery is how old the data key gets before a commit calls Forget when it is made, 24 hours by default; so what was superseded
-	// longer ago is out of reach. If that fails, ForgetFailed is reported, and it is tried again an hour later at the
-	// earliest. A negative time leaves it to the program to call Forget.
+	// ForgetEvery is how old the data key gets before commits replace it as Forget does, 24 hours by default; so what was superseded
+	// longer ago comes to be out of reach. Each commit then takes a small step besides, of 1 MiB or 16 rows. If one fails,
+	// ForgetFailed is reported, and it is tried again an hour later at the earliest. A negative time leaves it to the program
+	// to call Forget.
 	ForgetEvery time.Duration
 
 	// Anchor tells a database that is older than the one seen last: a copy that was put back. Open then returns ErrRolledBack. Each
@@ -133,6 +140,8 @@ func (o Options) withDefaults() Options {
 	}{
 		{&o.Outbox, defaultQueue},
 		{&o.Inbox, defaultQueue},
+		{&o.OutboxBytes, defaultQueueBytes},
+		{&o.InboxBytes, defaultQueueBytes},
 		{&o.Retained, defaultRetained},
 		{&o.RetainedSource, defaultRetainedSource},
 		{&o.RetainedBytes, defaultRetainedBytes},
@@ -155,4 +164,15 @@ func (o Options) withDefaults() Options {
 		o.SendTime = defaultSendTime
 	}
 	return o
+}
+
+// burden is how much there is of something, or may be.
+type burden struct{ n, bytes int }
+
+func (b burden) exceeds(most burden) bool { return b.n > most.n || b.bytes > most.bytes }
+
+// add counts one of this size, or takes it away if the sign is -1.
+func (b *burden) add(size, sign int) {
+	b.n += sign
+	b.bytes += sign * size
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync/atomic"
 
 	"github.com/trefoil-im/trefoil/state/inspect"
@@ -76,11 +75,13 @@ func (v *Vault[V]) Inspect(ctx context.Context, id ID) (inspect.Value, error) {
 		out.Problems = append(out.Problems, fmt.Sprintf("%d records that nothing lists", len(sealed)))
 	}
 	for q, held := range map[store.Queue][]store.Held{store.Outbox: row.Outbox, store.Inbox: row.Inbox} {
-		problems, err := v.lookAtItems(ctx, slot, q, held)
+		damaged, err := v.damagedItems(ctx, slot, q, held)
 		if err != nil {
 			return inspect.Value{}, err
 		}
-		out.Problems = append(out.Problems, problems...)
+		for _, seq := range damaged {
+			out.Problems = append(out.Problems, Damaged{Queue: q, Seq: seq}.String())
+		}
 	}
 	return out, nil
 }
@@ -117,30 +118,6 @@ func (s slot) look(n *node, path string, sealed map[string][]byte, p *inspect.Pa
 		problems = append(problems, s.look(sub, path+"/"+sub.name, sealed, p)...)
 	}
 	return problems
-}
-
-// lookAtItems returns which items of a queue are missing or do not open.
-func (v *Vault[V]) lookAtItems(ctx context.Context, s slot, q store.Queue, held []store.Held) (problems []string, err error) {
-	for after := uint64(0); ; {
-		page := nextPage(held, after)
-		if len(page) == 0 {
-			return problems, nil
-		}
-		after = page[len(page)-1]
-		items, err := v.store.Items(ctx, v.kind, s.id, q, page...)
-		if err != nil {
-			return nil, err
-		}
-		for _, seq := range page {
-			i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq })
-			if i >= 0 {
-				_, err = v.keys.open(ctx, &s, roleOf[q], itemName(q, items[i].Lane), seq, items[i].Data)
-			}
-			if i < 0 || err != nil {
-				problems = append(problems, Damaged{Queue: q, Seq: seq}.String())
-			}
-		}
-	}
 }
 
 // Stats returns what the vault did since it was opened. Other vaults on the same store count for themselves.

@@ -19,3 +19,26 @@ type Part[P Part[P]] interface {
 	// gets past it; it is the last line against stale copies.
 	Succeeds(prev P) error
 }
+
+// Keeper is a Part that remembers something of each retained frame, and decides itself which are given up (Tx.GiveUp): those
+// of one source that are too many, those that are too old. Of a vault's own bounds only those of all retained frames hold then,
+// Options.Retained and Options.RetainedBytes.
+type Keeper[P any] interface {
+	// Forget returns the part without what it remembers of frames, named by Frame.Hash, of which the vault has given up some
+	// and may never have known others. It is part of the commit in which they are given up.
+	Forget(frames ...[32]byte) P
+}
+
+// forget has a part forget frames, if it is a Keeper.
+func forget[P any](part P, frames [][32]byte) P {
+	if k, ok := any(part).(Keeper[P]); ok {
+		return k.Forget(frames...)
+	}
+	return part
+}
+
+// keeps reports whether a part is a Keeper.
+func keeps[P any](part P) bool {
+	_, ok := any(part).(Keeper[P])
+	return ok
+}

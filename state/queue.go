@@ -101,6 +101,33 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 	return out, nil
 }
 
+// damagedItems returns the numbers of the items of a queue that are missing or do not open.
+func (v *Vault[V]) damagedItems(ctx context.Context, s slot, q store.Queue, held []store.Held) (damaged []uint64, err error) {
+	for after := uint64(0); ; {
+		page := nextPage(held, after)
+		if len(page) == 0 {
+			return damaged, nil
+		}
+		after = page[len(page)-1]
+		items, err := v.store.Items(ctx, v.kind, s.id, q, page...)
+		if err != nil {
+			return nil, err
+		}
+		for _, seq := range page {
+			err := error(ErrCorrupt)
+			if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq }); i >= 0 {
+				_, err = v.keys.open(ctx, &s, roleOf[q], itemName(q, items[i].Lane), seq, items[i].Data)
+			}
+			switch {
+			case errors.Is(err, ErrCorrupt):
+				damaged = append(damaged, seq)
+			case err != nil:
+				return nil, err
+			}
+		}
+	}
+}
+
 // taken commits that items are taken out of the inbox.
 func (v *Vault[V]) taken(ctx context.Context, id ID, done []uint64) error {
 	if len(done) == 0 {
@@ -119,6 +146,9 @@ func (v *Vault[V]) taken(ctx context.Context, id ID, done []uint64) error {
 	}
 	return err
 }
+
+// outboxHeader is the size of what an item of the outbox has besides its destination and frame: the length of the former.
+const outboxHeader = 2
 
 // roleOf says as what the items of a queue are sealed, and itemName under which name.
 var roleOf = map[store.Queue]role{store.Outbox: roleOutbox, store.Inbox: roleInbox}
@@ -140,7 +170,7 @@ func enqueue[V Value[V]](s slot, tx *Tx[V], next *snapshot[V], change *store.Cha
 		return store.Item{Seq: in.last, Lane: lane, Data: s.seal(roleOf[q], itemName(q, lane), in.last, plain)}
 	}
 	for _, out := range tx.outbox {
-		w := wire.NewWriter(2 + len(out.To) + len(out.Data))
+		w := wire.NewWriter(outboxHeader + len(out.To) + len(out.Data))
 		w.Vec16([]byte(out.To))
 		w.Fixed(out.Data)
 		change.Outbox = append(change.Outbox, put(store.Outbox, c.lane(out.To), w.Bytes()))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -32,7 +31,8 @@ func (f Frame) Hash() (h [32]byte) {
 
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
 // decides what becomes of the frame: nil for one that was read, an error with a verdict (see VerdictOf) otherwise. With
-// Discard and Retain, too, everything that it put into the transaction is committed; with Stop nothing is.
+// Discard and Retain, too, everything that it put into the transaction is committed; with Stop nothing is, nor with Retain for
+// a frame that was retained before and is tried again, unless a part is a Keeper: it notes how far it came.
 type Opener[V Value[V]] func(*Tx[V], Frame) error
 
 // Receipt says what became of a received frame. Unless its verdict is Retain or Stop, the frame may be acknowledged to the
@@ -117,9 +117,7 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
 	ack, err = v.retry(ctx, id, open)
 	if err == nil {
-		var expired [][32]byte
-		expired, err = v.expire(ctx, id)
-		ack = append(ack, expired...)
+		err = v.expire(ctx, id)
 	}
 	return ack, err
 }
@@ -130,12 +128,16 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 		if err != nil || !s.contents.due() {
 			return ack, err
 		}
-		for pages := retainedPages(s.frames); len(pages) > 0; pages = pages[1:] {
+		pages := retainedPages(s.again())
+		if len(pages) == 0 {
+			pages = [][]store.HeldFrame{nil} // there is nothing to try, which is to be noted
+		}
+		for i, page := range pages {
 			tried := uint64(0)
-			if len(pages) == 1 {
+			if i == len(pages)-1 {
 				tried = s.contents.progress
 			}
-			more, err := v.retryPage(ctx, id, pages[0], tried, open)
+			more, err := v.retryPage(ctx, id, page, tried, open)
 			ack = append(ack, more...)
 			if err != nil {
 				return ack, err
@@ -169,11 +171,15 @@ type reception[V Value[V]] struct {
 	tx      *Tx[V]
 	open    Opener[V]
 	changes []frameChange
-	index   *retainedIndex // with the changes; nil until it is needed
+	noted   uint64           // how often something became of a frame
+	at      map[[32]byte]int // place of a frame among the changes
+	index   *retainedIndex   // with the changes; nil until it is needed
+	ack     [][32]byte       // frames retained earlier that are done with
 }
 
 // receive opens frames one after the other.
 func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []Receipt, err error) {
+	r.tx.retained = func(hash [32]byte) (Frame, error) { return r.frame(ctx, hash) }
 	hashes := make([][32]byte, len(frames))
 	for i, f := range frames {
 		hashes[i] = f.Hash()
@@ -187,7 +193,11 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 		return nil, err
 	}
 	for i, f := range frames {
-		switch known := seen[hashes[i]]; {
+		known := seen[hashes[i]]
+		if n, changed := r.at[hashes[i]]; changed {
+			known = r.changes[n].outcome()
+		}
+		switch {
 		case len(f.Data) > MaxFrame || len(f.Source) > MaxAddress:
 			receipts = append(receipts, Receipt{Verdict: Discard, Reason: ErrTooLarge})
 		case known != nil:
@@ -197,11 +207,7 @@ func (r *reception[V]) receive(ctx context.Context, frames []Frame) (receipts []
 			if err != nil {
 				return nil, err
 			}
-			if receipts = append(receipts, receipt); receipt.Verdict == Retain {
-				seen[hashes[i]] = ErrRetained
-			} else if receipt.Verdict != Stop {
-				seen[hashes[i]] = ErrSeen
-			}
+			receipts = append(receipts, receipt)
 		}
 	}
 	return receipts, nil
@@ -236,22 +242,23 @@ func (r *reception[V]) known(ctx context.Context, records []store.FrameRecord) (
 // is 0.
 func (r *reception[V]) receiveOne(ctx context.Context, f Frame, hash [32]byte, replaces uint64) (receipt Receipt, err error) {
 	receipt.Reason = r.try(f)
-	o := &r.v.options
-	if VerdictOf(receipt.Reason) == Retain && len(f.Data) > min(o.RetainedBytes, o.RetainedBytesSource) {
-		receipt.Reason = fmt.Errorf("%w: %w", ErrTooLarge, receipt.Reason)
-	}
 	receipt.Verdict = VerdictOf(receipt.Reason)
-	switch receipt.Verdict {
-	case Read, Discard:
-		r.change(frameChange{hash: hash, replaces: replaces})
-	case Retain:
-		kept := &retained{source: f.Source, since: o.Now().UnixMilli(), data: f.Data}
-		receipt.Acknowledge, err = r.makeRoom(ctx, kept)
-		r.change(frameChange{hash: hash, retain: kept, replaces: replaces})
+	if receipt.Verdict == Stop {
+		return receipt, nil
 	}
-	if receipt.Verdict == Discard || receipt.Verdict == Retain {
+	change := frameChange{hash: hash, replaces: replaces}
+	if receipt.Verdict == Retain {
+		change.retain = &retained{source: f.Source, since: r.v.options.Now().UnixMilli(), data: f.Data}
+	}
+	r.change(change)
+	if receipt.Verdict != Read {
 		r.tx.Emit(FrameUnread{hash, receipt.Verdict, receipt.Reason})
 	}
+	r.giveUpAsTold()
+	if r.retains(hash) {
+		err = r.makeRoom(ctx, change)
+	}
+	receipt.Acknowledge, r.ack = r.ack, nil
 	return receipt, err
 }
 
@@ -272,45 +279,74 @@ func (r *reception[V]) try(f Frame) error {
 
 // retry tries retained frames again. It stops at the first whose verdict is Stop, for the reason it returns.
 func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [][32]byte, stopped, err error) {
+	r.tx.retained = func(hash [32]byte) (Frame, error) { return r.frame(ctx, hash) }
 	page = slices.DeleteFunc(slices.Clone(page), func(f store.HeldFrame) bool { return !slices.Contains(r.base.frames, f) })
 	frames, err := r.v.openFrames(ctx, r.id, r.base, page)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i, f := range frames {
-		if f == nil {
-			continue // damaged
+		hash, seq := page[i].Hash, page[i].Seq
+		if _, changed := r.at[hash]; f == nil || changed {
+			continue // damaged, or given up for one that was read
+		}
+		if r.expired(f.since) {
+			r.giveUpForBound(ErrExpired, hash, seq)
+			continue
 		}
 		saved := *r.tx
-		reason := error(ErrExpired)
-		if !f.expired(&r.v.options) {
-			reason = r.try(Frame{f.source, f.data})
-		}
+		reason := r.try(Frame{f.source, f.data})
 		switch VerdictOf(reason) {
 		case Stop:
-			return ack, reason, nil
+			return r.ack, reason, nil
 		case Retain:
-			*r.tx = saved
+			if !r.tx.value.keeps() {
+				*r.tx = saved
+			}
+			r.giveUpAsTold()
 			continue
 		case Discard:
-			r.tx.Emit(FrameUnread{page[i].Hash, Discard, reason})
+			r.tx.Emit(FrameUnread{hash, Discard, reason})
 		}
-		r.change(frameChange{hash: page[i].Hash, replaces: page[i].Seq})
-		ack = append(ack, page[i].Hash)
+		r.change(frameChange{hash: hash, replaces: seq})
+		r.ack = append(r.ack, hash)
+		r.giveUpAsTold()
 	}
-	return ack, nil, nil
+	return r.ack, nil, nil
 }
 
-// change notes what becomes of a frame. A frame that was retained and is given up in the same commit is only given up.
+// change notes what becomes of a frame: of one of which something was noted before, the new fate alone.
 func (r *reception[V]) change(c frameChange) {
-	c.seq = r.base.contents.frames.last + uint64(len(r.changes)) + 1
-	r.index.apply(c)
-	for i, before := range r.changes {
-		if before.hash == c.hash {
-			c.seq, c.replaces = before.seq, before.replaces
-			r.changes[i] = c
-			return
+	r.noted++
+	c.seq = r.base.contents.frames.last + r.noted
+	i, again := r.at[c.hash]
+	if again {
+		c.replaces = r.changes[i].replaces
+		r.changes[i] = c
+	} else {
+		if r.at == nil {
+			r.at = make(map[[32]byte]int)
 		}
+		r.at[c.hash] = len(r.changes)
+		r.changes = append(r.changes, c)
 	}
-	r.changes = append(r.changes, c)
+	r.index.apply(c)
+}
+
+// frame returns a retained frame as it is after the changes so far.
+func (r *reception[V]) frame(ctx context.Context, hash [32]byte) (Frame, error) {
+	i, changed := r.at[hash]
+	switch {
+	case !changed:
+		return r.v.retainedFrame(ctx, r.id, r.base, hash)
+	case r.changes[i].retain == nil:
+		return Frame{}, ErrNotFound
+	}
+	return Frame{r.changes[i].retain.source, r.changes[i].retain.data}, nil
+}
+
+// retains reports whether a frame is retained by a change.
+func (r *reception[V]) retains(hash [32]byte) bool {
+	i, changed := r.at[hash]
+	return changed && r.changes[i].retain != nil
 }

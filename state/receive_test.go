@@ -229,12 +229,14 @@ func TestRetryThatStops(t *testing.T) {
 	require.Equal(t, [][32]byte{hash(1)}, r.Acknowledge)
 }
 
-// texts returns what the frames of the sources a to c with these hashes hold.
-func texts(hashes [][32]byte) (out []string) {
-	for _, h := range hashes {
+// retainedTexts returns what the retained frames hold that came from the sources a to c.
+func retainedTexts(t *testing.T, backend store.Store) (out []string) {
+	row, err := backend.Load(t.Context(), store.Spaces, id(1))
+	require.NoError(t, err)
+	for _, f := range row.Retained {
 		for n := range 100 {
 			for _, source := range []string{"a", "b", "c"} {
-				if (state.Frame{Source: source, Data: fmt.Append(nil, n)}).Hash() == h {
+				if (state.Frame{Source: source, Data: fmt.Append(nil, n)}).Hash() == f.Hash {
 					out = append(out, fmt.Sprint(n))
 				}
 			}
@@ -264,8 +266,8 @@ func TestG8CopiedFrame(t *testing.T) {
 	require.Equal(t, []string{"0", "1"}, drained(t, v, id(1)))
 }
 
-// G25: retained frames are bounded in number, for each source and in time; what is given up is reported and may be
-// acknowledged.
+// G25, G29: retained frames are bounded in number, for each source and in time. What is given up is reported, is not
+// acknowledged, and is received anew when it comes again.
 func TestG25RetainedAreBounded(t *testing.T) {
 	ctx := t.Context()
 	now := time.UnixMilli(1_000_000)
@@ -280,42 +282,41 @@ func TestG25RetainedAreBounded(t *testing.T) {
 			backend := store.NewMemory()
 			v := openToys(t, backend, options)
 			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
-			receive := func(source, data string) (settled []string) {
+			receive := func(source, data string) []string {
 				if reopen {
 					v = openToys(t, backend, options)
 				}
 				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: []byte(data)}, inOrder)
 				require.NoError(t, err)
-				require.Equal(t, state.Retain, r.Verdict)
-				return texts(r.Acknowledge)
+				require.Equal(t, state.Receipt{Verdict: state.Retain, Reason: errNotYet}, r, "nothing is acknowledged")
+				return retainedTexts(t, backend)
 			}
-			require.Empty(t, receive("b", "20"))
-			require.Empty(t, receive("a", "10"))
-			require.Empty(t, receive("a", "11"))
-			require.Empty(t, receive("a", "12"))
-			require.Equal(t, []string{"10"}, receive("a", "13"), "the oldest of its source")
-			require.Empty(t, receive("b", "21"))
-			require.Equal(t, []string{"20"}, receive("c", "30"), "the oldest of all")
-			require.Equal(t, []string{"11"}, receive("c", "31"))
+			receive("b", "20")
+			receive("a", "10")
+			receive("a", "11")
+			require.Equal(t, []string{"20", "10", "11", "12"}, receive("a", "12"))
+			require.Equal(t, []string{"20", "11", "12", "13"}, receive("a", "13"), "without the oldest of its source")
+			receive("b", "21")
+			require.Equal(t, []string{"11", "12", "13", "21", "30"}, receive("c", "30"), "without the oldest of all")
+			require.Equal(t, []string{"12", "13", "21", "30", "31"}, receive("c", "31"))
+			require.Equal(t, []string{"13", "21", "30", "31", "11"}, receive("a", "11"), "it came again")
 			now = now.Add(time.Hour + time.Millisecond)
-			require.Equal(t, []string{"12", "13", "21", "30", "31"}, receive("a", "14"), "all whose time is over")
-			require.Equal(t, 8, strings.Count(strings.Join(events, " "), "state.FrameUnread discard"))
+			require.Equal(t, []string{"14"}, receive("a", "14"), "the time of all others is over")
+			require.Equal(t, 9, strings.Count(strings.Join(events, " "), "state.FrameGivenUp"))
 
 			// One that expires while it waits is given up by the retry.
 			now = now.Add(2 * time.Hour)
 			r, err := v.Receive(ctx, id(1), frame(0), inOrder)
 			require.NoError(t, err)
-			require.Equal(t, []string{"14"}, texts(r.Acknowledge))
+			require.Empty(t, r.Acknowledge)
 			require.Equal(t, []string{"0"}, drained(t, v, id(1)))
-			row, err := backend.Load(ctx, store.Spaces, id(1))
-			require.NoError(t, err)
-			require.Empty(t, row.Retained)
+			require.Empty(t, retainedTexts(t, backend))
 		})
 	}
 }
 
-// G25: retained frames are bounded in bytes as well, in all and for each source; one that is longer than a bound is not
-// retained at all.
+// G25, G29: retained frames are bounded in bytes as well, in all and for each source; one that is longer than a bound is not
+// retained at all, and comes again.
 func TestG25RetainedBytesAreBounded(t *testing.T) {
 	ctx := t.Context()
 	options := state.Options{RetainedBytes: 100, RetainedBytesSource: 60}
@@ -324,36 +325,28 @@ func TestG25RetainedBytesAreBounded(t *testing.T) {
 			backend := store.NewMemory()
 			v := openToys(t, backend, options)
 			require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
-			data := func(first byte, size int) []byte { return append([]byte{first}, bytes.Repeat([]byte("0"), size-1)...) }
-			receive := func(source string, first byte, size int) (settled int) {
+			// receive returns how many frames are retained then.
+			receive := func(source string, first byte, size int) int {
 				if reopen {
 					v = openToys(t, backend, options)
 				}
-				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: data(first, size)}, never)
+				data := append([]byte{first}, bytes.Repeat([]byte("0"), size-1)...)
+				r, err := v.Receive(ctx, id(1), state.Frame{Source: source, Data: data}, never)
 				require.NoError(t, err)
-				require.Equal(t, state.Retain, r.Verdict)
-				return len(r.Acknowledge)
-			}
-			kept := func() (all int) {
+				require.Equal(t, state.Receipt{Verdict: state.Retain, Reason: errNotYet}, r)
 				row, err := backend.Load(ctx, store.Spaces, id(1))
 				require.NoError(t, err)
 				return len(row.Retained)
 			}
-			require.Zero(t, receive("a", '1', 20))
-			require.Zero(t, receive("a", '2', 20))
-			require.Zero(t, receive("a", '3', 20))
-			require.Equal(t, 1, receive("a", '4', 10), "the oldest of its source")
-			require.Equal(t, 2, receive("a", '5', 45), "as many as it takes")
-			require.Zero(t, receive("b", '6', 45))
-			require.Equal(t, 1, receive("c", '7', 1), "the oldest of all")
-			require.Equal(t, 3, kept())
-
-			r, err := v.Receive(ctx, id(1), state.Frame{Source: "d", Data: data('8', 61)}, never)
-			require.NoError(t, err)
-			require.Equal(t, state.Discard, r.Verdict)
-			require.ErrorIs(t, r.Reason, state.ErrTooLarge)
-			require.ErrorIs(t, r.Reason, errNotYet)
-			require.Equal(t, 3, kept())
+			require.Equal(t, 1, receive("a", '1', 20))
+			require.Equal(t, 2, receive("a", '2', 20))
+			require.Equal(t, 3, receive("a", '3', 20))
+			require.Equal(t, 3, receive("a", '4', 10), "without the oldest of its source")
+			require.Equal(t, 2, receive("a", '5', 45), "without as many as it takes")
+			require.Equal(t, 3, receive("b", '6', 45))
+			require.Equal(t, 3, receive("c", '7', 1), "without the oldest of all")
+			require.Equal(t, 3, receive("d", '8', 61), "it is too long to be retained")
+			require.Equal(t, 3, receive("d", '8', 61), "and is looked at again")
 		})
 	}
 	_, err := state.Open[toy](context.Background(), store.NewMemory(), testKey(t, 1), state.Options{RetainedBytes: -1})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -19,46 +20,72 @@ type resealing struct {
 	kind  store.Kind
 	id    ID
 
-	budget int                    // bytes of one commit, roughly
-	queues map[store.Queue]uint64 // Seq up to which a queue is in order
-	frames uint64                 // likewise of retained frames
+	budget  int                    // bytes of one commit, roughly
+	queues  map[store.Queue]uint64 // Seq up to which a queue is in order
+	frames  uint64                 // likewise of retained frames
+	refused store.Head             // that the store did not accept
 }
 
-// run seals the row anew, in as many commits as it takes. A damaged row stays as it is, and the error is ErrCorrupt.
-func (r *resealing) run(ctx context.Context) error {
-	r.budget, r.queues = pageBytes, make(map[store.Queue]uint64)
-	for refused := (store.Head{}); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		row, err := r.store.Load(ctx, r.kind, r.id)
-		if errors.Is(err, ErrNotFound) {
-			return nil // deleted meanwhile
-		}
-		if err != nil {
-			return err
-		}
-		change, err := r.prepare(ctx, row)
-		if err != nil || change == nil {
-			return err
-		}
-		err = r.store.Commit(ctx, r.ring.assertion(), *change)
-		var which *store.ChangeError
-		switch {
-		case errors.As(err, &which) && which.Index == 0:
-			return errRingChanged
-		case errors.Is(err, store.ErrConflict):
-			if row.Head.Equal(refused) {
-				return errRefused
-			}
-			// Somebody writes to the row all the time: smaller commits take less time to make.
-			refused, r.budget = row.Head, max(r.budget/2, 1)
-		case errors.Is(err, ErrNotFound):
-			return nil
-		case err != nil:
-			return err
-		}
+func newResealing(s store.Store, ring *ring, k store.Kind, id ID) *resealing {
+	return &resealing{store: s, ring: ring, kind: k, id: id, budget: pageBytes, queues: make(map[store.Queue]uint64)}
+}
+
+// attempt makes one commit, unless the row is in order, and reports whether it has to be looked at again. What was read and written
+// is taken from what is left. A damaged row stays as it is, and the error is ErrCorrupt.
+func (r *resealing) attempt(ctx context.Context, left *int) (more bool, err error) {
+	row, err := r.store.Load(ctx, r.kind, r.id)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil // deleted meanwhile
 	}
+	if err != nil {
+		return false, err
+	}
+	*left -= rowSize(row)
+	change, err := r.prepare(ctx, row)
+	if err != nil || change == nil {
+		return false, err
+	}
+	*left -= commitCost + changeSize(change)
+	err = r.store.Commit(ctx, r.ring.assertion(), *change)
+	var which *store.ChangeError
+	switch {
+	case errors.As(err, &which) && which.Index == 0:
+		return true, errRingChanged
+	case errors.Is(err, store.ErrConflict):
+		if row.Head.Equal(r.refused) {
+			return false, errRefused
+		}
+		// Somebody writes to the row all the time: smaller commits take less time to make.
+		r.refused, r.budget = row.Head, max(r.budget/2, 1)
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, nil
+}
+
+// rowSize returns the length of what Load returns of a row, and changeSize of what a change holds.
+func rowSize(row store.Row) int { return size(row.Parts, row.Segments, nil, nil) }
+
+func changeSize(c *store.Change) int {
+	return size(c.Parts, c.Put, slices.Concat(c.Outbox, c.Inbox), c.Frames)
+}
+
+func size(parts [][]byte, segments map[string][]byte, items []store.Item, frames []store.FrameRecord) (n int) {
+	for _, b := range parts {
+		n += len(b)
+	}
+	for _, b := range segments {
+		n += len(b)
+	}
+	for _, it := range items {
+		n += len(it.Data)
+	}
+	for _, f := range frames {
+		n += len(f.Data)
+	}
+	return n
 }
 
 // prepare returns the change that seals anew some of what is left to be, or nil if nothing is.

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -17,16 +19,24 @@ type retained struct {
 	data   []byte
 }
 
-func (f *retained) expired(o *Options) bool {
-	return o.Now().UnixMilli()-f.since > o.RetainedFor.Milliseconds()
-}
-
 // frameChange is what a commit does to one frame record.
 type frameChange struct {
 	hash     [32]byte
-	retain   *retained // nil: the frame is done with
+	retain   *retained // nil: the frame is done with, or lost
+	lost     bool      // there is to be no record of it
 	replaces uint64    // Seq of the record of a retained frame that it replaces, 0 if there is none
 	seq      uint64    // of the new record
+}
+
+// outcome returns what is said of the frame when it comes again.
+func (c frameChange) outcome() error {
+	switch {
+	case c.retain != nil:
+		return ErrRetained
+	case c.lost:
+		return nil
+	}
+	return ErrSeen
 }
 
 // retainedIndex is what the bounds of a row's retained frames are reckoned from, in the order of their records.
@@ -38,53 +48,6 @@ type retainedFrame struct {
 	source string
 	since  int64
 	bytes  int
-}
-
-// burden is how much is retained, of all sources or of one.
-type burden struct{ frames, bytes int }
-
-func (b *burden) add(f retainedFrame, sign int) {
-	b.frames += sign
-	b.bytes += sign * f.bytes
-}
-
-// makeRoom gives up retained frames for a new one: those whose time is over, and the oldest if the bounds would be exceeded.
-// The new one alone does not exceed them. It returns the hashes of those given up.
-func (r *reception[V]) makeRoom(ctx context.Context, fresh *retained) (ack [][32]byte, err error) {
-	if err := r.openIndex(ctx); err != nil {
-		return nil, err
-	}
-	var all, same burden
-	for _, f := range r.index.frames {
-		all.add(f, 1)
-		if f.source == fresh.source {
-			same.add(f, 1)
-		}
-	}
-	o := &r.v.options
-	for _, f := range slices.Clone(r.index.frames) {
-		expired := (&retained{since: f.since}).expired(o)
-		full := all.frames >= o.Retained || all.bytes+len(fresh.data) > o.RetainedBytes
-		fullSource := same.frames >= o.RetainedSource || same.bytes+len(fresh.data) > o.RetainedBytesSource
-		if !expired && !full && !fullSource {
-			break // nor is any younger one in the way
-		}
-		if !expired && !full && f.source != fresh.source {
-			continue
-		}
-		all.add(f, -1)
-		if f.source == fresh.source {
-			same.add(f, -1)
-		}
-		reason := error(ErrCrowdedOut)
-		if expired {
-			reason = ErrExpired
-		}
-		r.tx.Emit(FrameUnread{f.hash, Discard, reason})
-		r.change(frameChange{hash: f.hash, replaces: f.seq})
-		ack = append(ack, f.hash)
-	}
-	return ack, nil
 }
 
 // openIndex makes the index of the base with the changes so far. It reads the retained frames unless somebody did before.
@@ -110,21 +73,25 @@ func (r *reception[V]) openIndex(ctx context.Context) error {
 		}
 		r.base.retained = &retainedIndex{slices.Clone(index.frames)}
 	}
-	for _, c := range r.changes {
-		index.apply(c)
-	}
+	index.apply(r.changes...)
 	r.index = index
 	return nil
 }
 
-// apply carries over a change.
-func (x *retainedIndex) apply(c frameChange) {
-	if x == nil {
+// apply carries over changes.
+func (x *retainedIndex) apply(changes ...frameChange) {
+	if x == nil || len(changes) == 0 {
 		return
 	}
-	x.frames = slices.DeleteFunc(x.frames, func(f retainedFrame) bool { return f.hash == c.hash })
-	if c.retain != nil {
-		x.frames = append(x.frames, retainedFrame{c.hash, c.seq, c.retain.source, c.retain.since, len(c.retain.data)})
+	changed := make(map[[32]byte]bool, len(changes))
+	for _, c := range changes {
+		changed[c.hash] = true
+	}
+	x.frames = slices.DeleteFunc(x.frames, func(f retainedFrame) bool { return changed[f.hash] })
+	for _, c := range changes {
+		if c.retain != nil {
+			x.frames = append(x.frames, retainedFrame{c.hash, c.seq, c.retain.source, c.retain.since, len(c.retain.data)})
+		}
 	}
 }
 
@@ -178,6 +145,53 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 	return frames, nil
 }
 
+// retainedFrame returns one retained frame.
+func (v *Vault[V]) retainedFrame(ctx context.Context, id ID, s *snapshot[V], hash [32]byte) (Frame, error) {
+	i := slices.IndexFunc(s.frames, func(f store.HeldFrame) bool { return f.Hash == hash })
+	if i < 0 {
+		return Frame{}, ErrNotFound
+	}
+	f, err := v.openFrames(ctx, id, s, s.frames[i:i+1])
+	if err != nil {
+		return Frame{}, err
+	}
+	if f[0] == nil {
+		return Frame{}, fmt.Errorf("%w: a retained frame", ErrCorrupt)
+	}
+	return Frame{f[0].source, f[0].data}, nil
+}
+
+// wanted says which retained frames are to be tried again: those with a progress beyond contents.tried.
+type wanted struct {
+	all    uint64 // progress with which all were
+	frames map[[32]byte]uint64
+}
+
+// with returns wanted with the progress that was just made.
+func (w wanted) with(all bool, frames [][32]byte, c *contents) wanted {
+	if all {
+		return wanted{all: c.progress}
+	}
+	next := wanted{w.all, maps.Clone(w.frames)}
+	if next.frames == nil {
+		next.frames = make(map[[32]byte]uint64)
+	}
+	maps.DeleteFunc(next.frames, func(_ [32]byte, progress uint64) bool { return progress <= c.tried })
+	for _, f := range frames {
+		next.frames[f] = c.progress
+	}
+	return next
+}
+
+// again returns the retained frames that are to be tried again.
+func (s *snapshot[V]) again() []store.HeldFrame {
+	tried := s.contents.tried
+	if s.wanted.all > tried {
+		return s.frames
+	}
+	return slices.DeleteFunc(slices.Clone(s.frames), func(f store.HeldFrame) bool { return s.wanted.frames[f.Hash] <= tried })
+}
+
 // openRetained opens the record of a retained frame.
 func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRecord) (*retained, error) {
 	plain, err := v.keys.open(ctx, s, roleFrame, "frame", rec.Seq, rec.Data)
@@ -198,14 +212,22 @@ func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRec
 // noteFrames adds the fate of frames to a change, and whether retained ones are to be tried again.
 func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *snapshot[V], change *store.Change) {
 	c := &next.contents
+	slices.SortFunc(frames, func(a, b frameChange) int { return cmp.Compare(a.seq, b.seq) }) // not that in which they came first
 	held := slices.Clone(next.frames)
+	replaced := make(map[uint64]bool)
 	for _, f := range frames {
-		c.frames.last = f.seq
-		rec := store.FrameRecord{Hash: f.hash, Seq: f.seq}
 		if f.replaces != 0 {
 			c.frames.held.remove(c.frameTag(f.replaces, f.hash))
-			held = slices.DeleteFunc(held, func(h store.HeldFrame) bool { return h.Seq == f.replaces })
+			replaced[f.replaces] = true
 		}
+		if f.lost {
+			if f.replaces != 0 {
+				change.Lost = append(change.Lost, f.hash)
+			}
+			continue
+		}
+		c.frames.last = f.seq
+		rec := store.FrameRecord{Hash: f.hash, Seq: f.seq}
 		if f.retain != nil {
 			w := wire.NewWriter(16 + len(f.retain.source) + len(f.retain.data))
 			w.Vec16([]byte(f.retain.source))
@@ -217,18 +239,17 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 		}
 		change.Frames = append(change.Frames, rec)
 	}
-	next.frames = held
+	next.frames = slices.DeleteFunc(held, func(h store.HeldFrame) bool { return replaced[h.Seq] })
 	if next.retained != nil && len(frames) > 0 {
 		next.retained = &retainedIndex{slices.Clone(next.retained.frames)}
-		for _, f := range frames {
-			next.retained.apply(f)
-		}
+		next.retained.apply(frames...)
 	}
 	if bound := uint64(v.options.Acknowledged); len(frames) > 0 && c.frames.last > bound {
 		change.Forget = c.frames.last - bound + 1
 	}
+	c.tried = max(c.tried, tx.tried)
 	if tx.progress && c.frames.held.n > 0 {
 		c.progress++
+		next.wanted = next.wanted.with(tx.all, tx.again, c)
 	}
-	c.tried = max(c.tried, tx.tried)
 }

@@ -83,13 +83,16 @@ const headerSize = 2 + keyIDSize + chacha20poly1305.NonceSizeX
 // a number: the version of a record, the sequence number of an item.
 func (s slot) seal(r role, name string, number uint64, plain []byte) []byte {
 	key := s.ring.current()
-	out := make([]byte, headerSize, headerSize+len(plain)+chacha20poly1305.Overhead)
+	out := make([]byte, headerSize, sealedSize(len(plain)))
 	out[1] = sealFormat
 	copy(out[2:], key.id[:])
 	nonce := out[2+keyIDSize:]
 	rand.Read(nonce)
 	return key.aead.Expose().Seal(out, nonce, plain, s.binding(r, name, number))
 }
+
+// sealedSize returns the length of what seal returns for a text of n bytes.
+func sealedSize(n int) int { return headerSize + n + chacha20poly1305.Overhead }
 
 // keyOf returns the name of the key under which something was sealed.
 func keyOf(sealed []byte) (id keyID) {

@@ -13,12 +13,16 @@ import (
 type Tx[V Value[V]] struct {
 	value    V
 	set      bool
-	progress bool
+	progress bool       // retained frames are to be tried again
+	all      bool       // all of them
+	again    [][32]byte // or these
 	outbox   []Outgoing
 	inbox    []secret.Bytes
 	events   []Event
 	sent     []uint64 // to be taken out of the outbox
 	taken    []uint64 // and of the inbox
+	givenUp  []givenUp
+	retained func(frame [32]byte) (Frame, error)
 	hooks    []store.Hook
 	tried    uint64 // all retained frames were tried at this progress
 }
@@ -42,9 +46,28 @@ func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, secret.New(d
 // Emit reports an event once the commit is made.
 func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }
 
-// RetryRetained says that frames which could not be read before may be readable now. Retained ones are tried again by this
-// Receive, or after an Update by the next Receive or Retry; that they have to be is part of the commit.
-func (tx *Tx[V]) RetryRetained() { tx.progress = true }
+// RetryRetained says that frames which could not be read before may be readable now: those named by Frame.Hash, or any if
+// none is named. Retained ones are tried again by this Receive, or after an Update by the next Receive or Retry. That they
+// have to be is part of the commit, and which they are is not: after a restart all are tried.
+func (tx *Tx[V]) RetryRetained(frames ...[32]byte) {
+	tx.progress = true
+	tx.all = tx.all || len(frames) == 0
+	tx.again = append(tx.again, frames...)
+}
+
+// Retained returns a frame that is retained, named by Frame.Hash; within ReceiveAll also one that was received before in the same
+// commit. The error is ErrNotFound if there is none, ErrCorrupt if it is damaged, or the store's.
+func (tx *Tx[V]) Retained(frame [32]byte) (Frame, error) { return tx.retained(frame) }
+
+// GiveUp takes frames, named by Frame.Hash, out of those that are retained. The verdict of the reason says what becomes of them.
+// With Discard they are done with and may be acknowledged. With any other, which is right for a bound, they are as if they
+// had never come: they are not acknowledged, and the relay gives them again. A frame that is not retained is left alone; the
+// one that is being received may be given up, too.
+func (tx *Tx[V]) GiveUp(reason error, frames ...[32]byte) {
+	for _, f := range frames {
+		tx.givenUp = append(tx.givenUp, givenUp{f, reason})
+	}
+}
 
 // InCommit runs hook in the transaction that commits this change, after all else is written: sqlstore.Rows makes one that
 // writes rows of the program's own. Rows and value are durable together or not at all, so that what was done for a message is

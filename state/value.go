@@ -22,6 +22,9 @@ type Value[V any] interface {
 	// decode is called on the zero value with one Decoder for each part.
 	decode(ID, []*Decoder) (V, error)
 	succeeds(prev V) error
+	// forget has the Keepers among the parts forget frames; keeps reports whether there are any.
+	forget(frames [][32]byte) V
+	keeps() bool
 }
 
 // SpaceEncryptionState holds the ratchet state, the template and the evals of one space, always all three. The zero value
@@ -124,6 +127,15 @@ func (s SpaceEncryptionState[S, T, E]) succeeds(prev SpaceEncryptionState[S, T, 
 	return s.evals.Succeeds(prev.evals)
 }
 
+func (s SpaceEncryptionState[S, T, E]) forget(frames [][32]byte) SpaceEncryptionState[S, T, E] {
+	s.state, s.template, s.evals = forget(s.state, frames), forget(s.template, frames), forget(s.evals, frames)
+	return s
+}
+
+func (s SpaceEncryptionState[S, T, E]) keeps() bool {
+	return keeps(s.state) || keeps(s.template) || keeps(s.evals)
+}
+
 // One is a stored value of a single part: the sessions with one device of somebody else, or the keys of a device or person.
 // A part with a method StoredAs() store.Kind is stored as that kind, any other as store.Sessions. The zero value holds
 // nothing and is refused everywhere.
@@ -175,6 +187,12 @@ func (o One[P]) kind() store.Kind {
 func (o One[P]) check() error            { return whole(o.id, o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }
+func (o One[P]) keeps() bool             { return keeps(o.part) }
+
+func (o One[P]) forget(frames [][32]byte) One[P] {
+	o.part = forget(o.part, frames)
+	return o
+}
 
 func (o One[P]) decode(id ID, d []*Decoder) (One[P], error) {
 	out := One[P]{id: id}

@@ -40,7 +40,7 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 		return nil, errors.New("state: a vault needs a store and a key")
 	}
 	o = o.withDefaults()
-	if min(o.Outbox, o.Inbox, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache,
+	if min(o.Outbox, o.Inbox, o.OutboxBytes, o.InboxBytes, o.Retained, o.RetainedSource, o.RetainedBytes, o.RetainedBytesSource, o.Acknowledged, o.Cache,
 		o.Senders) < 0 || min(o.RetainedFor, o.SendTime) < 0 {
 		return nil, errors.New("state: an option is negative")
 	}
@@ -83,20 +83,20 @@ func (v *Vault[V]) List(ctx context.Context) (all []ID, err error) {
 // Create stores a first value together with what fn adds to the commit; fn may be nil. It returns ErrExists if there is a
 // value of the same ID, and ErrDeleted if one was deleted: its messages would be lost in silence. See Revive.
 func (v *Vault[V]) Create(ctx context.Context, first V, fn func(*Tx[V]) error) error {
-	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, fn: plain(fn)})
+	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, fn: v.plain(first.ID(), fn)})
 }
 
 // Revive is Create for a value whose ID was deleted before. Most programs do not call it: it is for a value that was made
 // fit to go on from a backup, as ratchet.Restore does.
 func (v *Vault[V]) Revive(ctx context.Context, first V, fn func(*Tx[V]) error) error {
-	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, revive: true, fn: plain(fn)})
+	return run(ctx, &update[V]{v: v, id: first.ID(), first: &first, revive: true, fn: v.plain(first.ID(), fn)})
 }
 
 // Update changes the value of id: it runs fn on the current one and commits what fn set and added. If somebody else
 // committed first, fn runs again on the fresh value, so it must have no effects of its own. An error from fn changes
 // nothing and is returned as it is.
 func (v *Vault[V]) Update(ctx context.Context, id ID, fn func(*Tx[V]) error) error {
-	return run(ctx, &update[V]{v: v, id: id, fn: plain(fn)})
+	return run(ctx, &update[V]{v: v, id: id, fn: v.plain(id, fn)})
 }
 
 // Delete removes the value of id with its outbox, inbox and frames in one transaction; only that it existed is remembered.
@@ -137,13 +137,18 @@ func (v *Vault[V]) attempt(ctx context.Context, id ID, fn func(*snapshot[V], *Tx
 	return u.next, nil
 }
 
-// plain turns a caller's function into one that changes no frames.
-func plain[V Value[V]](fn func(*Tx[V]) error) func(*snapshot[V], *Tx[V]) ([]frameChange, error) {
-	return func(_ *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+// plain turns a caller's function into one that also returns what becomes of the frames that it gave up.
+func (v *Vault[V]) plain(id ID, fn func(*Tx[V]) error) func(*snapshot[V], *Tx[V]) ([]frameChange, error) {
+	return func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 		if fn == nil {
 			return nil, nil
 		}
-		return nil, fn(tx)
+		if err := fn(tx); err != nil {
+			return nil, err
+		}
+		r := &reception[V]{v: v, id: id, base: base, tx: tx}
+		r.giveUpAsTold()
+		return r.changes, nil
 	}
 }
 
@@ -207,7 +212,10 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &snapshot[V]{head: row.Head, value: value, contents: c, outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained}, nil
+	return &snapshot[V]{
+		head: row.Head, value: value, contents: c,
+		outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained, wanted: wanted{all: c.progress},
+	}, nil
 }
 
 // record opens a part or segment, and refuses one that is not the one listed.

@@ -9,7 +9,7 @@ type Verdict uint8
 // The verdicts.
 const (
 	Stop    Verdict = iota // nothing can be said of the frame now, as when a store fails: nothing changed
-	Retain                 // it cannot be read yet: kept, tried again, and not acknowledged
+	Retain                 // it cannot be read yet: not acknowledged, and kept and tried again as long as there is room
 	Discard                // it will never be read, for a reason that does not go away: done with
 	Read                   // it was read: what it said is durable, the frame is done with
 )

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -258,11 +259,14 @@ func TestAccusationBeforeHand(t *testing.T) {
 	require.Equal(t, Hand, last.round)
 }
 
-// For all t ≤ n ≤ 7 and any number of cheaters: all of them are blamed and nobody else; the honest ones make a key if
+// For many t ≤ n ≤ 7 and any number of cheaters: all of them are blamed and nobody else; the honest ones make a key if
 // they are at least t, and are told if not.
 func TestAnyNumberOfCheaters(t *testing.T) {
 	every(t, func(m, n int) {
 		for c := 1; c < n; c++ {
+			if n == 7 && c%2 == 0 && os.Getenv("TREFOIL_LONG") == "" {
+				continue
+			}
 			s, err := NewGeneration(nil, m, parties(upTo(n)...))
 			require.NoError(t, err)
 			attempt(t, s, upTo(n)[:c])

@@ -143,7 +143,7 @@ func BenchmarkDKG(b *testing.B) {
 	}
 }
 
-func generated(b *testing.B, n, m int) (threshold.Key, map[index]threshold.Share) {
+func dealtKey(b *testing.B, n, m int) (threshold.Key, map[index]threshold.Share) {
 	s, err := NewGeneration(nil, m, parties(upTo(n)...))
 	require.NoError(b, err)
 	shares := make(map[index]threshold.Share)
@@ -159,7 +159,7 @@ func generated(b *testing.B, n, m int) (threshold.Key, map[index]threshold.Share
 func BenchmarkRefresh(b *testing.B) {
 	for _, size := range [][2]int{{4, 3}, {16, 9}} {
 		b.Run(fmt.Sprintf("n=%d,t=%d", size[0], size[1]), func(b *testing.B) {
-			key, shares := generated(b, size[0], size[1])
+			key, shares := dealtKey(b, size[0], size[1])
 			s, err := NewRefresh(nil, key, parties(upTo(size[0])...))
 			require.NoError(b, err)
 			benchmark(b, s, shares, 3)
@@ -171,7 +171,7 @@ func BenchmarkRefresh(b *testing.B) {
 func BenchmarkRepair(b *testing.B) {
 	for _, size := range [][2]int{{4, 3}, {16, 9}} {
 		b.Run(fmt.Sprintf("n=%d,t=%d", size[0], size[1]), func(b *testing.B) {
-			key, shares := generated(b, size[0], size[1])
+			key, shares := dealtKey(b, size[0], size[1])
 			lost := index(size[0])
 			delete(shares, lost)
 			s, err := NewRepair(nil, key, parties(lost)[0], parties(upTo(size[1])...))

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"os"
 	"slices"
 	"testing"
 
@@ -31,13 +32,19 @@ func sign(t testing.TB, key threshold.Key, shares map[index]threshold.Share, sig
 	require.True(t, key.Verify([]byte("message"), sig))
 }
 
-// every calls f for all t ≤ n ≤ 7, and with -short for all t ≤ n ≤ 4.
+// every calls f for all t ≤ n ≤ 4 and, unless with -short, for n = 7 with the least, a middle and the greatest t; in the long
+// suite for all t ≤ n ≤ 7.
 func every(t *testing.T, f func(m, n int)) {
-	largest := 7
-	if testing.Short() {
-		largest = 4
+	all := 4
+	switch {
+	case os.Getenv("TREFOIL_LONG") != "":
+		all = 7
+	case !testing.Short():
+		for _, m := range []int{2, 4, 7} {
+			f(m, 7)
+		}
 	}
-	for n := 2; n <= largest; n++ {
+	for n := 2; n <= all; n++ {
 		for m := 2; m <= n; m++ {
 			f(m, n)
 		}

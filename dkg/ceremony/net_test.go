@@ -3,6 +3,7 @@ package ceremony
 import (
 	"crypto/ed25519"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -169,11 +170,25 @@ func secretOf(t testing.TB, key threshold.Key, shares map[index]threshold.Share)
 	return secret
 }
 
+// generated holds the keys that generate made, by threshold and number of holders.
+var generated = map[[2]int]holding{}
+
+type holding struct {
+	key    threshold.Key
+	shares map[index]threshold.Share
+}
+
+// generate makes a key that any m of n parties hold. It makes one for all tests.
 func generate(t testing.TB, m, n int) (threshold.Key, map[index]threshold.Share) {
 	t.Helper()
-	s, err := NewGeneration([]byte("test"), m, parties(upTo(n)...))
-	require.NoError(t, err)
-	return newWorld(t, s, nil).run().finish()
+	made, ok := generated[[2]int{m, n}]
+	if !ok {
+		s, err := NewGeneration([]byte("test"), m, parties(upTo(n)...))
+		require.NoError(t, err)
+		made.key, made.shares = newWorld(t, s, nil).run().finish()
+		generated[[2]int{m, n}] = made
+	}
+	return made.key, maps.Clone(made.shares)
 }
 
 // blames returns who is blamed by any honest party, by reason.

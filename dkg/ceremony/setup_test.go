@@ -100,7 +100,9 @@ func failure(_ Setup, err error) error { return err }
 
 func TestBeginRefuses(t *testing.T) {
 	key, shares := generate(t, 2, 3)
-	_, others := generate(t, 2, 3)
+	another, err := NewGeneration([]byte("another"), 2, parties(1, 2, 3))
+	require.NoError(t, err)
+	_, others := newWorld(t, another, nil).run().finish()
 	s, err := NewRefresh(nil, key, parties(1, 2, 3))
 	require.NoError(t, err)
 	for name, b := range map[string]func() (Run, error){

@@ -106,6 +106,11 @@ func write(row *bolt.Bucket, c store.Change) error {
 	if err != nil {
 		return err
 	}
+	for _, hash := range c.Lost {
+		if err := removeRecord(row, hash[:]); err != nil {
+			return err
+		}
+	}
 	for _, f := range c.Frames {
 		if err := writeRecord(row, f); err != nil {
 			return err
@@ -120,10 +125,8 @@ func writeRecord(row *bolt.Bucket, f store.FrameRecord) error {
 	if hash := numbers.Get(number(f.Seq)); hash != nil && !bytes.Equal(hash, f.Hash[:]) {
 		return errTaken
 	}
-	if before := record(row, f.Hash[:]); before.Seq != 0 {
-		if err := numbers.Delete(number(before.Seq)); err != nil {
-			return err
-		}
+	if err := removeRecord(row, f.Hash[:]); err != nil {
+		return err
 	}
 	retained := byte(0)
 	if f.Data != nil {
@@ -133,6 +136,15 @@ func writeRecord(row *bolt.Bucket, f store.FrameRecord) error {
 		return err
 	}
 	return numbers.Put(number(f.Seq), f.Hash[:])
+}
+
+// removeRecord removes the record of a frame, if there is one.
+func removeRecord(row *bolt.Bucket, hash []byte) error {
+	f := record(row, hash)
+	if f.Seq == 0 {
+		return nil
+	}
+	return errors.Join(row.Bucket(numbersBucket).Delete(number(f.Seq)), row.Bucket(framesBucket).Delete(hash))
 }
 
 // forget removes the records below a number of frames that are done with. What a cursor stands on must not be deleted under it.
@@ -145,7 +157,7 @@ func forget(row *bolt.Bucket, below uint64) error {
 		}
 	}
 	for _, f := range old {
-		if err := errors.Join(row.Bucket(numbersBucket).Delete(number(f.Seq)), row.Bucket(framesBucket).Delete(f.Hash[:])); err != nil {
+		if err := removeRecord(row, f.Hash[:]); err != nil {
 			return err
 		}
 	}

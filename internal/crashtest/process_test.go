@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/internal/disktest"
+	"github.com/trefoil-im/trefoil/internal/pgtest"
 )
 
 // child says what a process does that is to be killed: this test program, started with this in its environment.
@@ -36,7 +37,7 @@ func TestMain(m *testing.M) {
 	if config := os.Getenv(variable); config != "" {
 		runChild(config)
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Run(m))
 }
 
 // runChild runs a script and writes the journal to standard output, a line at a time.

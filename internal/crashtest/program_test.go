@@ -61,7 +61,9 @@ func (p *program) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	db.SetMaxOpenConns(2) // for the store: one goroutine needs no more, and on a server each is a process
 	store, err := openStore(ctx, db)
+	db.SetMaxOpenConns(3) // and one for the shelf
 	if err == nil {
 		err = makeShelf(ctx, db)
 	}

@@ -9,6 +9,6 @@ import (
 )
 
 // The same holds on PostgreSQL, where writers of one process and of several write at the same time (G3).
-func TestWritersOnPostgres(t *testing.T) { testOneVault(t, pgtest.Start(t).DSN()) }
+func TestWritersOnPostgres(t *testing.T) { testOneVault(t, pgtest.Database(t)) }
 
-func TestWritersOnPostgresInFourProcesses(t *testing.T) { testFourProcesses(t, pgtest.Start(t).DSN()) }
+func TestWritersOnPostgresInFourProcesses(t *testing.T) { testFourProcesses(t, pgtest.Database(t)) }

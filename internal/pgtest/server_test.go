@@ -3,18 +3,13 @@
 package pgtest
 
 import (
-	"strings"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// sql runs a statement with the server's own client.
-func (s *Server) sql(t *testing.T, statement string) string {
-	out, err := s.command("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", s.DSN(), "-c", statement).CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return strings.TrimSpace(string(out))
-}
+func TestMain(m *testing.M) { os.Exit(Run(m)) }
 
 // A server keeps what it committed when it is killed, and two servers have nothing in common.
 func TestServerIsKilledAndRestarted(t *testing.T) {
@@ -27,4 +22,14 @@ func TestServerIsKilledAndRestarted(t *testing.T) {
 		require.Equal(t, string(rune('1'+i)), a.sql(t, "SELECT count(*) FROM t"))
 	}
 	require.Equal(t, "", b.sql(t, "SELECT to_regclass('t')"))
+}
+
+// Databases on the shared server have nothing in common.
+func TestDatabases(t *testing.T) {
+	first, second := Database(t), Database(t)
+	require.NotEqual(t, first, second)
+	for _, dsn := range []string{first, second} {
+		out, err := command("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-c", "CREATE TABLE t (x int)").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
 }

@@ -122,6 +122,24 @@ func (m Map[V]) Drop(k Key) Map[V] {
 	return Map[V]{blocks}
 }
 
+// Unlike returns the rows of the blocks that the map does not share with another one, in ascending order of keys: of two maps of
+// which one was made from the other all rows that differ, and some that do not.
+func (m Map[V]) Unlike(o Map[V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, b := range m.blocks {
+			at, found := slices.BinarySearchFunc(o.blocks, b.no, func(b block[V], no uint32) int { return cmp.Compare(b.no, no) })
+			if found && o.blocks[at].rows == b.rows {
+				continue
+			}
+			for _, v := range b.rows.Value().list {
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // All returns the rows in ascending order of keys.
 func (m Map[V]) All() iter.Seq[V] {
 	return func(yield func(V) bool) {
@@ -133,6 +151,32 @@ func (m Map[V]) All() iter.Seq[V] {
 			}
 		}
 	}
+}
+
+// Unshared yields, in ascending order of keys, the rows of the blocks that m does not share with o. All other rows are in o
+// as they are in m, so that a comparison of the two may leave them out.
+func (m Map[V]) Unshared(o Map[V]) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for _, b := range m.blocks {
+			if i, ok := o.find(b.no); ok && o.blocks[i] == b {
+				continue
+			}
+			for _, v := range b.rows.Value().list {
+				if !yield(v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Last returns the row with the greatest key, unless the map is empty.
+func (m Map[V]) Last() (v V, ok bool) {
+	if len(m.blocks) == 0 {
+		return v, false
+	}
+	list := m.blocks[len(m.blocks)-1].rows.Value().list
+	return list[len(list)-1], true
 }
 
 // Size returns the number of rows.
@@ -157,7 +201,7 @@ func blockName(name string, no uint32) string { return fmt.Sprintf("%s%x", name,
 // maxBlocks bounds a Map: the blocks of 2^20 indices.
 const maxBlocks = 1 << 16
 
-// Decode reads what encode wrote.
+// Decode reads what Encode wrote.
 func Decode[V Row[V]](d *state.Decoder, name string) (m Map[V], err error) {
 	n := d.Count(maxBlocks, 4)
 	m.blocks = make([]block[V], 0, n)

@@ -27,7 +27,7 @@ func events[E state.Event](m *simnet.Member, is func(E) bool) (count int) {
 // members in every order. Fifty rounds later nothing is unread, and whoever saw both was told.
 func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 	for order := range 64 {
-		if order%size(21, 9, 1) != 0 {
+		if order%size(32, 16, 1) != 0 {
 			continue
 		}
 		t.Run(fmt.Sprintf("order=%06b", order), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestScenario03PostedNotSaved(t *testing.T) {
 // and sends 20 more. All are read, none is taken for a duplicate, and once its ticket came and its first envelope after
 // that was read, it reads everything again.
 func TestScenario03Restore(t *testing.T) {
-	seeds(t, size(2, 10, 200), func(t *testing.T, seed uint64) {
+	seeds(t, size(2, 4, 200), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Backups: true})
 		n.Grow(4)
 		m := n.Members[1]
@@ -156,7 +156,7 @@ func TestScenario03Restore(t *testing.T) {
 
 // Scenario 3, in a rough network: any member may be thrown back, to any earlier point.
 func TestScenario03RestoreRough(t *testing.T) {
-	seeds(t, size(1, 4, 100), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 2, 100), func(t *testing.T, seed uint64) {
 		faults := simnet.Rough
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults, Backups: true})
 		n.Grow(5)
@@ -179,7 +179,7 @@ func TestScenario03RestoreRough(t *testing.T) {
 }
 
 // Scenario 6, §9: a joiner gets its ticket from either side of two concurrent commits, and is silent, or unheard, while 200
-// messages are sent. It reads everything that was sent after its first envelope arrived.
+// messages (100 unless in the long suite) are sent. It reads everything that was sent after its first envelope arrived.
 func TestScenario06TicketFromSiblings(t *testing.T) {
 	for _, unheard := range []bool{false, true} {
 		for side := range 2 {
@@ -206,7 +206,7 @@ func TestScenario06TicketFromSiblings(t *testing.T) {
 				} else {
 					n.Heal()
 				}
-				for i := range size(60, 200, 200) {
+				for i := range size(60, 100, 200) {
 					n.Advance(10 * time.Minute)
 					require.NoError(t, n.Members[i%6].Send(fmt.Sprint("text ", i)))
 					if i%3 == 0 {

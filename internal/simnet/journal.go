@@ -59,7 +59,7 @@ func cloneChange(c store.Change) store.Change {
 			(*items)[i].Data = bytes.Clone((*items)[i].Data)
 		}
 	}
-	c.Frames = slices.Clone(c.Frames)
+	c.Frames, c.Lost = slices.Clone(c.Frames), slices.Clone(c.Lost)
 	for i := range c.Frames {
 		c.Frames[i].Data = bytes.Clone(c.Frames[i].Data)
 	}

@@ -16,7 +16,7 @@ import (
 // Scenario 7, G19: twins use one link, let in on two sides of a partition. Every honest member binds exactly one identity
 // to the index, somebody is told, and nobody else loses anything.
 func TestScenario07Twins(t *testing.T) {
-	seeds(t, size(1, 3, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 2, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(6)
 		g := n.Invite()

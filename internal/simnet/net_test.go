@@ -43,7 +43,7 @@ func seeds(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
 // G12, G9, G1: frames that come late, twice and out of order, members that send and commit at once, devices that die
 // before and after commits: at rest everything was read by everybody exactly once, and all send in one epoch.
 func TestG12Rough(t *testing.T) {
-	seeds(t, size(2, 6, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 2, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(8)
 		n.Run(size(60, 200, 200))
@@ -55,7 +55,7 @@ func TestG12Rough(t *testing.T) {
 
 // G12, G19: the same, while members join.
 func TestG12RoughWithJoins(t *testing.T) {
-	seeds(t, size(1, 4, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
 		for range size(3, 8, 20) {
@@ -74,7 +74,7 @@ func TestG12RoughWithJoins(t *testing.T) {
 // G12, G13: with a fifth of all deliveries lost for good, everything that is delivered is read, and nobody is ever refused
 // to send.
 func TestG12Loss(t *testing.T) {
-	seeds(t, size(2, 4, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
 		faults := simnet.Rough
 		faults.Lose = 0.20
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults})
@@ -118,7 +118,7 @@ func TestReplay(t *testing.T) {
 }
 
 // G4, G9: a device dies at each commit boundary of a conversation in turn, before and after the commit. Everything is
-// read exactly once all the same.
+// read exactly once all the same. Unless in the long suite it dies before every other commit and after the others.
 func TestG4CrashAtEveryBoundary(t *testing.T) {
 	talk := func(t *testing.T, at int, fault storetest.Fault) (boundaries int, crashes int) {
 		n := simnet.New(t, simnet.Options{Seed: 1})
@@ -147,7 +147,10 @@ func TestG4CrashAtEveryBoundary(t *testing.T) {
 	boundaries, _ := talk(t, 0, storetest.None)
 	require.Greater(t, boundaries, 10)
 	for at := 1; at <= boundaries; at++ {
-		for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
+		for i, fault := range []storetest.Fault{storetest.Before, storetest.After} {
+			if (at+i)%size(6, 2, 1) != 0 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%d/%d", at, fault), func(t *testing.T) {
 				_, crashes := talk(t, at, fault)
 				require.Equal(t, 1, crashes)

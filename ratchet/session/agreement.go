@@ -27,9 +27,18 @@ const (
 	hybrid suite = 2
 )
 
-// hybridVersion is the version of the hybrid suite. A device signs that it knows it (see Bundle), and it is bound into the
-// key, so that nobody in between can talk two devices out of it.
-const hybridVersion = 1
+// hybridVersion is the version of the hybrid suite, in which every session has a braid. A device signs that it knows it (see
+// Bundle), and it is bound into the key, so that nobody in between can talk two devices out of it. There is no other one to
+// fall back to.
+const hybridVersion = 2
+
+// form returns the form of the ratchets of a suite.
+func (s suite) form() double.Form {
+	if s == hybrid {
+		return double.Braided
+	}
+	return double.Classic
+}
 
 // x3dhPrefix stands before the results, so that the input of the KDF is never the encoding of a point alone.
 var x3dhPrefix = bytes.Repeat([]byte{0xff}, key.PublicKeySize)

@@ -107,10 +107,10 @@ func TestSizes(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, quorumtest.Must(keys[0].MarshalBinary()), 1417)
 	require.Len(t, quorumtest.Must(newHuman(t, 1).devices[0].Bundle().MarshalBinary()), 2690)
-	require.Equal(t, 154, double.MessageOverhead)
+	require.Equal(t, 241, double.MessageOverhead)
 	alice, bob := settled(t, hybrid)
-	require.Len(t, alice.send(""), 173)
+	require.Len(t, alice.send(""), 260)
 	require.Less(t, len(bob.s.Part().marshal()), 2<<10)
 	alice.initiate()
-	require.Len(t, alice.send(""), 1601)
+	require.Len(t, alice.send(""), 1688)
 }

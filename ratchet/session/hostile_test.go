@@ -31,7 +31,7 @@ func TestHostilePointsAreNoKeys(t *testing.T) {
 	require.NoError(t, err)
 	rawBox, err := sealed.MarshalBinary()
 	require.NoError(t, err)
-	ratchet := double.StartReceiving(secret.Random(double.AgreedSize), d.preKey, keypair.GenerateKey[key.Ephemeral]().Public())
+	ratchet := double.StartReceiving(double.Classic, secret.Random(double.AgreedSize), d.preKey, keypair.GenerateKey[key.Ephemeral]().Public())
 	state, err := ratchet.JSON()
 	require.NoError(t, err)
 

@@ -219,7 +219,7 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	if err != nil {
 		return p, err
 	}
-	r, err := double.StartSending(key, e, peer.PreKey())
+	r, err := double.StartSending(f.form(), key, e, peer.PreKey())
 	if err != nil {
 		return p, err
 	}
@@ -325,7 +325,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	if err != nil {
 		return p, Received{}, err
 	}
-	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(key, preKey, i.ephemeral))
+	t, err := newRatchetSession(i.suite(), generation, i.ephemeral, double.StartReceiving(i.suite().form(), key, preKey, i.ephemeral))
 	if err != nil {
 		return p, Received{}, err
 	}

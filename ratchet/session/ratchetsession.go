@@ -35,9 +35,10 @@ type ratchetSession struct {
 	usedOneTime uint32
 }
 
-// newRatchetSession is the one constructor of a ratchetSession. There is none without an ephemeral key, whoever asks for it.
+// newRatchetSession is the one constructor of a ratchetSession. There is none without an ephemeral key, and none of the hybrid
+// suite without a braid, whoever asks for it.
 func newRatchetSession(f suite, generation uint64, ephemeral key.PublicKey[key.Ephemeral], r double.Ratchet) (ratchetSession, error) {
-	if ephemeral.IsZero() || r.IsZero() || f != classic && f != hybrid {
+	if ephemeral.IsZero() || r.IsZero() || f != classic && f != hybrid || r.Form() != f.form() {
 		return ratchetSession{}, fmt.Errorf("%w: a session without its initialization", ErrMalformed)
 	}
 	return ratchetSession{ephemeral: ephemeral, suite: f, generation: generation, ratchet: r}, nil

@@ -252,6 +252,9 @@ func (s *simulation) run() {
 	}
 	s.settle()
 	s.heal()
+	if s.seed%longEvery == 0 && s.slots[0].device.suite == hybrid {
+		s.exchange(s.slots[0])
+	}
 }
 
 // restart begins again with what is stored.

@@ -11,10 +11,10 @@ import (
 
 // BenchmarkPostgres is BenchmarkCommit on a server on the same machine, which does not sync.
 func BenchmarkPostgres(b *testing.B) {
-	server := pgtest.Start(b)
+	dsn := pgtest.Database(b)
 	for _, size := range []int{512, 8 << 10, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			s := openPG(b, server.DSN())
+			s := openPG(b, dsn)
 			defer s.Close()
 			benchmarkCommit(b, s, size)
 		})

@@ -236,6 +236,9 @@ func (t *tables) beside(ctx context.Context, c *conn, at key, change store.Chang
 			exec(t.enqueue, int64(q), number(it.Seq), number(it.Lane), filled(it.Data))
 		}
 	}
+	for _, hash := range change.Lost {
+		exec(t.lose, hash[:])
+	}
 	for _, f := range change.Frames {
 		exec(t.record, f.Hash[:], number(f.Seq), f.Data)
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // errEnding is the error for a transaction whose COMMIT was sent and not answered with success.
@@ -26,6 +27,8 @@ type conn struct {
 	failed bool // a statement failed
 	ending bool // COMMIT was sent and not answered
 	fault  func(error) fault
+
+	patience time.Duration // for how long a lock is waited for that another process holds
 }
 
 // stmt returns a prepared statement. There is one for each text, and the texts are few.
@@ -209,7 +212,7 @@ func (l lane) take(ctx context.Context, decided <-chan struct{}) (*conn, error) 
 			l.free <- nil
 			return nil, l.failure(ctx, err)
 		}
-		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fresh: true, fault: l.fault}, nil
+		return &conn{pinned: pinned, stmts: make(map[string]*sql.Stmt), fresh: true, fault: l.fault, patience: busyTimeout}, nil
 	}
 }
 

@@ -110,10 +110,10 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// openOver opens a store on a server behind a network.
-func openOver(t *testing.T, server *pgtest.Server) (handle, *network) {
+// openOver opens a store on a database behind a network.
+func openOver(t *testing.T, dsn string) (handle, *network) {
 	n := &network{after: -1}
-	config, err := pgx.ParseConfig(server.DSN())
+	config, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
 	config.DialFunc = n.dial
 	db := stdlib.OpenDB(*config)
@@ -127,9 +127,9 @@ func openOver(t *testing.T, server *pgtest.Server) (handle, *network) {
 // Wherever the connection is lost, a commit is decided when Commit returns: after an error it is not made, not even later, and
 // without one it is. If the server cannot be reached either to find out, the error says so.
 func TestPostgresLostConnection(t *testing.T) {
-	server := pgtest.Start(t)
-	s, network := openOver(t, server)
-	other := openPG(t, server.DSN())
+	dsn := pgtest.Database(t)
+	s, network := openOver(t, dsn)
+	other := openPG(t, dsn)
 	defer other.Close()
 	undecided := 0
 	for _, how := range []loss{unsent, unanswered, late, cutOff} {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
 func pgPool(tb testing.TB, dsn string) *sql.DB {
 	db, err := sql.Open("pgx", dsn)
 	require.NoError(tb, err)
@@ -26,8 +29,9 @@ func pgPool(tb testing.TB, dsn string) *sql.DB {
 }
 
 // openPG opens a store on a server.
-func openPG(tb testing.TB, dsn string) handle {
-	db := pgPool(tb, dsn)
+func openPG(tb testing.TB, dsn string) handle { return openPool(tb, pgPool(tb, dsn)) }
+
+func openPool(tb testing.TB, db *sql.DB) handle {
 	s, err := Postgres(tb.Context(), db)
 	require.NoError(tb, err)
 	return handle{s, db}
@@ -47,22 +51,27 @@ func (h handle) tenant(tb testing.TB, name string) tenant {
 	return tenant{s, h}
 }
 
-// Every place is a namespace beside those of the other tests.
+// Every place is a namespace beside those of the other tests. Each connection is a process of the server that has every
+// statement to learn: two that write and two that read show what twelve do.
 func TestPostgres(t *testing.T) {
-	server, places := pgtest.Start(t), 0
+	dsn, places := pgtest.Database(t), 0
 	storetest.Run(t, func(testing.TB) storetest.Backend {
 		places++
 		name := fmt.Sprint("tenant ", places)
-		return func(tb testing.TB) store.Store { return openPG(tb, server.DSN()).tenant(tb, name) }
+		return func(tb testing.TB) store.Store {
+			db := pgPool(tb, dsn)
+			db.SetMaxOpenConns(4)
+			return openPool(tb, db).tenant(tb, name)
+		}
 	})
 }
 
 // Many stores may find the same empty database.
 func TestPostgresOpenedAtOnce(t *testing.T) {
-	server := pgtest.Start(t)
+	dsn := pgtest.Database(t)
 	var all sync.WaitGroup
 	for range 8 {
-		db := pgPool(t, server.DSN())
+		db := pgPool(t, dsn)
 		all.Go(func() {
 			s, err := Postgres(t.Context(), db)
 			if err == nil {
@@ -76,7 +85,7 @@ func TestPostgresOpenedAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	s := openPG(t, server.DSN())
+	s := openPG(t, dsn)
 	defer s.Close()
 	ids, err := s.List(t.Context(), store.Spaces, store.ID{}, 99)
 	require.NoError(t, err)
@@ -84,7 +93,7 @@ func TestPostgresOpenedAtOnce(t *testing.T) {
 }
 
 func TestRowsOnPostgres(t *testing.T) {
-	s := openPG(t, pgtest.Start(t).DSN())
+	s := openPG(t, pgtest.Database(t))
 	defer s.Close()
 	_, err := s.db.Exec("CREATE TABLE texts (text TEXT PRIMARY KEY)")
 	require.NoError(t, err)
@@ -94,7 +103,7 @@ func TestRowsOnPostgres(t *testing.T) {
 
 // A hook that gives way to another one runs again, and what it wrote before is gone. Here two wait for each other.
 func TestDeadlockedRowsRunAgain(t *testing.T) {
-	s := openPG(t, pgtest.Start(t).DSN()+" options='-c deadlock_timeout=10ms'")
+	s := openPG(t, pgtest.Database(t)+" options='-c deadlock_timeout=10ms'")
 	defer s.Close()
 	_, err := s.db.Exec("CREATE TABLE texts (text TEXT PRIMARY KEY)")
 	require.NoError(t, err)
@@ -135,17 +144,17 @@ func TestDeadlockedRowsRunAgain(t *testing.T) {
 // Tables of an older release are brought up to date, wholly or not at all; those of a newer one are refused, also by a store
 // that was open before.
 func TestG28Postgres(t *testing.T) {
-	server := pgtest.Start(t)
-	older := openPG(t, server.DSN())
+	dsn := pgtest.Database(t)
+	older := openPG(t, dsn)
 	defer older.Close()
 	create, update := row()
 	require.NoError(t, older.Commit(t.Context(), create))
 	second := "ALTER TABLE trefoil_spaces ADD COLUMN later bigint NOT NULL DEFAULT 7;\nCREATE TABLE later (x bigint)"
-	_, err := openPostgres(t.Context(), pgPool(t, server.DSN()), []string{postgresScripts[0], second, "CREATE TABLE later (x bigint)"})
+	_, err := openPostgres(t.Context(), pgPool(t, dsn), []string{postgresScripts[0], second, "CREATE TABLE later (x bigint)"})
 	require.ErrorContains(t, err, "already exists")
 	require.NoError(t, older.Commit(t.Context(), update))
 
-	newer, err := openPostgres(t.Context(), pgPool(t, server.DSN()), []string{postgresScripts[0], second})
+	newer, err := openPostgres(t.Context(), pgPool(t, dsn), []string{postgresScripts[0], second})
 	require.NoError(t, err)
 	defer newer.Close()
 	got, err := newer.Load(t.Context(), create.Kind, create.ID)
@@ -154,7 +163,7 @@ func TestG28Postgres(t *testing.T) {
 	require.ErrorIs(t, older.Commit(t.Context(), other(create)), store.ErrTooNew)
 	require.ErrorIs(t, older.Commit(t.Context(), store.Change{Kind: create.Kind, ID: create.ID, Base: update.Next, Delete: true}), store.ErrTooNew)
 	require.NoError(t, newer.Commit(t.Context(), store.Change{Kind: create.Kind, ID: create.ID, Base: update.Next}), "nothing was deleted")
-	_, err = Postgres(t.Context(), pgPool(t, server.DSN()))
+	_, err = Postgres(t.Context(), pgPool(t, dsn))
 	require.ErrorIs(t, err, store.ErrTooNew)
 }
 

@@ -66,7 +66,7 @@ type tables struct {
 	bury, revive                      string
 	put, drop                         string
 	enqueue, take                     string
-	record, forget                    string
+	record, lose, forget              string
 }
 
 // newTables returns the statements for a kind, which have the row's namespace and ID for their first two arguments. The one
@@ -106,6 +106,7 @@ func newTables(k store.Kind, d dialect) *tables {
 		take:    in("DELETE FROM @_items WHERE THIS AND queue = ? AND seq = ?"),
 
 		record: in("INSERT INTO @_frames (namespace, id, hash, seq, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (namespace, id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
+		lose:   in("DELETE FROM @_frames WHERE THIS AND hash = ?"),
 		forget: in("DELETE FROM @_frames WHERE THIS AND seq < ? AND sealed IS NULL"),
 	}
 }

@@ -29,7 +29,7 @@ func (c *conn) waiting(ctx context.Context, f func() error) error {
 		failed := c.failed
 		err := f()
 		busy := err != nil && (errors.Is(err, store.ErrBusy) || c.fault(err).name == store.ErrBusy)
-		if !busy || time.Since(start) > busyTimeout {
+		if !busy || time.Since(start) > c.patience {
 			return err
 		}
 		c.failed = failed

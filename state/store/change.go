@@ -29,6 +29,7 @@ type Change struct {
 	Sent   []uint64          // numbers of items to be taken out of the outbox; one that is not there is no error
 	Taken  []uint64          // likewise of the inbox
 	Frames []FrameRecord     // to be added, or to replace the record with the same hash
+	Lost   [][32]byte        // hashes of records of frames to be removed, retained or not; one that is not there is no error
 	Forget uint64            // afterwards, records of frames done with whose Seq is below this are removed
 }
 
@@ -131,7 +132,7 @@ func (c Change) checkBare() error {
 	if c.Delete && (c.Base.IsZero() || !c.Next.IsZero()) {
 		return errors.New("store: a deletion has a base and no next head")
 	}
-	if c.Revive || len(c.Parts)+len(c.Put)+len(c.Drop)+len(c.Outbox)+len(c.Inbox)+len(c.Sent)+len(c.Taken)+len(c.Frames) > 0 || c.Forget > 0 {
+	if c.Revive || len(c.Parts)+len(c.Put)+len(c.Drop)+len(c.Outbox)+len(c.Inbox)+len(c.Sent)+len(c.Taken)+len(c.Frames)+len(c.Lost) > 0 || c.Forget > 0 {
 		return errors.New("store: a deletion or assertion with contents")
 	}
 	return nil
@@ -154,6 +155,11 @@ func (c Change) checkNumbers() error {
 			return errors.New("store: a change has two records of a frame, or two with the same number")
 		}
 		hashes[f.Hash], seqs[f.Seq] = true, true
+	}
+	for _, hash := range c.Lost {
+		if hashes[hash] {
+			return errors.New("store: a change writes and removes the record of a frame")
+		}
 	}
 	return nil
 }

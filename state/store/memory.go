@@ -279,11 +279,11 @@ func (r *memoryRow) apply(c Change) {
 			r.queues[q] = slices.Insert(r.queues[q], i, it)
 		}
 	}
+	for _, hash := range c.Lost {
+		r.lose(hash)
+	}
 	for _, f := range c.Frames {
-		if seq, found := r.seqs[f.Hash]; found {
-			i, _ := slices.BinarySearchFunc(r.frames, seq, frameAt)
-			r.frames = slices.Delete(r.frames, i, i+1)
-		}
+		r.lose(f.Hash)
 		i, _ := slices.BinarySearchFunc(r.frames, f.Seq, frameAt)
 		r.frames = slices.Insert(r.frames, i, f.clone())
 		r.seqs[f.Hash] = f.Seq
@@ -296,6 +296,15 @@ func (r *memoryRow) apply(c Change) {
 		return f.Data == nil
 	})
 	r.frames = slices.Replace(r.frames, 0, old, kept...)
+}
+
+// lose removes the record of a frame.
+func (r *memoryRow) lose(hash [32]byte) {
+	if seq, found := r.seqs[hash]; found {
+		i, _ := slices.BinarySearchFunc(r.frames, seq, frameAt)
+		r.frames = slices.Delete(r.frames, i, i+1)
+		delete(r.seqs, hash)
+	}
 }
 
 func itemAt(it Item, seq uint64) int        { return cmp.Compare(it.Seq, seq) }

@@ -41,10 +41,10 @@ func endedContext(p *probe) {
 func endingContext(p *probe) {
 	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
-	for i := range 60 {
+	for i := range 30 {
 		c := full(k, m)
 		c.Put["state/long"] = text(1 << 16)
-		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(4*i*i)*time.Microsecond)
 		_, readErr := p.s.Load(ctx, k, id)
 		err := apply(ctx, p.s, k, id, c)
 		cancel()
@@ -68,9 +68,9 @@ func endingContext(p *probe) {
 func decided(p *probe) {
 	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
-	for i := range 40 {
+	for i := range 20 {
 		c := full(k, m)
-		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(i*i)*time.Microsecond)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(4*i*i)*time.Microsecond)
 		err := apply(ctx, p.s, k, id, c)
 		cancel()
 		first, headErr := p.s.Head(p.Context(), k, id)
@@ -154,6 +154,7 @@ func copied(c store.Change) store.Change {
 		Inbox:  items(c.Inbox),
 		Sent:   append([]uint64(nil), c.Sent...),
 		Taken:  append([]uint64(nil), c.Taken...),
+		Lost:   append([][32]byte(nil), c.Lost...),
 		Forget: c.Forget,
 		Revive: c.Revive,
 	}
@@ -174,6 +175,7 @@ func scribbleChange(c store.Change) {
 	clear(c.Sent)
 	clear(c.Taken)
 	clear(c.Drop)
+	clear(c.Lost)
 	scribble(c.Base.Sealed)
 	scribble(c.Next.Sealed)
 	for _, b := range c.Parts {

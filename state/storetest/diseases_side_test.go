@@ -123,6 +123,17 @@ var sideDiseases = []disease{
 	{"forgets nothing", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
 		return changing(s, func(c *store.Change) { c.Forget = 0 })
 	})},
+	{"keeps the frames that are lost", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) { c.Lost = nil })
+	})},
+	{"takes lost frames for done with", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) {
+			for i, hash := range c.Lost {
+				c.Frames = append(slices.Clone(c.Frames), store.FrameRecord{Hash: hash, Seq: 1<<40 + uint64(i)})
+			}
+			c.Lost = nil
+		})
+	})},
 	{"finds frames by half a hash", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
 		return broken{Store: s, frames: func(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) (out []store.FrameRecord, err error) {
 			for _, h := range hashes {

@@ -38,6 +38,13 @@ func records(p *probe) {
 		note(0, store.FrameRecord{Hash: hash(1), Seq: 30})
 		note(31, store.FrameRecord{Hash: hash(2), Seq: 31}) // with the one that is done in the same change
 		note(31, store.FrameRecord{Hash: near, Seq: 30})    // which may also be below
+		note(0, store.FrameRecord{Hash: hash(1), Seq: 40, Data: sealed("frame")}, store.FrameRecord{Hash: hash(3), Seq: 41},
+			store.FrameRecord{Hash: near, Seq: 42, Data: sealed("frame")})
+		c := change(k, m)
+		c.Lost = [][32]byte{hash(1), hash(3), hash(6)} // retained, done with, and never there
+		c.Frames = []store.FrameRecord{{Hash: hash(2), Seq: 43, Data: sealed("frame")}}
+		m = p.commit(k, id, m, c)
+		p.holds(k, id, m, hash(1), hash(3), near)
 	}
 }
 

@@ -48,6 +48,9 @@ func (m model) next(c store.Change) model {
 	n.queues[store.Outbox] = put(without(m.queues[store.Outbox], c.Sent), c.Outbox)
 	n.queues[store.Inbox] = put(without(m.queues[store.Inbox], c.Taken), c.Inbox)
 	maps.Copy(n.frames, m.frames)
+	for _, hash := range c.Lost {
+		delete(n.frames, hash)
+	}
 	for _, f := range c.Frames {
 		n.frames[f.Hash] = f
 	}

@@ -23,7 +23,7 @@ func randomChanges(p *probe) {
 	for i := range 4 {
 		keys = append(keys, key{kinds[i%2], store.NewID()})
 	}
-	for n := range 400 {
+	for n := range 160 {
 		at := keys[r.IntN(len(keys))]
 		m := rows[at]
 		switch step := r.IntN(20); {
@@ -113,6 +113,11 @@ func randomChange(r *rand.Rand, k store.Kind, m model) store.Change {
 		if r.IntN(6) == 0 {
 			c.Frames = append(c.Frames, store.FrameRecord{Hash: f.Hash, Seq: n + 9})
 			break
+		}
+	}
+	for i, f := range m.retained() {
+		if written := func(g store.FrameRecord) bool { return g.Hash == f.Hash }; i%5 == 0 && !slices.ContainsFunc(c.Frames, written) {
+			c.Lost = append(c.Lost, f.Hash)
 		}
 	}
 	if r.IntN(3) == 0 {

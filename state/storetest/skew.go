@@ -10,7 +10,7 @@ import (
 // skew lets two commits run at once of which each asserts what the other changes. One of them comes after the other, so that
 // it is refused: with rows that are there, and with rows that are not.
 func skew(p *probe) {
-	for round := range 40 {
+	for round := range 16 {
 		ids := [2]store.ID{store.NewID(), store.NewID()}
 		var rows [2]model
 		if round%2 == 0 {
@@ -44,7 +44,7 @@ func skew(p *probe) {
 
 // burial creates a row while it is deleted. Whichever comes first, it stays deleted.
 func burial(p *probe) {
-	for range 40 {
+	for range 16 {
 		k, id := store.Spaces, store.NewID()
 		m := p.create(k, id)
 		create := full(k, model{})

@@ -70,6 +70,7 @@ type probe struct {
 	testing.TB
 	open     Backend
 	s, other store.Store
+	looks    int // calls of holds
 }
 
 func newProbe(tb testing.TB, open Backend) *probe {

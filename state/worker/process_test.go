@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
@@ -24,13 +25,13 @@ import (
 
 // The test binary is a worker if these are set.
 const (
-	fileVariable = "TREFOIL_WORKER_FILE"
-	timeVariable = "TREFOIL_WORKER_SEND_TIME"
+	placeVariable = "TREFOIL_WORKER_PLACE"
+	timeVariable  = "TREFOIL_WORKER_SEND_TIME"
 )
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(fileVariable); path != "" {
-		if err := work(path, os.Getenv(timeVariable)); err != nil {
+	if place := os.Getenv(placeVariable); place != "" {
+		if err := work(place, os.Getenv(timeVariable)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -56,13 +57,18 @@ func openVault(ctx context.Context, s store.Store, o state.Options) (*state.Vaul
 	return state.Open[value](ctx, s, key, o)
 }
 
-// openFile opens a vault that processes share. What close closes is closed by the end of the process, too.
-func openFile(ctx context.Context, path string, sendTime time.Duration) (v *state.Vault[value], closeFile func(), err error) {
-	db, err := sql.Open("sqlite", path)
+// openPlace opens a vault that processes share, in an SQLite file or on a server of PostgreSQL, whose connection string begins with
+// its host. What close closes is closed by the end of the process, too.
+func openPlace(ctx context.Context, place string, sendTime time.Duration) (v *state.Vault[value], closePlace func(), err error) {
+	driver, open := "sqlite", sqlstore.SQLite
+	if strings.HasPrefix(place, "host=") {
+		driver, open = "pgx", sqlstore.Postgres
+	}
+	db, err := sql.Open(driver, place)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := sqlstore.SQLite(ctx, db)
+	s, err := open(ctx, db)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,18 +78,18 @@ func openFile(ctx context.Context, path string, sendTime time.Duration) (v *stat
 
 // work is a process that sends until its standard input ends. Each frame is a line on standard output, and what became of it
 // a line of standard input.
-func work(path, sendTime string) error {
+func work(place, sendTime string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	d, err := time.ParseDuration(sendTime)
 	if err != nil {
 		return err
 	}
-	v, closeFile, err := openFile(ctx, path, d)
+	v, closePlace, err := openPlace(ctx, place, d)
 	if err != nil {
 		return err
 	}
-	defer closeFile()
+	defer closePlace()
 	answers := make(chan string)
 	go func() {
 		defer cancel()
@@ -123,9 +129,9 @@ type process struct {
 }
 
 // start starts a worker; handle answers each of its lines in one goroutine.
-func start(t *testing.T, number int, path string, sendTime time.Duration, handle func(p *process, line string)) *process {
+func start(t *testing.T, number int, place string, sendTime time.Duration, handle func(p *process, line string)) *process {
 	p := &process{number: number, cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), fileVariable+"="+path, timeVariable+"="+sendTime.String())
+	p.cmd.Env = append(os.Environ(), placeVariable+"="+place, timeVariable+"="+sendTime.String())
 	p.cmd.Stderr = os.Stderr
 	in, err := p.cmd.StdinPipe()
 	require.NoError(t, err)

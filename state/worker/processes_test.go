@@ -69,13 +69,12 @@ func (r *relay) handle(p *process, line string) {
 	}
 }
 
-// sendAll has processes send from one file, of which some are killed on the way and replaced, while frames are written.
-func sendAll(t *testing.T, seed uint64, processes, kills int, sendTime time.Duration) *relay {
+// sendAll has processes send from one place, of which some are killed on the way and replaced, while frames are written.
+func sendAll(t *testing.T, place string, seed uint64, processes, kills int, sendTime time.Duration) *relay {
 	const values, destinations, frames = 3, 3, 8
-	path := filepath.Join(t.TempDir(), "trefoil.db")
-	v, closeFile, err := openFile(t.Context(), path, sendTime)
+	v, closePlace, err := openPlace(t.Context(), place, sendTime)
 	require.NoError(t, err)
-	defer closeFile()
+	defer closePlace()
 	r := &relay{
 		random: rand.New(rand.NewPCG(seed, 0)), kills: kills, got: make(map[string][]arrival), missing: make(map[string]bool),
 		all: make(chan struct{}), died: make(chan struct{}, kills),
@@ -94,7 +93,7 @@ func sendAll(t *testing.T, seed uint64, processes, kills int, sendTime time.Dura
 	}
 	var running []*process
 	for n := range processes {
-		running = append(running, start(t, n, path, sendTime, r.handle))
+		running = append(running, start(t, n, place, sendTime, r.handle))
 	}
 	for n := range frames {
 		for _, id := range ids {
@@ -112,7 +111,7 @@ func sendAll(t *testing.T, seed uint64, processes, kills int, sendTime time.Dura
 		case <-r.all:
 			done = true
 		case <-r.died:
-			running = append(running, start(t, len(running), path, sendTime, r.handle))
+			running = append(running, start(t, len(running), place, sendTime, r.handle))
 		}
 	}
 	for _, p := range running {
@@ -128,10 +127,15 @@ func sendAll(t *testing.T, seed uint64, processes, kills int, sendTime time.Dura
 	return r
 }
 
+// file returns the place of a new SQLite file.
+func file(t *testing.T) string { return filepath.Join(t.TempDir(), "trefoil.db") }
+
 // G7: with several processes on one file each frame leaves exactly once, in order for its destination, and a dead destination
 // stops none. One send may take long: no process is ever relieved.
-func TestG7EachFrameOnce(t *testing.T) {
-	r := sendAll(t, 1, 3, 0, time.Hour)
+func TestG7EachFrameOnce(t *testing.T) { eachFrameOnce(t, file(t)) }
+
+func eachFrameOnce(t *testing.T, place string) {
+	r := sendAll(t, place, 1, 3, 0, time.Hour)
 	require.Len(t, r.got, 9)
 	for to, arrivals := range r.got {
 		for n, a := range arrivals {
@@ -143,9 +147,11 @@ func TestG7EachFrameOnce(t *testing.T) {
 
 // G35: workers that are killed at any moment lose nothing. Each frame leaves at least once, for the first time in order, and
 // more than once only if a process that had sent it was killed or relieved.
-func TestG35KilledWorkers(t *testing.T) {
+func TestG35KilledWorkers(t *testing.T) { killedWorkers(t, file(t)) }
+
+func killedWorkers(t *testing.T, place string) {
 	const seed = 5
-	r := sendAll(t, seed, 3, 5, time.Second)
+	r := sendAll(t, place, seed, 3, 5, time.Second)
 	require.Zero(t, r.kills, "seed %d", seed)
 	for to, arrivals := range r.got {
 		var first []string

@@ -114,6 +114,7 @@ func Hit(text string, secret []byte) string {
 // finder knows every window of some secrets, and so looks at a text once, however many there are.
 type finder struct {
 	windows map[[window]byte]int // the secret each is of
+	begins  map[[2]byte]bool     // how windows begin
 	base64  map[string]int       // of the windows
 }
 
@@ -121,11 +122,12 @@ type finder struct {
 const base64Window = window * 4 / 3
 
 func newFinder(secrets ...[]byte) finder {
-	f := finder{make(map[[window]byte]int), make(map[string]int)}
+	f := finder{make(map[[window]byte]int), make(map[[2]byte]bool), make(map[string]int)}
 	for n, s := range secrets {
 		for i := 0; i+window <= len(s); i++ {
 			w := [window]byte(s[i:])
 			f.windows[w] = n
+			f.begins[[2]byte(w[:])] = true
 			f.base64[base64.StdEncoding.EncodeToString(w[:])] = n
 			f.base64[base64.URLEncoding.EncodeToString(w[:])] = n
 		}
@@ -135,27 +137,25 @@ func newFinder(secrets ...[]byte) finder {
 
 // find returns which secret a text shows, and how.
 func (f finder) find(text string) (secret int, how string) {
+	tokens := numbers.FindAllString(text, -1)
 	for _, form := range []struct {
 		how   string
 		bytes []byte
 	}{
 		{"raw", []byte(text)}, {"as characters", characters(text)}, {"quoted", unquoted(text)},
-		{"as numbers", listed(text, 0)}, {"as binary numbers", listed(text, 2)},
+		{"as numbers", listed(tokens, 0)}, {"as binary numbers", listed(tokens, 2)},
 	} {
-		for i := 0; i+window <= len(form.bytes); i++ {
-			if n, ok := f.windows[[window]byte(form.bytes[i:])]; ok {
-				return n, form.how
-			}
+		if n, ok := f.shown(form.bytes); ok {
+			return n, form.how
 		}
 	}
 	packed := strings.Join(strings.Fields(text), "")
-	for i := 0; i+2*window <= len(packed); i++ {
-		var w [window]byte
-		if _, err := hex.Decode(w[:], []byte(packed[i:i+2*window])); err != nil {
-			continue
-		}
-		if n, ok := f.windows[w]; ok {
-			return n, "in hex"
+	for _, digits := range strings.FieldsFunc(packed, func(c rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF", c) }) {
+		for _, from := range []int{0, 1} { // a byte may begin at each digit
+			b, _ := hex.DecodeString(digits[min(from, len(digits)):]) // up to an odd digit
+			if n, ok := f.shown(b); ok {
+				return n, "in hex"
+			}
 		}
 	}
 	for i := 0; i+base64Window <= len(text); i++ {
@@ -164,6 +164,19 @@ func (f finder) find(text string) (secret int, how string) {
 		}
 	}
 	return 0, ""
+}
+
+// shown returns which secret has a window in b.
+func (f finder) shown(b []byte) (secret int, ok bool) {
+	for i := 0; i+window <= len(b); i++ {
+		if !f.begins[[2]byte(b[i:])] {
+			continue
+		}
+		if n, ok := f.windows[[window]byte(b[i:])]; ok {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // characters returns the bytes that a text's characters stand for if each is one byte.
@@ -194,9 +207,9 @@ func unquoted(text string) (out []byte) {
 // numbers finds numbers as fmt writes them: 7, 0x7, 0b111, 0o7.
 var numbers = regexp.MustCompile(`0x[0-9a-fA-F]+|0b[01]+|0o[0-7]+|[0-9]+`)
 
-// listed returns the numbers of a text that are bytes; base 0 takes each as it is written.
-func listed(text string, base int) (out []byte) {
-	for _, tok := range numbers.FindAllString(text, -1) {
+// listed returns the numbers that are bytes; base 0 takes each as it is written.
+func listed(tokens []string, base int) (out []byte) {
+	for _, tok := range tokens {
 		n, err := strconv.ParseUint(tok, base, 8)
 		if err != nil && base == 0 {
 			n, err = strconv.ParseUint(strings.TrimLeft(tok, "0"), 10, 8)

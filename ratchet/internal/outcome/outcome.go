@@ -32,6 +32,8 @@ var (
 	ErrUnknownSender = because(ErrNotYet, "message of an unknown sender")
 	// ErrDeferred: others are to answer this request first. If they do not, it is this member's turn.
 	ErrDeferred = because(ErrNotYet, "request for others to answer first")
+	// ErrBound: a bound of what is kept. It comes in when there is room, or when others need it.
+	ErrBound = because(ErrNotYet, "beyond a bound for now")
 	// ErrNewVersion: it is of a newer version of the protocol, which may be read after an update. It comes with wire.ErrTooNew.
 	ErrNewVersion = because(ErrNotYet, "frame of a newer version")
 )

@@ -9,8 +9,9 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// bundleVersion is the version of Bundle and OneTimePreKey on the wire.
-const bundleVersion = 1
+// bundleVersion is the version of Bundle and OneTimePreKey on the wire, and of the hybrid suite that a device signs with them
+// that it knows.
+const bundleVersion = 2
 
 const (
 	mlkemPublicSize = mlkem.EncapsulationKeySize768 // 1,184 bytes

@@ -15,7 +15,8 @@ import (
 // does not know it.
 type Candidate struct {
 	Epoch
-	words []uint32 // of the parent's told tree, that fitted
+	words []uint32        // of the parent's told tree, that fitted; nil if they are not known
+	keys  proto.EpochKeys // all, for who keeps the candidate (Found)
 }
 
 // Contradicts reports whether a commit of the same parent and place has another check (§4 step 4).
@@ -73,11 +74,11 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 	if err != nil {
 		return Candidate{}, ErrFalse
 	}
-	m := parent.child(f, p, place, Maker{core.Maker, key})
+	m := parent.child(f, p, place, Maker{Index: core.Maker, Key: key})
 	for _, v := range values {
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
-			return Candidate{newEpoch(m, keys), v.Words}, nil
+			return newCandidate(m, keys, v.Words), nil
 		}
 	}
 	if parent.derived {
@@ -170,13 +171,13 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 			Commit:     core.Sign(s.Key, f.space, parent.id, parent.generation+1, keys.Check(place)),
 			Credential: s.Credential,
 		}
-		m := parent.child(f, p, place, Maker{core.Maker, s.Key.Public})
+		m := parent.child(f, p, place, Maker{Index: core.Maker, Key: s.Key.Public})
 		e := newEpoch(m, keys)
 		if parent.derived {
 			return []Candidate{{Epoch: e}}, nil
 		}
 		e.seed = seedHash(v.Value, place)
-		out = append(out, Candidate{e, v.Words})
+		out = append(out, Candidate{Epoch: e, words: v.Words})
 	}
 	if len(out) == 0 {
 		return nil, ErrClosed

@@ -42,7 +42,14 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 		if r.Sender == c.maker.Index && next.atBound(c) {
 			return f, Change{}, ErrQuota
 		}
-		var err error
+		parent, ok := next.Epoch(c.parent)
+		if !ok {
+			return f, Change{}, ErrUnknown
+		}
+		c, err := c.fitting(parent, r.Own)
+		if err != nil {
+			return f, Change{}, err
+		}
 		if next, err = next.enter(c, r.Now, &change); err != nil {
 			return f, Change{}, err
 		}
@@ -56,7 +63,7 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 func (f Forest) atBound(c Candidate) bool {
 	siblings := 0
 	for _, id := range f.catalog.children[c.parent] {
-		if f.catalog.metas[id].maker.Equal(c.maker) && id != c.id {
+		if f.catalog.metas[id].maker == c.maker && id != c.id {
 			siblings++
 		}
 	}
@@ -65,7 +72,7 @@ func (f Forest) atBound(c Candidate) bool {
 	}
 	unproven := 0
 	for _, m := range f.catalog.metas {
-		if m.maker.Equal(c.maker) && m.id != c.id {
+		if m.maker == c.maker && m.id != c.id {
 			if e, _ := f.Epoch(m.id); e.unproven() {
 				unproven++
 			}
@@ -85,8 +92,8 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 		return f, ErrClosed
 	}
 	for _, id := range f.catalog.children[c.parent] {
-		if id != c.id && f.catalog.metas[id].maker.Equal(c.maker) {
-			if !slices.ContainsFunc(change.Twins, c.maker.Equal) {
+		if id != c.id && f.catalog.metas[id].maker == c.maker {
+			if !slices.Contains(change.Twins, c.maker) {
 				change.Twins = append(change.Twins, c.maker)
 			}
 			break

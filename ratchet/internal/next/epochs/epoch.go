@@ -1,7 +1,6 @@
 package epochs
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -12,19 +11,12 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Millis is a time in milliseconds: of the pruning clock where an age is measured.
-type Millis int64
-
-// Maker is who made a commit: an index and the key that signed.
-type Maker struct {
-	Index dkg.Index
-	Key   suite.PublicKey
-}
-
-// Equal reports whether both are the same index and key.
-func (m Maker) Equal(o Maker) bool {
-	return m.Index == o.Index && bytes.Equal(m.Key.Bytes(), o.Key.Bytes())
-}
+type (
+	// Maker is who made a commit: an index and the key that signed.
+	Maker = proto.Maker
+	// Millis is a time in milliseconds: of the pruning clock where an age is measured.
+	Millis = proto.Millis
+)
 
 // Root is what the forest knows of a root.
 type Root struct {

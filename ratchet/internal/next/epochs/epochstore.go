@@ -39,7 +39,7 @@ func (e Epoch) stowSenders() Epoch {
 // Encode implements state.Piece: what changes with every message, and the list of the other pieces.
 func (e Epoch) Encode(enc *state.Encoder) {
 	enc.Uint32(e.seen)
-	enc.Int64(int64(e.stamp))
+	enc.Int64(e.stamp)
 	writeIndices(enc, e.heard)
 	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled} {
 		enc.Bool(flag)
@@ -57,7 +57,7 @@ func (e Epoch) Encode(enc *state.Encoder) {
 // Decode implements state.Piece.
 func (Epoch) Decode(d *state.Decoder) (e Epoch, err error) {
 	e.seen = d.Uint32()
-	e.stamp = Millis(d.Int64())
+	e.stamp = d.Int64()
 	if e.heard, err = readIndices(d); err != nil || len(e.heard) > maxHeard {
 		return Epoch{}, segmap.ErrDisorder
 	}
@@ -113,7 +113,7 @@ func (m *meta) Encode(e *state.Encoder) {
 	e.Uint64(m.generation)
 	e.Uint8(uint8(m.depth))
 	e.Uint64(m.serial)
-	e.Int64(int64(m.entered))
+	e.Int64(m.entered)
 	e.Bytes(m.headerKey.Expose())
 	e.Fixed(m.commitKey.Expose())
 	e.Fixed(m.auth.Expose())
@@ -132,7 +132,7 @@ func (*meta) Decode(d *state.Decoder) (*meta, error) {
 	m.generation = d.Uint64()
 	m.depth = int(d.Uint8())
 	m.serial = d.Uint64()
-	m.entered = Millis(d.Int64())
+	m.entered = d.Int64()
 	m.headerKey = optional(d)
 	m.commitKey = secret.Own(d.Fixed(suite.KeySize))
 	m.auth = secret.Own(d.Fixed(suite.KeySize))

@@ -44,6 +44,7 @@ type catalog struct {
 type Change struct {
 	Entered  []proto.EpochID // derived or told now: their keys may open orphans
 	Derived  []proto.EpochID // told before, derived now
+	Changed  []proto.EpochID // told before, told more of now
 	Dropped  []proto.EpochID // gone, with what was known through them
 	GivenUp  int             // how many of these because of the bound of epochs held
 	Replaced proto.EpochID   // preferred before and not above the preferred one now; else zero
@@ -145,8 +146,8 @@ func (f Forest) Children(parent proto.EpochID) []proto.EpochID {
 	return slices.Clone(f.catalog.children[parent])
 }
 
-// line calls yield with an epoch and its ancestors held, nearest first.
-func (f Forest) line(id proto.EpochID) iter.Seq[Epoch] {
+// Line returns an epoch held and its ancestors held, nearest first.
+func (f Forest) Line(id proto.EpochID) iter.Seq[Epoch] {
 	return func(yield func(Epoch) bool) {
 		for e, ok := f.Epoch(id); ok && yield(e); e, ok = f.Epoch(e.parent) {
 		}

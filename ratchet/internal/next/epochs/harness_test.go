@@ -116,7 +116,7 @@ func (m *member) send(at proto.EpochID) message {
 
 // line returns up to n sealed commits that lead to an epoch.
 func (m *member) line(at proto.EpochID, n int) (way []proto.Sealed) {
-	for e := range m.f.line(at) {
+	for e := range m.f.Line(at) {
 		p, ok := e.Commit()
 		parent, held := m.f.Epoch(e.parent)
 		if !ok || !held || len(way) == n {

@@ -123,6 +123,7 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	if !ok {
 		return f.add(held, now, change), true
 	}
+	change.Changed = append(change.Changed, held.id)
 	return f.remeta(held), true
 }
 
@@ -150,7 +151,7 @@ func toldEpoch(t TicketEpoch, root Root) Epoch {
 		shown: t.shown(), hh: t.HeaderCheck, commitKey: t.CommitKey, auth: t.Authenticator,
 	}
 	if !t.IsRoot() {
-		m.maker = Maker{t.Commit.Core.Maker, t.Maker}
+		m.maker = Maker{Index: t.Commit.Core.Maker, Key: t.Maker}
 	}
 	if t.Readable {
 		m.hh = proto.EpochKeys{Header: t.Header}.HeaderCheck(t.Place)
@@ -187,7 +188,7 @@ func (f *Forest) deny(t Ticket) bool {
 func (f Forest) leave(t Ticket, change Change, now Millis) (Forest, Change) {
 	deniers := f.denied.issuers
 	left := false
-	for e := range f.line(f.preferred) {
+	for e := range f.Line(f.preferred) {
 		if !e.derived && (e.confirmed || slices.ContainsFunc(deniers, e.issued)) {
 			break
 		}

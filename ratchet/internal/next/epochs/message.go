@@ -10,14 +10,14 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 )
 
-// likely returns the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
+// Likely returns the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
 // those named, the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
 // the first try, whatever is held.
-func (f Forest) likely(first []proto.EpochID) iter.Seq[Epoch] {
+func (f Forest) Likely(first []proto.EpochID) iter.Seq[Epoch] {
 	return func(yield func(Epoch) bool) {
 		var tried [near + 1]proto.EpochID
 		n := 0
-		for e := range f.line(f.preferred) {
+		for e := range f.Line(f.preferred) {
 			if !yield(e) {
 				return
 			}
@@ -45,7 +45,7 @@ func (f Forest) likely(first []proto.EpochID) iter.Seq[Epoch] {
 
 // Open finds the epoch of a message by its header. First are the epochs in which its source or sender was last read.
 func (f Forest) Open(h proto.SealedHeader, first []proto.EpochID) (Epoch, proto.Header, bool) {
-	for e := range f.likely(first) {
+	for e := range f.Likely(first) {
 		if head, err := e.OpenHeader(f.space, h); err == nil {
 			return e, head, true
 		}
@@ -110,7 +110,7 @@ func (f Forest) use(e Epoch, s senders, c chain) Forest {
 
 // hear notes that a member was read, or sent, in an epoch.
 func (f Forest) hear(id proto.EpochID, i dkg.Index) Forest {
-	for e := range f.line(id) {
+	for e := range f.Line(id) {
 		next, changed := e.hear(i, f.own)
 		if !changed {
 			break

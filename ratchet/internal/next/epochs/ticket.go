@@ -28,7 +28,7 @@ func (f Forest) ForTicket(q TicketQuery) []TicketEpoch {
 		return nil
 	}
 	var whole, others []Epoch
-	for e := range f.line(p.id) {
+	for e := range f.Line(p.id) {
 		if len(whole) == near+1 {
 			break
 		}

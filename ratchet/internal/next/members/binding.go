@@ -13,10 +13,7 @@ import (
 )
 
 // Maker is a member as its signatures show it: two keys of one index are two makers.
-type Maker struct {
-	Index dkg.Index
-	Key   suite.PublicKey
-}
+type Maker = proto.Maker
 
 // Identity is a binding, with what its key said since. What one says does not count for a twin (D61).
 type Identity struct {

@@ -18,6 +18,8 @@ type Answerer struct {
 	Index dkg.Index
 	// Ready: it reached the end of its mailbox since the request came, and in the last 24 hours, and it can send.
 	Ready bool
+	// AtOnce: it was told to answer, whatever the order.
+	AtOnce bool
 	// CanBox: it is an owner that can box the share of the asker.
 	CanBox bool
 	// Free returns an index of a run that is free, or 0.
@@ -80,12 +82,12 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 				return d, Decision{}, err
 			}
 		}
-		return d.refuse(q, Maker{q.Index, q.Credential.Key()}, hint(proto.HintNotListed, 0), r, who, c)
+		return d.refuse(q, Maker{Index: q.Index, Key: q.Credential.Key()}, hint(proto.HintNotListed, 0), r, who, c)
 	}
 	if err != nil {
 		return d, Decision{}, err
 	}
-	k := Maker{q.Index, key}
+	k := Maker{Index: q.Index, Key: key}
 	if !ok || known.stage == ticketsOnly {
 		if err := r.verifyAsked(q, x, key); err != nil {
 			return d, Decision{}, err
@@ -114,7 +116,7 @@ func (r Root) asker(q proto.Asked, x proto.Record) (suite.PublicKey, error) {
 		}
 		return suite.PublicKey{}, errNotListed
 	}
-	if b, ok := r.Binding(Maker{q.Index, q.Credential.Key()}); ok && b.Body == q.Credential.Binding.Hash() {
+	if b, ok := r.Binding(Maker{Index: q.Index, Key: q.Credential.Key()}); ok && b.Body == q.Credential.Binding.Hash() {
 		return b.Key, nil
 	}
 	if q.Credential.Verify(r.Terms) != nil {
@@ -186,7 +188,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 		if other.Credential.IsZero() { // listed by the notice: there is no binding that proves it
 			return refuse(hint(proto.HintNotListed, 0))
 		}
-		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate)})
+		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate), Bind: r.bindOf(q.Index, other.Body)})
 	}
 	if q.Kind == proto.Join {
 		switch {
@@ -211,7 +213,7 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 		out.Act, out.Refusal = Stale, nil // not a member that answers
 		return d, out, nil
 	}
-	if act == Refuse && row.answers >= fewTickets && place >= fewPlaces {
+	if act == Refuse && !who.AtOnce && row.answers >= fewTickets && place >= fewPlaces {
 		out.Act, out.Refusal = Stale, nil
 		return d, out, nil
 	}
@@ -230,7 +232,7 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 	if !who.Ready {
 		until = max(until, c.Wall+minute)
 	}
-	if !who.Ready || c.Wall < until && c.Wall >= row.seen-hour {
+	if !who.AtOnce && (!who.Ready || c.Wall < until && c.Wall >= row.seen-hour) {
 		row.next = until
 		out.Act, out.Until, out.Refusal = Defer, until, nil
 		if row.stage != answered && row.stage != refused {
@@ -285,10 +287,20 @@ func (r Root) deathOf(q proto.Asked, x proto.Record, k Maker) proto.Refusal {
 	}
 	for _, b := range r.Bindings(q.Index) {
 		if b.Maker != k && !b.Credential.IsZero() {
-			return proto.Taken{Binding: b.Credential.Binding}
+			return proto.Taken{Binding: b.Credential.Binding, Bind: r.bindOf(q.Index, b.Body)}
 		}
 	}
 	return hint(proto.HintClosed, 0)
+}
+
+// bindOf returns an owner's word for a binding of an index, the zero Bind if there is none.
+func (r Root) bindOf(i dkg.Index, body proto.BodyHash) proto.Bind {
+	for _, b := range r.member(i).binds {
+		if b.said.Body == body {
+			return b.said
+		}
+	}
+	return proto.Bind{}
 }
 
 // taken returns the binding that another one gives way to: of a joiner one of which a message was read or that a bind names, of

@@ -41,12 +41,13 @@ type request struct {
 	name    proto.Name
 	stage   stage
 	serial  uint64
-	since   Millis // pruning clock, when it came to this stage
-	seen    Millis // wall clock, when the request came; the turns are counted from there
-	done    Millis // wall clock, when it was answered or refused last
-	next    Millis // wall clock, when a deferred one is to be looked at again
-	answers uint32 // tickets and refusals of others that were seen
-	maker   Maker  // unless only tickets were seen
+	since   Millis   // pruning clock, when it came to this stage
+	seen    Millis   // wall clock, when the request came; the turns are counted from there
+	done    Millis   // wall clock, when it was answered or refused last
+	next    Millis   // wall clock, when a deferred one is to be looked at again
+	answers uint32   // tickets and refusals of others that were seen
+	frame   [32]byte // that the vault retains while the request is deferred; zero if it is not known
+	maker   Maker    // unless only tickets were seen
 	counter uint64
 	joiner  bool
 	heard   bool // opened, or shown by who answered it: Resynced is reported once
@@ -93,6 +94,7 @@ func (q request) Encode(e *state.Encoder) {
 	if q.stage == ticketsOnly {
 		return
 	}
+	e.Fixed(q.frame[:])
 	e.Uint32(uint32(q.maker.Index))
 	e.Bytes(q.maker.Key.Bytes())
 	e.Uint64(q.counter)
@@ -111,6 +113,7 @@ func (request) Decode(d *state.Decoder) (q request, err error) {
 		return request{}, wire.ErrMalformed
 	}
 	if q.stage != ticketsOnly {
+		d.Into(q.frame[:])
 		q.maker.Index = dkg.Index(d.Uint32())
 		optional(d, &err, &q.maker.Key, suite.LoadPublicKey) // a member that is not listed may not show its key
 		q.counter, q.joiner = d.Uint64(), d.Bool()
@@ -297,6 +300,26 @@ func (d Desk) Read(k Maker, counter uint64, c Clock) Desk {
 func (d Desk) end(q request, c Clock) Desk {
 	q.stage, q.since = ended, c.Age
 	return d.put(q)
+}
+
+// Deferred notes in which frame a request lies that is to be looked at again.
+func (d Desk) Deferred(n proto.Name, frame [32]byte) Desk {
+	q, ok := d.get(n)
+	if !ok || q.stage == ticketsOnly || q.frame == frame {
+		return d
+	}
+	q.frame = frame
+	return d.put(q)
+}
+
+// Frames returns the frames of deferred requests: of all, or of those that are due.
+func (d Desk) Frames(due bool, wall Millis) (out [][32]byte) {
+	for q := range d.requests.All() {
+		if q.stage == deferred && q.frame != [32]byte{} && (!due || wall >= q.next || wall < q.seen-hour) {
+			out = append(out, q.frame)
+		}
+	}
+	return out
 }
 
 // Due returns the deferred requests whose turn may have come, in the order in which they came.

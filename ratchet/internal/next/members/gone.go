@@ -13,6 +13,9 @@ func (r Root) Gone(i dkg.Index) bool {
 	if r.gone.Has(i) || r.revoked.Has(i) {
 		return true
 	}
+	if !r.members.Has(segmap.ByIndex(uint32(i))) {
+		return false // only the notice says anything of it
+	}
 	b, ok := r.ListedBinding(i)
 	return ok && b.Left()
 }

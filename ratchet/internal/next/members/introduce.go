@@ -51,7 +51,7 @@ func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
 			return r, Change{}, err
 		}
 	}
-	next, err = next.update(Maker{m.Index, key}, func(b Binding) (Binding, error) {
+	next, err = next.update(Maker{Index: m.Index, Key: key}, func(b Binding) (Binding, error) {
 		said := b.Identity
 		if m.HasRest && !b.Profiled {
 			said.Rest, said.Profiled = m.Rest, true
@@ -71,7 +71,7 @@ func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
 }
 
 func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identity) (Root, Change, error) {
-	k := Maker{c.Index(), c.Key()}
+	k := Maker{Index: c.Index(), Key: c.Key()}
 	if _, ok := r.Binding(k); ok {
 		next, err := r.update(k, func(b Binding) (Binding, error) {
 			if b.Credential.IsZero() || b.Body != c.Binding.Hash() || b.Profiled {

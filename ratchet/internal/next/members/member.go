@@ -134,3 +134,6 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 	}
 	return m, d.Err()
 }
+
+// Named reports whether the notice or an owner's bind names a body for an index: then it is listed whatever was read first.
+func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }

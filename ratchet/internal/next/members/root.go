@@ -23,6 +23,7 @@ type Root struct {
 	serial     uint64 // last number given to a binding
 
 	introduced map[dkg.Index]int // bindings that were introduced by each and not heard; follows from members
+	both       int               // members that the roster lists, too; follows from members
 	revoked    proto.Bitmap      // follows from statements
 }
 
@@ -31,10 +32,13 @@ func NewRoot(t Terms) Root { return Root{Terms: t} }
 
 // With returns a root that was decoded, under its terms. It returns wire.ErrMalformed if the members do not fit them.
 func (r Root) With(t Terms) (Root, error) {
-	r.Terms = t
+	r.Terms, r.both = t, 0
 	for m := range r.members.All() {
 		if m.index.Check(t.Depth()) != nil {
 			return Root{}, wire.ErrMalformed
+		}
+		if _, listed := t.roster.Find(m.index); listed {
+			r.both++
 		}
 	}
 	return r, nil
@@ -47,7 +51,7 @@ func (r Root) member(i dkg.Index) member {
 		m.index = i
 	}
 	if e, listed := r.roster.Find(i); listed && !slices.ContainsFunc(m.bindings, func(b Binding) bool { return b.Body == e.Body }) {
-		m.bindings = append([]Binding{Binding{}.with(Identity{Maker: Maker{i, e.Signing}, Body: e.Body})}, m.bindings...)
+		m.bindings = append([]Binding{Binding{}.with(Identity{Maker: Maker{Index: i, Key: e.Signing}, Body: e.Body})}, m.bindings...)
 	}
 	return m
 }
@@ -107,6 +111,9 @@ func (r Root) All() iter.Seq[dkg.Index] {
 	}
 }
 
+// Size returns how many indices All yields.
+func (r Root) Size() int { return len(r.roster) + r.members.Size() - r.both }
+
 // Roster returns the members that are listed and not gone.
 func (r Root) Roster() (out proto.Roster) {
 	for i := range r.All() {
@@ -140,6 +147,9 @@ func (r Root) put(m member) Root {
 			delete(next, i)
 		}
 		r.introduced = next
+	}
+	if _, listed := r.roster.Find(m.index); listed && !r.members.Has(m.Key()) {
+		r.both++
 	}
 	r.members = r.members.Put(m)
 	return r
@@ -195,7 +205,7 @@ func (r Root) Answered(k Maker, counter uint64, now Millis) (Root, error) {
 }
 
 // Millis is a time in milliseconds since 1970.
-type Millis = int64
+type Millis = proto.Millis
 
 // Verifier returns the keys under which a signature of an index may be right: the listed one by the notice alone, or all known.
 func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {

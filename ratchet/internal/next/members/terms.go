@@ -60,3 +60,12 @@ func (t Terms) Listed(i dkg.Index) (suite.PublicKey, bool) {
 
 // Rekey returns the generation of the rekey that made the root, 0 of the genesis.
 func (t Terms) Rekey() uint64 { return t.template.Rekey }
+
+// Owners returns the owner list of the notice.
+func (t Terms) Owners() proto.OwnerList { return t.notice.Owners }
+
+// Commitment returns what the shares of the root are checked against.
+func (t Terms) Commitment() dkg.Commitment { return t.template.Public }
+
+// Policy returns how the space works.
+func (t Terms) Policy() proto.Policy { return t.template.Policy }

@@ -145,6 +145,26 @@ func (x Index) Strangers(i dkg.Index) (out []FrameName) {
 	return out
 }
 
+// Bounded returns the frames whose header opened in a candidate: a bound kept it from being entered, and them from being read.
+func (x Index) Bounded() (out []FrameName) {
+	for _, n := range x.pages.all() {
+		if _, led := x.Candidate(n.Epoch); led && n.Opened {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
+// Untagged returns the requests whose tag is unknown: those to be looked at when a record or a root comes.
+func (x Index) Untagged() (out []FrameName) {
+	for _, n := range x.pages.all() {
+		if n.Form == Untagged {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
 // queue returns the notes whose search is not at its end, sources by turns, of each the one with least left first. So an
 // honest frame does not wait behind junk that came from the same mailbox, and no source holds up another one (D52).
 func (x Index) queue(k Known, without map[FrameName]bool) []Note {
@@ -174,3 +194,16 @@ func (x Index) queue(k Known, without map[FrameName]bool) []Note {
 	}
 	return out
 }
+
+// Searching reports whether a search of a retained frame is not at its end.
+func (x Index) Searching(k Known) bool {
+	for _, n := range x.pages.all() {
+		if n.left(k.Newest(), x.led) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Name returns the name of the frame that was searched.
+func (r Result) Name() FrameName { return r.note.Name }

@@ -237,7 +237,7 @@ func (x Index) room(m maker) Index {
 	}
 	n, _ := x.pages.get(s)
 	n.search, _ = n.search.change(func(f finding) (finding, bool) {
-		if f.what == crowded && f.maker == m.index {
+		if f.what == crowded && f.maker == m.Index {
 			f.what |= due
 		}
 		return f, true

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -80,24 +79,18 @@ func (Candidate) Decode(d *state.Decoder) (c Candidate, err error) {
 }
 
 // maker is who a candidate counts against: index and signing key of its commit, without a key if the notice lists it.
-type maker struct {
-	index dkg.Index
-	key   suite.PublicKey
-}
+type maker struct{ proto.Maker }
 
-func makerOf(s proto.Shown) maker {
-	m := maker{index: s.Commit.Core.Maker}
+func makerOf(s proto.Shown) (m maker) {
+	m.Index = s.Commit.Core.Maker
 	if !s.Credential.IsZero() {
-		m.key = s.Credential.Key()
+		m.Key = s.Credential.Key()
 	}
 	return m
 }
 
 func (m maker) compare(o maker) int {
-	if c := cmp.Compare(m.index, o.index); c != 0 {
-		return c
-	}
-	return bytes.Compare(m.key.Bytes(), o.key.Bytes())
+	return cmp.Or(cmp.Compare(m.Index, o.Index), bytes.Compare(m.Key.Bytes(), o.Key.Bytes()))
 }
 
 // maxLed is the number of candidates of one maker. At it a further commit waits, so that an insider's commits cost no more

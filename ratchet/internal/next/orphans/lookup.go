@@ -210,8 +210,8 @@ func (l lookup) below(id proto.EpochID) (out []proto.EpochID) {
 
 // crowded returns a slot whose note waits for a maker of this index to have fewer candidates.
 func (l lookup) crowded(m maker) (slot, bool) {
-	for c := range l.crowds.from(crowd{maker: m.index}) {
-		return c.slot, c.maker == m.index
+	for c := range l.crowds.from(crowd{maker: m.Index}) {
+		return c.slot, c.maker == m.Index
 	}
 	return 0, false
 }

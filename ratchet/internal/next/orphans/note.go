@@ -92,7 +92,7 @@ func (n Note) left(held, led uint64) uint64 {
 }
 
 // Millis is a time in milliseconds since 1970.
-type Millis = int64
+type Millis = proto.Millis
 
 // slot is where a note lies. A new note takes the lowest that is free, so that a flood at the bound writes one page again
 // and again.

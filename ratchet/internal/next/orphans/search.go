@@ -300,7 +300,7 @@ func (s *search) opened(place int, e Epoch, shown proto.Shown, err error) (Epoch
 		found.what, found.epoch = led, id
 	case known:
 	case s.crowd(m) >= maxLed:
-		found.what, found.epoch, found.maker = crowded, e.ID, m.index
+		found.what, found.epoch, found.maker = crowded, e.ID, m.Index
 	default:
 		var c Candidate
 		c, err = s.derive(e, shown)

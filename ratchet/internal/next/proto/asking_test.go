@@ -124,7 +124,7 @@ func TestRefusals(t *testing.T) {
 		m := p.joiners[0]
 		twin := p.member(t, 2)
 		second2 := NewBinding(p.space, 2, twin.rest.Hash(), m.keys.Admission, twin.signing)
-		sealed, err := SealRefusal(p.space, Name{1}, m.ticket.Public, Taken{second2, 0})
+		sealed, err := SealRefusal(p.space, Name{1}, m.ticket.Public, Taken{Binding: second2})
 		require.NoError(t, err)
 		back, err := ParseSealedRefusal(sealed.Frame())
 		require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestRefusals(t *testing.T) {
 			"another admission": NewBinding(p.space, 2, twin.rest.Hash(), p.joiners[1].keys.Admission, twin.signing),
 			"forged":            with(second2, func(b *Binding) { b.Rest[0] ^= 1 }),
 		} {
-			require.ErrorIs(t, Taken{b, 0}.Verify(p.space, s, m.binding), suite.ErrInvalid, name)
+			require.ErrorIs(t, Taken{Binding: b}.Verify(p.space, s, m.binding), suite.ErrInvalid, name)
 		}
 
 		revoke := Sign(Revoke{Said: Said{Root: p.id}, Indices: []dkg.Index{2, 7}}, p.space, p.owner)

@@ -85,11 +85,14 @@ func codecs() []codec {
 		newCodec("request", ParseRequest, Request.Frame, func(t testing.TB, p pieces) Request {
 			return p.ask(t).Seal(p.space, suite.NewAEAD(p.joiners[0].keys.RequestKey), p.joiners[0].keys.Tag)
 		}),
-		newCodec("shown-request", parser(maxShown, readShownRequest), written(ShownRequest.write), func(t testing.TB, p pieces) ShownRequest {
+		newCodec("shown-request", ParseShownRequest, ShownRequest.Encode, func(t testing.TB, p pieces) ShownRequest {
 			return p.resync(t).Shown()
 		}),
 		newCodec("refusal-taken", parseRefusal, encodeRefusal, func(_ testing.TB, p pieces) Refusal {
-			return Taken{p.joiners[1].binding, 5}
+			return Taken{Binding: p.joiners[1].binding, Free: 5}
+		}),
+		newCodec("refusal-decided", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
+			return Taken{Binding: p.joiners[1].binding, Bind: p.statements(t)["bind"].(Bind)}
 		}),
 		newCodec("refusal-dead", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
 			return Dead{p.origin, p.owners, p.statements(t)["revoke"].(Revoke)}

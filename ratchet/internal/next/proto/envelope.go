@@ -24,7 +24,7 @@ type MessageContext struct {
 
 // Bound returns H(headerCT ‖ ways).
 func (e Envelope) Bound() Digest {
-	return suite.Hash(e.Header[:], encode(e.Ways.size(), e.Ways.write))
+	return suite.Hash(e.Header[:], encode(e.Ways.Size(), e.Ways.write))
 }
 
 // bodyAAD is the additional data of a body: space ‖ id_e ‖ bound.
@@ -59,7 +59,7 @@ func (e Envelope) Open(ctx MessageContext, message secret.Bytes) (Content, error
 
 // Size returns the length of the frame around a content of that many bytes.
 func (e Envelope) Size(content int) int {
-	return 1 + e.Ways.size() + sealedHeaderSize + 4 + suite.AEADOverhead + content
+	return 1 + e.Ways.Size() + sealedHeaderSize + 4 + suite.AEADOverhead + content
 }
 
 // Frame returns u8(0x20) ‖ ways ‖ headerCT ‖ vec32 body.

@@ -13,10 +13,12 @@ type Refusal interface {
 	write(*wire.Writer)
 }
 
-// Taken says that another signing key is bound to the asker's index.
+// Taken says that another signing key is bound to the asker's index. Bind is the word of an owner for this binding: a member that was
+// decided against stands below commits of its own index, which it cannot follow, and may read it nowhere else. The zero Bind is none.
 type Taken struct {
 	Binding Binding
 	Free    dkg.Index // an index of the run that is free, or 0
+	Bind    Bind
 }
 
 // Dead says that the invite, or the index, was ended.
@@ -101,6 +103,11 @@ func (d Dead) names(i dkg.Index, invite InviteName) bool {
 func (t Taken) write(w *wire.Writer) {
 	w.Vec16(t.Binding.Encode())
 	w.U32(uint32(t.Free))
+	if len(t.Bind.Signature) == 0 {
+		w.Vec16(nil)
+		return
+	}
+	w.Vec16(EncodeStatement(t.Bind))
 }
 
 func (d Dead) write(w *wire.Writer) {
@@ -122,6 +129,9 @@ func encodeRefusal(y Refusal) []byte {
 	})
 }
 
+// maxBind bounds a bind: its kind, root, place, index, body and signature.
+const maxBind = 1 + 32 + 1 + 4 + 32 + 2 + suite.MaxSignature
+
 // maxRefusal bounds y: an owner list and the longest revoke.
 const maxRefusal = 1 + 2 + suite.MaxPublicKey + 32 + 2 + maxOwnerList + 2 + maxRevoke
 
@@ -131,6 +141,14 @@ func readRefusal(r *wire.Reader) Refusal {
 		t := Taken{Binding: readNested(r, r.Vec16(MaxBinding), readBinding), Free: dkg.Index(r.U32())}
 		if r.Err() == nil && t.Free > dkg.MaxIndex {
 			r.Fail("index")
+		}
+		if b := r.Vec16(maxBind); r.Err() == nil && len(b) > 0 {
+			s, err := ParseStatement(b)
+			bind, ok := s.(Bind)
+			if err != nil || !ok || len(bind.Signature) == 0 {
+				r.Fail("statement of a refusal")
+			}
+			t.Bind = bind
 		}
 		return t
 	case refusalDead:

@@ -259,3 +259,11 @@ func readShownRequest(r *wire.Reader) ShownRequest {
 	}
 	return s
 }
+
+// Encode returns what a message carries of the request.
+func (s ShownRequest) Encode() []byte { return encode(maxShown, s.write) }
+
+// ParseShownRequest reads what Encode wrote, without verifying it.
+func ParseShownRequest(b []byte) (ShownRequest, error) {
+	return parseAll(b, maxShown, readShownRequest)
+}

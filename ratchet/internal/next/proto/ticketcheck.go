@@ -33,10 +33,11 @@ type CheckedMember struct {
 	Key suite.PublicKey
 }
 
-// CheckedEpoch is an epoch of a ticket, with its id and the signing key of its maker; of a root, the zero key.
+// CheckedEpoch is an epoch of a ticket, with its id, that of its root, and the signing key of its maker; of a root, the zero key.
 type CheckedEpoch struct {
 	TicketEpoch
 	ID    EpochID
+	Root  EpochID
 	Maker suite.PublicKey
 }
 
@@ -191,7 +192,7 @@ func (t *CheckedTicket) checkEpoch(e TicketEpoch, of TicketRoot) (CheckedEpoch, 
 	root := NewView(of, t.Root.Suite())
 	id, err := e.Verify(root.Space(), of.Notice)
 	if err != nil || e.IsRoot() {
-		return CheckedEpoch{e, id, suite.PublicKey{}}, err
+		return CheckedEpoch{e, id, root.ID(), suite.PublicKey{}}, err
 	}
 	maker := e.Commit.Core.Maker
 	public, err := root.Public(maker)
@@ -200,7 +201,7 @@ func (t *CheckedTicket) checkEpoch(e TicketEpoch, of TicketRoot) (CheckedEpoch, 
 	}
 	for _, key := range t.keysOf(root, maker) {
 		if e.Commit.Verify(key, root.Space(), id) == nil {
-			return CheckedEpoch{e, id, key}, e.Commit.Core.VerifyProof(root.Space(), e.Parent, public)
+			return CheckedEpoch{e, id, root.ID(), key}, e.Commit.Core.VerifyProof(root.Space(), e.Parent, public)
 		}
 	}
 	return CheckedEpoch{}, invalid("maker of a commit")

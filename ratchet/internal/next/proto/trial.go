@@ -18,7 +18,7 @@ type Trial struct {
 
 // NewTrial returns a trial in an epoch.
 func NewTrial(space state.ID, id EpochID) *Trial {
-	t := &Trial{plain: make([]byte, 0, MaxSealedCommit), header: make([]byte, sealedHeaderSize)}
+	t := &Trial{header: make([]byte, sealedHeaderSize)}
 	t.aad = append(append(t.aad, space[:]...), id[:]...)
 	return t
 }
@@ -29,6 +29,9 @@ func (t *Trial) Move(id EpochID) { copy(t.aad[32:], id[:]) }
 // Header opens a header, or returns suite.ErrNotOpened.
 func (t *Trial) Header(key suite.AEAD, s *SealedHeader) (Header, error) {
 	copy(t.header, s[:])
+	if t.plain == nil {
+		t.plain = make([]byte, 0, headerSize)
+	}
 	plain, err := key.Open(t.plain, t.header, t.aad)
 	if err != nil || [16]byte(plain[8:]) != [16]byte{} {
 		return Header{}, suite.ErrNotOpened
@@ -38,6 +41,9 @@ func (t *Trial) Header(key suite.AEAD, s *SealedHeader) (Header, error) {
 
 // Commit opens a sealed commit, or returns suite.ErrNotOpened; wire.ErrMalformed if the key fits but this is no commit.
 func (t *Trial) Commit(key suite.AEAD, s Sealed) (Shown, error) {
+	if cap(t.plain) < MaxSealedCommit {
+		t.plain = make([]byte, 0, MaxSealedCommit)
+	}
 	plain, err := key.Open(t.plain, s, t.aad)
 	if err != nil {
 		return Shown{}, err

@@ -25,8 +25,8 @@ func (y Ways) Commits() int {
 	return n
 }
 
-// size returns the length of the encoding.
-func (y Ways) size() int {
+// Size returns the length of the encoding.
+func (y Ways) Size() int {
 	n := 2 + len(y.Others)
 	for _, w := range append([]Way{y.Own}, y.Others...) {
 		for _, s := range w {

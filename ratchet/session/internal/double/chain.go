@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha512"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/aead"
@@ -57,9 +58,14 @@ func (c chain) skipTo(n uint32, limit int) (chain, []skippedKey) {
 	return c, keys
 }
 
-// rootStep mixes a Diffie-Hellman result into the root key.
-func rootStep(root, dh secret.Bytes) (next secret.Bytes, c chain, header secret.Bytes, err error) {
-	b, err := hkdf.Key(sha512.New, dh.Expose(), root.Expose(), labelRoot, 3*aead.KeySize)
+// rootStep mixes a Diffie-Hellman result into the root key, and a secret of the braid if there is one. The root key that
+// follows is secret if the one before or either of the two is.
+func rootStep(root, dh, mixed secret.Bytes) (next secret.Bytes, c chain, header secret.Bytes, err error) {
+	ikm, label := dh.Expose(), labelRoot
+	if !mixed.IsZero() {
+		ikm, label = slices.Concat(ikm, mixed.Expose()), labelBraidedRoot
+	}
+	b, err := hkdf.Key(sha512.New, ikm, root.Expose(), label, 3*aead.KeySize)
 	if err != nil {
 		return secret.Bytes{}, chain{}, secret.Bytes{}, err
 	}

@@ -1,4 +1,5 @@
-// Package double is the Double Ratchet with encrypted headers, in the formats of the deployed client.
+// Package double is the Double Ratchet with encrypted headers: in the formats of the deployed client, or with a braid, which
+// makes it recover from a thief that computes discrete logarithms, too (SPEC §18.5, §19).
 package double
 
 import (
@@ -6,6 +7,16 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/aead"
+)
+
+// Form is which messages a ratchet writes and reads. A ratchet has one form for ever; it reads nothing of the other.
+type Form uint8
+
+const (
+	// Classic is the form of the deployed client, in JSON.
+	Classic Form = 1
+	// Braided has a chunk of a braid in each header, and root steps that mix in its secrets. It is binary.
+	Braided Form = 2
 )
 
 // AgreedSize is the size in bytes of what a ratchet starts from: root key ‖ sending header key ‖ next receiving header key.
@@ -53,8 +64,12 @@ const (
 	stepBody    = 0x03
 )
 
-// labelRoot is the deployed client's label of a root step. It is part of the format.
-const labelRoot = "quilibrium-double-ratchet"
+// Labels of a root step: the deployed client's, and that of one that mixes in a secret of the braid. They are part of the
+// format.
+const (
+	labelRoot        = "quilibrium-double-ratchet"
+	labelBraidedRoot = "trefoil/session braid root"
+)
 
 // split3 returns the three keys that were derived together, each with memory of its own, since they live on apart.
 func split3(b secret.Bytes) (x, y, z secret.Bytes) {

@@ -35,8 +35,11 @@ type jsonRatchet struct {
 }
 
 // JSON returns the ratchet as the deployed client stores it, with the step that is pending, if any. It holds every key in
-// plain; it is for moving a conversation to the deployed client.
+// plain; it is for moving a conversation to the deployed client. It returns key.ErrArgument for a ratchet in another form.
 func (r Ratchet) JSON() ([]byte, error) {
+	if r.Form() != Classic {
+		return nil, fmt.Errorf("%w: the deployed client knows no braid", key.ErrArgument)
+	}
 	r, err := r.withStep()
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 
 // A state in which the deployed client left keys under numbers that it has not reached, or keys that do not fit, goes on.
 func TestDamagedBucketsGoOn(t *testing.T) {
-	alice, bob := settledRatchets(t)
+	alice, bob := settledRatchets(t, Classic)
 	wrong := messageKeys{secret.Random(2 * aead.KeySize)}
 	n := bob.receiving.n
 	bob.skipped = bob.skipped.
@@ -41,7 +41,7 @@ func TestDamagedBucketsGoOn(t *testing.T) {
 
 // Every field of a state has to be there, none twice as long, none unknown.
 func TestRatchetJSONIsExact(t *testing.T) {
-	alice, bob := settledRatchets(t)
+	alice, bob := settledRatchets(t, Classic)
 	alice, _ = encrypt(t, alice, "skipped")
 	_, bob = pass(t, alice, bob, "text")
 	good, err := bob.JSON()
@@ -84,7 +84,7 @@ func TestRatchetJSONIsExact(t *testing.T) {
 // A state of the deployed client may hold any number of keys that it did not erase, in any order of chains. What is over the
 // limit is taken from older chains than the current one.
 func TestImportedKeysAreBounded(t *testing.T) {
-	alice, bob := settledRatchets(t)
+	alice, bob := settledRatchets(t, Classic)
 	alice, late := encrypt(t, alice, "late")
 	_, bob = pass(t, alice, bob, "text")
 	var old []skippedKey

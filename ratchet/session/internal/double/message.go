@@ -6,6 +6,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/aead"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/braid"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/strictjson"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
@@ -15,26 +16,40 @@ type header struct {
 	key      [key.PublicKeySize]byte // the sender's ratchet key
 	previous uint32                  // messages in the sender's chain before
 	n        uint32                  // number of the message in its chain, from 0
+	chunk    braid.Chunk             // in the braided form
 }
 
-const (
-	headerSize       = key.PublicKeySize + 4 + 4
-	headerSealedSize = headerSize + aead.TagSize
-)
+// headerSize is the size of a header in the classic form in bytes.
+const headerSize = key.PublicKeySize + 4 + 4
 
-func (h header) bytes() [headerSize]byte {
-	var b [headerSize]byte
-	copy(b[:], h.key[:])
-	binary.BigEndian.PutUint32(b[key.PublicKeySize:], h.previous)
-	binary.BigEndian.PutUint32(b[key.PublicKeySize+4:], h.n)
+// headerSealedSize is the size of an encrypted header in bytes.
+func (f Form) headerSealedSize() int {
+	if f == Braided {
+		return headerSize + braid.ChunkSize + aead.TagSize
+	}
+	return headerSize + aead.TagSize
+}
+
+// append appends the header in a form.
+func (h header) append(b []byte, f Form) []byte {
+	b = append(b, h.key[:]...)
+	b = binary.BigEndian.AppendUint32(b, h.previous)
+	b = binary.BigEndian.AppendUint32(b, h.n)
+	if f == Braided {
+		b = h.chunk.Append(b)
+	}
 	return b
 }
 
-func parseHeader(b []byte) (h header) {
+// parseHeader reads a header of the right size in the form of the ratchet.
+func (r Ratchet) parseHeader(b []byte) (h header, err error) {
 	copy(h.key[:], b)
 	h.previous = binary.BigEndian.Uint32(b[key.PublicKeySize:])
 	h.n = binary.BigEndian.Uint32(b[key.PublicKeySize+4:])
-	return h
+	if r.Form() == Braided {
+		h.chunk, err = r.braid.ParseChunk(b[headerSize:])
+	}
+	return h, key.Malformed(err)
 }
 
 // Message is an encrypted header and an encrypted body. It is immutable.
@@ -47,16 +62,16 @@ type Message struct {
 	bodyAssociated   []byte // as the JSON repeats it; a receiver computes its own
 }
 
-// messageVersion is the version of a Message in binary.
-const messageVersion = 1
+// messageVersion is the version of a Message in binary, which is in the braided form.
+const messageVersion = 2
 
 // MessageOverhead is how many bytes longer a message in binary is than its plaintext.
-const MessageOverhead = 1 + aead.AssociatedSize + aead.NonceSize + headerSealedSize + aead.NonceSize + aead.TagSize
+const MessageOverhead = 1 + aead.AssociatedSize + aead.NonceSize + headerSize + braid.ChunkSize + aead.TagSize + aead.NonceSize + aead.TagSize
 
-// MarshalBinary returns the compact form: 154 bytes and the plaintext's. It leaves out what the receiver computes. It
-// fails for a Message that has no compact form: the zero Message, or one that was read from JSON with other lengths.
+// MarshalBinary returns the compact form: 241 bytes and the plaintext's. It leaves out what the receiver computes. It
+// fails for a Message that has no compact form: the zero Message, or one of a ratchet in the classic form.
 func (m Message) MarshalBinary() ([]byte, error) {
-	if len(m.headerAssociated) != aead.AssociatedSize || len(m.header) != headerSealedSize || len(m.body) < aead.TagSize {
+	if len(m.headerAssociated) != aead.AssociatedSize || len(m.header) != Braided.headerSealedSize() || len(m.body) < aead.TagSize {
 		return nil, fmt.Errorf("%w: no compact form", key.ErrArgument)
 	}
 	b := make([]byte, 0, MessageOverhead+len(m.body))
@@ -66,7 +81,7 @@ func (m Message) MarshalBinary() ([]byte, error) {
 // BinarySize returns the size of the compact form in bytes.
 func (m Message) BinarySize() int { return MessageOverhead - aead.TagSize + len(m.body) }
 
-// AppendBinary appends the compact form of a message that Encrypt made.
+// AppendBinary appends the compact form of a message that Encrypt made, in the braided form.
 func (m Message) AppendBinary(b []byte) []byte {
 	b = append(b, messageVersion)
 	b = append(b, m.headerAssociated...)
@@ -82,7 +97,7 @@ func ParseMessage(in []byte) (m Message, err error) {
 	r.Version8(messageVersion, messageVersion)
 	m.headerAssociated = r.Fixed(aead.AssociatedSize)
 	r.Into(m.headerNonce[:])
-	m.header = r.Fixed(headerSealedSize)
+	m.header = r.Fixed(Braided.headerSealedSize())
 	r.Into(m.bodyNonce[:])
 	if n := r.Len(); n < aead.TagSize || n > maxBody {
 		r.Fail("length of a message")
@@ -121,7 +136,7 @@ func ParseMessageJSON(in []byte) (Message, error) {
 		return Message{}, err
 	}
 	if j.Protocol != protocolDoubleRatchet || len(j.Header.Nonce) != aead.NonceSize || len(j.Body.Nonce) != aead.NonceSize ||
-		len(j.Header.Ciphertext) != headerSealedSize || len(j.Body.Ciphertext) < aead.TagSize || len(j.Body.Ciphertext) > maxBody {
+		len(j.Header.Ciphertext) != Classic.headerSealedSize() || len(j.Body.Ciphertext) < aead.TagSize || len(j.Body.Ciphertext) > maxBody {
 		return Message{}, fmt.Errorf("%w: message", key.ErrMalformed)
 	}
 	return Message{

@@ -40,10 +40,10 @@ func TestQuorumDouble(t *testing.T) {
 		a, e := quorumtest.Private[key.Identity](t, v.SenderIdentity), quorumtest.Private[key.Ephemeral](t, v.SenderEphemeral)
 		b, s := quorumtest.Private[key.Identity](t, v.ReceiverIdentity), quorumtest.Private[key.PreKey](t, v.ReceiverPreKey)
 		agreed := agreedWith(t, a, e, b.Public(), s.Public())
-		sender, err := StartSending(agreed, e, s.Public())
+		sender, err := StartSending(Classic, agreed, e, s.Public())
 		require.NoError(t, err)
 		requireState(t, v.StateSender, sender)
-		requireState(t, v.StateReceiver, StartReceiving(agreed, s, e.Public()))
+		requireState(t, v.StateReceiver, StartReceiving(Classic, agreed, s, e.Public()))
 
 		for i, v := range quorumtest.All(t, v.Steps) {
 			before, err := ParseJSON([]byte(v.StateBefore))
@@ -103,8 +103,8 @@ func requireAfter(t testing.TB, recorded string, before, after Ratchet, m Messag
 	if after.stepPending {
 		after.own = peer.own
 	}
-	h, opened, ok := before.openHeader(m)
-	require.True(t, ok)
+	h, opened, err := before.openHeader(m)
+	require.NoError(t, err)
 	if _, _, used := before.skipped.find(opened, h.n); used {
 		b, i, ok := peer.skipped.find(opened, h.n)
 		require.True(t, ok)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/aead"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/braid"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
@@ -27,6 +28,8 @@ type Ratchet struct {
 	receivingHeader     aead.Key
 	nextReceivingHeader aead.Key
 
+	braid braid.Braid // none in the classic form
+
 	previousSending   uint32 // messages in the sending chain before
 	previousReceiving uint32 // kept for the deployed client's JSON; nothing uses it
 	skipped           skipped
@@ -38,25 +41,44 @@ type Ratchet struct {
 }
 
 // StartSending returns the ratchet of the initiator, from the AgreedSize bytes that were agreed.
-func StartSending(agreed secret.Bytes, e keypair.PrivateKey[key.Ephemeral], preKey key.PublicKey[key.PreKey]) (Ratchet, error) {
+func StartSending(f Form, agreed secret.Bytes, e keypair.PrivateKey[key.Ephemeral], preKey key.PublicKey[key.PreKey]) (Ratchet, error) {
 	root, sendingHeader, nextReceivingHeader := split3(agreed)
 	r := Ratchet{
 		root: root, own: e.Step(), public: e.Public().Step(), remote: preKey.Step(), stepPending: true,
 		sendingHeader: aead.New(sendingHeader), nextReceivingHeader: aead.New(nextReceivingHeader),
 	}
+	if f == Braided {
+		r.braid = braid.Initiator()
+	}
 	return r.withStep()
 }
 
 // StartReceiving returns the ratchet of the responder.
-func StartReceiving(agreed secret.Bytes, preKey keypair.PrivateKey[key.PreKey], e key.PublicKey[key.Ephemeral]) Ratchet {
+func StartReceiving(f Form, agreed secret.Bytes, preKey keypair.PrivateKey[key.PreKey], e key.PublicKey[key.Ephemeral]) Ratchet {
 	root, sendingHeader, nextReceivingHeader := split3(agreed)
 	receiving := aead.New(sendingHeader)
-	return Ratchet{
+	r := Ratchet{
 		root: root, own: preKey.Step(), public: preKey.Public().Step(), remote: e.Step(),
 		// There is no sending chain yet; the deployed client has its header key all the same.
 		sendingHeader: receiving, nextSendingHeader: aead.New(nextReceivingHeader), nextReceivingHeader: receiving,
 	}
+	if f == Braided {
+		r.braid = braid.Responder()
+	}
+	return r
 }
+
+// Form returns the form of the ratchet's messages.
+func (r Ratchet) Form() Form {
+	if r.braid.IsZero() {
+		return Classic
+	}
+	return Braided
+}
+
+// Epoch returns how many exchanges of the braid ended, 0 in the classic form. Unless somebody with the keys of the session
+// wrote into them, the root key contains the secret of each.
+func (r Ratchet) Epoch() uint32 { return r.braid.Epoch() }
 
 // Own returns the ratchet key whose public half goes into headers.
 func (r Ratchet) Own() keypair.PrivateKey[key.Step] { return r.own }
@@ -80,8 +102,9 @@ func (r Ratchet) withStep() (Ratchet, error) {
 		return r, err
 	}
 	next := r
-	var header secret.Bytes
-	if next.root, next.sending, header, err = rootStep(r.root, dh); err != nil {
+	var mixed, header secret.Bytes
+	next.braid, mixed = r.braid.Begin()
+	if next.root, next.sending, header, err = rootStep(r.root, dh, mixed); err != nil {
 		return r, err
 	}
 	next.public = r.own.Public()
@@ -103,7 +126,8 @@ func (r Ratchet) Encrypt(plaintext []byte) (Ratchet, Message, error) {
 	if next.sending.IsZero() || next.sending.n == ^uint32(0) {
 		return r, Message{}, fmt.Errorf("%w: no sending chain", ErrNotReady)
 	}
-	h := header{[key.PublicKeySize]byte(next.public.Bytes()), next.previousSending, next.sending.n}.bytes()
+	h := header{key: [key.PublicKeySize]byte(next.public.Bytes()), previous: next.previousSending, n: next.sending.n}
+	next.braid, h.chunk = next.braid.Send()
 	sending, keys := next.sending.step()
 	next.sending = sending
 
@@ -111,7 +135,8 @@ func (r Ratchet) Encrypt(plaintext []byte) (Ratchet, Message, error) {
 	rand.Read(random[:])
 	m := Message{headerNonce: [aead.NonceSize]byte(random[:]), bodyNonce: [aead.NonceSize]byte(random[aead.NonceSize:]),
 		headerAssociated: random[2*aead.NonceSize:]}
-	m.header = next.sendingHeader.Seal(nil, m.headerNonce[:], h[:], m.headerAssociated)
+	var space [headerSize + braid.ChunkSize]byte
+	m.header = next.sendingHeader.Seal(nil, m.headerNonce[:], h.append(space[:0], r.Form()), m.headerAssociated)
 	m.bodyAssociated = keys.associated(m.header)
 	m.body = keys.key().Seal(nil, m.bodyNonce[:], plaintext, m.bodyAssociated)
 	return next, m, nil
@@ -129,9 +154,9 @@ func (r Ratchet) Decrypt(m Message) (Ratchet, []byte, error) {
 }
 
 func (r Ratchet) decrypt(m Message) (Ratchet, []byte, error) {
-	h, opened, ok := r.openHeader(m)
-	if !ok {
-		return r, nil, ErrNoKey
+	h, opened, err := r.openHeader(m)
+	if err != nil {
+		return r, nil, err
 	}
 	// The key that opened the header says which chain the message is of. The number alone does not.
 	failure := ErrReplayed
@@ -139,6 +164,7 @@ func (r Ratchet) decrypt(m Message) (Ratchet, []byte, error) {
 		if plaintext, ok := open(m, r.skipped.buckets[b].keys[i].keys); ok {
 			next := r
 			next.skipped = r.skipped.without(b, i)
+			next.braid = r.braid.Receive(h.chunk)
 			return next, plaintext, nil
 		}
 		failure = fmt.Errorf("%w: message", key.ErrForged)
@@ -152,28 +178,33 @@ func (r Ratchet) decrypt(m Message) (Ratchet, []byte, error) {
 	return r, nil, failure
 }
 
-// openHeader finds the key that opens the header: that of the peer's chain, of its next one, or of one whose messages were
-// skipped.
-func (r Ratchet) openHeader(m Message) (header, aead.Key, bool) {
-	var space [headerSize]byte
-	try := func(k aead.Key) (header, bool) {
-		b, ok := k.Open(space[:0], m.headerNonce[:], m.header, m.headerAssociated)
-		if !ok || len(b) != headerSize {
-			return header{}, false
-		}
-		return parseHeader(b), true
+// openHeader finds the header key that opens the header. It returns ErrNoKey, or key.ErrMalformed for a header that a peer would
+// not write.
+func (r Ratchet) openHeader(m Message) (header, aead.Key, error) {
+	if len(m.header) != r.Form().headerSealedSize() {
+		return header{}, aead.Key{}, ErrNoKey
 	}
-	for _, k := range []aead.Key{r.receivingHeader, r.nextReceivingHeader} {
-		if h, ok := try(k); ok {
-			return h, k, true
+	var space [headerSize + braid.ChunkSize]byte
+	for k := range r.headerKeys {
+		if b, ok := k.Open(space[:0], m.headerNonce[:], m.header, m.headerAssociated); ok {
+			h, err := r.parseHeader(b)
+			return h, k, err
 		}
+	}
+	return header{}, aead.Key{}, ErrNoKey
+}
+
+// headerKeys yields the header keys of the peer's chain, of its next one, and of those whose messages were skipped, newest
+// first.
+func (r Ratchet) headerKeys(yield func(aead.Key) bool) {
+	if !yield(r.receivingHeader) || !yield(r.nextReceivingHeader) {
+		return
 	}
 	for i := len(r.skipped.buckets) - 1; i >= 0; i-- {
-		if h, ok := try(r.skipped.buckets[i].header); ok {
-			return h, r.skipped.buckets[i].header, true
+		if !yield(r.skipped.buckets[i].header) {
+			return
 		}
 	}
-	return header{}, aead.Key{}, false
 }
 
 // readOn reads a message of the peer's current chain.
@@ -188,6 +219,7 @@ func (r Ratchet) readOn(m Message, h header) (Ratchet, []byte, error) {
 	next := r
 	next.receiving = receiving
 	next.skipped = r.skipped.with(r.receivingHeader, passed)
+	next.braid = r.braid.Receive(h.chunk)
 	return next, plaintext, nil
 }
 
@@ -210,7 +242,11 @@ func (r Ratchet) readStep(m Message, h header) (Ratchet, []byte, error) {
 	if err != nil {
 		return r, nil, err
 	}
-	root, fresh, following, err := rootStep(next.root, dh)
+	followed, mixed, err := next.braid.Follow(h.chunk)
+	if err != nil {
+		return r, nil, key.Malformed(err)
+	}
+	root, fresh, following, err := rootStep(next.root, dh, mixed)
 	if err != nil {
 		return r, nil, err
 	}
@@ -230,6 +266,7 @@ func (r Ratchet) readStep(m Message, h header) (Ratchet, []byte, error) {
 	next.receivingHeader = next.nextReceivingHeader
 	next.nextReceivingHeader = aead.New(following)
 
+	next.braid = followed.Receive(h.chunk)
 	next.root = root
 	next.remote = remote
 	next.own = keypair.Draw[key.Step]()

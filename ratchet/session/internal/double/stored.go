@@ -4,6 +4,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/aead"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/braid"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/keywire"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -18,11 +19,11 @@ const (
 	hasReceivingHeader
 	hasNextReceivingHeader
 	hasStepPending
-	unusedFlag
+	hasBraid
 )
 
 // MaxStored bounds a stored ratchet, in bytes: each skipped key may be alone in its chain.
-const MaxStored = 1<<10 + MaxSkip*(bucketStored+skippedStored)
+const MaxStored = 1<<10 + braid.MaxStored + MaxSkip*(bucketStored+skippedStored)
 
 const (
 	bucketStored  = aead.KeySize + 4
@@ -31,7 +32,7 @@ const (
 
 // marshal returns the stored form of a ratchet.
 func (r Ratchet) marshal() []byte {
-	w := wire.NewWriter(512 + r.skipped.count*skippedStored + len(r.skipped.buckets)*bucketStored)
+	w := wire.NewWriter(512 + braid.MaxStored + r.skipped.count*skippedStored + len(r.skipped.buckets)*bucketStored)
 	r.Write(w)
 	return w.Bytes()
 }
@@ -48,6 +49,9 @@ func (r Ratchet) Write(w *wire.Writer) {
 	}
 	if r.stepPending {
 		flags |= hasStepPending
+	}
+	if !r.braid.IsZero() {
+		flags |= hasBraid
 	}
 	w.U8(flags)
 	w.Fixed(r.root.Expose())
@@ -71,6 +75,9 @@ func (r Ratchet) Write(w *wire.Writer) {
 			w.U32(k.n)
 			w.Fixed(k.keys.both.Expose())
 		}
+	}
+	if !r.braid.IsZero() {
+		r.braid.Write(w)
 	}
 }
 
@@ -100,7 +107,7 @@ func Read(in *wire.Reader) (r Ratchet) {
 		return aead.Key{}
 	}
 	r.stepPending = flags&hasStepPending != 0
-	if flags&unusedFlag != 0 || r.stepPending && flags&(hasSending|hasNextSendingHeader) != 0 {
+	if r.stepPending && flags&(hasSending|hasNextSendingHeader) != 0 {
 		in.Fail("the keys of a ratchet contradict each other")
 	}
 	r.root = readSecret(in, aead.KeySize)
@@ -120,6 +127,9 @@ func Read(in *wire.Reader) (r Ratchet) {
 	r.previousSending = in.U32()
 	r.previousReceiving = in.U32()
 	r.skipped = readSkipped(in)
+	if flags&hasBraid != 0 {
+		r.braid = braid.Read(in)
+	}
 	if in.Err() == nil {
 		var err error
 		if r.own, err = keypair.Stored(own, r.public); err != nil {

@@ -17,7 +17,7 @@ import (
 func FuzzFrame(f *testing.F) {
 	sealed, err := box.Seal(keypair.GenerateKey[key.Inbox]().Public(), []byte("text"))
 	require.NoError(f, err)
-	r, err := double.StartSending(secret.Random(double.AgreedSize), keypair.GenerateKey[key.Ephemeral](),
+	r, err := double.StartSending(double.Braided, secret.Random(double.AgreedSize), keypair.GenerateKey[key.Ephemeral](),
 		keypair.GenerateKey[key.PreKey]().Public())
 	require.NoError(f, err)
 	_, m, err := r.Encrypt([]byte("text"))

@@ -1,0 +1,271 @@
+package ratchet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+var kilobyte = make([]byte, 1024)
+
+// ratio reports the CPU time of an operation in units of another one. Both are run by turns, so that what else the machine does
+// falls on both.
+func ratio(b *testing.B, name string, op, unit func()) {
+	var ops, units time.Duration
+	for b.Loop() {
+		for range 20 {
+			at := cpuTime()
+			for range 10 {
+				op()
+			}
+			mid := cpuTime()
+			for range 10 {
+				unit()
+			}
+			ops, units = ops+mid-at, units+cpuTime()-mid
+		}
+	}
+	b.ReportMetric(float64(ops)/float64(units), name)
+	b.ReportMetric(float64(ops)/float64(200*b.N), "cpu-ns/op")
+	b.ReportMetric(0, "ns/op")
+}
+
+// cpuTime returns the CPU time of the process.
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// signature returns what makes and what checks an Ed25519 signature over 1 KiB.
+func signature(b *testing.B) (sign, verify func()) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(b, err)
+	sig := ed25519.Sign(key, kilobyte)
+	return func() { ed25519.Sign(key, kilobyte) }, func() { ed25519.Verify(public, kilobyte, sig) }
+}
+
+// crowd is a space of many members in the notice of its genesis, of whom only the reader's state is kept beside one that has read
+// everything, through which the others speak.
+type crowd struct {
+	testing.TB
+	now     time.Time
+	genesis genesis
+	people  []person // all but the founder
+	reader  Space
+	witness Space
+}
+
+func newCrowd(t testing.TB, n int, p Policy) *crowd {
+	c := &crowd{TB: t, now: day0}
+	policy, err := p.encode()
+	require.NoError(t, err)
+	for i := 2; i <= n; i++ {
+		c.people = append(c.people, newPerson(dkg.Index(i), policy.Suite, c.now.UnixMilli(), nil))
+	}
+	c.genesis, err = newGenesis(c.now, p, nil, c.people...)
+	require.NoError(t, err)
+	c.reader, err = c.genesis.found(c.genesis.founder, c.genesis.keys)
+	require.NoError(t, err)
+	c.witness, err = c.genesis.found(c.people[0], ownerKeys{})
+	require.NoError(t, err)
+	return c
+}
+
+// as returns the witness's space as another member's.
+func (c *crowd) as(i int) Space {
+	st := c.witness.State()
+	me := c.people[i].identity
+	me.origin, me.owners = st.me().origin, st.me().owners
+	st.self = state.NewSegment(me)
+	s, err := c.genesis.poly.Share(me.index)
+	require.NoError(c, err)
+	for row := range st.roots.All() {
+		st.roots = st.roots.Put(newRootRow(row.members.Value(), s))
+	}
+	st.forest = st.forest.As(me.index)
+	return c.witness.WithState(st)
+}
+
+// say returns the frame of a member's message, which the witness has read.
+func (c *crowd) say(i int, text []byte) []byte {
+	_, frames, err := Encrypt(c.as(i), c.now, text)
+	require.NoError(c, err)
+	frame := frames[len(frames)-1]
+	c.witness, _, err = Decrypt(c.witness, c.now, frame)
+	require.NoError(c, err)
+	return frame
+}
+
+func benchmarkEncrypt(b *testing.B, p Policy) {
+	c := newCrowd(b, 2, p)
+	var err error
+	for range 5 {
+		c.reader, _, err = Encrypt(c.reader, c.now, nil)
+		require.NoError(b, err)
+	}
+	sign, _ := signature(b)
+	ratio(b, "signs/op", func() {
+		if _, _, err := Encrypt(c.reader, c.now, kilobyte); err != nil {
+			b.Fatal(err)
+		}
+	}, sign)
+}
+
+// BenchmarkEncrypt1K seals messages of 1 KiB in the steady state.
+func BenchmarkEncrypt1K(b *testing.B)       { benchmarkEncrypt(b, Policy{Unpadded: true}) }
+func BenchmarkEncrypt1KPadded(b *testing.B) { benchmarkEncrypt(b, Policy{}) }
+
+// BenchmarkDecrypt1K reads messages of 1 KiB of one sender in the steady state.
+func BenchmarkDecrypt1K(b *testing.B) {
+	c := newCrowd(b, 3, Policy{Unpadded: true})
+	var err error
+	for range 5 {
+		c.reader, _, err = Decrypt(c.reader, c.now, c.say(1, kilobyte))
+		require.NoError(b, err)
+	}
+	f := c.say(1, kilobyte)
+	_, verify := signature(b)
+	ratio(b, "verifies/op", func() {
+		if _, _, err := Decrypt(c.reader, c.now, f); err != nil {
+			b.Fatal(err)
+		}
+	}, verify)
+}
+
+// BenchmarkDecryptMean reads what 100 members write in turn on a day, with the commits that ride along.
+func BenchmarkDecryptMean(b *testing.B) {
+	c := newCrowd(b, 100, Policy{Unpadded: true})
+	const messages = 1000
+	frames, times := make([][]byte, messages), make([]time.Time, messages)
+	for k := range frames {
+		c.now = c.now.Add(24 * time.Hour / messages)
+		frames[k], times[k] = c.say(1+k*7919%98, kilobyte), c.now
+	}
+	_, verify := signature(b)
+	at, r := 0, c.reader
+	ratio(b, "verifies/message", func() {
+		if at == messages {
+			at, r = 0, c.reader
+		}
+		var err error
+		if r, _, err = Decrypt(r, times[at], frames[at]); err != nil {
+			b.Fatal(err)
+		}
+		at++
+	}, verify)
+}
+
+// BenchmarkCommit makes a commit with a message below it, and BenchmarkFollow reads it.
+func BenchmarkCommit(b *testing.B) {
+	s := due(newCrowd(b, 3, Policy{}).reader)
+	x := ed448.RandomScalar()
+	ratio(b, "base-mults/op", func() {
+		if _, _, err := Encrypt(s, day0, nil); err != nil {
+			b.Fatal(err)
+		}
+	}, func() { ed448.BaseMult(x) })
+}
+
+func BenchmarkFollow(b *testing.B) {
+	c := newCrowd(b, 3, Policy{})
+	_, frames, err := Encrypt(due(c.as(1)), c.now, nil)
+	require.NoError(b, err)
+	x := ed448.RandomScalar()
+	ratio(b, "base-mults/op", func() {
+		if _, _, err := Decrypt(c.reader, c.now, frames[0]); err != nil {
+			b.Fatal(err)
+		}
+	}, func() { ed448.BaseMult(x) })
+}
+
+// due returns a space whose next send commits and announces nothing.
+func due(s Space) Space {
+	st := s.State()
+	st.rhythm.commit = true
+	a := st.news.Value()
+	for row := range st.roots.All() {
+		a.begun = append(a.begun, begun{root: row.id})
+	}
+	a.updatedAt = st.clock.reading
+	st.news = state.NewSegment(a)
+	return s.WithState(st)
+}
+
+// countingStore counts what a vault hands to its store.
+type countingStore struct {
+	*store.Memory
+	written int
+	paths   map[string]int
+}
+
+func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, c := range changes {
+		s.written += len(c.Next.Sealed)
+		for i, p := range c.Parts {
+			s.written += len(p)
+			s.paths[fmt.Sprint("part ", i)] += len(p)
+		}
+		for path, p := range c.Put {
+			s.written += len(path) + len(p)
+			s.paths[path] += len(path) + len(p)
+		}
+	}
+	return s.Memory.Commit(ctx, changes...)
+}
+
+// BenchmarkBytesWritten measures the bytes that are handed to the store for each of 1,000 messages of a day, without the message
+// itself.
+func BenchmarkBytesWritten(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				c := newCrowd(b, n, Policy{})
+				b.ReportMetric(c.aDay(1000), "B/message")
+			}
+		})
+	}
+}
+
+// aDay returns the bytes written for each message of a day that the reader reads in a vault.
+func (c *crowd) aDay(messages int) float64 {
+	backend := &countingStore{Memory: store.NewMemory(), paths: map[string]int{}}
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(c, err)
+	clock := func() time.Time { return c.now }
+	v, err := state.Open[Space](c.Context(), backend, key, state.Options{Now: clock, ForgetEvery: -1})
+	require.NoError(c, err)
+	require.NoError(c, v.Create(c.Context(), c.reader, nil))
+	backend.written = 0
+	clear(backend.paths)
+	open := Opener(Options{Now: clock})
+	for k := range messages {
+		c.now = c.now.Add(24 * time.Hour / time.Duration(messages))
+		i := 1 + k*7919%(len(c.people)-1)
+		r, err := v.Receive(c.Context(), c.reader.ID(), state.Frame{Source: fmt.Sprint(i), Data: c.say(i, []byte("text"))}, open)
+		require.NoError(c, err)
+		require.Equal(c, state.Read, r.Verdict, "%v", r.Reason)
+		if k%100 == 99 {
+			require.NoError(c, v.Drain(c.Context(), c.reader.ID(), func(context.Context, state.Incoming) error { return nil }))
+		}
+	}
+	for path, n := range backend.paths {
+		if n > 100*messages {
+			c.Logf("%s: %d B/message", path, n/messages)
+		}
+	}
+	return float64(backend.written) / float64(messages)
+}

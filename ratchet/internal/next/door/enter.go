@@ -1,0 +1,232 @@
+package ratchet
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// enterTicket opens a ticket for an own request, checks it, and merges what it tells (§9). Nothing of it counts if a check fails.
+func (d *edit) enterTicket(own asking.Own, whole []byte) error {
+	t, err := proto.OpenTicket(own.Context, own.Ticket, whole)
+	if err != nil {
+		return forged(err)
+	}
+	me, link, joins := d.st.me(), proto.Link{}, d.st.asking.Value().Joining()
+	want := proto.Expected{Owners: me.owners.Counter, Suite: d.asker().Suite}
+	if joins {
+		var ok bool
+		if link, ok = d.opened(); !ok {
+			return outcome.ErrStale
+		}
+		want.Owners = max(want.Owners, uint64(link.Owners))
+	}
+	c, err := t.Verify(own.Context, want)
+	if err != nil {
+		return forged(err)
+	}
+	if joins {
+		if err := d.letIn(own, c, link); err != nil {
+			return err
+		}
+	}
+	r, held := d.root(c.Root.ID())
+	switch {
+	case !held:
+		return fmt.Errorf("%w: ticket of another root", outcome.ErrStale)
+	case r.Gone(c.Body.Issuer):
+		return fmt.Errorf("%w: ticket of somebody who is gone", outcome.ErrForged)
+	}
+	if !joins && c.Body.ShareForm == proto.BoxedShare {
+		if s, err := d.boxedShare(own.Context.Index, c.Body.ShareBox); err != nil || d.publicOf(r, s) != nil {
+			return fmt.Errorf("%w: share in a ticket", outcome.ErrForged)
+		}
+	}
+	d.told(r, c)
+	d.merge(own, c, joins)
+	d.displaced()
+	return nil
+}
+
+// forged returns the outcome of a check that failed.
+func forged(err error) error { return fmt.Errorf("%w: ticket: %w", outcome.ErrForged, err) }
+
+// letIn makes a joiner a member by the checked ticket for one of its requests.
+func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) error {
+	b, i := c.Body, own.Context.Index
+	if b.Certificate.IsZero() || b.Certificate.Admission != own.Binding.Admission {
+		return fmt.Errorf("%w: certificate in a ticket", outcome.ErrForged)
+	}
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	if err != nil {
+		return forged(err)
+	}
+	s, err := invites.OpenShare(link, b.Masked, i, terms.template.Public)
+	if b.ShareForm == proto.BoxedShare && err != nil {
+		if s, err = d.boxedShare(i, b.ShareBox); err == nil {
+			err = terms.template.Public.Verify(s)
+		}
+	}
+	if err != nil {
+		return forged(err)
+	}
+	r, again := d.root(terms.ID())
+	if !again {
+		r = members.NewRoot(terms.Terms)
+	}
+	credential := proto.Credential{Certificate: b.Certificate, Binding: own.Binding}
+	me := d.st.me()
+	r, _, err = r.Introduce(proto.Introduction{Credential: credential, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}, members.Via{})
+	if err != nil {
+		return forged(err)
+	}
+	// It counts as heard for itself: it says something at once, which others read before they read a twin.
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, proto.EpochID{}); err == nil {
+		r = next
+	}
+	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
+	d.setIdentity(me)
+	d.st.phase = Member
+	d.st.roots = d.st.roots.Put(newRootRow(r, s))
+	if again { // another index of the same run: what was to be said was of the one before
+		d.setNews(announcements{})
+		d.st.forest = d.st.forest.As(i)
+		return nil
+	}
+	d.tp = d.tp.with(terms)
+	f, change := epochs.New(d.st.space, i).WithRoot(rootOf(terms), d.age())
+	d.grow(f, change)
+	return nil
+}
+
+// rootOf returns what the forest knows of a root.
+func rootOf(t rootTerms) epochs.Root {
+	return epochs.Root{ID: t.ID(), Generation: t.template.Rekey, Rank: t.notice.Signer, Depth: t.template.Depth, Public: t.template.Public}
+}
+
+// boxedShare opens the share that an owner boxed to an inbox key of this member.
+func (d *edit) boxedShare(i dkg.Index, box []byte) (dkg.Share, error) {
+	for _, k := range slices.Backward(d.st.me().inboxes) {
+		if s, err := proto.OpenShare(d.st.space, k.secret, i, box); err == nil {
+			return s, nil
+		}
+	}
+	return dkg.Share{}, suite.ErrInvalid
+}
+
+func (d *edit) publicOf(r members.Root, s dkg.Share) error { return r.Commitment().Verify(s) }
+
+// told takes in what a ticket tells of members, statements and invites, as if it had come live.
+func (d *edit) told(r members.Root, c proto.CheckedTicket) {
+	serial := d.st.forest.Entered()
+	take := func(next members.Root, change members.Change, err error) {
+		if err == nil {
+			r = next
+			d.changed(r, change)
+		}
+	}
+	for _, m := range c.Members {
+		take(r.Tell(m.TicketMember))
+	}
+	for _, s := range c.Statements {
+		take(r.Apply(s, d.ageOf(s, r), d.now))
+	}
+	for _, x := range c.Body.Records {
+		take(r.AddRecord(x, serial))
+	}
+	for _, a := range c.Body.Answered {
+		if b, ok := r.ListedBinding(a.Index); ok {
+			if next, err := r.Answered(b.Maker, a.Counter, d.now); err == nil {
+				r = next
+			}
+		}
+	}
+	d.setRoot(r)
+	if u := c.Body.Update; !u.IsZero() && u.Index == d.st.me().index && u.VerifySignature(d.st.space, d.st.me().signing.Public) == nil {
+		me := d.st.me()
+		me.drawn = max(me.drawn, u.Counter)
+		d.setIdentity(me)
+	}
+}
+
+// ageOf says how the root that a statement names stands to one in which it is to count.
+func (d *edit) ageOf(s proto.Statement, r members.Root) members.Age {
+	of, ok := s.(proto.OwnerStatement)
+	if !ok {
+		return members.Unheld
+	}
+	t, held := d.tp.terms(of.RootNamed())
+	switch {
+	case !held:
+		return members.Unheld
+	case t.Rekey() < r.Rekey():
+		return members.Older
+	}
+	return members.Newer
+}
+
+// merge takes in the epochs of a ticket, and what follows from having been answered (§9, After a merge).
+func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
+	before, _ := d.st.forest.Preferred()
+	t := epochs.Ticket{
+		Issuer: c.Body.Issuer, Counter: own.Counter, Asked: own.Preferred, Holds: c.Body.HoldsPreferred, Joining: own.Joining,
+	}
+	for _, e := range c.Epochs {
+		t.Epochs = append(t.Epochs, d.toldEpoch(e, c))
+	}
+	f, change := d.st.forest.Merge(t, d.share, d.age())
+	d.grow(f, change)
+	a := d.st.asking.Value()
+	var did asking.Change
+	if own.Context.Direct {
+		a = a.EnteredDirect(c.Body.Issuer, d.clockOf())
+	} else {
+		a, did = a.Entered(own.Context.Request.Name(), c.Body.Issuer, d.clockOf())
+	}
+	d.asked(a, did)
+	d.setOrphans(d.st.orphans.Value().Merged(d.now))
+	news := d.st.news.Value()
+	if own.Counter > 0 && own.Counter >= news.answered {
+		news.answered, news.answeredDue = own.Counter, true
+	}
+	after, _ := f.Preferred()
+	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
+		d.st.rhythm.commit = true
+		news.updateDue = news.updateDue || !news.update.IsZero()
+	}
+	d.st.rhythm.ask, d.st.rhythm.restored = false, false
+	d.setNews(news)
+	if joins {
+		d.st.rhythm.committed = d.age()
+		d.emit(Event{Kind: Joined, Index: d.st.me().index, Key: PublicKey{d.st.me().signing.Public}})
+	}
+	if d.st.rhythm.commit {
+		_ = d.say(proto.Inner{}) // at once: a reader that is silent is unseen. If it cannot be said now, Maintain sees to it
+	}
+}
+
+// toldEpoch returns a checked epoch as the forest takes it.
+func (d *edit) toldEpoch(e proto.CheckedEpoch, c proto.CheckedTicket) epochs.TicketEpoch {
+	root := c.Body.Root.Notice
+	if e.Root != c.Root.ID() {
+		root = c.Body.Earlier.Notice
+	}
+	out := epochs.TicketEpoch{TicketEpoch: e.TicketEpoch, ID: e.ID, Root: e.Root, Place: e.Place(d.st.space, root.Common), Check: root.Check, Maker: e.Maker}
+	if !e.IsRoot() {
+		out.Check = e.Commit.Check
+		maker := e.Commit.Core.Maker
+		at := slices.IndexFunc(c.Members, func(m proto.CheckedMember) bool { return m.Index == maker && m.Key == e.Maker })
+		if _, listed := c.Root.Listed(maker); !listed && at >= 0 {
+			out.Credential = c.Members[at].Credential
+		}
+	}
+	return out
+}

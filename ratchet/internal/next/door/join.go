@@ -1,0 +1,219 @@
+package ratchet
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Join returns the space of a device that opened a link, and the frame of the request that is to be posted to the space. The
+// profile is what others are shown of this member, at most MaxApplicationData bytes. The space is Joining until a ticket lets it in:
+// Opener enters tickets, Maintain asks again, and events tell what it waits for (StillWaiting, Hint) and how it ended (Joined,
+// Refused). Join returns ErrMalformed for the zero Link, and ErrTooLong.
+func Join(l Link, now time.Time, profile []byte) (Space, []byte, error) {
+	if l.IsZero() {
+		return Space{}, nil, ErrMalformed
+	}
+	if len(profile) > MaxApplicationData {
+		return Space{}, nil, ErrTooLong
+	}
+	link, ms := l.link.Expose(), now.UnixMilli()
+	inbox := suite.NewKEMSecret(link.Suite.KEM())
+	me := identity{
+		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{0, inbox}},
+		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: profile, Time: uint64(max(ms, 0))},
+	}
+	st := newState(me, ms)
+	st.space, st.phase = link.Space, Joining
+	tp := newTemplate(link.Space)
+	tp.link = state.NewSegment(openedLink{secret.Own(l.Bytes())})
+	d := edit{st: st, tp: tp, ev: dkg.NoEvals(), now: ms}
+	a, c, err := asking.Join(d.asker(), link, d.clockOf())
+	if err != nil {
+		return Space{}, nil, err
+	}
+	d.setAsking(a)
+	s, err := state.New(link.Space, d.st, d.tp, d.ev)
+	return s, c.Post, err
+}
+
+// asker is what this member says of itself when it asks.
+func (d *edit) asker() asking.Self {
+	me := d.st.me()
+	s := asking.Self{
+		Space: d.st.space, Signing: me.signing, Rest: me.rest, Inbox: me.inboxes[0].secret.Public, Binding: me.binding, Owners: me.owners.Counter,
+	}
+	if _, r, ok := d.preferred(); ok {
+		s.Suite, s.Proof = r.Suite(), me.credential(r)
+	} else if l, ok := d.opened(); ok {
+		s.Suite = l.Suite
+	}
+	return s
+}
+
+// asked takes in what became of the own requests, and reports it.
+func (d *edit) asked(a asking.Asking, c asking.Change) {
+	d.setAsking(a)
+	if c.Post != nil {
+		d.send(c.Post)
+	}
+	if c.StillWaiting != 0 {
+		d.emit(Event{Kind: StillWaiting, Since: c.StillWaiting})
+	}
+	if c.Hint != 0 {
+		d.emit(Event{Kind: Hint, Reason: HintReason(c.Hint)})
+	}
+	if c.Taken {
+		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
+	}
+	if _, r, ok := d.preferred(); ok && c.Said != nil {
+		_ = d.apply(c.Said, r.ID()) // what is false has no effect
+		d.displaced()
+	}
+	switch c.Refused {
+	case asking.ErrTaken:
+		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteTaken})
+	case asking.ErrDead:
+		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteDead})
+	}
+	if c.EraseSeed {
+		d.tp.link = state.NewSegment(openedLink{})
+	}
+	sets, retry := d.st.parts.Value().Keep(func(n proto.Name) bool {
+		_, ok := d.ownRequest(n)
+		return ok
+	})
+	if len(retry) > 0 {
+		d.setParts(sets)
+		d.retry(retry...)
+	}
+	if c.KeyGone {
+		x, retry := d.st.orphans.Value().TicketGone()
+		d.setOrphans(x)
+		d.retry(retry...)
+	}
+}
+
+// ownRequest returns the own request that a ticket or refusal with a name answers.
+func (d *edit) ownRequest(n proto.Name) (asking.Own, bool) {
+	a := d.st.asking.Value()
+	if own, ok := a.Find(d.st.space, n); ok {
+		return own, true
+	}
+	if l, ok := d.opened(); ok && a.Joining() && l.Kind == dkg.Direct && proto.DirectRequest(l).Name() == n {
+		own, err := a.OfDirect(l)
+		return own, err == nil
+	}
+	return asking.Own{}, false
+}
+
+// askAgain makes a request, whatever the time. It reports whether it did.
+func (d *edit) askAgain() bool {
+	a := d.st.asking.Value()
+	e, r, ok := d.preferred()
+	if !ok || d.st.phase != Member {
+		return false
+	}
+	t, ok := d.tp.terms(r.ID())
+	if !ok {
+		return false
+	}
+	news := d.drawInbox(d.st.news.Value())
+	a, c, err := a.Ask(d.asker(), asking.Position{
+		Index: d.st.me().index, Root: r.ID(), Preferred: e.ID(), K: t.template.K, Update: news.update,
+	}, d.clockOf())
+	if err != nil {
+		return false
+	}
+	d.setNews(news)
+	d.asked(a, c)
+	d.st.rhythm.ask = false
+	return true
+}
+
+// askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a
+// key is to be erased.
+func (d *edit) askDue() bool {
+	if d.asksFor() {
+		return true
+	}
+	a := d.st.asking.Value()
+	_, c, err := d.tick(a)
+	return err == nil && !c.IsZero()
+}
+
+func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
+	l, _ := d.opened()
+	return a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+}
+
+// asksFor reports whether a member needs a ticket and may ask for one now.
+func (d *edit) asksFor() bool {
+	e, _, ok := d.preferred()
+	return ok && d.st.phase == Member && (d.st.rhythm.ask || d.waits(e) == orphans.Ask) && d.st.asking.Value().MayAsk(d.clockOf())
+}
+
+// ask does what is due about the own requests. It returns ErrTooSoon if nothing is.
+func (d *edit) ask() error {
+	wanted := d.asksFor()
+	a, c, err := d.tick(d.st.asking.Value())
+	if err != nil {
+		return err
+	}
+	d.asked(a, c)
+	if !wanted && !c.Ask {
+		if c.IsZero() {
+			return outcome.ErrTooSoon
+		}
+		return nil
+	}
+	if e, _, ok := d.preferred(); ok && d.waits(e) == orphans.Ask {
+		d.setOrphans(d.st.orphans.Value().Did(orphans.Ask, d.now))
+	}
+	if !d.askAgain() {
+		return outcome.ErrPhase
+	}
+	return nil
+}
+
+// unreadSinceAsking reports whether something that waits since before the last request may be read by a further ticket (D53).
+func (d *edit) unreadSinceAsking() bool {
+	return d.st.orphans.Value().WaitsSince(d.st.asking.Value().Asked())
+}
+
+// HintReason says what members that cannot answer a request hint at. A hint has no proof: asking goes on.
+type HintReason uint8
+
+// The reasons of hints.
+const (
+	HintExpired     = HintReason(proto.HintExpired)     // the lifetime of the link is over
+	HintClosed      = HintReason(proto.HintClosed)      // the invite was taken back
+	HintOldCounter  = HintReason(proto.HintOldCounter)  // members know of a later request: this device was restored from a copy
+	HintNotListed   = HintReason(proto.HintNotListed)   // the member is not listed
+	HintOwnerNeeded = HintReason(proto.HintOwnerNeeded) // only an owner can answer
+)
+
+// Error says the reason in words.
+func (r HintReason) Error() string {
+	switch r {
+	case HintExpired:
+		return "ratchet: the link may have ended"
+	case HintClosed:
+		return "ratchet: the invite may have been taken back"
+	case HintOldCounter:
+		return "ratchet: a later request is known"
+	case HintNotListed:
+		return "ratchet: not listed"
+	case HintOwnerNeeded:
+		return "ratchet: an owner has to answer"
+	}
+	return fmt.Sprintf("ratchet: hint %d", uint8(r))
+}

@@ -1,0 +1,232 @@
+package ratchet
+
+import (
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Tasks are what a space needs its device to do. None of them is urgent within a minute; all of them may wait for the network.
+type Tasks struct {
+	// Send: a message is due, an empty one if nobody has anything to say.
+	Send bool
+	// Ask: a ticket is needed. A member asks at most once an hour; a joiner that nobody let in yet asks again with it, after an
+	// hour and then after twice as long each time, up to a day.
+	Ask bool
+	// Answer: requests that were retained wait for this member's answer.
+	Answer bool
+	// Owe: this owner owes something to members: a decision between two of one place, a link that one asked for, its seat.
+	Owe bool
+	// Search: searches for the epochs of retained messages are to be gone on with.
+	Search bool
+	// Prune: the daily pruning is due.
+	Prune bool
+	// Fetch: what is stored should be fetched and read to its end before anything is sent, if possible, and then CaughtUp be
+	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy. Only the program can do
+	// that.
+	Fetch bool
+}
+
+const (
+	pruneEvery = day
+	fetchAfter = day
+	// healAgain is how long after a commit that was due by its age, and below which nobody was read, one more is made.
+	healAgain = hour
+)
+
+// Due returns what is due in a space.
+func Due(s Space, now time.Time) Tasks {
+	d, err := newEdit(s, now, Options{})
+	if err != nil {
+		return Tasks{}
+	}
+	due := Tasks{Prune: d.st.clock.age(d.st.rhythm.pruned) >= pruneEvery}
+	due.Ask = d.askDue()
+	if d.st.phase != Member {
+		return due
+	}
+	e, r, ok := d.preferred()
+	due.Send = ok && d.sendDue(e, r)
+	due.Answer = len(d.st.desk.Value().Due(d.now)) > 0
+	due.Owe = d.oweDue()
+	due.Search = d.st.orphans.Value().Searching(d.known())
+	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
+	return due
+}
+
+// sendDue reports whether something is to be sent, an empty message if need be.
+func (d *edit) sendDue(e epochs.Epoch, r members.Root) bool {
+	return d.st.rhythm.commit || d.waits(e) == orphans.Send || d.healDue(e, r) || d.healAgain() || d.newsDue()
+}
+
+// waits returns what is due because of frames that cannot be read (§7, Waiting).
+func (d *edit) waits(e epochs.Epoch) orphans.Due {
+	return d.st.orphans.Value().Waits(d.now, proto.Jitter(e.ID(), d.st.me().index)%600)
+}
+
+// healAgain reports whether one more commit is to be made because nobody was read in or below the last one.
+func (d *edit) healAgain() bool {
+	r := d.st.rhythm
+	if r.healing.IsZero() || r.again || !passed(d.now, r.healedAt, healAgain) {
+		return false
+	}
+	e, ok := d.st.forest.Epoch(r.healing)
+	return ok && e.HeardOnly(d.st.me().index)
+}
+
+// newsDue reports whether what was given to say is to be said without waiting for a text.
+func (d *edit) newsDue() bool {
+	a := d.st.news.Value()
+	for _, s := range a.shown {
+		if s.left == sayings && d.now >= s.due {
+			return true
+		}
+	}
+	return len(a.introduce) > 0
+}
+
+// Maintain returns an update that does what is due, all in one transaction. It is the counterpart of Opener for what nobody
+// sent. A device calls it at start and every minute or so, after it has received what is stored, and then the vault's Retry,
+// which reads and answers what became ready:
+//
+//	err := vault.Update(ctx, id, ratchet.Maintain(options))
+//	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
+//
+// Where nothing is due it changes nothing. A task that cannot be done now is left for later.
+func Maintain(o Options) func(*state.Tx[Space]) error {
+	return func(tx *state.Tx[Space]) error {
+		due := Due(tx.Value(), o.now())
+		due.Fetch = false
+		if due == (Tasks{}) {
+			return nil
+		}
+		d, err := newEdit(tx.Value(), o.now(), o)
+		if err != nil {
+			return err
+		}
+		d.fromVault(tx)
+		for _, t := range due.each() {
+			next := d
+			if err := next.perform(t); err == nil {
+				d = next
+			}
+		}
+		if d.failed != nil {
+			return d.failed
+		}
+		d.leave(tx, o)
+		return nil
+	}
+}
+
+// each returns the tasks one by one, in the order in which they are done.
+func (t Tasks) each() (out []Tasks) {
+	for _, one := range []Tasks{
+		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Owe: t.Owe}, {Send: t.Send},
+	} {
+		if one != (Tasks{}) {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// Perform does one task, whether it is due or not, and returns the frames that are to be sent. Most programs call Maintain. The
+// space that comes back must be durable before the frames leave. Errors: ErrPhase, also for more than one task and for Fetch,
+// and ErrTooSoon for Ask.
+func Perform(s Space, now time.Time, t Tasks) (Space, [][]byte, error) {
+	d, err := newEdit(s, now, Options{})
+	if err == nil && t != (Tasks{}) {
+		err = d.perform(t)
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	return d.space(), d.frames, nil
+}
+
+// perform does one task.
+func (d *edit) perform(t Tasks) error {
+	switch t {
+	case Tasks{Prune: true}:
+		d.prune()
+		return nil
+	case Tasks{Search: true}:
+		d.search()
+		return nil
+	case Tasks{Answer: true}:
+		return d.answerDue()
+	case Tasks{Ask: true}:
+		return d.ask()
+	case Tasks{Owe: true}:
+		return d.owe()
+	case Tasks{Send: true}:
+		return d.sendEmpty()
+	}
+	return outcome.ErrPhase
+}
+
+// sendEmpty sends a message that says nothing, and notes why.
+func (d *edit) sendEmpty() error {
+	e, _, ok := d.preferred()
+	if !ok {
+		return outcome.ErrPhase
+	}
+	if d.healAgain() {
+		d.st.rhythm.again, d.st.rhythm.commit = true, true
+		again := d.st.rhythm.healing
+		defer func() { d.st.rhythm.healing = again }()
+	}
+	if due := d.waits(e); due == orphans.Send {
+		d.setOrphans(d.st.orphans.Value().Did(due, d.now))
+	}
+	return d.say(proto.Inner{})
+}
+
+// prune lets go of what is too old by the pruning clock (§5, Keeping).
+func (d *edit) prune() {
+	if _, r, ok := d.preferred(); ok {
+		f, change := d.st.forest.Prune(d.age(), d.lastRead(r))
+		d.grow(f, change)
+	}
+	x, old := d.st.orphans.Value().Expire(d.age())
+	d.setOrphans(x)
+	d.done = append(d.done, old...)
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			d.changed(r.Expire(d.now, d.age()))
+		}
+	}
+	d.setDesk(d.st.desk.Value().Prune(d.age()))
+	d.pruneJoins()
+	d.st.rhythm.pruned = d.age()
+	if c, warn := d.st.clock.unread(); warn {
+		d.st.clock = c
+		d.emit(Event{Kind: MailboxNotRead, Since: c.reached})
+	}
+}
+
+// search goes on with the searches for the epochs of retained messages, within the amount of one call (D52).
+func (d *edit) search() {
+	if d.load == nil {
+		return
+	}
+	x, results, lost := d.st.orphans.Value().Maintain(d.known(), orphans.ForMaintain(), func(name orphans.FrameName) (orphans.Frame, bool) {
+		f, ok := d.load(name)
+		env, err := proto.ParseEnvelope(f.data)
+		return orphans.Frame{Name: name, Size: len(f.data), Source: f.source, Member: f.member, Envelope: env}, ok && err == nil
+	})
+	d.setOrphans(x)
+	d.lose(lost...)
+	for _, r := range results {
+		d.turnedUp(r)
+		if r.Found || r.Forged || len(r.Closed) > 0 {
+			d.retry(r.Name())
+		}
+	}
+}

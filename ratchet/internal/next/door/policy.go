@@ -1,0 +1,89 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// Policy says how a space works. It is fixed when the space is made and signed by its owner. Fields left at their zero
+// values take the defaults.
+type Policy struct {
+	// Scheme is the signature scheme of members, Ed25519 by default.
+	Scheme Scheme
+	// KEM is the mechanism by which secrets are boxed to members, MLKEM768X25519 by default.
+	KEM KEM
+	// Unpadded leaves messages as long as they are. By default they are padded, which adds at most 12 %.
+	Unpadded bool
+	// MembersMayInvite lets members ask owners for links to hand on.
+	MembersMayInvite bool
+	// RekeyHours is the interval of rekeys in hours, 0 for none.
+	RekeyHours uint16
+}
+
+// encode returns the policy as it is signed. It returns ErrPolicy for a scheme or KEM that is none of the protocol's.
+func (p Policy) encode() (out proto.Policy, err error) {
+	if p.Scheme == "" {
+		p.Scheme = Ed25519
+	}
+	if p.KEM == 0 {
+		p.KEM = MLKEM768X25519
+	}
+	for _, s := range suite.Suites() {
+		if Scheme(s.Scheme()) == p.Scheme && KEM(s.KEM()) == p.KEM {
+			out.Suite = s
+		}
+	}
+	if !out.Suite.Valid() {
+		return proto.Policy{}, outcome.ErrPolicy
+	}
+	if out.Padding = proto.Padme; p.Unpadded {
+		out.Padding = proto.NoPadding
+	}
+	out.MembersMayInvite, out.RekeyInterval = p.MembersMayInvite, p.RekeyHours
+	return out, nil
+}
+
+// Scheme is a signature scheme by its name, which is part of the format.
+type Scheme string
+
+// KEM is a key encapsulation mechanism by its number in the HPKE registry, which is part of the format.
+type KEM uint16
+
+// What a Policy chooses from: the signature schemes of RFC 8032, and the KEMs. MLKEM768X25519 stays closed to quantum computers
+// (public key 1,216 bytes, box 1,136 more than its content). X25519 (RFC 9180; 32 and 48 bytes) is for very large spaces in
+// which the size of rekeys counts.
+const (
+	Ed25519 = Scheme(suite.Ed25519)
+	Ed448   = Scheme(suite.Ed448)
+
+	MLKEM768X25519 = KEM(suite.MLKEM768X25519)
+	X25519         = KEM(suite.X25519)
+)
+
+// Limits of what a program sends.
+const (
+	// MaxPlaintext is the longest plaintext of a message, in bytes. It keeps one message from costing every member more than a
+	// few packets; files belong beside the conversation, under a key that a message carries.
+	MaxPlaintext = proto.MaxPlaintext
+	// MaxApplicationData is the longest application data of an introduction, in bytes: a name and the hash of a picture.
+	MaxApplicationData = proto.MaxApplicationData
+)
+
+// PublicKey is a member's signing key. It can be compared with == and used as the key of a map. The zero PublicKey is none.
+type PublicKey struct{ key suite.PublicKey }
+
+// Scheme returns the key's signature scheme, "" for the zero PublicKey.
+func (k PublicKey) Scheme() Scheme { return Scheme(k.key.Scheme()) }
+
+// Bytes returns the key's encoding of RFC 8032: 32 bytes for Ed25519, 57 for Ed448, none for the zero PublicKey.
+func (k PublicKey) Bytes() []byte { return k.key.Bytes() }
+
+// IsZero reports whether there is no key.
+func (k PublicKey) IsZero() bool { return k.key.IsZero() }
+
+// String returns the first 8 bytes of the key in hexadecimal digits, for people to tell keys apart in a log.
+func (k PublicKey) String() string { return k.key.String() }
+
+// GoString is String.
+func (k PublicKey) GoString() string { return k.String() }

@@ -1,0 +1,42 @@
+package ratchet
+
+import (
+	"time"
+)
+
+// outranAfter is how many generations a restored state may be moved by reading its backlog before it asks for a ticket: its own
+// commits, which it cannot follow, may be among what it did not see.
+const outranAfter = 4
+
+// Restore takes in a state that does not come from the last durable write: a backup, a copy (§8). Numbers in it may have been used
+// since, so its counters go on above them. Its evals are read-only from then on, its next send commits and brings a fresh inbox
+// key, Due says to fetch and read what is stored before it sends, and it asks for a ticket if what was read tells of more than
+// it can follow.
+func Restore(s Space, now time.Time) (Space, error) {
+	d, err := newEdit(s, now, Options{})
+	if err != nil {
+		return s, err
+	}
+	d.ev = d.ev.ReadOnly()
+	me := d.st.me()
+	me.drawn = max(me.drawn, uint32(max(d.now, 0)/minute)) // nobody draws an inbox key a minute
+	d.setIdentity(me)
+	news := d.st.news.Value()
+	news.updatedAt = d.age() - updateEvery
+	d.setNews(news)
+	d.setAsking(d.st.asking.Value().Restored())
+	d.st.rhythm.restored, d.st.rhythm.commit = true, true
+	if e, ok := d.st.forest.Preferred(); ok {
+		d.st.rhythm.restoredAt = e.Generation()
+	}
+	return d.space(), nil
+}
+
+// outran notes that a restored state found itself so far behind that its own commits may be among what it cannot follow.
+func (d *edit) outran() {
+	e, ok := d.st.forest.Preferred()
+	if ok && d.st.rhythm.restored && e.Generation() > d.st.rhythm.restoredAt+outranAfter {
+		d.st.rhythm.ask = true
+		d.st.rhythm.restoredAt = e.Generation()
+	}
+}

@@ -1,0 +1,193 @@
+package ratchet
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/parts"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Millis is a time in milliseconds since 1970.
+type Millis = proto.Millis
+
+// State is the ratchet state of a space (§11): who this member is, the roots and epochs that it holds, and what is known of
+// frames that cannot be read yet. It is a part of a Space (state.Part): no function yields its bytes. It is immutable, shows
+// nothing when printed and cannot be compared with ==. Its collections are persistent, stored in segments, and share what did
+// not change with the value before.
+type State struct {
+	_     [0]func()
+	space state.ID
+	phase Phase
+
+	clock  clock
+	rhythm rhythm // when to commit and to send
+	roots  segmap.Map[rootRow]
+	forest epochs.Forest
+	calm
+}
+
+// calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
+// of these.
+type calm struct {
+	self    state.Segment[identity]
+	owner   state.Segment[ownerKeys]
+	orphans state.Segment[orphans.Index]
+	ready   ready
+	desk    state.Segment[members.Desk]
+
+	news    state.Segment[announcements] // what the next messages say
+	lines   state.Segment[lines]         // ways that the next messages carry
+	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
+	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
+	repeats state.Segment[repeats]       // own tickets, to be posted again
+	duties  state.Segment[duties]        // what an owner owes to members
+}
+
+// stateVersion is the version of the stored format.
+const stateVersion = 2
+
+// newState returns the state of a member of a space that holds no root yet.
+func newState(me identity, now Millis) State {
+	space := me.origin.Space()
+	return State{
+		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
+			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
+			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
+			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+		}}
+}
+
+// Encode implements state.Part.
+func (s State) Encode(e *state.Encoder) {
+	e.Version(stateVersion)
+	e.Fixed(s.space[:])
+	e.Uint8(uint8(s.phase))
+	s.clock.encode(e)
+	s.rhythm.encode(e)
+	s.roots.Encode(e, "roots")
+	s.forest.Encode(e)
+	state.NewSegment(s.calm).Encode(e, "calm") // written only if it says something new
+}
+
+// Decode implements state.Part.
+func (State) Decode(d *state.Decoder) (s State, err error) {
+	d.Version(stateVersion, stateVersion)
+	d.Into(s.space[:])
+	s.phase = Phase(d.Uint8())
+	s.clock = decodeClock(d)
+	s.rhythm = decodeRhythm(d)
+	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
+		return State{}, err
+	}
+	if s.forest, err = epochs.DecodeForest(d); err != nil {
+		return State{}, err
+	}
+	calm, err := state.DecodeSegment[calm](d, "calm")
+	if err == nil {
+		err = d.Err()
+	}
+	if err != nil {
+		return State{}, err
+	}
+	s.calm = calm.Value()
+	return s, s.check()
+}
+
+// Encode implements state.Piece.
+func (c calm) Encode(e *state.Encoder) {
+	c.self.Encode(e, "self")
+	c.owner.Encode(e, "owner")
+	c.orphans.Encode(e, "orphans")
+	c.ready.list.Encode(e, "ready")
+	c.desk.Encode(e, "desk")
+	c.news.Encode(e, "news")
+	c.lines.Encode(e, "lines")
+	c.asking.Encode(e, "asking")
+	c.parts.Encode(e, "parts")
+	c.repeats.Encode(e, "repeats")
+	c.duties.Encode(e, "duties")
+}
+
+// Decode implements state.Piece.
+func (calm) Decode(d *state.Decoder) (c calm, err error) {
+	for _, read := range []func() error{
+		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
+		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
+		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
+		func() (err error) { c.ready, err = decodeReady(d); return },
+		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
+		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
+		func() (err error) { c.lines, err = state.DecodeSegment[lines](d, "lines"); return },
+		func() (err error) { c.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
+		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
+		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
+		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
+	} {
+		if err := read(); err != nil {
+			return calm{}, err
+		}
+	}
+	return c, nil
+}
+
+// check returns wire.ErrMalformed if the pieces of a state that was decoded do not belong together.
+func (s State) check() error {
+	if s.phase < Joining || s.phase > Left || s.self.Value().space() != s.space {
+		return wire.ErrMalformed
+	}
+	for e := range s.forest.All() {
+		if !s.roots.Has(segmap.ByID(e.Root())) {
+			return fmt.Errorf("%w: an epoch without its root", wire.ErrMalformed)
+		}
+	}
+	return nil
+}
+
+// Succeeds implements state.Part: it refuses a state of another space, another member than before, and every counter that
+// falls.
+func (s State) Succeeds(prev State) error {
+	a, b := prev.self.Value(), s.self.Value()
+	switch {
+	case s.space != prev.space:
+		return fmt.Errorf("%w: another space", state.ErrStale)
+	case prev.phase != Joining && s.phase == Joining:
+		return fmt.Errorf("%w: joined already", state.ErrStale)
+	case prev.phase != Joining && !b.follows(a):
+		return fmt.Errorf("%w: another member", state.ErrStale)
+	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().Counter() < prev.asking.Value().Counter(),
+		s.forest.Entered() < prev.forest.Entered(), s.clock.falls(prev.clock):
+		return fmt.Errorf("%w: a counter falls", state.ErrStale)
+	case !prev.owner.Value().isNone() && s.owner.Value().isNone():
+		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
+	}
+	return s.sentNoLess(prev)
+}
+
+// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before, or if somebody came back whom a
+// statement that was held named as gone.
+func (s State) sentNoLess(prev State) error {
+	if s.me().index != prev.me().index {
+		return nil // another chain
+	}
+	if s.forest.SentLess(prev.forest) {
+		return fmt.Errorf("%w: own message counter falls", state.ErrStale)
+	}
+	return nil
+}
+
+// String shows nothing of what the state holds.
+func (s State) String() string { return "ratchet state: " + s.phase.String() }
+
+// GoString is String: %#v shows no more than %v.
+func (s State) GoString() string { return s.String() }
+
+// me returns who this member is.
+func (s State) me() identity { return s.self.Value() }
