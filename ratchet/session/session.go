@@ -105,7 +105,8 @@ func (r Received) Plaintext() []byte { return r.plaintext.Expose() }
 
 // Decrypt reads a frame from the peer that came to the device's mailbox or to the pair's. Every error carries a verdict, except
 // ErrNotReady for another device. On error the session returned is s; an initialization replaces a session only when its
-// message was read.
+// message was read. Only Opener notes that a frame was not read; here what Pair.Due says follows from messages that are missing
+// among those that were read.
 func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 	next, r, err := decrypt(s, d, in)
 	if err != nil {
