@@ -79,7 +79,8 @@ type Outgoing struct {
 }
 
 // Encrypt returns the frame for a message of at most MaxPlaintext bytes. It returns ErrNotReady if the message is longer or
-// there is no session to send on: see Initiate. Now dates it in the log of what can be sent again. Save the next value before the frame leaves; Send does both in one transaction.
+// there is no session to send on: see Initiate. Now dates it in the log of what can be sent again. Save the next value before
+// the frame leaves; Send does both in one transaction.
 func Encrypt(s Session, now time.Time, plaintext []byte) (Session, Outgoing, error) {
 	if len(plaintext) > MaxPlaintext {
 		return s, Outgoing{}, fmt.Errorf("%w: message is too long", ErrNotReady)
