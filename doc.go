@@ -8,7 +8,12 @@
 //
 // # What to use
 //
-//   - Package ratchet encrypts and decrypts for spaces. Most programs use its transaction functions Send, Opener and Maintain.
+//   - Package trefoil, this one, is a device: Open a Client on a store and a Transport, Run it, and write to its spaces. It
+//     receives, acknowledges, sends, does what is due, and hands over messages and events. Most programs need nothing else
+//     but a store.
+//   - Package transporttest tests a transport of your own, and has one in memory for tests.
+//   - Package ratchet encrypts and decrypts for spaces: what a client stands on. Programs with rules of their own use its transaction
+//     functions Send, Opener and Maintain.
 //   - Package invite makes the links with which somebody joins a space.
 //   - Package ratchet/session does the same for direct conversations between two devices.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
@@ -21,13 +26,33 @@
 //
 // # What to store
 //
-// Use one vault for spaces, one for sessions and one for devices, on one store, under a 32-byte key from your platform's key
-// store. Outbox, inbox and retained frames lie in the same store. Keep three things yourself: that key, the signing key of
-// each person, and the messages that you took out of the inbox. Do not copy values between devices; a second device joins as
-// a member of its own.
+// A client keeps everything in one store, under a 32-byte key from your platform's key store. Keep two things yourself: that key,
+// and the messages that you were handed, if you want a history; with package sqlstore they can be rows in the same database,
+// written in the very commit that uses up the message ([Options].InCommit). Do not copy a store between devices: a second
+// device joins as a member of its own.
+//
+// Without a client, use one vault for spaces, one for sessions and one for devices, on one store, and keep the signing key of each
+// person.
+//
+// # What a client keeps
+//
+//   - A message is durable when [Space.Send] returns, with or without a network. What is written before the backlog was read waits, sealed
+//     like everything, and is encrypted afterwards. What its writer sees is what the others see, under the same ID.
+//   - Every message and event is handed over at least once, always with the same [Stamp], and is gone when the program has taken it.
+//     A program that fails is called again, later each time; it holds up its own chat and no other.
+//   - A frame is acknowledged once it is durable what became of it. Nothing is asked for before it is subscribed to, and nothing sent
+//     before the backlog was read.
+//   - There is one clock, [Options].Now, and one logger, which sees no secrets and no text. No goroutine outlives [Client.Run]. No
+//     function of a program is called under a lock. What a client knows lies in the store, so several processes may use one store
+//     ([Options].Shared).
+//
+// docs/EVENTS.md says for every event and error what to show a user, and what to do.
 //
 // # What is not there yet
 //
+//   - Direct conversations in a client: package ratchet/session has them, without these rules.
+//   - A title of a space, and a profile of its founder: [Options].Profile is what others see of who joins.
+//   - Telling a joiner that its invite was used or revoked: [Refused] comes only where the protocol says so.
 //   - Removing a member, and rekeys: who left, or whose device was stolen, reads on.
 //   - Inviting by anybody but the founder: only the owner that dealt the shares makes invites.
 //   - Linking devices.

@@ -14,6 +14,8 @@ var (
 	// ErrLost: the message can never be read: from before joining, too late, beyond a limit, or under a number that its sender
 	// used twice.
 	ErrLost = outcome.ErrLost
+	// ErrBeforeJoin is the ErrLost of a message from before joining.
+	ErrBeforeJoin = outcome.ErrBeforeJoin
 	// ErrForged: a signature or proof is false. Some insider misbehaved, not necessarily the one named.
 	ErrForged = outcome.ErrForged
 	// ErrMalformed: no frame, grant or message of this protocol. It comes with state.ErrTooOld or state.ErrTooNew for one of

@@ -72,13 +72,14 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 			return store.Change{}, err
 		}
 		u.base = &snapshot[V]{contents: newContents()}
-		u.tx = &Tx[V]{value: *u.first, set: true}
+		u.tx = u.v.newTx(u.id, u.base)
+		u.tx.Set(*u.first)
 	} else {
 		base, err := u.v.current(ctx, u.id)
 		if err != nil {
 			return store.Change{}, err
 		}
-		u.base, u.tx = base, &Tx[V]{value: base.value}
+		u.base, u.tx = base, u.v.newTx(u.id, base)
 	}
 	u.tx.retained = func(hash [32]byte) (Frame, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)

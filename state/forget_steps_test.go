@@ -122,3 +122,27 @@ func TestForgetFailsInSteps(t *testing.T) {
 	require.Equal(t, 2, broken.scrubs)
 	require.Len(t, a.events, 1)
 }
+
+// A batch whose vaults know different data keys is sealed under the one in use: none of it is lost with the old one.
+func TestForgetBesideBatch(t *testing.T) {
+	ctx := t.Context()
+	for _, stale := range []int{0, 1} {
+		backend := store.NewMemory()
+		v := openToys(t, backend, state.Options{})
+		require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+		other, err := state.Open[toySession](ctx, backend, testKey(t, 1), state.Options{})
+		require.NoError(t, err)
+		require.NoError(t, v.Forget(ctx)) // which the other vault does not know yet, nor has to ask to create a value
+		one, err := state.NewOne(id(9), counter{n: 5})
+		require.NoError(t, err)
+		steps := []state.Step{v.Updating(id(1), push(1)), other.Creating(one, nil)}
+		require.NoError(t, state.Batch(ctx, steps[stale], steps[1-stale]))
+
+		again, err := state.Open[toySession](ctx, backend, testKey(t, 1), state.Options{})
+		require.NoError(t, err)
+		_, err = again.Load(ctx, id(9))
+		require.NoError(t, err)
+		_, err = openToys(t, backend, state.Options{}).Load(ctx, id(1))
+		require.NoError(t, err)
+	}
+}

@@ -73,6 +73,11 @@ type Options struct {
 	// of the call. It must be safe for concurrent use.
 	Events func(ID, Event)
 
+	// Keep returns what is put into the inbox for an event, or nil for nothing: an event that must not be lost is durable then in
+	// the very commit that it belongs to. It is called within a transaction, which may run again, and must be safe for
+	// concurrent use. Events that belong to no commit, as Damaged, are not given to it. It may be nil.
+	Keep func(ID, Event) []byte
+
 	// Outbox and Inbox are the largest numbers of items in the queues of one value; 4,096 by default. OutboxBytes and InboxBytes
 	// bound them by the length of what is stored of them, in bytes; 64 MiB by default. A commit that would exceed one fails
 	// with ErrFull. A queue that is empty takes one item of any length.

@@ -29,22 +29,11 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 	}
 	defer unlock()
 	for after := uint64(0); ; {
-		s, err := v.current(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		if err != nil {
+		items, err := v.Inbox(ctx, id, after)
+		if len(items) == 0 || err != nil {
 			return err
 		}
-		page := nextPage(s.inbox, after)
-		if len(page) == 0 {
-			return nil
-		}
-		after = page[len(page)-1]
-		items, err := v.incoming(ctx, id, s, page)
-		if err != nil {
-			return err
-		}
+		after = items[len(items)-1].Seq
 		var done []uint64
 		for _, in := range items {
 			if err = read(ctx, in); err != nil {
@@ -58,6 +47,29 @@ func (v *Vault[V]) Drain(ctx context.Context, id ID, read func(context.Context, 
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// Inbox returns the next items of the inbox of id after a number, in the order in which they were read: at most 64, and at
+// most 1 MiB unless the first is larger; none if there is no such value. They stay where they are, until Drain or Tx.Take.
+func (v *Vault[V]) Inbox(ctx context.Context, id ID, after uint64) (items []Incoming, err error) {
+	for {
+		s, err := v.current(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		page := nextPage(s.inbox, after)
+		if len(page) == 0 {
+			return nil, nil
+		}
+		items, err := v.incoming(ctx, id, s, page)
+		if len(items) > 0 || err != nil {
+			return items, err
+		}
+		after = page[len(page)-1]
 	}
 }
 
@@ -76,7 +88,8 @@ func nextPage(held []store.Held, after uint64) (seqs []uint64) {
 	return seqs
 }
 
-// incoming reads items of an inbox. Those that are damaged or missing are reported and left out.
+// incoming reads items of an inbox. Those that are damaged or missing are reported and left out, unless somebody else took
+// them meanwhile.
 func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []uint64) (out []Incoming, err error) {
 	items, err := v.store.Items(ctx, v.kind, id, store.Inbox, page...)
 	if err != nil {
@@ -88,6 +101,8 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 		var plain []byte
 		if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq }); i >= 0 {
 			plain, err = v.keys.open(ctx, &slot, roleInbox, itemName(store.Inbox, 0), seq, items[i].Data)
+		} else if v.tookMeanwhile(ctx, id, seq) {
+			continue
 		}
 		switch {
 		case err == nil:
@@ -99,6 +114,15 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 		}
 	}
 	return out, nil
+}
+
+// tookMeanwhile reports whether an item of the inbox that the store no longer has was taken out by a commit.
+func (v *Vault[V]) tookMeanwhile(ctx context.Context, id ID, seq uint64) bool {
+	s, err := v.current(ctx, id)
+	if err != nil {
+		return errors.Is(err, ErrNotFound)
+	}
+	return !slices.ContainsFunc(s.inbox, func(h store.Held) bool { return h.Seq == seq })
 }
 
 // damagedItems returns the numbers of the items of a queue that are missing or do not open.
@@ -133,13 +157,11 @@ func (v *Vault[V]) taken(ctx context.Context, id ID, done []uint64) error {
 	if len(done) == 0 {
 		return nil
 	}
-	_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		for _, h := range base.inbox {
-			if slices.Contains(done, h.Seq) { // unless somebody else was faster
-				tx.taken = append(tx.taken, h.Seq)
-			}
+	err := v.Update(ctx, id, func(tx *Tx[V]) error {
+		for _, seq := range done {
+			tx.Take(seq) // unless somebody else was faster
 		}
-		return nil, nil
+		return nil
 	})
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -25,6 +26,17 @@ type Tx[V Value[V]] struct {
 	retained func(frame [32]byte) (Frame, error)
 	hooks    []store.Hook
 	tried    uint64 // all retained frames were tried at this progress
+
+	base *snapshot[V]       // what is stored; nothing yet in a Create
+	keep func(Event) []byte // Options.Keep of the vault, or nil
+}
+
+func (v *Vault[V]) newTx(id ID, base *snapshot[V]) *Tx[V] {
+	tx := &Tx[V]{value: base.value, base: base}
+	if v.options.Keep != nil {
+		tx.keep = func(e Event) []byte { return v.options.Keep(id, e) }
+	}
+	return tx
 }
 
 // Value returns the value as it is now: the stored one, or what Set set last.
@@ -43,8 +55,49 @@ func (tx *Tx[V]) Send(to string, frame []byte) {
 // commit, so this is the only copy.
 func (tx *Tx[V]) Deliver(data []byte) { tx.inbox = append(tx.inbox, secret.New(data)) }
 
-// Emit reports an event once the commit is made.
-func (tx *Tx[V]) Emit(e Event) { tx.events = append(tx.events, e) }
+// Emit reports an event once the commit is made. What Options.Keep returns for it goes into the inbox.
+func (tx *Tx[V]) Emit(e Event) {
+	tx.events = append(tx.events, e)
+	if tx.keep == nil {
+		return
+	}
+	if b := tx.keep(e); b != nil {
+		tx.Deliver(b)
+	}
+}
+
+// Waiting returns how many frames for a destination wait in the outbox, those of this transaction included.
+func (tx *Tx[V]) Waiting(to string) (n int) {
+	lane := tx.base.contents.lane(to)
+	for _, h := range tx.base.outbox {
+		if h.Lane == lane && !slices.Contains(tx.sent, h.Seq) {
+			n++
+		}
+	}
+	for _, out := range tx.outbox {
+		if out.To == to {
+			n++
+		}
+	}
+	return n
+}
+
+// Withdraw takes a frame out of the outbox that was not sent. It returns false if there is none of this number: it was sent, or
+// somebody else withdrew it. So what lies there for a destination that Flush does not serve can be replaced in one commit.
+func (tx *Tx[V]) Withdraw(seq uint64) bool { return takeOut(&tx.sent, tx.base.outbox, seq) }
+
+// Take takes an item out of the inbox, as Drain does once it was read. It returns false if there is none of this number:
+// somebody else took it. With InCommit, rows are written in the commit that takes out the message that they were made of.
+func (tx *Tx[V]) Take(seq uint64) bool { return takeOut(&tx.taken, tx.base.inbox, seq) }
+
+func takeOut(out *[]uint64, held []store.Held, seq uint64) bool {
+	is := func(h store.Held) bool { return h.Seq == seq }
+	if slices.Contains(*out, seq) || !slices.ContainsFunc(held, is) {
+		return false
+	}
+	*out = append(*out, seq)
+	return true
+}
 
 // RetryRetained says that frames which could not be read before may be readable now: those named by Frame.Hash, or any if
 // none is named. Retained ones are tried again by this Receive, or after an Update by the next Receive or Retry. That they

@@ -40,7 +40,7 @@ func TestFailingDisk(t *testing.T) {
 		{fault: disktest.Broken}, {fault: disktest.Full}, {fault: disktest.Half},
 		{fault: disktest.Broken, goes: true}, {fault: disktest.Full, goes: true},
 	} {
-		ops := times(10, 60)
+		ops := times(8, 60)
 		faults := runFailing(t, newScript(7, ops), d)
 		t.Logf("%+v: %d operations failed", d, faults)
 		require.Greater(t, faults, 2*ops)

@@ -57,6 +57,17 @@ func (b *backoff) failed(d destination, now time.Time, after time.Duration) time
 	return wait
 }
 
+// forget forgets the failures of one outbox and its destinations.
+func (b *backoff) forget(id state.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for d := range b.of {
+		if d.id == id {
+			delete(b.of, d)
+		}
+	}
+}
+
 // tidy forgets what has not been asked for long: destinations of values that are no more.
 func (b *backoff) tidy(now time.Time) {
 	b.mu.Lock()

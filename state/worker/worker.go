@@ -81,6 +81,13 @@ func (w *Worker[V]) Wake(id state.ID) {
 	}
 }
 
+// Retry is Wake, and forgets for how long the outbox and its destinations were to be left alone: the network is back, or what they
+// waited for has come.
+func (w *Worker[V]) Retry(id state.ID) {
+	w.backoff.forget(id)
+	w.Wake(id)
+}
+
 // Run sends until ctx ends, and returns its error when everything that was being sent has been recorded.
 func (w *Worker[V]) Run(ctx context.Context) error {
 	s := schedule{due: make(map[state.ID]time.Time), running: make(map[state.ID]bool)}
@@ -99,7 +106,11 @@ func (w *Worker[V]) Run(ctx context.Context) error {
 			if !ok {
 				break
 			}
-			go func() { results <- w.flush(ctx, id) }()
+			go func() {
+				r := result{id: id, err: errEnded}
+				defer func() { results <- r }() // even if the sender ends its goroutine
+				r = w.flush(ctx, id)
+			}()
 		}
 		if ctx.Err() != nil && len(s.running) == 0 {
 			return ctx.Err()
@@ -152,6 +163,9 @@ func (w *Worker[V]) takeWoken() (ids []state.ID) {
 	clear(w.wake)
 	return ids
 }
+
+// errEnded is the error of a sender that ended its goroutine.
+var errEnded = errors.New("worker: the sender ended its goroutine")
 
 // result is what came of sending from one outbox.
 type result struct {

@@ -1,8 +1,12 @@
 package braid
 
 import (
+	"crypto/hkdf"
+	"crypto/mlkem"
+	"crypto/sha512"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,7 +75,7 @@ func TestNothingIsLeft(t *testing.T) {
 var spoils = map[string]func(offer bool, c *Chunk){
 	"offer":         func(offer bool, c *Chunk) { c.data[0] ^= bit(offer) },
 	"no offer":      func(offer bool, c *Chunk) { c.data = [dataSize]byte{0: 0xff, 1: 0xff, 2: 0xff} },
-	"end of offer":  func(offer bool, c *Chunk) { c.data[dataSize-1] ^= bit(offer) },
+	"end of offer":  func(offer bool, c *Chunk) { c.data[dataSize-1] ^= bit(offer && c.index == offerChunks-1) },
 	"answer":        func(offer bool, c *Chunk) { c.data[0] ^= bit(!offer) },
 	"end of answer": func(offer bool, c *Chunk) { c.data[dataSize-1] ^= bit(!offer) },
 	"none":          func(offer bool, c *Chunk) { *c = Chunk{epoch: c.epoch, mixed: c.mixed, index: noIndex, held: c.held} },
@@ -89,8 +93,8 @@ func spoiled(t *testing.T, a, b *end, rounds int, spoil func(offer bool, c *Chun
 	for range rounds {
 		for _, pair := range [][2]*end{{a, b}, {b, a}} {
 			m := pair[0].send()
-			if m.chunk.index != noIndex {
-				spoil(pair[0] == a, &m.chunk)
+			if spoil(pair[0] == a, &m.chunk); m.chunk.index == noIndex {
+				m.chunk.data = [dataSize]byte{}
 			}
 			pair[1].receive(t, m)
 			pair[1].restart(t)
@@ -119,7 +123,7 @@ func TestOneSpoiledChunk(t *testing.T) {
 	spoils["held all of it"] = func(offer bool, c *Chunk) { c.held = all(offerChunks - bit(offer)) }
 	spoils["held none of it"] = func(offer bool, c *Chunk) { c.held = 0 }
 	for name, spoil := range spoils {
-		for at := range 30 {
+		for at := 0; at < 30; at += 2 {
 			a, b := newEnds()
 			spoiled(t, a, b, at, func(bool, *Chunk) {})
 			spoiled(t, a, b, 1, spoil)
@@ -152,6 +156,27 @@ func TestFollowRefuses(t *testing.T) {
 	_, mixed, err := b.b.Follow(Chunk{epoch: 3}) // the exchange gave no secret
 	require.NoError(t, err)
 	require.True(t, mixed.IsZero())
+}
+
+// The secret and the tag are what SPEC §19.1 says.
+func TestDerive(t *testing.T) {
+	seed, offer := newOffer()
+	mixed, answer := newAnswer(0x01020304, offer)
+	key, err := mlkem.NewDecapsulationKey768(seed.Expose())
+	require.NoError(t, err)
+	ciphertext, tag := answer.Expose()[:1088], answer.Expose()[1088:]
+	shared, err := key.Decapsulate(ciphertext)
+	require.NoError(t, err)
+	hash := sha512.Sum512(slices.Concat(offer.Expose()[:1184], ciphertext))
+	want, err := hkdf.Key(sha512.New, shared, nil, "trefoil/session braid\x00\x01\x02\x03\x04"+string(hash[:]), 64)
+	require.NoError(t, err)
+	require.True(t, mixed.Equal(secret.New(want[:32])))
+	require.Equal(t, want[32:], tag)
+	again, ok := openAnswer(0x01020304, seed, answer)
+	require.True(t, ok)
+	require.True(t, again.Equal(mixed))
+	_, ok = openAnswer(0x01020305, seed, answer)
+	require.False(t, ok)
 }
 
 // A chunk of another epoch, and a second one of the same index, change nothing.

@@ -1,0 +1,107 @@
+package trefoil
+
+import (
+	"errors"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// chat is what a run does for one chat. Its fields are guarded by the run's mutex. At most one goroutine receives and maintains it,
+// and one hands over.
+type chat struct {
+	id         state.ID
+	subscribed bool // as far as this run knows
+
+	frames  []Frame // to be received
+	due     bool    // to be maintained, once they were received
+	working bool
+	stalled bool // nothing could be received at the last try: frames are parked
+	missed  bool // frames were left to the relay
+	leaving bool // the subscription is being ended
+	ready   bool // the backlog was read: what is written may be encrypted
+	waits   bool // something could not be encrypted although it was: a frame may change that
+
+	handing bool
+	again   bool          // there may be more to hand over
+	taken   chan struct{} // told when something was handed over
+}
+
+// chat returns what is done for a chat. The mutex is held.
+func (r *run) chat(id state.ID) *chat {
+	ch := r.chats[id]
+	if ch == nil {
+		ch = &chat{id: id, taken: make(chan struct{}, 1)}
+		r.chats[id] = ch
+	}
+	return ch
+}
+
+// look does what is due in a chat, if the backlog was delivered, and hands over what waits. The mutex is held.
+func (r *run) look(ch *chat) {
+	if r.line != nil && r.line.ended {
+		ch.due = true
+		r.work(ch)
+	}
+	r.handOver(ch)
+}
+
+// work begins to receive and maintain, unless that is going on. The mutex is held.
+func (r *run) work(ch *chat) {
+	if !ch.working && r.spawnLocked(func() { r.working(ch) }) {
+		ch.working = true
+		r.busy++
+	}
+}
+
+// handOver begins to hand over, unless that is going on. The mutex is held.
+func (r *run) handOver(ch *chat) {
+	if o := r.client.o; o.Handle == nil && o.InCommit == nil {
+		return
+	}
+	ch.again = true
+	if !ch.handing && r.spawnLocked(func() { r.handing(ch) }) {
+		ch.handing = true
+		r.busy++
+	}
+}
+
+// done notes that a goroutine of a chat ends. The mutex is held.
+func (r *run) done() {
+	r.busy--
+	r.notify()
+}
+
+// notify wakes who waits for the run to settle. The mutex is held.
+func (r *run) notify() {
+	close(r.told)
+	r.told = make(chan struct{})
+}
+
+// errDown is the error of a line that was down before the end of the backlog.
+var errDown = errors.New("trefoil: the line was down before the backlog was read")
+
+// settle waits until the backlog was delivered and nothing works on any chat, and returns why if that will not be.
+func (r *run) settle(down <-chan error) error {
+	for {
+		r.mu.Lock()
+		told, settled := r.told, r.busy == 0 && r.line != nil && r.line.ended
+		r.mu.Unlock()
+		if settled {
+			return nil
+		}
+		select {
+		case <-told:
+		case err := <-down:
+			return errors.Join(errDown, err, r.result())
+		case <-r.ctx.Done():
+			return r.result()
+		}
+	}
+}
+
+// forget drops what is done for a chat that is no more. The mutex is held.
+func (r *run) forget(ch *chat) {
+	if len(ch.frames) == 0 && !ch.working && !ch.handing && !ch.leaving {
+		delete(r.chats, ch.id)
+	}
+}

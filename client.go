@@ -1,0 +1,156 @@
+package trefoil
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/inspect"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// ErrRunning is the error of Run and Sync while one of them runs.
+var ErrRunning = errors.New("trefoil: the client runs already")
+
+// Options are the settings of a Client. The zero value holds the defaults.
+type Options struct {
+	// Handle is told of every event: of each chat one after the other, in the order in which they were read, and of several
+	// chats at once. It is told at least once; an event is gone when Handle has returned nil and InCommit was committed. After
+	// an error it is told again, with the same Stamp, after a second and then later each time, up to 5 minutes; meanwhile
+	// nothing else of this chat is handed over, and other chats go on. It may take its time and call every method of
+	// Client and Space but Run and Sync, which return ErrRunning. Its context ends with Run, and Run waits for it. With neither
+	// Handle nor InCommit all events stay in the vault, for another process; when there are too many, nothing is received.
+	Handle func(context.Context, Event) error
+
+	// InCommit returns what is written in the commit that takes an event out of the vault, or nil: sqlstore.Rows makes it. So rows
+	// of the program's own are written exactly once for each event, also by several processes. It is called after Handle has
+	// returned nil. If the hook fails the event stays, as after an error of Handle.
+	InCommit func(Event) store.Hook
+
+	// Profile is what others see of this device once it has joined: at most ratchet.MaxApplicationData bytes. It is not
+	// forward secret.
+	Profile []byte
+
+	// Policy is that of the spaces that NewSpace makes.
+	Policy ratchet.Policy
+
+	// Every is how often is done what is due without a frame: 1 minute by default.
+	Every time.Duration
+
+	// Shared says that several processes use one store, such as an app and its push extension. All of them must say so. One at a
+	// time sends from an outbox; each may receive, and a frame is read once. Both may hand over one event.
+	Shared bool
+
+	// Now is the clock, time.Now by default: the only one that dates anything. What waits, waits by the time that passes.
+	Now func() time.Time
+
+	// Log gets what a program need not know and somebody who looks for a fault wants to: no secrets and no plaintext. It may be nil.
+	Log *slog.Logger
+
+	// Vault holds the bounds of the vaults, their Anchor, and Events for what is told beside the events of this package. Its
+	// Now, Log, Shared and Keep are the client's and must not be set.
+	Vault state.Options
+}
+
+// Client is a device: its chats in a store, its line to a relay, and all that a device owes them. Its methods are safe for
+// concurrent use. Nothing in it is a second source of truth: what it knows lies in the store, where another process may
+// change it at any time.
+type Client struct {
+	spaces    *state.Vault[ratchet.Space]
+	transport Transport
+	o         Options
+	log       *slog.Logger
+	current   atomic.Pointer[run] // what Run or Sync is doing
+	stats     counters
+}
+
+// Open returns the device that lies in a store, sealed under key; an empty store is a new device. It does nothing by itself
+// and need not be closed: Run and Sync work until they return. Errors are those of state.Open, and one for Options that
+// contradict each other.
+func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Options) (*Client, error) {
+	v := o.Vault
+	switch {
+	case t == nil:
+		return nil, errors.New("trefoil: a client needs a transport")
+	case v.Now != nil || v.Log != nil || v.Keep != nil || v.Shared:
+		return nil, errors.New("trefoil: Now, Log, Shared and Keep are set in Options, not in Options.Vault")
+	case len(o.Profile) > ratchet.MaxApplicationData:
+		return nil, ratchet.ErrTooLong
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Every <= 0 {
+		o.Every = defaultEvery
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{transport: t, o: o, log: o.Log}
+	v.Now, v.Log, v.Keep, v.Shared, v.Events = o.Now, o.Log, kept, o.Shared, func(id state.ID, e state.Event) {
+		if o.Vault.Events != nil {
+			o.Vault.Events(id, e)
+		}
+		if isKept(e) {
+			c.handOver(id)
+		}
+	}
+	var err error
+	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// changed looks at what a commit has put into the queues of a chat. Without a Run it waits there.
+func (c *Client) changed(id state.ID) {
+	if r := c.current.Load(); r != nil {
+		r.changed(id)
+	}
+}
+
+// handOver hands over what a commit has put into the inbox of a chat. Without a Run it waits there.
+func (c *Client) handOver(id state.ID) {
+	if r := c.current.Load(); r != nil {
+		r.mu.Lock()
+		r.handOver(r.chat(id))
+		r.mu.Unlock()
+	}
+}
+
+// isReady reports whether what is written in a chat may be encrypted at once.
+func (c *Client) isReady(id state.ID) bool {
+	r := c.current.Load()
+	return r != nil && r.isReady(id)
+}
+
+// Stats says what a client did since it was opened. Other processes on the same store count for themselves.
+type Stats struct {
+	Vault inspect.Stats
+	// Online says that a line is up and its backlog was read.
+	Online bool
+	// Lines is how many lines were tried, Events how many events were handed over, and Failures how often Handle or
+	// InCommit failed.
+	Lines, Events, Failures uint64
+}
+
+// counters are what Stats returns.
+type counters struct{ lines, events, failures atomic.Uint64 }
+
+// Stats returns what the client did.
+func (c *Client) Stats() Stats {
+	r := c.current.Load()
+	return Stats{
+		Vault: c.spaces.Stats(), Online: r != nil && r.online(),
+		Lines: c.stats.lines.Load(), Events: c.stats.events.Load(), Failures: c.stats.failures.Load(),
+	}
+}
+
+// Inspect describes what is stored of a chat without telling what it says: sizes, what waits, and what is damaged.
+func (c *Client) Inspect(ctx context.Context, id state.ID) (inspect.Value, error) {
+	return c.spaces.Inspect(ctx, id)
+}

@@ -1,0 +1,142 @@
+package trefoil_test
+
+import (
+	"bufio"
+	"database/sql"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
+
+// process is a chat program in a process of its own.
+type process struct {
+	*testing.T
+	name, relay, file string
+	cmd               *exec.Cmd
+	in                io.WriteCloser
+	out               *bufio.Reader
+	since             int // how many messages had been written when it came
+}
+
+func start(t *testing.T, relay, dir, name string) *process {
+	p := &process{T: t, name: name, relay: relay, file: filepath.Join(dir, name+".db")}
+	p.begin()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) begin() {
+	self, err := os.Executable()
+	require.NoError(p, err)
+	p.cmd = exec.Command(self)
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", chatEnv, p.relay, p.name, p.file))
+	p.cmd.Stderr = os.Stderr
+	p.in, err = p.cmd.StdinPipe()
+	require.NoError(p, err)
+	out, err := p.cmd.StdoutPipe()
+	require.NoError(p, err)
+	p.out = bufio.NewReader(out)
+	require.NoError(p, p.cmd.Start())
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// do gives a command and returns the answer.
+func (p *process) do(command string) string {
+	p.Helper()
+	_, err := fmt.Fprintln(p.in, command)
+	require.NoError(p, err, p.name)
+	line, err := p.out.ReadString('\n')
+	require.NoError(p, err, "%s: %s", p.name, command)
+	return line[:len(line)-1]
+}
+
+// history returns the lines of the program's own table.
+func (p *process) history() (ids []string) {
+	db, err := sql.Open("sqlite", p.file)
+	require.NoError(p, err)
+	defer db.Close()
+	rows, err := db.Query("SELECT id FROM history ORDER BY id")
+	require.NoError(p, err)
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		require.NoError(p, rows.Scan(&id))
+		ids = append(ids, id)
+	}
+	require.NoError(p, rows.Err())
+	return ids
+}
+
+// chatting are processes in one space, and the IDs of all messages that were written in it.
+type chatting struct {
+	processes []*process
+	written   []string
+}
+
+func (c *chatting) send(p *process, text string) { c.written = append(c.written, p.do("send "+text)) }
+
+// settle waits until each process has every message that was written since it came, and checks that it has no other.
+func (c *chatting) settle() {
+	for _, p := range c.processes {
+		p.Helper()
+		want := c.written[p.since:]
+		p.do(fmt.Sprint("wait ", len(want)))
+		require.ElementsMatch(p, want, p.history(), p.name)
+	}
+}
+
+// join lets a process in by a link of the first.
+func (c *chatting) join(p *process) {
+	p.since = len(c.written)
+	p.do("join " + c.processes[0].do("invite"))
+	c.processes = append(c.processes, p)
+	c.send(p, "hello from "+p.name)
+	c.settle()
+}
+
+// Three processes with histories of their own chat over a socket. They are killed again and again, one writes while it is cut off,
+// two more devices come by links after 200 messages, and one leaves. In the end each has every message once.
+func TestThreeProcesses(t *testing.T) {
+	t.Parallel()
+	dir, chance := t.TempDir(), rand.New(rand.NewPCG(*seed, 0))
+	t.Logf("repeat with -seed %d", *seed)
+	relay := serve(t, filepath.Join(dir, "relay"))
+	begin := func(name string) *process { return start(t, filepath.Join(dir, "relay"), dir, name) }
+	alice, bob, carol := begin("alice"), begin("bob"), begin("carol")
+	alice.do("new")
+	c := &chatting{processes: []*process{alice}}
+	c.join(bob)
+	c.join(carol)
+	for i := range 200 {
+		p := c.processes[chance.IntN(3)]
+		c.send(p, fmt.Sprint("line ", i))
+		if i%20 == 10 {
+			p = c.processes[chance.IntN(3)]
+			p.kill()
+			p.begin()
+		}
+		if i == 100 || i == 150 {
+			relay.cutOff("carol", i == 100)
+		}
+	}
+	c.settle()
+	c.join(begin("dave"))
+	c.join(begin("the-telephone-of-alice"))
+	bob.do("leave")
+	c.send(alice, "bob is gone")
+	c.settle()
+}

@@ -1,0 +1,153 @@
+package trefoil
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Event is something that a program is told of: a Message, or one of the other types that embed a Stamp. docs/EVENTS.md says what
+// to show a user for each, and what to do. Printed, none shows what was written.
+type Event interface {
+	String() string
+	// About returns the chat and the ID.
+	About() Stamp
+}
+
+// Stamp says which event it is, and in which chat. A program that is told of an event again gets the same Stamp.
+type Stamp struct {
+	Chat state.ID
+	ID   EventID
+}
+
+// About implements Event.
+func (s Stamp) About() Stamp { return s }
+
+func (s Stamp) line(format string, args ...any) string {
+	return fmt.Sprintf("%v %.8s: %s", s.ID, s.Chat, fmt.Sprintf(format, args...))
+}
+
+// EventID names an event. All members have the same for a message, and nobody can make another's. IDs are no order.
+type EventID [16]byte
+
+// String returns 32 hexadecimal digits.
+func (id EventID) String() string { return hex.EncodeToString(id[:]) }
+
+// Message is what a member wrote.
+type Message struct {
+	Stamp
+	// From is the signing key of the member, and Index its place.
+	From  ratchet.PublicKey
+	Index dkg.Index
+	// Own says that this member wrote it, here or in a state that was lost since.
+	Own bool
+	// Sent is when it was written, by the clock of its writer: to be shown, and no order.
+	Sent time.Time
+	// Verified says that its writer signed it. In a space that is repudiable any member may have written what is not.
+	Verified bool
+	Body     []byte
+}
+
+// String says whose message it is and shows nothing of its body.
+func (m Message) String() string {
+	return m.line("message of member %d, %d bytes", m.Index, len(m.Body))
+}
+
+// Format implements fmt.Formatter: every verb shows what String does.
+func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.String()) }
+
+// LogValue implements slog.LogValuer.
+func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
+
+// Joined: this device was let into the space. What it wrote before is sent now.
+type Joined struct{ Stamp }
+
+// String implements Event.
+func (e Joined) String() string { return e.line("joined") }
+
+// Refused: this device is not let into the space. Each member that answers says so.
+type Refused struct {
+	Stamp
+	Reason error // ratchet.ErrInviteDead or ratchet.ErrInviteTaken
+}
+
+// String implements Event.
+func (e Refused) String() string { return e.line("refused: %v", e.Reason) }
+
+// Arrived: a member was let in.
+type Arrived struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e Arrived) String() string { return e.line("member %d arrived", e.Index) }
+
+// Left: a member said that it leaves. Owners are told. It can read on until the space is rekeyed.
+type Left struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e Left) String() string { return e.line("member %d left", e.Index) }
+
+// Removed: this device is no member any more. What was read stays.
+type Removed struct{ Stamp }
+
+// String implements Event.
+func (e Removed) String() string { return e.line("removed") }
+
+// Conflict: two things that say they are of one member contradict each other, which is no proof against it: its device was
+// restored from a copy, two devices used one link, or somebody has its keys.
+type Conflict struct {
+	Stamp
+	Index dkg.Index
+	Own   bool // it is about this member itself
+}
+
+// String implements Event.
+func (e Conflict) String() string { return e.line("conflict about member %d", e.Index) }
+
+// Unread: a message came that can never be read.
+type Unread struct {
+	Stamp
+	Reason error // ratchet.ErrLost, ratchet.ErrForged, state.ErrTooNew, state.ErrTooOld or ratchet.ErrMalformed
+}
+
+// String implements Event.
+func (e Unread) String() string { return e.line("unread: %v", e.Reason) }
+
+// GivenUp: the relay dropped frames that this device did not fetch in time.
+type GivenUp struct {
+	Stamp
+	Frames int
+}
+
+// String implements Event.
+func (e GivenUp) String() string { return e.line("%d frames given up by the relay", e.Frames) }
+
+// Rejected: the relay refused a frame of this device for good. Nobody will receive it.
+type Rejected struct {
+	Stamp
+	Reason string // of the relay
+}
+
+// String implements Event.
+func (e Rejected) String() string { return e.line("rejected by the relay: %q", e.Reason) }
+
+// NotSent: a message that waited to be sent never will be.
+type NotSent struct {
+	Stamp
+	Message EventID
+	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, or ratchet.ErrTooLong
+}
+
+// String implements Event.
+func (e NotSent) String() string { return e.line("message %v not sent: %v", e.Message, e.Reason) }

@@ -1,0 +1,165 @@
+package trefoil_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// A link lets one in, once; who is in cannot join again. A link that was revoked lets nobody in.
+func TestLinks(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice, bob, mallory := w.device("alice").run(), w.device("bob").run(), w.device("mallory").run()
+		space := w.newSpace(alice)
+		link, err := alice.client.Space(space).Invite(t.Context(), "https://chat.example/")
+		require.NoError(t, err)
+		for _, d := range []*device{bob, mallory} {
+			_, err := d.client.Join(t.Context(), link)
+			require.NoError(t, err)
+			w.pass(time.Minute)
+		}
+		require.Len(t, told[trefoil.Joined](bob), 1)
+		require.Empty(t, told[trefoil.Joined](mallory))
+		_, err = bob.client.Join(t.Context(), link)
+		require.ErrorIs(t, err, state.ErrExists)
+		_, err = bob.client.Join(t.Context(), link[:len(link)-2])
+		require.Error(t, err)
+
+		revoked, err := alice.client.Space(space).Invite(t.Context(), "https://chat.example/")
+		require.NoError(t, err)
+		invites, err := alice.client.Space(space).Invites(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, alice.client.Space(space).Revoke(t.Context(), invites[len(invites)-1].Index))
+		carol := w.device("carol").run()
+		_, err = carol.client.Join(t.Context(), revoked)
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		require.Empty(t, told[trefoil.Joined](carol))
+	})
+}
+
+// What waits when its writer leaves is told as not sent, by the ID that Send returned.
+func TestNotSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice := w.device("alice").run()
+		bob, line := w.tapped("bob")
+		bob.run()
+		space := w.newSpace(alice, bob)
+		line.plug(false)
+		w.pass(time.Minute)
+		id := bob.send(space, "too late")
+		require.NoError(t, bob.client.Space(space).Leave(t.Context()))
+		line.plug(true)
+		w.pass(10 * time.Minute)
+		notSent := told[trefoil.NotSent](bob)
+		require.Len(t, notSent, 1)
+		require.Equal(t, id, notSent[0].Message)
+		require.ErrorIs(t, notSent[0].Reason, ratchet.ErrPhase)
+		require.Empty(t, alice.read())
+	})
+}
+
+// A frame that the relay refuses for good is told, and so are those that it gave up.
+func TestRejectedAndGivenUp(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice, line := w.tapped("alice")
+		alice.run()
+		space := w.newSpace(alice)
+		line.post = func(string, []byte) (state.Delivery, bool) { return state.Rejected("too long for this relay"), true }
+		alice.send(space, "hello")
+		w.pass(time.Second)
+		rejected := told[trefoil.Rejected](alice)
+		require.Len(t, rejected, 1)
+		require.Equal(t, "too long for this relay", rejected[0].Reason)
+
+		acknowledged := 0
+		line.frame = func(f *trefoil.Frame) { f.Data, f.Lost, f.Ack = nil, 3, func() { acknowledged++ } }
+		w.net.Device("relay").Post(t.Context(), space.String(), []byte("x"))
+		w.pass(time.Second)
+		require.Equal(t, 3, told[trefoil.GivenUp](alice)[0].Frames)
+		require.Equal(t, 1, acknowledged)
+	})
+}
+
+// A joiner is not told of what was written before it came; who is in the space is told of what it cannot read.
+func TestUnread(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice, bob := w.device("alice").run(), w.device("bob").run()
+		space := w.newSpace(alice, bob)
+		require.NoError(t, w.net.Device("carol").Subscribe(t.Context(), space.String()))
+		for i := range 20 {
+			alice.send(space, fmt.Sprint("before ", i))
+		}
+		carol := w.device("carol").run()
+		alice.letIn(space, carol)
+		alice.send(space, "after")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"after"}, carol.read())
+		require.Empty(t, told[trefoil.Unread](carol))
+	})
+}
+
+// Two devices of one state contradict each other, and everybody hears of it.
+func TestConflict(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice := w.device("alice").run()
+		bob := w.device("bob").run()
+		space := w.newSpace(alice, bob)
+		v, err := bob.client.Space(space).Load(t.Context())
+		require.NoError(t, err)
+		bob.send(space, "one")
+		w.pass(time.Second)
+		_, frame, err := ratchet.Encrypt(v, time.Now(), []byte("of a copy"))
+		require.NoError(t, err)
+		w.net.Device("thief").Post(t.Context(), space.String(), frame)
+		w.pass(time.Minute)
+		require.Equal(t, []string{"one"}, alice.read())
+		for _, d := range []*device{alice, bob} {
+			unread := told[trefoil.Unread](d)
+			require.Len(t, unread, 1, d.name)
+			require.ErrorIs(t, unread[0].Reason, ratchet.ErrLost)
+		}
+		require.Equal(t, []trefoil.Conflict{{Stamp: told[trefoil.Conflict](bob)[0].Stamp, Index: 2, Own: true}}, told[trefoil.Conflict](bob))
+	})
+}
+
+// No event shows what was written, whatever prints it.
+func TestEventsShowNothing(t *testing.T) {
+	m := trefoil.Message{Body: []byte("a secret text")}
+	var b bytes.Buffer
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("event", "event", m)
+	fmt.Fprintf(&b, "%v %+v %#v %s %q %x %d", m, m, m, m, m, m, m)
+	fmt.Fprint(&b, errors.New(m.String()), []trefoil.Event{m}, map[string]trefoil.Event{"": m})
+	for _, hidden := range []string{"a secret text", "612073656372657420", "YSBzZWNyZXQgdGV4dA", "97 32 115"} {
+		require.NotContains(t, b.String(), hidden)
+	}
+}
+
+// Events are durable: what was told before a crash is told after it, with the same ID.
+func TestEventsAreDurable(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		alice := w.device("alice").run()
+		bob := w.device("bob", func(o *trefoil.Options) {
+			o.Handle = func(context.Context, trefoil.Event) error { return errors.New("not now") }
+		}).run()
+		link, err := alice.client.Space(w.newSpace(alice)).Invite(t.Context(), "https://chat.example/")
+		require.NoError(t, err)
+		_, err = bob.client.Join(t.Context(), link)
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		bob.stop()
+		again := w.open("bob", bob.store, w.net.Device("bob")).run()
+		w.pass(time.Minute)
+		require.Equal(t, told[trefoil.Joined](bob)[0], told[trefoil.Joined](again)[0])
+	})
+}

@@ -1,0 +1,8 @@
+package main
+
+func Example() {
+	main()
+	// Unordered output:
+	// alice reads: hello
+	// bob reads: hello
+}

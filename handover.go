@@ -1,0 +1,149 @@
+package trefoil
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// handing hands over the events of a chat until there are none, or the program fails; then again, later each time.
+func (r *run) handing(ch *chat) {
+	for failures := 0; ; {
+		r.mu.Lock()
+		if !ch.again || r.ctx.Err() != nil || r.once && failures > 0 {
+			ch.handing = false
+			r.done()
+			r.mu.Unlock()
+			return
+		}
+		ch.again = false
+		r.mu.Unlock()
+		err := r.handAll(ch)
+		if err == nil {
+			failures = 0
+			continue
+		}
+		r.client.stats.failures.Add(1)
+		r.fail("handing over", ch.id, err)
+		failures++
+		if !r.once && r.sleep(pause(failures-1), nil) {
+			r.mu.Lock()
+			ch.again = true
+			r.mu.Unlock()
+		}
+	}
+}
+
+// handAll hands over what lies in the inbox of a chat.
+func (r *run) handAll(ch *chat) error {
+	for after := uint64(0); ; {
+		items, err := r.client.spaces.Inbox(r.ctx, ch.id, after)
+		if len(items) == 0 || err != nil {
+			return err
+		}
+		after = items[len(items)-1].Seq
+		if err := r.handPage(ch, items); err != nil {
+			return err
+		}
+	}
+}
+
+// handled is an event that was handed over.
+type handled struct {
+	seq   uint64
+	event Event
+}
+
+// handPage hands over some items, and takes out those that were handled.
+func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
+	var done []handled
+	since := time.Now()
+	for _, in := range items {
+		if r.ctx.Err() != nil {
+			break
+		}
+		e, err := decodeEvent(ch.id, in.Data())
+		switch {
+		case errors.Is(err, state.ErrTooNew) || errors.Is(err, state.ErrTooOld):
+			r.client.log.Error("event of another release, left where it is", "chat", ch.id.String(), "error", err)
+			continue
+		case err != nil: // nothing that a client puts there
+			h := sha256.Sum256(in.Data())
+			e = Unread{Stamp{ch.id, EventID(h[:16])}, ratchet.ErrMalformed}
+		}
+		if handle := r.client.o.Handle; handle != nil {
+			if failure = handle(r.ctx, e); failure != nil {
+				break
+			}
+		}
+		if done = append(done, handled{in.Seq, e}); time.Since(since) >= commitWithin {
+			if err := r.takeOut(ch, done); err != nil {
+				return err
+			}
+			done, since = nil, time.Now()
+		}
+	}
+	return errors.Join(failure, r.takeOut(ch, done))
+}
+
+// takeOut commits that events were handled, with the rows of the program. If rows of one fail, those before it are committed
+// without it.
+func (r *run) takeOut(ch *chat, done []handled) error {
+	if len(done) == 0 {
+		return nil
+	}
+	err := r.commitHandled(ch, done)
+	if err != nil && len(done) > 1 && r.client.o.InCommit != nil {
+		for _, d := range done {
+			if err = r.commitHandled(ch, []handled{d}); err != nil {
+				break
+			}
+		}
+	}
+	select {
+	case ch.taken <- struct{}{}: // there is room
+	default:
+	}
+	return err
+}
+
+// commitHandled takes events out of the inbox in one commit, also when the run ends meanwhile: they were handled.
+func (r *run) commitHandled(ch *chat, done []handled) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), decideTime)
+	defer cancel()
+	err := r.client.spaces.Update(ctx, ch.id, func(tx spaceTx) error {
+		for _, d := range done {
+			if !tx.Take(d.seq) || r.client.o.InCommit == nil {
+				continue
+			}
+			if hook := r.client.o.InCommit(d.event); hook != nil {
+				tx.InCommit(r.guarded(hook))
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		r.client.stats.events.Add(uint64(len(done)))
+	}
+	return err
+}
+
+// errPanicked is the error of a hook that panicked.
+var errPanicked = errors.New("trefoil: a hook panicked")
+
+// guarded returns a hook that ends the run, and not the goroutine of the store, if it panics.
+func (r *run) guarded(hook store.Hook) store.Hook {
+	return func(ctx context.Context, tx any) error {
+		err := errPanicked
+		r.guard(func() { err = hook(ctx, tx) })
+		return err
+	}
+}

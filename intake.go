@@ -1,0 +1,239 @@
+package trefoil
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// working receives the frames of a chat, and then maintains it, until there is nothing left to do.
+func (r *run) working(ch *chat) {
+	for failures := 0; ; {
+		r.mu.Lock()
+		r.unpark(ch)
+		batch, due, l := ch.next(), ch.due, r.line
+		if len(batch) == 0 && !due || r.ctx.Err() != nil {
+			ch.working = false
+			if ch.missed {
+				ch.missed = false
+				r.reconnect()
+			}
+			r.done()
+			r.mu.Unlock()
+			return
+		}
+		if len(batch) == 0 {
+			ch.due = false
+		}
+		r.mu.Unlock()
+		err := r.step(ch, l, batch)
+		switch {
+		case err == nil:
+			failures = 0
+		case !r.once:
+			r.sleep(pause(failures), ch.taken)
+			failures++
+		}
+	}
+}
+
+// next takes the frames of the next commit. The mutex is held.
+func (ch *chat) next() []Frame {
+	n, bytes := 0, 0
+	for _, f := range ch.frames {
+		if bytes += len(f.Data); n > 0 && (n == maxBatch || bytes > maxBatchBytes || f.Lost > 0 || ch.frames[0].Lost > 0) {
+			break
+		}
+		n++
+	}
+	batch := ch.frames[:n:n]
+	if ch.frames = ch.frames[n:]; len(ch.frames) == 0 {
+		ch.frames = nil // with the array behind it
+	}
+	return batch
+}
+
+// step receives some frames, or maintains the chat if there are none, and has what came of it handed over and sent. The
+// vaults of all chats do as much at once as there are processors.
+func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+	if len(batch) > 0 {
+		err = r.receiveBatch(ch, batch)
+	} else {
+		err = r.maintain(ch, l)
+	}
+	r.mu.Lock()
+	r.handOver(ch)
+	r.mu.Unlock()
+	if r.worker != nil {
+		r.worker.Wake(ch.id)
+	}
+	return err
+}
+
+// receiveBatch receives frames in one commit, and acknowledges those that are dealt with. If none could be received, or the inbox
+// is full, it returns why, and they are tried again; if others could be, those that could not are left to the relay.
+func (r *run) receiveBatch(ch *chat, batch []Frame) error {
+	var receipts []state.Receipt
+	var err error
+	frames := make([]state.Frame, len(batch))
+	if batch[0].Lost > 0 {
+		err = r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
+			tx.Emit(GivenUp{Frames: batch[0].Lost})
+			return nil
+		})
+		receipts = []state.Receipt{{Verdict: state.Discard}}
+		if err != nil {
+			receipts = []state.Receipt{{Verdict: state.Stop, Reason: err}}
+		}
+	} else {
+		for i, f := range batch {
+			frames[i] = state.Frame{Source: source(f.From), Data: f.Data}
+		}
+		receipts, err = r.client.spaces.ReceiveAll(r.ctx, ch.id, frames, r.client.group(ch.id).receive)
+	}
+	if errors.Is(err, state.ErrNotFound) {
+		return r.notOurs(ch, batch)
+	}
+	var stopped []Frame
+	for i, receipt := range receipts {
+		r.acknowledge(receipt.Acknowledge)
+		switch receipt.Verdict {
+		case state.Stop:
+			stopped = append(stopped, batch[i])
+			err = receipt.Reason
+		case state.Retain:
+			r.remember(frames[i].Hash(), batch[i].Ack)
+		default:
+			batch[i].Ack()
+		}
+	}
+	r.fail("receiving", ch.id, err)
+	stalled := len(stopped) == len(batch) || errors.Is(err, state.ErrFull)
+	r.received(ch, batch, stopped, stalled)
+	if !stalled {
+		return nil
+	}
+	return err
+}
+
+// received keeps frames that could not be received for another try if the chat is stalled, and else leaves them to the relay: then
+// it is they that cannot be received.
+func (r *run) received(ch *chat, batch, stopped []Frame, stalled bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.makeRoom(batch)
+	if stalled {
+		rest := ch.frames
+		r.makeRoom(rest)
+		ch.stalled, ch.frames = true, nil
+		r.park(ch, append(stopped, rest...)...)
+	} else if len(stopped) > 0 {
+		ch.missed = !r.once
+	}
+	if ch.waits && r.worker != nil {
+		ch.waits = false
+		r.worker.Retry(ch.id)
+	}
+}
+
+// source returns what bounds the frames that come from somebody. A long name of a relay must not make frames too large.
+func source(from string) string {
+	if len(from) <= state.MaxAddress {
+		return from
+	}
+	h := sha256.Sum256([]byte(from))
+	return hex.EncodeToString(h[:])
+}
+
+// notOurs acknowledges the frames of a chat that this device does not have, and ends the subscription.
+func (r *run) notOurs(ch *chat, batch []Frame) error {
+	for _, f := range batch {
+		f.Ack()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.makeRoom(batch)
+	if !ch.leaving {
+		ch.leaving = r.spawnLocked(func() { r.leave(ch) })
+	}
+	return nil
+}
+
+// leave ends the subscription to a chat that this device does not have, unless it has come back meanwhile.
+func (r *run) leave(ch *chat) {
+	r.client.unsubscribe(r.ctx, ch.id)
+	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil {
+		r.fail("subscribing", ch.id, r.subscribe(r.ctx, ch.id))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch.leaving = false
+	r.forget(ch)
+}
+
+// maintain does what is due in a chat whose backlog was read, and tries again what was deferred. Then what waits may be
+// encrypted.
+func (r *run) maintain(ch *chat, l *line) error {
+	g := r.client.group(ch.id)
+	err := r.client.spaces.Update(r.ctx, ch.id, g.maintain)
+	if err == nil {
+		var done [][32]byte
+		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
+		r.acknowledge(done)
+	}
+	gone := errors.Is(err, state.ErrNotFound)
+	if !gone {
+		r.fail("maintaining", ch.id, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if gone {
+		r.forget(ch)
+		return nil
+	}
+	if err != nil {
+		ch.due = !r.once
+		return err
+	}
+	if !ch.ready && l != nil && l.ended && l == r.line {
+		ch.ready = true
+		if r.worker != nil {
+			r.worker.Retry(ch.id)
+		}
+	}
+	return nil
+}
+
+// remember keeps how to acknowledge a frame that the vault retains.
+func (r *run) remember(hash [32]byte, ack func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other := range r.acks {
+		if len(r.acks) < maxUnacknowledged {
+			break
+		}
+		delete(r.acks, other)
+	}
+	r.acks[hash] = ack
+}
+
+// acknowledge acknowledges frames that were retained and are dealt with.
+func (r *run) acknowledge(hashes [][32]byte) {
+	for _, h := range hashes {
+		r.mu.Lock()
+		ack := r.acks[h]
+		delete(r.acks, h)
+		r.mu.Unlock()
+		if ack != nil {
+			ack()
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package trefoil
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	// defaultEvery is how often is done what is due without a frame. Nothing is urgent within a minute.
+	defaultEvery = time.Minute
+
+	// maxBatch and maxBatchBytes bound what is received in one commit: as many as a vault takes in one.
+	maxBatch      = 64
+	maxBatchBytes = 1 << 20
+
+	// maxBuffered and maxBufferedBytes bound the frames in memory that are to be received: a line that brings more waits. As many may
+	// be parked, of chats that cannot receive now, for each not more than one batch; what is beyond is left to the relay.
+	maxBuffered      = 1024
+	maxBufferedBytes = 16 << 20
+
+	// maxUnacknowledged bounds the retained frames whose acknowledgement is remembered. The others come again with the next line
+	// and are acknowledged then.
+	maxUnacknowledged = 8192
+
+	// commitWithin is for how long events that were handled may wait to be taken out together, so that after a crash few come
+	// again.
+	commitWithin = 100 * time.Millisecond
+
+	// decideTime bounds the commit that takes out what was handled when Run ended.
+	decideTime = 10 * time.Second
+
+	// maxPause is the longest time between two tries of what failed: a handler, a line, a commit.
+	maxPause = 5 * time.Minute
+)
+
+// pause returns how long to wait after a number of failures in succession: a second, twice as long each time, up to maxPause, and
+// up to a quarter more, so that many do not come at the same moment.
+func pause(failures int) time.Duration {
+	wait := min(maxPause, time.Second<<min(failures, 20))
+	return wait + rand.N(wait/4)
+}

@@ -1,0 +1,233 @@
+package trefoil
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/worker"
+)
+
+// Run does all that a device owes its chats until ctx ends, and returns the error of ctx: it keeps a line up, receives and
+// acknowledges, does what is due, sends what waits, and hands events over. What fails is tried again, later each time.
+//
+// No goroutine outlives Run: it returns when every function of the program and of the transport has. If one of them panics, Run
+// ends everything else and panics in the goroutine of its caller; nothing is lost by that, since what was not handled stays in
+// the vault.
+func (c *Client) Run(ctx context.Context) error {
+	r, err := c.begin(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	r.worker = worker.New(c.spaces, r.send, worker.Options{Scan: c.o.Every, Failed: r.failedOutbox})
+	r.spawn(func() { r.worker.Run(r.ctx) })
+	r.spawn(r.tick)
+	r.lines()
+	return r.result()
+}
+
+// Sync does one round, for programs that are woken for a moment, such as push extensions: it reads all that is stored at the
+// relay, does what is due, hands over what was read, and sends what waits. It returns when that is done, with the errors of
+// what could not be. What the relay did not take stays for the next Run or Sync.
+func (c *Client) Sync(ctx context.Context) error {
+	r, err := c.begin(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	down := make(chan error, 1)
+	r.spawn(func() { down <- r.receive() })
+	if err := r.settle(down); err != nil {
+		return err
+	}
+	r.flushAll()
+	if err := r.settle(down); err != nil {
+		return err
+	}
+	return r.result()
+}
+
+// run is one Run or Sync.
+type run struct {
+	client *Client
+	once   bool // it is a Sync
+	ctx    context.Context
+	cancel context.CancelFunc
+	worker *worker.Worker[ratchet.Space] // nil in a Sync
+	slots  chan struct{}                 // for work on the vault
+	group  sync.WaitGroup
+
+	mu       sync.Mutex
+	over     bool // nothing begins any more
+	chats    map[state.ID]*chat
+	line     *line
+	busy     int           // goroutines that work on chats
+	buffered size          // of frames to be received
+	parked   size          // of frames of chats that cannot receive now
+	room     chan struct{} // closed when there may be room again
+	told     chan struct{} // closed when the run may have settled
+	acks     map[[32]byte]func()
+	errs     []error
+	panicked error // what a function of the program ended with
+}
+
+// size is of frames.
+type size struct{ frames, bytes int }
+
+func sizeOf(frames ...Frame) (s size) {
+	for _, f := range frames {
+		s = size{s.frames + 1, s.bytes + len(f.Data)}
+	}
+	return s
+}
+
+func (s size) plus(o size) size  { return size{s.frames + o.frames, s.bytes + o.bytes} }
+func (s size) minus(o size) size { return size{s.frames - o.frames, s.bytes - o.bytes} }
+
+// hasRoom reports whether there may be another frame. There may always be one.
+func (s size) hasRoom() bool {
+	return s.frames == 0 || s.frames < maxBuffered && s.bytes < maxBufferedBytes
+}
+
+func (c *Client) begin(ctx context.Context, once bool) (*run, error) {
+	r := &run{
+		client: c, once: once, slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		chats: make(map[state.ID]*chat), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()),
+	}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	if !c.current.CompareAndSwap(nil, r) {
+		r.cancel()
+		return nil, ErrRunning
+	}
+	return r, nil
+}
+
+// end returns when everything that the run began has ended.
+func (r *run) end() {
+	r.cancel()
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.group.Wait()
+	r.client.current.Store(nil)
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+}
+
+// result returns why the run ended.
+func (r *run) result() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.errs) == 0 {
+		return r.ctx.Err()
+	}
+	return errors.Join(append(r.errs, r.ctx.Err())...)
+}
+
+// spawn begins a goroutine that ends before the run does, and reports whether it could.
+func (r *run) spawn(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spawnLocked(f)
+}
+
+func (r *run) spawnLocked(f func()) bool {
+	if r.over {
+		return false
+	}
+	r.group.Go(func() { r.guard(f) })
+	return true
+}
+
+// guard runs a function that calls the program or the transport. If it panics, or ends its goroutine, the run ends and panics.
+func (r *run) guard(f func()) {
+	returned := false
+	defer func() {
+		p := recover()
+		if p == nil && returned {
+			return
+		}
+		r.mu.Lock()
+		if r.panicked == nil {
+			r.panicked = fmt.Errorf("trefoil: a function of the program panicked, or ended its goroutine: %v\n\n%s", p, debug.Stack())
+		}
+		r.mu.Unlock()
+		r.cancel()
+	}()
+	f()
+	returned = true
+}
+
+// fail notes what could not be done. A Sync returns it, a Run logs it and tries again.
+func (r *run) fail(what string, id state.ID, err error) {
+	if err == nil || r.ctx.Err() != nil {
+		return
+	}
+	r.client.log.Warn(what, "chat", id.String(), "error", err)
+	if r.once {
+		r.mu.Lock()
+		r.errs = append(r.errs, fmt.Errorf("trefoil: %s: chat %.8s: %w", what, id, err))
+		r.mu.Unlock()
+	}
+}
+
+// sleep waits, and reports whether the run goes on.
+func (r *run) sleep(d time.Duration, earlier <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-earlier:
+	case <-r.ctx.Done():
+	}
+	return r.ctx.Err() == nil
+}
+
+// tick looks at all chats now and then.
+func (r *run) tick() {
+	for ok := true; ok; ok = r.sleep(r.client.o.Every, nil) {
+		ids, err := r.client.spaces.List(r.ctx)
+		r.fail("listing the chats", state.ID{}, err)
+		for _, id := range ids {
+			r.mu.Lock()
+			r.look(r.chat(id))
+			r.mu.Unlock()
+		}
+	}
+}
+
+// changed looks at a chat after a commit.
+func (r *run) changed(id state.ID) {
+	r.mu.Lock()
+	ch := r.chat(id)
+	if !ch.ready {
+		r.look(ch)
+	}
+	r.handOver(ch)
+	r.mu.Unlock()
+	if r.worker != nil {
+		r.worker.Wake(id)
+	}
+}
+
+// isReady reports whether a chat's backlog was read on the present line.
+func (r *run) isReady(id state.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ch := r.chats[id]
+	return ch != nil && ch.ready
+}
+
+func (r *run) online() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.line != nil && r.line.ended
+}

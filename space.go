@@ -1,0 +1,225 @@
+package trefoil
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Space is a group chat of a Client. It holds no state of its own: every method works on what is stored. Its methods are
+// safe for concurrent use, and may be called by handlers. Each returns state.ErrNotFound if this device is not in the space.
+type Space struct {
+	client *Client
+	id     state.ID
+}
+
+// Space returns the space of an ID. Whether there is one, its methods say.
+func (c *Client) Space(id state.ID) Space { return Space{c, id} }
+
+// Spaces returns the spaces that this device is in, or was and has not forgotten.
+func (c *Client) Spaces(ctx context.Context) iter.Seq2[Space, error] {
+	return func(yield func(Space, error) bool) {
+		ids, err := c.spaces.List(ctx)
+		for _, id := range ids {
+			if !yield(Space{c, id}, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Space{}, err)
+		}
+	}
+}
+
+// NewSpace makes a space with this device as its only member. It subscribes first, so it needs the relay. It returns
+// ratchet.ErrPolicy if Options.Policy is none.
+func (c *Client) NewSpace(ctx context.Context) (Space, error) {
+	s, err := ratchet.NewSpace(c.o.Now(), c.o.Policy)
+	if err != nil {
+		return Space{}, err
+	}
+	if err := c.transport.Subscribe(ctx, topicOf(s.ID())); err != nil {
+		return Space{}, fmt.Errorf("trefoil: subscribing: %w", err)
+	}
+	if err := c.spaces.Create(ctx, s, nil); err != nil {
+		return Space{}, err
+	}
+	c.changed(s.ID())
+	return Space{c, s.ID()}, nil
+}
+
+// Join asks to be let into the space that a link leads to. It is durable when it returns and needs no network; Joined or
+// Refused follows. Messages may be written meanwhile: they are sent then. It returns an error of package invite for what is no
+// link, and state.ErrExists if this device is in the space already.
+func (c *Client) Join(ctx context.Context, link string) (Space, error) {
+	s, request, err := join(link, c.o.Now(), c.o.Profile)
+	if err != nil {
+		return Space{}, err
+	}
+	ask := func(tx spaceTx) error {
+		tx.Send(topicOf(s.ID()), request)
+		return nil
+	}
+	if err = c.spaces.Create(ctx, s, ask); errors.Is(err, state.ErrDeleted) {
+		err = c.spaces.Revive(ctx, s, ask) // a new member, with nothing of the one that was forgotten
+	}
+	if err != nil {
+		return Space{}, err
+	}
+	c.changed(s.ID())
+	return Space{c, s.ID()}, nil
+}
+
+// ID names the space: it is the Chat of its events.
+func (s Space) ID() state.ID { return s.id }
+
+// Send writes a message to all members, of at most MaxBody bytes. It is durable when Send returns, and needs no network:
+// what cannot be encrypted yet waits, sealed in the vault, until Run or Sync has read the backlog. The writer is handed its own
+// message like those of others, under the ID that Send returns. Errors are ratchet.ErrTooLong, ratchet.ErrRemoved,
+// ratchet.ErrPhase after Leave, and state.ErrFull if too much waits.
+func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
+	if len(body) > MaxBody {
+		return EventID{}, ratchet.ErrTooLong
+	}
+	c := newContent(s.client.o.Now(), body)
+	ready := s.client.isReady(s.id)
+	err = s.Update(ctx, func(tx spaceTx) (err error) {
+		id, err = s.client.group(s.id).write(tx, c, ready)
+		return err
+	})
+	return id, err
+}
+
+// Invite returns a link for one person: base with a secret fragment. It needs no network. Errors are ratchet.ErrPhase for a
+// member that deals no shares, dkg.ErrExhausted if none is left, and invite.ErrBase.
+func (s Space) Invite(ctx context.Context, base string) (link string, err error) {
+	err = s.Update(ctx, func(tx spaceTx) (err error) {
+		link, err = s.client.group(s.id).invitation(tx, base)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return link, nil
+}
+
+// Invites returns what became of the links that this device made.
+func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
+	v, err := s.client.spaces.Load(ctx, s.id)
+	if err != nil {
+		return nil, err
+	}
+	return invite.List(v), nil
+}
+
+// Revoke takes back links that nobody used yet, by the places that Invites names. Errors are those of ratchet.Revoke.
+func (s Space) Revoke(ctx context.Context, indices ...dkg.Index) error {
+	return s.frame(ctx, func(v ratchet.Space) (ratchet.Space, []byte, error) {
+		return ratchet.Revoke(v, s.client.o.Now(), indices...)
+	})
+}
+
+// Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. The last owner cannot
+// leave: ratchet.ErrPhase.
+func (s Space) Leave(ctx context.Context) error {
+	return s.frame(ctx, func(v ratchet.Space) (ratchet.Space, []byte, error) { return ratchet.Leave(v, s.client.o.Now()) })
+}
+
+// frame makes a change that leaves with a frame.
+func (s Space) frame(ctx context.Context, change func(ratchet.Space) (ratchet.Space, []byte, error)) error {
+	return s.Update(ctx, func(tx spaceTx) error {
+		next, frame, err := change(tx.Value())
+		if err != nil {
+			return err
+		}
+		tx.Set(next)
+		tx.Send(topicOf(s.id), frame)
+		return nil
+	})
+}
+
+// Forget deletes all that this device holds of the space, what waits to be sent and to be handed over included, and ends
+// the subscription. It tells nobody and needs no network.
+func (s Space) Forget(ctx context.Context) error {
+	if err := s.client.spaces.Delete(ctx, s.id); err != nil {
+		return err
+	}
+	s.client.unsubscribe(ctx, s.id) // if that fails, the next frame does it
+	return nil
+}
+
+// Members returns who belongs to the space, in ascending order of places; nobody while joining.
+func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
+	v, err := s.client.spaces.Load(ctx, s.id)
+	if err != nil {
+		return nil, err
+	}
+	return ratchet.Members(v), nil
+}
+
+// Status says where this device stands in a space.
+type Status struct {
+	ratchet.Summary
+	// Fingerprint is what members compare when they meet: six groups of five digits. If they are alike, no server and no
+	// member has split the space. It changes with every epoch, so both compare after the same message; it is empty while
+	// there is nothing to compare.
+	Fingerprint string
+	// Ready says that the backlog was read on the present line, so that messages leave at once.
+	Ready bool
+	// Outbox is how many frames and messages wait to be sent, Inbox how many events to be handed over, and Retained how many
+	// frames for something that they need to be read.
+	Outbox, Inbox, Retained int
+}
+
+// Status returns where this device stands.
+func (s Space) Status(ctx context.Context) (Status, error) {
+	v, err := s.client.spaces.Load(ctx, s.id)
+	if err != nil {
+		return Status{}, err
+	}
+	p, err := s.client.spaces.Pending(ctx, s.id)
+	if err != nil {
+		return Status{}, err
+	}
+	info := ratchet.Info(v)
+	return Status{info, fingerprint(info.Authenticator), s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
+}
+
+// fingerprint returns an authenticator for people: 99 bits of it, in thirty digits.
+func fingerprint(authenticator [32]byte) string {
+	if authenticator == ([32]byte{}) {
+		return ""
+	}
+	h := sha256.Sum256(append([]byte("trefoil fingerprint"), authenticator[:]...))
+	var groups []string
+	for i := range 6 {
+		five := binary.BigEndian.Uint64(append(make([]byte, 3), h[5*i:5*i+5]...))
+		groups = append(groups, fmt.Sprintf("%05d", five%100_000))
+	}
+	return strings.Join(groups, " ")
+}
+
+// Update is the way down: a transaction on the space itself, for what this package does not do. The function may run again
+// and has no effects of its own. What it puts into the outbox for Topic is sent.
+func (s Space) Update(ctx context.Context, f func(*state.Tx[ratchet.Space]) error) error {
+	err := s.client.spaces.Update(ctx, s.id, f)
+	s.client.changed(s.id) // even after state.ErrUncertain
+	return err
+}
+
+// Topic is where what is meant for all members is sent, for Update.
+func (s Space) Topic() string { return topicOf(s.id) }
+
+// Load returns the space as it is stored, for what this package does not do.
+func (s Space) Load(ctx context.Context) (ratchet.Space, error) {
+	return s.client.spaces.Load(ctx, s.id)
+}
