@@ -32,7 +32,8 @@ type device struct {
 }
 
 // newDevice draws a device's keys and makes them durable. It returns what the person has to register.
-func newDevice(ctx context.Context, s *server, dir, title string, person key.Address, vaultKey state.Key) (*device, directory.Entry, error) {
+func newDevice(ctx context.Context, s *server, dir, title string, person key.Address, vaultKey state.Key) (
+	*device, directory.Entry, error) {
 	keys, err := session.NewDevice(person, time.Now())
 	if err != nil {
 		return nil, directory.Entry{}, err

@@ -144,7 +144,8 @@ func (x *agreement) proof(head []byte) ([proofSize]byte, error) {
 
 // hybridKey finishes a hybrid agreement: x holds the three results and, if there is a one-time pre-key, that of it, to which the
 // encapsulated secret is added.
-func (x *agreement) hybridKey(head []byte, oneTime key.PublicKey[key.OneTime], kem *mlkem.EncapsulationKey768, shared []byte) (secret.Bytes, error) {
+func (x *agreement) hybridKey(head []byte, oneTime key.PublicKey[key.OneTime], kem *mlkem.EncapsulationKey768,
+	shared []byte) (secret.Bytes, error) {
 	x.add(secret.Own(shared), nil)
 	hash := sha512.Sum512(append(append(head, oneTime.Bytes()...), kem.Bytes()...))
 	return x.key(labelAgreement+"\x00"+string(hash[:]), double.AgreedSize)

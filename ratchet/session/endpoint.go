@@ -176,8 +176,8 @@ func (e *Endpoint) took(ctx context.Context, d Device, id state.ID) error {
 // SendAll says something to all devices of the persons, except this one, in one commit: all outboxes have it or none. It makes the
 // slots that there are not, and begins the sessions that there are not. It returns the slots, whose outboxes are to be flushed.
 //
-// It returns ErrUnverified if there is no such device, and the errors of Send for one, as a state.BatchError if there are
-// several: then nothing is sent to any.
+// It returns ErrUnverified if there is no such device, state.ErrDeleted if a slot was deleted, and the errors of Send for one
+// device, as a state.BatchError if there are several: then nothing is sent to any.
 func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key.Address) (slots []state.ID, err error) {
 	d, err := e.loadDevice(ctx)
 	if err != nil {

@@ -49,7 +49,8 @@ func isUnread(err error) bool {
 	if errors.Is(err, ErrBeforeDevice) {
 		return false
 	}
-	for _, reason := range []error{double.ErrNoKey, double.ErrAhead, key.ErrForged, ErrForged, ErrOneTimeUsed, ErrExpired, errNotIssued, errGone} {
+	for _, reason := range []error{double.ErrNoKey, double.ErrAhead, key.ErrForged, ErrForged,
+		ErrOneTimeUsed, ErrExpired, errNotIssued, errGone} {
 		if errors.Is(err, reason) {
 			return true
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/gaps"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/quorumtest"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -79,6 +80,12 @@ func TestG28GoldenFormats(t *testing.T) {
 	require.NoError(t, err)
 	weakBob.d, weakBob.s = weakDevice, weakBob.s.With(weakPair)
 	weakBob.reads(golden(t, "frame-classic", classicFrame), "deployed")
+
+	n := notice{number: 7, person: bob.d.person, identity: bob.d.Identity(), mailbox: bob.d.mailbox.Public(),
+		sessions: [][seenNameSize]byte{{1}, {2}}, above: 9, missing: []gaps.Range{{From: 2, To: 3}}}
+	told, err := parseNotice(golden(t, "notice", n.sign(alice.d.person, alice.d.Entry(), bob.d.mailbox).marshal()))
+	require.NoError(t, err)
+	require.Equal(t, []any{n.number, n.sessions, n.above, n.missing}, []any{told.number, told.sessions, told.above, told.missing})
 
 	preKeys, err := directory.NewPreKeys(device.Bundle()).Add(keys...)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -98,9 +99,9 @@ func isOver(then int64, wait time.Duration, now time.Time) bool {
 // Maintain returns an Update for Vault.Update that does what is due (see Pair.Due), all in one transaction: it tells the peer what
 // is not read, and begins a session and sends again for a peer that said so. Call it for each slot at start and every minute or
 // so, after what is stored was received. Peer is needed for Tasks.Heal only; otherwise it may be zero. A one-time pre-key in it is
-// not used. Where nothing is due it changes nothing.
+// not used. Where nothing is due it changes nothing; what Initiate would refuse with ErrUnverified is left for later.
 //
-// It emits Unread and SentAgain. Errors are those of Initiate.
+// It emits Unread and SentAgain. It returns ErrNotReady for another device.
 func Maintain(d Device, peer directory.Peer, now time.Time) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
 		next, out, events, err := tx.Value().Part().maintain(d, peer, now)
@@ -140,10 +141,13 @@ func (p Pair) maintain(d Device, peer directory.Peer, now time.Time) (next Pair,
 	if due.Heal && !peer.Person().IsZero() {
 		var again []Outgoing
 		var did SentAgain
-		if next, again, did, err = next.heal(d, peer, now); err != nil {
+		next, again, did, err = next.heal(d, peer, now)
+		switch {
+		case err == nil:
+			out, events = append(out, again...), append(events, did)
+		case !errors.Is(err, ErrUnverified): // otherwise it waits for what the peer has to publish
 			return p, nil, nil, err
 		}
-		out, events = append(out, again...), append(events, did)
 	}
 	return next, out, events, nil
 }

@@ -191,6 +191,10 @@ func TestForgedNotice(t *testing.T) {
 		alice.refuses(seal(change), ErrUnverified)
 		require.Equal(t, Tasks{}, alice.s.Part().Due(day0), name)
 	}
+	slot, err := New(alice.d, alice.other)
+	require.NoError(t, err)
+	fresh := &party{t: t, d: alice.d, s: slot}
+	fresh.refuses(seal(signed), ErrUnverified) // nothing was said in it
 	alice.takes(seal(signed))
 	require.Equal(t, Tasks{Heal: true}, alice.s.Part().Due(day0))
 	alice.maintain(day0)
@@ -202,6 +206,28 @@ func noticeFrame(t *testing.T, n notice, to *party) []byte {
 	b, err := box.Seal(to.d.inbox.Public(), n.marshal())
 	require.NoError(t, err)
 	return frame.Frame{Kind: frame.Notice, Box: b}.Marshal()
+}
+
+// A session that the peer needs waits until the peer shows that it knows the suite; the rest is done meanwhile.
+func TestHealingWaitsForTheBundle(t *testing.T) {
+	a, b := newHuman(t, 1), newHuman(t, 1)
+	slot, err := New(a.devices[0], b.peer(t, 0, hybrid))
+	require.NoError(t, err)
+	alice := &party{t: t, d: a.devices[0], s: slot, other: b.peer(t, 0, hybrid)}
+	alice.initiate()
+	alice.send("text")
+	p := alice.s.Part()
+	p.asked, p.unheard, p.unread, p.again = true, true, true, []uint64{1}
+	alice.s = alice.s.With(p)
+	alice.other = b.peer(t, 0, classic)
+	frames, events := alice.maintain(day0)
+	require.Len(t, frames, 1)
+	require.Equal(t, []state.Event{Unread{b.address(), b.devices[0].Name()}}, events)
+	require.Equal(t, Tasks{Heal: true}, alice.s.Part().Due(day0))
+	alice.other = b.peer(t, 0, hybrid)
+	frames, _ = alice.maintain(day0)
+	require.Len(t, frames, 1)
+	require.Equal(t, Tasks{}, alice.s.Part().Due(day0))
 }
 
 // A message that is given up in the log is not asked for for ever, and what the peer has read is not kept.

@@ -105,6 +105,8 @@ func (p Pair) heed(d Device, plain []byte) (Pair, error) {
 		return p, err
 	case n.person != p.peer || !n.identity.Equal(p.device.Identity()) || n.mailbox.Address() != p.device.Mailbox():
 		return p, fmt.Errorf("%w: a notice by another device", ErrUnverified)
+	case p.said == 0: // from a stranger, so that nobody makes a device begin a session
+		return p, fmt.Errorf("%w: a notice by a device that nothing was sent to", ErrUnverified)
 	}
 	if err := n.mailbox.Verify(n.said(d.person, d.identity.Public()), n.signed[:]); err != nil {
 		return p, err

@@ -17,15 +17,16 @@ const (
 	messagesPerMilli = 16
 )
 
-// Restore returns the pair of a slot that comes from a backup, for the program to go on with. It must not go on without: a copy sends under
-// numbers that the peer has seen, and what it sends is not read. The sessions in it go on reading, and nothing
-// is sent before Initiate has begun another one, with a generation that the lost state has not used.
+// Restore returns the pair of a slot that comes from a backup, for the program to go on with. It must not go on without: a copy
+// sends under numbers that the peer has seen, and what it sends is not read. The sessions in it go on reading, and nothing is
+// sent before Initiate has begun another one, with a generation that the lost state has not used. Now tells apart what is
+// restored from the same backup twice.
 //
 // Messages that the lost state has read are read again if the relay repeats them. What the peer sent in a session that the
 // backup does not know is not read before the peer sends it again (see Maintain); the peer goes on in the new session once it
-// has read a message of it. A relay that repeats
-// what is older does not change that in the hybrid suite. The formats of the classic suite do not tell a recorded
-// initialization from a new one: there it can end a direction, until this side calls Initiate again.
+// has read a message of it. A relay that repeats what is older does not change that in the hybrid suite. The formats of the
+// classic suite do not tell a recorded initialization from a new one: there it can end a direction, until this side calls
+// Initiate again.
 func (p Pair) Restore(now time.Time) Pair {
 	p.restored = true
 	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep

@@ -79,7 +79,8 @@ type Outgoing struct {
 }
 
 // Encrypt returns the frame for a message of at most MaxPlaintext bytes. It returns ErrNotReady if the message is longer or
-// there is no session to send on: see Initiate. Now dates it in the log of what can be sent again. Save the next value before the frame leaves; Send does both in one transaction.
+// there is no session to send on: see Initiate. Now dates it in the log of what can be sent again. Save the next value before
+// the frame leaves; Send does both in one transaction.
 func Encrypt(s Session, now time.Time, plaintext []byte) (Session, Outgoing, error) {
 	if len(plaintext) > MaxPlaintext {
 		return s, Outgoing{}, fmt.Errorf("%w: message is too long", ErrNotReady)
@@ -105,7 +106,8 @@ func (r Received) Plaintext() []byte { return r.plaintext.Expose() }
 
 // Decrypt reads a frame from the peer that came to the device's mailbox or to the pair's. Every error carries a verdict, except
 // ErrNotReady for another device. On error the session returned is s; an initialization replaces a session only when its
-// message was read.
+// message was read. Only Opener notes that a frame was not read; here what Pair.Due says follows from messages that are missing
+// among those that were read.
 func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 	next, r, err := decrypt(s, d, in)
 	if err != nil {

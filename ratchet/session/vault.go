@@ -10,8 +10,9 @@ import (
 )
 
 // Send returns an Update for Vault.Update that encrypts plaintext, at most MaxPlaintext bytes, and puts the frame into the
-// outbox, addressed to the peer's mailbox. If the slot is not ready (see Pair.IsReady), or the keys of either device were renewed, it
-// begins a session with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate and Encrypt.
+// outbox, addressed to the peer's mailbox. If the slot is not ready (see Pair.IsReady), or the keys of either device were
+// renewed, it begins a session with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate
+// and Encrypt.
 func Send(d Device, peer directory.Peer, now time.Time, plaintext []byte) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
 		s, err := Refresh(tx.Value(), d, peer)
