@@ -82,7 +82,7 @@ func TestSizes(t *testing.T) {
 
 // More chunks than a page has: the file is read across the page and behind it.
 func TestPages(t *testing.T) {
-	plain := bytes.Repeat(content(chunkSize+1)[1:], pageChunks+5)
+	plain := bytes.Repeat(content(chunkSize + 1)[1:], pageChunks+5)
 	ref, blob := sealed(t, plain)
 	require.Equal(t, int64(2), layoutOf(ref.Size()).pages)
 	sum := sha256.New()

@@ -186,18 +186,12 @@ func TestG29OpenerGivesUp(t *testing.T) {
 	require.Equal(t, [][32]byte{hash(7), hash(1)}, d.retained())
 	require.Equal(t, []error{errNotYet, state.ErrSeen}, []error{d.receive(noting, frame(4))[0].Reason, d.receive(noting, frame(5))[0].Reason})
 
-	// An error, or Stop, gives nothing up.
-	require.Error(t, d.Update(t.Context(), id(1), func(tx *state.Tx[diary]) error {
-		tx.GiveUp(errBound, hash(7))
-		return errBroken
+	d.receive(noting, frame(30))
+	require.NoError(t, d.Update(t.Context(), id(1), func(tx *state.Tx[diary]) error {
+		tx.Set(tx.Value().With(tx.Value().Part().Forget(hash(30))))
+		tx.GiveUp(errBound, hash(30))
+		return nil
 	}))
-	r = d.receive(func(tx *state.Tx[diary], f state.Frame) error {
-		tx.GiveUp(errBound, hash(7))
-		return errBroken
-	}, frame(20))[0]
-	require.Equal(t, state.Stop, r.Verdict)
-	require.Equal(t, [][32]byte{hash(7), hash(1), hash(4)}, d.retained())
-
 	// What was given up is not tried again, nor missed.
 	var tried [][32]byte
 	d.events = nil
@@ -212,6 +206,18 @@ func TestG29OpenerGivesUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, [][32]byte{hash(7), hash(1), hash(4)}, tried)
 	require.Empty(t, d.events)
+
+	// An error, or Stop, gives nothing up.
+	require.Error(t, d.Update(t.Context(), id(1), func(tx *state.Tx[diary]) error {
+		tx.GiveUp(errBound, hash(7))
+		return errBroken
+	}))
+	r = d.receive(func(tx *state.Tx[diary], f state.Frame) error {
+		tx.GiveUp(errBound, hash(7))
+		return errBroken
+	}, frame(20))[0]
+	require.Equal(t, state.Stop, r.Verdict)
+	require.Equal(t, [][32]byte{hash(7), hash(1), hash(4)}, d.retained())
 }
 
 // Values and vault agree on what is retained whatever comes, in batches of whatever size, in whatever vault.

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -168,8 +169,10 @@ func (o One[P]) With(next P) One[P] {
 // Equal reports whether both values would be stored as the same bytes. It is for tests.
 func (o One[P]) Equal(other One[P]) bool { return equal(o, other) }
 
-// String names the value by its ID and shows nothing of what it holds.
-func (o One[P]) String() string { return "session " + o.id.String() }
+// String names the value by its kind and ID and shows nothing of what it holds.
+func (o One[P]) String() string {
+	return strings.TrimSuffix(o.kind().String(), "s") + " " + o.id.String()
+}
 
 // GoString is String: %#v shows no more than %v.
 func (o One[P]) GoString() string { return o.String() }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"context"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -48,24 +48,22 @@ func (s *server) stock(device key.PublicKey[key.Identity], b directory.Bundle, k
 	return nil
 }
 
-// claim hands a one-time pre-key out, if there is one left.
-func (s *server) claim(device key.PublicKey[key.Identity]) (directory.OneTimePreKey, bool) {
-	next, claimed, err := s.preKeys[name(device)].Claim()
+// claim returns a peer with a one-time pre-key, if there is one left.
+func (s *server) claim(_ context.Context, p directory.Peer) (directory.Peer, error) {
+	next, claimed, err := s.preKeys[name(p.Identity())].Claim()
 	if err != nil {
-		return directory.OneTimePreKey{}, false
+		return p, nil // it works without
 	}
-	s.preKeys[name(device)] = next
-	return claimed, true
+	s.preKeys[name(p.Identity())] = next
+	return p.WithOneTime(claimed)
 }
-
-var errUnknown = errors.New("nobody of that address is registered")
 
 // peers looks a person's devices up, as far as signatures reach: the registration must be the person's own, each bundle
 // its device's.
-func (s *server) peers(person key.Address) ([]directory.Peer, error) {
+func (s *server) peers(_ context.Context, person key.Address) ([]directory.Peer, error) {
 	raw, ok := s.registrations[person]
 	if !ok {
-		return nil, errUnknown
+		return nil, nil
 	}
 	r, err := directory.ParseRegistration(raw)
 	if err != nil {

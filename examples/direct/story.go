@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -16,13 +17,11 @@ import (
 
 // person is a signing key, by whose address others know the person, and the devices it has registered.
 type person struct {
+	session.Person
 	name    string
-	user    keypair.SigningKey
-	account keypair.PrivateKey[key.Account]
 	devices []*device
+	entries []directory.Entry
 }
-
-func (p *person) address() key.Address { return p.user.Public().Address() }
 
 // story is what the program tells.
 type story struct {
@@ -124,7 +123,7 @@ func (s *story) tell() error {
 	if err := s.reads(cleo.devices[0], "indeed"); err != nil {
 		return err
 	}
-	how, err := cleo.devices[0].describe(s.ctx, dan.address())
+	how, err := cleo.devices[0].describe(s.ctx, dan.Address())
 	if err != nil {
 		return err
 	}
@@ -186,11 +185,11 @@ func (s *story) explain(title string, lines ...string) {
 
 // arrive makes a person with a device.
 func (s *story) arrive(name string) (*person, error) {
-	p := &person{name: name, user: keypair.GenerateSigningKey(), account: keypair.GenerateKey[key.Account]()}
+	p := &person{name: name, Person: session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}}
 	s.people = append(s.people, p)
 	d, err := s.add(p)
 	if err == nil {
-		fmt.Fprintf(s.out, "   %-4s is %s, with %s\n", name, p.address(), d.title)
+		fmt.Fprintf(s.out, "   %-4s is %s, with %s\n", name, p.Address(), d.title)
 	}
 	return p, err
 }
@@ -203,25 +202,21 @@ func (s *story) add(p *person) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDevice(s.ctx, s.server, s.dir, fmt.Sprintf("%s-%d", p.name, len(p.devices)+1), p.address(), vaultKey)
+	d, entry, err := newDevice(s.ctx, s.server, s.dir, fmt.Sprintf("%s-%d", p.name, len(p.devices)+1), p.Address(), vaultKey)
 	if err != nil {
 		return nil, err
 	}
-	p.devices = append(p.devices, d)
-	var entries []directory.Entry
-	for _, d := range p.devices {
-		entries = append(entries, d.keys.Entry())
-	}
-	r, err := directory.NewRegistration(p.user.Public(), p.account.Public(), p.user.Sign, entries...)
+	p.devices, p.entries = append(p.devices, d), append(p.entries, entry)
+	r, err := p.Register(p.entries...)
 	if err != nil {
 		return nil, err
 	}
-	return d, s.server.publish(p.address(), r.JSON())
+	return d, s.server.publish(p.Address(), r.JSON())
 }
 
 func (s *story) says(d *device, to *person, text string) error {
 	fmt.Fprintf(s.out, "   %-6s to %-4s: %q\n", d.title, to.name, text)
-	return d.say(s.ctx, to.address(), text)
+	return d.say(s.ctx, to.Address(), text)
 }
 
 // reads lets a device fetch, and fails unless it reads just these texts.

@@ -176,10 +176,10 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 			require.NoError(t, err)
 			p.initiate()
 			frame := p.send("text")
-			claim, err := bob.d.Claim(frame)
+			claim, err := bob.d.claim(frame)
 			require.NoError(t, err)
-			require.Equal(t, d.Person(), claim.Person)
-			require.True(t, claim.Identity.Equal(d.Identity()), name)
+			require.Equal(t, d.Person(), claim.person)
+			require.True(t, claim.identity.Equal(d.Identity()), name)
 			bob.refuses(frame, ErrUnverified)
 			// One that lies about who it is does not agree on the key.
 			liar := p.s.Part()

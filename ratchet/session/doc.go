@@ -3,16 +3,16 @@
 //
 // # What to use
 //
-//   - NewDevice draws a device's keys; keep the Device in a Vault[StoredDevice]. directory.NewRegistration signs the list of a
-//     person's devices; Registration.Verify checks that of another person and yields a Peer for each device.
+//   - Person and Device hold the private keys, each kept in the vault under a kind of its own. Person.Register signs the list
+//     of a person's devices; directory.Registration.Verify checks that of another person and yields a Peer for each device.
+//   - Endpoint is a device with its vaults and the directory: Receive deals with whatever comes, SendAll says something to all
+//     devices of persons in one commit, Maintain does what is due, every minute or so.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
+//   - Device.Renew replaces all keys of a device after a theft.
 //   - Pair.Restore and Device.Restore take what comes from a backup; Pair.Clear empties a slot that is no longer wanted.
-//   - Device.Renew replaces all keys of a device after a theft; Refresh takes over that a peer has done so.
-//   - New makes the slot for a device and a peer; keep the Session in a Vault[Session] under Device.SlotID.
-//   - Send, in Vault.Update, begins a session if there is none, encrypts, and puts the frame into the outbox.
-//   - Maintain, in Vault.Update, every minute or so: it tells the peer what was not read, and sends again what the peer has not.
-//   - Opener, in Vault.Receive, reads a frame. Device.Claim says whose registration to look up for a frame that came to the
-//     device's own mailbox from an unknown sender.
+//
+// Below that, New makes the slot for a device and a peer, a Session, which is kept under Device.SlotID; Send, Opener and Maintain
+// are the same steps in one slot, as functions for a Vault[Session], and Refresh takes over that a peer has renewed its keys.
 //
 // Initiate, Encrypt and Decrypt are the same steps on values, for programs that keep their state themselves: they take a
 // Session and return the next one. On error they return the one that was passed in. Save the next value before a frame leaves.

@@ -24,87 +24,62 @@ func must[T any](v T, err error) T {
 
 // register makes a person with one device, and returns what others find when they look the person up.
 func register() (session.Device, directory.Person) {
-	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
-	device := must(session.NewDevice(user.Public().Address(), time.Now()))
-	registration := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, device.Entry()))
-	found := must(directory.ParseRegistration(registration.JSON()))
-	return device, must(found.Verify(user.Public().Address()))
+	own := session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}
+	device := must(session.NewDevice(own.Address(), time.Now()))
+	return device, must(must(own.Register(device.Entry())).Verify(own.Address()))
 }
 
-// program is a device with the vault that holds its sessions, here in memory.
-type program struct {
-	device   session.Device
-	sessions *state.Vault[session.Session]
-}
-
-func open(device session.Device) program {
-	key := must(state.NewKey(make([]byte, state.KeySize))) // in a real program from the platform's key store
-	return program{device, must(state.Open[session.Session](context.Background(), store.NewMemory(), key, state.Options{}))}
-}
-
-// slot makes sure that there is a slot for a peer.
-func (p program) slot(ctx context.Context, peer directory.Peer) state.ID {
-	first := must(session.New(p.device, peer))
-	if err := p.sessions.Create(ctx, first, nil); err != nil {
-		log.Fatal(err) // state.ErrExists if it is there already
-	}
-	return first.ID()
-}
-
-// post hands the outbox over and returns the last frame.
-func (p program) post(ctx context.Context, id state.ID) (frame []byte) {
-	must(p.sessions.Flush(ctx, id, func(_ context.Context, o state.Outgoing) state.Delivery {
-		frame = o.Data
-		return state.Delivered()
-	}))
-	return frame
-}
-
-// read prints what was delivered to the inbox.
-func (p program) read(ctx context.Context, who string, id state.ID) {
-	err := p.sessions.Drain(ctx, id, func(_ context.Context, in state.Incoming) error {
-		fmt.Printf("%s reads %q\n", who, in.Data())
-		return nil
-	})
-	if err != nil {
+// open keeps a device in vaults, here in memory. The directory knows the other one.
+func open(ctx context.Context, device, other session.Device, person directory.Person) *session.Endpoint {
+	memory, vaultKey := store.NewMemory(), must(state.NewKey(make([]byte, state.KeySize)))
+	devices := must(state.Open[session.StoredDevice](ctx, memory, vaultKey, state.Options{}))
+	if err := devices.Create(ctx, must(state.NewOne(device.ID(), device)), nil); err != nil {
 		log.Fatal(err)
 	}
+	return &session.Endpoint{Devices: devices, Device: device.ID(),
+		Sessions: must(state.Open[session.Session](ctx, memory, vaultKey, state.Options{})),
+		Peers: func(_ context.Context, who key.Address) ([]directory.Peer, error) {
+			if who != person.Address() {
+				return nil, nil
+			}
+			return person.Peers(other.Bundle())
+		}}
 }
 
-// A first message to somebody who is offline, and an answer, with the sessions in vaults. See examples/direct for a whole
-// program.
+// carry hands what one device has in its outboxes to another one, which reads it.
+func carry(ctx context.Context, from *session.Endpoint, slots []state.ID, to *session.Endpoint) {
+	for _, slot := range slots {
+		must(from.Sessions.Flush(ctx, slot, func(ctx context.Context, o state.Outgoing) state.Delivery {
+			at, _ := must2(to.Receive(ctx, state.Frame{Source: o.To, Data: o.Data}))
+			err := to.Sessions.Drain(ctx, at, func(_ context.Context, in state.Incoming) error {
+				fmt.Printf("read: %s\n", in.Data())
+				return nil
+			})
+			if err != nil {
+				log.Fatal(err)
+			}
+			return state.Delivered()
+		}))
+	}
+}
+
+func must2[T, U any](v T, u U, err error) (T, U) { return must(v, err), u }
+
+// A first message to somebody who is offline, and an answer. See examples/direct for a whole program.
 func Example() {
 	ctx := context.Background()
 	annDevice, annPerson := register()
 	bobDevice, bobPerson := register()
-	ann, bob := open(annDevice), open(bobDevice)
+	ann := open(ctx, annDevice, bobDevice, bobPerson)
+	bob := open(ctx, bobDevice, annDevice, annPerson)
 
-	// Ann looks up Bob's devices. The one has published a bundle, so they agree in the hybrid suite.
-	toBob := must(bobPerson.Peers(bobDevice.Bundle()))[0]
-	atAnn := ann.slot(ctx, toBob)
-	if err := ann.sessions.Update(ctx, atAnn, session.Send(annDevice, toBob, time.Now(), []byte("hello"))); err != nil {
-		log.Fatal(err)
-	}
-	frame := ann.post(ctx, atAnn)
-
-	// The frame comes to the mailbox of Bob's device. Its claimed sender is looked up before anything is believed.
-	claim := must(bobDevice.Claim(frame))
-	fmt.Println("from Ann:", claim.Person == annPerson.Address())
-	toAnn := must(annPerson.Peer(claim.Identity))
-	atBob := bob.slot(ctx, toAnn)
-	must(bob.sessions.Receive(ctx, atBob, state.Frame{Data: frame}, session.Opener(func() session.Device { return bobDevice })))
-	bob.read(ctx, "Bob", atBob)
-
-	if err := bob.sessions.Update(ctx, atBob, session.Send(bobDevice, toAnn, time.Now(), []byte("hello yourself"))); err != nil {
-		log.Fatal(err)
-	}
-	must(ann.sessions.Receive(ctx, atAnn, state.Frame{Data: bob.post(ctx, atBob)}, session.Opener(func() session.Device { return annDevice })))
-	ann.read(ctx, "Ann", atAnn)
-	fmt.Println("post-quantum:", must(ann.sessions.Load(ctx, atAnn)).Part().IsPostQuantum())
+	atAnn := must(ann.SendAll(ctx, []byte("hello Bob"), bobPerson.Address()))
+	carry(ctx, ann, atAnn, bob)
+	carry(ctx, bob, must(bob.SendAll(ctx, []byte("hello Ann"), annPerson.Address())), ann)
+	fmt.Println("post-quantum:", must(ann.Sessions.Load(ctx, atAnn[0])).Part().IsPostQuantum())
 	// Output:
-	// from Ann: true
-	// Bob reads "hello"
-	// Ann reads "hello yourself"
+	// read: hello Bob
+	// read: hello Ann
 	// post-quantum: true
 }
 
@@ -132,13 +107,13 @@ func ExampleEncrypt() {
 
 // A program that holds a person's key signs the list of its devices each time one comes or goes.
 func Example_registration() {
-	user, account := keypair.GenerateSigningKey(), keypair.GenerateKey[key.Account]()
-	phone := must(session.NewDevice(user.Public().Address(), time.Now()))
-	first := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, phone.Entry()))
-	person := must(first.Verify(user.Public().Address()))
+	own := session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}
+	phone := must(session.NewDevice(own.Address(), time.Now()))
+	first := must(own.Register(phone.Entry()))
+	person := must(first.Verify(own.Address()))
 
 	laptop := must(session.NewDevice(person.Address(), time.Now()))
-	second := must(directory.NewRegistration(user.Public(), account.Public(), user.Sign, append(person.Entries(), laptop.Entry())...))
+	second := must(own.Register(append(person.Entries(), laptop.Entry())...))
 	person = must(second.Verify(person.Address()))
 	fmt.Println(len(must(person.Peers(phone.Bundle(), laptop.Bundle()))), "devices")
 	// Output: 2 devices

@@ -56,6 +56,10 @@ func FuzzStoredDevice(f *testing.F) {
 	wiretest.Fuzz(f, parseDevice, Device.marshal, d.marshal())
 }
 
+func FuzzStoredPerson(f *testing.F) {
+	wiretest.Fuzz(f, parsePerson, Person.marshal, newHuman(f, 1).person().marshal())
+}
+
 func FuzzInitiationJSON(f *testing.F) {
 	e := keypair.GenerateKey[key.Ephemeral]().Public()
 	mailbox := keypair.GenerateSigningKey()
@@ -79,7 +83,7 @@ func FuzzDecrypt(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, err = p.d.Claim(in)
+			_, err = p.d.claim(in)
 			require.Error(t, err)
 		}
 	})
@@ -107,7 +111,7 @@ func FuzzDecryptContent(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, _ = p.d.Claim(fr.Marshal())
+			_, _ = p.d.claim(fr.Marshal())
 		}
 	})
 }

@@ -29,6 +29,8 @@ func newHuman(t testing.TB, devices int) *human {
 	return h
 }
 
+func (h *human) person() Person { return Person{User: h.user, Account: h.account} }
+
 func (h *human) address() key.Address { return h.user.Public().Address() }
 
 func (h *human) addDevice(t testing.TB) Device {
@@ -44,7 +46,7 @@ func (h *human) registration(t testing.TB) directory.Registration {
 	for _, d := range h.devices {
 		entries = append(entries, d.Entry())
 	}
-	r, err := directory.NewRegistration(h.user.Public(), h.account.Public(), h.user.Sign, entries...)
+	r, err := h.person().Register(entries...)
 	require.NoError(t, err)
 	r, err = directory.ParseRegistration(r.JSON())
 	require.NoError(t, err)

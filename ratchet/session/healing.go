@@ -42,11 +42,13 @@ func (h healing) givenUp() uint64 {
 	return h.said
 }
 
-// restored returns the same for a pair from a backup: numbers that the lost state has used are passed over, and what it said is
-// not sent again.
-func (h healing) restored() healing {
-	h.said = min(h.said, math.MaxUint64-restoreMessages) + restoreMessages
-	h.notices = min(h.notices, math.MaxUint64-restoreStep) + restoreStep
+// restored returns the same for a pair from a backup: numbers that the lost state has used are passed over, also if it came from
+// the same backup, and what it said is not sent again. The clock tells two states of one backup apart; if it is wrong, messages
+// of the second one that are lost may not be sent again.
+func (h healing) restored(now time.Time) healing {
+	ms := uint64(max(0, now.UnixMilli()))
+	h.said = max(min(h.said, math.MaxUint64-restoreMessages)+restoreMessages, ms<<messagesPerMilli)
+	h.notices = max(min(h.notices, math.MaxUint64-restoreStep)+restoreStep, ms)
 	h.log, h.again, h.asked, h.unheard = sentlog.Log{}, nil, false, false
 	return h
 }

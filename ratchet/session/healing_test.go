@@ -100,7 +100,7 @@ func TestRestoredSlotHeals(t *testing.T) {
 	alice.initiate()
 	bob.reads(alice.send("lost with the state"), "lost with the state")
 	alice.reads(bob.send("answer"), "answer")
-	bob.s = backup.With(backup.Part().Restore())
+	bob.s = backup.With(backup.Part().Restore(day0))
 	frames := [][]byte{alice.send("one"), alice.send("two")}
 	require.Empty(t, bob.takes(frames...))
 	require.Equal(t, []string{"one", "two"}, bob.heals(alice, day0))

@@ -175,31 +175,3 @@ func readInitiation(f frame.Frame, plain []byte) (initiation, error) {
 	}
 	return parseInitiationJSON(f.Box.Ephemeral(), plain)
 }
-
-// Claim is who the sender of an initialization says it is. Nothing of it is verified: look up the registration of that
-// person, verify it, and make the slot for its device (see New); Decrypt then finds out whether the claim is true.
-type Claim struct {
-	Person   key.Address
-	Identity key.PublicKey[key.Identity]
-}
-
-// Claim returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrForged if the box does not
-// open, and ErrMalformed if it holds no initialization.
-func (d Device) Claim(b []byte) (Claim, error) {
-	f, err := frame.Parse(b)
-	if err != nil {
-		return Claim{}, classify(err)
-	}
-	if f.Kind == frame.Message {
-		return Claim{}, fmt.Errorf("%w: no initialization", ErrMalformed)
-	}
-	plain, err := f.Box.Open(d.inbox)
-	if err != nil {
-		return Claim{}, classify(err)
-	}
-	i, err := readInitiation(f, plain)
-	if err == errNoInitiation {
-		err = fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return Claim{i.person, i.identity}, classify(err)
-}

@@ -22,9 +22,11 @@ func TestG6NothingLeaks(t *testing.T) {
 	secrettest.Check(t, keypair.DeviceKeys{Identity: d.identity, PreKey: d.preKey, Mailbox: d.mailbox, Inbox: d.inbox}, deviceSecrets[:4]...)
 	secrettest.Check(t, d.current().kem, deviceSecrets[5:6]...)
 
+	secrettest.Check(t, h.person(), h.user.Seed(), h.account.Bytes())
+
 	alice, bob := started(t, hybrid)
 	for range 3 {
-		alice.send("skipped")
+		alice.send("words of Alice")
 	}
 	bob.reads(alice.send("text"), "text")
 	text := "for Bob alone"
@@ -35,7 +37,7 @@ func TestG6NothingLeaks(t *testing.T) {
 	for _, p := range []*party{alice, bob} {
 		pair := p.s.Part()
 		r := pair.sessions[0].ratchet
-		secrets := [][]byte{r.Own().Bytes(), pair.inbox.Bytes(), pair.mailbox.Seed()}
+		secrets := [][]byte{r.Own().Bytes(), pair.inbox.Bytes(), pair.mailbox.Seed(), []byte("words of Alice")}
 		secrettest.Check(t, p.s, secrets...)
 		secrettest.Check(t, Classic{Ratchet: r, Mailbox: pair.mailbox, Inbox: pair.inbox}, secrets...)
 

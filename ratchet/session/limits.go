@@ -55,5 +55,6 @@ const (
 	labelProof     = "trefoil/session proof"     // info of the proof in an initialization, before its hash
 	labelNotice    = "trefoil/session notice"    // what a device signs that cannot read
 	labelSlot      = "trefoil/session slot"      // the ID of a device pair
+	labelPerson    = "trefoil/session person"    // the ID of a person's keys
 	labelDevice    = "trefoil/session device"    // the ID of a device's own keys
 )

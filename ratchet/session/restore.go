@@ -10,8 +10,12 @@ import (
 // and less than maxGenerationStep.
 const restoreStep = 1 << 16
 
-// restoreMessages is the same for the numbers of messages.
-const restoreMessages = 1 << 32
+// restoreMessages is the same for the numbers of messages. At a time of n milliseconds since 1970 the numbers go on above
+// n << messagesPerMilli, if that is more.
+const (
+	restoreMessages  = 1 << 32
+	messagesPerMilli = 16
+)
 
 // Restore returns the pair of a slot that comes from a backup, for the program to go on with. It must not go on without: a copy sends under
 // numbers that the peer has seen, and what it sends is not read. The sessions in it go on reading, and nothing
@@ -22,14 +26,14 @@ const restoreMessages = 1 << 32
 // has read a message of it. A relay that repeats
 // what is older does not change that in the hybrid suite. The formats of the classic suite do not tell a recorded
 // initialization from a new one: there it can end a direction, until this side calls Initiate again.
-func (p Pair) Restore() Pair {
+func (p Pair) Restore(now time.Time) Pair {
 	p.restored = true
 	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep
 	p.sessions = slices.Clone(p.sessions)
 	for i := range p.sessions {
 		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
 	}
-	p.healing = p.healing.restored()
+	p.healing = p.healing.restored(now)
 	p.moves++
 	return p
 }

@@ -22,7 +22,7 @@ func TestRestore(t *testing.T) {
 			alice.reads(bob.send("begins"), "begins")
 
 			lost := alice.s
-			alice.s = backup.With(backup.Part().Restore())
+			alice.s = backup.With(backup.Part().Restore(day0))
 			require.False(t, alice.s.Part().IsReady())
 			require.ErrorIs(t, backup.Part().Succeeds(alice.s.Part()), state.ErrStale)
 			_, _, err := Encrypt(alice.s, day0, nil)
@@ -46,7 +46,7 @@ func TestRestore(t *testing.T) {
 func TestRestoreInAVault(t *testing.T) {
 	alice, bob, atAlice, atBob, toBob := stations(t)
 	require.NoError(t, alice.sessions.Update(t.Context(), atAlice, func(tx *state.Tx[Session]) error {
-		tx.Set(tx.Value().With(tx.Value().Part().Restore()))
+		tx.Set(tx.Value().With(tx.Value().Part().Restore(day0)))
 		return nil
 	}))
 	require.NoError(t, alice.sessions.Update(t.Context(), atAlice, Send(alice.device, toBob, day0, []byte("text"))))
@@ -90,7 +90,7 @@ func TestRestoreDevice(t *testing.T) {
 func TestRestoredSlotGoesOnInNoRecording(t *testing.T) {
 	alice, bob := settled(t, hybrid)
 	backup := bob.s
-	alice.s = alice.s.With(alice.s.Part().Restore().Restore()) // above what Bob passes over
+	alice.s = alice.s.With(alice.s.Part().Restore(day0).Restore(day0)) // above what Bob passes over
 	alice.initiate()
 	recorded := alice.send("recorded")
 	bob.reads(recorded, "recorded")
@@ -100,7 +100,7 @@ func TestRestoredSlotGoesOnInNoRecording(t *testing.T) {
 	}
 	for _, begunFirst := range []bool{true, false} {
 		a, b := *alice, *bob
-		b.s = backup.With(backup.Part().Restore())
+		b.s = backup.With(backup.Part().Restore(day0))
 		if begunFirst {
 			b.initiate()
 		}

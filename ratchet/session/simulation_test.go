@@ -138,7 +138,7 @@ func (s *simulation) rotate(p *published) {
 
 // restore sets a slot back to its backup. What is on its way between the two may be lost, and what was read may be read again.
 func (s *simulation) restore(x *slot) {
-	x.s = x.backup.With(x.backup.Part().Restore())
+	x.s = x.backup.With(x.backup.Part().Restore(s.now))
 	x.restored++
 	x.unheard = true
 	for n := range s.sent {

@@ -54,6 +54,9 @@ func NewBundle(identity key.PublicKey[key.Identity], mailbox key.VerifyKey, keys
 // Identity names the device.
 func (b Bundle) Identity() key.PublicKey[key.Identity] { return b.identity }
 
+// Mailbox is the key that signed the bundle. Person.WithBundle compares its address with the registration.
+func (b Bundle) Mailbox() key.VerifyKey { return b.mailbox }
+
 // MLKEM returns the key that initiators encapsulate to if they have no one-time pre-key; nil for the zero Bundle.
 func (b Bundle) MLKEM() *mlkem.EncapsulationKey768 { return b.keys.MLKEM }
 

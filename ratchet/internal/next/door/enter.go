@@ -133,8 +133,9 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket) {
 			d.changed(r, change)
 		}
 	}
-	for _, m := range c.Members {
-		take(r.Tell(m.TicketMember))
+	if r.ID() == c.Root.ID() {
+		next, change := r.TellAll(c.Members)
+		take(next, change, nil)
 	}
 	for _, s := range c.Statements {
 		take(r.Apply(s, d.ageOf(s, r), d.now))

@@ -230,3 +230,21 @@ func (d *edit) search() {
 		}
 	}
 }
+
+// lastRead returns where every member was read furthest on.
+func (d *edit) lastRead(r members.Root) epochs.LastRead {
+	out := epochs.LastRead{}
+	for i := range r.All() {
+		if i == d.st.me().index {
+			continue
+		}
+		var best epochs.Position
+		for _, b := range r.Bindings(i) {
+			if e, ok := d.st.forest.Epoch(b.LastRead); ok && (best.ID.IsZero() || d.st.forest.Before(e.Position(), best)) {
+				best = e.Position()
+			}
+		}
+		out[i] = best
+	}
+	return out
+}

@@ -45,13 +45,34 @@ func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
 	if err != nil {
 		return r, Change{}, err
 	}
-	next, change := r, Change{}
+	return r.tell(proto.CheckedMember{TicketMember: m, Key: key})
+}
+
+// TellAll takes in what a ticket that was checked under this root says of members. What there is no room for is left out.
+func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
+	var change Change
+	for _, m := range all {
+		next, c, err := r.tell(m)
+		if err != nil {
+			continue
+		}
+		r = next
+		change.Conflicts = append(change.Conflicts, c.Conflicts...)
+		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
+		change.LetInGone = append(change.LetInGone, c.LetInGone...)
+	}
+	return r, change
+}
+
+// tell takes in what was checked.
+func (r Root) tell(m proto.CheckedMember) (next Root, change Change, err error) {
+	next = r
 	if !m.Credential.IsZero() {
-		if next, change, err = r.Admit(m.Credential, Via{}); err != nil {
+		if next, change, err = r.introduce(m.Credential, Via{}, func(b Identity) Identity { return b }); err != nil {
 			return r, Change{}, err
 		}
 	}
-	next, err = next.update(Maker{Index: m.Index, Key: key}, func(b Binding) (Binding, error) {
+	next, err = next.update(Maker{Index: m.Index, Key: m.Key}, func(b Binding) (Binding, error) {
 		said := b.Identity
 		if m.HasRest && !b.Profiled {
 			said.Rest, said.Profiled = m.Rest, true

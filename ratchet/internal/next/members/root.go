@@ -126,15 +126,21 @@ func (r Root) Roster() (out proto.Roster) {
 
 // put returns the root with a member in place of what was known of the index, and what follows from it.
 func (r Root) put(m member) Root {
-	old := r.member(m.index)
-	delta := make(map[dkg.Index]int)
-	for sign, m := range map[int]member{-1: old, 1: m} {
+	old, known := r.members.Get(m.Key()) // what the notice alone says of an index was introduced by nobody
+	var delta map[dkg.Index]int
+	count := func(m member, sign int) {
 		for _, b := range m.bindings {
-			if b.introducer != 0 && !b.Heard() {
-				delta[b.introducer] += sign
+			if b.introducer == 0 || b.Heard() {
+				continue
 			}
+			if delta == nil {
+				delta = make(map[dkg.Index]int)
+			}
+			delta[b.introducer] += sign
 		}
 	}
+	count(old, -1)
+	count(m, 1)
 	for i, n := range delta {
 		if n == 0 {
 			continue
@@ -148,7 +154,7 @@ func (r Root) put(m member) Root {
 		}
 		r.introduced = next
 	}
-	if _, listed := r.roster.Find(m.index); listed && !r.members.Has(m.Key()) {
+	if _, listed := r.roster.Find(m.index); listed && !known {
 		r.both++
 	}
 	r.members = r.members.Put(m)

@@ -53,7 +53,7 @@ func (b Binding) Verify(space state.ID, s suite.Suite) error {
 	return b.Signing.Verify(b.SignedByMember, suite.SignBinding, space[:], body)
 }
 
-func (b Binding) body() []byte { return encode(MaxBinding, b.writeBody) }
+func (b Binding) body() []byte { return encode(4+2*(2+suite.MaxPublicKey)+32, b.writeBody) }
 
 func (b Binding) writeBody(w *wire.Writer) {
 	w.U32(uint32(b.Index))

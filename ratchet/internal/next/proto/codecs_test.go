@@ -13,11 +13,6 @@ import (
 // exposed is the encoder of a value whose encoding is secret.
 func exposed[T interface{ Encode() secret.Bytes }](v T) []byte { return v.Encode().Expose() }
 
-// written returns the encoder of a value that only stands inside of others.
-func written[T any](write func(T, *wire.Writer)) func(T) []byte {
-	return func(v T) []byte { return encode(64, func(w *wire.Writer) { write(v, w) }) }
-}
-
 // parser returns the decoder of a value that only stands inside of others.
 func parser[T any](max int, read func(*wire.Reader) T) func([]byte) (T, error) {
 	return func(b []byte) (T, error) { return parseAll(b, max, read) }

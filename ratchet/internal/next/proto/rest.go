@@ -28,7 +28,9 @@ func HashOfInbox(k suite.KEMKey) InboxHash { return hash32(k.Bytes()) }
 func (x Rest) Hash() RestHash { return hash32(x.Encode()) }
 
 // Encode returns H(inbox key)[:32] ‖ vec8 capabilities ‖ vec16 person ‖ vec16 application data ‖ u64 time.
-func (x Rest) Encode() []byte { return encode(MaxRest, x.write) }
+func (x Rest) Encode() []byte {
+	return encode(64+2*len(x.Capabilities.Features)+len(x.Person)+len(x.App), x.write)
+}
 
 func (x Rest) write(w *wire.Writer) {
 	w.Fixed(x.Inbox[:])

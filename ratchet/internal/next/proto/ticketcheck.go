@@ -2,7 +2,6 @@ package proto
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"slices"
 
@@ -107,24 +106,20 @@ func (t *CheckedTicket) checkStatements() error {
 
 // checkMembers verifies the entries of members, of which no two have one index and key.
 func (t *CheckedTicket) checkMembers() error {
+	t.Members = make([]CheckedMember, 0, len(t.Body.Members))
+	seen := make(map[Maker]bool, len(t.Body.Members))
 	for _, m := range t.Body.Members {
 		key, err := m.Verify(t.Root, t.Body.Root.Roster)
 		if err != nil {
 			return err
 		}
-		t.Members = append(t.Members, CheckedMember{m, key})
-	}
-	sorted := slices.SortedFunc(slices.Values(t.Members), compareMembers)
-	for k := 1; k < len(sorted); k++ {
-		if compareMembers(sorted[k-1], sorted[k]) == 0 {
+		if seen[Maker{m.Index, key}] {
 			return invalid("a member twice")
 		}
+		seen[Maker{m.Index, key}] = true
+		t.Members = append(t.Members, CheckedMember{m, key})
 	}
 	return nil
-}
-
-func compareMembers(a, b CheckedMember) int {
-	return cmp.Or(cmp.Compare(a.Index, b.Index), bytes.Compare(a.Key.Bytes(), b.Key.Bytes()))
 }
 
 // keysOf returns the signing keys that an index may have under a root: the one that its notice lists, or those of the bindings in

@@ -39,12 +39,16 @@ func (m TicketMember) what() (f uint8) {
 // are not tried.
 func (m TicketMember) Verify(root RootView, roster Roster) (suite.PublicKey, error) {
 	key, rest := m.Credential.Key(), m.Credential.Binding.Rest
+	var own RestHash
+	if m.HasRest {
+		own = m.Rest.Hash()
+	}
 	if m.Credential.IsZero() {
 		entry, ok := roster.Find(m.Index)
 		if !ok {
 			return suite.PublicKey{}, invalid("member without a credential")
 		}
-		key, rest = entry.Signing, m.Rest.Hash()
+		key, rest = entry.Signing, own
 		if m.HasRest && HashOfBody(m.Index, key, rest, m.Admission) != entry.Body {
 			return suite.PublicKey{}, invalid("rest of a listed member")
 		}
@@ -52,7 +56,7 @@ func (m TicketMember) Verify(root RootView, roster Roster) (suite.PublicKey, err
 		return suite.PublicKey{}, err
 	}
 	switch {
-	case m.HasRest && m.Rest.Hash() != rest:
+	case m.HasRest && own != rest:
 		return suite.PublicKey{}, invalid("rest of another binding")
 	case !m.Inbox.IsZero() && (HashOfInbox(m.Inbox) != m.Rest.Inbox || m.Inbox.KEM() != root.Suite().KEM()):
 		return suite.PublicKey{}, invalid("inbox key of another binding")

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+)
+
+// Item is one entry of a mailbox: a message, or a tombstone for messages that are given up.
+type Item struct {
+	Seq   uint64 // names it in this mailbox; later ones have higher numbers
+	Topic string
+
+	Kind   MessageKind // of a message; 0 for a tombstone
+	Sender DeviceID
+	Person key.Address // of the sender
+	At     int64       // when it was stored, in milliseconds since 1970
+	Data   []byte
+
+	Reason Reason // of a tombstone; 0 for a message
+	Count  uint64 // how many messages of the topic it stands for
+}
+
+// Reason says why messages were given up.
+type Reason uint8
+
+// The reasons. Their numbers are part of the stored form.
+const (
+	Expired Reason = 1 // the device did not acknowledge them for as long as messages are kept
+	Full    Reason = 2 // the mailbox had the share of the sender's person
+)
+
+// Page is a part of a mailbox.
+type Page struct {
+	Items []Item // in ascending order of Seq
+	Next  uint64 // to be given as after for the next page
+	End   bool   // the mailbox holds nothing beyond: the backlog is through
+}
+
+// Posted is what became of a frame.
+type Posted struct {
+	Stored int // mailboxes that hold it
+	Full   int // mailboxes that had the share of the sender's person: they hold a tombstone instead
+}
+
+const labelSubscribe = "trefoil/relay subscribe"
+
+// SubscribeProof returns what the key of a mailbox signs to let a device subscribe to its address.
+func SubscribeProof(mailbox key.Address, device DeviceID) []byte {
+	return labelled(labelSubscribe, mailbox[:], device[:])
+}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+)
+
+// Publication is what a person publishes: its registration, with all that others need to begin sessions with the devices that
+// are new in it.
+type Publication struct {
+	Person       key.VerifyKey     // the key that signs
+	Version      uint64            // 1 for the first one, then one more than the one before
+	Registration []byte            // what directory.Registration.JSON returns
+	Devices      []PublishedDevice // exactly those that are new, or whose keys were renewed, since the version before
+	Signature    []byte            // by Person, of Message
+}
+
+// PublishedDevice is what a device publishes when it is new, or when its keys were renewed.
+type PublishedDevice struct {
+	Bundle  []byte   // directory.Bundle, 2,690 bytes
+	Proof   []byte   // a signature by the mailbox key, of DeviceProof
+	OneTime [][]byte // directory.OneTimePreKey, 1,417 bytes each, in ascending order of ID; there may be none
+}
+
+// Labels of what is signed for a relay. They are part of the formats.
+const (
+	labelPublication = "trefoil/relay publication"
+	labelDevice      = "trefoil/relay device"
+)
+
+// Message returns what the person signs: a label, the version and the digest of the registration. With the version in it no
+// registration can be put back that was replaced.
+func (p Publication) Message() []byte {
+	digest := sha256.Sum256(p.Registration)
+	return labelled(labelPublication, binary.BigEndian.AppendUint64(nil, p.Version), digest[:])
+}
+
+// DeviceProof returns what the mailbox key of a device signs to say that the device is one of that person: a label, the
+// address, and the entry's name, renewals, identity and mailbox. Nobody can register the keys of somebody else without it.
+func DeviceProof(person key.Address, e directory.Entry) []byte {
+	mailbox := e.Mailbox()
+	renewals := binary.BigEndian.AppendUint32(nil, e.Renewals())
+	return labelled(labelDevice, person[:], e.Name().Bytes(), renewals, e.Identity().Bytes(), mailbox[:])
+}
+
+// Published is what became of a publication.
+type Published struct {
+	Version uint64
+	Leaf    uint64 // its place in the log
+	Devices []DeviceID
+	Revoked []DeviceID // by this publication
+}

@@ -1,0 +1,277 @@
+package relay
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/relay/api"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+// Mailboxes is one ordered queue for each device, and the topics that fill them.
+type Mailboxes struct{ b base }
+
+type mailboxRow struct {
+	Device api.DeviceID
+	Last   uint64 // the number that was given last
+	Topics int64  // to which the device subscribes
+}
+
+type subscriptionRow struct {
+	Topic  string
+	Device api.DeviceID
+}
+
+type messageRow struct {
+	ID     [16]byte
+	Kind   api.MessageKind
+	Topic  string
+	Sender api.DeviceID
+	Key    api.RequestKey
+	At     int64
+	Data   []byte
+}
+
+type itemRow struct {
+	Device  api.DeviceID
+	Seq     uint64
+	Message [16]byte
+	Sender  key.Address
+	Size    int64
+}
+
+type tombstoneRow struct {
+	Device api.DeviceID
+	Topic  string
+	Reason api.Reason
+	Seq    uint64
+	Count  uint64
+}
+
+type settledRow struct {
+	Message [16]byte
+	Device  api.DeviceID
+}
+
+type usageRow struct {
+	Sender key.Address
+	Device api.DeviceID
+	Size   int64
+}
+
+func (r *mailboxRow) fields() []any      { return []any{&r.Device, &r.Last, &r.Topics} }
+func (r *subscriptionRow) fields() []any { return []any{&r.Topic, &r.Device} }
+func (r *settledRow) fields() []any      { return []any{&r.Message, &r.Device} }
+func (r *usageRow) fields() []any        { return []any{&r.Sender, &r.Device, &r.Size} }
+func (r *itemRow) fields() []any         { return []any{&r.Device, &r.Seq, &r.Message, &r.Sender, &r.Size} }
+func (r *tombstoneRow) fields() []any    { return []any{&r.Device, &r.Topic, &r.Reason, &r.Seq, &r.Count} }
+func (r *messageRow) fields() []any {
+	return []any{&r.ID, &r.Kind, &r.Topic, &r.Sender, &r.Key, &r.At, &r.Data}
+}
+
+var (
+	mailboxes     = table[mailboxRow, *mailboxRow]{store.Mailboxes}
+	subscriptions = table[subscriptionRow, *subscriptionRow]{store.Subscriptions}
+	messages      = table[messageRow, *messageRow]{store.Messages}
+	items         = table[itemRow, *itemRow]{store.Items}
+	tombstones    = table[tombstoneRow, *tombstoneRow]{store.Tombstones}
+	settled       = table[settledRow, *settledRow]{store.Settled}
+	usage         = table[usageRow, *usageRow]{store.Usage}
+)
+
+// Subscribe lets a device have what is posted to a topic from now on: 1 to MaxTopic bytes, for which knowing the name is enough.
+// Subscribing again is no error. It returns ErrForbidden for the address of a mailbox, to which SubscribeMailbox subscribes;
+// ErrQuota after MaxTopics topics of the device, or MaxSubscribers of the topic.
+func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topic string) error {
+	if err := checkTopic(topic); err != nil {
+		return err
+	}
+	if _, err := key.ParseAddress(topic); err == nil {
+		return fmt.Errorf("%w: the address of a mailbox", api.ErrForbidden)
+	}
+	return m.subscribe(ctx, device, topic)
+}
+
+// SubscribeMailbox is Subscribe for the address of a mailbox, with a signature of SubscribeProof by its key. A device has
+// subscribed to the mailbox in its registration already.
+func (m *Mailboxes) SubscribeMailbox(ctx context.Context, device api.DeviceID, mailbox key.VerifyKey, signature []byte) error {
+	if err := mailbox.Verify(api.SubscribeProof(mailbox.Address(), device), signature); err != nil {
+		return api.Malformed(err)
+	}
+	return m.subscribe(ctx, device, mailbox.Address().String())
+}
+
+func checkTopic(topic string) error {
+	if topic == "" || len(topic) > api.MaxTopic {
+		return fmt.Errorf("%w: a topic has 1 to %d bytes", api.ErrMalformed, api.MaxTopic)
+	}
+	return nil
+}
+
+func (m *Mailboxes) subscribe(ctx context.Context, device api.DeviceID, topic string) error {
+	return m.b.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := caller(tx, device); err != nil {
+			return err
+		}
+		return addSubscription(tx, topic, device)
+	})
+}
+
+// addSubscription writes a subscription unless it is there.
+func addSubscription(tx store.Tx, topic string, device api.DeviceID) error {
+	if _, found, err := subscriptions.get(tx, topic, device); err != nil || found {
+		return err
+	}
+	box, _, err := mailboxes.get(tx, device)
+	if err != nil {
+		return err
+	}
+	others, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
+	if err != nil {
+		return err
+	}
+	if box.Topics >= api.MaxTopics || len(others) >= api.MaxSubscribers {
+		return fmt.Errorf("%w: subscriptions", api.ErrQuota)
+	}
+	box.Topics++
+	if err := mailboxes.put(tx, box); err != nil {
+		return err
+	}
+	return subscriptions.insert(tx, subscriptionRow{topic, device})
+}
+
+// Unsubscribe ends a subscription. What is in the mailbox already stays there. If there is none, that is no error.
+func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic string) error {
+	if err := checkTopic(topic); err != nil {
+		return err
+	}
+	return m.b.store.Update(ctx, func(tx store.Tx) error {
+		if _, err := caller(tx, device); err != nil {
+			return err
+		}
+		row, found, err := subscriptions.get(tx, topic, device)
+		if err != nil || !found {
+			return err
+		}
+		box, _, err := mailboxes.get(tx, device)
+		if err != nil {
+			return err
+		}
+		box.Topics--
+		if err := mailboxes.put(tx, box); err != nil {
+			return err
+		}
+		return subscriptions.remove(tx, row)
+	})
+}
+
+// Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. When it
+// returns the frame is durable for all of them. The same key again, while the frame is kept, stores nothing more and returns
+// the zero Posted; later it stores the frame again, and devices that read it know it.
+//
+// Post never waits for another device. For one whose mailbox has the share of the sender's person, the frame is counted in a
+// tombstone instead; see Options.Share.
+func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.RequestKey, topic string, frame []byte) (out api.Posted, err error) {
+	if err := checkTopic(topic); err != nil {
+		return api.Posted{}, err
+	}
+	if len(frame) > api.MaxFrame || k == (api.RequestKey{}) {
+		return api.Posted{}, fmt.Errorf("%w: a frame has up to %d bytes and a key", api.ErrMalformed, api.MaxFrame)
+	}
+	row := messageRow{Kind: api.Frame, Topic: topic, Sender: device, Key: k, Data: frame}
+	rand.Read(row.ID[:])
+	err = m.b.store.Update(ctx, func(tx store.Tx) error {
+		out = api.Posted{}
+		by, err := caller(tx, device)
+		if err != nil {
+			return err
+		}
+		if before, err := messages.scan(tx, 1, "once", device, k); err != nil || len(before) > 0 {
+			if err == nil && (before[0].Topic != topic || string(before[0].Data) != string(frame)) {
+				err = fmt.Errorf("%w: key of a request", api.ErrReused)
+			}
+			return err
+		}
+		all, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
+		if err != nil {
+			return err
+		}
+		var targets []api.DeviceID
+		for _, s := range all {
+			if s.Device != device {
+				targets = append(targets, s.Device)
+			}
+		}
+		row.At = m.b.now()
+		out, err = m.b.enqueue(tx, row, by, targets)
+		return err
+	})
+	return out, err
+}
+
+// enqueue stores a message, and an item or a tombstone for each target.
+func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.DeviceID) (api.Posted, error) {
+	if len(targets) == 0 {
+		return api.Posted{}, nil
+	}
+	var boxKeys, usageKeys []store.Key
+	for _, d := range targets {
+		boxKeys = append(boxKeys, values([]any{d}))
+		usageKeys = append(usageKeys, values([]any{by.Person, d}))
+	}
+	boxes, err := mailboxes.all(tx, boxKeys)
+	if err != nil {
+		return api.Posted{}, err
+	}
+	used, err := usage.all(tx, usageKeys)
+	if err != nil {
+		return api.Posted{}, err
+	}
+	uses := make(map[api.DeviceID]int64, len(used))
+	for _, u := range used {
+		uses[u.Device] = u.Size
+	}
+	size := int64(len(m.Data)) + itemOverhead
+	var queued []itemRow
+	var now []usageRow
+	for i, box := range boxes {
+		boxes[i].Last++
+		if uses[box.Device]+size > b.o.Share {
+			if err := bury(tx, tombstoneRow{box.Device, m.Topic, api.Full, box.Last + 1, 1}); err != nil {
+				return api.Posted{}, err
+			}
+			continue
+		}
+		queued = append(queued, itemRow{box.Device, box.Last + 1, m.ID, by.Person, size})
+		now = append(now, usageRow{by.Person, box.Device, uses[box.Device] + size})
+	}
+	if len(queued) > 0 {
+		err = messages.insert(tx, m)
+	}
+	if err == nil {
+		err = mailboxes.put(tx, boxes...)
+	}
+	if err == nil {
+		err = items.insert(tx, queued...)
+	}
+	if err == nil {
+		err = usage.put(tx, now...)
+	}
+	return api.Posted{Stored: len(queued), Full: len(boxes) - len(queued)}, err
+}
+
+// bury counts in a tombstone. The number of the tombstone becomes the new one, so that who read it before does not acknowledge
+// what it has not read.
+func bury(tx store.Tx, t tombstoneRow) error {
+	before, found, err := tombstones.get(tx, t.Device, t.Topic, t.Reason)
+	if err != nil {
+		return err
+	}
+	if found {
+		t.Count += before.Count
+		t.Seq = max(t.Seq, before.Seq)
+	}
+	return tombstones.put(tx, t)
+}

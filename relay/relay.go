@@ -1,0 +1,67 @@
+package relay
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/trefoil-im/trefoil/relay/api"
+	"github.com/trefoil-im/trefoil/relay/store"
+)
+
+// Relay is the parts of a relay on one store.
+type Relay struct {
+	Directory     *Directory
+	Conversations *Conversations
+	Mailboxes     *Mailboxes
+	Blobs         *Blobs
+
+	b base
+}
+
+// Options are what differs from one relay to the next. The zero Options are good.
+type Options struct {
+	// Clock tells the time, by default the machine's. It decides when things expire, and nothing else.
+	Clock func() time.Time
+	// Keep is for how long a message is kept that a device has not acknowledged: DefaultKeep by default, and at least MinKeep.
+	Keep time.Duration
+	// Share is how many bytes of one person may be unacknowledged in one mailbox: DefaultShare by default.
+	Share int64
+	// Storage is how many bytes of blobs one person may have: DefaultStorage by default.
+	Storage int64
+}
+
+// base is what all parts stand on.
+type base struct {
+	store store.Store
+	o     Options
+}
+
+// New returns a relay on a store.
+func New(s store.Store, o Options) *Relay {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Keep == 0 {
+		o.Keep = api.DefaultKeep
+	}
+	o.Keep = max(o.Keep, api.MinKeep)
+	if o.Share == 0 {
+		o.Share = api.DefaultShare
+	}
+	if o.Storage == 0 {
+		o.Storage = api.DefaultStorage
+	}
+	b := base{s, o}
+	return &Relay{&Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b}
+}
+
+// now returns the time in milliseconds since 1970.
+func (b base) now() int64 { return max(b.o.Clock().UnixMilli(), 0) }
+
+// or returns err, or one of the class if there is none: what is looked for is not there.
+func or(err, class error, what string) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s", class, what)
+}
