@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // line is one call of Transport.Receive.
@@ -79,7 +80,7 @@ func (r *run) take(l *line, f Frame) {
 		r.backlogEnded(l)
 		return
 	}
-	id, err := state.ParseID(f.Topic)
+	id, err := store.ParseID(f.Topic)
 	if err != nil {
 		r.client.log.Warn("frame of an unknown topic")
 		f.Ack()

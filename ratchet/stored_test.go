@@ -75,10 +75,10 @@ func TestStoredSpace(t *testing.T) {
 		golden
 	}
 	require.NoError(t, json.Unmarshal(raw, &g))
-	id, err := state.ParseID(g.ID)
+	id, err := store.ParseID(g.ID)
 	require.NoError(t, err)
 	backend := store.NewMemory()
-	vaultID, err := state.ParseID(g.VaultID)
+	vaultID, err := store.ParseID(g.VaultID)
 	require.NoError(t, err)
 	require.NoError(t, backend.Commit(ctx,
 		store.Change{Kind: store.Vault, ID: vaultID, Next: g.Vault.Head, Parts: g.Vault.Parts},

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"database/sql"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -45,6 +46,22 @@ func BenchmarkPostFrame(b *testing.B) {
 				from.post("topic", frame)
 			}
 		})
+	}
+}
+
+// BenchmarkBareInsert inserts a row of 1 KiB into a table of the same kind of database, for comparison.
+func BenchmarkBareInsert(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "bare.db")
+	openSQLite(b, path) // which makes it keep a log, as the others do
+	db, err := sql.Open("sqlite", path)
+	require.NoError(b, err)
+	defer db.Close()
+	_, err = db.Exec("CREATE TABLE bare (id INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+	require.NoError(b, err)
+	data := make([]byte, 1024)
+	for b.Loop() {
+		_, err := db.Exec("INSERT INTO bare (data) VALUES (?)", data)
+		require.NoError(b, err)
 	}
 }
 

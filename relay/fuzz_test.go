@@ -3,18 +3,9 @@ package relay_test
 import (
 	"testing"
 
-	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
-
-func FuzzNotice(f *testing.F) {
-	seed, _ := api.Notice{Conversation: api.ConversationID{1}, Number: 2, Request: api.RequestID{3}}.MarshalBinary()
-	wiretest.Fuzz(f, api.ParseNotice, func(n api.Notice) []byte {
-		b, _ := n.MarshalBinary()
-		return b
-	}, seed)
-}
 
 // Whatever is published, stocked or proposed is refused or whole, and never panics.
 func FuzzWrites(f *testing.F) {

@@ -55,7 +55,7 @@ func initial(r store.Reader, by deviceRow, id api.ConversationID, number uint64)
 		return api.Initial{}, err
 	} else if found {
 		envelope := api.Envelope{Device: by.ID, Ephemeral: e.Ephemeral[:], Sealed: e.Sealed}
-		out.Envelopes = append(out.Envelopes, api.Received{By: s.Initiator, Envelope: envelope})
+		out.Envelopes = append(out.Envelopes, api.Received{By: s.Initiator, Person: initiator.Person, Envelope: envelope})
 	}
 	more, err := answersFor(r, id, number, by.ID)
 	if err != nil {

@@ -208,7 +208,10 @@ func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.Request
 		out, err = m.b.enqueue(tx, row, by, targets)
 		return err
 	})
-	return out, err
+	if err != nil {
+		return api.Posted{}, err
+	}
+	return out, nil
 }
 
 // enqueue stores a message, and an item or a tombstone for each target.

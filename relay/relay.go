@@ -24,7 +24,8 @@ type Options struct {
 	Clock func() time.Time
 	// Keep is for how long a message is kept that a device has not acknowledged: DefaultKeep by default, and at least MinKeep.
 	Keep time.Duration
-	// Share is how many bytes of one person may be unacknowledged in one mailbox: DefaultShare by default.
+	// Share is how many bytes of one person may be unacknowledged in one mailbox: DefaultShare by default. A frame that is longer
+	// than the share gets into no mailbox.
 	Share int64
 	// Storage is how many bytes of blobs one person may have: DefaultStorage by default.
 	Storage int64

@@ -183,9 +183,15 @@ func answersFor(r store.Reader, id api.ConversationID, number uint64, device api
 		if err != nil {
 			return nil, err
 		}
-		if found {
-			out = append(out, api.Received{By: a.Device, Envelope: api.Envelope{Device: device, Ephemeral: a.Ephemeral[:], Sealed: a.Sealed}})
+		if !found {
+			continue
 		}
+		by, _, err := devices.get(r, a.Device)
+		if err != nil {
+			return nil, err
+		}
+		envelope := api.Envelope{Device: device, Ephemeral: a.Ephemeral[:], Sealed: a.Sealed}
+		out = append(out, api.Received{By: a.Device, Person: by.Person, Envelope: envelope})
 	}
 	return out, nil
 }

@@ -63,7 +63,7 @@ func TestKeyRequests(t *testing.T) {
 	})
 	in, err := w.r.Conversations.Initial(t.Context(), late.id, id, 1)
 	require.NoError(t, err)
-	require.Equal(t, []api.Received{{By: maker.id, Envelope: e}}, in.Envelopes)
+	require.Equal(t, []api.Received{{By: maker.id, Person: a.address(), Envelope: e}}, in.Envelopes)
 }
 
 // A removed member gets no answer to what it asked before.

@@ -7,6 +7,3 @@ type ID = store.ID
 
 // NewID returns a fresh random ID.
 func NewID() ID { return store.NewID() }
-
-// ParseID reads what ID.String returns: 64 hexadecimal digits in lower case.
-func ParseID(s string) (ID, error) { return store.ParseID(s) }

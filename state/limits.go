@@ -86,7 +86,7 @@ type Options struct {
 
 	// Retained and RetainedSource are the largest numbers of retained frames of one value, 20,000 by default, and of one
 	// source among them, 2,000 by default; the oldest is given up for a new one. RetainedFor is how long a frame is kept
-	// at most, 7 days by default. What is given up is not acknowledged, so that it comes again. For a Keeper only the bounds of
+	// at most, 7 days by default. What is given up is not acknowledged, so that it comes again. For a keeper (see Part) only the bounds of
 	// all frames hold.
 	Retained, RetainedSource int
 	RetainedFor              time.Duration

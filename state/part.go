@@ -12,6 +12,15 @@ type Piece[P any] interface {
 
 // Part is one of the parts of a stored value. It writes itself into an Encoder, whose contents only a Vault can read: no
 // exported function yields the bytes of a part, so nobody can save one by itself.
+//
+// A part that remembers something of each retained frame is a keeper: it has, too,
+//
+//	// Forget returns the part without what it remembers of frames, named by Frame.Hash, of which the vault has given up some
+//	// and may never have known others. It is part of the commit in which they are given up.
+//	Forget(frames ...[32]byte) P
+//
+// A keeper decides itself which frames are given up (Tx.GiveUp): those of one source that are too many, those that are too old.
+// Of a vault's own bounds only those of all retained frames hold then, Options.Retained and Options.RetainedBytes.
 type Part[P Part[P]] interface {
 	Piece[P]
 	// Succeeds reports whether the receiver may replace prev in the store. It is asked before every commit and returns
@@ -20,25 +29,19 @@ type Part[P Part[P]] interface {
 	Succeeds(prev P) error
 }
 
-// Keeper is a Part that remembers something of each retained frame, and decides itself which are given up (Tx.GiveUp): those
-// of one source that are too many, those that are too old. Of a vault's own bounds only those of all retained frames hold then,
-// Options.Retained and Options.RetainedBytes.
-type Keeper[P any] interface {
-	// Forget returns the part without what it remembers of frames, named by Frame.Hash, of which the vault has given up some
-	// and may never have known others. It is part of the commit in which they are given up.
-	Forget(frames ...[32]byte) P
-}
+// keeper is a part that is told which frames are given up.
+type keeper[P any] interface{ Forget(frames ...[32]byte) P }
 
-// forget has a part forget frames, if it is a Keeper.
+// forget has a part forget frames, if it is a keeper.
 func forget[P any](part P, frames [][32]byte) P {
-	if k, ok := any(part).(Keeper[P]); ok {
+	if k, ok := any(part).(keeper[P]); ok {
 		return k.Forget(frames...)
 	}
 	return part
 }
 
-// keeps reports whether a part is a Keeper.
+// keeps reports whether a part is a keeper.
 func keeps[P any](part P) bool {
-	_, ok := any(part).(Keeper[P])
+	_, ok := any(part).(keeper[P])
 	return ok
 }

@@ -32,7 +32,7 @@ func (f Frame) Hash() (h [32]byte) {
 // Opener reads a frame: it puts the next value, what was read and what is to be sent into the transaction. What it returns
 // decides what becomes of the frame: nil for one that was read, an error with a verdict (see VerdictOf) otherwise. With
 // Discard and Retain, too, everything that it put into the transaction is committed; with Stop nothing is, nor with Retain for
-// a frame that was retained before and is tried again, unless a part is a Keeper: it notes how far it came.
+// a frame that was retained before and is tried again, unless a part is a keeper (see Part): it notes how far it came.
 type Opener[V Value[V]] func(*Tx[V], Frame) error
 
 // Receipt says what became of a received frame. Unless its verdict is Retain or Stop, the frame may be acknowledged to the

@@ -22,7 +22,7 @@ type Value[V any] interface {
 	// decode is called on the zero value with one Decoder for each part.
 	decode(ID, []*Decoder) (V, error)
 	succeeds(prev V) error
-	// forget has the Keepers among the parts forget frames; keeps reports whether there are any.
+	// forget has the keepers among the parts forget frames; keeps reports whether there are any.
 	forget(frames [][32]byte) V
 	keeps() bool
 }

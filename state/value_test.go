@@ -111,12 +111,12 @@ func TestG6PlaintextInFlight(t *testing.T) {
 
 func TestIDs(t *testing.T) {
 	n := state.NewID()
-	got, err := state.ParseID(n.String())
+	got, err := store.ParseID(n.String())
 	require.NoError(t, err)
 	require.Equal(t, n, got)
 	upper := "AA" + n.String()[2:]
 	for _, bad := range []string{"", "00", n.String() + "00", n.String()[1:] + "g", upper} {
-		_, err := state.ParseID(bad)
+		_, err := store.ParseID(bad)
 		require.Error(t, err, bad)
 	}
 	_, err = state.NewKey(make([]byte, 31))

@@ -52,8 +52,9 @@ type Initial struct {
 	Envelopes []Received
 }
 
-// Received is an envelope, and the device that sealed it.
+// Received is an envelope, and the device that sealed it, as the relay knows it. Who it really was, the seal tells.
 type Received struct {
 	By       DeviceID
+	Person   key.Address // of that device
 	Envelope Envelope
 }

@@ -40,7 +40,8 @@ func openRequest(d *edit, f incoming) (Message, error) {
 	switch {
 	case err == nil:
 		*d = try
-		d.setOrphans(d.st.orphans.Value().Forget(f.name))
+		d.setDesk(d.st.desk.Value().Settled(name, f.name))
+		d.forget(f.name)
 	case state.VerdictOf(err) == state.Retain:
 		d.st.desk, d.events = try.st.desk, try.events
 		d.setDesk(d.st.desk.Value().Deferred(name, f.name))
@@ -51,7 +52,8 @@ func openRequest(d *edit, f incoming) (Message, error) {
 		d.retainAs(f, form)
 	default:
 		d.st.desk, d.events, d.frames = try.st.desk, try.events, try.frames
-		d.setOrphans(d.st.orphans.Value().Forget(f.name))
+		d.setDesk(d.st.desk.Value().Settled(name, f.name))
+		d.forget(f.name)
 	}
 	return Message{}, err
 }

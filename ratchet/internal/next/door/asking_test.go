@@ -306,3 +306,24 @@ func (n *network) agree(count int) {
 		require.Len(n.t, x.members(), count, x.name)
 	}
 }
+
+// No request is looked at again for ever: once all was answered, refused or over, nothing is due and nothing is written.
+func TestNothingIsDueAtRest(t *testing.T) {
+	n := newNetwork(t, 14)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	n.join(l, "a")
+	n.settle()
+	n.join(l, "b") // refused
+	n.settle()
+	for range 5 {
+		n.now = n.now.Add(2 * time.Hour)
+		n.settle()
+	}
+	for _, x := range []*node{founder, m} {
+		due := Due(x.space, n.now)
+		require.False(t, due.Answer || due.Owe || due.Ask, "%s: %+v", x.name, due)
+		require.Empty(t, x.space.State().Ready(), x.name)
+	}
+}

@@ -11,8 +11,8 @@ var (
 	ErrNotYet = outcome.ErrNotYet
 	// ErrStale: the frame is of no use any more: read or answered before, this member's own, or of something that was dropped.
 	ErrStale = outcome.ErrStale
-	// ErrLost: the message can never be read: from before joining, too late, beyond a limit, or under a number that its sender
-	// used twice.
+	// ErrLost: the message can never be read: from before joining, too late, or under a number that its sender used twice. What is
+	// beyond a bound is no such message: it waits (ErrNotYet).
 	ErrLost = outcome.ErrLost
 	// ErrForged: a signature or proof is false. Some insider misbehaved, not necessarily the one named.
 	ErrForged = outcome.ErrForged

@@ -40,7 +40,7 @@ func openTicket(d *edit, f incoming) (Message, error) {
 	case err != nil:
 		return Message{}, d.unread(f, outcome.Malformed(err))
 	case got.Whole == nil && got.Taken:
-		d.setOrphans(d.st.orphans.Value().Forget(f.name))
+		d.forget(f.name)
 		return Message{}, nil
 	case got.Whole == nil:
 		return Message{}, d.unread(f, fmt.Errorf("%w: ticket of which parts are missing", outcome.ErrNotYet))
@@ -50,7 +50,7 @@ func openTicket(d *edit, f incoming) (Message, error) {
 		return Message{}, d.unread(f, err)
 	}
 	*d = try
-	d.setOrphans(d.st.orphans.Value().Forget(f.name))
+	d.forget(f.name)
 	if len(p.Hashes) > 1 {
 		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
 	}

@@ -179,8 +179,6 @@ func (d *edit) sendEmpty() error {
 	}
 	if d.healAgain() {
 		d.st.rhythm.again, d.st.rhythm.commit = true, true
-		again := d.st.rhythm.healing
-		defer func() { d.st.rhythm.healing = again }()
 	}
 	if due := d.waits(e); due == orphans.Send {
 		d.setOrphans(d.st.orphans.Value().Did(due, d.now))

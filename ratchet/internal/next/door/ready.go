@@ -18,7 +18,7 @@ const maxReady = 1 << 16
 
 func newReady() ready { return ready{state.NewSegment(frameNames(nil))} }
 
-// Forget implements state.Keeper: it lets go of what is known of frames that the vault gave up.
+// Forget makes the part a keeper (state.Part): it lets go of what is known of frames that the vault gave up.
 func (s State) Forget(frames ...[32]byte) State {
 	names := make([]orphans.FrameName, len(frames))
 	for i, f := range frames {

@@ -60,9 +60,9 @@ func TestStoredSpace(t *testing.T) {
 	require.NoError(t, err)
 	var x golden
 	require.NoError(t, json.Unmarshal(b, &x))
-	id, err := state.ParseID(x.ID)
+	id, err := store.ParseID(x.ID)
 	require.NoError(t, err)
-	vaultID, err := state.ParseID(x.VaultID)
+	vaultID, err := store.ParseID(x.VaultID)
 	require.NoError(t, err)
 	backend := store.NewMemory()
 	for _, c := range []store.Change{create(store.Vault, vaultID, x.Vault), create(store.Spaces, id, x.Row)} {

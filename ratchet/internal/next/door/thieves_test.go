@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -267,4 +268,50 @@ func TestDirectTicket(t *testing.T) {
 	n.settle()
 	n.agree(3)
 	require.Contains(t, m.texts(), "3: hello")
+}
+
+// A thief that copies a member's state and asks in its name is heard by all, and by the member: the request itself says so.
+func TestActingThiefIsHeardByAll(t *testing.T) {
+	n := newNetwork(t, 32)
+	founder := n.found(Policy{})
+	m, other := n.member(founder, "m"), n.member(founder, "other")
+	thief := m.copyOf("thief")
+	n.now = n.now.Add(2 * time.Hour)
+	require.NoError(t, thief.edit(func(d *edit) error { d.st.rhythm.ask = true; return d.ask() }))
+	n.settle()
+	require.True(t, founder.has(Resynced))
+	require.True(t, other.has(Resynced))
+	require.True(t, m.has(Impersonated))
+	require.False(t, m.has(Resynced), "it is told as what it is")
+}
+
+// A request that is sent again brings the same ticket for a day, and none before an hour: who replays it learns nothing new, and makes
+// nobody work (D30). The copy of a request that was answered under a binding that was heard since is of no use.
+func TestReplayedRequestOfAnOpenTicket(t *testing.T) {
+	n := newNetwork(t, 33)
+	founder := n.found(Policy{})
+	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x.offline = true
+	request := founder.frames(proto.TypeRequest)
+	require.Equal(t, 1, len(request))
+	replay := func(source string) (tickets [][]byte) {
+		x.frames(proto.TypeTicket)
+		founder.receive(newIncoming(state.Frame{Source: source, Data: request[0]}))
+		founder.sync()
+		return x.frames(proto.TypeTicket)
+	}
+	first := replay("a")
+	require.Equal(t, 1, len(first))
+	require.Empty(t, replay("b"))
+	n.now = n.now.Add(61 * time.Minute)
+	again := replay("c")
+	require.Equal(t, 1, len(again))
+	require.True(t, bytes.Equal(first[0], again[0]))
+
+	x.receive(newIncoming(state.Frame{Data: first[0]}))
+	x.offline = false
+	n.settle()
+	require.Equal(t, Member, x.phase())
+	n.now = n.now.Add(2 * time.Hour)
+	require.Empty(t, replay("d"))
 }

@@ -269,7 +269,7 @@ func (d Desk) did(n proto.Name, s stage, c Clock, note func(*asker)) Desk {
 	if !ok || q.stage == ticketsOnly {
 		return d
 	}
-	q.stage, q.since, q.done = s, c.Age, c.Wall
+	q.stage, q.since, q.done, q.frame = s, c.Age, c.Wall, [32]byte{}
 	a := d.of(q.maker.Key)
 	note(&a)
 	a.since = c.Age
@@ -312,10 +312,27 @@ func (d Desk) Deferred(n proto.Name, frame [32]byte) Desk {
 	return d.put(q)
 }
 
+// Settled notes that a frame was read or discarded, in which a request lay that was to be looked at again.
+func (d Desk) Settled(n proto.Name, frame [32]byte) Desk {
+	q, ok := d.get(n)
+	if !ok || q.frame != frame || frame == [32]byte{} {
+		return d
+	}
+	q.frame = [32]byte{}
+	return d.put(q)
+}
+
+// waits reports whether a request is to be looked at again: one that was deferred, or that came again after it was answered.
+func (q request) waits() bool {
+	return q.stage == deferred || (q.stage == answered || q.stage == refused) && q.frame != [32]byte{}
+}
+
+func (q request) dueAt(wall Millis) bool { return wall >= q.next || wall < q.seen-hour }
+
 // Frames returns the frames of deferred requests: of all, or of those that are due.
 func (d Desk) Frames(due bool, wall Millis) (out [][32]byte) {
 	for q := range d.requests.All() {
-		if q.stage == deferred && q.frame != [32]byte{} && (!due || wall >= q.next || wall < q.seen-hour) {
+		if q.waits() && q.frame != [32]byte{} && (!due || q.dueAt(wall)) {
 			out = append(out, q.frame)
 		}
 	}
@@ -326,7 +343,7 @@ func (d Desk) Frames(due bool, wall Millis) (out [][32]byte) {
 func (d Desk) Due(wall Millis) []proto.Name {
 	var due []request
 	for q := range d.requests.All() {
-		if q.stage == deferred && (wall >= q.next || wall < q.seen-hour) {
+		if q.waits() && q.dueAt(wall) {
 			due = append(due, q)
 		}
 	}
