@@ -32,6 +32,10 @@ const (
 	givenForMost = 7 * 24 // hours
 )
 
+// maxDecided is how many indices an owner decides about at a time: whoever has a public link can make a second binding of each of its
+// run.
+const maxDecided = 8
+
 // Encode implements state.Piece.
 func (x duties) Encode(e *state.Encoder) {
 	for _, all := range [][]dkg.Index{x.wanted, x.seated} {
@@ -162,13 +166,17 @@ func (d *edit) sayOwed(s proto.Statement) bool {
 	return true
 }
 
-// bindTwins says which of two bindings is listed, of indices of which two were read and no owner decided: what was read first
-// differs from member to member (D57).
+// bindTwins says which of two bindings is listed, of indices of which one was read and no owner decided: what was read first differs
+// from member to member (D57), and others may have read the other one (D102).
 func (d *edit) bindTwins(r members.Root, said proto.Said) {
+	decided := 0
 	for i := range r.All() {
 		all := r.Bindings(i)
-		if len(all) < 2 || !all[1].Heard() || r.Named(i, all[0].Body) || r.Gone(i) {
+		if len(all) < 2 || !all[0].Heard() || r.Named(i, all[0].Body) || r.Gone(i) {
 			continue
+		}
+		if decided++; decided > maxDecided {
+			return
 		}
 		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.owner.Value().owner))
 	}

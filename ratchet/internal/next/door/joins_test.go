@@ -117,6 +117,7 @@ func (h *history) end() {
 		h.now = h.now.Add(25 * time.Hour)
 	}
 	h.settle()
+	h.all = slices.DeleteFunc(h.all, func(x *node) bool { return x.has(Refused) }) // who was decided against too late for another index
 	h.agree(len(h.all))
 	for _, x := range h.all {
 		x.read = nil
