@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,19 +76,19 @@ func TestRejectedAndGivenUp(t *testing.T) {
 		alice, line := w.tapped("alice")
 		alice.run()
 		space := w.newSpace(alice)
-		line.post = func(string, []byte) (state.Delivery, bool) { return state.Rejected("too long for this relay"), true }
+		line.onPost(func(string, []byte) (state.Delivery, bool) { return state.Rejected("too long for this relay"), true })
 		alice.send(space, "hello")
 		w.pass(time.Second)
 		rejected := told[trefoil.Rejected](alice)
 		require.Len(t, rejected, 1)
 		require.Equal(t, "too long for this relay", rejected[0].Reason)
 
-		acknowledged := 0
-		line.frame = func(f *trefoil.Frame) { f.Data, f.Lost, f.Ack = nil, 3, func() { acknowledged++ } }
+		var acknowledged atomic.Int32
+		line.onFrame(func(f *trefoil.Frame) { f.Data, f.Lost, f.Ack = nil, 3, func() { acknowledged.Add(1) } })
 		w.net.Device("relay").Post(t.Context(), space.String(), []byte("x"))
 		w.pass(time.Second)
 		require.Equal(t, 3, told[trefoil.GivenUp](alice)[0].Frames)
-		require.Equal(t, 1, acknowledged)
+		require.EqualValues(t, 1, acknowledged.Load())
 	})
 }
 

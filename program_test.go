@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,14 +201,15 @@ func TestRelayThatBlocks(t *testing.T) {
 		alice.run()
 		bob := w.device("bob").run()
 		first, second := w.newSpace(alice, bob), w.newSpace(alice, bob)
-		blocks := true
-		line.post = func(topic string, _ []byte) (state.Delivery, bool) {
-			if blocks && topic == first.String() {
+		var blocks atomic.Bool
+		blocks.Store(true)
+		line.onPost(func(topic string, _ []byte) (state.Delivery, bool) {
+			if blocks.Load() && topic == first.String() {
 				time.Sleep(30 * time.Second)
 				return state.RetryAfter(0), true
 			}
 			return state.Delivery{}, false
-		}
+		})
 		alice.send(first, "held up")
 		alice.send(second, "hello")
 		bob.send(first, "from bob")
@@ -215,7 +217,7 @@ func TestRelayThatBlocks(t *testing.T) {
 		require.Equal(t, []string{"from bob", "hello"}, reversed(bob.read()))
 		require.Contains(t, alice.read(), "from bob")
 		w.pass(time.Hour)
-		blocks = false
+		blocks.Store(false)
 		w.pass(10 * time.Minute)
 		require.Contains(t, bob.read(), "held up")
 	})
@@ -235,11 +237,12 @@ func reversed(texts []string) []string {
 func TestFullInbox(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
-		fails := true
+		var fails atomic.Bool
+		fails.Store(true)
 		bob := w.device("bob", func(o *trefoil.Options) {
 			o.Vault.Inbox = 10
 			o.Handle = func(_ context.Context, e trefoil.Event) error {
-				if m, ok := e.(trefoil.Message); ok && fails && strings.HasPrefix(string(m.Body), "full") {
+				if m, ok := e.(trefoil.Message); ok && fails.Load() && strings.HasPrefix(string(m.Body), "full") {
 					return errors.New("not now")
 				}
 				return nil
@@ -255,7 +258,7 @@ func TestFullInbox(t *testing.T) {
 		alice.send(second, "elsewhere")
 		w.pass(time.Minute)
 		require.Contains(t, bob.read(), "elsewhere")
-		fails = false
+		fails.Store(false)
 		w.pass(time.Hour)
 		got := make(map[trefoil.EventID]bool)
 		for _, m := range told[trefoil.Message](bob) {

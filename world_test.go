@@ -192,6 +192,19 @@ func (p *tap) note(call string) bool {
 	return !p.out
 }
 
+// onPost and onFrame set what is done with frames before the relay, or the client, has them.
+func (p *tap) onPost(f func(string, []byte) (state.Delivery, bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.post = f
+}
+
+func (p *tap) onFrame(f func(*trefoil.Frame)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frame = f
+}
+
 func (p *tap) calls() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,8 +222,11 @@ func (p *tap) Post(ctx context.Context, topic string, frame []byte) state.Delive
 	if !p.note("post") {
 		return state.RetryAfter(0)
 	}
-	if p.post != nil {
-		if d, decided := p.post(topic, frame); decided {
+	p.mu.Lock()
+	post := p.post
+	p.mu.Unlock()
+	if post != nil {
+		if d, decided := post(topic, frame); decided {
 			return d
 		}
 	}
@@ -240,11 +256,14 @@ func (p *tap) Receive(ctx context.Context, topics iter.Seq[string], handle func(
 	p.down = cancel
 	p.mu.Unlock()
 	return p.Transport.Receive(ctx, topics, func(f trefoil.Frame) {
+		p.mu.Lock()
+		change := p.frame
+		p.mu.Unlock()
 		switch {
 		case f.Topic == "":
 			p.note("end")
-		case p.frame != nil:
-			p.frame(&f)
+		case change != nil:
+			change(&f)
 		}
 		handle(f)
 	})
