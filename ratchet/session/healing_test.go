@@ -322,3 +322,38 @@ func TestHealingInAVault(t *testing.T) {
 		require.NotContains(t, e.String(), "xx")
 	}
 }
+
+// A slot from a backup says so, too, if the session that it knows has gone on: to chains that it does not know, or, where it answers
+// in the braid, into one that mixes the secret that is lost. The peer begins anew, although it hears nothing else.
+func TestRestoredSlotHealsInAKnownSession(t *testing.T) {
+	for _, answered := range []bool{false, true} {
+		alice, bob := settled(t, hybrid)
+		var backup Session
+		for alice.epoch() == 0 {
+			backup = bob.s
+			for range 14 { // all of the answer, if it is time
+				alice.reads(bob.send("text"), "text")
+			}
+			bob.reads(alice.send("text"), "text")
+			for i := 0; !answered && i < 2; i++ {
+				alice.reads(bob.send("on"), "on")
+				bob.reads(alice.send("on"), "on")
+			}
+		}
+		bob.s = backup.With(backup.Part().Restore(day0))
+		one := alice.send("one")
+		_, _, err := Decrypt(bob.s, bob.d, one)
+		require.ErrorIs(t, err, map[bool]error{false: ErrNotYet, true: ErrMalformed}[answered])
+		require.Empty(t, bob.takes(one))
+		got := bob.heals(alice, day0)
+		require.NotEmpty(t, got)
+		require.Equal(t, "one", got[len(got)-1])
+		require.Empty(t, bob.takes(one))
+		require.Empty(t, bob.heals(alice, day0.Add(healEvery)))
+		require.Equal(t, 2, alice.s.Part().Sessions(), "it is not begun again")
+		bob.reads(alice.send("two"), "two")
+		bob.initiate()
+		alice.reads(bob.send("here again"), "here again")
+		bob.reads(alice.send("good"), "good")
+	}
+}
