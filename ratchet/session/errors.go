@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/braid"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
@@ -49,7 +50,7 @@ func isUnread(err error) bool {
 	if errors.Is(err, ErrBeforeDevice) {
 		return false
 	}
-	for _, reason := range []error{double.ErrNoKey, double.ErrAhead, key.ErrForged, ErrForged,
+	for _, reason := range []error{double.ErrNoKey, double.ErrAhead, braid.ErrMalformed, key.ErrForged, ErrForged,
 		ErrOneTimeUsed, ErrExpired, errNotIssued, errGone} {
 		if errors.Is(err, reason) {
 			return true

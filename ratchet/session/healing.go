@@ -157,7 +157,9 @@ func (p Pair) tell(d Device, now time.Time) (Pair, Outgoing, error) {
 	p.notices++
 	n := notice{number: p.notices, person: p.person, identity: p.identity, mailbox: d.mailbox.Public()}
 	for _, t := range p.sessions {
-		n.sessions = append(n.sessions, nameOf(t.ephemeral))
+		if t.lastRead != 0 || t.awaitingReply { // otherwise it is from before a restore
+			n.sessions = append(n.sessions, nameOf(t.ephemeral))
+		}
 	}
 	n.missing, n.above = p.arrived.Missing(maxMissing)
 	b, err := box.Seal(p.device.Inbox(), n.sign(p.peer, p.device, d.mailbox).marshal())

@@ -140,7 +140,7 @@ func TestNoticesAreBounded(t *testing.T) {
 		alice.maintain(day0.Add(time.Duration(minute) * time.Minute))
 	}
 	require.Equal(t, 6, told)
-	require.Equal(t, 1, alice.s.Part().Sessions())
+	require.LessOrEqual(t, alice.s.Part().Sessions(), told, "none is begun for the first notice, and one for each other at most")
 	// A clock that was wrong does not silence anybody.
 	bob.takes(flip(template, 60))
 	frames, _ := bob.maintain(day0.Add(-24 * time.Hour))
@@ -320,5 +320,70 @@ func TestHealingInAVault(t *testing.T) {
 	for _, e := range append(alice.events, bob.events...) {
 		require.NotEmpty(t, e.String())
 		require.NotContains(t, e.String(), "xx")
+	}
+}
+
+// A slot from a backup says so, too, if the session that it knows has gone on: to chains that it does not know, or, where it answers
+// in the braid, into one that mixes the secret that is lost. The peer begins anew, although it hears nothing else.
+func TestRestoredSlotHealsInAKnownSession(t *testing.T) {
+	for _, answered := range []bool{false, true} {
+		alice, bob := settled(t, hybrid)
+		var backup Session
+		for alice.epoch() == 0 {
+			backup = bob.s
+			for range 14 { // all of the answer, if it is time
+				alice.reads(bob.send("text"), "text")
+			}
+			bob.reads(alice.send("text"), "text")
+			for i := 0; !answered && i < 2; i++ {
+				alice.reads(bob.send("on"), "on")
+				bob.reads(alice.send("on"), "on")
+			}
+		}
+		bob.s = backup.With(backup.Part().Restore(day0))
+		one := alice.send("one")
+		_, _, err := Decrypt(bob.s, bob.d, one)
+		require.ErrorIs(t, err, map[bool]error{false: ErrNotYet, true: ErrMalformed}[answered])
+		require.Empty(t, bob.takes(one))
+		got := bob.heals(alice, day0)
+		require.NotEmpty(t, got)
+		require.Equal(t, "one", got[len(got)-1])
+		require.Empty(t, bob.takes(one))
+		require.Empty(t, bob.heals(alice, day0.Add(healEvery)))
+		require.Equal(t, 2, alice.s.Part().Sessions(), "it is not begun again")
+		bob.reads(alice.send("two"), "two")
+		bob.initiate()
+		alice.reads(bob.send("here again"), "here again")
+		bob.reads(alice.send("good"), "good")
+	}
+}
+
+// Somebody who stole the keys of a session and begins a chain in it parts the two sides: neither reads the other any more. They find
+// each other in a new session when copies did not help, whichever side goes on.
+func TestPartedSessionHeals(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		alice, bob := settled(t, hybrid)
+		thief := *alice
+		text := bob.send("text")
+		alice.reads(text, "text")
+		thief.reads(text, "text")
+		bob.reads(thief.send("by a thief"), "by a thief")
+
+		alice.send("of a number that the thief has used")
+		var got []string
+		for i := range 3 {
+			got = append(got, bob.takes(alice.send(fmt.Sprint(i)))...)
+			if both {
+				alice.takes(bob.send("from bob"))
+			}
+			got = append(got, bob.heals(alice, day0.Add(time.Duration(i)*healEvery))...)
+		}
+		require.Equal(t, []string{"0", "1", "2"}, got)
+		require.LessOrEqual(t, alice.s.Part().Sessions(), 3)
+		alice.takes(bob.send("answer"))
+		for range 3 {
+			bob.reads(alice.send("good"), "good")
+			alice.reads(bob.send("and good"), "and good")
+		}
 	}
 }

@@ -116,10 +116,21 @@ func (p Pair) heed(d Device, plain []byte) (Pair, error) {
 	}
 	p.heard = n.number
 	p.again = p.log.Missing(n.missing, n.above)
-	p.unheard = len(p.sessions) == 0 || !n.reads(p.sessions[0])
+	p.unheard = len(p.sessions) == 0 || !n.reads(p.sessions[0]) || p.healedInVain()
 	p.asked = p.unheard || len(p.again) > 0
 	p.moves++
 	return p, nil
+}
+
+// healedInVain reports whether the other side still asks for a message that was sent before it was answered last. Then copies in
+// the present session do not help: it may be that somebody who stole its keys has written in it, and both sides went on from there
+// with different ones. In a session that is unanswered nobody can have done so.
+func (p Pair) healedInVain() bool {
+	if len(p.again) == 0 || p.healed == 0 || p.sessions[0].awaitingReply {
+		return false
+	}
+	first, ok := p.log.Find(p.again[0])
+	return ok && first.Sent <= p.healed
 }
 
 // reads reports whether the device that wrote the notice can read what is sent in a session.

@@ -20,7 +20,7 @@ type ratchetSession struct {
 	suite      suite
 	generation uint64 // bound into the agreement in the hybrid suite; counted by each side for itself in the classic one
 	ratchet    double.Ratchet
-	lastRead   uint64 // Pair.moves when the peer was last read in it, 0 for never
+	lastRead   uint64 // Pair.moves when the peer was last read in it, 0 for never since it was made or restored
 	ahead      ahead
 
 	// awaitingReply is set on the initiator's side until a message was read: as long as it is, every message is sent with

@@ -33,6 +33,7 @@ func (p Pair) Restore(now time.Time) Pair {
 	p.sessions = slices.Clone(p.sessions)
 	for i := range p.sessions {
 		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
+		p.sessions[i].lastRead = 0                                    // the peer may have gone on to where this state does not read
 	}
 	p.healing = p.healing.restored(now)
 	p.moves++

@@ -68,8 +68,9 @@ func (b Braid) Send() (Braid, Chunk) {
 	return b, c
 }
 
-// Receive returns the braid after a message of the other side, which authenticated. Chunks may come in any order, late, and
-// repeated; those of another epoch change nothing.
+// Receive returns the braid after a message of the other side's newest chain, which authenticated. Chunks may come in any order,
+// late, and repeated; those of another epoch change nothing. Those of older chains are not for it: their keys may be stolen since
+// long before the exchange began.
 func (b Braid) Receive(c Chunk) Braid {
 	if c.epoch != b.epoch {
 		return b

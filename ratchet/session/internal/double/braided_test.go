@@ -185,3 +185,38 @@ func TestLateMessagesOfOldEpochs(t *testing.T) {
 	}
 	talk(t, alice, bob, 4)
 }
+
+// A message of an older chain, of which the key was kept, brings no chunk: who stole the keys of that chain and was shut out since
+// writes into no exchange, although it may still write messages.
+func TestLateMessagesBringNoChunk(t *testing.T) {
+	for _, name := range []string{"of the offer", "of the answer"} {
+		t.Run(name, func(t *testing.T) {
+			alice, bob := settledRatchets(t, Braided)
+			alice, bob = talk(t, alice, bob, 1)
+			from, to := &alice, &bob
+			if name == "of the answer" {
+				from, to = to, from
+			}
+			*from, *to = pass(t, *from, *to, "begins a chain")
+			stolen := *from
+			*from, _ = encrypt(t, *from, "lost")
+			*from, *to = pass(t, *from, *to, "passes it over")
+			alice, bob = talk(t, alice, bob, 2)
+			alice, bob = pass(t, alice, bob, "begins an exchange")
+			bob, alice = pass(t, bob, alice, "goes on")
+
+			h := header{key: [key.PublicKeySize]byte(stolen.public.Bytes()), previous: stolen.previousSending, n: stolen.sending.n}
+			for index := range byte(14) {
+				chunk := append([]byte{0, 0, 0, 2, index, 0, 0}, make([]byte, braid.ChunkSize-7)...)
+				var err error
+				h.chunk, err = to.braid.ParseChunk(chunk)
+				require.NoError(t, err)
+				_, keys := stolen.sending.step()
+				m := Message{headerAssociated: make([]byte, 32)}
+				m.header = stolen.sendingHeader.Seal(nil, m.headerNonce[:], h.append(nil, Braided), m.headerAssociated)
+				m.body = keys.key().Seal(nil, m.bodyNonce[:], []byte("late"), keys.associated(m.header))
+				require.True(t, decrypt(t, *to, m, "late").braid.Equal(to.braid), "chunk %d", index)
+			}
+		})
+	}
+}
