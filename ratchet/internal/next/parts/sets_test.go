@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,8 +58,14 @@ func (d *device) read(t require.TestingT, name parts.FrameName, frame []byte) (r
 	}
 	if got.Whole != nil {
 		d.wholes = append(d.wholes, got.Whole)
+		return d.names() // copies of its parts are of no use any more
 	}
 	return got.Retry
+}
+
+// names returns the names of the retained frames, in ascending order.
+func (d *device) names() []parts.FrameName {
+	return slices.SortedFunc(maps.Keys(d.retained), func(a, b parts.FrameName) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // nameOf names a frame that came from a source.
@@ -73,8 +80,8 @@ func (d *device) giveUp(t require.TestingT, n parts.FrameName) {
 	if d.sets, again = d.sets.Forget(n); !again {
 		return
 	}
-	for n, f := range maps.Clone(d.retained) {
-		if _, ok := d.retained[n]; ok {
+	for _, n := range d.names() {
+		if f, ok := d.retained[n]; ok {
 			d.receive(t, n, f)
 		}
 	}
@@ -121,9 +128,8 @@ func TestSetsComeOutWhole(t *testing.T) {
 				d.receive(rt, nameOf(s.source, s.frame), s.frame)
 				switch rng.IntN(12) {
 				case 0:
-					for n := range d.retained {
-						d.giveUp(rt, n)
-						break
+					if names := d.names(); len(names) > 0 {
+						d.giveUp(rt, names[rng.IntN(len(names))])
 					}
 				case 1:
 					d.sets = reload(rt, d.sets)
