@@ -158,6 +158,9 @@ func (a Asking) Whose(id proto.RequestID, counter uint64) Whose {
 	if slices.ContainsFunc(h, func(m made) bool { return m.id == id }) {
 		return Mine
 	}
+	if len(h) == 0 && a.counter == 0 {
+		return Others // it never asked, like a founder
+	}
 	if len(h) == 0 || counter < slices.MinFunc(h, func(x, y made) int { return int(min(max(int64(x.counter)-int64(y.counter), -1), 1)) }).counter {
 		return Unknown
 	}

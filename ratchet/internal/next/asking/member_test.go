@@ -169,6 +169,13 @@ func TestDisplacedMemberOfARun(t *testing.T) {
 	y := w.open(ch)
 	require.NotEqual(t, x.Index, y.Index)
 	require.True(t, b.Joining())
+	c, ch, err := reload(t, b).Tick(w.self, w.link, false, at(day))
+	require.NoError(t, err)
+	require.False(t, ch.EraseSeed)
+	_, ch, err = c.Tick(w.self, w.link, false, at(1+day))
+	require.NoError(t, err)
+	require.True(t, ch.EraseSeed, "nobody answers: with the masked polynomial that a member holds the seed is every share (D63)")
+	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
 	b, _ = reload(t, b).Entered(y.ID().Name(), 1, at(3))
 	require.False(t, b.Joining())
 

@@ -36,6 +36,10 @@ func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Chang
 }
 
 func (a Asking) tickJoiner(me Self, l proto.Link, c Clock) (Asking, Change, error) {
+	if a.enterAt > 0 && l.Kind == dkg.Public && c.Age-a.enterAt >= seedOfRun { // displaced: what it holds and the seed are the polynomial
+		a, out := a.end(taken, c)
+		return a, out, nil
+	}
 	a, out := a.expire(l, c)
 	if out.Refused != nil {
 		return a, out, nil

@@ -178,7 +178,7 @@ func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.
 		return err
 	}
 	if frames == nil {
-		if frames, err = d.newTicket(a, tag, r, out.Box); err != nil {
+		if frames, err = d.newTicket(a, tag, r, out); err != nil {
 			return err
 		}
 		d.remember(a.ID().Name(), frames)

@@ -141,7 +141,9 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket) {
 		take(r.Apply(s, d.ageOf(s, r), d.now))
 	}
 	for _, x := range c.Body.Records {
-		take(r.AddRecord(x, serial))
+		if !x.IsOpen() {
+			take(r.AddRecord(x, serial))
+		}
 	}
 	for _, a := range c.Body.Answered {
 		if b, ok := r.ListedBinding(a.Index); ok {
@@ -155,6 +157,19 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket) {
 		me := d.st.me()
 		me.drawn = max(me.drawn, u.Counter)
 		d.setIdentity(me)
+	}
+}
+
+// toldOpen takes in the open invites of a ticket, once its epochs were entered: who will come by them may not read in these, which may
+// be older than the invite (§9, Merging, step 7).
+func (d *edit) toldOpen(c proto.CheckedTicket) {
+	serial := d.st.forest.Entered()
+	for _, x := range c.Body.Records {
+		if r, ok := d.root(c.Root.ID()); ok && x.IsOpen() {
+			if next, change, err := r.AddRecord(x, serial); err == nil {
+				d.changed(next, change)
+			}
+		}
 	}
 }
 
@@ -185,6 +200,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	}
 	f, change := d.st.forest.Merge(t, d.share, d.age())
 	d.grow(f, change)
+	d.toldOpen(c)
 	a := d.st.asking.Value()
 	var did asking.Change
 	if own.Context.Direct {

@@ -120,6 +120,9 @@ func (d *edit) changed(r members.Root, c members.Change) {
 			d.emit(Event{Kind: LetInGone, Index: i})
 		}
 	}
+	if _, p, ok := d.preferred(); ok && len(c.Erased) > 0 {
+		d.settleInvites(p) // m goes with v
+	}
 	if len(c.Opened) > 0 {
 		d.retry(d.st.orphans.Value().Untagged()...)
 	}

@@ -1,6 +1,8 @@
 package ratchet
 
 import (
+	"math"
+
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -9,7 +11,7 @@ import (
 // 1970, or one more than the last one.
 func (d *edit) drawInbox(a announcements) announcements {
 	me := d.st.me()
-	k := inboxKey{max(uint32(max(d.now, 0)/minute), me.drawn+1), suite.NewKEMSecret(me.newest().secret.Public.KEM())}
+	k := inboxKey{uint32(min(max(max(d.now, 0)/minute, int64(me.drawn)+1), math.MaxUint32)), suite.NewKEMSecret(me.newest().secret.Public.KEM())}
 	d.setIdentity(me.withInbox(k))
 	a.update = proto.NewUpdate(d.st.space, me.index, k.counter, k.secret.Public, me.signing)
 	a.updateDue, a.updatedAt = true, d.age()

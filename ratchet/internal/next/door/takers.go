@@ -173,6 +173,9 @@ func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
 	if !ok || s.Asker != d.st.me().index {
 		return nil
 	}
+	if b, ok := r.ListedBinding(l.maker.Index); !ok || b.Maker != l.maker {
+		return members.ErrNoEffect // a seat is of the listed binding, not of a twin
+	}
 	text, err := invites.Given(r, s, l.maker.Index, s.Asker, d.inboxSecrets())
 	if err != nil {
 		return err

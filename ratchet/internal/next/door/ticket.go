@@ -13,7 +13,7 @@ import (
 )
 
 // newTicket returns the frames of a ticket for a request (§9, Tickets).
-func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, box bool) ([][]byte, error) {
+func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out members.Decision) ([][]byte, error) {
 	ctx := proto.TicketContext{Space: d.st.space, Request: a.ID(), Index: a.Index}
 	b, err := d.ticketBody(r, a.Index, ctx.Request)
 	if err != nil {
@@ -24,19 +24,21 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, box bool)
 		x, serial, _ := r.Record(tag)
 		since, b.Certificate, b.Masked = serial, x.Certificate, x.Masked
 	} else {
-		asker.Key = a.Credential.Key()
 		if key, listed := r.Listed(a.Index); listed {
 			asker.Key = key
 		} else {
-			since = sinceOf(r, a.Credential.Certificate)
-			b.Certificate = a.Credential.Certificate
+			c := a.Credential // right under the root, unless its binding is held: then nobody looked at the certificate beside it
+			if !out.Binding.Credential.IsZero() {
+				c = out.Binding.Credential
+			}
+			asker.Key, b.Certificate, since = c.Key(), c.Certificate, d.sinceOf(r, c.Certificate)
 		}
 		b.HoldsPreferred = d.st.forest.Has(a.Preferred)
 	}
 	if k, ok := r.Binding(asker); ok {
 		b.Update = k.Update
 	}
-	if box {
+	if out.Box {
 		inbox := a.Inbox
 		if a.Kind == proto.Resync {
 			inbox = a.Update.Inbox
@@ -244,15 +246,16 @@ func (d *edit) generationOf(id proto.EpochID) uint64 {
 	return e.Generation() + 1
 }
 
-// sinceOf returns the number of the epoch that was entered last when the record of an invite came; 0 if it is not known.
-func sinceOf(r members.Root, c proto.Certificate) uint64 {
+// sinceOf returns the number of the epoch that was entered last when the record of an invite came. One that did not come yet counts as
+// if it came now: who came by it may be shown nothing of what was before.
+func (d *edit) sinceOf(r members.Root, c proto.Certificate) uint64 {
 	for _, x := range slices.Concat(r.Open(), r.Used()) {
 		if x.Certificate.Name() == c.Name() {
 			_, serial, _ := r.Record(x.Tag(r.Space()))
 			return serial
 		}
 	}
-	return 0
+	return d.st.forest.Entered()
 }
 
 // boxShare boxes the share of an index, which an owner's evals give, to an inbox key.

@@ -350,3 +350,30 @@ func TestPrune(t *testing.T) {
 	require.Contains(t, change.Dropped, first.epoch)
 	require.Equal(t, near+1, a.f.Size())
 }
+
+// TestCandidateOfALieIsNotEntered: a candidate that a false word gave is not entered once its parent was derived: nobody with the true
+// tree will ever derive it (D87).
+func TestCandidateOfALieIsNotEntered(t *testing.T) {
+	g := newGroup(t)
+	a, liar, j, late := g.member(1), g.bare(2), g.bare(3), g.member(4)
+	a.say(true)
+	lie := a.ticket(TicketQuery{Joiner: true}, 1).lie(g.root.Depth)
+	lie.Epochs = lie.Epochs[:1]
+	lie.Issuer = 2
+	liar.merge(lie)
+	j.merge(lie)
+	at := j.preferred()
+	require.False(t, at.derived)
+	c, err := j.f.Derive(at, liar.commit(at.id)[0], g.sign[2].Public, j.shares())
+	require.NoError(t, err)
+
+	j.merge(late.ticket(TicketQuery{Joiner: true}, 1)) // which did not follow the commit yet, so that its tree gives the place
+	at, _ = j.f.Epoch(at.id)
+	require.True(t, at.derived)
+	kept, ok := j.f.Candidate(c.Found())
+	require.True(t, ok)
+	for _, x := range []Candidate{c, kept} {
+		_, _, err = j.f.Enter([]Candidate{x}, Reading{Sender: 2, Own: j.shares(), Now: g.now})
+		require.ErrorIs(t, err, ErrClosed)
+	}
+}

@@ -116,7 +116,7 @@ func (f Forest) isAbove(above Epoch, id proto.EpochID) bool {
 func (f Forest) settle(change Change, now Millis) (Forest, Change) {
 	next := f.first()
 	if next == f.preferred {
-		return f, change
+		return f.withoutExporters(), change // one of an old branch may have been entered
 	}
 	old, held := f.Preferred()
 	f.preferred = next
@@ -128,6 +128,11 @@ func (f Forest) settle(change Change, now Millis) (Forest, Change) {
 			change.Replaced = old.id
 		}
 	}
+	return f.withoutExporters(), change
+}
+
+// withoutExporters returns the forest without the exporter secrets of epochs that are more than 4 behind.
+func (f Forest) withoutExporters() Forest {
 	behind := f.behind()
 	for _, id := range f.exporters {
 		if e, _ := f.Epoch(id); behind(e) > near {
@@ -135,5 +140,5 @@ func (f Forest) settle(change Change, now Millis) (Forest, Change) {
 			f = f.put(e)
 		}
 	}
-	return f, change
+	return f
 }

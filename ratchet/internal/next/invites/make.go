@@ -181,11 +181,13 @@ func record(r members.Root, n proto.InviteName) (proto.Record, bool) {
 	return proto.Record{}, false
 }
 
-// Keep takes in m of an invite that another owner made, after it was checked that the masked share of the record fits it. It returns
-// ErrForged if it does not, and the evals as they are if nothing is boxed to this member.
+// Keep takes in m of an invite that another owner made, after it was checked that the masked share of the record fits it. The record is
+// the one that the root holds: of the one in the statement nobody may have looked at the signatures. It returns ErrForged if m does not
+// fit, and the evals as they are if nothing is boxed to this member or the invite is not open.
 func Keep(ev dkg.Evals, r members.Root, s proto.InviteMade, self dkg.Index, inboxes []suite.KEMSecret) (dkg.Evals, error) {
 	at := slices.IndexFunc(s.Boxes, func(b proto.MaskBox) bool { return b.Index == self })
-	if at < 0 || !s.Record.IsOpen() {
+	held, known := record(r, s.Record.Certificate.Name())
+	if at < 0 || !known || !held.IsOpen() {
 		return ev, nil
 	}
 	var m secret.Bytes
@@ -198,9 +200,9 @@ func Keep(ev dkg.Evals, r members.Root, s proto.InviteMade, self dkg.Index, inbo
 	if m.Len() != dkg.OfferSecretSize {
 		return ev, fmt.Errorf("%w: its secret does not open", ErrForged)
 	}
-	c := s.Record.Certificate
+	c := held.Certificate
 	mask := proto.MaskOf(m, r.Space(), r.Commitment())
-	if err := fits(mask, s.Record.Masked, c, r.Commitment()); err != nil {
+	if err := fits(mask, held.Masked, c, r.Commitment()); err != nil {
 		return ev, err
 	}
 	for o := range ev.Offers() {
