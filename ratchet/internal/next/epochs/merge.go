@@ -114,6 +114,7 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	} else if !t.Cut {
 		held.cut = false
 	}
+	closed := ok && !held.Readable()
 	held.tellers = mergeIndices(held.tellers, []dkg.Index{from.Issuer})
 	held.commits.told = held.commits.told.Tell(from.Issuer, from.Counter, t.CommitTree.Frontier())
 	if t.Readable && !wasHeld {
@@ -124,6 +125,9 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 		return f.add(held, now, change), true
 	}
 	change.Changed = append(change.Changed, held.id)
+	if closed && held.Readable() {
+		change.Entered = append(change.Entered, held.id)
+	}
 	return f.remeta(held), true
 }
 
