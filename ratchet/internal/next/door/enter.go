@@ -217,6 +217,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	}
 	d.st.rhythm.ask, d.st.rhythm.restored = false, false
 	d.setNews(news)
+	d.noteTold()
 	if joins {
 		d.st.rhythm.committed = d.age()
 		d.emit(Event{Kind: Joined, Index: d.st.me().index, Key: PublicKey{d.st.me().signing.Public}})

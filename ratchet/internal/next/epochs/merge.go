@@ -178,7 +178,7 @@ func (e Epoch) withHeaderKey(key secret.Bytes) Epoch {
 // nobody but those that told it was read in or below it (D56).
 func (f *Forest) deny(t Ticket) bool {
 	p, ok := f.Preferred()
-	if !ok || t.Holds || t.Asked != p.id || p.confirmed || p.issued(t.Issuer) {
+	if _, only := f.ToldOnly(); !ok || t.Holds || t.Asked != p.id || !only || p.issued(t.Issuer) {
 		return false
 	}
 	if f.denied.epoch != p.id {
@@ -187,6 +187,20 @@ func (f *Forest) deny(t Ticket) bool {
 	f.denied.issuers = mergeIndices(f.denied.issuers, []dkg.Index{t.Issuer})
 	return len(f.denied.issuers) >= 2
 }
+
+// ToldOnly returns the nearest epoch at or above the preferred one that tickets told, and whether no message was read in or below it
+// but of who told it. What is below it and derived proves nothing: whoever told it can write there.
+func (f Forest) ToldOnly() (Epoch, bool) {
+	for e := range f.Line(f.preferred) {
+		if !e.derived {
+			return e, !e.confirmed
+		}
+	}
+	return Epoch{}, false
+}
+
+// ToldBy reports whether a member's ticket told the epoch.
+func (e Epoch) ToldBy(i dkg.Index) bool { return e.issued(i) }
 
 // leave returns the forest that does not prefer what only others than the deniers told of the preferred branch.
 func (f Forest) leave(t Ticket, change Change, now Millis) (Forest, Change) {
