@@ -2,9 +2,11 @@ package ratchet
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 )
@@ -60,4 +62,29 @@ func TestLongLineIsCarriedInPieces(t *testing.T) {
 	}
 	require.Equal(t, 30, carried)
 	require.Empty(t, founder.space.State().lines.Value().list)
+}
+
+// A deferred request whose frame was given up because of a bound is not due, and one that came while the clock was ahead is answered.
+func TestDeferredRequests(t *testing.T) {
+	n := newNetwork(t, 35)
+	founder := n.found(Policy{})
+	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	x := n.join(l, "x")
+	require.Len(t, founder.mailbox, 1)
+	request := founder.mailbox[0]
+	founder.mailbox = nil
+	began := n.now
+	n.now = began.Add(100 * time.Hour)
+	founder.receive(request)
+	require.Len(t, founder.retained, 1)
+	lost := founder.space
+	n.now = began
+	require.NoError(t, founder.edit(func(d *edit) error { d.caughtUp(); return nil }))
+	n.now = began.Add(2 * time.Minute)
+	require.True(t, Due(founder.space, n.now).Answer)
+	founder.receive(request)
+	require.NotEmpty(t, x.mailbox, "a ticket")
+
+	founder.space = lost.WithState(lost.State().Forget(request.name))
+	require.False(t, Due(founder.space, began.Add(101*time.Hour)).Answer)
 }

@@ -53,7 +53,7 @@ func Due(s Space, now time.Time) Tasks {
 	}
 	e, r, ok := d.preferred()
 	due.Send = ok && d.sendDue(e, r)
-	due.Answer = len(d.st.desk.Value().Due(d.now)) > 0
+	due.Answer = len(d.deferred(true)) > 0
 	due.Owe = d.oweDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
 	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
