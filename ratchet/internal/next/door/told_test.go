@@ -82,3 +82,24 @@ func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 		require.False(t, due.Send || due.Ask)
 	}
 }
+
+// Two members that do not hold what was only told bring one back that a third led there, also if it commits between their tickets.
+func TestTwoMembersLeadBack(t *testing.T) {
+	n := newNetwork(t, 36)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	n.member(founder, "b")
+	c := n.member(founder, "c")
+	n.settle()
+	ahead(n, founder)
+	led(t, m, founder, func(x pprf.CommitTree) pprf.CommitTree { return x })
+	n.lose, founder.offline = nil, true
+	for range 3 {
+		n.now = n.now.Add(61 * time.Minute)
+		n.settle()
+	}
+	require.True(t, m.has(Alone))
+	m.send("back")
+	n.settle()
+	require.Contains(t, c.texts(), "2: back")
+}

@@ -59,7 +59,7 @@ type MessageRange struct {
 	First, End uint32
 }
 
-// denial is what others said of the preferred epoch: that they do not hold it.
+// denial is what others said of what is preferred below an epoch that was only told: that they do not hold it.
 type denial struct {
 	epoch   proto.EpochID
 	issuers []dkg.Index // ascending

@@ -177,12 +177,14 @@ func (e Epoch) withHeaderKey(key secret.Bytes) Epoch {
 // deny notes that the issuer of a ticket does not hold the epoch that is preferred, and reports whether two of them say so, and
 // nobody but those that told it was read in or below it (D56).
 func (f *Forest) deny(t Ticket) bool {
-	p, ok := f.Preferred()
-	if _, only := f.ToldOnly(); !ok || t.Holds || t.Asked != p.id || !only || p.issued(t.Issuer) {
+	p, _ := f.Preferred()
+	told, only := f.ToldOnly()
+	asked, held := f.Epoch(t.Asked) // what the receiver made since lies below
+	if t.Holds || !only || !held || !f.isAbove(told, asked.id) || !f.isAbove(asked, p.id) || told.issued(t.Issuer) {
 		return false
 	}
-	if f.denied.epoch != p.id {
-		f.denied = denial{epoch: p.id}
+	if f.denied.epoch != told.id {
+		f.denied = denial{epoch: told.id}
 	}
 	f.denied.issuers = mergeIndices(f.denied.issuers, []dkg.Index{t.Issuer})
 	return len(f.denied.issuers) >= 2
