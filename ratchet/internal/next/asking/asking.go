@@ -94,6 +94,12 @@ func (a Asking) Merged() bool {
 	return slices.ContainsFunc(a.requests, func(q request) bool { return q.answered })
 }
 
+// Waiting reports whether the newest request is a member's that no ticket answered yet: it is made again by Tick.
+func (a Asking) Waiting() bool {
+	n := len(a.requests)
+	return n > 0 && a.requests[n-1].kind == proto.Resync && !a.requests[n-1].answered
+}
+
 // Newest returns the id of the last request, zero if none is remembered.
 func (a Asking) Newest() (id proto.RequestID) {
 	if h := a.history.Value(); len(h) > 0 {

@@ -90,7 +90,7 @@ func (d *edit) request(f incoming, atOnce bool) (name proto.Name, err error) {
 	switch out.Act {
 	case members.Answer:
 		if err := d.answer(a, q.Tag, r, out); err != nil {
-			return name, err
+			return name, fmt.Errorf("%w: %w", outcome.ErrDeferred, err) // it holds up nothing else
 		}
 		d.setDesk(d.st.desk.Value().Answered(name, d.clockOf()))
 		return name, nil
@@ -165,7 +165,7 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 	reached := d.st.clock.reached
 	return members.Answerer{
 		Index: d.st.me().index, AtOnce: atOnce,
-		Ready:  d.st.phase == Member && reached >= arrived && d.now-reached <= day,
+		Ready:  d.st.phase == Member && (reached >= arrived || d.now < arrived-hour) && d.now-reached <= day,
 		CanBox: d.ev.CanDeal() && !d.st.owner.Value().isNone(),
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/next/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -102,9 +103,17 @@ func (d *edit) answerDue() error {
 
 // answerFrames makes deferred requests ready: those whose turn has come, or all.
 func (d *edit) answerFrames(due bool) {
+	d.retry(d.deferred(due)...)
+}
+
+// deferred returns the retained frames of deferred requests: those whose turn has come, or all. One that a bound gave up is none.
+func (d *edit) deferred(due bool) (out []orphans.FrameName) {
 	for _, f := range d.st.desk.Value().Frames(due, d.now) {
-		d.retry(f)
+		if _, noted := d.st.orphans.Value().Get(f); noted {
+			out = append(out, f)
+		}
 	}
+	return out
 }
 
 // oweDue reports whether this owner owes something to members.

@@ -153,6 +153,18 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket) {
 		}
 	}
 	d.setRoot(r)
+	var came []dkg.Index // whose binding may be known now, or may be taken in
+	for _, m := range c.Members {
+		if !m.Credential.IsZero() {
+			came = append(came, m.Index)
+		}
+	}
+	for _, s := range c.Statements {
+		if b, ok := s.(proto.Bind); ok {
+			came = append(came, b.Index)
+		}
+	}
+	d.retry(d.st.orphans.Value().Strangers(came...)...)
 	if u := c.Body.Update; !u.IsZero() && u.Index == d.st.me().index && u.VerifySignature(d.st.space, d.st.me().signing.Public) == nil {
 		me := d.st.me()
 		me.drawn = max(me.drawn, u.Counter)
@@ -221,6 +233,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	}
 	d.st.rhythm.ask, d.st.rhythm.restored = false, false
 	d.setNews(news)
+	d.noteTold()
 	if joins {
 		d.st.rhythm.committed = d.age()
 		d.emit(Event{Kind: Joined, Index: d.st.me().index, Key: PublicKey{d.st.me().signing.Public}})

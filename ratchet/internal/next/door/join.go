@@ -157,8 +157,39 @@ func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 
 // asksFor reports whether a member needs a ticket and may ask for one now.
 func (d *edit) asksFor() bool {
-	e, _, ok := d.preferred()
-	return ok && d.st.phase == Member && (d.st.rhythm.ask || d.waits(e) == orphans.Ask) && d.st.asking.Value().MayAsk(d.clockOf())
+	e, r, ok := d.preferred()
+	if !ok || d.st.phase != Member || !d.st.asking.Value().MayAsk(d.clockOf()) {
+		return false
+	}
+	stuck := (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e) && !d.st.asking.Value().Waiting()
+	return d.st.rhythm.ask || stuck || d.waits(e) == orphans.Ask || d.toldDue()
+}
+
+// toldWaits are the times after which a member asks again that prefers what was only told (D56).
+var toldWaits = [...]Millis{hour, 4 * hour, day}
+
+// noteTold notes since when what is preferred was only told.
+func (d *edit) noteTold() {
+	if e, only := d.st.forest.ToldOnly(); only && e.ID() != d.st.rhythm.told {
+		d.st.rhythm.told, d.st.rhythm.toldAt, d.st.rhythm.toldAsks = e.ID(), d.now, 0
+	}
+}
+
+// toldDue reports whether a ticket is to be asked for because the preferred branch was only told, and nobody but who told it was read
+// there: others, if there are any, may say that they do not hold it.
+func (d *edit) toldDue() bool {
+	x := d.st.rhythm
+	e, only := d.st.forest.ToldOnly()
+	if !only || e.ID() != x.told || int(x.toldAsks) >= len(toldWaits) || !passed(d.now, x.toldAt, toldWaits[x.toldAsks]) {
+		return false
+	}
+	r, ok := d.root(e.Root())
+	for i := range r.All() {
+		if ok && i != d.st.me().index && !r.Gone(i) && !e.ToldBy(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // ask does what is due about the own requests. It returns ErrTooSoon if nothing is.
@@ -174,6 +205,9 @@ func (d *edit) ask() error {
 			return outcome.ErrTooSoon
 		}
 		return nil
+	}
+	if d.toldDue() {
+		d.st.rhythm.toldAsks++
 	}
 	if e, _, ok := d.preferred(); ok && d.waits(e) == orphans.Ask {
 		d.setOrphans(d.st.orphans.Value().Did(orphans.Ask, d.now))

@@ -126,6 +126,28 @@ func (l lines) sent(some []line) lines {
 	return lines{list}.without(func(x line) bool { return x.left == 0 })
 }
 
+// begun returns the lines after a message carried the first commits of some: the next ones go on with what is left of them.
+func (l lines) begun(f epochs.Forest, some map[line]int) lines {
+	list := slices.Clone(l.list)
+	for i, x := range list {
+		n, ok := some[x]
+		if !ok {
+			continue
+		}
+		var below []proto.EpochID // nearest to the end first
+		for e := range f.Line(x.to) {
+			if e.ID() == x.from {
+				break
+			}
+			below = append(below, e.ID())
+		}
+		if n < len(below) {
+			list[i].from = below[len(below)-n]
+		}
+	}
+	return lines{list}
+}
+
 func (l lines) without(gone func(line) bool) lines {
 	return lines{slices.DeleteFunc(slices.Clone(l.list), gone)}
 }

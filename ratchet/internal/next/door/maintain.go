@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/next/epochs"
@@ -52,7 +53,7 @@ func Due(s Space, now time.Time) Tasks {
 	}
 	e, r, ok := d.preferred()
 	due.Send = ok && d.sendDue(e, r)
-	due.Answer = len(d.st.desk.Value().Due(d.now)) > 0
+	due.Answer = len(d.deferred(true)) > 0
 	due.Owe = d.oweDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
 	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
@@ -61,8 +62,12 @@ func Due(s Space, now time.Time) Tasks {
 
 // sendDue reports whether something is to be sent, an empty message if need be.
 func (d *edit) sendDue(e epochs.Epoch, r members.Root) bool {
-	return d.st.rhythm.commit || d.waits(e) == orphans.Send || d.healDue(e, r) || d.healAgain() || d.newsDue()
+	commits := d.st.rhythm.commit || d.healDue(e, r) || d.healAgain()
+	return commits && d.hasPlace(e) || d.waits(e) == orphans.Send || d.newsDue(r)
 }
+
+// hasPlace reports whether this member can commit in an epoch. Where it cannot, a commit that is due waits for a ticket.
+func (d *edit) hasPlace(e epochs.Epoch) bool { return e.HasPlace(d.st.me().index, proto.Place{}) }
 
 // waits returns what is due because of frames that cannot be read (§7, Waiting).
 func (d *edit) waits(e epochs.Epoch) orphans.Due {
@@ -80,14 +85,20 @@ func (d *edit) healAgain() bool {
 }
 
 // newsDue reports whether what was given to say is to be said without waiting for a text.
-func (d *edit) newsDue() bool {
+func (d *edit) newsDue(r members.Root) bool {
 	a := d.st.news.Value()
 	for _, s := range a.shown {
 		if s.left == sayings && d.now >= s.due {
 			return true
 		}
 	}
-	return len(a.introduce) > 0
+	return slices.ContainsFunc(a.introduce, func(m proto.Maker) bool { return introducible(r, m) })
+}
+
+// introducible reports whether enough is known of a member to introduce it. A binding that gave way to others is not.
+func introducible(r members.Root, m proto.Maker) bool {
+	b, ok := r.Binding(m)
+	return ok && !b.Credential.IsZero() && b.Profiled && !b.Inbox.IsZero()
 }
 
 // Maintain returns an update that does what is due, all in one transaction. It is the counterpart of Opener for what nobody

@@ -86,6 +86,7 @@ func (d *edit) fromVault(tx *state.Tx[Space]) {
 
 // leave puts the next value, and what leaves with it, into a transaction.
 func (d *edit) leave(tx *state.Tx[Space], o Options) {
+	d.st.ready = d.st.ready.noted(d.st.orphans.Value())
 	tx.Set(d.space())
 	for _, f := range d.frames {
 		tx.Send(o.Topic, f)

@@ -52,6 +52,15 @@ func (r ready) without(name orphans.FrameName) ready {
 	return ready{state.NewSegment(slices.Delete(slices.Clone(r.list.Value()), at, at+1))}
 }
 
+// noted returns those that are still retained: the others would be tried for ever.
+func (r ready) noted(x orphans.Index) ready {
+	gone := func(n orphans.FrameName) bool { _, ok := x.Get(n); return !ok }
+	if !slices.ContainsFunc(r.list.Value(), gone) {
+		return r
+	}
+	return ready{state.NewSegment(slices.DeleteFunc(slices.Clone(r.list.Value()), gone))}
+}
+
 // Encode implements state.Piece.
 func (l frameNames) Encode(e *state.Encoder) {
 	e.Uint32(uint32(len(l)))

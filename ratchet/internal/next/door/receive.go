@@ -61,7 +61,7 @@ func openMessage(d *edit, f incoming) (Message, error) {
 func (d *edit) retain(found orphans.Result, reason error) {
 	x, lost := d.st.orphans.Value().Note(found, orphans.Reading{
 		Now: d.age(), Wall: d.now,
-		Stranger: errors.Is(reason, outcome.ErrUnknownSender), Prior: errors.Is(reason, errPrior),
+		Stranger: errors.Is(reason, outcome.ErrUnknownSender) || errors.Is(reason, errBindings), Prior: errors.Is(reason, errPrior),
 	})
 	d.setOrphans(x)
 	d.lose(lost...)
@@ -69,6 +69,9 @@ func (d *edit) retain(found orphans.Result, reason error) {
 
 // errPrior marks a frame that may be from before joining: a reason to wait, and none to send (§9).
 var errPrior = errors.New("ratchet: maybe from before joining")
+
+// errBindings: as many bindings of the sender's index are known as may be. One that an owner names comes in.
+var errBindings = fmt.Errorf("%w: bindings of one index", outcome.ErrBound)
 
 // receive reads a message. What is found out about its frame is returned with an error, too.
 func (d *edit) receive(f incoming, env proto.Envelope) (Message, orphans.Result, error) {
@@ -238,7 +241,7 @@ func (d *edit) introduce(l *reading, intro proto.Introduction) error {
 	r, c, err := l.root.Introduce(intro, members.Via{})
 	switch {
 	case errors.Is(err, members.ErrLimit):
-		return fmt.Errorf("%w: bindings of index %d", outcome.ErrBound, l.maker.Index)
+		return errBindings
 	case err != nil:
 		return fmt.Errorf("%w: %w", outcome.ErrForged, err)
 	}
@@ -283,7 +286,7 @@ func (d *edit) admitMakers(l *reading) error {
 		}
 		r, change, err := r.Admit(p.Credential, members.Via{Needed: c.Maker().Index != l.maker.Index})
 		if err != nil {
-			return fmt.Errorf("%w: bindings of index %d", outcome.ErrBound, c.Maker().Index)
+			return errBindings
 		}
 		d.changed(r, change)
 		if r.ID() == l.root.ID() {

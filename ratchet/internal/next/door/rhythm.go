@@ -18,6 +18,9 @@ type rhythm struct {
 	pruned     Millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket merged since (§8)
 	restoredAt uint64        // generation of the preferred epoch then
+	told       proto.EpochID // that was only told and came to be preferred, or what is below it
+	toldAt     Millis        // wall clock: when that was
+	toldAsks   uint8         // how often a ticket was asked for because of it
 }
 
 func newRhythm(now Millis) rhythm { return rhythm{committed: now, heard: now, pruned: now} }
@@ -33,13 +36,20 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Int64(r.pruned)
 	e.Bool(r.restored)
 	e.Uint64(r.restoredAt)
+	e.Fixed(r.told[:])
+	e.Int64(r.toldAt)
+	e.Uint8(r.toldAsks)
 }
 
-func decodeRhythm(d *state.Decoder) (r rhythm) {
+func decodeRhythm(d *state.Decoder, version uint16) (r rhythm) {
 	r.commit, r.ask, r.committed = d.Bool(), d.Bool(), d.Int64()
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()
 	r.restored, r.restoredAt = d.Bool(), d.Uint64()
+	if version == stateVersion {
+		d.Into(r.told[:])
+		r.toldAt, r.toldAsks = d.Int64(), d.Uint8()
+	}
 	return r
 }

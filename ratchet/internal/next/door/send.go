@@ -99,8 +99,12 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 	if len(l.inner.Introduced)+len(l.inner.Shown) > 0 {
 		d.setNews(d.st.news.Value().said(l.inner))
 	}
-	if len(l.whole) > 0 {
-		d.setLines(d.st.lines.Value().sent(l.whole))
+	if news := d.st.news.Value(); len(news.introduce) > 0 {
+		news.introduce = slices.DeleteFunc(slices.Clone(news.introduce), func(m proto.Maker) bool { return !introducible(r, m) })
+		d.setNews(news)
+	}
+	if len(l.whole)+len(l.begun) > 0 {
+		d.setLines(d.st.lines.Value().sent(l.whole).begun(d.st.forest, l.begun))
 	}
 	d.st.forest = l.after
 	d.heard(e, l.me.index)
@@ -116,6 +120,7 @@ type letter struct {
 	env    proto.Envelope
 	inner  proto.Inner
 	whole  []line        // the waiting ways that it carries to their end
+	begun  map[line]int  // and how many commits of others it carries
 	after  epochs.Forest // with the number used up
 	me     *identity
 	signed int // length of the signature
@@ -192,11 +197,11 @@ func (l *letter) fillOwn(d *edit) {
 // introduce adds the introductions of whom this member let in.
 func (l *letter) introduce(d *edit) {
 	for _, m := range d.st.news.Value().introduce {
-		b, ok := l.root.Binding(m)
+		b, _ := l.root.Binding(m)
 		at, twin := slices.BinarySearchFunc(l.inner.Introduced, m.Index, func(i proto.Introduction, x dkg.Index) int {
 			return cmp.Compare(i.Index(), x)
 		})
-		if !ok || twin || b.Credential.IsZero() || !b.Profiled || b.Inbox.IsZero() || len(l.inner.Introduced) == proto.MaxIntroduced {
+		if !introducible(*l.root, m) || twin || len(l.inner.Introduced) == proto.MaxIntroduced {
 			continue
 		}
 		next := l.inner
@@ -230,6 +235,9 @@ func (l *letter) fillOthers(d *edit) {
 		l.env.Others = append(l.env.Others, w)
 		if len(w) == length {
 			l.whole = append(l.whole, x)
+		} else {
+			l.begun = map[line]int{x: len(w)}
+			return
 		}
 	}
 }

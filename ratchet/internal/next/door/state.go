@@ -50,8 +50,8 @@ type calm struct {
 	duties  state.Segment[duties]        // what an owner owes to members
 }
 
-// stateVersion is the version of the stored format.
-const stateVersion = 2
+// stateVersion is the version of the stored format. The one before lacks what is noted of an epoch that was only told.
+const stateVersion = 3
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now Millis) State {
@@ -79,11 +79,11 @@ func (s State) Encode(e *state.Encoder) {
 
 // Decode implements state.Part.
 func (State) Decode(d *state.Decoder) (s State, err error) {
-	d.Version(stateVersion, stateVersion)
+	version := d.Version(stateVersion-1, stateVersion)
 	d.Into(s.space[:])
 	s.phase = Phase(d.Uint8())
 	s.clock = decodeClock(d)
-	s.rhythm = decodeRhythm(d)
+	s.rhythm = decodeRhythm(d, version)
 	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
 		return State{}, err
 	}

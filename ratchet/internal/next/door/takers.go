@@ -110,6 +110,9 @@ func takeStatement(d *edit, l reading) {
 
 // apply takes in a statement in all roots held, and returns what became of it in one of them.
 func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
+	if b, ok := s.(proto.Bind); ok {
+		d.retry(d.st.orphans.Value().Strangers(b.Index)...)
+	}
 	for row := range d.st.roots.All() {
 		r, ok := d.root(row.id)
 		if !ok {

@@ -142,6 +142,9 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	e.senders = told.senders.derive(derived.senders, e.depth)
 	f = f.remeta(e)
 	change.Derived = append(change.Derived, e.id)
+	if !told.Readable() {
+		change.Entered = append(change.Entered, e.id)
+	}
 	return f.disown(derived, change), nil
 }
 

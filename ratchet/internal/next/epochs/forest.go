@@ -42,7 +42,7 @@ type catalog struct {
 
 // Change is what an operation on a Forest did, parents first.
 type Change struct {
-	Entered  []proto.EpochID // derived or told now: their keys may open orphans
+	Entered  []proto.EpochID // derived or told now, or told without their header keys before: these may open orphans
 	Derived  []proto.EpochID // told before, derived now
 	Changed  []proto.EpochID // told before, told more of now
 	Dropped  []proto.EpochID // gone, with what was known through them
@@ -59,7 +59,7 @@ type MessageRange struct {
 	First, End uint32
 }
 
-// denial is what others said of the preferred epoch: that they do not hold it.
+// denial is what others said of what is preferred below an epoch that was only told: that they do not hold it.
 type denial struct {
 	epoch   proto.EpochID
 	issuers []dkg.Index // ascending

@@ -114,6 +114,7 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	} else if !t.Cut {
 		held.cut = false
 	}
+	closed := ok && !held.Readable()
 	held.tellers = mergeIndices(held.tellers, []dkg.Index{from.Issuer})
 	held.commits.told = held.commits.told.Tell(from.Issuer, from.Counter, t.CommitTree.Frontier())
 	if t.Readable && !wasHeld {
@@ -124,6 +125,9 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 		return f.add(held, now, change), true
 	}
 	change.Changed = append(change.Changed, held.id)
+	if closed && held.Readable() {
+		change.Entered = append(change.Entered, held.id)
+	}
 	return f.remeta(held), true
 }
 
@@ -173,16 +177,32 @@ func (e Epoch) withHeaderKey(key secret.Bytes) Epoch {
 // deny notes that the issuer of a ticket does not hold the epoch that is preferred, and reports whether two of them say so, and
 // nobody but those that told it was read in or below it (D56).
 func (f *Forest) deny(t Ticket) bool {
-	p, ok := f.Preferred()
-	if !ok || t.Holds || t.Asked != p.id || p.confirmed || p.issued(t.Issuer) {
+	p, _ := f.Preferred()
+	told, only := f.ToldOnly()
+	asked, held := f.Epoch(t.Asked) // what the receiver made since lies below
+	if t.Holds || !only || !held || !f.isAbove(told, asked.id) || !f.isAbove(asked, p.id) || told.issued(t.Issuer) {
 		return false
 	}
-	if f.denied.epoch != p.id {
-		f.denied = denial{epoch: p.id}
+	if f.denied.epoch != told.id {
+		f.denied = denial{epoch: told.id}
 	}
 	f.denied.issuers = mergeIndices(f.denied.issuers, []dkg.Index{t.Issuer})
 	return len(f.denied.issuers) >= 2
 }
+
+// ToldOnly returns the nearest epoch at or above the preferred one that tickets told, and whether no message was read in or below it
+// but of who told it. What is below it and derived proves nothing: whoever told it can write there.
+func (f Forest) ToldOnly() (Epoch, bool) {
+	for e := range f.Line(f.preferred) {
+		if !e.derived {
+			return e, !e.confirmed
+		}
+	}
+	return Epoch{}, false
+}
+
+// ToldBy reports whether a member's ticket told the epoch.
+func (e Epoch) ToldBy(i dkg.Index) bool { return e.issued(i) }
 
 // leave returns the forest that does not prefer what only others than the deniers told of the preferred branch.
 func (f Forest) leave(t Ticket, change Change, now Millis) (Forest, Change) {

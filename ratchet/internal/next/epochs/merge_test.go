@@ -71,6 +71,10 @@ func TestTicketWithholdsHeaders(t *testing.T) {
 	require.False(t, ticket.Epochs[1].Readable)
 	j.merge(ticket)
 	require.Error(t, j.read(old))
+	k := g.bare(3)
+	k.merge(ticket)
+	later := k.merge(a.ticket(TicketQuery{Joiner: true}, 2)) // of somebody to whom the record came earlier
+	require.Contains(t, later.Entered, old.epoch, "what waits is tried with a header key that came later")
 	for e := range j.f.All() {
 		truth, _ := a.f.Epoch(e.id)
 		require.Equal(t, truth.hh, e.hh)

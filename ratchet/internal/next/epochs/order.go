@@ -120,7 +120,9 @@ func (f Forest) settle(change Change, now Millis) (Forest, Change) {
 	}
 	old, held := f.Preferred()
 	f.preferred = next
-	f.denied = denial{}
+	if e, ok := f.Epoch(f.denied.epoch); !ok || !f.isAbove(e, next) {
+		f.denied = denial{}
+	}
 	if held {
 		old.stamp = now
 		f = f.put(old)

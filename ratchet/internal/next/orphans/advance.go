@@ -134,11 +134,11 @@ func (x Index) turn(n Note, k Known, b *Budget, load func(FrameName) (Frame, boo
 	return y, r, out
 }
 
-// Strangers returns the frames whose header opened and names an index, and whose signature no binding known of it fits: those
-// to be read when another binding comes to be known.
-func (x Index) Strangers(i dkg.Index) (out []FrameName) {
+// Strangers returns the frames whose header opened and names one of some indices, and whose signature no binding known of it fits:
+// those to be read when another binding comes to be known.
+func (x Index) Strangers(of ...dkg.Index) (out []FrameName) {
 	for _, n := range x.pages.all() {
-		if n.Stranger && n.Sender == i {
+		if n.Stranger && slices.Contains(of, n.Sender) {
 			out = append(out, n.Name)
 		}
 	}

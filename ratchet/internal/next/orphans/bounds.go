@@ -110,7 +110,7 @@ func (x Index) take(n Note, fresh []Candidate) (Index, []FrameName) {
 			x = x.lead(c)
 		}
 	}
-	if x.lookup.names.has(n.Name) {
+	if x.lookup.names.has(n.Name) || n.Opened || len(n.search.found) > 0 { // a candidate that it leads to, too, stays when the one before goes
 		return x.put(n).trim(n.holder(), sum{})
 	}
 	x, gone := x.trim(n.holder(), sum{}.plus(n, 1)) // first, so that the note takes the slot of one that goes

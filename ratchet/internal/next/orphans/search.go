@@ -60,6 +60,12 @@ func (x Index) Search(f Frame, k Known, b *Budget) Result {
 			header: f.Envelope.Header, commits: uint8(f.Envelope.Commits()),
 		}
 	}
+	n.search, _ = n.search.change(func(at finding) (finding, bool) { // to say it once more: the reader judges by it (Result.Closed)
+		if at.what == closed && int(at.place) < len(f.Envelope.Own) {
+			at.what |= due
+		}
+		return at, true
+	})
 	s := newSearch(x, k, b, n, waysOf(f.Envelope.Ways))
 	if !noted {
 		s.headers()
