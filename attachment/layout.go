@@ -5,7 +5,8 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/binary"
-	"math/bits"
+
+	"github.com/trefoil-im/trefoil/internal/padme"
 )
 
 const (
@@ -20,14 +21,8 @@ const (
 	minPadded = 1 << 10
 )
 
-// padded returns the length to which content of n bytes is brought: that of Padmé, which keeps as many leading bits as the
-// exponent of n has bits (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019).
-func padded(n int64) int64 {
-	n = max(n, minPadded)
-	exponent := bits.Len64(uint64(n)) - 1
-	unit := int64(1) << (exponent - bits.Len(uint(exponent)))
-	return (n + unit - 1) / unit * unit
-}
+// padded returns the length to which content of n bytes is brought: that of Padmé.
+func padded(n int64) int64 { return padme.Length(max(n, minPadded)) }
 
 // layout is where the parts of a blob lie.
 type layout struct {

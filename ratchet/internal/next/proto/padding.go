@@ -2,20 +2,12 @@ package proto
 
 import (
 	"bytes"
-	"math/bits"
+
+	"github.com/trefoil-im/trefoil/internal/padme"
 )
 
 // padMark is the first byte of padding; what follows is zeros.
 const padMark = 0x80
-
-// padded returns the length to which Padmé brings n bytes, n ≥ 1: it keeps as many of the length's leading bits as that
-// length's exponent has bits, so that a length of up to 2^k bytes tells O(log k) bits, for at most 12 % more bytes (Nikitin et
-// al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs", 2019).
-func padded(n int) int {
-	e := bits.Len(uint(n)) - 1
-	unit := 1 << max(e-bits.Len(uint(e)), 0)
-	return (n + unit - 1) / unit * unit
-}
 
 // Size returns the length of its content without padding, with a signature of that many bytes.
 func (n Inner) Size(signature int) int {
@@ -48,7 +40,7 @@ func btoi(b bool) int {
 func (n Inner) Pad(signature, room int) Inner {
 	n.padding = 0
 	size := n.Size(signature)
-	n.padding = max(0, min(padded(size+1), room)-size)
+	n.padding = max(0, min(int(padme.Length(int64(size+1))), room)-size)
 	return n
 }
 
