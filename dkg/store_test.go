@@ -226,22 +226,29 @@ func samples(t testing.TB) map[string]Evals {
 	}
 }
 
+// pinned compares what is stored of evals with a file below testdata, and what it decodes to with the evals. It returns the bytes.
+func pinned(t *testing.T, file string, e Evals) []byte {
+	t.Helper()
+	got := encodeEvals(t, e)
+	path := filepath.Join("testdata", file)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(hex.EncodeToString(got)+"\n"), 0o644))
+	}
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, strings.TrimSpace(string(text)), hex.EncodeToString(got))
+	back, err := decodeEvals(t, got)
+	require.NoError(t, err)
+	require.True(t, same(t, e, back))
+	return got
+}
+
 // G1, G28: what is stored is pinned byte by byte, decodes to the same evals, and encodes to the same bytes again.
 func TestG28StoredFormat(t *testing.T) {
 	for name, e := range samples(t) {
 		t.Run(name, func(t *testing.T) {
-			got := encodeEvals(t, e)
-			path := filepath.Join("testdata", "evals-v1-"+name+".hex")
-			if *update {
-				require.NoError(t, os.MkdirAll("testdata", 0o755))
-				require.NoError(t, os.WriteFile(path, []byte(hex.EncodeToString(got)+"\n"), 0o644))
-			}
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			require.Equal(t, strings.TrimSpace(string(text)), hex.EncodeToString(got))
-			back, err := decodeEvals(t, got)
-			require.NoError(t, err)
-			require.True(t, same(t, e, back))
+			pinned(t, "evals-v1-"+name+".hex", e)
 		})
 	}
 }
