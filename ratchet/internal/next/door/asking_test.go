@@ -150,6 +150,37 @@ func TestEndedLinks(t *testing.T) {
 	}
 }
 
+// A place that is taken back admits nobody: the link to it is dead, and of a run another place is drawn (D66). A member's place is
+// not taken back.
+func TestRevokedPlaces(t *testing.T) {
+	n := newNetwork(t, 61)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	var private, run Invite
+	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &private))
+	founder.do(NewInvite(InviteOptions{Kind: dkg.Public, Count: 16}, &run))
+	n.settle()
+	place, first := private.Link.link.Expose().First, run.Link.link.Expose().First
+	taken := []dkg.Index{place}
+	for i := range dkg.Index(15) { // all of the run but the last one
+		taken = append(taken, first+i)
+	}
+	founder.do(Revoke(taken...))
+	n.settle()
+	x, y := n.join(private.Link, "x"), n.join(run.Link, "y")
+	for range 16 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	require.Equal(t, Joining, x.phase())
+	require.True(t, x.has(Refused))
+	require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
+	require.Equal(t, Member, y.phase())
+	require.Equal(t, first+15, y.space.State().me().index)
+	require.Error(t, founder.edit(Revoke(m.space.State().me().index).do))
+	require.ErrorIs(t, m.edit(Revoke(place).do), ErrPhase)
+}
+
 func openRecords(t *testing.T, x *node) int {
 	d, err := newEdit(x.space, x.net.now, Options{})
 	require.NoError(t, err)
