@@ -58,7 +58,7 @@ func BenchmarkSend(b *testing.B) {
 	defer r.end()
 	s, err := c.NewSpace(b.Context())
 	require.NoError(b, err)
-	r.chat(s.id).ready = true
+	r.chat(aSpace, s.id).ready = true
 	body, ctx := make([]byte, 100), b.Context()
 	plain := newContent(time.Now(), body).encode()
 	var client, call time.Duration

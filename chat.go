@@ -9,8 +9,7 @@ import (
 // chat is what a run does for one chat. Its fields are guarded by the run's mutex. At most one goroutine receives and maintains it,
 // and one hands over.
 type chat struct {
-	id         state.ID
-	subscribed bool // as far as this run knows
+	chatKey
 
 	frames  []Frame // to be received
 	due     bool    // to be maintained, once they were received
@@ -24,14 +23,17 @@ type chat struct {
 	handing bool
 	again   bool          // there may be more to hand over
 	taken   chan struct{} // told when something was handed over
+
+	cleared bool // what an earlier run had left in the sessions was collected
 }
 
 // chat returns what is done for a chat. The mutex is held.
-func (r *run) chat(id state.ID) *chat {
-	ch := r.chats[id]
+func (r *run) chat(kind chatKind, id state.ID) *chat {
+	k := chatKey{kind, id}
+	ch := r.chats[k]
 	if ch == nil {
-		ch = &chat{id: id, taken: make(chan struct{}, 1)}
-		r.chats[id] = ch
+		ch = &chat{chatKey: k, taken: make(chan struct{}, 1)}
+		r.chats[k] = ch
 	}
 	return ch
 }
@@ -55,7 +57,7 @@ func (r *run) work(ch *chat) {
 
 // handOver begins to hand over, unless that is going on. The mutex is held.
 func (r *run) handOver(ch *chat) {
-	if o := r.client.o; o.Handle == nil && o.InCommit == nil {
+	if o := r.client.o; o.Handle == nil && o.InCommit == nil || ch.kind == aDevice {
 		return
 	}
 	ch.again = true
@@ -102,6 +104,6 @@ func (r *run) settle(down <-chan error) error {
 // forget drops what is done for a chat that is no more. The mutex is held.
 func (r *run) forget(ch *chat) {
 	if len(ch.frames) == 0 && !ch.working && !ch.handing && !ch.leaving {
-		delete(r.chats, ch.id)
+		delete(r.chats, ch.chatKey)
 	}
 }

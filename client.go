@@ -35,6 +35,9 @@ type Options struct {
 	// forward secret.
 	Profile []byte
 
+	// Directory is where persons are looked up, for direct conversations. There are none without it.
+	Directory Directory
+
 	// Policy is that of the spaces that NewSpace makes.
 	Policy ratchet.Policy
 
@@ -61,6 +64,7 @@ type Options struct {
 // change it at any time.
 type Client struct {
 	spaces    *state.Vault[ratchet.Space]
+	directs   *directs // nil without a directory
 	transport Transport
 	o         Options
 	log       *slog.Logger
@@ -91,33 +95,46 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Client{transport: t, o: o, log: o.Log}
-	v.Now, v.Log, v.Keep, v.Shared, v.Events = o.Now, o.Log, kept, o.Shared, func(id state.ID, e state.Event) {
-		if o.Vault.Events != nil {
-			o.Vault.Events(id, e)
-		}
-		if isKept(e) {
-			c.handOver(id)
+	v.Now, v.Log, v.Shared = o.Now, o.Log, o.Shared
+	var err error
+	if o.Directory != nil {
+		if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
+			return nil, err
 		}
 	}
-	var err error
+	v = c.keeping(v, aSpace)
 	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// keeping returns the options of a vault of chats, whose events are handed over.
+func (c *Client) keeping(v state.Options, k chatKind) state.Options {
+	told := v.Events
+	v.Keep, v.Events = kept, func(id state.ID, e state.Event) {
+		if told != nil {
+			told(id, e)
+		}
+		if isKept(e) {
+			c.handOver(k, id)
+		}
+	}
+	return v
+}
+
 // changed looks at what a commit has put into the queues of a chat. Without a Run it waits there.
-func (c *Client) changed(id state.ID) {
+func (c *Client) changed(k chatKind, id state.ID) {
 	if r := c.current.Load(); r != nil {
-		r.changed(id)
+		r.changed(k, id)
 	}
 }
 
 // handOver hands over what a commit has put into the inbox of a chat. Without a Run it waits there.
-func (c *Client) handOver(id state.ID) {
+func (c *Client) handOver(k chatKind, id state.ID) {
 	if r := c.current.Load(); r != nil {
 		r.mu.Lock()
-		r.handOver(r.chat(id))
+		r.handOver(r.chat(k, id))
 		r.mu.Unlock()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -45,6 +46,8 @@ type Message struct {
 	// From is the signing key of the member, and Index its place.
 	From  ratchet.PublicKey
 	Index dkg.Index
+	// Person is who wrote it, in a direct conversation; From and Index are those of a space.
+	Person key.Address
 	// Own says that this member wrote it, here or in a state that was lost since.
 	Own bool
 	// Sent is when it was written, by the clock of its writer: to be shown, and no order.
@@ -56,6 +59,9 @@ type Message struct {
 
 // String says whose message it is and shows nothing of its body.
 func (m Message) String() string {
+	if !m.Person.IsZero() {
+		return m.line("message of %v, %d bytes", m.Person, len(m.Body))
+	}
 	return m.line("message of member %d, %d bytes", m.Index, len(m.Body))
 }
 
@@ -115,6 +121,16 @@ type Conflict struct {
 // String implements Event.
 func (e Conflict) String() string { return e.line("conflict about member %d", e.Index) }
 
+// DevicesChanged: the person that this device has a direct conversation with has other devices than when it was written to last.
+// The person has signed them.
+type DevicesChanged struct {
+	Stamp
+	Devices int // that it has now
+}
+
+// String implements Event.
+func (e DevicesChanged) String() string { return e.line("has %d devices now", e.Devices) }
+
 // Unread: a message came that can never be read.
 type Unread struct {
 	Stamp
@@ -146,7 +162,7 @@ func (e Rejected) String() string { return e.line("rejected by the relay: %q", e
 type NotSent struct {
 	Stamp
 	Message EventID
-	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, or ratchet.ErrTooLong
+	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, ratchet.ErrTooLong, or session.ErrUnverified: nobody to write to
 }
 
 // String implements Event.

@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -30,12 +31,13 @@ const (
 	kindGivenUp
 	kindRejected
 	kindNotSent
+	kindDevicesChanged
 )
 
 // reasons are the errors that events name. Their places are part of the stored format.
 var reasons = []error{
 	1: ratchet.ErrInviteDead, 2: ratchet.ErrInviteTaken, 3: ratchet.ErrLost, 4: ratchet.ErrForged, 5: ratchet.ErrRemoved,
-	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: ratchet.ErrMalformed,
+	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: session.ErrUnverified, 11: ratchet.ErrMalformed,
 }
 
 // reasonOf returns the first of the reasons that err is. Everything else is malformed.
@@ -90,6 +92,8 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.count = kindGivenUp, uint32(min(e.Frames, math.MaxInt32))
 	case Rejected:
 		n.kind, n.text = kindRejected, e.Reason[:min(len(e.Reason), maxReason)]
+	case DevicesChanged:
+		n.kind, n.count = kindDevicesChanged, uint32(min(e.Devices, math.MaxInt32))
 	case NotSent:
 		n.kind, n.about, n.reason = kindNotSent, e.Message, reasonOf(e.Reason)
 	}
@@ -112,7 +116,10 @@ func (n notice) encode() []byte {
 
 // decodeEvent reads an item of the inbox of a chat: a message of package ratchet, or a notice.
 func decodeEvent(chat state.ID, b []byte) (Event, error) {
-	if len(b) == 0 || b[0] != noticeVersion>>8 {
+	switch {
+	case len(b) > 0 && b[0] == arrivedVersion>>8:
+		return decodeArrived(chat, b)
+	case len(b) == 0 || b[0] != noticeVersion>>8:
 		return decodeMessage(chat, b)
 	}
 	n, err := parseNotice(b)
@@ -130,7 +137,7 @@ func parseNotice(b []byte) (n notice, err error) {
 	n.index, n.own, n.reason, n.count = dkg.Index(r.U32()), r.Bool(), r.U8(), r.U32()
 	n.text = string(r.Vec16(maxReason))
 	r.Into(n.about[:])
-	if n.kind < kindJoined || n.kind > kindNotSent || int(n.reason) >= len(reasons) {
+	if n.kind < kindJoined || n.kind > kindDevicesChanged || int(n.reason) >= len(reasons) {
 		r.Fail("unknown kind or reason")
 	}
 	return n, r.Done()
@@ -157,6 +164,8 @@ func (n notice) event(at Stamp) Event {
 		return GivenUp{at, int(n.count)}
 	case kindRejected:
 		return Rejected{at, n.text}
+	case kindDevicesChanged:
+		return DevicesChanged{at, int(n.count)}
 	}
 	return NotSent{at, n.about, reason}
 }

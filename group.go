@@ -14,6 +14,9 @@ import (
 // spaceTx is a transaction on a space.
 type spaceTx = *state.Tx[ratchet.Space]
 
+// spaceValue is what lies in the row of a space.
+type spaceValue = ratchet.Space
+
 // unsent is the destination of what waits in an outbox to be encrypted. No relay is asked for it.
 const unsent = ""
 

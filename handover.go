@@ -42,7 +42,7 @@ func (r *run) handing(ch *chat) {
 // handAll hands over what lies in the inbox of a chat.
 func (r *run) handAll(ch *chat) error {
 	for after := uint64(0); ; {
-		items, err := r.client.spaces.Inbox(r.ctx, ch.id, after)
+		items, err := r.client.rows(ch.kind).Inbox(r.ctx, ch.id, after)
 		if len(items) == 0 || err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (r *run) takeOut(ch *chat, done []handled) error {
 func (r *run) commitHandled(ch *chat, done []handled) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), decideTime)
 	defer cancel()
-	err := r.client.spaces.Update(ctx, ch.id, func(tx spaceTx) error {
+	err := r.client.rows(ch.kind).take(ctx, ch.id, func(tx taker) {
 		for _, d := range done {
 			if !tx.Take(d.seq) || r.client.o.InCommit == nil {
 				continue
@@ -125,7 +125,6 @@ func (r *run) commitHandled(ch *chat, done []handled) error {
 				tx.InCommit(r.guarded(hook))
 			}
 		}
-		return nil
 	})
 	if errors.Is(err, state.ErrNotFound) {
 		return nil

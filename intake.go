@@ -64,17 +64,21 @@ func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
-	if len(batch) > 0 {
+	switch {
+	case ch.kind == aDevice && len(batch) > 0:
+		err = r.receiveDirects(ch, batch)
+	case ch.kind == aDevice:
+		err = r.maintainDirects(ch)
+	case ch.kind == aTalk: // what comes, comes by the device
+	case len(batch) > 0:
 		err = r.receiveBatch(ch, batch)
-	} else {
+	default:
 		err = r.maintain(ch, l)
 	}
 	r.mu.Lock()
 	r.handOver(ch)
 	r.mu.Unlock()
-	if r.worker != nil {
-		r.worker.Wake(ch.id)
-	}
+	r.posts.wake(ch.kind, ch.id)
 	return err
 }
 
@@ -138,9 +142,9 @@ func (r *run) received(ch *chat, batch, stopped []Frame, stalled bool) {
 	} else if len(stopped) > 0 {
 		ch.missed = !r.once
 	}
-	if ch.waits && r.worker != nil {
+	if ch.waits && !r.once {
 		ch.waits = false
-		r.worker.Retry(ch.id)
+		r.posts.retry(ch.kind, ch.id)
 	}
 }
 
@@ -171,7 +175,7 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 func (r *run) leave(ch *chat) {
 	r.client.unsubscribe(r.ctx, ch.id)
 	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil {
-		r.fail("subscribing", ch.id, r.subscribe(r.ctx, ch.id))
+		r.fail("subscribing", ch.id, r.subscribe(r.ctx, topicOf(ch.id)))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,9 +209,7 @@ func (r *run) maintain(ch *chat, l *line) error {
 	}
 	if !ch.ready && l != nil && l.ended && l == r.line {
 		ch.ready = true
-		if r.worker != nil {
-			r.worker.Retry(ch.id)
-		}
+		r.posts.retry(ch.kind, ch.id)
 	}
 	return nil
 }

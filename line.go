@@ -2,8 +2,10 @@ package trefoil
 
 import (
 	"context"
+	"errors"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -12,9 +14,10 @@ import (
 type line struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	listed []state.ID // that it subscribes to
-	ended  bool       // the backlog was delivered
-	again  bool       // frames were left to the relay that are to be delivered again
+	chats  []chatKey // that there were when it came up
+	listed []string  // topics that it subscribes to
+	ended  bool      // the backlog was delivered
+	again  bool      // frames were left to the relay that are to be delivered again
 }
 
 // lines keeps a line up.
@@ -45,17 +48,18 @@ func (r *run) receive() error {
 	r.mu.Unlock()
 	r.client.stats.lines.Add(1)
 	return r.client.transport.Receive(l.ctx, func(yield func(string) bool) {
-		ids, err := r.client.spaces.List(l.ctx)
-		if err != nil {
+		chats, err := r.client.chats(l.ctx)
+		topics, failed := r.client.topics(l.ctx)
+		if err = errors.Join(err, failed); err != nil {
 			r.fail("listing the chats", state.ID{}, err)
 			l.cancel()
 			return
 		}
 		r.mu.Lock()
-		l.listed = slices.Clone(ids)
+		l.chats, l.listed = chats, slices.Clone(topics)
 		r.mu.Unlock()
-		for _, id := range ids {
-			if !yield(topicOf(id)) {
+		for _, topic := range topics {
+			if !yield(topic) {
 				return
 			}
 		}
@@ -80,15 +84,15 @@ func (r *run) take(l *line, f Frame) {
 		r.backlogEnded(l)
 		return
 	}
-	id, err := store.ParseID(f.Topic)
-	if err != nil {
+	k, ok := r.client.chatOf(l.ctx, f.Topic)
+	if !ok {
 		r.client.log.Warn("frame of an unknown topic")
 		f.Ack()
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ch := r.chat(id)
+	ch := r.chat(k.kind, k.id)
 	for !r.buffered.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
 		room := r.room
 		r.mu.Unlock()
@@ -142,12 +146,15 @@ func (r *run) backlogEnded(l *line) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l.ended = true
-	for _, id := range l.listed {
-		r.chat(id).subscribed = true
+	for _, topic := range l.listed {
+		r.topics[topic] = true
 	}
-	l.listed = nil
-	for id := range r.chats {
-		r.look(r.chat(id))
+	for _, k := range l.chats {
+		r.chat(k.kind, k.id)
+	}
+	l.chats, l.listed = nil, nil
+	for _, ch := range r.chats {
+		r.look(ch)
 	}
 	r.notify()
 }
@@ -168,27 +175,57 @@ func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
 	if r := c.current.Load(); r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		ch := r.chat(id)
-		ch.subscribed, ch.ready = false, false
+		r.chat(aSpace, id).ready = false
+		delete(r.topics, topicOf(id))
 		if l := r.line; l != nil {
-			l.listed = slices.DeleteFunc(l.listed, func(other state.ID) bool { return other == id })
+			l.listed = slices.DeleteFunc(l.listed, func(other string) bool { return other == topicOf(id) })
 		}
 	}
 }
 
-// subscribe makes sure that a chat is subscribed to before anything is posted there, since the answer comes there.
-func (r *run) subscribe(ctx context.Context, id state.ID) error {
+// subscribe makes sure that a topic is subscribed to before anything is posted, since the answer comes there.
+func (r *run) subscribe(ctx context.Context, topic string) error {
 	r.mu.Lock()
-	done := r.chat(id).subscribed
+	done := r.topics[topic]
 	r.mu.Unlock()
 	if done {
 		return nil
 	}
-	if err := r.client.transport.Subscribe(ctx, topicOf(id)); err != nil {
+	if err := r.client.transport.Subscribe(ctx, topic); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	r.chat(id).subscribed = true
+	r.topics[topic] = true
 	r.mu.Unlock()
 	return nil
+}
+
+// topics returns where this device reads.
+func (c *Client) topics(ctx context.Context) (all []string, err error) {
+	ids, err := c.spaces.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		all = append(all, topicOf(id))
+	}
+	if !c.hasPerson(ctx) {
+		return all, ctx.Err()
+	}
+	mailboxes, err := c.directs.endpoint.Mailboxes(ctx)
+	for _, m := range mailboxes {
+		all = append(all, m.String())
+	}
+	return all, err
+}
+
+// chatOf returns what receives the frames of a topic.
+func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool) {
+	if id, err := store.ParseID(topic); err == nil {
+		return chatKey{aSpace, id}, true
+	}
+	if _, err := key.ParseAddress(topic); err != nil || !c.hasPerson(ctx) {
+		return chatKey{}, false
+	}
+	return chatKey{aDevice, c.directs.endpoint.Device}, true
 }

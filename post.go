@@ -4,21 +4,69 @@ import (
 	"context"
 	"errors"
 
+	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/worker"
 )
 
-// send hands a frame to the relay, or encrypts a message that waits in its outbox for that.
+// outboxes sends from the outboxes of one vault.
+type outboxes interface {
+	Run(context.Context) error
+	Wake(state.ID)
+	Retry(state.ID)
+}
+
+// posts send from the outboxes of all vaults while a Run goes on. Those of aDevice are of the sessions with single devices.
+type posts map[chatKind]outboxes
+
+// newPosts returns what sends in a Run.
+func (r *run) newPosts() posts {
+	c := r.client
+	o := worker.Options{Scan: c.o.Every, Failed: r.failedOutbox}
+	p := posts{aSpace: worker.New(c.spaces, r.send, o)}
+	if d := c.directs; d != nil {
+		p[aTalk], p[aDevice] = worker.New(d.talks, r.write, o), worker.New(d.endpoint.Sessions, r.sendDirect, o)
+	}
+	return p
+}
+
+func (p posts) run(r *run) {
+	for _, o := range p {
+		r.spawn(func() { o.Run(r.ctx) })
+	}
+}
+
+func (p posts) wake(k chatKind, id state.ID) {
+	if o := p[k]; o != nil {
+		o.Wake(id)
+	}
+}
+
+func (p posts) retry(k chatKind, id state.ID) {
+	if o := p[k]; o != nil {
+		o.Retry(id)
+	}
+}
+
+// send hands a frame of a space to the relay, or encrypts a message that waits in its outbox for that.
 func (r *run) send(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() { // the zero Delivery is RetryAfter
 		if out.To == unsent {
 			d = r.encrypt(ctx, id, out)
-		} else if err := r.subscribe(ctx, id); err != nil {
-			r.client.log.Info("not subscribed yet", "chat", id.String(), "error", err)
 		} else {
-			d = r.client.transport.Post(ctx, out.To, out.Data)
+			d = r.post(ctx, topicOf(id), out)
 		}
 	})
 	return d
+}
+
+// post hands a frame to the relay once the answer to it would come.
+func (r *run) post(ctx context.Context, answers string, out state.Outgoing) state.Delivery {
+	if err := r.subscribe(ctx, answers); err != nil {
+		r.client.log.Info("not subscribed yet", "topic", answers, "error", err)
+		return state.RetryAfter(0)
+	}
+	return r.client.transport.Post(ctx, out.To, out.Data)
 }
 
 // encrypt puts the frame of a message in the place of the message.
@@ -32,7 +80,7 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 		return state.Delivered()
 	case errors.Is(err, errNotNow):
 		r.mu.Lock()
-		r.chat(id).waits = true
+		r.chat(aSpace, id).waits = true
 		r.mu.Unlock()
 	default:
 		r.fail("encrypting", id, err)
@@ -40,15 +88,52 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 	return state.RetryAfter(0)
 }
 
+// write puts the frames of a direct message in the place of the message.
+func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
+	r.guard(func() {
+		slots, err := r.client.directs.encrypt(ctx, id, out)
+		if errors.Is(err, session.ErrUnverified) {
+			err = r.client.directs.notSent(ctx, id, out)
+		}
+		if err != nil {
+			r.fail("encrypting", id, err)
+			return
+		}
+		d = state.Delivered()
+		for _, slot := range slots {
+			r.posts.wake(aDevice, slot)
+		}
+	})
+	return d
+}
+
+// sendDirect hands a frame of the session with one device to the relay.
+func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing) (d state.Delivery) {
+	r.guard(func() {
+		s, err := r.client.directs.endpoint.Sessions.Load(ctx, slot)
+		if err != nil {
+			r.fail("sending", slot, err)
+			return
+		}
+		d = r.post(ctx, s.Part().Mailbox().String(), out)
+	})
+	return d
+}
+
 // flushAll sends what waits in all chats, once.
 func (r *run) flushAll() {
-	ids, err := r.client.spaces.List(r.ctx)
-	r.fail("listing the chats", state.ID{}, err)
-	for _, id := range ids {
-		_, err := r.client.spaces.Flush(r.ctx, id, func(ctx context.Context, out state.Outgoing) state.Delivery {
-			return r.send(ctx, id, out)
-		})
-		r.fail("sending", id, err)
+	flush := func(rows rows, send worker.Sender) {
+		ids, err := rows.List(r.ctx)
+		r.fail("listing the chats", state.ID{}, err)
+		for _, id := range ids {
+			_, err := rows.Flush(r.ctx, id, func(ctx context.Context, out state.Outgoing) state.Delivery { return send(ctx, id, out) })
+			r.fail("sending", id, err)
+		}
+	}
+	flush(r.client.rows(aSpace), r.send)
+	if d := r.client.directs; d != nil {
+		flush(r.client.rows(aTalk), r.write)
+		flush(vaultRows[session.Session]{d.endpoint.Sessions}, r.sendDirect)
 	}
 }
 

@@ -9,9 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
-	"github.com/trefoil-im/trefoil/state/worker"
 )
 
 // Run does all that a device owes its chats until ctx ends, and returns the error of ctx: it keeps a line up, receives and
@@ -26,8 +24,8 @@ func (c *Client) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.end()
-	r.worker = worker.New(c.spaces, r.send, worker.Options{Scan: c.o.Every, Failed: r.failedOutbox})
-	r.spawn(func() { r.worker.Run(r.ctx) })
+	r.posts = r.newPosts()
+	r.posts.run(r)
 	r.spawn(r.tick)
 	r.lines()
 	return r.result()
@@ -60,13 +58,14 @@ type run struct {
 	once   bool // it is a Sync
 	ctx    context.Context
 	cancel context.CancelFunc
-	worker *worker.Worker[ratchet.Space] // nil in a Sync
-	slots  chan struct{}                 // for work on the vault
+	posts  posts         // nothing in a Sync
+	slots  chan struct{} // for work on the vault
 	group  sync.WaitGroup
 
 	mu       sync.Mutex
 	over     bool // nothing begins any more
-	chats    map[state.ID]*chat
+	chats    map[chatKey]*chat
+	topics   map[string]bool // that are subscribed to, as far as this run knows
 	line     *line
 	busy     int           // goroutines that work on chats
 	buffered size          // of frames to be received
@@ -99,7 +98,7 @@ func (s size) hasRoom() bool {
 func (c *Client) begin(ctx context.Context, once bool) (*run, error) {
 	r := &run{
 		client: c, once: once, slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		chats: make(map[state.ID]*chat), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()),
+		chats: make(map[chatKey]*chat), topics: make(map[string]bool), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()),
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if !c.current.CompareAndSwap(nil, r) {
@@ -194,35 +193,33 @@ func (r *run) sleep(d time.Duration, earlier <-chan struct{}) bool {
 // tick looks at all chats now and then.
 func (r *run) tick() {
 	for ok := true; ok; ok = r.sleep(r.client.o.Every, nil) {
-		ids, err := r.client.spaces.List(r.ctx)
+		all, err := r.client.chats(r.ctx)
 		r.fail("listing the chats", state.ID{}, err)
-		for _, id := range ids {
+		for _, k := range all {
 			r.mu.Lock()
-			r.look(r.chat(id))
+			r.look(r.chat(k.kind, k.id))
 			r.mu.Unlock()
 		}
 	}
 }
 
 // changed looks at a chat after a commit.
-func (r *run) changed(id state.ID) {
+func (r *run) changed(k chatKind, id state.ID) {
 	r.mu.Lock()
-	ch := r.chat(id)
+	ch := r.chat(k, id)
 	if !ch.ready {
 		r.look(ch)
 	}
 	r.handOver(ch)
 	r.mu.Unlock()
-	if r.worker != nil {
-		r.worker.Wake(id)
-	}
+	r.posts.wake(k, id)
 }
 
 // isReady reports whether a chat's backlog was read on the present line.
 func (r *run) isReady(id state.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ch := r.chats[id]
+	ch := r.chats[chatKey{aSpace, id}]
 	return ch != nil && ch.ready
 }
 

@@ -53,7 +53,7 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	if err := c.spaces.Create(ctx, s, nil); err != nil {
 		return Space{}, err
 	}
-	c.changed(s.ID())
+	c.changed(aSpace, s.ID())
 	return Space{c, s.ID()}, nil
 }
 
@@ -75,7 +75,7 @@ func (c *Client) Join(ctx context.Context, link string) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	c.changed(s.ID())
+	c.changed(aSpace, s.ID())
 	return Space{c, s.ID()}, nil
 }
 
@@ -212,7 +212,7 @@ func fingerprint(authenticator [32]byte) string {
 // and has no effects of its own. What it puts into the outbox for Topic is sent.
 func (s Space) Update(ctx context.Context, f func(*state.Tx[ratchet.Space]) error) error {
 	err := s.client.spaces.Update(ctx, s.id, f)
-	s.client.changed(s.id) // even after state.ErrUncertain
+	s.client.changed(aSpace, s.id) // even after state.ErrUncertain
 	return err
 }
 

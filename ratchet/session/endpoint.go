@@ -179,15 +179,27 @@ func (e *Endpoint) took(ctx context.Context, d Device, id state.ID) error {
 // It returns ErrUnverified if there is no such device, state.ErrDeleted if a slot was deleted, and the errors of Send for one
 // device, as a state.BatchError if there are several: then nothing is sent to any.
 func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key.Address) (slots []state.ID, err error) {
-	d, err := e.loadDevice(ctx)
+	steps, slots, err := e.Sending(ctx, plaintext, persons...)
 	if err != nil {
 		return nil, err
 	}
-	var steps []state.Step
+	if err := state.Batch(ctx, steps...); err != nil {
+		return nil, err
+	}
+	return slots, e.Sent(ctx, slots...)
+}
+
+// Sending returns the steps that SendAll commits, and the slots that they are about, for a commit that says something else besides.
+// Call Sent when it is made.
+func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, persons ...key.Address) (steps []state.Step, slots []state.ID, err error) {
+	d, err := e.loadDevice(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, person := range persons {
 		peers, err := e.Peers(ctx, person)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, p := range peers {
 			if p.Name().Equal(d.Name()) {
@@ -195,25 +207,27 @@ func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key
 			}
 			step, id, err := e.sending(ctx, d, p, plaintext)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			steps, slots = append(steps, step), append(slots, id)
 		}
 	}
 	if len(steps) == 0 {
-		return nil, fmt.Errorf("%w: no device to send to", ErrUnverified)
+		return nil, nil, fmt.Errorf("%w: no device to send to", ErrUnverified)
 	}
-	if err := state.Batch(ctx, steps...); err != nil {
-		return nil, err
-	}
+	return steps, slots, nil
+}
+
+// Sent notes where slots read that the steps of Sending may have made.
+func (e *Endpoint) Sent(ctx context.Context, slots ...state.ID) error {
 	for _, id := range slots {
 		s, err := e.Sessions.Load(ctx, id)
 		if err != nil {
-			return slots, err
+			return err
 		}
 		e.index.note(s)
 	}
-	return slots, nil
+	return nil
 }
 
 // sending returns the step that sends to one peer.

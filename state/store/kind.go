@@ -13,6 +13,7 @@ const (
 	Persons  Kind = 4 // the keys of this person
 	Leases   Kind = 5 // who sends for what
 	Vault    Kind = 6 // the store itself, in one row: its identity and its data keys
+	Talks    Kind = 7 // a direct conversation with a person, with all devices of both
 )
 
 // kinds is what there is to know of each kind.
@@ -26,6 +27,7 @@ var kinds = [...]struct {
 	Persons:  {"persons", []string{"person"}},
 	Leases:   {"leases", []string{"lease"}},
 	Vault:    {"vault", []string{"identity", "keys"}},
+	Talks:    {"talks", []string{"talk"}},
 }
 
 // Kinds returns all kinds, in the order of their numbers.

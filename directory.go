@@ -1,0 +1,82 @@
+package trefoil
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+)
+
+// Directory is where devices publish their public keys and look up those of others; a relay has one. It is not trusted: a client
+// verifies what it returns, so it can withhold devices and can make none up. Its methods are called by several goroutines at
+// once, and return when their context ends.
+type Directory interface {
+	// Lookup returns what a person has published, or the zero Listing if it is nobody.
+	Lookup(ctx context.Context, person key.Address) (Listing, error)
+
+	// Claim returns a one-time pre-key of a device, the same to nobody else, or false if there is none left.
+	Claim(ctx context.Context, person key.Address, device key.PublicKey[key.Identity]) (directory.OneTimePreKey, bool, error)
+
+	// Publish takes what has changed of a person and a device, all or nothing, and returns how many one-time pre-keys of the device
+	// are left. Publishing the same twice is no error.
+	Publish(ctx context.Context, p Publication) (left int, err error)
+}
+
+// Listing is what a directory knows of a person.
+type Listing struct {
+	Registration []byte             // of the person's devices: directory.ParseRegistration reads it
+	Bundles      []directory.Bundle // of the devices
+}
+
+// Publication is what a device publishes.
+type Publication struct {
+	Person       session.Person // that signs for the relay; the zero Person if nothing of it changes
+	Registration []byte         // nil if it is published already
+	Bundle       directory.Bundle
+	OneTime      []directory.OneTimePreKey // beside those that are there
+}
+
+// person returns what a person has published, verified, and its bundles. It is false if the directory knows nobody.
+func (d *directs) person(ctx context.Context, who key.Address) (directory.Person, []directory.Bundle, bool, error) {
+	l, err := d.lookup.Lookup(ctx, who)
+	if err != nil || len(l.Registration) == 0 {
+		return directory.Person{}, nil, false, err
+	}
+	r, err := directory.ParseRegistration(l.Registration)
+	if err != nil {
+		return directory.Person{}, nil, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
+	}
+	p, err := r.Verify(who)
+	if err != nil {
+		return directory.Person{}, nil, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
+	}
+	return p, l.Bundles, true, nil
+}
+
+// peers returns the devices of a person that have a bundle. To one without, only the classic suite reaches, which this package
+// does not speak: who withholds a bundle withholds the device.
+func (d *directs) peers(ctx context.Context, who key.Address) (all []directory.Peer, err error) {
+	p, bundles, ok, err := d.person(ctx, who)
+	if err != nil || !ok {
+		return nil, err
+	}
+	for _, b := range bundles {
+		peer, err := p.WithBundle(b)
+		if err != nil {
+			return nil, fmt.Errorf("trefoil: a bundle of %v: %w", who, err)
+		}
+		all = append(all, peer)
+	}
+	return all, nil
+}
+
+// claim returns a peer with a one-time pre-key if there is one.
+func (d *directs) claim(ctx context.Context, p directory.Peer) (directory.Peer, error) {
+	o, ok, err := d.lookup.Claim(ctx, p.Person(), p.Identity())
+	if err != nil || !ok {
+		return p, err
+	}
+	return p.WithOneTime(o)
+}

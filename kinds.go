@@ -1,0 +1,74 @@
+package trefoil
+
+import (
+	"context"
+	"time"
+
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// chatKind is what a run works on by itself, one thing after the other.
+type chatKind uint8
+
+const (
+	aSpace  chatKind = iota // a space
+	aTalk                   // a direct conversation: it sends and hands over
+	aDevice                 // what comes for direct conversations, of all of them: it receives and is maintained
+)
+
+// chatKey names a chat of a run.
+type chatKey struct {
+	kind chatKind
+	id   state.ID
+}
+
+// rows are those of all chats of one kind.
+type rows interface {
+	List(context.Context) ([]state.ID, error)
+	Inbox(ctx context.Context, id state.ID, after uint64) ([]state.Incoming, error)
+	Flush(ctx context.Context, id state.ID, send func(context.Context, state.Outgoing) state.Delivery) (time.Duration, error)
+	take(ctx context.Context, id state.ID, f func(taker)) error
+}
+
+// taker is a transaction that takes things out of an inbox.
+type taker interface {
+	Take(seq uint64) bool
+	InCommit(store.Hook)
+}
+
+// vaultRows are the rows in a vault.
+type vaultRows[V state.Value[V]] struct{ *state.Vault[V] }
+
+func (v vaultRows[V]) take(ctx context.Context, id state.ID, f func(taker)) error {
+	return v.Update(ctx, id, func(tx *state.Tx[V]) error { f(tx); return nil })
+}
+
+// rows returns the rows of chats of a kind.
+func (c *Client) rows(k chatKind) rows {
+	if k == aTalk {
+		return vaultRows[storedTalk]{c.directs.talks}
+	}
+	return vaultRows[spaceValue]{c.spaces}
+}
+
+// chats returns what lies in the store.
+func (c *Client) chats(ctx context.Context) (all []chatKey, err error) {
+	kinds := []chatKind{aSpace}
+	if c.directs != nil {
+		kinds = append(kinds, aTalk)
+	}
+	for _, k := range kinds {
+		ids, err := c.rows(k).List(ctx)
+		if err != nil {
+			return all, err
+		}
+		for _, id := range ids {
+			all = append(all, chatKey{k, id})
+		}
+	}
+	if c.hasPerson(ctx) {
+		all = append(all, chatKey{aDevice, c.directs.endpoint.Device})
+	}
+	return all, nil
+}

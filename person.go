@@ -1,0 +1,222 @@
+package trefoil
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// directs is what a client has for direct conversations: the keys of its person and device, a session with each device of others, and
+// the conversations that these carry.
+type directs struct {
+	lookup  Directory
+	now     func() time.Time
+	persons *state.Vault[state.One[session.Person]]
+	devices *state.Vault[session.StoredDevice]
+	talks   *state.Vault[storedTalk]
+
+	mu        sync.Mutex
+	endpoint  *session.Endpoint // without a Device until self has found it
+	address   key.Address       // of the person
+	published uint32            // the number of the bundle that was published since the client was opened, 0 if none
+	asked     time.Time         // when the directory was asked last what is left
+}
+
+// openDirects opens the vaults of direct conversations.
+func openDirects(ctx context.Context, s store.Store, k state.Key, l Directory, v, talks state.Options) (d *directs, err error) {
+	d = &directs{lookup: l, now: v.Now}
+	d.endpoint = &session.Endpoint{Peers: d.peers, Claim: d.claim, Now: v.Now}
+	if d.persons, err = state.Open[state.One[session.Person]](ctx, s, k, v); err != nil {
+		return nil, err
+	}
+	if d.devices, err = state.Open[session.StoredDevice](ctx, s, k, v); err != nil {
+		return nil, err
+	}
+	if d.talks, err = state.Open[storedTalk](ctx, s, k, talks); err != nil {
+		return nil, err
+	}
+	d.endpoint.Devices = d.devices
+	d.endpoint.Sessions, err = state.Open[session.Session](ctx, s, k, v)
+	return d, err
+}
+
+// self returns the address of this device's person, or ErrNoPerson. The endpoint must not be used before it did.
+
+func (d *directs) self(ctx context.Context) (key.Address, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.endpoint.Device != (state.ID{}) {
+		return d.address, nil
+	}
+	ids, err := d.devices.List(ctx) // another process may have made it
+	if err != nil {
+		return key.Address{}, err
+	}
+	if len(ids) == 0 {
+		return key.Address{}, ErrNoPerson
+	}
+	own, err := d.devices.Load(ctx, ids[0])
+	if err != nil {
+		return key.Address{}, err
+	}
+	d.address, d.endpoint.Device = own.Part().Person(), own.ID()
+	return d.address, nil
+}
+
+// Person returns the address of the person whose device this is: others write to it. It returns ErrNoPerson.
+func (c *Client) Person(ctx context.Context) (key.Address, error) {
+	if c.directs == nil {
+		return key.Address{}, ErrNoPerson
+	}
+	return c.directs.self(ctx)
+}
+
+// NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
+// publish it, and then others can write to it. It returns state.ErrExists on a device of a person, and ErrNoPerson without
+// Options.Directory.
+func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
+	d := c.directs
+	switch _, err := c.Person(ctx); {
+	case d == nil:
+		return key.Address{}, ErrNoPerson
+	case err == nil:
+		return key.Address{}, state.ErrExists
+	case !errors.Is(err, ErrNoPerson):
+		return key.Address{}, err
+	}
+	person := session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}
+	device, err := session.NewDevice(person.Address(), d.now())
+	if err != nil {
+		return key.Address{}, err
+	}
+	ownPerson, err := state.NewOne(person.ID(), person)
+	if err != nil {
+		return key.Address{}, err
+	}
+	ownDevice, err := state.NewOne(device.ID(), device)
+	if err != nil {
+		return key.Address{}, err
+	}
+	if err := state.Batch(ctx, d.persons.Creating(ownPerson, nil), d.devices.Creating(ownDevice, nil)); err != nil {
+		return key.Address{}, err
+	}
+	if _, err := d.self(ctx); err != nil {
+		return key.Address{}, err
+	}
+	c.changed(aDevice, d.endpoint.Device)
+	return person.Address(), nil
+}
+
+const (
+	// fewOneTime is below how many one-time pre-keys at the directory a device publishes more, and moreOneTime how many then. Without
+	// one a session begins all the same, with keys that others begin with, too.
+	fewOneTime  = 20
+	moreOneTime = 80
+
+	// askEvery is how often a directory is asked what is left.
+	askEvery = time.Hour
+)
+
+// publish brings what the directory has of this device up to date: once in a run of the program, when keys were rotated, and when
+// one-time pre-keys run out.
+func (d *directs) publish(ctx context.Context) error {
+	own, err := d.rotate(ctx)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	upToDate := d.published == own.Bundle().Number()
+	recent := upToDate && time.Since(d.asked) < askEvery
+	d.mu.Unlock()
+	if recent {
+		return nil
+	}
+	p := Publication{Bundle: own.Bundle()}
+	if !upToDate {
+		if p.Person, p.Registration, err = d.registration(ctx, own); err != nil {
+			return err
+		}
+	}
+	left, err := d.lookup.Publish(ctx, p)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.published, d.asked = own.Bundle().Number(), time.Now()
+	d.mu.Unlock()
+	if left >= fewOneTime {
+		return nil
+	}
+	p = Publication{Bundle: own.Bundle()}
+	if p.OneTime, err = d.issue(ctx); err != nil {
+		return err
+	}
+	_, err = d.lookup.Publish(ctx, p)
+	return err
+}
+
+// rotate replaces keys of the device that are old enough, and returns the device as it is stored now.
+func (d *directs) rotate(ctx context.Context) (session.Device, error) {
+	own, err := d.devices.Load(ctx, d.endpoint.Device)
+	if err != nil {
+		return session.Device{}, err
+	}
+	next, changed := own.Part().Rotate(d.now())
+	if !changed {
+		return own.Part(), nil
+	}
+	err = d.devices.Update(ctx, d.endpoint.Device, func(tx *state.Tx[session.StoredDevice]) error {
+		next, _ = tx.Value().Part().Rotate(d.now())
+		tx.Set(tx.Value().With(next))
+		return nil
+	})
+	return next, err
+}
+
+// issue draws one-time pre-keys, which are durable before they are published: no number is given out twice.
+func (d *directs) issue(ctx context.Context) (keys []directory.OneTimePreKey, err error) {
+	err = d.devices.Update(ctx, d.endpoint.Device, func(tx *state.Tx[session.StoredDevice]) error {
+		next, issued, err := tx.Value().Part().Issue(moreOneTime)
+		if err == nil {
+			tx.Set(tx.Value().With(next))
+			keys = issued
+		}
+		return err
+	})
+	return keys, err
+}
+
+// registration returns the person and its registration with this device, or nothing if it is registered already, or the keys that
+// could sign it are not on this device.
+func (d *directs) registration(ctx context.Context, own session.Device) (session.Person, []byte, error) {
+	ids, err := d.persons.List(ctx)
+	if err != nil || len(ids) == 0 {
+		return session.Person{}, nil, err
+	}
+	person, err := d.persons.Load(ctx, ids[0])
+	if err != nil {
+		return session.Person{}, nil, err
+	}
+	listed, _, known, err := d.person(ctx, own.Person())
+	if err != nil {
+		return session.Person{}, nil, err
+	}
+	var entries []directory.Entry
+	if known {
+		entries = listed.Entries()
+		if slices.ContainsFunc(entries, func(e directory.Entry) bool { return e.Identity().Equal(own.Identity()) }) {
+			return session.Person{}, nil, nil
+		}
+	}
+	r, err := person.Part().Register(append(entries, own.Entry())...)
+	return person.Part(), r.JSON(), err
+}

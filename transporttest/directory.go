@@ -1,0 +1,111 @@
+package transporttest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+)
+
+// Directory is a directory in memory, for tests and first steps. It takes what anybody publishes whose signatures fit. It is safe for
+// concurrent use.
+type Directory struct {
+	mu            sync.Mutex
+	registrations map[key.Address][]byte
+	devices       map[string]listed // by identity
+	down          error
+}
+
+// listed is what one device has published.
+type listed struct {
+	person key.Address
+	keys   directory.PreKeys
+}
+
+// NewDirectory returns a directory that knows nobody.
+func NewDirectory() *Directory {
+	return &Directory{registrations: make(map[key.Address][]byte), devices: make(map[string]listed)}
+}
+
+// Fail makes every call return an error until it is called with nil.
+func (d *Directory) Fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.down = err
+}
+
+// Lookup implements trefoil.Directory.
+func (d *Directory) Lookup(ctx context.Context, person key.Address) (l trefoil.Listing, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := errors.Join(d.down, ctx.Err()); err != nil {
+		return l, err
+	}
+	l.Registration = d.registrations[person]
+	for _, known := range d.devices {
+		if known.person == person {
+			l.Bundles = append(l.Bundles, known.keys.Bundle())
+		}
+	}
+	return l, nil
+}
+
+// Claim implements trefoil.Directory.
+func (d *Directory) Claim(ctx context.Context, _ key.Address, device key.PublicKey[key.Identity]) (o directory.OneTimePreKey, ok bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := errors.Join(d.down, ctx.Err()); err != nil {
+		return o, false, err
+	}
+	known := d.devices[string(device.Bytes())]
+	next, o, err := known.keys.Claim()
+	if err != nil {
+		return o, false, nil // none is left
+	}
+	known.keys = next
+	d.devices[string(device.Bytes())] = known
+	return o, true, nil
+}
+
+// Publish implements trefoil.Directory.
+func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := errors.Join(d.down, ctx.Err()); err != nil {
+		return 0, err
+	}
+	name := string(p.Bundle.Identity().Bytes())
+	known := d.devices[name]
+	if p.Registration != nil {
+		r, err := directory.ParseRegistration(p.Registration)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := r.Verify(p.Person.Address()); err != nil {
+			return 0, err
+		}
+		known.person = p.Person.Address()
+		d.registrations[known.person] = p.Registration
+	}
+	if known.person.IsZero() {
+		return 0, errors.New("transporttest: a device that no person has registered")
+	}
+	switch _, there := d.devices[name]; {
+	case !there:
+		known.keys = directory.NewPreKeys(p.Bundle)
+	case known.keys.Bundle().Number() != p.Bundle.Number():
+		if known.keys, err = known.keys.Replace(p.Bundle); err != nil {
+			return 0, err
+		}
+	}
+	if len(p.OneTime) > 0 {
+		if known.keys, err = known.keys.Add(p.OneTime...); err != nil {
+			return 0, err
+		}
+	}
+	d.devices[name] = known
+	return known.keys.Len(), nil
+}
