@@ -14,7 +14,7 @@ import (
 // every holds one event of each type that is no message.
 var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
-	Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
+	DevicesChanged{Devices: 2}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 }
 
 // with returns an event with a stamp.
@@ -36,6 +36,9 @@ func with(e Event, s Stamp) Event {
 		e.Stamp = s
 		return e
 	case Conflict:
+		e.Stamp = s
+		return e
+	case DevicesChanged:
 		e.Stamp = s
 		return e
 	case Unread:
