@@ -64,7 +64,7 @@ type Options struct {
 // change it at any time.
 type Client struct {
 	spaces    *state.Vault[ratchet.Space]
-	directs   *directs // nil without a directory
+	directs   *directs
 	transport Transport
 	o         Options
 	log       *slog.Logger
@@ -97,10 +97,8 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	c := &Client{transport: t, o: o, log: o.Log}
 	v.Now, v.Log, v.Shared = o.Now, o.Log, o.Shared
 	var err error
-	if o.Directory != nil {
-		if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
-			return nil, err
-		}
+	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
+		return nil, err
 	}
 	v = c.keeping(v, aSpace)
 	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {

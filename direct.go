@@ -29,9 +29,6 @@ func (c *Client) Direct(with key.Address) Direct { return Direct{c, with} }
 // Directs returns the conversations in which something was written or read.
 func (c *Client) Directs(ctx context.Context) iter.Seq2[Direct, error] {
 	return func(yield func(Direct, error) bool) {
-		if c.directs == nil {
-			return
-		}
 		ids, err := c.directs.talks.List(ctx)
 		for _, id := range ids {
 			if !yield(Direct{c, key.Address(id)}, nil) {

@@ -54,11 +54,7 @@ func (c *Client) rows(k chatKind) rows {
 
 // chats returns what lies in the store.
 func (c *Client) chats(ctx context.Context) (all []chatKey, err error) {
-	kinds := []chatKind{aSpace}
-	if c.directs != nil {
-		kinds = append(kinds, aTalk)
-	}
-	for _, k := range kinds {
+	for _, k := range []chatKind{aSpace, aTalk} {
 		ids, err := c.rows(k).List(ctx)
 		if err != nil {
 			return all, err

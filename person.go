@@ -52,6 +52,9 @@ func openDirects(ctx context.Context, s store.Store, k state.Key, l Directory, v
 // self returns the address of this device's person, or ErrNoPerson. The endpoint must not be used before it did.
 
 func (d *directs) self(ctx context.Context) (key.Address, error) {
+	if d.lookup == nil {
+		return key.Address{}, ErrNoPerson
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.endpoint.Device != (state.ID{}) {
@@ -73,12 +76,7 @@ func (d *directs) self(ctx context.Context) (key.Address, error) {
 }
 
 // Person returns the address of the person whose device this is: others write to it. It returns ErrNoPerson.
-func (c *Client) Person(ctx context.Context) (key.Address, error) {
-	if c.directs == nil {
-		return key.Address{}, ErrNoPerson
-	}
-	return c.directs.self(ctx)
-}
+func (c *Client) Person(ctx context.Context) (key.Address, error) { return c.directs.self(ctx) }
 
 // NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
 // publish it, and then others can write to it. It returns state.ErrExists on a device of a person, and ErrNoPerson without
@@ -86,7 +84,7 @@ func (c *Client) Person(ctx context.Context) (key.Address, error) {
 func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 	d := c.directs
 	switch _, err := c.Person(ctx); {
-	case d == nil:
+	case d.lookup == nil:
 		return key.Address{}, ErrNoPerson
 	case err == nil:
 		return key.Address{}, state.ErrExists

@@ -23,11 +23,11 @@ type posts map[chatKind]outboxes
 func (r *run) newPosts() posts {
 	c := r.client
 	o := worker.Options{Scan: c.o.Every, Failed: r.failedOutbox}
-	p := posts{aSpace: worker.New(c.spaces, r.send, o)}
-	if d := c.directs; d != nil {
-		p[aTalk], p[aDevice] = worker.New(d.talks, r.write, o), worker.New(d.endpoint.Sessions, r.sendDirect, o)
+	return posts{
+		aSpace:  worker.New(c.spaces, r.send, o),
+		aTalk:   worker.New(c.directs.talks, r.write, o),
+		aDevice: worker.New(c.directs.endpoint.Sessions, r.sendDirect, o),
 	}
-	return p
 }
 
 func (p posts) run(r *run) {
@@ -131,10 +131,8 @@ func (r *run) flushAll() {
 		}
 	}
 	flush(r.client.rows(aSpace), r.send)
-	if d := r.client.directs; d != nil {
-		flush(r.client.rows(aTalk), r.write)
-		flush(vaultRows[session.Session]{d.endpoint.Sessions}, r.sendDirect)
-	}
+	flush(r.client.rows(aTalk), r.write)
+	flush(vaultRows[session.Session]{r.client.directs.endpoint.Sessions}, r.sendDirect)
 }
 
 // failedOutbox is told by the worker that an outbox cannot be sent from.
