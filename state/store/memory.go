@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -19,6 +20,23 @@ type Memory struct {
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return new(Memory) }
+
+// Clone returns a Memory with the same content, which from then on is another: a copy of a device, for tests.
+func (m *Memory) Clone() *Memory {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	c := &Memory{rows: make(map[rowKey]*memoryRow, len(m.rows)), deleted: maps.Clone(m.deleted)}
+	for k, r := range m.rows {
+		next := *r // what the slices hold is never written to
+		next.parts, next.segments, next.seqs = slices.Clone(r.parts), maps.Clone(r.segments), maps.Clone(r.seqs)
+		next.frames = slices.Clone(r.frames)
+		for q := range r.queues {
+			next.queues[q] = slices.Clone(r.queues[q])
+		}
+		c.rows[k] = &next
+	}
+	return c
+}
 
 type rowKey struct {
 	kind Kind
