@@ -13,47 +13,59 @@ import (
 func Check(t *testing.T, first uint64, n int, test func(*World)) {
 	t.Helper()
 	for seed := first; seed < first+uint64(n); seed++ {
-		if failed, _ := try(t, seed, nil, test); failed != nil {
-			muted := shrink(t, seed, test)
-			failed, faults := try(t, seed, muted, test)
-			t.Fatalf("trefoiltest: seed %d fails, with %d faults of the network left:\n%s", seed, faults-len(muted), failed.text)
+		if f := find(t, seed, test); f != nil {
+			t.Fatalf("trefoiltest: seed %d fails, with %d faults of the network left:\n%s", seed, f.faults, f.text)
 		}
 	}
 }
 
-// try runs a test once, and returns how it failed, or nil, and how many faults happened or were muted.
-func try(t *testing.T, seed uint64, muted map[int]bool, test func(*World)) (*probe, int) {
+// failure is how a test fails with the fewest faults.
+type failure struct {
+	faults int
+	text   string
+}
+
+// find returns how a test fails with a seed, or nil.
+func find(t *testing.T, seed uint64, test func(*World)) *failure {
+	failed, happened := try(t, seed, nil, test)
+	if failed == nil {
+		return nil
+	}
+	muted := shrink(t, seed, happened, test)
+	if less, left := try(t, seed, muted, test); less != nil {
+		failed, happened = less, left
+	}
+	return &failure{len(happened) - len(muted), failed.text}
+}
+
+// try runs a test once, and returns how it failed, or nil, and which faults happened or were muted.
+func try(t *testing.T, seed uint64, muted map[int]bool, test func(*World)) (failed *probe, happened []int) {
 	p := &probe{TB: t}
-	drawn := 0
 	done := make(chan struct{})
 	go func() { // FailNow ends a goroutine
 		defer close(done)
 		w := newWorld(t, p, seed, muted)
-		defer func() { drawn = len(w.net.happened) }()
+		defer func() { happened = slices.Sorted(maps.Keys(w.net.happened)) }()
 		test(w)
 	}()
 	<-done
 	for _, f := range slices.Backward(p.cleanups) {
 		f()
 	}
-	if !p.failed {
-		return nil, drawn
+	if p.failed {
+		failed = p
 	}
-	return p, drawn
+	return failed, happened
 }
 
-// shrink returns which faults may be left out: first halves of those that are left, then smaller parts.
-func shrink(t *testing.T, seed uint64, test func(*World)) map[int]bool {
-	happened := happenedIn(t, seed, test)
+// shrink returns which of the faults may be left out: first halves of them, then smaller parts.
+func shrink(t *testing.T, seed uint64, happened []int, test func(*World)) map[int]bool {
 	muted := make(map[int]bool)
 	for size := len(happened); size > 0; size /= 2 {
-		for from := 0; from < len(happened); from += size {
+		for part := range slices.Chunk(happened, size) {
 			less := maps.Clone(muted)
-			for _, k := range happened[from:min(from+size, len(happened))] {
+			for _, k := range part {
 				less[k] = true
-			}
-			if len(less) == len(muted) {
-				continue
 			}
 			if failed, _ := try(t, seed, less, test); failed != nil {
 				muted = less
@@ -61,15 +73,6 @@ func shrink(t *testing.T, seed uint64, test func(*World)) map[int]bool {
 		}
 	}
 	return muted
-}
-
-func happenedIn(t *testing.T, seed uint64, test func(*World)) (all []int) {
-	test2 := func(w *World) {
-		defer func() { all = slices.Sorted(maps.Keys(w.net.happened)) }()
-		test(w)
-	}
-	try(t, seed, nil, test2)
-	return all
 }
 
 // probe is a test that may fail without failing the real one.

@@ -73,7 +73,7 @@ func TestPartition(t *testing.T) {
 // A device may die at every call of its store: between saving and sending, too. Nothing is lost, and nothing is read twice.
 func TestCrashBetweenSaveAndSend(t *testing.T) {
 	for _, fault := range []storetest.Fault{storetest.Before, storetest.After} {
-		for n, crashed := 1, true; crashed; n += 3 {
+		for n, crashed := 1, true; crashed; n += 9 {
 			w := trefoiltest.New(t, uint64(n))
 			ann, bob := w.Device("Ann"), w.Device("Bob")
 			space := w.Space(ann, bob)
