@@ -11,11 +11,9 @@ var (
 	ErrNotYet = outcome.ErrNotYet
 	// ErrStale: the frame is of no use any more: read or answered before, this member's own, or of something that was dropped.
 	ErrStale = outcome.ErrStale
-	// ErrLost: the message can never be read: from before joining, too late, beyond a limit, or under a number that its sender
-	// used twice.
+	// ErrLost: the message can never be read: from before joining, too late, or under a number that its sender used twice. What is
+	// beyond a bound is no such message: it waits (ErrNotYet).
 	ErrLost = outcome.ErrLost
-	// ErrBeforeJoin is the ErrLost of a message from before joining.
-	ErrBeforeJoin = outcome.ErrBeforeJoin
 	// ErrForged: a signature or proof is false. Some insider misbehaved, not necessarily the one named.
 	ErrForged = outcome.ErrForged
 	// ErrMalformed: no frame, grant or message of this protocol. It comes with state.ErrTooOld or state.ErrTooNew for one of
