@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -81,7 +81,7 @@ func found(t testing.TB, n int, p ratchet.Policy) *Group {
 	require.NoError(t, err)
 	g.Peers = []*Peer{{Name: "p1", Space: s}}
 	for len(g.Peers) < n {
-		g.JoinWith(g.Invite(ratchet.InviteOptions{Kind: dkg.Private}), g.Peers[0])
+		g.JoinWith(g.Invite(invite.Private(0)), g.Peers[0])
 	}
 	g.Rounds(1) // what a joiner was told, the commits of others prove
 	g.RequireConverged()
@@ -92,10 +92,10 @@ func found(t testing.TB, n int, p ratchet.Policy) *Group {
 }
 
 // Invite lets the founder make an invite, which everybody is told of.
-func (g *Group) Invite(o ratchet.InviteOptions) ratchet.Link {
+func (g *Group) Invite(t invite.Terms) invite.Link {
 	g.T.Helper()
-	var made ratchet.Invite
-	g.Deliver(g.Step(g.Peers[0], ratchet.NewInvite(o, &made)), g.Others(g.Peers[0])...)
+	var made invite.Made
+	g.Deliver(g.Step(g.Peers[0], ratchet.NewInvite(t, &made)), g.Others(g.Peers[0])...)
 	return made.Link
 }
 
@@ -109,7 +109,7 @@ func (g *Group) Step(p *Peer, s ratchet.Step) [][]byte {
 }
 
 // JoinWith lets a further member in by a link; everybody reads its first message.
-func (g *Group) JoinWith(l ratchet.Link, admits *Peer) *Peer {
+func (g *Group) JoinWith(l invite.Link, admits *Peer) *Peer {
 	g.T.Helper()
 	p, request := g.Join(l)
 	g.Enter(p, g.Admit(admits, request))
@@ -119,7 +119,7 @@ func (g *Group) JoinWith(l ratchet.Link, admits *Peer) *Peer {
 }
 
 // Join opens a link on a device that is none of the group yet, and returns its request.
-func (g *Group) Join(l ratchet.Link) (p *Peer, request []byte) {
+func (g *Group) Join(l invite.Link) (p *Peer, request []byte) {
 	g.T.Helper()
 	p = &Peer{Name: fmt.Sprintf("p%d", len(g.Peers)+1)}
 	var err error
