@@ -26,7 +26,7 @@ func TestScenario07ForeignTickets(t *testing.T) {
 		bad := slices.Clone(raw)
 		bad[i] ^= 1 << (i % 8)
 		_, err := ratchet.ParseLink(bad)
-		require.ErrorIs(t, err, ratchet.ErrMalformed, "byte %d of a link", i)
+		require.Error(t, err, "byte %d of a link", i)
 	}
 
 	// The attacker has a space of its own, with everything in it that it can make: also the joiner's request, answered.

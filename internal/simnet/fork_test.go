@@ -171,13 +171,14 @@ func TestScenario06TicketFromSiblings(t *testing.T) {
 				n.Grow(6)
 				groups := [][]*simnet.Member{n.Members[:3:3], n.Members[3:6:6]}
 				n.Advance(60 * time.Hour)
-				g := n.Invite()
+				l := n.Invite()
+				n.Settle()
 				n.Partition(groups...)
 				for _, group := range groups {
 					require.NoError(t, group[0].Send("a commit of "+group[0].Name))
 				}
 				n.Settle()
-				joiner := n.Join(g)
+				joiner := n.Join(l)
 				groups[side] = append(groups[side], joiner)
 				n.Partition(groups...)
 				n.Settle()

@@ -16,10 +16,11 @@ func TestScenario07Twins(t *testing.T) {
 	seeds(t, size(1, 2, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(6)
-		g := n.Invite()
+		l := n.Invite()
+		n.Settle()
 		left, right := n.Members[:3:3], n.Members[3:6:6]
 		n.Partition(left, right)
-		one, two := n.Join(g), n.Join(g)
+		one, two := n.Join(l), n.Join(l)
 		one.Disputed, two.Disputed = true, true
 		n.Partition(append(left, one), append(right, two))
 		n.Run(20)

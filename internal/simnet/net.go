@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"hash"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -93,6 +94,7 @@ type Stats struct {
 	Crashes   int
 	Tickets   int
 	Refused   int // calls to send that the space refused
+	Epochs    int // in which somebody sent
 	Rounds    int // of quiet until all were at rest, the most
 }
 
@@ -130,11 +132,28 @@ func New(t testing.TB, o Options) *Net {
 // Now returns the simulated time.
 func (n *Net) Now() time.Time { return n.now }
 
-// Advance moves the clock.
-func (n *Net) Advance(d time.Duration) { n.now = n.now.Add(d) }
+// Advance moves the clock, by half a day at most at a time: devices for which nothing lies at the relay look that up.
+func (n *Net) Advance(d time.Duration) {
+	n.t.Helper()
+	const look = 12 * time.Hour
+	for ; d > 0; d -= look {
+		n.now = n.now.Add(min(d, look))
+		if d < look {
+			return
+		}
+		for _, m := range n.Members {
+			if !m.Offline && !slices.ContainsFunc(m.mail, m.arrives) {
+				m.settle(m.CaughtUp())
+			}
+		}
+	}
+}
 
 // Stats returns what happened so far.
-func (n *Net) Stats() Stats { return n.stats }
+func (n *Net) Stats() Stats {
+	n.stats.Epochs = len(n.checks.exported)
+	return n.stats
+}
 
 // Digest returns a hash of all that was posted and read so far.
 func (n *Net) Digest() [32]byte { return [32]byte(n.log.Sum(nil)) }

@@ -17,7 +17,7 @@ func (n *Net) Run(texts int) {
 		n.step++
 		n.now = n.now.Add(time.Duration(n.rng.IntN(300)) * time.Second)
 		if n.rng.IntN(15) == 0 {
-			n.now = n.now.Add(leap)
+			n.Advance(leap)
 			for _, m := range n.Members {
 				m.fetchOld()
 			}
