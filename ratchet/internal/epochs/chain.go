@@ -50,8 +50,9 @@ type interval struct{ first, end uint32 }
 
 // MessageKey is a key that may open a message. Several words of a told chain give several.
 type MessageKey struct {
-	Key  secret.Bytes // 32 bytes
-	word int          // that gave it
+	Key    secret.Bytes // 32 bytes
+	word   int          // that gave it
+	behind secret.Bytes // the chain key behind its number; empty if the key was kept
 }
 
 // next returns one more than the greatest number read.
@@ -80,12 +81,12 @@ func (c chain) keys(n uint32, tag Tag) (keys []MessageKey, err error) {
 		if n < w.start {
 			continue
 		}
-		key, stepErr := w.keyOf(n)
+		k, stepErr := w.keyOf(n)
 		if stepErr != nil {
 			err = stepErr
 			continue
 		}
-		k := MessageKey{key, i}
+		k.word = i
 		if w.last {
 			keys = slices.Insert(keys, 0, k)
 		} else {
@@ -125,8 +126,12 @@ func (c chain) without(n uint32, k MessageKey, tag Tag) chain {
 	for i, w := range c.words {
 		w.last = i == k.word
 		w.opened = w.opened || w.last
+		var behind secret.Bytes
+		if w.last {
+			behind = k.behind
+		}
 		var ok bool
-		if w, ok = w.use(n); ok {
+		if w, ok = w.use(n, behind); ok {
 			words = append(words, w)
 		}
 	}
