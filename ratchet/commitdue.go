@@ -57,7 +57,8 @@ func hasTwin(r members.Root, me identity) bool {
 // healDue reports whether the interval since the last own commit is over: a member that writes nothing commits all the same,
 // since it would else never heal.
 func (d *edit) healDue(e epochs.Epoch, r members.Root) bool {
-	return overdue(d.st.clock.age(d.st.rhythm.committed), interval(r), minute, e, r, d.st.me())
+	age := d.st.clock.age(d.st.rhythm.committed)
+	return age >= commitInterval && overdue(age, interval(r), minute, e, r, d.st.me())
 }
 
 // commit makes a commit from the preferred epoch and enters its child. It returns the epochs that it made, that in which
