@@ -52,7 +52,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 	}
 	r.fail("receiving", ch.id, err)
 	stalled := len(stopped) == len(batch)
-	r.received(ch, batch, stopped, stalled)
+	r.received(ch, batch, stopped, stalled, false)
 	if !stalled {
 		return nil
 	}

@@ -184,5 +184,5 @@ func decodeArrived(chat state.ID, b []byte) (Event, error) {
 		return nil, err
 	}
 	own := talkID(from) != chat || l.to == from // or it is a note of a person to itself
-	return Message{Stamp: Stamp{chat, l.id(from)}, Person: from, Own: own, Verified: true, Sent: l.sent, Body: l.body}, nil
+	return Message{Stamp: Stamp{chat, l.id(from)}, Person: from, Own: own, Sent: l.sent, Body: l.body}, nil
 }

@@ -39,7 +39,7 @@ func TestLetterTalks(t *testing.T) {
 		e, err := decodeEvent(c.chat, l.arrived(c.from))
 		require.NoError(t, err)
 		require.Equal(t, Message{
-			Stamp: Stamp{c.chat, l.id(c.from)}, Person: c.from, Own: c.own, Verified: true, Sent: l.sent, Body: l.body,
+			Stamp: Stamp{c.chat, l.id(c.from)}, Person: c.from, Own: c.own, Sent: l.sent, Body: l.body,
 		}, e)
 	}
 	_, err := decodeEvent(talkID(ann), []byte{arrivedVersion >> 8})

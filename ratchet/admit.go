@@ -1,311 +1,245 @@
 package ratchet
 
 import (
-	"encoding/binary"
-	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
-const (
-	// maxTicketTrees is the size of the commit trees in a ticket over which used subtrees are left out.
-	maxTicketTrees = 256 << 10
-	// maxTicketIntroductions is the size of the introductions in a ticket over which some are left out: 150 of the default
-	// policy, where a dealer signs the roster after 64.
-	maxTicketIntroductions = 256 << 10
-)
-
-// Admit answers the frame of a request with that of a ticket (SPEC §9): it lets a joiner in, or gets a member back into step.
-// Most programs do not call it: an Opener does, which also knows which of many members should answer. Any member can; the
-// space that comes back must be durable before the ticket leaves. Each request is answered once. Besides the errors of a
-// frame, Admit returns ErrTooLong if there is more to say than fits into a ticket, and ErrPhase.
-func Admit(s Space, now time.Time, frame []byte) (Space, []byte, error) {
-	q, err := proto.ParseRequest(frame)
-	if err != nil {
-		return s, nil, outcome.Malformed(err)
-	}
-	d, err := newEdit(s, now)
+// Admit answers the frame of a request at once, whoever else is to answer it, and returns the frames of the ticket or refusal (§9):
+// it lets a joiner in, or brings a member back into step. Most programs do not call it: an Opener does, which keeps the order in
+// which members answer. The space must be durable before the frames leave. Besides the errors of a frame it returns ErrPhase.
+func Admit(s Space, now time.Time, frame []byte) (Space, [][]byte, error) {
+	d, err := newEdit(s, now, Options{})
 	if err != nil {
 		return s, nil, err
 	}
-	t, err := d.admit(q)
-	if err != nil {
+	if d.st.phase != Member {
+		return s, nil, ErrPhase
+	}
+	if _, err := d.request(incoming{data: frame}, true); err != nil {
 		return s, nil, err
 	}
-	return d.space(), t.Bytes(), nil
+	return d.space(), d.frames, nil
 }
 
-func (d *edit) admit(q proto.Request) (proto.Ticket, error) {
-	a, err := d.examine(q)
-	if err != nil {
-		return proto.Ticket{}, err
-	}
-	return d.answer(a)
-}
-
-// verifiedRequest is a request that was verified and is still to be answered, and who made it.
-type verifiedRequest struct {
-	request suite.Digest
-	ticket  suite.KEMKey // to which the ticket is boxed
-	index   dkg.Index
-	counter uint64 // of the request, 0 of a joiner
-	joins   bool   // it asks to be let in
-	unknown member // whom to let in with the ticket, zero if that is done
-}
-
-// examine verifies a request.
-func (d *edit) examine(q proto.Request) (verifiedRequest, error) {
-	_, r, t, err := d.target()
-	if err != nil {
-		return verifiedRequest{}, err
-	}
-	if q.IsZero() {
-		return verifiedRequest{}, outcome.ErrMalformed
-	}
-	id := q.Hash()
-	if d.st.identity().request.is(id) {
-		return verifiedRequest{}, outcome.ErrOwn
-	}
-	if d.requestRecord(id).state == answerDone {
-		return verifiedRequest{}, outcome.ErrStale
-	}
-	b, err := q.Open(d.st.space, t.template.Config)
-	if errors.Is(err, suite.ErrNotOpened) {
-		return verifiedRequest{}, d.otherRoot(q)
-	}
-	if err != nil {
-		return verifiedRequest{}, outcome.ErrForged
-	}
-	a := verifiedRequest{request: id, ticket: b.Ticket, joins: q.Kind == proto.KindIntroduction, counter: b.Resync.Counter}
-	if a.joins {
-		a.index, a.unknown, err = d.admitJoiner(r, t, b)
-	} else {
-		a.index, err = d.st.admitMember(r, b)
-	}
-	return a, err
-}
-
-// answer makes the ticket for a request.
-func (d *edit) answer(a verifiedRequest) (proto.Ticket, error) {
-	p, r, t, err := d.target()
-	if err != nil {
-		return proto.Ticket{}, err
-	}
-	if a.unknown.Index != 0 {
-		d.introduce(r, a.unknown)
-	}
-	body, err := d.st.ticketBody(a.request, p, r.id, t)
-	if err != nil {
-		return proto.Ticket{}, err
-	}
-	ticket, err := proto.NewTicket(d.st.space, a.request, a.ticket, a.index, body, d.st.identity().signing)
-	if err != nil {
-		return proto.Ticket{}, err
-	}
-	h := d.requestRecord(a.request)
-	h.state, h.arrived = answerDone, d.now
-	h.index, h.joins, h.counter = a.index, a.joins, a.counter
-	d.putRequest(h)
-	return ticket, nil
-}
-
-// otherRoot says what becomes of a request that is not boxed to the config key of the preferred root. One of an older root
-// is for owners; any other may be of a root not known yet.
-func (d *edit) otherRoot(q proto.Request) error {
-	for row := range d.tp.roots.All() {
-		t := row.record.Value()
-		b, err := q.Open(d.st.space, t.template.Config)
-		if err != nil {
-			continue
-		}
-		in, _, err := b.VerifyIntroduction(d.st.space, t.template.Owners, t.template.Policy)
-		if q.Kind == proto.KindIntroduction && err == nil && d.st.isOwner() {
-			h := q.Hash()
-			d.emit(pendingIntroduction{Request: [32]byte(h[:32]), Index: in.Index, Key: PublicKey{in.Key}})
-		}
-		return outcome.ErrStale
-	}
-	return outcome.ErrUnknownEpoch
-}
-
-// admitJoiner verifies the introduction in a request, and returns the member that it makes unless that is known.
-func (d *edit) admitJoiner(r root, t rootTerms, b proto.RequestBody) (dkg.Index, member, error) {
-	in, err := proto.ParseIntroduction(b.Introduction)
-	if err != nil {
-		return 0, member{}, outcome.ErrMalformed
-	}
-	if in.Ticket != b.Ticket.Digest() {
-		return 0, member{}, outcome.ErrForged
-	}
-	if in.Root != r.id {
-		return 0, member{}, outcome.ErrStale
-	}
-	if m, ok := r.members.Get(segmap.ByIndex(uint32(in.Index))); ok {
-		switch {
-		case m.signingKey() != in.Key:
-			if _, err := d.admissible(r, t, in); err == nil {
-				d.emit(Conflict{in.Index, in.Index == d.st.identity().index})
-			}
-			return 0, member{}, outcome.ErrInviteTaken
-		case m.left, m.answered > 0:
-			return 0, member{}, outcome.ErrStale // whoever was heard asks as a member
-		}
-		if _, _, err := b.VerifyIntroduction(d.st.space, d.st.identity().owners, t.template.Policy); err != nil {
-			return 0, member{}, outcome.ErrForged
-		}
-		return in.Index, member{}, nil
-	}
-	m, err := d.admissible(r, t, in)
-	return in.Index, m, err
-}
-
-// admitMember verifies the resync request of a member.
-func (s State) admitMember(r root, b proto.RequestBody) (dkg.Index, error) {
-	m, ok := r.members.Get(segmap.ByIndex(uint32(b.Resync.Index)))
+// openRequest opens a request.
+func openRequest(d *edit, f incoming) (Message, error) {
+	try := *d
+	name, err := try.request(f, false)
 	switch {
-	case !ok:
-		return 0, outcome.ErrUnknownSender
-	case b.VerifyResync(s.space, m.signingKey()) != nil:
-		return 0, outcome.ErrForged
-	case m.Index == s.identity().index:
-		return 0, outcome.ErrOwn // of a state of this member that was lost
-	case m.left, b.Resync.Counter < m.answered:
-		return 0, outcome.ErrStale
-	case b.Resync.Rekey > r.rekey:
-		return 0, outcome.ErrUnknownEpoch
+	case err == nil:
+		*d = try
+		d.setDesk(d.st.desk.Value().Settled(name, f.name))
+		d.forget(f.name)
+	case state.VerdictOf(err) == state.Retain:
+		d.st.desk, d.events = try.st.desk, try.events
+		d.setDesk(d.st.desk.Value().Deferred(name, f.name))
+		form := orphans.Other
+		if err == errUntagged {
+			form = orphans.Untagged
+		}
+		d.retainAs(f, form)
+	default:
+		d.st.desk, d.events, d.frames = try.st.desk, try.events, try.frames
+		d.setDesk(d.st.desk.Value().Settled(name, f.name))
+		d.forget(f.name)
 	}
-	return m.Index, nil
+	return Message{}, err
 }
 
-// ticketBody returns what this member has to say in a ticket for a request.
-func (s State) ticketBody(request suite.Digest, p epoch, in proto.EpochID, t rootTerms) (proto.TicketBody, error) {
-	r, _ := s.root(in)
-	signed, since := r.roster(r.named(t.notice))
-	b := proto.TicketBody{
-		Issuer: s.identity().index, Notice: t.notice, Context: t.context, Template: t.template,
-		Roster: signed, Revokes: r.revokes, RosterSigned: r.signed, Introductions: introductions(request, s.identity().index, since),
+// errUntagged: a request whose record or root is not known yet.
+var errUntagged = fmt.Errorf("%w: request under a tag that is not known", outcome.ErrNotYet)
+
+// request looks into a request (§9, Answering), and answers it if its turn has come. It returns the name of one that opened. The error
+// is what becomes of the frame, also of one that was refused.
+func (d *edit) request(f incoming, atOnce bool) (name proto.Name, err error) {
+	q, err := proto.ParseRequest(f.data)
+	if err != nil {
+		return name, outcome.Malformed(err)
 	}
-	for m := range r.members.All() {
-		if m.answered > 0 {
-			b.Answered = append(b.Answered, proto.Answered{Index: m.Index, Below: m.answered})
+	if d.st.phase == Left || d.st.phase == Removed {
+		return name, outcome.ErrStale
+	}
+	a, r, err := d.openAsked(q)
+	if err != nil {
+		return name, err
+	}
+	if err := d.isOwn(a); err != nil {
+		return name, err
+	}
+	desk, out, err := d.st.desk.Value().Request(a, q.Tag, r, d.answerer(f, r, atOnce), d.clockOf())
+	if err != nil {
+		return name, forged(err)
+	}
+	d.setDesk(desk)
+	if out.Resynced {
+		d.emit(Event{Kind: Resynced, Index: a.Index, Key: PublicKey{out.Binding.Key}})
+	}
+	name = a.ID().Name()
+	switch out.Act {
+	case members.Answer:
+		if err := d.answer(a, q.Tag, r, out); err != nil {
+			return name, fmt.Errorf("%w: %w", outcome.ErrDeferred, err) // it holds up nothing else
 		}
-	}
-	epochs := s.handedOn(p)
-	size := 0
-	for _, e := range epochs {
-		size += len(e.commits.Encode())
-	}
-	for _, e := range epochs {
-		tree := e.commits
-		if size > maxTicketTrees {
-			tree = tree.EraseUsed()
+		d.setDesk(d.st.desk.Value().Answered(name, d.clockOf()))
+		return name, nil
+	case members.Refuse:
+		if s, err := proto.SealRefusal(d.st.space, name, a.Ticket, out.Refusal); err == nil {
+			d.send(s.Frame())
+			d.setDesk(d.st.desk.Value().Refused(name, d.clockOf()))
 		}
-		te := proto.TicketEpoch{ID: e.id, Parent: e.parent, Generation: e.generation, CommitKey: e.commitKey, Tree: tree}
-		if !e.isRoot() {
-			te.Commit = e.commit[:]
+		if atOnce {
+			return name, nil
 		}
-		b.Epochs = append(b.Epochs, te)
+		return name, fmt.Errorf("%w: request that was refused", outcome.ErrStale)
+	case members.Defer:
+		return name, outcome.ErrDeferred
+	case members.Hold:
+		return name, fmt.Errorf("%w: others have to answer", outcome.ErrDeferred)
 	}
-	return b, nil
+	return name, outcome.ErrStale
 }
 
-// introductions returns those that go into a ticket: the issuer's own, without which nobody would believe it, and as many
-// others as there is room for. Should a dealer be gone for hundreds of them, different tickets bring different ones.
-func introductions(request suite.Digest, issuer dkg.Index, since []member) (out [][]byte) {
-	size := 0
-	add := func(m member) {
-		if size += len(m.introduction); size <= maxTicketIntroductions {
-			out = append(out, m.introduction)
-		}
+// isOwn returns ErrOwn for a request under this member's own key. One that it did not make shows that somebody else has the key.
+func (d *edit) isOwn(a proto.Asked) error {
+	me, whose := d.st.me(), d.st.asking.Value().Whose(a.ID(), a.Counter)
+	if whose != asking.Mine && (a.Index != me.index || a.Verify(d.st.space, me.signing.Public) != nil) {
+		return nil
 	}
-	for _, m := range since {
-		if m.Index == issuer {
-			add(m)
-		}
+	if whose == asking.Others && !d.st.rhythm.restored {
+		d.emit(Event{Kind: Impersonated, Index: me.index})
 	}
-	for k := range since {
-		at := (uint64(binary.BigEndian.Uint32(request[:])) + uint64(k)) % uint64(len(since))
-		if m := since[at]; m.Index != issuer {
-			add(m)
-		}
-	}
-	return out
+	return outcome.ErrOwn
 }
 
-// handedOn returns the epochs that go into a ticket: the preferred one, its ancestors up to 4, then others of its root
-// within 4 generations in their order, 16 in all.
-func (s State) handedOn(p epoch) []epoch {
-	out := []epoch{p}
-	have := map[proto.EpochID]bool{p.id: true}
-	for _, a := range s.nearest(p, maxBehind) {
-		if s.eligible(a) {
-			out = append(out, a)
-			have[a.id] = true
+// openAsked opens a request with the key of its tag, and returns the root in which it is answered: that of its invite, or the
+// preferred one.
+func (d *edit) openAsked(q proto.Request) (proto.Asked, members.Root, error) {
+	_, preferred, ok := d.preferred()
+	if !ok {
+		return proto.Asked{}, members.Root{}, errUntagged
+	}
+	key, r, found := suite.AEAD{}, preferred, false
+	switch q.Kind {
+	case proto.Join:
+		for row := range d.st.roots.All() {
+			held, _ := d.root(row.id)
+			if k, ok := held.RequestKey(q.Tag); ok {
+				key, r, found = suite.NewAEAD(k), held, true
+			}
+		}
+	case proto.Resync:
+		for _, k := range d.tp.keys.Value().list {
+			if own, tag := proto.ResyncKey(k.k, d.st.space, k.root); tag == q.Tag {
+				key, found = suite.NewAEAD(own), true
+			}
 		}
 	}
-	for _, e := range s.sorted() {
-		if len(out) == proto.MaxTicketEpochs {
+	if !found {
+		return proto.Asked{}, members.Root{}, errUntagged
+	}
+	a, err := q.Open(d.st.space, key)
+	if err != nil {
+		return proto.Asked{}, members.Root{}, forged(err)
+	}
+	return a, r, nil
+}
+
+// answerer is what there is to be known of this member as one that answers a request, which came with a frame.
+func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answerer {
+	arrived := d.now
+	if n, ok := d.st.orphans.Value().Get(f.name); ok {
+		arrived = n.Arrived
+	}
+	reached := d.st.clock.reached
+	return members.Answerer{
+		Index: d.st.me().index, AtOnce: atOnce,
+		Ready:  d.st.phase == Member && (reached >= arrived || d.now < arrived-hour) && d.now-reached <= day,
+		CanBox: d.ev.CanDeal() && !d.st.owner.Value().isNone(),
+		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
+	}
+}
+
+// answer posts a ticket for a request, and notes what is to be said of the asker.
+func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.Decision) error {
+	frames, err := d.repeated(a.ID().Name())
+	if err != nil {
+		return err
+	}
+	if frames == nil {
+		if frames, err = d.newTicket(a, tag, r, out); err != nil {
+			return err
+		}
+		d.remember(a.ID().Name(), frames)
+	}
+	d.send(frames...)
+	news := d.st.news.Value()
+	if a.Kind == proto.Join {
+		x, _, _ := r.Record(tag)
+		in := proto.Introduction{Credential: proto.Credential{Certificate: x.Certificate, Binding: a.Binding}, Rest: a.Rest, Inbox: a.Inbox}
+		next, change, err := r.Introduce(in, members.Via{})
+		if err == nil {
+			r = next
+			d.changed(r, change)
+			d.retry(d.st.orphans.Value().Strangers(a.Index)...)
+		}
+		if k := (proto.Maker{Index: a.Index, Key: a.Binding.Signing}); err == nil && !slices.Contains(news.introduce, k) && len(news.introduce) < maxIntroduce {
+			news.introduce = append(slices.Clip(news.introduce), k)
+		}
+	} else if next, err := r.Update(a.Update); err == nil {
+		d.setRoot(next)
+	}
+	if a.Kind == proto.Resync || out.Binding.Heard() {
+		shown := slices.DeleteFunc(slices.Clone(news.shown), func(s shownRequest) bool { return s.Request == a.ID() })
+		if len(shown) < maxShown {
+			news.shown = append(shown, shownRequest{a.Shown(), sayings, d.now + hour})
+		}
+	}
+	d.setNews(news)
+	return nil
+}
+
+// repeated returns the frames of an own ticket that is to be posted again.
+func (d *edit) repeated(n proto.Name) ([][]byte, error) {
+	for _, t := range d.st.repeats.Value().list {
+		if t.name == n && d.st.clock.age(t.at) < repeatFor {
+			return t.frames, nil
+		}
+	}
+	return nil, nil
+}
+
+// repeatFor is how long an own ticket is posted again with the same bytes (D30).
+const repeatFor = day
+
+// remember keeps an own ticket to be posted again.
+func (d *edit) remember(n proto.Name, frames [][]byte) {
+	r := repeats{append(slices.Clip(d.st.repeats.Value().list), repeat{n, d.age(), frames})}
+	d.st.repeats = state.NewSegment(r.pruned(d.age()))
+}
+
+// pruned returns the tickets that are still to be repeated: of the last day, and of these the newest that there is room for.
+func (r repeats) pruned(age Millis) repeats {
+	bytes, from := 0, len(r.list)
+	for from > 0 && len(r.list)-from < maxRepeats && age-r.list[from-1].at < repeatFor {
+		for _, f := range r.list[from-1].frames {
+			bytes += len(f)
+		}
+		if bytes > maxRepeatBytes {
 			break
 		}
-		if e.root == p.root && !have[e.id] && s.eligible(e) && e.generation+maxBehind >= p.generation {
-			out = append(out, e)
-		}
+		from--
 	}
-	return out
-}
-
-// answers reports whether a ticket says that it answers the request of this space.
-func answers(s Space, t proto.Ticket) bool {
-	if s.State().self.IsZero() || t.IsZero() {
-		return false
-	}
-	_, ok := s.State().self.Value().request.answeredBy(t)
-	return ok
-}
-
-// refuse is an owner's answer to a joiner that is not to be let in: its Enter returns ErrInviteDead. It returns ErrPhase
-// for a member that is no owner, ErrStale for a request that was answered, ErrForged for one that does not verify.
-func refuse(s Space, now time.Time, frame []byte) (Space, []byte, error) {
-	q, err := proto.ParseRequest(frame)
-	if err != nil {
-		return s, nil, outcome.Malformed(err)
-	}
-	d, err := newEdit(s, now)
-	if err != nil {
-		return s, nil, err
-	}
-	if !d.st.isOwner() || d.st.phase != Member {
-		return s, nil, outcome.ErrPhase
-	}
-	if q.Kind != proto.KindIntroduction {
-		return s, nil, outcome.ErrMalformed
-	}
-	id := q.Hash()
-	h := d.requestRecord(id)
-	if h.state == answerDone {
-		return s, nil, outcome.ErrStale
-	}
-	for row := range d.tp.roots.All() {
-		t := row.record.Value()
-		b, err := q.Open(d.st.space, t.template.Config)
-		if err != nil {
-			continue
-		}
-		if _, _, err := b.VerifyIntroduction(d.st.space, t.template.Owners, t.template.Policy); err != nil {
-			return s, nil, outcome.ErrForged
-		}
-		ticket, err := proto.NewRefusal(d.st.space, id, b.Ticket, d.st.owner.Value().owner)
-		if err != nil {
-			return s, nil, err
-		}
-		h.state, h.arrived = answerDone, d.now
-		d.putRequest(h)
-		return d.space(), ticket.Bytes(), nil
-	}
-	return s, nil, outcome.ErrUnknownEpoch
+	return repeats{slices.Clone(r.list[from:])}
 }

@@ -1,227 +1,271 @@
-package ratchet_test
+package ratchet
 
 import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/ed448"
-	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// kilobyte is the plaintext of the message benchmarks.
 var kilobyte = make([]byte, 1024)
 
-// inUnits reports how long an operation took in units of another one, which is measured in the same run.
-func inUnits(b *testing.B, name string, unit func()) {
-	const n = 200
-	start := time.Now()
-	for range n {
-		unit()
+// ratio reports the CPU time of an operation in units of another one. Both are run by turns, so that what else the machine does
+// falls on both.
+func ratio(b *testing.B, name string, op, unit func()) {
+	var ops, units time.Duration
+	for b.Loop() {
+		for range 20 {
+			at := cpuTime()
+			for range 10 {
+				op()
+			}
+			mid := cpuTime()
+			for range 10 {
+				unit()
+			}
+			ops, units = ops+mid-at, units+cpuTime()-mid
+		}
 	}
-	one := time.Since(start) / n
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(one), name)
+	b.ReportMetric(float64(ops)/float64(units), name)
+	b.ReportMetric(float64(ops)/float64(200*b.N), "cpu-ns/op")
+	b.ReportMetric(0, "ns/op")
 }
 
-// signature returns what makes and what checks an Ed25519 signature over about what is signed of a message.
+// cpuTime returns the CPU time of the process.
+func cpuTime() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// signature returns what makes and what checks an Ed25519 signature over 1 KiB.
 func signature(b *testing.B) (sign, verify func()) {
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(b, err)
-	msg := make([]byte, 400)
-	sig := ed25519.Sign(key, msg)
-	return func() { ed25519.Sign(key, msg) }, func() { ed25519.Verify(public, msg, sig) }
+	sig := ed25519.Sign(key, kilobyte)
+	return func() { ed25519.Sign(key, kilobyte) }, func() { ed25519.Verify(public, kilobyte, sig) }
 }
 
-// BenchmarkNewSpace founds spaces of capacity 10,000.
-func BenchmarkNewSpace(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ratchet.NewSpace(ratchettest.Day0, ratchet.Policy{}); err != nil {
-			b.Fatal(err)
-		}
+// crowd is a space of many members in the notice of its genesis, of whom only the reader's state is kept beside one that has read
+// everything, through which the others speak.
+type crowd struct {
+	testing.TB
+	now     time.Time
+	genesis genesis
+	people  []person // all but the founder
+	reader  Space
+	witness Space
+}
+
+func newCrowd(t testing.TB, n int, p Policy) *crowd {
+	c := &crowd{TB: t, now: day0}
+	policy, err := p.encode()
+	require.NoError(t, err)
+	for i := 2; i <= n; i++ {
+		c.people = append(c.people, newPerson(dkg.Index(i), policy.Suite, c.now.UnixMilli(), nil))
 	}
-	s := ed448.RandomScalar()
-	inUnits(b, "base-mults/op", func() { ed448.BaseMult(s) })
+	c.genesis, err = newGenesis(c.now, p, nil, c.people...)
+	require.NoError(t, err)
+	c.reader, err = c.genesis.found(c.genesis.founder, c.genesis.keys)
+	require.NoError(t, err)
+	c.witness, err = c.genesis.found(c.people[0], ownerKeys{})
+	require.NoError(t, err)
+	return c
 }
 
-// BenchmarkEncrypt1K seals signed messages of 1 KiB in the steady state.
-func BenchmarkEncrypt1K(b *testing.B) {
-	g := ratchettest.NewGroup(b, 2, ratchet.Policy{})
-	p := g.Peers[0]
+// as returns the witness's space as another member's.
+func (c *crowd) as(i int) Space {
+	st := c.witness.State()
+	me := c.people[i].identity
+	me.origin, me.owners = st.me().origin, st.me().owners
+	st.self = state.NewSegment(me)
+	s, err := c.genesis.poly.Share(me.index)
+	require.NoError(c, err)
+	for row := range st.roots.All() {
+		st.roots = st.roots.Put(newRootRow(row.members.Value(), s))
+	}
+	st.forest = st.forest.As(me.index)
+	return c.witness.WithState(st)
+}
+
+// say returns the frame of a member's message, which the witness has read.
+func (c *crowd) say(i int, text []byte) []byte {
+	_, frames, err := Encrypt(c.as(i), c.now, text)
+	require.NoError(c, err)
+	frame := frames[len(frames)-1]
+	c.witness, _, err = Decrypt(c.witness, c.now, frame)
+	require.NoError(c, err)
+	return frame
+}
+
+func benchmarkEncrypt(b *testing.B, p Policy) {
+	c := newCrowd(b, 2, p)
+	var err error
 	for range 5 {
-		g.Send(p, "the chain has begun, and commits are carried")
-	}
-	b.ReportAllocs()
-	b.SetBytes(int64(len(kilobyte)))
-	for b.Loop() {
-		if _, _, err := ratchet.Encrypt(p.Space, g.Now, kilobyte); err != nil {
-			b.Fatal(err)
-		}
+		c.reader, _, err = Encrypt(c.reader, c.now, nil)
+		require.NoError(b, err)
 	}
 	sign, _ := signature(b)
-	inUnits(b, "signs/op", sign)
-}
-
-// BenchmarkDecrypt1K reads signed messages of 1 KiB of one sender in the steady state.
-func BenchmarkDecrypt1K(b *testing.B) {
-	g := ratchettest.NewGroup(b, 2, ratchet.Policy{})
-	for range 5 {
-		g.Deliver(g.Send(g.Peers[0], "the chain has begun, and commits are carried"), g.Peers[1])
-	}
-	e := g.Send(g.Peers[0], string(kilobyte))
-	b.ReportAllocs()
-	b.SetBytes(int64(len(kilobyte)))
-	for b.Loop() {
-		if _, _, err := ratchet.Decrypt(g.Peers[1].Space, g.Now, e); err != nil {
+	ratio(b, "signs/op", func() {
+		if _, _, err := Encrypt(c.reader, c.now, kilobyte); err != nil {
 			b.Fatal(err)
 		}
+	}, sign)
+}
+
+// BenchmarkEncrypt1K seals messages of 1 KiB in the steady state.
+func BenchmarkEncrypt1K(b *testing.B)       { benchmarkEncrypt(b, Policy{Unpadded: true}) }
+func BenchmarkEncrypt1KPadded(b *testing.B) { benchmarkEncrypt(b, Policy{}) }
+
+// BenchmarkDecrypt1K reads messages of 1 KiB of one sender in the steady state.
+func BenchmarkDecrypt1K(b *testing.B) {
+	c := newCrowd(b, 3, Policy{Unpadded: true})
+	var err error
+	for range 5 {
+		c.reader, _, err = Decrypt(c.reader, c.now, c.say(1, kilobyte))
+		require.NoError(b, err)
+	}
+	f := c.say(1, kilobyte)
+	_, verify := signature(b)
+	ratio(b, "verifies/op", func() {
+		if _, _, err := Decrypt(c.reader, c.now, f); err != nil {
+			b.Fatal(err)
+		}
+	}, verify)
+}
+
+// BenchmarkDecryptMean reads what 100 members write in turn on a day, with the commits that ride along.
+func BenchmarkDecryptMean(b *testing.B) {
+	c := newCrowd(b, 100, Policy{Unpadded: true})
+	const messages = 1000
+	frames, times := make([][]byte, messages), make([]time.Time, messages)
+	for k := range frames {
+		c.now = c.now.Add(24 * time.Hour / messages)
+		frames[k], times[k] = c.say(1+k*7919%98, kilobyte), c.now
 	}
 	_, verify := signature(b)
-	inUnits(b, "verifies/op", verify)
-}
-
-// BenchmarkAdmit answers a joiner's request.
-func BenchmarkAdmit(b *testing.B) {
-	g := ratchettest.NewGroup(b, 3, ratchet.Policy{})
-	_, q, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := ratchet.Admit(g.Peers[1].Space, g.Now, q); err != nil {
+	at, r := 0, c.reader
+	ratio(b, "verifies/message", func() {
+		if at == messages {
+			at, r = 0, c.reader
+		}
+		var err error
+		if r, _, err = Decrypt(r, times[at], frames[at]); err != nil {
 			b.Fatal(err)
 		}
-	}
+		at++
+	}, verify)
 }
 
-// BenchmarkEnter takes in a ticket.
-func BenchmarkEnter(b *testing.B) {
-	g := ratchettest.NewGroup(b, 3, ratchet.Policy{})
-	joiner, q, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(b, err)
-	ticket := g.Admit(g.Peers[1], q)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := ratchet.Enter(joiner, g.Now, ticket); err != nil {
+// BenchmarkCommit makes a commit with a message below it, and BenchmarkFollow reads it.
+func BenchmarkCommit(b *testing.B) {
+	s := due(newCrowd(b, 3, Policy{}).reader)
+	x := ed448.RandomScalar()
+	ratio(b, "base-mults/op", func() {
+		if _, _, err := Encrypt(s, day0, nil); err != nil {
 			b.Fatal(err)
 		}
+	}, func() { ed448.BaseMult(x) })
+}
+
+func BenchmarkFollow(b *testing.B) {
+	c := newCrowd(b, 3, Policy{})
+	_, frames, err := Encrypt(due(c.as(1)), c.now, nil)
+	require.NoError(b, err)
+	x := ed448.RandomScalar()
+	ratio(b, "base-mults/op", func() {
+		if _, _, err := Decrypt(c.reader, c.now, frames[0]); err != nil {
+			b.Fatal(err)
+		}
+	}, func() { ed448.BaseMult(x) })
+}
+
+// due returns a space whose next send commits and announces nothing.
+func due(s Space) Space {
+	st := s.State()
+	st.rhythm.commit = true
+	a := st.news.Value()
+	for row := range st.roots.All() {
+		a.begun = append(a.begun, begun{root: row.id})
 	}
+	a.updatedAt = st.clock.reading
+	st.news = state.NewSegment(a)
+	return s.WithState(st)
 }
 
 // countingStore counts what a vault hands to its store.
 type countingStore struct {
 	*store.Memory
 	written int
+	paths   map[string]int
 }
 
 func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
 	for _, c := range changes {
 		s.written += len(c.Next.Sealed)
-		for _, p := range c.Parts {
+		for i, p := range c.Parts {
 			s.written += len(p)
+			s.paths[fmt.Sprint("part ", i)] += len(p)
 		}
 		for path, p := range c.Put {
 			s.written += len(path) + len(p)
+			s.paths[path] += len(path) + len(p)
 		}
 	}
 	return s.Memory.Commit(ctx, changes...)
 }
 
-// stateBytes returns the size of a stored row.
-func (s *countingStore) stateBytes(t testing.TB, id state.ID) (n int) {
-	row, err := s.Load(context.Background(), store.Spaces, id)
-	require.NoError(t, err)
-	for _, p := range row.Parts {
-		n += len(p)
-	}
-	for _, p := range row.Segments {
-		n += len(p)
-	}
-	return n
-}
-
-// crowd is a group of two, founder and witness, and many others who were let in and of whom only the identities are kept:
-// they speak through the state of the witness.
-type crowd struct {
-	*ratchettest.Group
-	others []ratchet.Space
-}
-
-func newCrowd(t testing.TB, n int) *crowd {
-	c := &crowd{Group: ratchettest.NewGroup(t, 2, ratchettest.Small)}
-	for len(c.others) < n-2 {
-		joined, q, err := ratchet.Join(c.Grant(), c.Now, nil)
-		require.NoError(t, err)
-		for _, p := range c.Peers {
-			c.Admit(p, q)
-		}
-		c.others = append(c.others, joined)
-		if ratchet.Due(c.Peers[0].Space, c.Now).Roster || len(c.others) == n-2 {
-			next, e, err := ratchet.SignRoster(c.Peers[0].Space, c.Now)
-			require.NoError(t, err)
-			c.Peers[0].Space = next
-			c.Deliver(e, c.Peers[1])
-		}
-	}
-	require.Len(t, ratchet.Members(c.Peers[0].Space), n)
-	return c
-}
-
-// say sends a text of one of the others; the witness has read it then.
-func (c *crowd) say(i int, text string) []byte {
-	p := &ratchettest.Peer{Space: ratchet.As(c.Peers[1].Space, c.others[i])}
-	e := c.Send(p, text)
-	c.Deliver(e, c.Peers[1])
-	return e
-}
-
-// day is a space of n members in whose vault the founder reads a thousand messages of a day. Its figures are bytes.
-func day(t testing.TB, n int) (perMessage, stateSize float64) {
-	c := newCrowd(t, n)
-	reader := c.Peers[0].Space
-	backend := &countingStore{Memory: store.NewMemory()}
-	key, err := state.NewKey(make([]byte, 32))
-	require.NoError(t, err)
-	clock := func() time.Time { return c.Now }
-	v, err := state.Open[ratchet.Space](t.Context(), backend, key, state.Options{Now: clock})
-	require.NoError(t, err)
-	ctx := context.Background()
-	require.NoError(t, v.Create(ctx, reader, nil))
-	backend.written = 0
-	open := ratchet.Opener(ratchet.Options{Now: clock})
-	const messages = 1000
-	for i := range messages {
-		c.Now = c.Now.Add(24 * time.Hour / messages)
-		from := i * 7919 % len(c.others)
-		r, err := v.Receive(ctx, reader.ID(), state.Frame{Source: fmt.Sprint(from), Data: c.say(from, fmt.Sprint(i))}, open)
-		require.NoError(t, err)
-		require.Equal(t, state.Read, r.Verdict, "%v", r.Reason)
-		if i%100 == 99 {
-			err := v.Drain(ctx, reader.ID(), func(context.Context, state.Incoming) error { return nil })
-			require.NoError(t, err)
-		}
-	}
-	return float64(backend.written) / messages, float64(backend.stateBytes(t, reader.ID()))
-}
-
-// BenchmarkStateSize measures a vault in which 1,000 messages of a simulated day are read: the bytes of its row at the
-// end, and how many are written per message, without the message itself.
-func BenchmarkStateSize(b *testing.B) {
-	for _, n := range []int{4, 100, 1000} {
+// BenchmarkBytesWritten measures the bytes that are handed to the store for each of 1,000 messages of a day, without the message
+// itself.
+func BenchmarkBytesWritten(b *testing.B) {
+	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			var written, size float64
 			for b.Loop() {
-				written, size = day(b, n)
+				c := newCrowd(b, n, Policy{})
+				b.ReportMetric(c.aDay(1000), "B/message")
 			}
-			b.ReportMetric(size, "state-B")
-			b.ReportMetric(written, "written-B/msg")
 		})
 	}
+}
+
+// aDay returns the bytes written for each message of a day that the reader reads in a vault.
+func (c *crowd) aDay(messages int) float64 {
+	backend := &countingStore{Memory: store.NewMemory(), paths: map[string]int{}}
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(c, err)
+	clock := func() time.Time { return c.now }
+	v, err := state.Open[Space](c.Context(), backend, key, state.Options{Now: clock, ForgetEvery: -1})
+	require.NoError(c, err)
+	require.NoError(c, v.Create(c.Context(), c.reader, nil))
+	backend.written = 0
+	clear(backend.paths)
+	open := Opener(Options{Now: clock})
+	for k := range messages {
+		c.now = c.now.Add(24 * time.Hour / time.Duration(messages))
+		i := 1 + k*7919%(len(c.people)-1)
+		r, err := v.Receive(c.Context(), c.reader.ID(), state.Frame{Source: fmt.Sprint(i), Data: c.say(i, []byte("text"))}, open)
+		require.NoError(c, err)
+		require.Equal(c, state.Read, r.Verdict, "%v", r.Reason)
+		if k%100 == 99 {
+			require.NoError(c, v.Drain(c.Context(), c.reader.ID(), func(context.Context, state.Incoming) error { return nil }))
+		}
+	}
+	for path, n := range backend.paths {
+		if n > 100*messages {
+			c.Logf("%s: %d B/message", path, n/messages)
+		}
+	}
+	return float64(backend.written) / float64(messages)
 }

@@ -1,100 +1,102 @@
 package ratchet
 
 import (
-	"encoding/binary"
-	"time"
+	"errors"
 
-	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// When a member commits (§5).
+// When a send makes a commit first (§5).
 const (
-	commitAfter  = 128                // messages seen in the preferred epoch, plus jitter
-	commitEvery  = 24 * time.Hour     // age of the preferred epoch, plus jitter minutes
-	commitOwn    = 7 * 24 * time.Hour // since the last own commit, plus jitter minutes
-	commitRoster = 200                // members beyond which commitOwn grows with the roster
-	maxJitter    = 872
-	minJitter    = 64
-	clockSlack   = time.Hour          // how far a clock may be set back without a commit
-	updateEvery  = 7 * 24 * time.Hour // a fresh inbox key, at the next own commit
-	updateSends  = 4                  // messages that carry it
-	introduceFor = 7 * 24 * time.Hour // an introduction rides in the first message of every epoch
+	commitMessages = 128       // messages seen in the preferred epoch
+	commitAge      = 24 * hour // since it was entered
+	commitInterval = 7 * day   // since the last own commit, for up to 200 members; longer for more
+	commitMembers  = 200       // beyond which the interval grows, so that a large space has no more commits than a small one
+	mostJitter     = 872       // so that nobody sends more than 1,000 messages in an epoch
+	silence        = 24 * hour // without a message of others the own chains of new epochs are kept
 )
 
-// jitter spreads what all members would do at once.
-func (s State) jitter(e epoch, members int) int64 {
-	return int64(jitterOf(e, s.identity().index) % uint32(min(maxJitter, max(minJitter, 4*members))))
+// jitter spreads what members do over minutes, or over messages: it differs from member to member and from epoch to epoch.
+func jitter(e epochs.Epoch, r members.Root, me identity) Millis {
+	return Millis(proto.Jitter(e.ID(), me.index)) % min(mostJitter, max(64, 4*Millis(r.Size())))
 }
 
-// jitterOf is a number that members and epochs have in common with no other.
-func jitterOf(e epoch, i dkg.Index) uint32 {
-	h := suite.Hash(e.id[:], suite.U32(uint32(i)))
-	return binary.BigEndian.Uint32(h[:4])
+// overdue reports whether a number is not below a bound with this member's jitter on top, in so many units.
+func overdue(n, bound, unit Millis, e epochs.Epoch, r members.Root, me identity) bool {
+	return n >= bound && n >= bound+jitter(e, r, me)*unit // mostly it is below the bound, and nothing need be hashed
 }
 
-// elapsed reports whether a span went by since a time, counting a clock that was set back as time gone by: it must not stop
-// commits.
-func (d *edit) elapsed(since int64, span time.Duration) bool {
-	return d.now-since >= milliseconds(span) || since-d.now > milliseconds(clockSlack)
+// interval returns how long after its last commit a member makes another one, without the jitter.
+func interval(r members.Root) Millis {
+	return commitInterval * max(commitMembers, Millis(r.Size())) / commitMembers
 }
 
-// commitDue reports whether the next message makes a commit (§5).
-func (d *edit) commitDue(e epoch, r root) bool {
-	members := r.members.Size()
-	jitter := d.st.jitter(e, members)
-	minutes := time.Duration(jitter) * time.Minute
-	return d.st.commit || !e.derived() || // it came with a ticket
-		int64(e.received) >= commitAfter+jitter ||
-		d.elapsed(e.entered, commitEvery+minutes) ||
-		d.elapsed(d.st.identity().committed, commitOwnEvery(members)+minutes)
+// commitDue reports whether the next send makes a commit first.
+func (d *edit) commitDue(e epochs.Epoch, r members.Root) bool {
+	me := d.st.me()
+	seen, entered := e.Seen()
+	return d.st.rhythm.commit || d.healDue(e, r) ||
+		overdue(Millis(seen), commitMessages, 1, e, r, me) ||
+		entered != 0 && overdue(d.st.clock.age(entered), commitAge, minute, e, r, me) ||
+		!e.Readable() ||
+		e.Maker() != me.maker() && hasTwin(r, me)
 }
 
-// commitOwnEvery is commitOwn in a space of so many members.
-func commitOwnEvery(members int) time.Duration {
-	return commitOwn / commitRoster * time.Duration(max(commitRoster, members))
+// hasTwin reports whether another binding of the own index is known, and no owner decided between them. Both share a chain in each
+// epoch of a third member (D46).
+func hasTwin(r members.Root, me identity) bool {
+	if _, listed := r.Listed(me.index); listed {
+		return false
+	}
+	all := r.Bindings(me.index)
+	return len(all) > 1 && !r.Named(me.index, all[0].Body)
 }
 
-// makeCommit makes a commit of the preferred epoch p and enters its child. If the place for it is gone from the epoch's
-// tree, because the epoch was far behind in between, it cannot; a ticket helps.
-func (d *edit) makeCommit(p epoch, r root, t rootTerms) {
-	me := d.st.identity()
-	c, ss, err := proto.NewCommit(d.st.space, p.id, t.template.Public, r.share)
+// healDue reports whether the interval since the last own commit is over: a member that writes nothing commits all the same,
+// since it would else never heal.
+func (d *edit) healDue(e epochs.Epoch, r members.Root) bool {
+	age := d.st.clock.age(d.st.rhythm.committed)
+	return age >= commitInterval && overdue(age, interval(r), minute, e, r, d.st.me())
+}
+
+// commit makes a commit from the preferred epoch and enters its child. It returns the epochs that it made, that in which
+// messages are to be sent last: of a member that has several words for its own node one from each (D18). It returns
+// epochs.ErrClosed or epochs.ErrQuota if no commit can be made there: then a ticket is asked for.
+func (d *edit) commit(e epochs.Epoch, r members.Root) ([]proto.EpochID, error) {
+	me := d.st.me()
+	signer := epochs.Signer{Key: me.signing, Credential: me.credential(r)}
+	lonely := d.st.clock.age(d.st.rhythm.heard) >= silence
+	f, made, change, err := d.st.forest.Commit(e.ID(), d.share, signer, lonely, d.age())
 	if err != nil {
-		d.st.ask = true
-		return
+		d.st.rhythm.ask = d.st.rhythm.ask || errors.Is(err, epochs.ErrClosed)
+		return nil, err
 	}
-	id := p.child(d.st.space, c)
-	seed, tree, err := p.commits.Eval(me.index, id)
-	if err != nil {
-		d.st.ask = true
-		return
+	var ids []proto.EpochID
+	for _, p := range made {
+		ids = append(ids, e.Child(d.st.space, p.Commit))
 	}
-	d.putEpoch(p.withCommits(tree))
-	d.enterEpoch(newEpoch(epochMeta{
-		id: id, parent: p.id, root: p.root, generation: p.generation + 1, commit: c,
-		attributed: me.index, entered: d.now, depth: p.depth,
-	}, expandEpoch(suite.Extract(seed, ss), id)))
-	d.st.commit = false
-	me.committed = d.now
-	if me.answerDue {
-		me.answerDue, me.answeredIn = false, id
+	if d.healDue(e, r) {
+		d.st.rhythm.healing, d.st.rhythm.healedAt, d.st.rhythm.again = ids[len(ids)-1], d.now, false
 	}
-	if me.introduceIn == (proto.EpochID{}) {
-		me.introduceIn = id
+	d.grow(f, change)
+	d.st.rhythm.commit, d.st.rhythm.committed = false, d.age()
+	news := d.st.news.Value()
+	if d.updateDue(news, r) {
+		news = d.drawInbox(news)
 	}
-	if me.updateDue || d.elapsed(me.updatedAt, updateEvery) {
-		me = me.withInbox(t.template.Policy.KEM)
-		me.updateDue, me.updatedAt, me.updateIn = false, d.now, id
-		key := me.newest()
-		me.update = proto.NewKeyUpdate(d.st.space, id, r.share, key.counter, key.secret.Public).Encode()
-		if self, ok := r.members.Get(segmap.ByIndex(uint32(me.index))); ok {
-			self.inboxKey, self.inboxCounter = key.secret.Public.Bytes(), key.counter
-			r.members = r.members.Put(self)
-			d.setRoot(r)
+	d.setNews(news.committed(r.ID(), ids[len(ids)-1]))
+	return ids, nil
+}
+
+// updateDue reports whether the messages after an own commit announce an inbox key (§9): the first epoch that a member makes in
+// a root, and every 7 days.
+func (d *edit) updateDue(a announcements, r members.Root) bool {
+	for _, b := range a.begun {
+		if b.root == r.ID() {
+			return a.updateDue && a.update.IsZero() || d.st.clock.age(a.updatedAt) >= updateEvery
 		}
 	}
-	d.setIdentity(me)
+	return true
 }

@@ -1,228 +1,265 @@
 package ratchet
 
 import (
-	"errors"
-	"time"
+	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
-// Enter takes in the frame of a ticket that answers this member's own request (SPEC §9). It makes a joiner a member, and gets a
-// member that was out of step back. Most programs do not call it: an Opener does, and sends what follows. Enter changes the
-// state only: its caller then reads what is stored and calls Encrypt, with an empty plaintext if need be, at once: that message
-// brings the others the commit from which on this member can read everything. Besides the errors of a frame, among them
-// ErrInviteDead for an owner's refusal and ErrInviteTaken if somebody else has the index, Enter returns ErrPhase.
-//
-// A ticket by whose issuer this member is in step tells it only of what it missed, and does not make the next send commit.
-func Enter(s Space, now time.Time, frame []byte) (Space, error) {
-	t, err := proto.ParseTicket(frame)
+// enterTicket opens a ticket for an own request, checks it, and merges what it tells (§9). Nothing of it counts if a check fails.
+func (d *edit) enterTicket(own asking.Own, whole []byte) error {
+	t, err := proto.OpenTicket(own.Context, own.Ticket, whole)
 	if err != nil {
-		return s, outcome.Malformed(err)
+		return forged(err)
 	}
-	next, _, err := enter(s, now, t)
-	return next, err
-}
-
-func enter(s Space, now time.Time, t proto.Ticket) (Space, []state.Event, error) {
-	d, err := newEdit(s, now)
-	if err != nil {
-		return s, nil, err
-	}
-	if err := d.enter(t); err != nil {
-		return s, d.events, err
-	}
-	return d.space(), d.events, nil
-}
-
-func (d *edit) enter(t proto.Ticket) error {
-	if d.st.phase != Joining && d.st.phase != Member {
-		return outcome.ErrPhase
-	}
-	me := d.st.identity()
-	if t.IsZero() {
-		return outcome.ErrMalformed
-	}
-	asked, ok := me.request.answeredBy(t)
-	if !ok {
-		return outcome.ErrStale
-	}
-	answer, err := t.Open(d.st.space, me.request.key, me.index)
-	switch {
-	case errors.Is(err, suite.ErrNotOpened):
-		return outcome.ErrForged
-	case err != nil:
-		return outcome.ErrMalformed
-	case answer.Refused:
-		if proto.VerifyRefusal(me.owners, d.st.space, asked, answer.Refusal) != nil {
-			return outcome.ErrForged
+	me, link, joins := d.st.me(), proto.Link{}, d.st.asking.Value().Joining()
+	want := proto.Expected{Owners: me.owners.Counter, Suite: d.asker().Suite}
+	if joins {
+		var ok bool
+		if link, ok = d.opened(); !ok {
+			return outcome.ErrStale
 		}
-		return outcome.ErrInviteDead
+		want.Owners = max(want.Owners, uint64(link.Owners))
 	}
-	b := answer.Body
-	v, err := b.Verify(me.origin, asked, me.index)
+	c, err := t.Verify(own.Context, want)
 	if err != nil {
-		return outcome.ErrForged
+		return forged(err)
 	}
-	if m, ok := v.Roster.Find(me.index); ok && m.Signing != me.signing.Public {
-		d.emit(Conflict{me.index, true})
-		return outcome.ErrInviteTaken
+	if joins {
+		if err := d.letIn(own, c, link); err != nil {
+			return err
+		}
 	}
-	if me.request.opened == 0 {
-		me.request.opened, me.request.issuer = d.now, b.Issuer
+	r, held := d.root(c.Root.ID())
+	switch {
+	case !held:
+		return fmt.Errorf("%w: ticket of another root", outcome.ErrStale)
+	case r.Gone(c.Body.Issuer):
+		return fmt.Errorf("%w: ticket of somebody who is gone", outcome.ErrForged)
 	}
-	if b.Notice.Owners.Counter > me.owners.Counter {
-		me.owners = b.Notice.Owners
+	if !joins && c.Body.ShareForm == proto.BoxedShare {
+		if s, err := d.boxedShare(own.Context.Index, c.Body.ShareBox); err != nil || d.publicOf(r, s) != nil {
+			return fmt.Errorf("%w: share in a ticket", outcome.ErrForged)
+		}
 	}
-	d.setIdentity(me)
-	if err := d.enterRoot(b, v); err != nil {
-		return err
-	}
-	d.markUntrusted()
-	mine := d.st.preferred
-	named, err := d.importClaims(b)
-	if err != nil {
-		return err
-	}
-	if named[b.Epochs[0].ID] && d.st.behindOwnCommits(b.Epochs[0].ID, mine) {
-		d.prefer(d.st.findPreferred())
-		d.wasAnswered()
-		return nil
-	}
-	d.quarantine(b.Notice.Root, named)
-	d.afterTicket(b)
+	d.told(r, c, joins)
+	d.merge(own, c, joins)
+	d.displaced()
 	return nil
 }
 
-// enterRoot takes in the ticket's root, or what it tells of one held.
-func (d *edit) enterRoot(b proto.TicketBody, v proto.VerifiedTicket) error {
-	me := d.st.identity()
-	r, held := d.st.root(b.Notice.Root)
-	if !held {
-		r = root{id: b.Notice.Root, rekey: b.Notice.Rekey}
-		g := d.tp.grant.Value().Grant
-		switch {
-		case d.st.phase == Joining && g.Root == r.id && b.Context.Public.Equal(g.Public) && b.Context.Depth == g.Depth:
-			r.share = g.Share
-		case b.Share.Index() == me.index:
-			r.share = b.Share
-			if err := d.reintroduce(b); err != nil {
-				return err
+// forged returns the outcome of a check that failed.
+func forged(err error) error { return fmt.Errorf("%w: ticket: %w", outcome.ErrForged, err) }
+
+// letIn makes a joiner a member by the checked ticket for one of its requests.
+func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) error {
+	b, i := c.Body, own.Context.Index
+	if b.Certificate.IsZero() || b.Certificate.Admission != own.Binding.Admission {
+		return fmt.Errorf("%w: certificate in a ticket", outcome.ErrForged)
+	}
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	if err != nil {
+		return forged(err)
+	}
+	s, err := invites.OpenShare(link, b.Masked, i, terms.template.Public)
+	if b.ShareForm == proto.BoxedShare && err != nil {
+		if s, err = d.boxedShare(i, b.ShareBox); err == nil {
+			err = terms.template.Public.Verify(s)
+		}
+	}
+	if err != nil {
+		return forged(err)
+	}
+	r, again := d.root(terms.ID())
+	if !again {
+		r = members.NewRoot(terms.Terms)
+	}
+	credential := proto.Credential{Certificate: b.Certificate, Binding: own.Binding}
+	me := d.st.me()
+	r, _, err = r.Introduce(proto.Introduction{Credential: credential, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}, members.Via{})
+	if err != nil {
+		return forged(err)
+	}
+	// It counts as heard for itself: it says something at once, which others read before they read a twin.
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, proto.EpochID{}); err == nil {
+		r = next
+	}
+	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
+	d.setIdentity(me)
+	d.st.phase = Member
+	d.st.roots = d.st.roots.Put(newRootRow(r, s))
+	if again { // another index of the same run: what was to be said was of the one before
+		d.setNews(announcements{})
+		d.st.forest = d.st.forest.As(i)
+		return nil
+	}
+	d.tp = d.tp.with(terms)
+	f, change := epochs.New(d.st.space, i).WithRoot(rootOf(terms), d.age())
+	d.grow(f, change)
+	return nil
+}
+
+// rootOf returns what the forest knows of a root.
+func rootOf(t rootTerms) epochs.Root {
+	return epochs.Root{ID: t.ID(), Generation: t.template.Rekey, Rank: t.notice.Signer, Depth: t.template.Depth, Public: t.template.Public}
+}
+
+// boxedShare opens the share that an owner boxed to an inbox key of this member.
+func (d *edit) boxedShare(i dkg.Index, box []byte) (dkg.Share, error) {
+	for _, k := range slices.Backward(d.st.me().inboxes) {
+		if s, err := proto.OpenShare(d.st.space, k.secret, i, box); err == nil {
+			return s, nil
+		}
+	}
+	return dkg.Share{}, suite.ErrInvalid
+}
+
+func (d *edit) publicOf(r members.Root, s dkg.Share) error { return r.Commitment().Verify(s) }
+
+// told takes in what a ticket tells of members, statements and invites, as if it had come live. To who joins, profiles are no change.
+func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
+	serial := d.st.forest.Entered()
+	take := func(next members.Root, change members.Change, err error) {
+		if err != nil {
+			return
+		}
+		if r = next; joins {
+			change.Profiled = nil
+		}
+		d.changed(r, change)
+	}
+	if r.ID() == c.Root.ID() {
+		next, change := r.TellAll(c.Members)
+		take(next, change, nil)
+	}
+	for _, s := range c.Statements {
+		take(r.Apply(s, d.ageOf(s, r), d.now))
+	}
+	for _, x := range c.Body.Records {
+		if !x.IsOpen() {
+			take(r.AddRecord(x, serial))
+		}
+	}
+	for _, a := range c.Body.Answered {
+		if b, ok := r.ListedBinding(a.Index); ok {
+			if next, err := r.Answered(b.Maker, a.Counter, d.now); err == nil {
+				r = next
 			}
-		default:
-			return outcome.ErrStale // its share comes in a box
-		}
-		d.tp = d.tp.with(rootTerms{id: r.id, template: b.Template, notice: b.Notice, context: b.Context})
-	}
-	introduced := make(map[dkg.Index][]byte)
-	apps := make(map[dkg.Index]proto.Introduction)
-	for i, in := range v.Introductions {
-		introduced[in.Index], apps[in.Index] = b.Introductions[i], in
-	}
-	for _, e := range v.Roster.Entries {
-		if m, ok := r.members.Get(segmap.ByIndex(uint32(e.Index))); ok {
-			if m.signingKey() != e.Signing {
-				d.emit(Conflict{e.Index, e.Index == me.index})
-			}
-			continue
-		}
-		m := member{RosterEntry: e}
-		if in, ok := apps[e.Index]; ok {
-			m.introduction, m.app, m.inboxKey = introduced[e.Index], in.App, in.Inbox
-		}
-		r.members = r.members.Put(m)
-		if next, err := d.ev.MoveCursorPast(e.Index); err == nil {
-			d.ev = next
-		}
-	}
-	for _, a := range b.Answered {
-		if m, ok := r.members.Get(segmap.ByIndex(uint32(a.Index))); ok && m.answered < a.Below {
-			// A member's counters begin at the time, so that what an issuer makes up wears off.
-			m.answered = max(m.answered, min(a.Below, uint64(d.now+milliseconds(clockSlack))))
-			r.members = r.members.Put(m)
 		}
 	}
 	d.setRoot(r)
-	// What is held here already is stale, which is no fault of the ticket.
-	for _, raw := range b.Revokes {
-		_ = d.revokeStatement(raw)
-	}
-	if len(b.RosterSigned) > 0 {
-		_ = d.rosterStatement(b.RosterSigned)
-	}
-	d.progress = true
-	return nil
-}
-
-// reintroduce makes the introduction again with the same keys under another root, for which an owner gave a new admission.
-func (d *edit) reintroduce(b proto.TicketBody) error {
-	me := d.st.identity()
-	if len(b.Admission) == 0 || len(me.introduction) == 0 {
-		return nil
-	}
-	a, err := proto.ParseAdmission(b.Admission)
-	if err != nil {
-		return outcome.ErrForged
-	}
-	in, err := proto.ParseIntroduction(me.introduction)
-	if err != nil {
-		return outcome.ErrMalformed
-	}
-	in.Root, in.Rekey, in.Time = b.Notice.Root, b.Notice.Rekey, d.now
-	if in, err = proto.NewIntroduction(d.st.space, in, a, me.signing); err != nil {
-		return err
-	}
-	me.introduction, me.introduceIn = in.Encode(), proto.EpochID{}
-	d.setIdentity(me)
-	return nil
-}
-
-// markUntrusted marks the roots that were made by somebody who is no owner by the newest list, and are not older than that list.
-func (d *edit) markUntrusted() {
-	owners := d.st.identity().owners
-	from, known := uint64(0), false // the smallest generation of a root whose notice carried the list
-	for row := range d.tp.roots.All() {
-		if n := row.record.Value().notice; n.Owners.Counter == owners.Counter && (!known || n.Rekey < from) {
-			from, known = n.Rekey, true
+	var came []dkg.Index // whose binding may be known now, or may be taken in
+	for _, m := range c.Members {
+		if !m.Credential.IsZero() {
+			came = append(came, m.Index)
 		}
 	}
-	for row := range d.tp.roots.All() {
-		n := row.record.Value().notice
-		if r, ok := d.st.root(n.Root); ok {
-			if barred := known && n.Rekey >= from && !owners.Contains(n.Owner); barred != r.untrusted {
-				r.untrusted = barred
-				d.setRoot(r)
+	for _, s := range c.Statements {
+		if b, ok := s.(proto.Bind); ok {
+			came = append(came, b.Index)
+		}
+	}
+	d.retry(d.st.orphans.Value().Strangers(came...)...)
+	if u := c.Body.Update; !u.IsZero() && u.Index == d.st.me().index && u.VerifySignature(d.st.space, d.st.me().signing.Public) == nil {
+		me := d.st.me()
+		me.drawn = max(me.drawn, u.Counter)
+		d.setIdentity(me)
+	}
+}
+
+// toldOpen takes in the open invites of a ticket, once its epochs were entered: who will come by them may not read in these, which may
+// be older than the invite (§9, Merging, step 7).
+func (d *edit) toldOpen(c proto.CheckedTicket) {
+	serial := d.st.forest.Entered()
+	for _, x := range c.Body.Records {
+		if r, ok := d.root(c.Root.ID()); ok && x.IsOpen() {
+			if next, change, err := r.AddRecord(x, serial); err == nil {
+				d.changed(next, change)
 			}
 		}
 	}
 }
 
-// afterTicket keeps the books after a ticket was merged: the next send commits, introduces a joiner, repeats the request's
-// counter and brings a fresh inbox key.
-func (d *edit) afterTicket(b proto.TicketBody) {
-	me := d.st.identity()
-	me.answerDue, me.answered = true, me.request.count
-	me.updateDue = true
-	if d.st.phase == Joining {
-		me.introduce = d.now + milliseconds(introduceFor)
-		me.committed = d.now
-		if r, ok := d.st.root(b.Notice.Root); ok && !r.members.Has(segmap.ByIndex(uint32(me.index))) {
-			if in, err := proto.ParseIntroduction(me.introduction); err == nil {
-				r.members = r.members.Put(member{
-					RosterEntry: in.Entry(), introduction: me.introduction, app: in.App, inboxKey: in.Inbox,
-				})
-				d.setRoot(r)
-			}
-		}
-		d.st.phase = Member
-		d.tp.grant = state.NewSegment(storedGrant{})
+// ageOf says how the root that a statement names stands to one in which it is to count.
+func (d *edit) ageOf(s proto.Statement, r members.Root) members.Age {
+	of, ok := s.(proto.OwnerStatement)
+	if !ok {
+		return members.Unheld
 	}
-	d.setIdentity(me)
-	d.st.commit, d.st.ask, d.st.restored = true, false, false
-	d.st.backoff = backoff{stage: d.st.backoff.stage, entered: d.now} // a ticket is no message that was waited for
-	d.progress = true
+	t, held := d.tp.terms(of.RootNamed())
+	switch {
+	case !held:
+		return members.Unheld
+	case t.Rekey() < r.Rekey():
+		return members.Older
+	}
+	return members.Newer
+}
+
+// merge takes in the epochs of a ticket, and what follows from having been answered (§9, After a merge).
+func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
+	before, _ := d.st.forest.Preferred()
+	t := epochs.Ticket{
+		Issuer: c.Body.Issuer, Counter: own.Counter, Asked: own.Preferred, Holds: c.Body.HoldsPreferred, Joining: own.Joining,
+	}
+	for _, e := range c.Epochs {
+		t.Epochs = append(t.Epochs, d.toldEpoch(e, c))
+	}
+	f, change := d.st.forest.Merge(t, d.share, d.age())
+	d.grow(f, change)
+	d.toldOpen(c)
+	a := d.st.asking.Value()
+	var did asking.Change
+	if own.Context.Direct {
+		a = a.EnteredDirect(c.Body.Issuer, d.clockOf())
+	} else {
+		a, did = a.Entered(own.Context.Request.Name(), c.Body.Issuer, d.clockOf())
+	}
+	d.asked(a, did)
+	d.setOrphans(d.st.orphans.Value().Merged(d.now))
+	news := d.st.news.Value()
+	if own.Counter > 0 && own.Counter >= news.answered {
+		news.answered, news.answeredDue = own.Counter, true
+	}
+	after, _ := f.Preferred()
+	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
+		d.st.rhythm.commit = true
+		news.updateDue = news.updateDue || !news.update.IsZero()
+	}
+	d.st.rhythm.ask, d.st.rhythm.restored = false, false
+	d.setNews(news)
+	d.noteTold()
+	if joins {
+		d.st.rhythm.committed = d.age()
+		d.emit(Event{Kind: Joined, Index: d.st.me().index, Key: PublicKey{d.st.me().signing.Public}})
+	}
+	if d.st.rhythm.commit {
+		_ = d.say(proto.Inner{}) // at once: a reader that is silent is unseen. If it cannot be said now, Maintain sees to it
+	}
+}
+
+// toldEpoch returns a checked epoch as the forest takes it.
+func (d *edit) toldEpoch(e proto.CheckedEpoch, c proto.CheckedTicket) epochs.TicketEpoch {
+	root := c.Body.Root.Notice
+	if e.Root != c.Root.ID() {
+		root = c.Body.Earlier.Notice
+	}
+	out := epochs.TicketEpoch{TicketEpoch: e.TicketEpoch, ID: e.ID, Root: e.Root, Place: e.Place(d.st.space, root.Common), Check: root.Check, Maker: e.Maker}
+	if !e.IsRoot() {
+		out.Check = e.Commit.Check
+		maker := e.Commit.Core.Maker
+		at := slices.IndexFunc(c.Members, func(m proto.CheckedMember) bool { return m.Index == maker && m.Key == e.Maker })
+		if _, listed := c.Root.Listed(maker); !listed && at >= 0 {
+			out.Credential = c.Members[at].Credential
+		}
+	}
+	return out
 }

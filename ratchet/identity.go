@@ -6,146 +6,148 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// identity is what a member is in a space, whatever the root: its keys, and what it has to say of itself in its next
-// messages. It changes with commits and tickets, not with messages.
+// identity is who a member is in a space, whatever the root: its keys and what an admission made of them. It changes when it
+// joins, when a root is entered and when an inbox key is drawn; not with messages.
 type identity struct {
-	origin  proto.Origin
-	owners  proto.OwnerList // with the highest counter seen
-	index   dkg.Index
-	signing suite.SigningKey
-	inboxes []inboxKey // in the order in which they were drawn; the last is the newest
-	drawn   uint32     // counter of the inbox key drawn last, if need be in a state that was lost
-
-	introduction []byte        // one's own; empty for the founder
-	introduceIn  proto.EpochID // carried by every message in it
-	introduce    int64         // ms; until then by the first message of every epoch
-
-	request    request
-	asked      uint64        // counter of the last resync request
-	askedAt    int64         // ms; of the last request of any kind
-	answerDue  bool          // at the next own commit
-	answeredIn proto.EpochID // its first messages repeat the counter of the answered request
-	answered   uint64
-	updateIn   proto.EpochID // its first messages carry the key update
-	update     []byte
-	updateDue  bool  // at the next own commit, whatever the time
-	updatedAt  int64 // ms
-	committed  int64 // ms; of the last own commit, or of entering the root
-	firstSent  int64 // ms; of the first envelope, 0 if none was sent yet
+	origin       proto.Origin    // of a joiner that was not let in yet only its space is known
+	unconfirmed  state.ID        // the space of such a joiner
+	owners       proto.OwnerList // the newest that was seen and verified
+	index        dkg.Index
+	signing      suite.SigningKey
+	binding      proto.Binding       // zero: the founder's
+	certificates []proto.Certificate // one for each root held that does not list this member
+	rest         proto.Rest
+	inboxes      []inboxKey // in the order in which they were drawn; the last is the newest
+	drawn        uint32     // counter of the inbox key drawn last, if need be in a state that was lost
 }
 
-// inboxKey is a private key to which owners box.
+// inboxKey is a private key to which others box.
 type inboxKey struct {
-	counter uint32
+	counter uint32 // 0: that of the introduction
 	secret  suite.KEMSecret
+}
+
+const (
+	// maxInboxes is how many inbox keys are kept: the first, to which those box who saw no update, and the 63 newest, which are
+	// those of a year. None is erased before rekeys are followed (§9).
+	maxInboxes = 64
+	// maxCertificates bounds the roots of which certificates are kept: those held.
+	maxCertificates = 1 << 11
+)
+
+// space returns the space of which this is a member.
+func (me identity) space() state.ID {
+	if me.origin.RootOwner.IsZero() {
+		return me.unconfirmed
+	}
+	return me.origin.Space()
+}
+
+// maker returns the member as its signatures show it.
+func (me identity) maker() proto.Maker { return proto.Maker{Index: me.index, Key: me.signing.Public} }
+
+// follows reports whether a member may become this one: with the same key, and the same index unless an owner decided for somebody
+// else's binding of it, so that it took another index of the same run.
+func (me identity) follows(prev identity) bool {
+	if me.signing.Public != prev.signing.Public {
+		return false
+	}
+	return me.index == prev.index || !me.binding.IsZero() && !prev.binding.IsZero() && me.binding.Admission == prev.binding.Admission
+}
+
+// credential returns what the member shows under a root that does not list it, the zero Credential under one that does.
+func (me identity) credential(root members.Root) proto.Credential {
+	if _, listed := root.Listed(me.index); listed {
+		return proto.Credential{}
+	}
+	for _, c := range me.certificates {
+		if c.Root == root.ID() {
+			return proto.Credential{Certificate: c, Binding: me.binding}
+		}
+	}
+	return proto.Credential{}
 }
 
 // newest returns the inbox key drawn last.
 func (me identity) newest() inboxKey { return me.inboxes[len(me.inboxes)-1] }
 
-// withInbox returns the identity with a fresh inbox key. Of the older ones the first stays, to which owners box who have
-// seen no update, and the newest.
-func (me identity) withInbox(k suite.KEM) identity {
-	if len(me.inboxes) > 0 {
-		me.drawn++
-	}
-	me.inboxes = append(slices.Clip(me.inboxes), inboxKey{me.drawn, suite.NewKEMSecret(k)})
+// withInbox returns the identity with an inbox key more.
+func (me identity) withInbox(k inboxKey) identity {
+	me.inboxes = append(slices.Clip(me.inboxes), k)
 	if len(me.inboxes) > maxInboxes {
-		me.inboxes = slices.Delete(me.inboxes, 1, 2)
+		me.inboxes = slices.Delete(slices.Clone(me.inboxes), 1, 2)
 	}
+	me.drawn = max(me.drawn, k.counter)
 	return me
 }
 
-const (
-	// maxInboxes is the number of inbox keys that are kept: those of a year, or of 60 tickets in a row.
-	maxInboxes = 64
-	// maxConfigs bounds the config keys of an owner, one for each root since it is one.
-	maxConfigs = 1 << 12
-)
-
 // Encode implements state.Piece.
 func (me identity) Encode(e *state.Encoder) {
-	w := wire.NewWriter(128)
-	me.origin.Write(w)
-	e.Bytes(w.Bytes())
-	e.Bytes(me.owners.Encode())
+	e.Fixed(me.unconfirmed[:])
+	e.Bool(!me.origin.RootOwner.IsZero())
+	if !me.origin.RootOwner.IsZero() {
+		e.Bytes(me.origin.Encode())
+		e.Bytes(me.owners.Encode())
+	}
 	e.Uint32(uint32(me.index))
 	encodeSigningKey(e, me.signing)
+	e.Bool(!me.binding.IsZero())
+	if !me.binding.IsZero() {
+		e.Bytes(me.binding.Encode())
+	}
+	e.Uint32(uint32(len(me.certificates)))
+	for _, c := range me.certificates {
+		e.Bytes(c.Encode())
+	}
+	e.Bytes(me.rest.Encode())
 	e.Uint32(uint32(len(me.inboxes)))
 	for _, k := range me.inboxes {
 		e.Uint32(k.counter)
-		encodeBoxSecret(e, k.secret)
+		encodeKEMSecret(e, k.secret)
 	}
 	e.Uint32(me.drawn)
-	e.Bytes(me.introduction)
-	e.Fixed(me.introduceIn[:])
-	e.Int64(me.introduce)
-	me.request.encode(e)
-	e.Uint64(me.asked)
-	e.Int64(me.askedAt)
-	e.Bool(me.answerDue)
-	e.Fixed(me.answeredIn[:])
-	e.Uint64(me.answered)
-	e.Fixed(me.updateIn[:])
-	e.Bytes(me.update)
-	e.Bool(me.updateDue)
-	e.Int64(me.updatedAt)
-	e.Int64(me.committed)
-	e.Int64(me.firstSent)
 }
 
 // Decode implements state.Piece.
-func (identity) Decode(dec *state.Decoder) (me identity, err error) {
-	r := wire.NewReader(dec.Bytes(256))
-	me.origin = proto.ReadOrigin(r)
-	owners := dec.Bytes(proto.MaxOwnerList)
-	if err := dec.Err(); err != nil {
-		return identity{}, err
+func (identity) Decode(d *state.Decoder) (me identity, err error) {
+	d.Into(me.unconfirmed[:])
+	if d.Bool() {
+		load(d, &err, &me.origin, 1<<10, proto.ParseOrigin)
+		load(d, &err, &me.owners, 4<<10, proto.ParseOwnerList)
 	}
-	if err := r.Done(); err != nil {
-		return identity{}, err
+	me.index = dkg.Index(d.Uint32())
+	if err == nil {
+		me.signing, err = decodeSigningKey(d)
 	}
-	if me.owners, err = proto.ParseOwnerList(owners); err != nil {
-		return identity{}, err
+	if d.Bool() {
+		load(d, &err, &me.binding, proto.MaxBinding, proto.ParseBinding)
 	}
-	me.index = dkg.Index(dec.Uint32())
-	if me.signing, err = decodeSigningKey(dec); err != nil {
-		return identity{}, err
+	for range d.Count(maxCertificates, 4) {
+		var c proto.Certificate
+		load(d, &err, &c, proto.MaxCertificate, proto.ParseCertificate)
+		me.certificates = append(me.certificates, c)
 	}
-	me.inboxes = make([]inboxKey, dec.Count(maxInboxes, 4))
-	for i := range me.inboxes {
-		me.inboxes[i].counter = dec.Uint32()
-		if me.inboxes[i].secret, err = decodeBoxSecret(dec); err != nil {
-			return identity{}, err
+	load(d, &err, &me.rest, proto.MaxRest, proto.ParseRest)
+	for range d.Count(maxInboxes, 4) {
+		k := inboxKey{counter: d.Uint32()}
+		if err == nil {
+			k.secret, err = decodeKEMSecret(d)
 		}
+		me.inboxes = append(me.inboxes, k)
 	}
-	me.drawn = dec.Uint32()
-	me.introduction = dec.Bytes(proto.MaxIntroduction)
-	dec.Into(me.introduceIn[:])
-	me.introduce = dec.Int64()
-	if me.request, err = decodeOwnRequest(dec); err != nil {
+	me.drawn = d.Uint32()
+	switch {
+	case err != nil:
 		return identity{}, err
-	}
-	me.asked = dec.Uint64()
-	me.askedAt = dec.Int64()
-	me.answerDue = dec.Bool()
-	dec.Into(me.answeredIn[:])
-	me.answered = dec.Uint64()
-	dec.Into(me.updateIn[:])
-	me.update = dec.Bytes(proto.MaxIntroduction)
-	me.updateDue = dec.Bool()
-	me.updatedAt = dec.Int64()
-	me.committed = dec.Int64()
-	me.firstSent = dec.Int64()
-	if err := dec.Err(); err != nil {
-		return identity{}, err
-	}
-	if me.index.Check(dkg.MaxDepth) != nil || len(me.inboxes) == 0 {
+	case d.Err() != nil:
+		return identity{}, d.Err()
+	case me.index.Check(dkg.MaxDepth) != nil || len(me.inboxes) == 0:
 		return identity{}, wire.ErrMalformed
 	}
 	return me, nil
@@ -153,9 +155,8 @@ func (identity) Decode(dec *state.Decoder) (me identity, err error) {
 
 // ownerKeys are the private keys of an owner (§11), or the explicit none.
 type ownerKeys struct {
-	owner   suite.SigningKey
-	root    suite.SigningKey  // root owner key; zero if it is kept elsewhere
-	configs []suite.KEMSecret // config keys of earlier roots, which dead links are boxed to
+	owner suite.SigningKey
+	root  suite.SigningKey // root owner key; zero if it is kept elsewhere
 }
 
 func (k ownerKeys) isNone() bool { return k.owner.IsZero() }
@@ -171,10 +172,6 @@ func (k ownerKeys) Encode(e *state.Encoder) {
 	if !k.root.IsZero() {
 		encodeSigningKey(e, k.root)
 	}
-	e.Uint32(uint32(len(k.configs)))
-	for _, c := range k.configs {
-		encodeBoxSecret(e, c)
-	}
 }
 
 // Decode implements state.Piece.
@@ -186,21 +183,23 @@ func (ownerKeys) Decode(d *state.Decoder) (k ownerKeys, err error) {
 		return ownerKeys{}, err
 	}
 	if d.Bool() {
-		if k.root, err = decodeSigningKey(d); err != nil {
-			return ownerKeys{}, err
-		}
+		k.root, err = decodeSigningKey(d)
 	}
-	for range d.Count(maxConfigs, 4) {
-		c, err := decodeBoxSecret(d)
-		if err != nil {
-			return ownerKeys{}, err
-		}
-		k.configs = append(k.configs, c)
-	}
-	return k, d.Err()
+	return k, err
 }
 
-// encodeSigningKey and encodeBoxSecret write private keys: the seed, behind what says how to read it.
+// load reads a field of at most max bytes with the parser of its format, unless something failed before.
+func load[T any](d *state.Decoder, err *error, to *T, max int, parse func([]byte) (T, error)) {
+	b := d.Bytes(max)
+	if *err == nil {
+		*err = d.Err()
+	}
+	if *err == nil {
+		*to, *err = parse(b)
+	}
+}
+
+// encodeSigningKey and encodeKEMSecret write private keys: the seed, behind what says how to read it.
 func encodeSigningKey(e *state.Encoder, k suite.SigningKey) {
 	e.Bytes([]byte(k.Public.Scheme()))
 	e.Bytes(k.Seed.Expose())
@@ -214,12 +213,12 @@ func decodeSigningKey(d *state.Decoder) (suite.SigningKey, error) {
 	return suite.ParseSigningKey(scheme, seed)
 }
 
-func encodeBoxSecret(e *state.Encoder, k suite.KEMSecret) {
+func encodeKEMSecret(e *state.Encoder, k suite.KEMSecret) {
 	e.Uint16(uint16(k.Public.KEM()))
 	e.Fixed(k.Seed.Expose())
 }
 
-func decodeBoxSecret(d *state.Decoder) (suite.KEMSecret, error) {
+func decodeKEMSecret(d *state.Decoder) (suite.KEMSecret, error) {
 	kem, seed := suite.KEM(d.Uint16()), secret.Own(d.Fixed(suite.KEMSecretSize))
 	if err := d.Err(); err != nil {
 		return suite.KEMSecret{}, err

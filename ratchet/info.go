@@ -1,9 +1,13 @@
 package ratchet
 
 import (
+	"errors"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // Summary is where this member stands in a space.
@@ -14,27 +18,32 @@ type Summary struct {
 	Key   PublicKey
 	// Owner: this device holds an owner's keys.
 	Owner bool
+	// Title is the name that an owner gave the space.
+	Title []byte
 	// Epoch and Generation name the epoch in which this member sends; zeros if there is none.
 	Epoch      [32]byte
 	Generation uint64
-	// Authenticator is a value that members of one epoch share and nobody else knows, to be compared out of band: if it is
-	// alike, no server and no insider has split the space. It is zero while there is no epoch of which it is known.
-	Authenticator [32]byte
+	// Fingerprint is what members compare out of band: alike for those that are in one epoch and know of the same members, and
+	// known to nobody else. If it is alike, no server and no insider has split the space. It is zero while there is no epoch.
+	Fingerprint [32]byte
 }
 
 // Info returns where this member stands in a space.
 func Info(s Space) Summary {
-	st := s.State()
-	if st.self.IsZero() {
+	d, err := newEdit(s, time.Time{}, Options{})
+	if err != nil {
 		return Summary{}
 	}
-	me := st.self.Value()
-	out := Summary{Phase: st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, Owner: !st.owner.Value().isNone()}
-	if e, ok := st.epoch(st.preferred); ok {
-		out.Epoch, out.Generation = e.id, e.generation
-		if !e.auth.IsZero() {
-			out.Authenticator = [32]byte(e.auth.Expose())
-		}
+	me := d.st.me()
+	out := Summary{Phase: d.st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, Owner: !d.st.owner.Value().isNone()}
+	e, r, ok := d.preferred()
+	if !ok {
+		return out
+	}
+	out.Epoch, out.Generation = e.ID(), e.Generation()
+	out.Fingerprint = proto.Fingerprint(e.Authenticator(), r.Roster(), r.GoneSet())
+	if t, ok := r.Title(); ok {
+		out.Title = append([]byte(nil), t.Title...)
 	}
 	return out
 }
@@ -43,23 +52,56 @@ func Info(s Space) Summary {
 type MemberInfo struct {
 	Index dkg.Index
 	Key   PublicKey
-	App   []byte // application data of its introduction; empty for the founder, and if only a signed roster named it
-	Left  bool   // it said so
+	// Body is H(body) of the binding by which it is listed, by which members are compared.
+	Body [32]byte
+	// Profile is what it says of itself; nothing if only others named it.
+	Profile []byte
+	// Conflict: another binding of this index is known. See EventKind.
+	Conflict bool
+	// Heard: a message of it was read.
+	Heard bool
 }
 
 // Members returns who belongs to the space, in ascending order of indices; nobody while joining.
 func Members(s Space) []MemberInfo {
-	d, err := newEdit(s, time.Time{})
+	d, err := newEdit(s, time.Time{}, Options{})
 	if err != nil {
 		return nil
 	}
-	_, r, _, ok := d.preferred()
+	_, r, ok := d.preferred()
 	if !ok {
 		return nil
 	}
 	var out []MemberInfo
-	for m := range r.members.All() {
-		out = append(out, MemberInfo{m.Index, PublicKey{m.signingKey()}, append([]byte(nil), m.app...), m.left})
+	for i := range r.All() {
+		all := r.Bindings(i)
+		if r.Gone(i) || len(all) == 0 {
+			continue
+		}
+		b := all[0]
+		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard()}
+		switch {
+		case b.Profile.Signature != nil:
+			m.Profile = append([]byte(nil), b.Profile.App...)
+		case b.Profiled:
+			m.Profile = append([]byte(nil), b.Rest.App...)
+		}
+		out = append(out, m)
 	}
 	return out
+}
+
+// Export returns n bytes, at most 16,320, that members in one epoch share and nobody else knows, for a purpose that the label and
+// the context name, and the id of that epoch (§5). It returns ErrPhase while there is no epoch, and ErrNotYet in one of which
+// only tickets told: then the next commit that this member follows or makes brings one.
+func Export(s Space, label string, context []byte, n int) (secret []byte, epoch [32]byte, err error) {
+	e, ok := s.State().forest.Preferred()
+	if !ok {
+		return nil, epoch, outcome.ErrPhase
+	}
+	b, err := e.Export(label, context, n)
+	if errors.Is(err, epochs.ErrNoExporter) {
+		return nil, epoch, outcome.ErrNotYet
+	}
+	return b.Expose(), e.ID(), err
 }

@@ -1,4 +1,4 @@
-package ratchet_test
+package ratchet
 
 import (
 	"fmt"
@@ -7,99 +7,199 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
-	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
 )
 
-// Scenario 10: an insider makes 70 commits in a row, each in a message of its own that nobody answers. Late messages of
-// honest members from before, and their new ones, are still read.
-func TestManyCommitsOfOneInsider(t *testing.T) {
-	g := ratchettest.NewGroup(t, 4, ratchettest.Small)
-	insider, late := g.Peers[3], g.Send(g.Peers[1], "late")
-	for range 70 {
-		g.Now = g.Now.Add(time.Minute)
-		insider.Space = ratchet.Committing(insider.Space)
-		g.Deliver(g.Send(insider, "commit"), g.Others(insider)...)
-	}
-	g.Deliver(late, g.Others(g.Peers[1])...)
-	for _, p := range g.Others(g.Peers[1]) {
-		require.Contains(t, p.Read, "late", p.Name)
-	}
-	g.Rounds(2)
-	g.RequireConverged()
+// committing returns the frame of a message below a new commit of a peer.
+func (p *peer) committing(text string) []byte {
+	require.NoError(p, p.update(func(tx *state.Tx[Space]) error { tx.Set(due(tx.Value())); return nil }))
+	return p.send(text)
 }
 
-// One sender's messages may bring at most 8 children of one parent (§6); what others send is not touched by it.
-func TestChildrenOfOneParent(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	insider, reader := g.Peers[2], g.Peers[0]
-	start := ratchet.Committing(insider.Space)
-	for i := range 10 {
-		twin := &ratchettest.Peer{Name: "twin", Space: start}
-		g.Deliver(g.Send(twin, fmt.Sprint(i)), reader)
-	}
-	require.Len(t, reader.Read, 8)
-	require.Len(t, reader.Discarded, 2)
-	for _, err := range reader.Discarded {
-		require.ErrorIs(t, err, outcome.ErrLimit)
-	}
-	other := &ratchettest.Peer{Name: "other", Space: ratchet.Committing(g.Peers[1].Space)}
-	g.Deliver(g.Send(other, "from the same parent"), reader)
-	require.Contains(t, reader.Read, "from the same parent")
-}
+// backup returns a copy of a peer's state as a peer of its own, which nobody delivers to.
+func (p *peer) backup() *peer { return p.newPeer(p.space()) }
 
-// A mailbox that floods a member with messages that nothing opens pushes out its own commits only, and costs no more than
-// the bounds say (G25).
-func TestFloodOfCommits(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	victim, lagging := g.Peers[0], g.Peers[2]
-	// A message two epochs on, and, from another mailbox, the commit that leads there.
-	behind := victim.Space
-	lagging.Space = ratchet.Committing(lagging.Space)
-	e1 := g.Send(lagging, "brings one")
-	lagging.Space = ratchet.Committing(lagging.Space)
-	g.Send(lagging, "lost")
-	for range 9 {
-		g.Send(lagging, "lost too")
-	}
-	e2 := g.Send(lagging, "deep") // carries nothing
-	space, err := ratchet.Hold(behind, g.Now, "honest", e2)
+// replaced returns a frame in which one commit of the own line stands instead of what there was, below a header that nothing opens:
+// the sender keeps the keys for itself.
+func replaced(t testing.TB, frame []byte, s proto.Sealed) []byte {
+	env, err := proto.ParseEnvelope(frame)
 	require.NoError(t, err)
-	other := ratchettest.NewGroup(t, 2, ratchettest.Small)
-	for range 600 {
-		other.Peers[0].Space = ratchet.Committing(other.Peers[0].Space)
-		space, err = ratchet.Hold(space, g.Now, "flood", other.Send(other.Peers[0], "noise"))
-		require.NoError(t, err)
-	}
-	headers, commits := ratchet.Held(space)
-	require.Equal(t, 601, headers)
-	require.LessOrEqual(t, commits, 512+2)
-	victim.Space = space
-	g.Deliver(e1, victim)
-	g.RequireRead(victim, "brings one")
+	env.Own = proto.Way{s}
+	env.Header[0] ^= 1
+	return env.Frame()
 }
 
-// The number of epochs is bounded: who brought most of them loses its oldest, others lose none, and the preferred one and
-// its nearest ancestors stay.
-func TestEpochQuota(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	honest, insider, reader := g.Peers[1], g.Peers[2], g.Peers[0]
-	honest.Space = ratchet.Committing(honest.Space)
-	g.Deliver(g.Send(honest, "commits"), reader, insider)
-	late := g.Send(honest, "late")
-	for range 30 {
-		insider.Space = ratchet.Committing(insider.Space)
-		g.Deliver(g.Send(insider, "x"), reader)
+// lastCommit returns the commit that a peer made last, and the epoch from which.
+func (p *peer) lastCommit() (epochs.Epoch, proto.Shown) {
+	f := p.state().forest
+	e, _ := f.Preferred()
+	shown, ok := e.Commit()
+	require.True(p, ok)
+	parent, ok := f.Epoch(e.Parent())
+	require.True(p, ok)
+	return parent, shown
+}
+
+// A commit whose check is false discards the frame of whose line it is, and nothing else: parent and maker are as before (§4).
+func TestFalseCheckBlamesOnlyItsFrame(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	liar, reader := g.peers[1], g.peers[0]
+	copied := liar.backup()
+	frame := copied.committing("below")
+	parent, shown := copied.lastCommit()
+	check := shown.Commit.Check
+	check[0] ^= 1
+	shown.Commit = shown.Commit.Core.Sign(liar.state().me().signing, g.genesis.terms.Space(), parent.ID(), parent.Generation()+1, check)
+
+	r := reader.receive(replaced(t, frame, parent.SealCommit(g.genesis.terms.Space(), shown)), "a")
+	require.ErrorIs(t, r.Reason, ErrForged)
+	require.True(t, reader.sees(Misled))
+	require.Equal(t, 1, reader.state().forest.Size())
+	g.all(liar, liar.committing("honest"))
+	require.Equal(t, []string{"honest"}, reader.texts())
+}
+
+// One place with two checks: the second is false once the first is derived (§4 step 4).
+func TestOnePlaceTwoChecks(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	maker, reader := g.peers[1], g.peers[0]
+	frame := maker.committing("first")
+	parent, shown := maker.lastCommit()
+	require.Equal(t, state.Read, reader.receive(frame, "a").Verdict)
+	check := shown.Commit.Check
+	check[0] ^= 1
+	shown.Commit = shown.Commit.Core.Sign(maker.state().me().signing, g.genesis.terms.Space(), parent.ID(), parent.Generation()+1, check)
+	r := reader.receive(replaced(t, frame, parent.SealCommit(g.genesis.terms.Space(), shown)), "a")
+	require.ErrorIs(t, r.Reason, ErrForged)
+	require.Equal(t, state.Read, reader.receive(maker.send("second"), "a").Verdict)
+}
+
+// A pair of shares makes the proof of any member, and signs for none: what it commits for another is a false copy, which says
+// nothing of anybody (§4).
+func TestTwoSharesSignForNobody(t *testing.T) {
+	g := newGroup(t, 4, Policy{})
+	thief, reader := g.peers[1], g.peers[0]
+	frame := thief.backup().committing("below")
+	parent, ok := thief.state().forest.Preferred()
+	require.True(t, ok)
+	share, err := g.genesis.poly.Share(3)
+	require.NoError(t, err)
+	core, _, err := proto.NewCore(g.genesis.terms.Space(), parent.ID(), g.genesis.poly.Commitment(), share)
+	require.NoError(t, err)
+	forged := core.Sign(thief.state().me().signing, g.genesis.terms.Space(), parent.ID(), 1, proto.Check{1})
+	r := reader.receive(replaced(t, frame, parent.SealCommit(g.genesis.terms.Space(), proto.Shown{Commit: forged})), "a")
+	require.Equal(t, state.Retain, r.Verdict)
+	require.Equal(t, 1, reader.state().forest.Size())
+	require.False(t, reader.sees(Conflict) || reader.sees(Misled))
+}
+
+// A ninth child of one maker is not entered, and what is below it waits, until another member writes below it (D13).
+func TestNinthChildWaitsForAnother(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	maker, other, reader := g.peers[1], g.peers[2], g.peers[0]
+	var ninth []byte
+	for k := range 9 {
+		frame := maker.backup().committing(fmt.Sprint("child ", k))
+		verdict := reader.receive(frame, "a").Verdict
+		if ninth = frame; k < 8 {
+			require.Equal(t, state.Read, verdict)
+		} else {
+			require.Equal(t, state.Retain, verdict)
+		}
 	}
-	id := ratchet.Info(reader.Space).Epoch
-	reader.Space = ratchettest.Stored(t, ratchet.Evict(reader.Space, 9))
-	require.Equal(t, 9, ratchet.Epochs(reader.Space))
-	got := ratchet.Info(reader.Space).Epoch
-	require.Equal(t, id, got)
-	g.Deliver(late, reader)
-	require.Contains(t, reader.Read, "late")
-	g.Deliver(g.Send(insider, "last"), reader)
-	require.Contains(t, reader.Read, "last")
-	require.Equal(t, 5, ratchet.Epochs(ratchet.Evict(reader.Space, 0)), "the preferred one and 4 ancestors")
+	require.Len(t, reader.texts(), 8)
+	require.Equal(t, state.Read, other.receive(ninth, "a").Verdict)
+	require.Equal(t, state.Read, reader.receive(other.send("below the ninth"), "b").Verdict)
+	require.Equal(t, []string{"below the ninth", "child 8"}, reader.texts())
+}
+
+// A thief that holds all that a member held and only listens reads nothing below that member's next commit (§12, Recovery).
+func TestThiefReadsNothingBelowACommit(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	victim, thief := g.peers[1], g.peers[1].backup()
+	f := g.peers[0].send("before")
+	thief.receive(f, "")
+	victim.receive(f, "")
+	require.Equal(t, []string{"before"}, thief.texts())
+	f = victim.committing("healed")
+	g.all(victim, f)
+	thief.receive(f, "")
+	for _, p := range []*peer{g.peers[0], g.peers[2], victim} {
+		f := p.send("after")
+		g.all(p, f)
+		thief.receive(f, "")
+	}
+	g.pass(40 * time.Hour)
+	f = g.peers[0].send("a day later")
+	g.all(g.peers[0], f)
+	thief.receive(f, "")
+	require.Empty(t, thief.texts())
+	require.Equal(t, 1, thief.state().forest.Size())
+}
+
+// A thief that commits 100 times from an old epoch takes 8 places there; everybody reads on, and the member is told (D13, D16).
+func TestHundredCommitsFromAnOldEpoch(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	victim, stolen := g.peers[1], g.peers[1].space()
+	for _, p := range g.peers {
+		g.all(p, p.committing("on"))
+	}
+	for k := range 100 {
+		_, frames, err := Encrypt(due(stolen), g.now, fmt.Append(nil, "thief ", k))
+		require.NoError(t, err)
+		g.all(nil, frames[0])
+	}
+	require.True(t, victim.sees(Impersonated))
+	g.say(g.peers[0], "still here")
+	for _, p := range g.peers[1:] {
+		require.Contains(t, p.texts(), "still here")
+		require.LessOrEqual(t, p.state().forest.Size(), 4+8)
+	}
+	g.agree()
+}
+
+// Two bodies behind one header are two messages with two IDs (D69).
+func TestMessageIDCoversTheText(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	d, err := newEdit(g.peers[0].space(), g.now, Options{})
+	require.NoError(t, err)
+	e, r, _ := d.preferred()
+	l, err := d.newLetter(e, r, proto.Inner{Plaintext: []byte("one")})
+	require.NoError(t, err)
+	one, err := l.seal(&d)
+	require.NoError(t, err)
+	l.inner.Plaintext = []byte("two")
+	two, err := l.seal(&d)
+	require.NoError(t, err)
+	require.Equal(t, state.Read, g.peers[1].receive(one, "").Verdict)
+	require.Equal(t, state.Read, g.peers[2].receive(two, "").Verdict)
+	require.NotEqual(t, g.peers[1].read[0].ID, g.peers[2].read[0].ID)
+	require.ErrorIs(t, g.peers[1].receive(two, "").Reason, ErrStale, "a number read before")
+}
+
+// A body, a signature and a header that were changed.
+func TestForgeries(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	honest := g.peers[0].send("text")
+	env, err := proto.ParseEnvelope(honest)
+	require.NoError(t, err)
+	body := env
+	body.Body = append([]byte(nil), env.Body...)
+	body.Body[20] ^= 1
+	require.ErrorIs(t, g.peers[1].receive(body.Frame(), "").Reason, ErrForged)
+
+	// Another member seals a message of its own under the number and key of the founder.
+	d, err := newEdit(g.peers[0].space(), g.now, Options{})
+	require.NoError(t, err)
+	e, r, _ := d.preferred()
+	l, err := d.newLetter(e, r, proto.Inner{Plaintext: []byte("not the founder's")})
+	require.NoError(t, err)
+	me := g.peers[2].state().me()
+	l.me = me
+	forged, err := l.seal(&d)
+	require.NoError(t, err)
+	require.ErrorIs(t, g.peers[1].receive(forged, "").Reason, ErrForged)
+	require.Equal(t, state.Read, g.peers[1].receive(honest, "").Verdict, "nothing of it used anything up")
 }

@@ -4,148 +4,228 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Join makes the space of a joiner out of what an invite held, and the frame of the request that asks the members to let it in.
-// App is application data of the introduction, at most MaxApplicationData, which all members see and which is not forward
-// secret (SPEC §12). The space must be durable before the request leaves. It is in the phase Joining until a ticket was
-// entered. Join returns ErrMalformed for the zero Grant, and ErrTooLong.
-func Join(grant Grant, now time.Time, app []byte) (Space, []byte, error) {
-	if grant.IsZero() {
-		return Space{}, nil, outcome.ErrMalformed
+// Join returns the space of a device that opened a link, and the frame of the request that is to be posted to the space. The
+// profile is what others are shown of this member, at most MaxApplicationData bytes. The space is Joining until a ticket lets it in:
+// Opener enters tickets, Maintain asks again, and events tell what it waits for (StillWaiting, Hint) and how it ended (Joined,
+// Refused). Join returns ErrMalformed for the zero Link and one whose fields say nothing, and ErrTooLong.
+func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
+	link, err := openLink(l)
+	if err != nil {
+		return Space{}, nil, err
 	}
-	g := grant.proto
-	space := g.Space()
+	if len(profile) > MaxApplicationData {
+		return Space{}, nil, ErrTooLong
+	}
+	ms := now.UnixMilli()
+	inbox := suite.NewKEMSecret(link.Suite.KEM())
 	me := identity{
-		origin: g.Origin, owners: g.Owners, index: g.Index(), signing: suite.NewSigningKey(g.Policy.Scheme),
-		updatedAt: now.UnixMilli(), askedAt: now.UnixMilli(),
-	}.withInbox(g.Policy.KEM)
-	ticket := suite.NewKEMSecret(g.Policy.KEM)
-	in, err := proto.NewIntroduction(space, proto.Introduction{
-		Root: g.Root, Rekey: g.Rekey, Index: g.Index(), Inbox: me.newest().secret.Public.Bytes(),
-		Ticket: ticket.Public.Digest(), App: app, Time: now.UnixMilli(),
-	}, g.Admission, me.signing)
+		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{0, inbox}},
+		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: profile, Time: uint64(max(ms, 0))},
+	}
+	st := newState(me, ms)
+	st.space, st.phase = link.Space, Joining
+	tp := newTemplate(link.Space)
+	tp.link = state.NewSegment(openedLink{secret.Own(l.Bytes())})
+	d := edit{st: st, tp: tp, ev: dkg.NoEvals(), now: ms}
+	a, c, err := asking.Join(d.asker(), link, d.clockOf())
 	if err != nil {
 		return Space{}, nil, err
 	}
-	q, err := proto.NewIntroductionRequest(space, g.Config, ticket.Public, in)
-	if err != nil {
-		return Space{}, nil, err
-	}
-	me.introduction = in.Encode()
-	me.request = request{key: ticket, hash: q.Hash(), kind: proto.KindIntroduction}
-	st := State{
-		space: space, phase: Joining, self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
-		clock: now.UnixMilli(), pruned: now.UnixMilli(), lastRead: now.UnixMilli(),
-	}
-	tp := Template{space: space, grant: state.NewSegment(storedGrant{g})}
-	s, err := state.New(space, st, tp, dkg.NoEvals())
-	if err != nil {
-		return Space{}, nil, err
-	}
-	return s, q.Bytes(), nil
+	d.setAsking(a)
+	s, err := state.New(link.Space, d.st, d.tp, d.ev)
+	return s, c.Post, err
 }
 
-// ask makes a request for a ticket by a member that is out of step: at most one an hour, else it returns ErrTooSoon.
-// An earlier request of this member counts no more, so what is stored should have been fetched and read before.
-//
-// A joiner that nobody let in yet asks again with it: after an hour, and then after twice as long each time, up to a day.
-// Tickets that answer its earlier requests go on counting.
-func ask(s Space, now time.Time) (Space, []byte, error) {
-	d, err := newEdit(s, now)
-	if err != nil {
-		return s, nil, err
+// asker is what this member says of itself when it asks.
+func (d *edit) asker() asking.Self {
+	me := d.st.me()
+	s := asking.Self{
+		Space: d.st.space, Signing: me.signing, Rest: me.rest, Inbox: me.inboxes[0].secret.Public, Binding: me.binding, Owners: me.owners.Counter,
 	}
-	request := d.askAgain
-	if d.st.phase == Member {
-		request = d.askResync
+	if _, r, ok := d.preferred(); ok {
+		s.Suite, s.Proof = r.Suite(), me.credential(r)
+	} else if l, ok := d.opened(); ok {
+		s.Suite = l.Suite
 	}
-	if d.st.phase != Member && d.st.phase != Joining {
-		return s, nil, outcome.ErrPhase
-	}
-	if !d.mayAsk() {
-		return s, nil, outcome.ErrTooSoon
-	}
-	q, err := request()
-	if err != nil {
-		return s, nil, err
-	}
-	return d.space(), q.Bytes(), nil
+	return s
 }
 
-// mayAsk reports whether enough time has gone by since the last request.
-func (d *edit) mayAsk() bool {
-	me := d.st.identity()
-	return d.elapsed(me.askedAt, askAfter(len(me.request.earlier)))
-}
-
-// askAfter returns how long after a request its asker may ask again that has asked as often before: from an hour to a day.
-func askAfter(earlier int) time.Duration {
-	return min(askEvery<<min(earlier, 8), askLongest)
-}
-
-// askAgain boxes the introduction of a joiner anew. The ticket key stays the same, so that no ticket is lost.
-func (d *edit) askAgain() (proto.Request, error) {
-	me := d.st.identity()
-	in, err := proto.ParseIntroduction(me.introduction)
-	if err != nil || !me.request.isOpen() {
-		return proto.Request{}, outcome.ErrPhase
+// asked takes in what became of the own requests, and reports it.
+func (d *edit) asked(a asking.Asking, c asking.Change) {
+	d.setAsking(a)
+	if c.Post != nil {
+		d.send(c.Post)
 	}
-	q, err := proto.NewIntroductionRequest(d.st.space, d.tp.grant.Value().Config, me.request.key.Public, in)
-	if err != nil {
-		return proto.Request{}, err
+	if c.StillWaiting != 0 {
+		d.emit(Event{Kind: StillWaiting, Since: c.StillWaiting})
 	}
-	me.request, me.askedAt = me.request.again(q.Hash()), d.now
-	d.setIdentity(me)
-	return q, nil
+	if c.Hint != 0 {
+		d.emit(Event{Kind: Hint, Reason: hints[c.Hint]})
+	}
+	if c.Taken {
+		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
+	}
+	if _, r, ok := d.preferred(); ok && c.Said != nil {
+		_ = d.apply(c.Said, r.ID()) // what is false has no effect
+		d.displaced()
+	}
+	switch c.Refused {
+	case asking.ErrTaken:
+		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteTaken})
+	case asking.ErrDead:
+		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteDead})
+	}
+	if c.EraseSeed {
+		d.tp.link = state.NewSegment(openedLink{})
+	}
+	sets, retry := d.st.parts.Value().Keep(func(n proto.Name) bool {
+		_, ok := d.ownRequest(n)
+		return ok
+	})
+	if len(retry) > 0 {
+		d.setParts(sets)
+		d.retry(retry...)
+	}
+	if c.KeyGone {
+		x, retry := d.st.orphans.Value().TicketGone()
+		d.setOrphans(x)
+		d.retry(retry...)
+	}
 }
 
-// askResync asks for a ticket as a member. It will ask again unless one answers.
-func (d *edit) askResync() (proto.Request, error) {
-	me := d.st.identity()
-	r, t, ok := d.current()
+// ownRequest returns the own request that a ticket or refusal with a name answers.
+func (d *edit) ownRequest(n proto.Name) (asking.Own, bool) {
+	a := d.st.asking.Value()
+	if own, ok := a.Find(d.st.space, n); ok {
+		return own, true
+	}
+	if l, ok := d.opened(); ok && a.Joining() && l.Kind == dkg.Direct && proto.DirectRequest(l).Name() == n {
+		own, err := a.OfDirect(l)
+		return own, err == nil
+	}
+	return asking.Own{}, false
+}
+
+// askAgain makes a request, whatever the time. It reports whether it did.
+func (d *edit) askAgain() bool {
+	a := d.st.asking.Value()
+	e, r, ok := d.preferred()
+	if !ok || d.st.phase != Member {
+		return false
+	}
+	t, ok := d.tp.terms(r.ID())
 	if !ok {
-		return proto.Request{}, outcome.ErrPhase
+		return false
 	}
-	ticket := suite.NewKEMSecret(t.template.Policy.KEM)
-	// The counter begins at the time, so that it is above those of a state that was lost (§8).
-	me.asked = max(me.asked+1, uint64(max(d.now, 0)))
-	q, err := proto.NewResyncRequest(d.st.space, t.template.Config.Public, ticket.Public, proto.Resync{
-		Index: me.index, Rekey: r.rekey, Root: r.id, Preferred: d.st.preferred, Counter: me.asked, Time: d.now,
-	}, nil, me.signing)
+	news := d.drawInbox(d.st.news.Value())
+	a, c, err := a.Ask(d.asker(), asking.Position{
+		Index: d.st.me().index, Root: r.ID(), Preferred: e.ID(), K: t.template.K, Update: news.update,
+	}, d.clockOf())
 	if err != nil {
-		return proto.Request{}, err
+		return false
 	}
-	me.askedAt = d.now
-	me.request = request{key: ticket, hash: q.Hash(), kind: proto.KindResync, count: me.asked, serial: d.st.serial}
-	d.setIdentity(me)
-	d.st.ask = true
-	d.st.backoff.sends = 0
-	return q, nil
+	d.setNews(news)
+	d.asked(a, c)
+	d.st.rhythm.ask = false
+	return true
 }
 
-// wasAnswered ends a request by a ticket that told nothing: the next own commit tells the others that it counts no more.
-func (d *edit) wasAnswered() {
-	d.st.ask = false
-	if me := d.st.identity(); me.answered < me.request.count {
-		me.answerDue, me.answered = true, me.request.count
-		d.setIdentity(me)
+// askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a
+// key is to be erased.
+func (d *edit) askDue() bool {
+	if d.asksFor() {
+		return true
+	}
+	a := d.st.asking.Value()
+	_, c, err := d.tick(a)
+	return err == nil && !c.IsZero()
+}
+
+func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
+	l, _ := d.opened()
+	return a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+}
+
+// asksFor reports whether a member needs a ticket and may ask for one now.
+func (d *edit) asksFor() bool {
+	e, r, ok := d.preferred()
+	if !ok || d.st.phase != Member || !d.st.asking.Value().MayAsk(d.clockOf()) {
+		return false
+	}
+	stuck := (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e) && !d.st.asking.Value().Waiting()
+	return d.st.rhythm.ask || stuck || d.waits(e) == orphans.Ask || d.toldDue()
+}
+
+// toldWaits are the times after which a member asks again that prefers what was only told (D56).
+var toldWaits = [...]Millis{hour, 4 * hour, day}
+
+// noteTold notes since when what is preferred was only told.
+func (d *edit) noteTold() {
+	if e, only := d.st.forest.ToldOnly(); only && e.ID() != d.st.rhythm.told {
+		d.st.rhythm.told, d.st.rhythm.toldAt, d.st.rhythm.toldAsks = e.ID(), d.now, 0
 	}
 }
 
-// current returns the first root in the order of §5 of those held, with its terms.
-func (d *edit) current() (r root, t rootTerms, ok bool) {
-	for row := range d.st.roots.All() {
-		if next := row.record.Value(); !next.untrusted && (!ok || compareRoots(next, r) < 0) {
-			r, ok = next, true
+// toldDue reports whether a ticket is to be asked for because the preferred branch was only told, and nobody but who told it was read
+// there: others, if there are any, may say that they do not hold it.
+func (d *edit) toldDue() bool {
+	x := d.st.rhythm
+	e, only := d.st.forest.ToldOnly()
+	if !only || e.ID() != x.told || int(x.toldAsks) >= len(toldWaits) || !passed(d.now, x.toldAt, toldWaits[x.toldAsks]) {
+		return false
+	}
+	r, ok := d.root(e.Root())
+	for i := range r.All() {
+		if ok && i != d.st.me().index && !r.Gone(i) && !e.ToldBy(i) {
+			return true
 		}
 	}
-	if ok {
-		t, ok = d.tp.terms(r.id)
+	return false
+}
+
+// ask does what is due about the own requests. It returns ErrTooSoon if nothing is.
+func (d *edit) ask() error {
+	wanted := d.asksFor()
+	a, c, err := d.tick(d.st.asking.Value())
+	if err != nil {
+		return err
 	}
-	return r, t, ok
+	d.asked(a, c)
+	if !wanted && !c.Ask {
+		if c.IsZero() {
+			return outcome.ErrTooSoon
+		}
+		return nil
+	}
+	if d.toldDue() {
+		d.st.rhythm.toldAsks++
+	}
+	if e, _, ok := d.preferred(); ok && d.waits(e) == orphans.Ask {
+		d.setOrphans(d.st.orphans.Value().Did(orphans.Ask, d.now))
+	}
+	if !d.askAgain() {
+		return outcome.ErrPhase
+	}
+	return nil
+}
+
+// unreadSinceAsking reports whether something that waits since before the last request may be read by a further ticket (D53).
+func (d *edit) unreadSinceAsking() bool {
+	return d.st.orphans.Value().WaitsSince(d.st.asking.Value().Asked())
+}
+
+// hints are the errors of what members that cannot answer a request hint at.
+var hints = map[proto.HintReason]error{
+	proto.HintExpired: outcome.ErrHintExpired, proto.HintClosed: outcome.ErrHintClosed, proto.HintOldCounter: outcome.ErrHintOldCounter,
+	proto.HintNotListed: outcome.ErrHintNotListed, proto.HintOwnerNeeded: outcome.ErrHintOwnerNeeded,
 }

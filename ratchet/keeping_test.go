@@ -1,255 +1,275 @@
-package ratchet_test
+package ratchet
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
-	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// A second answer to one request does no harm: the joiner stays where it is, even after it has moved on by own commits, and
-// its next send does not commit again (§9).
-func TestSecondTicket(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	joiner, q, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(t, err)
-	one, two := g.Admit(g.Peers[1], q), g.Admit(g.Peers[2], q)
-	joined, err := ratchet.Enter(joiner, g.Now, one)
-	require.NoError(t, err)
-	again, err := ratchet.Enter(joined, g.Now, two)
-	require.NoError(t, err)
-	p := &ratchettest.Peer{Name: "joiner", Space: again}
-	e := g.Send(p, "hello")
-	at := ratchet.Info(p.Space).Epoch
-	again, err = ratchet.Enter(p.Space, g.Now, two)
-	require.NoError(t, err)
-	require.True(t, p.Space.Equal(again))
-	again, err = ratchet.Enter(p.Space, g.Now, one)
-	require.NoError(t, err)
-	require.True(t, p.Space.Equal(again))
-	still := &ratchettest.Peer{Space: again}
-	g.Send(still, "no commit")
-	now := ratchet.Info(still.Space).Epoch
-	require.Equal(t, at, now)
-
-	// Each request is answered once.
-	g.Deliver(e, g.Peers[1])
-	_, _, err = ratchet.Admit(g.Peers[1].Space, g.Now, q)
-	require.ErrorIs(t, err, ratchet.ErrStale)
-	// And none of a joiner that was heard.
-	g.Deliver(e, g.Peers[0])
-	_, _, err = ratchet.Admit(g.Peers[0].Space, g.Now, q)
-	require.ErrorIs(t, err, ratchet.ErrStale)
-
-	// The ticket key is gone once somebody other than the issuer was heard, or a day later.
-	g.Deliver(e, g.Peers[2])
-	require.True(t, ratchet.Answers(p.Space, two))
-	g.Deliver(g.Send(g.Peers[1], "from the issuer"), p)
-	require.True(t, ratchet.Answers(p.Space, two))
-	pruned, err := ratchet.Prune(p.Space, g.Now.Add(25*time.Hour))
-	require.NoError(t, err)
-	require.False(t, ratchet.Answers(pruned, two))
-	g.Deliver(g.Send(g.Peers[2], "from another"), p)
-	require.False(t, ratchet.Answers(p.Space, two))
-	_, err = ratchet.Enter(p.Space, g.Now, two)
-	require.ErrorIs(t, err, ratchet.ErrStale)
+// maintain does what is due, and reads what became ready.
+func (p *peer) maintain() {
+	require.NoError(p, p.update(Maintain(p.options())))
+	_, err := p.vault.Retry(p.Context(), p.id, Opener(p.options()))
+	require.NoError(p, err)
+	p.drain()
 }
 
-// What was sent before a joiner's first envelope cannot be read by it, is kept for a day, and then settled (§7).
-func TestBeforeJoin(t *testing.T) {
-	g := ratchettest.NewGroup(t, 2, ratchettest.Small)
-	joiner, q, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(t, err)
-	p := &ratchettest.Peer{Name: "joiner", Space: joiner}
-	g.Deliver(g.Send(g.Peers[0], "before"), p, g.Peers[1])
-	require.Len(t, p.Retained, 1)
-	g.Now = g.Now.Add(time.Minute)
-	p.Space, err = ratchet.Enter(p.Space, g.Now, g.Admit(g.Peers[1], q))
-	require.NoError(t, err)
-	g.Deliver(g.Send(p, "first"))
-	g.Deliver(g.Send(g.Peers[0], "after"), p)
-	require.Len(t, p.Retained, 1)
-	g.Now = g.Now.Add(25 * time.Hour)
-	g.Deliver(g.Send(g.Peers[0], "next day"), p)
-	require.Empty(t, p.Retained)
-	require.ErrorIs(t, p.Discarded[0], outcome.ErrBeforeJoin)
-	g.RequireRead(p, "after", "next day")
-	headers, _ := ratchet.Held(p.Space)
-	require.Zero(t, headers)
-}
+// caughtUp says that a peer reached the end of its mailbox.
+func (p *peer) caughtUp() { require.NoError(p, p.update(CaughtUp(p.options()))) }
 
-// Epochs more than 4 behind go 7 days after they were preferred, by a clock that moves a day at a time; what was sent in
-// one that is kept is read, what was sent in one that is gone is not (§5).
-func TestPrune(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	sender, reader := g.Peers[1], g.Peers[0]
-	early := g.Send(sender, "early")
-	for range 8 {
-		sender.Space = ratchet.Committing(sender.Space)
-		g.Deliver(g.Send(sender, "x"), g.Others(sender)...)
+// hours lets time go by, hour by hour or day by day: mailboxes are read to their end, and what is due is done and delivered.
+func (g *group) hours(n int) { g.steps(n, time.Hour) }
+func (g *group) days(n int)  { g.steps(n, 24*time.Hour) }
+
+func (g *group) steps(n int, step time.Duration) {
+	for range n {
+		g.pass(step)
+		for _, p := range g.peers {
+			p.caughtUp()
+			p.maintain()
+			for _, f := range p.take() {
+				g.all(p, f)
+			}
+		}
 	}
-	held := ratchet.Epochs(reader.Space)
-	// A clock that is a year ahead costs nothing.
-	jumped, err := ratchet.Prune(reader.Space, g.Now.AddDate(1, 0, 0))
-	require.NoError(t, err)
-	require.Equal(t, held, ratchet.Epochs(jumped))
-	copied := *reader
-	copied.Space = jumped
-	g.Deliver(early, &copied)
-	require.Contains(t, copied.Read, "early")
+}
 
-	for range 8 {
-		g.Now = g.Now.Add(24 * time.Hour)
-		require.True(t, ratchet.Due(reader.Space, g.Now).Prune)
-		reader.Space, err = ratchet.Prune(reader.Space, g.Now)
+// A member that only reads commits all the same, and once more if nobody was read below it within an hour (§5).
+func TestSilentMemberHeals(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	silent := g.peers[1]
+	own := func() (n int) {
+		for e := range silent.state().forest.All() {
+			if e.Maker() == silent.state().me().maker() {
+				n++
+			}
+		}
+		return n
+	}
+	for range 6 {
+		g.hours(24)
+		g.say(g.peers[0], "daily")
+	}
+	require.Zero(t, own(), "not before the interval is over")
+	g.hours(3 * 24)
+	require.NotZero(t, own())
+	g.agree()
+}
+
+func TestSilentMemberCommitsOnceMore(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	silent := g.peers[1]
+	var frames int
+	for range 10 * 24 { // nobody hears it
+		g.pass(time.Hour)
+		silent.caughtUp()
+		silent.maintain()
+		frames += len(silent.take())
+	}
+	require.Equal(t, 2, frames, "a commit, and one more an hour later")
+}
+
+// What one member writes is held up by no bound as long as others send what is due (D16, D48).
+func TestOneWriterIsNotHeldUp(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	writer, read := g.peers[0].space(), g.peers[1].space()
+	const all, most = 258, 256
+	var frames [][]byte
+	for k := range all {
+		next, f, err := Encrypt(due(writer), g.now, fmt.Append(nil, k))
 		require.NoError(t, err)
-		require.False(t, ratchet.Due(reader.Space, g.Now).Prune)
+		if writer = next; k < most {
+			read, _, err = Decrypt(read, g.now, f[0])
+			require.NoError(t, err)
+		}
+		frames = append(frames, f[0])
 	}
-	require.Equal(t, 5, ratchet.Epochs(reader.Space), "the preferred one and 4 ancestors")
-	g.Deliver(early, reader)
-	require.NotContains(t, reader.Read, "early")
-	require.Len(t, reader.Retained, 1)
-	g.Now = g.Now.Add(8 * 24 * time.Hour)
-	g.Deliver(g.Send(sender, "later"), reader)
-	require.Empty(t, reader.Retained)
-	require.ErrorIs(t, reader.Discarded[len(reader.Discarded)-1], outcome.ErrExpired)
-	require.Contains(t, reader.Read, "later")
-	// And back it goes never.
-	back, err := ratchet.Prune(reader.Space, ratchettest.Day0)
-	require.NoError(t, err)
-	require.NoError(t, back.State().Succeeds(reader.Space.State()))
-	ratchettest.Stored(t, reader.Space)
-}
-
-// Introductions that no signed roster names ride in every ticket; a roster statement relieves tickets of them, and whoever
-// joins later knows all members.
-func TestRosterStatement(t *testing.T) {
-	g := ratchettest.NewGroup(t, 6, ratchettest.Small)
-	_, q, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(t, err)
-	before := g.Admit(&ratchettest.Peer{Space: g.Peers[2].Space}, q)
-	next, e, err := ratchet.SignRoster(g.Peers[0].Space, g.Now)
-	require.NoError(t, err)
-	g.Peers[0].Space = next
-	g.Deliver(e, g.Others(g.Peers[0])...)
-	after := g.Admit(&ratchettest.Peer{Space: g.Peers[2].Space}, q)
-	require.Less(t, len(after)+1000, len(before))
-	late := g.JoinWith(g.Grant(), g.Peers[3])
-	require.Len(t, ratchet.Members(late.Space), 7)
-	later := g.JoinWith(g.Grant(), late)
-	require.Len(t, ratchet.Members(later.Space), 8)
-	g.Rounds(2)
-	g.RequireConverged()
-	for _, p := range g.Peers {
-		ratchettest.Stored(t, p.Space)
+	reader := g.newPeer(read)
+	for _, f := range frames[most:] {
+		require.Equal(t, state.Retain, reader.receive(f, "1").Verdict)
 	}
+	g.pass(15 * time.Minute)
+	reader.maintain()
+	require.Equal(t, []string{"256", "257"}, reader.texts())
 }
 
-// A roster statement that comes before an introduction it names waits for it.
-func TestRosterStatementEarly(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	reader := g.Peers[1]
-	grant := g.Grant()
-	joining, q, err := ratchet.Join(grant, g.Now, nil)
+// A restored member reads its backlog first, sends below a commit of its own, and says that it is itself (§8).
+func TestRestoreGoesOn(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	p := g.peers[1]
+	g.say(p, "one")
+	backup := p.space()
+	g.say(p, "two")
+	lost := p.send("three, which the others have")
+	g.all(p, lost)
+	g.say(g.peers[0], "read by the lost state")
+
+	restored, err := Restore(backup, g.now)
 	require.NoError(t, err)
-	p := &ratchettest.Peer{Name: "joiner", Space: joining}
-	p.Space, err = ratchet.Enter(p.Space, g.Now, g.Admit(g.Peers[0], q))
-	require.NoError(t, err)
-	next, statement, err := ratchet.SignRoster(g.Peers[0].Space, g.Now)
-	require.NoError(t, err)
-	g.Peers[0].Space = next
-	g.Deliver(statement, reader)
-	g.Deliver(g.Send(p, "hello"), g.Peers...)
-	g.RequireRead(reader, "hello")
-	_, q2, err := ratchet.Join(g.Grant(), g.Now, nil)
-	require.NoError(t, err)
-	ticket := g.Admit(reader, q2)
-	require.NotZero(t, ticket)
-	g.Deliver(statement, g.Peers[2], p)
-	require.Len(t, ratchet.Members(reader.Space), 5)
+	require.True(t, Due(restored, g.now).Fetch)
+	g.peers[1] = g.newPeer(restored)
+	q := g.peers[1]
+	q.receive(lost, "")
+	require.Equal(t, []string{"three, which the others have"}, q.texts())
+	require.True(t, q.sees(Conflict))
+	require.False(t, q.sees(Impersonated))
+	g.say(q, "back again")
+	for _, o := range []*peer{g.peers[0], g.peers[2]} {
+		require.Contains(t, o.texts(), "back again")
+		require.False(t, o.sees(Conflict))
+	}
+	g.say(g.peers[2], "to all")
+	require.Contains(t, q.texts(), "to all")
+	g.agree()
 }
 
-// Somebody with messages it cannot read shows where it stands after a while, longer each time, and asks for a ticket after
-// the third time (§7). Messages of unknown mailboxes give no reason to.
-func TestWaiting(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	sender, p := g.Peers[1], g.Peers[0]
-	for range 12 {
-		sender.Space = ratchet.Committing(sender.Space)
-		g.Send(sender, "lost")
+// A message that nothing opens waits 30 days by the pruning clock, and is then discarded as too late.
+func TestRetainedFrameExpires(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	p, stranger := g.peers[0], newGroup(t, 2, Policy{}).peers[0]
+	frame := stranger.send("of another space")
+	require.Equal(t, state.Retain, p.receive(frame, "").Verdict)
+	hash := orphans.FrameName(state.Frame{Data: frame}.Hash())
+	_, noted := p.state().orphans.Value().Get(hash)
+	require.True(t, noted)
+	g.days(29)
+	require.ErrorIs(t, p.receive(frame, "").Reason, state.ErrRetained)
+	g.days(2)
+	require.ErrorIs(t, p.receive(frame, "").Reason, state.ErrSeen)
+	_, noted = p.state().orphans.Value().Get(hash)
+	require.False(t, noted)
+}
+
+// A frame that is given up because of a bound is forgotten by vault and space in one commit, and read when it comes again.
+func TestNoGhostsOfFramesGivenUp(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	p := g.peers[0]
+	first := untagged(0)
+	require.Equal(t, state.Retain, p.receive(first, "a").Verdict)
+	for k := 1; k < 65; k++ {
+		require.Equal(t, state.Retain, p.receive(untagged(k), "a").Verdict)
+	}
+	pending, err := p.vault.Pending(t.Context(), p.id)
+	require.NoError(t, err)
+	frames, _ := p.state().orphans.Value().Frames()
+	require.Equal(t, 64, frames)
+	require.Equal(t, 64, pending.Retained)
+	r := p.receive(first, "a")
+	require.Equal(t, state.Retain, r.Verdict)
+	require.NotErrorIs(t, r.Reason, state.ErrRetained, "it was forgotten, so it is looked at anew")
+	require.NotErrorIs(t, r.Reason, state.ErrSeen)
+}
+
+// untagged returns a request under a tag that nobody knows.
+func untagged(k int) []byte {
+	frame := make([]byte, 1+1+16+64)
+	frame[0], frame[1], frame[2], frame[3] = 0x23, 1, byte(k), byte(k>>8)
+	return frame
+}
+
+// A member that was away while others made 300 commits reads on when it has the frames, in any order.
+func TestPathOf300Commits(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	away := g.peers[2]
+	var frames [][]byte
+	for k := range 60 {
+		p := g.peers[k%2]
+		f := p.committing(fmt.Sprint(k))
+		g.peers[1-k%2].receive(f, "")
+		frames = append(frames, f)
+	}
+	for k := len(frames) - 1; k >= 0; k-- { // the last first
+		away.receive(frames[k], "")
 	}
 	for range 5 {
-		g.Send(sender, "lost")
+		away.maintain()
 	}
-	e := g.Send(sender, "unreadable")
-	stranger, err := ratchet.Hold(p.Space, g.Now, "", e)
-	require.NoError(t, err)
-	require.False(t, ratchet.Due(stranger, g.Now.Add(time.Hour)).Send)
-
-	g.Deliver(e, p)
-	require.False(t, ratchet.Due(p.Space, g.Now).Send)
-	var waits []time.Duration
-	for range 3 {
-		from := g.Now
-		for !ratchet.Due(p.Space, g.Now).Send {
-			require.False(t, ratchet.Due(p.Space, g.Now).Ask)
-			g.Now = g.Now.Add(10 * time.Second)
-			require.Less(t, g.Now.Sub(from), time.Hour)
-		}
-		waits = append(waits, g.Now.Sub(from))
-		g.Send(p, "")
-	}
-	require.Greater(t, waits[0], time.Minute)
-	require.GreaterOrEqual(t, waits[2], waits[0]+2*time.Minute)
-	require.True(t, ratchet.Due(p.Space, g.Now).Ask)
-	resync(g, p, g.Peers[2])
-	require.False(t, ratchet.Due(p.Space, g.Now.Add(time.Hour)).Ask, "a ticket was entered after it arrived")
+	require.Len(t, away.read, len(frames))
+	g.agree()
 }
 
-// A member says its new inbox key in its first own epoch after entering, and after each 7 days; all follow (§10).
-func TestKeyUpdates(t *testing.T) {
-	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
-	for _, p := range g.Peers[:2] {
-		require.Equal(t, []uint32{0, 1, 1}, ratchet.InboxCounters(p.Space), p.Name)
-	}
-	require.Equal(t, []uint32{0, 0, 1}, ratchet.InboxCounters(g.Peers[2].Space), "tickets do not carry updates")
-	g.Now = g.Now.Add(9 * 24 * time.Hour)
-	g.Deliver(g.Send(g.Peers[0], "commits"), g.Others(g.Peers[0])...)
-	for _, p := range g.Others(g.Peers[0]) {
-		require.EqualValues(t, 1, ratchet.InboxCounters(p.Space)[0], p.Name)
-	}
+// A frame is as long as the transport takes: a text that does not fit with what it must have is refused, the rest gives way.
+func TestTextThatDoesNotFit(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	o := g.peers[0].options()
+	o.MaxFrame = 32 << 10
+	require.ErrorIs(t, g.peers[0].update(Send(o, make([]byte, 33<<10))), ErrTooLong)
+	require.NoError(t, g.peers[0].update(Send(o, make([]byte, 30<<10))))
+	f := g.peers[0].take()[0]
+	require.LessOrEqual(t, len(f), 32<<10)
+	require.Equal(t, state.Read, g.peers[1].receive(f, "").Verdict)
+	require.ErrorIs(t, g.peers[0].update(Send(o, make([]byte, MaxPlaintext+1))), ErrTooLong)
 }
 
-// Nothing goes backwards in the store (G3): an older copy of a state is refused.
-func TestSucceeds(t *testing.T) {
-	g := ratchettest.NewGroup(t, 2, ratchettest.Small)
-	old := g.Peers[0].Space
-	g.Send(g.Peers[0], "x")
-	require.NoError(t, g.Peers[0].Space.State().Succeeds(old.State()))
-	require.ErrorIs(t, old.State().Succeeds(g.Peers[0].Space.State()), state.ErrStale)
-	other := ratchettest.NewGroup(t, 2, ratchettest.Small)
-	require.ErrorIs(t, other.Peers[0].Space.State().Succeeds(old.State()), state.ErrStale)
-	require.ErrorIs(t, other.Peers[0].Space.Template().Succeeds(old.Template()), state.ErrStale)
-	require.ErrorIs(t, g.Peers[1].Space.State().Succeeds(old.State()), state.ErrStale)
+// Padding brings messages to few lengths, and an unpadded envelope is at most 162 bytes longer than its text (SPEC §7).
+func TestLengths(t *testing.T) {
+	lengths := map[int]bool{}
+	g := newGroup(t, 2, Policy{})
+	for range 9 {
+		g.say(g.peers[0], "on")
+	}
+	for n := range 200 {
+		lengths[len(encrypt(t, g.peers[0], 1000+n))] = true
+	}
+	require.Less(t, len(lengths), 9)
+	u := newGroup(t, 2, Policy{Unpadded: true})
+	for range 5 {
+		u.say(u.peers[0], "on")
+	}
+	require.Equal(t, 1024+162, len(encrypt(t, u.peers[0], 1024)))
 }
 
-// The ticket of a large space brings its roster (§9).
-func TestTicketOfALargeSpace(t *testing.T) {
-	t.Parallel()
-	c := newCrowd(t, 680)
-	s, q, err := ratchet.Join(c.Grant(), c.Now, nil)
+func encrypt(t testing.TB, p *peer, n int) []byte {
+	_, frames, err := Encrypt(p.space(), p.now, make([]byte, n))
 	require.NoError(t, err)
-	ticket := c.Admit(c.Peers[1], q)
-	require.Greater(t, len(ticket), 64<<10)
-	s, err = ratchet.Enter(s, c.Now, ticket)
-	require.NoError(t, err)
-	require.Len(t, ratchet.Members(s), 681)
-	p := &ratchettest.Peer{Name: "last", Space: s}
-	c.Deliver(c.Send(p, "hello"), c.Peers...)
-	c.RequireRead(c.Peers[0], "hello")
+	return frames[0]
+}
+
+// Members of one epoch export the same, and others do not.
+func TestExport(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	export := func(p *peer, label string) []byte {
+		b, epoch, err := Export(p.space(), label, []byte("context"), 32)
+		require.NoError(t, err)
+		require.Equal(t, p.preferred(), epoch)
+		return b
+	}
+	first := export(g.peers[0], "call")
+	require.Equal(t, first, export(g.peers[1], "call"))
+	require.NotEqual(t, first, export(g.peers[1], "file"))
+	g.all(g.peers[0], g.peers[0].committing("next"))
+	require.NotEqual(t, first, export(g.peers[0], "call"))
+	require.Equal(t, export(g.peers[0], "call"), export(g.peers[1], "call"))
+	require.Equal(t, Info(g.peers[0].space()).Fingerprint, Info(g.peers[1].space()).Fingerprint)
+}
+
+// Time and expiry are those that the sender signed.
+func TestTimeAndExpiry(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	require.NoError(t, g.peers[0].update(Do(g.peers[0].options(), Expiring([]byte("soon gone"), time.Hour))))
+	g.peers[1].receive(g.peers[0].take()[0], "")
+	m := g.peers[1].read[0]
+	require.Equal(t, g.now.UnixMilli(), m.Sent)
+	require.Equal(t, time.Hour.Milliseconds(), m.Expiry)
+}
+
+// Where nothing is due nothing changes.
+func TestMaintainIsIdle(t *testing.T) {
+	g := newGroup(t, 3, Policy{})
+	g.say(g.peers[0], "hello")
+	for _, p := range g.peers {
+		p.caughtUp()
+	}
+	g.pass(time.Minute)
+	for _, p := range g.peers[1:] {
+		before := p.space()
+		require.Equal(t, Tasks{}, Due(before, g.now))
+		p.maintain()
+		require.True(t, before.Equal(p.space()))
+	}
 }

@@ -1,10 +1,14 @@
 package ratchet
 
 import (
-	"errors"
+	"slices"
 	"time"
 
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -12,49 +16,94 @@ import (
 type Tasks struct {
 	// Send: a message is due, an empty one if nobody has anything to say.
 	Send bool
-	// Ask: a ticket is needed. Who is a member asks at most once an hour; a joiner that nobody let in yet asks again with it,
-	// after an hour and then after twice as long each time, up to a day.
+	// Ask: a ticket is needed. A member asks at most once an hour; a joiner that nobody let in yet asks again with it, after an
+	// hour and then after twice as long each time, up to a day.
 	Ask bool
-	// Answer: others have let requests wait that were retained, so this member is to answer them. Maintain notes that, and
-	// Retry of the vault answers.
+	// Answer: requests that were retained wait for this member's answer.
 	Answer bool
-	// Prune: the daily pruning is due, after a fetch that left nothing unread.
+	// Owe: this owner owes something to members: a decision between two of one place, a link that one asked for, its seat.
+	Owe bool
+	// Search: searches for the epochs of retained messages are to be gone on with.
+	Search bool
+	// Prune: the daily pruning is due.
 	Prune bool
-	// Roster: the dealer should sign the roster, so that tickets need not bring all introductions.
-	Roster bool
-	// Fetch: what is stored should be fetched and read before anything is sent, if possible: nothing was read for a day, or the
-	// state was restored from a copy. Only the program can do that.
+	// Fetch: what is stored should be fetched and read to its end before anything is sent, if possible, and then CaughtUp be
+	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy. Only the program can do
+	// that.
 	Fetch bool
 }
 
+const (
+	pruneEvery = day
+	fetchAfter = day
+	// healAgain is how long after a commit that was due by its age, and below which nobody was read, one more is made.
+	healAgain = hour
+)
+
 // Due returns what is due in a space.
 func Due(s Space, now time.Time) Tasks {
-	d, err := newEdit(s, now)
+	d, err := newEdit(s, now, Options{})
 	if err != nil {
 		return Tasks{}
 	}
-	due := Tasks{Prune: d.elapsed(d.st.pruned, pruneEvery)}
-	if d.st.phase == Joining {
-		due.Ask = d.st.identity().request.isOpen() && d.mayAsk()
-	}
+	due := Tasks{Prune: d.st.clock.age(d.st.rhythm.pruned) >= pruneEvery}
+	due.Ask = d.askDue()
 	if d.st.phase != Member {
 		return due
 	}
-	_, r, t, ok := d.preferred()
-	due.Send = ok && (d.st.commit || d.backoffOver())
-	due.Ask = (d.st.ask || !ok || d.st.outran() || d.st.backoff.sends >= maxWaitSends) && d.mayAsk()
-	due.Answer = len(d.expired()) > 0
-	due.Fetch = d.st.restored || d.elapsed(d.st.lastRead, fetchAfter)
-	if ok && d.isDealer() {
-		_, since := r.roster(r.named(t.notice))
-		due.Roster = len(since) >= rosterAfter
-	}
+	e, r, ok := d.preferred()
+	due.Send = ok && d.sendDue(e, r)
+	due.Answer = len(d.deferred(true)) > 0
+	due.Owe = d.oweDue()
+	due.Search = d.st.orphans.Value().Searching(d.known())
+	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
 	return due
+}
+
+// sendDue reports whether something is to be sent, an empty message if need be.
+func (d *edit) sendDue(e epochs.Epoch, r members.Root) bool {
+	commits := d.st.rhythm.commit || d.healDue(e, r) || d.healAgain()
+	return commits && d.hasPlace(e) || d.waits(e) == orphans.Send || d.newsDue(r)
+}
+
+// hasPlace reports whether this member can commit in an epoch. Where it cannot, a commit that is due waits for a ticket.
+func (d *edit) hasPlace(e epochs.Epoch) bool { return e.HasPlace(d.st.me().index, proto.Place{}) }
+
+// waits returns what is due because of frames that cannot be read (§7, Waiting).
+func (d *edit) waits(e epochs.Epoch) orphans.Due {
+	return d.st.orphans.Value().Waits(d.now, proto.Jitter(e.ID(), d.st.me().index)%600)
+}
+
+// healAgain reports whether one more commit is to be made because nobody was read in or below the last one.
+func (d *edit) healAgain() bool {
+	r := d.st.rhythm
+	if r.healing.IsZero() || r.again || !passed(d.now, r.healedAt, healAgain) {
+		return false
+	}
+	e, ok := d.st.forest.Epoch(r.healing)
+	return ok && e.HeardOnly(d.st.me().index)
+}
+
+// newsDue reports whether what was given to say is to be said without waiting for a text.
+func (d *edit) newsDue(r members.Root) bool {
+	a := d.st.news.Value()
+	for _, s := range a.shown {
+		if s.left == sayings && d.now >= s.due {
+			return true
+		}
+	}
+	return slices.ContainsFunc(a.introduce, func(m proto.Maker) bool { return introducible(r, m) })
+}
+
+// introducible reports whether enough is known of a member to introduce it. A binding that gave way to others is not.
+func introducible(r members.Root, m proto.Maker) bool {
+	b, ok := r.Binding(m)
+	return ok && !b.Credential.IsZero() && b.Profiled && !b.Inbox.IsZero()
 }
 
 // Maintain returns an update that does what is due, all in one transaction. It is the counterpart of Opener for what nobody
 // sent. A device calls it at start and every minute or so, after it has received what is stored, and then the vault's Retry,
-// which answers the requests that others have deferred:
+// which reads and answers what became ready:
 //
 //	err := vault.Update(ctx, id, ratchet.Maintain(options))
 //	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
@@ -63,65 +112,148 @@ func Due(s Space, now time.Time) Tasks {
 func Maintain(o Options) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
 		due := Due(tx.Value(), o.now())
-		for _, t := range []Tasks{{Prune: due.Prune}, {Roster: due.Roster}, {Ask: due.Ask}, {Send: due.Send}, {Answer: due.Answer}} {
-			next, frame, err := Perform(tx.Value(), o.now(), t)
-			if errors.Is(err, ErrPhase) || errors.Is(err, ErrStale) || errors.Is(err, ErrTooLong) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			tx.Set(next)
-			if frame != nil {
-				tx.Send(o.Topic, frame)
+		due.Fetch = false
+		if due == (Tasks{}) {
+			return nil
+		}
+		d, err := newEdit(tx.Value(), o.now(), o)
+		if err != nil {
+			return err
+		}
+		d.fromVault(tx)
+		for _, t := range due.each() {
+			next := d
+			if err := next.perform(t); err == nil {
+				d = next
 			}
 		}
-		if due.Answer {
-			tx.RetryRetained()
+		if d.failed != nil {
+			return d.failed
 		}
+		d.leave(tx, o)
 		return nil
 	}
 }
 
-// Perform does one task, whether it is due or not, and returns the frame that is to be sent, nil if there is none. Most programs
-// call Maintain. The space that comes back must be durable before the frame leaves. Errors: ErrPhase; ErrTooSoon for Ask;
-// ErrTooLong for Roster in a space with indices over 2^18; ErrStale for Roster if it names nobody new. More than one task, or
-// Fetch, is ErrPhase.
-func Perform(s Space, now time.Time, t Tasks) (Space, []byte, error) {
-	switch t {
-	case Tasks{}:
-		return s, nil, nil
-	case Tasks{Prune: true}:
-		next, err := prune(s, now)
-		return next, nil, err
-	case Tasks{Roster: true}:
-		return signRoster(s, now)
-	case Tasks{Ask: true}:
-		return ask(s, now)
-	case Tasks{Send: true}:
-		return Encrypt(s, now, nil)
-	case Tasks{Answer: true}:
-		next, err := answerOverdue(s, now)
-		return next, nil, err
+// each returns the tasks one by one, in the order in which they are done.
+func (t Tasks) each() (out []Tasks) {
+	for _, one := range []Tasks{
+		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Owe: t.Owe}, {Send: t.Send},
+	} {
+		if one != (Tasks{}) {
+			out = append(out, one)
+		}
 	}
-	return s, nil, outcome.ErrPhase
+	return out
 }
 
-// answerOverdue notes that it is this member's turn to answer the requests that others have deferred.
-func answerOverdue(s Space, now time.Time) (Space, error) {
-	d, err := newEdit(s, now)
+// Perform does one task, whether it is due or not, and returns the frames that are to be sent. Most programs call Maintain. The
+// space that comes back must be durable before the frames leave. Errors: ErrPhase, also for more than one task and for Fetch,
+// and ErrTooSoon for Ask.
+func Perform(s Space, now time.Time, t Tasks) (Space, [][]byte, error) {
+	d, err := newEdit(s, now, Options{})
+	if err == nil && t != (Tasks{}) {
+		err = d.perform(t)
+	}
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
-	for _, h := range d.expired() {
-		h.state = answerDue
-		d.putRequest(h)
-	}
-	return d.space(), nil
+	return d.space(), d.frames, nil
 }
 
-// isDealer reports whether this member made the preferred root.
-func (d *edit) isDealer() bool {
-	_, _, t, ok := d.preferred()
-	return ok && d.st.isOwner() && t.notice.Owner == d.st.owner.Value().owner.Public
+// perform does one task.
+func (d *edit) perform(t Tasks) error {
+	switch t {
+	case Tasks{Prune: true}:
+		d.prune()
+		return nil
+	case Tasks{Search: true}:
+		d.search()
+		return nil
+	case Tasks{Answer: true}:
+		return d.answerDue()
+	case Tasks{Ask: true}:
+		return d.ask()
+	case Tasks{Owe: true}:
+		return d.owe()
+	case Tasks{Send: true}:
+		return d.sendEmpty()
+	}
+	return outcome.ErrPhase
+}
+
+// sendEmpty sends a message that says nothing, and notes why.
+func (d *edit) sendEmpty() error {
+	e, _, ok := d.preferred()
+	if !ok {
+		return outcome.ErrPhase
+	}
+	if d.healAgain() {
+		d.st.rhythm.again, d.st.rhythm.commit = true, true
+	}
+	if due := d.waits(e); due == orphans.Send {
+		d.setOrphans(d.st.orphans.Value().Did(due, d.now))
+	}
+	return d.say(proto.Inner{})
+}
+
+// prune lets go of what is too old by the pruning clock (§5, Keeping).
+func (d *edit) prune() {
+	if _, r, ok := d.preferred(); ok {
+		f, change := d.st.forest.Prune(d.age(), d.lastRead(r))
+		d.grow(f, change)
+	}
+	x, old := d.st.orphans.Value().Expire(d.age())
+	d.setOrphans(x)
+	d.done = append(d.done, old...)
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			d.changed(r.Expire(d.now, d.age()))
+		}
+	}
+	d.setDesk(d.st.desk.Value().Prune(d.age()))
+	d.pruneJoins()
+	d.st.rhythm.pruned = d.age()
+	if c, warn := d.st.clock.unread(); warn {
+		d.st.clock = c
+		d.emit(Event{Kind: MailboxNotRead, Since: c.reached})
+	}
+}
+
+// search goes on with the searches for the epochs of retained messages, within the amount of one call (D52).
+func (d *edit) search() {
+	if d.load == nil {
+		return
+	}
+	x, results, lost := d.st.orphans.Value().Maintain(d.known(), orphans.ForMaintain(), func(name orphans.FrameName) (orphans.Frame, bool) {
+		f, ok := d.load(name)
+		env, err := proto.ParseEnvelope(f.data)
+		return orphans.Frame{Name: name, Size: len(f.data), Source: f.source, Member: f.member, Envelope: env}, ok && err == nil
+	})
+	d.setOrphans(x)
+	d.lose(lost...)
+	for _, r := range results {
+		d.turnedUp(r)
+		if r.Found || r.Forged || len(r.Closed) > 0 {
+			d.retry(r.Name())
+		}
+	}
+}
+
+// lastRead returns where every member was read furthest on.
+func (d *edit) lastRead(r members.Root) epochs.LastRead {
+	out := epochs.LastRead{}
+	for i := range r.All() {
+		if i == d.st.me().index {
+			continue
+		}
+		var best epochs.Position
+		for _, b := range r.Bindings(i) {
+			if e, ok := d.st.forest.Epoch(b.LastRead); ok && (best.ID.IsZero() || d.st.forest.Before(e.Position(), best)) {
+				best = e.Position()
+			}
+		}
+		out[i] = best
+	}
+	return out
 }

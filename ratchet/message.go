@@ -13,17 +13,22 @@ import (
 
 // Message is what Decrypt read.
 type Message struct {
-	// Sender is the member who wrote it, by index and signing key.
+	// ID names the message: alike for all who read it, unlike that of any other, and of no use to guess its text (§7).
+	ID [32]byte
+	// Sender is the member who wrote it, by index and signing key. The signature of every message is checked.
 	Sender    dkg.Index
 	SenderKey PublicKey
-	// Verified says that the sender signed it. In a space whose policy is Repudiable it may be false: then any member
-	// could have written it.
-	Verified bool
 	// Own says that this member wrote it, in a state that was lost since.
 	Own bool
+	// AfterRemoval says that the sender is gone, and that nobody can tell whether it was sent before.
+	AfterRemoval bool
 	// Epoch and Number say where it stands. Together with Sender they are unique in a space; they are no order.
 	Epoch  [32]byte
 	Number uint32
+	// Sent is when it was sent, in milliseconds since 1970, as the sender says. It decides nothing.
+	Sent int64
+	// Expiry is after how many milliseconds from reading on programs should forget it, as the sender asks; 0 if never.
+	Expiry int64
 	// Plaintext is what was sent, at most 64 KiB. It is empty for messages that keep the space going and say nothing.
 	Plaintext []byte
 
@@ -32,23 +37,24 @@ type Message struct {
 }
 
 // messageVersion is the version of a message's encoding.
-const messageVersion = 1
+const messageVersion = 2
 
 // Flags of a message's encoding.
 const (
-	messageVerified = 1 << iota
-	messageOwn
+	messageOwn = 1 << iota
+	messageAfterRemoval
 	messageFlags = 1<<iota - 1
 )
 
 // MarshalBinary implements encoding.BinaryMarshaler: it is how messages lie in a vault's inbox.
 func (m Message) MarshalBinary() ([]byte, error) {
-	w := wire.NewWriter(128 + len(m.Plaintext))
+	w := wire.NewWriter(192 + len(m.Plaintext))
 	w.U16(messageVersion)
+	w.Fixed(m.ID[:])
 	w.U32(uint32(m.Sender))
 	w.Vec16(m.SenderKey.Bytes())
 	var flags uint8
-	for i, set := range []bool{m.Verified, m.Own} {
+	for i, set := range []bool{m.Own, m.AfterRemoval} {
 		if set {
 			flags |= 1 << i
 		}
@@ -56,6 +62,8 @@ func (m Message) MarshalBinary() ([]byte, error) {
 	w.U8(flags)
 	w.Fixed(m.Epoch[:])
 	w.U32(m.Number)
+	w.U64(uint64(m.Sent))
+	w.U64(uint64(m.Expiry))
 	w.Vec32(m.Plaintext)
 	return w.Bytes(), nil
 }
@@ -65,16 +73,19 @@ func (m Message) MarshalBinary() ([]byte, error) {
 func ParseMessage(b []byte) (m Message, err error) {
 	r := wire.NewReader(b)
 	r.Version16(messageVersion, messageVersion)
-	m.Sender = proto.ReadIndex(r, dkg.MaxDepth)
+	r.Into(m.ID[:])
+	if m.Sender = dkg.Index(r.U32()); r.Err() == nil && m.Sender.Check(dkg.MaxDepth) != nil {
+		r.Fail("index")
+	}
 	m.SenderKey = PublicKey{suite.ReadPublicKey(r)}
 	flags := r.U8()
 	if flags&^uint8(messageFlags) != 0 {
 		r.Fail("unknown flags")
 	}
-	m.Verified = flags&messageVerified != 0
-	m.Own = flags&messageOwn != 0
+	m.Own, m.AfterRemoval = flags&messageOwn != 0, flags&messageAfterRemoval != 0
 	r.Into(m.Epoch[:])
 	m.Number = r.U32()
+	m.Sent, m.Expiry = int64(r.U64()), int64(r.U64())
 	m.Plaintext = r.Vec32(proto.MaxPlaintext)
 	if err := r.Done(); err != nil {
 		return Message{}, outcome.Malformed(err)

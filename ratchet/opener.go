@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
@@ -15,10 +16,9 @@ import (
 type Options struct {
 	// Topic is where what is meant for the whole space is sent, as the outbox knows it.
 	Topic string
-	// Unsigned lets Send leave out the signature of a message, in a space whose policy is Repudiable: then any member could
-	// have written it. Send returns ErrPolicy in another space. Messages in which the sender has to say something of itself
-	// are signed all the same, and so are its first 4 in an epoch of its own making.
-	Unsigned bool
+	// MaxFrame is the longest frame that the transport takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default. What is longer
+	// is sent in parts.
+	MaxFrame int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
 }
@@ -30,6 +30,13 @@ func (o Options) now() time.Time {
 	return o.Now()
 }
 
+func (o Options) maxFrame() int {
+	if o.MaxFrame == 0 {
+		return proto.DefaultMaxFrame
+	}
+	return max(proto.SmallestMaxFrame, min(o.MaxFrame, proto.LargestMaxFrame))
+}
+
 // Opener returns what a Vault's Receive calls for a frame of a space, of whatever type. It delivers a message to the inbox, in
 // the encoding of Message.MarshalBinary, unless it says nothing. It answers a request with a ticket, at once or, if others are
 // to answer first, once Maintain finds that they did not. It enters a ticket, and sends what follows from it. What it refuses or
@@ -38,165 +45,132 @@ func (o Options) now() time.Time {
 // A frame's Source should be the mailbox of a known member, or empty: who has no mailbox here can neither make a device
 // send by messages nobody can read, nor keep it from answering by tickets nobody can enter.
 //
-// A frame of an older version of the protocol is discarded, one of a newer version retained; errors.Is tells them by
-// state.ErrTooOld and state.ErrTooNew. Frames of a rekey (types 1 and 4) are discarded unread as state.ErrTooNew: this release
-// does not follow rekeys, and one that does finds the box at its own address and in it the way to the rekey (SPEC §10), so
-// nothing is lost that way, and nobody can fill a device with what only looks like one.
+// A frame of an older version of the protocol is discarded, one of a newer version, and of a rekey, retained; errors.Is tells
+// them by state.ErrTooOld and state.ErrTooNew.
 func Opener(o Options) state.Opener[Space] {
 	return func(tx *state.Tx[Space], f state.Frame) error {
-		t, err := proto.ParseType(f.Data)
+		d, err := newEdit(tx.Value(), o.now(), o)
 		if err != nil {
-			return outcome.Malformed(err)
+			return err
 		}
-		switch t {
-		case proto.TypeMessage:
-			return o.message(tx, f)
-		case proto.TypeRequest:
-			return o.request(tx, f)
-		case proto.TypeTicket:
-			return o.ticket(tx, f)
+		d.fromVault(tx)
+		m, err := openFrame(&d, newIncoming(f))
+		if d.failed != nil {
+			return d.failed
 		}
-		return fmt.Errorf("%w: %w", outcome.ErrRekeyFrame, state.ErrTooNew)
+		if state.VerdictOf(err) == state.Stop {
+			return err
+		}
+		if len(m.Plaintext) > 0 {
+			b, err := m.MarshalBinary()
+			if err != nil {
+				return err
+			}
+			tx.Deliver(b)
+		}
+		d.leave(tx, o)
+		return err
 	}
 }
 
-func (o Options) message(tx *state.Tx[Space], f state.Frame) error {
-	e, err := proto.ParseEnvelope(f.Data)
-	if err != nil {
-		return outcome.Malformed(err)
-	}
-	d, err := newEdit(tx.Value(), o.now())
-	if err != nil {
-		return err
-	}
-	m, err := d.receive(e)
-	switch state.VerdictOf(err) {
-	case state.Read:
-		emit(tx, d.events)
-		tx.Set(d.space())
-	case state.Retain:
-		return o.retain(tx, d, f, e, err)
-	case state.Discard:
-		emit(tx, d.events)
-		if released, changed := release(tx.Value(), e); changed {
-			tx.Set(released)
+// fromVault lets the edit load retained frames. A failure of the store ends the call: see failed.
+func (d *edit) fromVault(tx *state.Tx[Space]) {
+	d.load = func(name orphans.FrameName) (incoming, bool) {
+		f, err := tx.Retained(name)
+		if err != nil && !errors.Is(err, state.ErrNotFound) && !errors.Is(err, state.ErrCorrupt) && d.failed == nil {
+			d.failed = err
 		}
-		return err
-	default:
-		emit(tx, d.events)
-		return err
+		return newIncoming(f), err == nil
 	}
-	if d.progress {
-		tx.RetryRetained()
-	}
-	if len(m.Plaintext) == 0 {
-		return nil
-	}
-	b, err := m.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	tx.Deliver(b)
-	return nil
 }
 
-// retain keeps what is needed to read a message later that cannot be read yet. It returns the reason. Tried is the edit in which
-// reading it failed: its events stand, and the commits that it followed in vain are not followed again.
-func (o Options) retain(tx *state.Tx[Space], tried *edit, f state.Frame, e proto.Envelope, reason error) error {
-	d, err := newEdit(tx.Value(), o.now())
-	if err != nil {
-		return err
-	}
-	d.events, d.searched = tried.events, tried.searched
-	d.addOrphan(f.Source, e)
-	emit(tx, d.events)
+// leave puts the next value, and what leaves with it, into a transaction.
+func (d *edit) leave(tx *state.Tx[Space], o Options) {
+	d.st.ready = d.st.ready.noted(d.st.orphans.Value())
 	tx.Set(d.space())
-	if d.progress {
-		tx.RetryRetained()
+	for _, f := range d.frames {
+		tx.Send(o.Topic, f)
+	}
+	for _, e := range d.events {
+		tx.Emit(e)
+	}
+	if ready := d.st.ready.list.Value(); len(ready) > 0 {
+		tx.RetryRetained(hashes(ready)...)
+	}
+	tx.GiveUp(outcome.ErrExpired, hashes(d.done)...)
+	tx.GiveUp(state.ErrNoRoom, hashes(d.lost)...)
+}
+
+func hashes(names []orphans.FrameName) [][32]byte {
+	out := make([][32]byte, len(names))
+	for i, n := range names {
+		out[i] = n
+	}
+	return out
+}
+
+// incoming is a frame that is to be opened.
+type incoming struct {
+	name   orphans.FrameName
+	source orphans.Source
+	member bool // the source is the mailbox of a known member
+	data   []byte
+}
+
+func newIncoming(f state.Frame) incoming {
+	return incoming{f.Hash(), orphans.SourceOf(f.Source), f.Source != "", f.Data}
+}
+
+// open opens a frame: it changes d and returns what was read, or an outcome. With the verdict Retain or Discard d has what is
+// to be noted of the frame, and nothing else.
+type open func(d *edit, f incoming) (Message, error)
+
+// openers are the functions that open frames, by type.
+var openers = map[proto.Type]open{
+	proto.TypeMessage: openMessage,
+	proto.TypeRekey:   openRekey,
+	proto.TypeTicket:  openTicket,
+	proto.TypeRequest: openRequest,
+}
+
+// openFrame opens a frame of any type.
+func openFrame(d *edit, f incoming) (Message, error) {
+	d.st.ready = d.st.ready.without(f.name)
+	t, err := proto.ParseType(f.data)
+	if err != nil {
+		return Message{}, d.unread(f, outcome.Malformed(err))
+	}
+	m, err := openers[t](d, f)
+	return m, err
+}
+
+// openRekey retains a frame of a rekey: boxes lie in it, which a release finds that follows rekeys (D39).
+func openRekey(d *edit, f incoming) (Message, error) {
+	return Message{}, d.unread(f, fmt.Errorf("%w: %w", outcome.ErrNewVersion, wire.ErrTooNew))
+}
+
+// unread notes what becomes of a frame that is no message and was not read for a reason, and returns the reason.
+func (d *edit) unread(f incoming, reason error) error {
+	switch state.VerdictOf(reason) {
+	case state.Retain:
+		d.retainAs(f, orphans.Other)
+	case state.Discard:
+		d.forget(f.name)
 	}
 	return reason
 }
 
-// release forgets what was kept of a message that will not be read. It reports whether there was anything.
-func release(s Space, e proto.Envelope) (Space, bool) {
-	d, err := newEdit(s, time.Time{})
-	if err != nil || !d.st.headers.Has(segmap.ByID(e.Name())) {
-		return s, false
+// forget lets go of what is known of a retained frame, if anything is.
+func (d *edit) forget(name orphans.FrameName) {
+	if _, noted := d.st.orphans.Value().Get(name); noted {
+		d.setOrphans(d.st.orphans.Value().Forget(name))
 	}
-	d.st.headers = d.st.headers.Drop(segmap.ByID(e.Name()))
-	return d.space(), true
 }
 
-func (o Options) request(tx *state.Tx[Space], f state.Frame) error {
-	q, err := proto.ParseRequest(f.Data)
-	if err != nil {
-		return outcome.Malformed(err)
-	}
-	d, err := newEdit(tx.Value(), o.now())
-	if err != nil {
-		return err
-	}
-	if err := d.checkDeferred(q.Hash()); err != nil {
-		return err
-	}
-	a, err := d.examine(q)
-	if err == nil && !d.mayAnswer(a) {
-		tx.Set(d.space())
-		return outcome.ErrDeferred
-	}
-	var t proto.Ticket
-	if err == nil {
-		t, err = d.answer(a)
-	}
-	emit(tx, d.events)
-	if errors.Is(err, outcome.ErrPhase) || errors.Is(err, outcome.ErrTooLong) {
-		err = outcome.ErrStale // nothing that this member could answer; others do
-	}
-	if err != nil {
-		return err
-	}
-	tx.Set(d.space())
-	tx.Send(o.Topic, t.Bytes())
-	tx.RetryRetained()
-	return nil
-}
-
-func (o Options) ticket(tx *state.Tx[Space], f state.Frame) error {
-	t, err := proto.ParseTicket(f.Data)
-	if err != nil {
-		return outcome.Malformed(err)
-	}
-	now := o.now()
-	if !answers(tx.Value(), t) {
-		d, err := newEdit(tx.Value(), now)
-		if err != nil {
-			return err
-		}
-		d.noteTicket(f.Source, t)
-		tx.Set(d.space())
-		return outcome.ErrStale
-	}
-	next, events, err := enter(tx.Value(), now, t)
-	emit(tx, events)
-	if err != nil {
-		if errors.Is(err, outcome.ErrPhase) {
-			return outcome.ErrStale
-		}
-		return err
-	}
-	if due := next.State(); due.commit {
-		if after, frame, err := Encrypt(next, now, nil); err == nil {
-			next = after
-			tx.Send(o.Topic, frame)
-		}
-	}
-	tx.Set(next)
-	tx.RetryRetained()
-	return nil
-}
-
-func emit(tx *state.Tx[Space], events []state.Event) {
-	for _, e := range events {
-		tx.Emit(e)
-	}
+// retainAs notes a frame that is no message and is retained.
+func (d *edit) retainAs(f incoming, form orphans.Form) {
+	frame := orphans.Frame{Name: f.name, Size: len(f.data), Source: f.source, Member: f.member}
+	x, lost := d.st.orphans.Value().NoteOther(frame, form, orphans.Reading{Now: d.age(), Wall: d.now})
+	d.setOrphans(x)
+	d.lose(lost...)
 }

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -8,12 +9,39 @@ import (
 // Policy says how a space works. It is fixed when the space is made and signed by its owner. Fields left at their zero
 // values take the defaults.
 type Policy struct {
-	// Scheme is the signature scheme of owners and members, Ed25519 by default.
+	// Scheme is the signature scheme of members, Ed25519 by default.
 	Scheme Scheme
 	// KEM is the mechanism by which secrets are boxed to members, MLKEM768X25519 by default.
 	KEM KEM
-	// Repudiable allows members to leave out the signature of a message. Anybody in the space could have written it then.
-	Repudiable bool
+	// Unpadded leaves messages as long as they are. By default they are padded, which adds at most 12 %.
+	Unpadded bool
+	// MembersMayInvite lets members ask owners for links to hand on.
+	MembersMayInvite bool
+	// RekeyHours is the interval of rekeys in hours, 0 for none.
+	RekeyHours uint16
+}
+
+// encode returns the policy as it is signed. It returns ErrPolicy for a scheme or KEM that is none of the protocol's.
+func (p Policy) encode() (out proto.Policy, err error) {
+	if p.Scheme == "" {
+		p.Scheme = Ed25519
+	}
+	if p.KEM == 0 {
+		p.KEM = MLKEM768X25519
+	}
+	for _, s := range suite.Suites() {
+		if Scheme(s.Scheme()) == p.Scheme && KEM(s.KEM()) == p.KEM {
+			out.Suite = s
+		}
+	}
+	if !out.Suite.Valid() {
+		return proto.Policy{}, outcome.ErrPolicy
+	}
+	if out.Padding = proto.Padme; p.Unpadded {
+		out.Padding = proto.NoPadding
+	}
+	out.MembersMayInvite, out.RekeyInterval = p.MembersMayInvite, p.RekeyHours
+	return out, nil
 }
 
 // Scheme is a signature scheme by its name, which is part of the format.

@@ -2,307 +2,359 @@ package ratchet
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
-	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
-// Decrypt opens the frame of a message (SPEC §7). Its error carries a verdict. On error the space returned is s; Message.Events
-// is set all the same. Most programs do not call it: an Opener does, and it alone makes use of what cannot be read yet.
+// Decrypt opens the frame of a message (§7). Its error carries a verdict; with Retain the frame is to be tried again later, which
+// Opener sees to: most programs call that. On error the space returned is s.
 func Decrypt(s Space, now time.Time, frame []byte) (Space, Message, error) {
-	e, err := proto.ParseEnvelope(frame)
-	if err != nil {
-		return s, Message{}, outcome.Malformed(err)
-	}
-	return decrypt(s, now, e)
-}
-
-func decrypt(s Space, now time.Time, e proto.Envelope) (Space, Message, error) {
-	d, err := newEdit(s, now)
+	d, err := newEdit(s, now, Options{})
 	if err != nil {
 		return s, Message{}, err
 	}
-	m, err := d.receive(e)
+	f := newIncoming(state.Frame{Data: frame})
+	env, err := proto.ParseEnvelope(frame)
 	if err != nil {
-		return s, Message{Events: d.events}, err
+		return s, Message{}, outcome.Malformed(err)
 	}
+	m, _, err := d.receive(f, env)
 	m.Events = d.events
+	if err != nil {
+		return s, m, err
+	}
 	return d.space(), m, nil
 }
 
-func (d *edit) receive(e proto.Envelope) (Message, error) {
-	if e.IsZero() {
-		return Message{}, outcome.ErrMalformed
-	}
-	if held, retained := d.st.headers.Get(segmap.ByID(e.Name())); retained {
-		return d.receiveOrphan(held, e)
-	}
-	x, h, err := d.st.locate(e)
+// openMessage opens a message.
+func openMessage(d *edit, f incoming) (Message, error) {
+	env, err := proto.ParseEnvelope(f.data)
 	if err != nil {
-		return Message{}, err
+		return Message{}, d.unread(f, outcome.Malformed(err))
 	}
-	if x.epochMeta != nil {
-		return d.receiveIn(x, h, e, nil)
+	next := *d
+	m, found, err := next.receive(f, env)
+	switch state.VerdictOf(err) {
+	case state.Read:
+		*d = next
+		return m, nil
+	case state.Retain:
+		d.events = next.events
+		d.retain(found, err)
+	case state.Discard:
+		d.events = next.events
+		d.forget(f.name)
 	}
-	path, h, err := d.search(e)
-	if err != nil {
-		return Message{}, err
-	}
-	if path == nil {
-		return Message{}, outcome.ErrUnknownEpoch
-	}
-	return d.receiveIn(path[len(path)-1], h, e, path)
+	d.turnedUp(found)
+	return Message{}, err
 }
 
-// receiveOrphan reads a retained message, of which is known whether anything opens it: to try one in vain costs nothing.
-func (d *edit) receiveOrphan(held orphanHeader, e proto.Envelope) (Message, error) {
-	x, ok := d.st.knownEpoch(held.epoch)
-	if !ok || !x.derived() {
-		return Message{}, d.unknown(held)
-	}
-	h, err := proto.OpenHeader(x.header, d.st.space, x.id, x.depth, e.Header)
-	if err != nil {
-		return Message{}, d.unknown(held)
-	}
-	return d.receiveIn(x, h, e, d.st.pathTo(x.id))
+// retain notes what was found out about a message that cannot be read yet.
+func (d *edit) retain(found orphans.Result, reason error) {
+	x, lost := d.st.orphans.Value().Note(found, orphans.Reading{
+		Now: d.age(), Wall: d.now,
+		Stranger: errors.Is(reason, outcome.ErrUnknownSender) || errors.Is(reason, errBindings), Prior: errors.Is(reason, errPrior),
+	})
+	d.setOrphans(x)
+	d.lose(lost...)
 }
 
-// locate returns the epoch held whose header key opens the envelope, none if that is none.
-func (s State) locate(e proto.Envelope) (epoch, proto.Header, error) {
-	for x := range s.likely() {
-		if !x.derived() {
+// errPrior marks a frame that may be from before joining: a reason to wait, and none to send (§9).
+var errPrior = errors.New("ratchet: maybe from before joining")
+
+// errBindings: as many bindings of the sender's index are known as may be. One that an owner names comes in.
+var errBindings = fmt.Errorf("%w: bindings of one index", outcome.ErrBound)
+
+// receive reads a message. What is found out about its frame is returned with an error, too.
+func (d *edit) receive(f incoming, env proto.Envelope) (Message, orphans.Result, error) {
+	frame := orphans.Frame{Name: f.name, Size: len(f.data), Source: f.source, Member: f.member, Envelope: env}
+	found := d.st.orphans.Value().Search(frame, d.known(), orphans.ForFrame())
+	l, err := d.find(env, found)
+	if err != nil {
+		return Message{}, found, err
+	}
+	if err := d.unseal(&l); err != nil {
+		return Message{}, found, err
+	}
+	if err := d.authenticate(&l); err != nil {
+		return Message{}, found, err
+	}
+	if err := d.enter(&l); err != nil {
+		return Message{}, found, err
+	}
+	d.keep(frame, l)
+	d.turnedUp(found)
+	return d.deliver(l), found, nil
+}
+
+// reading is a message while it is read.
+type reading struct {
+	env   proto.Envelope
+	ctx   proto.MessageContext
+	epoch epochs.Epoch
+	path  []epochs.Candidate // to epoch, from one that is held
+	root  members.Root
+	key   epochs.MessageKey
+	said  proto.Content
+	maker proto.Maker
+	own   bool
+}
+
+// find returns the message where its header opened (Reading, steps 3 and 4).
+func (d *edit) find(env proto.Envelope, found orphans.Result) (l reading, err error) {
+	if !found.Found {
+		if found.Forged {
+			return l, fmt.Errorf("%w: a commit of its own line is false", outcome.ErrForged)
+		}
+		for _, w := range found.Closed {
+			if err := d.beforeJoin(w); err != nil {
+				return l, err
+			}
+		}
+		return l, outcome.ErrUnknownEpoch
+	}
+	var ok bool
+	if l.path, ok = d.known().path(found.Path); !ok {
+		return l, outcome.ErrUnknownEpoch
+	}
+	if n := len(l.path); n > 0 {
+		l.epoch = l.path[n-1].Epoch
+	} else if l.epoch, ok = d.st.forest.Epoch(found.Epoch); !ok {
+		return l, outcome.ErrUnknownEpoch
+	}
+	if l.root, ok = d.root(l.epoch.Root()); !ok {
+		return l, outcome.ErrUnknownEpoch
+	}
+	if found.Header.Index.Check(l.root.Depth()) != nil {
+		return l, fmt.Errorf("%w: index of a header", outcome.ErrMalformed)
+	}
+	l.env = env
+	l.ctx = proto.MessageContext{Space: d.st.space, Epoch: l.epoch.ID(), Header: found.Header, Bound: env.Bound()}
+	l.own = found.Header.Index == d.st.me().index
+	return l, nil
+}
+
+// unseal opens the body (steps 5 to 8).
+func (d *edit) unseal(l *reading) error {
+	keys, err := l.epoch.Keys(l.ctx.Header.Index, l.ctx.Header.Number, l.env.Header.Tag())
+	if err != nil {
+		return d.noKey(err, l)
+	}
+	issuers, derived := l.epoch.ChainWords(l.ctx.Header.Index)
+	for _, l.key = range keys {
+		switch l.said, err = l.env.Open(l.ctx, l.key.Key); {
+		case err == nil:
+			return nil
+		case errors.Is(err, wire.ErrMalformed):
+			return fmt.Errorf("%w: %w", outcome.ErrForged, err)
+		}
+	}
+	if derived {
+		return fmt.Errorf("%w: body of a message", outcome.ErrForged)
+	}
+	_ = issuers
+	return fmt.Errorf("%w: no word of its chain opens it", outcome.ErrNotYet)
+}
+
+// noKey returns the outcome of a message without a key.
+func (d *edit) noKey(err error, l *reading) error {
+	switch {
+	case errors.Is(err, epochs.ErrDuplicate) && l.own:
+		return outcome.ErrOwn
+	case errors.Is(err, epochs.ErrDuplicate):
+		return outcome.ErrDuplicate
+	case errors.Is(err, epochs.ErrRolledBack) && l.own:
+		return fmt.Errorf("%w: own number that was used otherwise", outcome.ErrForged)
+	case errors.Is(err, epochs.ErrRolledBack):
+		return outcome.ErrSenderRolledBack
+	case errors.Is(err, epochs.ErrExpired):
+		return outcome.ErrExpired
+	case errors.Is(err, epochs.ErrSkips):
+		return fmt.Errorf("%w: numbers passed over", outcome.ErrBound)
+	}
+	issuers, derived := l.epoch.ChainWords(l.ctx.Header.Index)
+	if derived || l.epoch.Derived() {
+		return outcome.ErrUnknownEpoch
+	}
+	if len(issuers) == 0 {
+		issuers = l.epoch.Words()
+	}
+	if err := d.beforeJoin(orphans.Words{Issuers: len(issuers), UsedUp: true}); err != nil {
+		return err
+	}
+	return outcome.ErrNotYet
+}
+
+// beforeJoin returns what becomes of a frame that lacks what was used up in all words about it (§9, ErrBeforeJoin): it was sent
+// before joining, or may have been. Of a member that never asked there are no words.
+func (d *edit) beforeJoin(w orphans.Words) error {
+	switch {
+	case d.ticket().BeforeJoin(w):
+		return outcome.ErrBeforeJoin
+	case w.UsedUp:
+		return fmt.Errorf("%w: %w", outcome.ErrNotYet, errPrior)
+	}
+	return nil
+}
+
+// authenticate checks the signature (step 9).
+func (d *edit) authenticate(l *reading) error {
+	i := l.ctx.Header.Index
+	l.maker.Index = i
+	intro := l.said.Inner.Introduction
+	if _, listed := l.root.Listed(i); !listed && !intro.IsZero() {
+		if intro.Index() != i {
+			return fmt.Errorf("%w: introduction of another member", outcome.ErrForged)
+		}
+		l.maker.Key = intro.Credential.Key()
+		if err := l.said.Verify(l.maker.Key, l.ctx); err != nil {
+			return fmt.Errorf("%w: %w", outcome.ErrForged, err)
+		}
+		return d.introduce(l, intro)
+	}
+	keys, certain := l.root.Verifier(i)
+	for _, k := range keys {
+		if l.said.Verify(k, l.ctx) == nil {
+			l.maker.Key = k
+			return nil
+		}
+	}
+	if certain {
+		return fmt.Errorf("%w: signature of a message", outcome.ErrForged)
+	}
+	return outcome.ErrUnknownSender
+}
+
+// introduce takes in the sender's own introduction.
+func (d *edit) introduce(l *reading, intro proto.Introduction) error {
+	if b, ok := l.root.Binding(l.maker); ok && b.Profiled && b.Body == intro.Credential.Binding.Hash() {
+		return nil
+	}
+	r, c, err := l.root.Introduce(intro, members.Via{})
+	switch {
+	case errors.Is(err, members.ErrLimit):
+		return errBindings
+	case err != nil:
+		return fmt.Errorf("%w: %w", outcome.ErrForged, err)
+	}
+	if _, ok := r.Binding(l.maker); !ok {
+		return outcome.ErrUnknownSender // one key with two bodies: the first stays, and it was not this one
+	}
+	l.root = r
+	d.changed(r, c)
+	d.retry(d.st.orphans.Value().Strangers(l.maker.Index)...)
+	return nil
+}
+
+// enter enters the epochs on the way and uses the number up (step 10).
+func (d *edit) enter(l *reading) error {
+	f, change, err := d.st.forest.Enter(l.path, epochs.Reading{Sender: l.ctx.Header.Index, Own: d.share, Now: d.age()})
+	switch {
+	case errors.Is(err, epochs.ErrQuota):
+		return fmt.Errorf("%w: epochs of one maker", outcome.ErrBound)
+	case err != nil:
+		return outcome.ErrUnknownEpoch
+	}
+	if err := d.admitMakers(l); err != nil {
+		return err
+	}
+	d.grow(f, change)
+	d.heard(l.epoch, l.ctx.Header.Index)
+	f, change = f.Read(l.ctx.Epoch, l.ctx.Header.Index, l.ctx.Header.Number, l.key, l.env.Header.Tag(), d.age())
+	d.grow(f, change)
+	return nil
+}
+
+// admitMakers takes in the bindings of those that made the epochs on the way: others wrote below their commits.
+func (d *edit) admitMakers(l *reading) error {
+	for _, c := range l.path {
+		p, _ := c.Commit()
+		r, ok := d.root(c.Root())
+		if p.Credential.IsZero() || !ok {
 			continue
 		}
-		h, err := proto.OpenHeader(x.header, s.space, x.id, x.depth, e.Header)
-		if err == nil {
-			return x, h, nil
+		if _, known := r.Binding(c.Maker()); known {
+			continue
 		}
-		if !errors.Is(err, suite.ErrNotOpened) {
-			return epoch{}, proto.Header{}, outcome.ErrMalformed
+		r, change, err := r.Admit(p.Credential, members.Via{Needed: c.Maker().Index != l.maker.Index})
+		if err != nil {
+			return errBindings
 		}
+		d.changed(r, change)
+		if r.ID() == l.root.ID() {
+			l.root = r
+		}
+		d.retry(d.st.orphans.Value().Strangers(c.Maker().Index)...)
 	}
-	return epoch{}, proto.Header{}, nil
+	return nil
 }
 
-// unknown says what becomes of a retained message that nothing opens.
-func (d *edit) unknown(held orphanHeader) error {
-	entered := d.st.backoff.entered
-	if me := d.st.identity(); me.firstSent != 0 && held.arrived < me.firstSent && entered != 0 && d.now-entered > milliseconds(beforeJoin) {
-		return outcome.ErrBeforeJoin
+// keep takes in what a message that was read shows besides its content: commits of others, and what its sender lacks.
+func (d *edit) keep(frame orphans.Frame, l reading) {
+	x := d.st.orphans.Value()
+	_, waited := x.Get(frame.Name)
+	if waited {
+		x = x.ReadOne()
 	}
-	if d.now-held.arrived > milliseconds(orphanedFor) {
-		return outcome.ErrExpired
+	if waited || len(l.env.Others) > 0 {
+		d.setOrphans(x.Keep(frame, l.maker.Index, d.known(), orphans.ForFrame(), orphans.Reading{Now: d.age(), Wall: d.now}))
 	}
-	return outcome.ErrUnknownEpoch
+	if waiting := d.st.lines.Value(); len(waiting.list) > 0 {
+		d.setLines(waiting.carried(d.st.forest, d.st.space, l.env.Ways))
+	}
+	if !l.own {
+		if next, lacks := d.st.lines.Value().lacking(d.st.forest, l.ctx.Epoch); lacks {
+			d.setLines(next)
+		}
+		d.st.rhythm.heard = d.age()
+	}
 }
 
-// beforeJoin is how long after a ticket a message from before the first envelope is given up (§7).
-const beforeJoin = 24 * time.Hour
-
-// receiveIn reads a message whose header x opens. Path is how x is reached from an epoch held, nil if x is held itself.
-func (d *edit) receiveIn(x epoch, h proto.Header, e proto.Envelope, path []epoch) (Message, error) {
-	own := h.Index == d.st.identity().index
-	c, x, err := x.chain(h.Index)
-	if err != nil {
-		return Message{}, err
-	}
-	next, key, err := c.take(h.Number, tagOf(e.Header[:]))
-	if err != nil {
-		return Message{}, d.notTaken(err, own)
-	}
-	body, err := e.Open(d.st.space, x.id, key)
-	if errors.Is(err, suite.ErrNotOpened) {
-		return Message{}, outcome.ErrForged
-	} else if err != nil {
-		return Message{}, outcome.ErrMalformed
-	}
-	r, t, err := d.rootOf(x)
-	if err != nil {
-		return Message{}, err
-	}
-	sender, introduced, err := d.senderOf(r, t, h.Index, body)
-	if err != nil {
-		return Message{}, err
-	}
+// deliver takes in what the message says, and returns it.
+func (d *edit) deliver(l reading) Message {
 	m := Message{
-		Sender: h.Index, SenderKey: PublicKey{sender.signingKey()}, Own: own,
-		Epoch: x.id, Number: h.Number, Plaintext: body.Plaintext,
+		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.own,
+		Epoch: l.ctx.Epoch, Number: l.ctx.Header.Number,
+		Sent: int64(l.said.Inner.Time), Expiry: int64(l.said.Inner.Expiry),
 	}
-	switch {
-	case body.Signature != nil:
-		if body.Verify(m.SenderKey.key, d.st.space, x.id, h, e.Bound) != nil {
-			return Message{}, outcome.ErrForged
-		}
-		m.Verified = true
-	case own || !t.template.Policy.Repudiable:
-		return Message{}, outcome.ErrForged // what this member is to have written itself, it has signed
+	r, ok := d.root(l.epoch.Root())
+	if !ok {
+		return m
 	}
-
-	// From here on it is authenticated: the next value is built.
-	attributed := h.Index
-	if !m.Verified {
-		attributed = 0
+	if l.own {
+		d.ownMessage(l)
 	}
-	if err := d.enterPath(path, attributed); err != nil {
-		return Message{}, err
-	}
-	x = x.withChain(next)
-	x.received++
-	if path != nil {
-		last, ok := d.st.epoch(x.id)
-		if !ok {
-			return Message{}, outcome.ErrLimit // there are too many epochs, and this one brought most of them
-		}
-		last.senders, last.stored.senders, last.blocks, last.received = x.senders, x.stored.senders, x.blocks, x.received
-		x = last
-	}
-	if m.Verified && x.maker() == h.Index && x.attributed != h.Index {
-		x = x.attribute(h.Index) // whoever carried its commit about before
-	}
-	d.putEpoch(x)
-	if introduced {
-		d.introduce(r, sender)
-	}
-	d.afterRead(x, e, m, attributed)
-	if m.Verified {
-		d.apply(x, t, body, &m)
-	} else if body.Statement {
-		m.Plaintext = nil
-		d.emit(statementRefused{m.Sender, outcome.ErrForged})
-	}
-	return m, nil
-}
-
-// notTaken says what becomes of a message for which its chain has no key.
-func (d *edit) notTaken(err error, own bool) error {
-	if !own {
-		return err
-	}
-	if errors.Is(err, outcome.ErrSenderRolledBack) {
-		d.conflict(d.st.identity().index)
-		return err
-	}
-	if errors.Is(err, outcome.ErrLimit) {
-		return err
-	}
-	return outcome.ErrOwn
-}
-
-// rootOf returns root and terms of an epoch.
-func (d *edit) rootOf(x epoch) (root, rootTerms, error) {
-	r, ok := d.st.root(x.root)
-	t, okay := d.tp.terms(x.root)
-	if !ok || !okay {
-		return root{}, rootTerms{}, outcome.ErrUnknownEpoch
-	}
-	return r, t, nil
-}
-
-// senderOf returns the member with this index, and whether the message itself introduces it.
-func (d *edit) senderOf(r root, t rootTerms, i dkg.Index, c proto.Content) (member, bool, error) {
-	m, known := r.members.Get(segmap.ByIndex(uint32(i)))
-	if c.Introduction == nil {
-		if !known {
-			return member{}, false, outcome.ErrUnknownSender
-		}
-		return m, false, nil
-	}
-	in, err := proto.ParseIntroduction(c.Introduction)
-	if err != nil {
-		return member{}, false, outcome.ErrMalformed
-	}
-	if in.Index != i || in.Root != r.id {
-		return member{}, false, outcome.ErrForged
-	}
-	if known {
-		if in.Key != m.signingKey() {
-			if _, err := in.Verify(d.st.space, d.st.identity().owners, t.template.Policy); err == nil {
-				d.conflict(i)
-			}
-			return member{}, false, outcome.ErrForged
-		}
-		return m, false, nil
-	}
-	if c.Signature == nil {
-		return member{}, false, outcome.ErrForged // whoever introduces itself signs
-	}
-	m, err = d.admissible(r, t, in)
-	if errors.Is(err, outcome.ErrInviteDead) {
-		err = outcome.ErrStale // that is an answer to a joiner
-	}
-	return m, err == nil, err
-}
-
-// afterRead updates what follows from a message that was read in x and is attributed to its sender or, if it was unsigned, to 0.
-func (d *edit) afterRead(x epoch, e proto.Envelope, m Message, attributed dkg.Index) {
-	if id := e.Name(); d.st.headers.Has(segmap.ByID(id)) {
-		d.st.headers = d.st.headers.Drop(segmap.ByID(id))
-		d.st.backoff.stage, d.st.backoff.sends = 0, 0
-	}
-	me := d.st.identity()
-	d.st.lastRead = d.now
-	if m.Own {
-		d.conflict(me.index)
-		d.st.commit = true
-	}
-	if me.request.isOpen() && me.request.opened != 0 && !m.Own && m.Sender != me.request.issuer {
-		me.request = request{}
-		d.setIdentity(me)
-	}
-	d.expireRequest()
-	d.st.ask = d.st.ask || d.st.showsExclusion(x, m)
-	d.resolveCatchUps(e)
-	d.addAttached(e, attributed)
-	if !m.Own {
-		d.noteLagging(x)
-	}
-}
-
-// apply does what a verified message says beside its plaintext. Nothing here makes the message unread: what is refused is
-// told.
-func (d *edit) apply(x epoch, t rootTerms, c proto.Content, m *Message) {
-	r, _ := d.st.root(x.root)
-	sender, _ := r.members.Get(segmap.ByIndex(uint32(m.Sender)))
-	changed := false
-	if c.Answers && c.Answered+1 > sender.answered {
-		sender.answered, changed = c.Answered+1, true
-	}
-	if c.KeyUpdate != nil {
-		switch next, err := d.st.keyUpdate(x, t, sender, c.KeyUpdate); {
-		case err != nil:
-			d.emit(statementRefused{m.Sender, err})
-		case next.inboxCounter != sender.inboxCounter:
-			sender, changed = next, true
+	if b, ok := r.Binding(l.maker); !ok || !b.Heard() || d.comesBefore(l.epoch, b.LastRead) {
+		if next, change, err := r.ReadFrom(l.maker, l.ctx.Epoch); err == nil {
+			d.changed(next, change)
 		}
 	}
-	if changed {
-		r.members = r.members.Put(sender)
-		d.setRoot(r)
+	d.takeIn(l)
+	r, _ = d.root(l.epoch.Root())
+	switch r.Fate(l.maker, l.ctx.Epoch, d.st.forest.Below) {
+	case members.Withheld:
+		d.emit(Event{Kind: Withheld, Index: l.maker.Index})
+		return m
+	case members.AfterRemoval:
+		m.AfterRemoval = true
 	}
-	if c.Statement {
-		m.Plaintext = nil
-		if err := d.applyStatement(m.Sender, c.Plaintext); err != nil {
-			d.emit(statementRefused{m.Sender, err})
-		}
+	if !l.said.Inner.Statement {
+		m.Plaintext = l.said.Inner.Plaintext
 	}
+	return m
 }
 
-// keyUpdate returns the member with the inbox key of an update, or as it was if it has a newer one.
-func (s State) keyUpdate(x epoch, t rootTerms, m member, raw []byte) (member, error) {
-	u, err := proto.ParseKeyUpdate(raw)
-	if err != nil {
-		return m, outcome.ErrMalformed
-	}
-	if u.Counter <= m.inboxCounter {
-		return m, nil
-	}
-	if _, err := u.Verify(s.space, x.id, t.template.Public, m.Index, t.template.Policy); err != nil {
-		return m, outcome.ErrForged
-	}
-	m.inboxKey, m.inboxCounter = u.Inbox, u.Counter
-	return m, nil
+// comesBefore reports whether an epoch comes before another one in the order of §5, which may be held no more. Where a member was
+// last read is the first of those in which it was.
+func (d *edit) comesBefore(e epochs.Epoch, last proto.EpochID) bool {
+	held, ok := d.st.forest.Epoch(last)
+	return !ok || d.st.forest.Before(e.Position(), held.Position())
 }

@@ -2,146 +2,158 @@ package ratchet
 
 import (
 	"errors"
+	"iter"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/secret"
-	"github.com/trefoil-im/trefoil/internal/segmap"
-	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
-// maxChildren is how many children of one parent one sender's messages may bring (§6).
-const maxChildren = 8
-
-// maxResolved bounds the commits that are followed at one time, about 2 ms each. A message can bring 255, and open others
-// that are held; no honest one needs more than a path.
-const maxResolved = 1_024
-
-// candidate is a commit that an epoch opens.
-type candidate struct {
-	parent epoch
-	commit proto.Commit
+// known is the forest as a search asks it (orphans.Known).
+type known struct {
+	space  state.ID
+	forest epochs.Forest
+	shares epochs.Shares
+	root   func(proto.EpochID) (proto.RootView, bool)
 }
 
-// search looks for an epoch in which an envelope is that no epoch held opens, among those that orphaned commits and its own
-// make (§7). It returns the children on the way from an epoch held, the last of which opens it; nil if nothing does.
-// Nothing is kept.
-func (d *edit) search(e proto.Envelope) (path []epoch, h proto.Header, err error) {
-	probe := *d
-	for _, sealed := range e.Commits {
-		probe.addCommit(newOrphanCommit(sealed, "", 0))
-	}
-	d.events, d.resolved = probe.events, probe.resolved
-	for c := range probe.st.commits.All() {
-		if !c.resolved() {
-			continue
-		}
-		h, err := proto.OpenHeader(c.child.header, d.st.space, c.id, c.child.depth, e.Header)
-		if err == nil {
-			return probe.st.pathTo(c.id), h, nil
-		}
-		if !errors.Is(err, suite.ErrNotOpened) {
-			return nil, proto.Header{}, outcome.ErrMalformed
-		}
-	}
-	d.searched = probe.st.commits
-	return nil, proto.Header{}, nil
+func (d *edit) known() known {
+	return known{d.st.space, d.st.forest, d.share, func(id proto.EpochID) (proto.RootView, bool) {
+		t, ok := d.tp.terms(id)
+		return t.Terms, ok
+	}}
 }
 
-// pathTo returns the epochs on the way to one that an orphaned commit makes, from the first that is not held.
-func (s State) pathTo(id proto.EpochID) (path []epoch) {
-	for c, ok := s.commits.Get(segmap.ByID(id)); ok && c.resolved(); c, ok = s.commits.Get(segmap.ByID(c.parent)) {
-		path = append(path, c.child)
-	}
-	slices.Reverse(path)
-	return path
-}
+// Space implements orphans.Known.
+func (k known) Space() state.ID { return k.space }
 
-// resolve returns an opened commit with its child, or as it is if there can be none.
-func (d *edit) resolve(h orphanCommit) orphanCommit {
-	if c, ok := d.searched.Get(h.Key()); ok && c.opened {
-		h.from, h.child = c.from, c.child
-		return h
-	}
-	parent, ok := d.st.knownEpoch(h.parent)
-	if !ok {
-		return h
-	}
-	d.resolved++
-	from, err := d.childSecret(candidate{parent, h.commit})
-	if err != nil {
-		return h
-	}
-	return h.withChild(parent.root, parent.generation+1, parent.depth, from)
-}
+// Newest implements orphans.Known.
+func (k known) Newest() uint64 { return k.forest.Entered() }
 
-// deriveChild makes the child that a commit makes of its parent. The parent is not punctured: that is for enterPath.
-func (d *edit) deriveChild(at candidate) (epoch, error) {
-	from, err := d.childSecret(at)
-	if err != nil {
-		return epoch{}, err
-	}
-	p := at.parent
-	child := orphanCommit{}.open(d.st.space, p, at.commit).withChild(p.root, p.generation+1, p.depth, from).child
-	child.entered = d.now
-	return child, nil
-}
-
-// childSecret returns what the child expands from that a commit makes.
-func (d *edit) childSecret(at candidate) (secret.Bytes, error) {
-	r, ok := d.st.root(at.parent.root)
-	t, okay := d.tp.terms(at.parent.root)
-	if !ok || !okay {
-		return secret.Bytes{}, suite.ErrNotOpened
-	}
-	seed, _, err := at.parent.commits.Eval(at.commit.Index(), at.parent.child(d.st.space, at.commit))
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	ss, err := at.commit.Follow(d.st.space, at.parent.id, t.template.Depth, t.template.Public, r.share)
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	return suite.Extract(seed, ss), nil
-}
-
-// enterPath enters the epochs on the way to one in which a message of the attributed sender was read, 0 if it was unsigned.
-// It returns ErrLimit if that sender brought too many already.
-func (d *edit) enterPath(path []epoch, attributed dkg.Index) error {
-	for _, e := range path {
-		if held, ok := d.st.epoch(e.id); ok && held.derived() {
-			continue // a ticket had claimed it, and its parent derived it
-		}
-		parent, ok := d.st.epoch(e.parent)
-		if !ok {
-			return outcome.ErrLimit // given up for others meanwhile
-		}
-		brought, twin := 0, false
-		for r := range d.st.epochs.All() {
-			if x := r.epoch(); x.parent == e.parent && !x.isRoot() {
-				if x.attributed == attributed {
-					brought++
-				}
-				twin = twin || x.maker() == e.maker()
+// Likely implements orphans.Known. Where a source was last read is not kept: to try all headers takes half a millisecond.
+func (k known) Likely(orphans.Source) iter.Seq[orphans.Epoch] {
+	return func(yield func(orphans.Epoch) bool) {
+		for e := range k.forest.Likely(nil) {
+			if !yield(tried(e)) {
+				return
 			}
 		}
-		if brought >= maxChildren {
-			return outcome.ErrLimit
-		}
-		if twin {
-			d.conflict(e.maker())
-		}
-		_, tree, err := parent.commits.Eval(e.maker(), e.id)
-		if err != nil {
-			return outcome.ErrExpired
-		}
-		d.putEpoch(parent.withCommits(tree))
-		b := *e.epochMeta
-		b.attributed, b.entered = attributed, d.now
-		e.epochMeta = &b
-		d.enterEpoch(e)
 	}
-	return nil
+}
+
+// Up implements orphans.Known, and Down.
+func (k known) Up(first uint64) iter.Seq2[uint64, orphans.Epoch] { return numbered(k.forest.Up(first)) }
+func (k known) Down(last uint64) iter.Seq2[uint64, orphans.Epoch] {
+	return numbered(k.forest.Down(last))
+}
+
+func numbered(all iter.Seq[epochs.Epoch]) iter.Seq2[uint64, orphans.Epoch] {
+	return func(yield func(uint64, orphans.Epoch) bool) {
+		for e := range all {
+			if !yield(e.Serial(), tried(e)) {
+				return
+			}
+		}
+	}
+}
+
+// Epoch implements orphans.Known.
+func (k known) Epoch(id proto.EpochID) (orphans.Epoch, bool) {
+	e, ok := k.forest.Epoch(id)
+	if !ok {
+		return orphans.Epoch{}, false
+	}
+	return tried(e), true
+}
+
+// tried returns an epoch as a frame is tried with it.
+func tried(e epochs.Epoch) orphans.Epoch {
+	header, commits := e.Ciphers()
+	return orphans.Epoch{ID: e.ID(), Generation: e.Generation(), Header: header, Commit: commits, Readable: e.Readable()}
+}
+
+// Derive implements orphans.Known.
+func (k known) Derive(id proto.EpochID, above *orphans.Candidate, s proto.Shown) (orphans.Candidate, error) {
+	parent, ok := k.forest.Epoch(id)
+	if above != nil {
+		var c epochs.Candidate
+		c, ok = k.candidate(*above)
+		parent = c.Epoch
+	}
+	if !ok {
+		return orphans.Candidate{}, orphans.ErrWaits
+	}
+	root, ok := k.root(parent.Root())
+	if !ok {
+		return orphans.Candidate{}, orphans.ErrWaits
+	}
+	key, err := s.VerifyMaker(root, parent.Child(k.space, s.Commit))
+	if err != nil {
+		return orphans.Candidate{}, err
+	}
+	c, err := k.forest.Derive(parent, s, key, k.shares)
+	if err != nil {
+		return orphans.Candidate{}, k.reason(err, parent, s)
+	}
+	x := c.Found()
+	return orphans.Candidate{
+		ID: c.ID(), Parent: x.Parent, Root: x.Root, Generation: x.Generation, Shown: x.Shown, Keys: x.Keys,
+		Sure: x.Sure,
+	}, nil
+}
+
+// reason returns the error of package orphans for one of package epochs.
+func (k known) reason(err error, parent epochs.Epoch, s proto.Shown) error {
+	switch {
+	case errors.Is(err, epochs.ErrMisled):
+		return orphans.ErrMisled
+	case errors.Is(err, epochs.ErrFalse):
+		return orphans.ErrFalse
+	case errors.Is(err, epochs.ErrOwnCommit):
+		return orphans.ErrOwnCommit
+	case errors.Is(err, epochs.ErrClosed) && parent.Derived():
+		return orphans.ErrClosed
+	case errors.Is(err, epochs.ErrClosed):
+		return orphans.ClosedError{Words: orphans.Words{Issuers: len(parent.Words()), UsedUp: !k.hasChild(parent, s)}}
+	}
+	return orphans.ErrWaits
+}
+
+// hasChild reports whether a child of the place of a commit is held.
+func (k known) hasChild(parent epochs.Epoch, s proto.Shown) bool {
+	place := s.Commit.Core.Place(k.space, parent.ID(), parent.Generation()+1)
+	return slices.ContainsFunc(k.forest.Children(parent.ID()), func(id proto.EpochID) bool {
+		e, ok := k.forest.Epoch(id)
+		return ok && e.Place() == place
+	})
+}
+
+// candidate returns a candidate of the index as package epochs has it. It is not ok if its root is not held.
+func (k known) candidate(c orphans.Candidate) (epochs.Candidate, bool) {
+	root, ok := k.root(c.Root)
+	if !ok {
+		return epochs.Candidate{}, false
+	}
+	maker := proto.Maker{Index: c.Shown.Commit.Core.Maker}
+	if maker.Key, ok = root.Listed(maker.Index); !ok {
+		maker.Key = c.Shown.Credential.Key()
+	}
+	return k.forest.Candidate(epochs.Found{
+		Parent: c.Parent, Root: c.Root, Generation: c.Generation, Shown: c.Shown, Maker: maker, Keys: c.Keys,
+		Sure: c.Sure,
+	})
+}
+
+// path returns a path of candidates, parents first. It is not ok if a root is not held.
+func (k known) path(found []orphans.Candidate) (out []epochs.Candidate, ok bool) {
+	for _, c := range found {
+		x, ok := k.candidate(c)
+		if !ok {
+			return nil, false
+		}
+		out = append(out, x)
+	}
+	return out, true
 }

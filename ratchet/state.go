@@ -6,200 +6,182 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Space is everything a device holds of one space.
-type Space = state.SpaceEncryptionState[State, Template, dkg.Evals]
+// Millis is a time in milliseconds since 1970.
+type Millis = proto.Millis
 
-// Phase is where a member stands in its space.
-type Phase uint8
-
-// The phases. Their numbers are part of the stored format.
-const (
-	Joining Phase = 1 // asked to be let in, no ticket entered yet: can neither send nor read
-	Member  Phase = 2
-	Removed Phase = 3 // by a rekey: history stays, nothing can be sent
-	Left    Phase = 4 // said so; until the next rekey it can still read
-)
-
-// String returns the phase's name in lower case.
-func (p Phase) String() string {
-	switch p {
-	case Joining:
-		return "joining"
-	case Member:
-		return "member"
-	case Removed:
-		return "removed"
-	case Left:
-		return "left"
-	}
-	return "no phase"
-}
-
-// State is the ratchet state of a space (§11): identity, roots, epochs with their chains, and what is kept of messages
-// that cannot be read yet. It is a part of a Space (state.Part): no function yields its bytes. It is immutable, shows
-// nothing when printed and cannot be compared with ==. All its collections are persistent, stored in segments, and share
-// what did not change with the value before.
+// State is the ratchet state of a space (§11): who this member is, the roots and epochs that it holds, and what is known of
+// frames that cannot be read yet. It is a part of a Space (state.Part): no function yields its bytes. It is immutable, shows
+// nothing when printed and cannot be compared with ==. Its collections are persistent, stored in segments, and share what did
+// not change with the value before.
 type State struct {
-	_          [0]func()
-	space      state.ID
-	phase      Phase
-	self       state.Segment[identity]
-	owner      state.Segment[ownerKeys]
-	roots      segmap.Map[rootRow]
-	epochs     segmap.Map[epochRow]
-	headers    segmap.Map[orphanHeader]
-	commits    segmap.Map[orphanCommit]
-	requests   segmap.Map[requestRecord]
-	serial     uint64 // of the epoch entered last
-	arrivals   uint64 // of the commit held last
-	clock      int64  // pruning clock, ms
-	pruned     int64  // ms; when Prune ran last, by the local clock
-	restored   bool   // opened from a copy, nothing sent and no ticket entered since
-	restoredAt uint64 // generation in which it was then
-	lastRead   int64  // ms; when a message was read last
-	commit     bool   // the next send makes a commit
-	ask        bool   // a ticket is needed
-	catchUps   []catchUp
-	backoff    backoff
+	_     [0]func()
+	space state.ID
+	phase Phase
 
-	preferred proto.EpochID // follows from the epochs; zero if none can be preferred
+	clock  clock
+	rhythm rhythm // when to commit and to send
+	roots  segmap.Map[rootRow]
+	forest epochs.Forest
+	calm
 }
 
-// backoff is where a member stands with messages that stay unread (§7).
-type backoff struct {
-	stage   uint8 // how often the waiting time was doubled
-	sends   uint8 // without effect
-	last    int64 // ms; of the last of them
-	entered int64 // ms; when a ticket was entered last
+// calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
+// of these.
+type calm struct {
+	self    state.Segment[identity]
+	owner   state.Segment[ownerKeys]
+	orphans state.Segment[orphans.Index]
+	ready   ready
+	desk    state.Segment[members.Desk]
+
+	news    state.Segment[announcements] // what the next messages say
+	lines   state.Segment[lines]         // ways that the next messages carry
+	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
+	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
+	repeats state.Segment[repeats]       // own tickets, to be posted again
+	duties  state.Segment[duties]        // what an owner owes to members
 }
 
-// stateVersion is the version of the stored format.
-const stateVersion = 1
+// stateVersion is the version of the stored format. The one before lacks what is noted of an epoch that was only told.
+const stateVersion = 3
+
+// newState returns the state of a member of a space that holds no root yet.
+func newState(me identity, now Millis) State {
+	space := me.origin.Space()
+	return State{
+		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
+			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
+			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
+			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+		}}
+}
 
 // Encode implements state.Part.
 func (s State) Encode(e *state.Encoder) {
 	e.Version(stateVersion)
 	e.Fixed(s.space[:])
 	e.Uint8(uint8(s.phase))
-	s.self.Encode(e, "self")
-	s.owner.Encode(e, "owner")
+	s.clock.encode(e)
+	s.rhythm.encode(e)
 	s.roots.Encode(e, "roots")
-	s.epochs.Encode(e, "epochs")
-	s.headers.Encode(e, "headers")
-	s.commits.Encode(e, "commits")
-	s.requests.Encode(e, "requests")
-	e.Uint64(s.serial)
-	e.Uint64(s.arrivals)
-	e.Int64(s.clock)
-	e.Int64(s.pruned)
-	e.Bool(s.restored)
-	e.Uint64(s.restoredAt)
-	e.Int64(s.lastRead)
-	e.Bool(s.commit)
-	e.Bool(s.ask)
-	e.Uint32(uint32(len(s.catchUps)))
-	for _, c := range s.catchUps {
-		c.encode(e)
-	}
-	e.Uint8(s.backoff.stage)
-	e.Uint8(s.backoff.sends)
-	e.Int64(s.backoff.last)
-	e.Int64(s.backoff.entered)
+	s.forest.Encode(e)
+	state.NewSegment(s.calm).Encode(e, "calm") // written only if it says something new
 }
 
 // Decode implements state.Part.
 func (State) Decode(d *state.Decoder) (s State, err error) {
-	d.Version(stateVersion, stateVersion)
+	version := d.Version(stateVersion-1, stateVersion)
 	d.Into(s.space[:])
 	s.phase = Phase(d.Uint8())
-	for _, read := range []func() error{
-		func() (err error) { s.self, err = state.DecodeSegment[identity](d, "self"); return },
-		func() (err error) { s.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
-		func() (err error) { s.roots, err = segmap.Decode[rootRow](d, "roots"); return },
-		func() (err error) { s.epochs, err = segmap.Decode[epochRow](d, "epochs"); return },
-		func() (err error) { s.headers, err = segmap.Decode[orphanHeader](d, "headers"); return },
-		func() (err error) { s.commits, err = segmap.Decode[orphanCommit](d, "commits"); return },
-		func() (err error) { s.requests, err = segmap.Decode[requestRecord](d, "requests"); return },
-	} {
-		if err := read(); err != nil {
-			return State{}, err
-		}
-	}
-	s.serial = d.Uint64()
-	s.arrivals = d.Uint64()
-	s.clock = d.Int64()
-	s.pruned = d.Int64()
-	s.restored = d.Bool()
-	s.restoredAt = d.Uint64()
-	s.lastRead = d.Int64()
-	s.commit = d.Bool()
-	s.ask = d.Bool()
-	for range d.Count(maxCatchUps, 2*32+1) {
-		c, err := decodeCatchUp(d)
-		if err != nil {
-			return State{}, err
-		}
-		s.catchUps = append(s.catchUps, c)
-	}
-	s.backoff = backoff{d.Uint8(), d.Uint8(), d.Int64(), d.Int64()}
-	if err := d.Err(); err != nil {
+	s.clock = decodeClock(d)
+	s.rhythm = decodeRhythm(d, version)
+	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
 		return State{}, err
 	}
-	if s.phase < Joining || s.phase > Left || s.self.Value().origin.Space() != s.space {
-		return State{}, wire.ErrMalformed
+	if s.forest, err = epochs.DecodeForest(d); err != nil {
+		return State{}, err
 	}
-	for r := range s.epochs.All() {
-		e := r.epoch()
-		if !s.roots.Has(segmap.Key{Place: e.root}) || e.serial > s.serial || e.isRoot() && e.generation != 0 {
-			return State{}, fmt.Errorf("%w: an epoch without its root", wire.ErrMalformed)
-		}
+	calm, err := state.DecodeSegment[calm](d, "calm")
+	if err == nil {
+		err = d.Err()
 	}
-	s.preferred = s.findPreferred()
-	return s, nil
+	if err != nil {
+		return State{}, err
+	}
+	s.calm = calm.Value()
+	return s, s.check()
 }
 
-// Succeeds implements state.Part: it refuses a state of another space, a member or a member's share that changed, and
-// every counter that falls.
-func (s State) Succeeds(prev State) error {
-	a, b := prev.self.Value(), s.self.Value()
-	switch {
-	case s.space != prev.space:
-		return fmt.Errorf("%w: another space", state.ErrStale)
-	case a.index != b.index || a.signing.Public != b.signing.Public:
-		return fmt.Errorf("%w: another member", state.ErrStale)
-	case prev.phase != Joining && s.phase == Joining:
-		return fmt.Errorf("%w: joined already", state.ErrStale)
-	case b.owners.Counter < a.owners.Counter:
-		return fmt.Errorf("%w: an older owner list", state.ErrStale)
-	case s.serial < prev.serial, s.arrivals < prev.arrivals, s.clock < prev.clock, b.asked < a.asked, b.drawn < a.drawn:
-		return fmt.Errorf("%w: a counter falls", state.ErrStale)
-	case prev.owner.Value().isNone() != s.owner.Value().isNone() && s.owner.Value().isNone():
-		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
-	}
-	for r := range prev.epochs.All() {
-		next, ok := s.epochs.Get(r.Key())
-		if !ok || next.record == r.record {
-			continue
+// Encode implements state.Piece.
+func (c calm) Encode(e *state.Encoder) {
+	c.self.Encode(e, "self")
+	c.owner.Encode(e, "owner")
+	c.orphans.Encode(e, "orphans")
+	c.ready.list.Encode(e, "ready")
+	c.desk.Encode(e, "desk")
+	c.news.Encode(e, "news")
+	c.lines.Encode(e, "lines")
+	c.asking.Encode(e, "asking")
+	c.parts.Encode(e, "parts")
+	c.repeats.Encode(e, "repeats")
+	c.duties.Encode(e, "duties")
+}
+
+// Decode implements state.Piece.
+func (calm) Decode(d *state.Decoder) (c calm, err error) {
+	for _, read := range []func() error{
+		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
+		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
+		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
+		func() (err error) { c.ready, err = decodeReady(d); return },
+		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
+		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
+		func() (err error) { c.lines, err = state.DecodeSegment[lines](d, "lines"); return },
+		func() (err error) { c.asking, err = state.DecodeSegment[asking.Asking](d, "asking"); return },
+		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
+		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
+		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
+	} {
+		if err := read(); err != nil {
+			return calm{}, err
 		}
-		if r.epoch().nextNumber(a.index) > next.epoch().nextNumber(a.index) {
-			return fmt.Errorf("%w: own message counter falls", state.ErrStale)
+	}
+	return c, nil
+}
+
+// check returns wire.ErrMalformed if the pieces of a state that was decoded do not belong together.
+func (s State) check() error {
+	if s.phase < Joining || s.phase > Left || s.self.Value().space() != s.space {
+		return wire.ErrMalformed
+	}
+	for e := range s.forest.All() {
+		if !s.roots.Has(segmap.ByID(e.Root())) {
+			return fmt.Errorf("%w: an epoch without its root", wire.ErrMalformed)
 		}
 	}
 	return nil
 }
 
-// nextNumber returns the number of member i's next message.
-func (e epoch) nextNumber(i dkg.Index) uint32 {
-	if b, ok := e.blocks.Get(segmap.Key{Block: blockOf(i)}); ok {
-		if at, ok := b.find(i); ok {
-			return b.chains[at].next
-		}
+// Succeeds implements state.Part: it refuses a state of another space, another member than before, and every counter that
+// falls.
+func (s State) Succeeds(prev State) error {
+	a, b := prev.self.Value(), s.self.Value()
+	switch {
+	case s.space != prev.space:
+		return fmt.Errorf("%w: another space", state.ErrStale)
+	case prev.phase != Joining && s.phase == Joining:
+		return fmt.Errorf("%w: joined already", state.ErrStale)
+	case prev.phase != Joining && !b.follows(a):
+		return fmt.Errorf("%w: another member", state.ErrStale)
+	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().Counter() < prev.asking.Value().Counter(),
+		s.forest.Entered() < prev.forest.Entered(), s.clock.falls(prev.clock):
+		return fmt.Errorf("%w: a counter falls", state.ErrStale)
+	case !prev.owner.Value().isNone() && s.owner.Value().isNone():
+		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
 	}
-	return 0
+	return s.sentNoLess(prev)
+}
+
+// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before, or if somebody came back whom a
+// statement that was held named as gone.
+func (s State) sentNoLess(prev State) error {
+	if s.me().index != prev.me().index {
+		return nil // another chain
+	}
+	if s.forest.SentLess(prev.forest) {
+		return fmt.Errorf("%w: own message counter falls", state.ErrStale)
+	}
+	return nil
 }
 
 // String shows nothing of what the state holds.
@@ -208,17 +190,14 @@ func (s State) String() string { return "ratchet state: " + s.phase.String() }
 // GoString is String: %#v shows no more than %v.
 func (s State) GoString() string { return s.String() }
 
-// epoch returns an epoch held.
-func (s State) epoch(id proto.EpochID) (epoch, bool) {
-	r, ok := s.epochs.Get(segmap.ByID(id))
-	if !ok {
-		return epoch{}, false
-	}
-	return r.epoch(), true
+// Phase returns where the member stands in its space.
+func (s State) Phase() Phase { return s.phase }
+
+// Self returns the member's index and signing key. A joiner by a public link may come by another index than it has now.
+func (s State) Self() (dkg.Index, PublicKey) {
+	me := s.me()
+	return me.index, PublicKey{me.signing.Public}
 }
 
-// root returns a root held.
-func (s State) root(id proto.EpochID) (root, bool) {
-	r, ok := s.roots.Get(segmap.Key{Place: id})
-	return r.record.Value(), ok
-}
+// me returns who this member is.
+func (s State) me() identity { return s.self.Value() }

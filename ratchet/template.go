@@ -3,29 +3,43 @@ package ratchet
 import (
 	"fmt"
 
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Template holds the signed template of each root held, with its RootNotice and RootContext (docs/STORAGE.md); the current
-// one is that of the preferred root. (The roster lies in the State, where introductions turn into its entries.) While joining
-// it holds what the invite held instead, which no member has confirmed yet. It is a part of a Space (state.Part): no function
-// yields its bytes. It is immutable, shows nothing when printed and cannot be compared with ==.
+// Template holds what the notice of each root held fixes: the notice itself, the owner's template, the roster and who is gone;
+// and K of the last 64 roots. While joining it holds the link instead, which no member has confirmed yet. It is a part of a
+// Space (state.Part): no function yields its bytes. It is immutable, shows nothing when printed and cannot be compared with ==.
 type Template struct {
 	_     [0]func()
 	space state.ID
 	roots segmap.Map[termsRow]
-	grant state.Segment[storedGrant] // the zero Grant unless joining
+	keys  state.Segment[rootKeys]
+	link  state.Segment[openedLink]
 }
 
-// rootTerms are what everybody in a root has agreed on by being in it.
+// rootTerms are the terms of a root with what they were made from.
 type rootTerms struct {
-	id       proto.EpochID
+	members.Terms
+	origin   proto.Origin
+	notice   proto.Notice
 	template proto.Template
-	notice   proto.RootNotice
-	context  proto.RootContext
+	roster   proto.Roster
+	gone     proto.Bitmap
+}
+
+// newRootTerms returns the terms of a root, after the checks of members.NewTerms.
+func newRootTerms(o proto.Origin, n proto.Notice, t proto.Template, roster proto.Roster, gone proto.Bitmap) (rootTerms, error) {
+	terms, err := members.NewTerms(o, n, t, roster, gone)
+	if err != nil {
+		return rootTerms{}, err
+	}
+	return rootTerms{terms, o, n, t, roster, gone}, nil
 }
 
 // termsRow is the terms of a root in the table of a Template.
@@ -34,20 +48,20 @@ type termsRow struct {
 	record state.Segment[rootTerms]
 }
 
-func newTermsRow(t rootTerms) termsRow { return termsRow{t.id, state.NewSegment(t)} }
-
-func (r termsRow) Key() segmap.Key { return segmap.Key{Place: r.id} }
+// Key implements segmap.Row.
+func (r termsRow) Key() segmap.Key { return segmap.ByID(r.id) }
 
 // Encode implements state.Piece.
 func (r termsRow) Encode(e *state.Encoder) {
 	e.Fixed(r.id[:])
-	r.record.Encode(e, segmentName(r.id))
+	r.record.Encode(e, fmt.Sprintf("%x", r.id[:16]))
 }
 
 // Decode implements state.Piece.
 func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 	d.Into(r.id[:])
-	if r.record, err = state.DecodeSegment[rootTerms](d, segmentName(r.id)); err == nil && r.record.Value().id != r.id {
+	r.record, err = state.DecodeSegment[rootTerms](d, fmt.Sprintf("%x", r.id[:16]))
+	if err == nil && r.record.Value().ID() != r.id {
 		err = segmap.ErrDisorder
 	}
 	return r, err
@@ -55,51 +69,67 @@ func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 
 // terms returns the terms of a root held.
 func (t Template) terms(id proto.EpochID) (rootTerms, bool) {
-	r, ok := t.roots.Get(segmap.Key{Place: id})
+	r, ok := t.roots.Get(segmap.ByID(id))
 	return r.record.Value(), ok
 }
 
-// with returns the template with the terms of a root more.
+// with returns the template with the terms of a root more, and its K.
 func (t Template) with(terms rootTerms) Template {
-	t.roots = t.roots.Put(newTermsRow(terms))
+	t.roots = t.roots.Put(termsRow{terms.ID(), state.NewSegment(terms)})
+	t.keys = state.NewSegment(t.keys.Value().with(rootKey{terms.ID(), terms.template.K}))
 	return t
 }
 
-// templatesVersion is the version of the stored format.
-const templatesVersion = 1
+// without returns the template without the terms of a root. Its K stays.
+func (t Template) without(id proto.EpochID) Template {
+	t.roots = t.roots.Drop(segmap.ByID(id))
+	return t
+}
+
+// newTemplate returns the template of a space without a root.
+func newTemplate(space state.ID) Template {
+	return Template{space: space, keys: state.NewSegment(rootKeys{}), link: state.NewSegment(openedLink{})}
+}
+
+// templateVersion is the version of the stored format.
+const templateVersion = 2
 
 // Encode implements state.Part.
 func (t Template) Encode(e *state.Encoder) {
-	e.Version(templatesVersion)
+	e.Version(templateVersion)
 	e.Fixed(t.space[:])
 	t.roots.Encode(e, "roots")
-	t.grant.Encode(e, "grant")
+	t.keys.Encode(e, "keys")
+	t.link.Encode(e, "link")
 }
 
 // Decode implements state.Part.
 func (Template) Decode(d *state.Decoder) (t Template, err error) {
-	d.Version(templatesVersion, templatesVersion)
+	d.Version(templateVersion, templateVersion)
 	d.Into(t.space[:])
 	if t.roots, err = segmap.Decode[termsRow](d, "roots"); err != nil {
 		return Template{}, err
 	}
-	if t.grant, err = state.DecodeSegment[storedGrant](d, "grant"); err != nil {
+	if t.keys, err = state.DecodeSegment[rootKeys](d, "keys"); err != nil {
 		return Template{}, err
 	}
-	g := t.grant.Value().Grant
-	if g.IsZero() == (t.roots.Size() == 0) || !g.IsZero() && g.Space() != t.space {
-		return Template{}, wire.ErrMalformed
+	if t.link, err = state.DecodeSegment[openedLink](d, "link"); err != nil {
+		return Template{}, err
+	}
+	for r := range t.roots.All() {
+		if r.record.Value().Space() != t.space {
+			return Template{}, wire.ErrMalformed
+		}
 	}
 	return t, nil
 }
 
-// Succeeds implements state.Part: it refuses the template of another space, and one that forgets a confirmed root for an
-// unconfirmed one.
+// Succeeds implements state.Part: it refuses the template of another space, and one without a root where there was one.
 func (t Template) Succeeds(prev Template) error {
 	if t.space != prev.space {
 		return fmt.Errorf("%w: another space", state.ErrStale)
 	}
-	if prev.grant.Value().IsZero() && !t.grant.Value().IsZero() {
+	if prev.roots.Size() > 0 && t.roots.Size() == 0 {
 		return fmt.Errorf("%w: joined already", state.ErrStale)
 	}
 	return nil
@@ -111,50 +141,94 @@ func (t Template) String() string { return "template" }
 // GoString is String: %#v shows no more than %v.
 func (t Template) GoString() string { return t.String() }
 
-// storedGrant is a grant in storage: what it is on the wire, or nothing.
-type storedGrant struct{ proto.Grant }
-
-// Encode implements state.Piece.
-func (g storedGrant) Encode(e *state.Encoder) {
-	if g.IsZero() {
-		e.Bytes(nil)
-		return
-	}
-	e.Bytes(g.Bytes())
-}
-
-// Decode implements state.Piece.
-func (storedGrant) Decode(d *state.Decoder) (g storedGrant, err error) {
-	b := d.Bytes(proto.MaxGrant)
-	if err := d.Err(); err != nil || len(b) == 0 {
-		return storedGrant{}, err
-	}
-	g.Grant, err = proto.ParseGrant(b)
-	return g, err
-}
+// maxStoredNotice bounds a notice and maxStoredTemplate a template in storage; the formats have bounds of their own.
+const (
+	maxStoredNotice   = 256 << 10
+	maxStoredTemplate = 4 << 10
+)
 
 // Encode implements state.Piece.
 func (t rootTerms) Encode(e *state.Encoder) {
-	e.Bytes(t.template.Encode().Expose())
+	e.Bytes(t.origin.Encode())
 	e.Bytes(t.notice.Encode())
-	e.Bytes(t.context.Encode())
+	e.Bytes(t.template.Encode().Expose())
+	e.Bytes(t.roster.Encode())
+	e.Bytes(t.gone)
+}
+
+// Decode implements state.Piece. It verifies the terms again: what is followed rests on them.
+func (rootTerms) Decode(d *state.Decoder) (t rootTerms, err error) {
+	load(d, &err, &t.origin, 1<<10, proto.ParseOrigin)
+	load(d, &err, &t.notice, maxStoredNotice, proto.ParseNotice)
+	load(d, &err, &t.template, maxStoredTemplate, proto.ParseTemplate)
+	load(d, &err, &t.roster, proto.MaxRoster, func(b []byte) (proto.Roster, error) { return proto.ParseRoster(b, t.template.Depth) })
+	if b := d.Bytes(proto.MaxBitmap); len(b) > 0 {
+		t.gone = b
+	}
+	if err == nil {
+		err = d.Err()
+	}
+	if err != nil {
+		return rootTerms{}, err
+	}
+	return newRootTerms(t.origin, t.notice, t.template, t.roster, t.gone)
+}
+
+// rootKey is the symmetric key of a root, under which members ask that are far behind (§2). It outlives the root.
+type rootKey struct {
+	root proto.EpochID
+	k    secret.Bytes
+}
+
+// rootKeys are those of the roots entered last, the oldest first.
+type rootKeys struct{ list []rootKey }
+
+// maxRootKeys is how many of them are kept: a device that was away for 64 rekeys is still understood when it asks.
+const maxRootKeys = 64
+
+func (r rootKeys) with(k rootKey) rootKeys {
+	for _, held := range r.list {
+		if held.root == k.root {
+			return r
+		}
+	}
+	list := append(append([]rootKey(nil), r.list...), k)
+	return rootKeys{list[max(0, len(list)-maxRootKeys):]}
+}
+
+// Encode implements state.Piece.
+func (r rootKeys) Encode(e *state.Encoder) {
+	e.Uint32(uint32(len(r.list)))
+	for _, k := range r.list {
+		e.Fixed(k.root[:])
+		e.Fixed(k.k.Expose())
+	}
 }
 
 // Decode implements state.Piece.
-func (rootTerms) Decode(d *state.Decoder) (t rootTerms, err error) {
-	raw, notice, common := d.Bytes(proto.MaxTemplate), d.Bytes(proto.MaxRootNotice), d.Bytes(proto.RootContextSize)
-	if err := d.Err(); err != nil {
-		return rootTerms{}, err
+func (rootKeys) Decode(d *state.Decoder) (r rootKeys, err error) {
+	for range d.Count(maxRootKeys, 2*suite.KeySize) {
+		var k rootKey
+		d.Into(k.root[:])
+		k.k = secret.Own(d.Fixed(suite.KeySize))
+		r.list = append(r.list, k)
 	}
-	if t.template, err = proto.ParseTemplate(raw); err != nil {
-		return rootTerms{}, err
+	return r, d.Err()
+}
+
+// openedLink is the link that a joiner opened, with its seed; empty once the seed is erased (§11).
+type openedLink struct{ bytes secret.Bytes }
+
+// maxLink bounds the bytes of a link.
+const maxLink = 128
+
+// Encode implements state.Piece.
+func (l openedLink) Encode(e *state.Encoder) { e.Bytes(l.bytes.Expose()) }
+
+// Decode implements state.Piece.
+func (openedLink) Decode(d *state.Decoder) (openedLink, error) {
+	if b := d.Bytes(maxLink); len(b) > 0 {
+		return openedLink{secret.Own(b)}, d.Err()
 	}
-	if t.notice, err = proto.ParseRootNotice(notice); err != nil {
-		return rootTerms{}, err
-	}
-	if t.context, err = proto.ParseRootContext(common); err != nil {
-		return rootTerms{}, err
-	}
-	t.id = t.context.ID()
-	return t, nil
+	return openedLink{}, d.Err()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -137,7 +138,9 @@ func (d *Device) Say(to key.Address, body string) trefoil.EventID {
 // Invite returns a link for one person.
 func (d *Device) Invite(space state.ID) string {
 	d.world.T.Helper()
-	link, err := d.Client.Space(space).Invite(d.world.T.Context(), Base)
+	made, err := d.Client.Space(space).Invite(d.world.T.Context(), invite.Private(0))
+	d.must(err)
+	link, err := made.Link.URL(Base)
 	d.must(err)
 	return link
 }

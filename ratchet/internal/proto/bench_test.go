@@ -4,149 +4,154 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
-	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
-// reportRatio times a scalar multiplication in the same run and reports how many of them an operation costs.
-func reportRatio(b *testing.B) {
+// reportRatio times one in the same run and reports how many of them an operation costs.
+func reportRatio(b *testing.B, unit string, one func()) {
 	b.StopTimer()
 	const n = 64
-	s, p := ed448.RandomScalar(), ed448.BaseMult(ed448.RandomScalar())
 	start := time.Now()
 	for range n {
-		p.Mult(s)
+		one()
 	}
-	one := time.Since(start) / n
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(one), "mults/op")
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/(float64(time.Since(start))/n), unit)
 }
 
-func BenchmarkScalarMult(b *testing.B) {
+// scalarMult is the unit of commits.
+func scalarMult() func() {
 	s, p := ed448.RandomScalar(), ed448.BaseMult(ed448.RandomScalar())
-	b.ReportAllocs()
-	for b.Loop() {
-		p.Mult(s)
-	}
+	return func() { p.Mult(s) }
 }
 
+// BenchmarkCommitMake makes a core, its check and its signature; BenchmarkCommitFollow parses and verifies it, and derives the
+// secret and the check; with and without the credential of a maker that the notice does not list.
 func BenchmarkCommitMake(b *testing.B) {
-	poly := dkg.NewPolynomial()
-	public, share := poly.Commitment(), mustShare(poly, 2)
+	p := newPieces(b, suite.Ed25519Hybrid)
+	m := p.joiners[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := NewCommit(state.ID{1}, EpochID{2}, public, share); err != nil {
-			b.Fatal(err)
-		}
-	}
-	reportRatio(b)
-}
-
-func BenchmarkCommitFollow(b *testing.B) {
-	poly := dkg.NewPolynomial()
-	public := poly.Commitment()
-	c, _, err := NewCommit(state.ID{1}, EpochID{2}, public, mustShare(poly, 2))
-	require.NoError(b, err)
-	share := mustShare(poly, 1<<13+5)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Follow(state.ID{1}, EpochID{2}, piecesDepth, public, share); err != nil {
-			b.Fatal(err)
-		}
-	}
-	reportRatio(b)
-}
-
-func benchmarkSign(b *testing.B, s suite.Scheme) {
-	k, body := suite.NewSigningKey(s), make([]byte, 329) // what a message signs
-	b.ReportAllocs()
-	for b.Loop() {
-		k.Sign(suite.SignMessage, body)
-	}
-}
-
-func benchmarkVerify(b *testing.B, s suite.Scheme) {
-	k, body := suite.NewSigningKey(s), make([]byte, 329)
-	sig := k.Sign(suite.SignMessage, body)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := k.Public.Verify(sig, suite.SignMessage, body); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkEd25519Sign(b *testing.B) { benchmarkSign(b, suite.Ed25519) }
-
-func BenchmarkEd25519Verify(b *testing.B) { benchmarkVerify(b, suite.Ed25519) }
-
-func BenchmarkEd448Sign(b *testing.B) { benchmarkSign(b, suite.Ed448) }
-
-func BenchmarkEd448Verify(b *testing.B) { benchmarkVerify(b, suite.Ed448) }
-
-// BenchmarkMessageSeal and BenchmarkMessageOpen are all of a message but its signature: step, header, content, body.
-func BenchmarkMessageSeal(b *testing.B) {
-	space, id := state.ID{1}, EpochID{2}
-	key, chain := suite.NewAEAD(secret.Random(suite.KeySize)), secret.Random(suite.KeySize)
-	k, text := suite.NewSigningKey(suite.Ed25519), make([]byte, 200)
-	sig := k.Sign(suite.SignMessage)
-	b.ReportAllocs()
-	for b.Loop() {
-		_, message := suite.StepChain(chain)
-		h := Header{2, 7}
-		e := NewEnvelope(h.Seal(key, space, id), nil)
-		c := Content{Signature: sig, Plaintext: text}
-		c.signed(space, id, h, e.Bound)
-		e, err := e.Seal(space, id, message, c)
+		core, ss, err := NewCore(p.space, p.id, p.poly.Commitment(), m.share)
 		if err != nil {
 			b.Fatal(err)
 		}
-		e.Bytes()
+		place := core.Place(p.space, p.id, 1)
+		core.Sign(m.signing, p.space, p.id, 1, DeriveKeys(EpochSecret(m.seed, ss), place).Check(place))
+	}
+	reportRatio(b, "mults/op", scalarMult())
+}
+
+func BenchmarkCommitFollow(b *testing.B) {
+	p := newPieces(b, suite.Ed25519Hybrid)
+	for name, m := range map[string]piecesMember{"listed": p.founder, "credential": p.joiners[0]} {
+		b.Run(name, func(b *testing.B) {
+			shown, _, _ := p.commit(b, m)
+			raw, root, reader := shown.Encode(), p.view(), p.joiners[1].share
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := ParseShown(raw)
+				if err != nil {
+					b.Fatal(err)
+				}
+				core := s.Commit.Core
+				place := core.Place(p.space, p.id, 1)
+				if _, err := s.VerifyMaker(root, ByCommit.ID(place, s.Commit.Check)); err != nil {
+					b.Fatal(err)
+				}
+				public, err := root.Public(core.Maker)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := core.VerifyProof(p.space, p.id, public); err != nil {
+					b.Fatal(err)
+				}
+				ss, err := core.Follow(reader)
+				if err != nil {
+					b.Fatal(err)
+				}
+				DeriveKeys(EpochSecret(p.template.K, ss), place).Check(place)
+			}
+			reportRatio(b, "mults/op", scalarMult())
+		})
 	}
 }
 
-func BenchmarkMessageOpen(b *testing.B) {
-	space, id := state.ID{1}, EpochID{2}
-	key, chain := suite.NewAEAD(secret.Random(suite.KeySize)), secret.Random(suite.KeySize)
-	_, message := suite.StepChain(chain)
-	h := Header{2, 7}
-	e, err := NewEnvelope(h.Seal(key, space, id), nil).Seal(space, id, message,
-		Content{Signature: make([]byte, 64), Plaintext: make([]byte, 200)})
-	require.NoError(b, err)
-	raw := e.Bytes()
+// BenchmarkEnvelopeSeal and BenchmarkEnvelopeOpen are a message of 1 KiB, unpadded, with its signature and ID; in signatures and
+// verifications of as much.
+func BenchmarkEnvelopeSeal(b *testing.B) {
+	p := newPieces(b, suite.Ed25519Hybrid)
+	k, header, chain := p.joiners[0].signing, suite.NewAEAD(p.keys.Header), secret.Random(suite.KeySize)
+	text := make([]byte, 1<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, message := suite.StepChain(chain)
+		ctx := MessageContext{Space: p.space, Epoch: p.id, Header: Header{2, 7}}
+		e := Envelope{Header: ctx.Header.Seal(header, p.space, p.id)}
+		ctx.Bound = e.Bound()
+		c, err := Inner{Time: piecesTime, Plaintext: text}.Sign(k, ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if e, err = e.Seal(ctx, message, c); err != nil {
+			b.Fatal(err)
+		}
+		c.ID(ctx)
+		e.Frame()
+	}
+	reportRatio(b, "signatures/op", func() { k.Sign(suite.SignMessage, text) })
+}
+
+func BenchmarkEnvelopeOpen(b *testing.B) {
+	p := newPieces(b, suite.Ed25519Hybrid)
+	k, header := p.joiners[0].signing, suite.NewAEAD(p.keys.Header)
+	text := make([]byte, 1<<10)
+	sig := k.Sign(suite.SignMessage, text)
+	e, _, _ := p.seal(b, Envelope{}, Inner{Time: piecesTime, Plaintext: text})
+	raw := e.Frame()
 	b.ReportAllocs()
 	for b.Loop() {
 		e, err := ParseEnvelope(raw)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := OpenHeader(key, space, id, piecesDepth, e.Header); err != nil {
-			b.Fatal(err)
-		}
-		_, message := suite.StepChain(chain)
-		c, err := e.Open(space, id, message)
+		h, err := e.Header.Open(header, p.space, p.id)
 		if err != nil {
 			b.Fatal(err)
 		}
-		c.signed(space, id, h, e.Bound)
+		suite.StepChain(p.keys.Header)
+		ctx := MessageContext{p.space, p.id, h, e.Bound()}
+		c, err := e.Open(ctx, p.keys.Header)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Verify(k.Public, ctx); err != nil {
+			b.Fatal(err)
+		}
+		c.ID(ctx)
+	}
+	reportRatio(b, "verifications/op", func() { k.Public.Verify(sig, suite.SignMessage, text) })
+}
+
+// BenchmarkLink writes and reads the bytes of a link; BenchmarkInviteKeys derives what its seed gives.
+func BenchmarkLink(b *testing.B) {
+	p := newPieces(b, suite.Ed25519Hybrid)
+	l := p.link(p.joiners[0])
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := ParseLink(l.Encode().Expose()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
-func BenchmarkFrontierEval(b *testing.B) {
-	for name, t := range map[string]int{"sender": piecesDepth, "commit": piecesDepth + pprf.ChildBits} {
-		b.Run(name, func(b *testing.B) {
-			f, path := pprf.New(secret.Random(suite.KeySize), t), make([]byte, 18)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, err := f.Eval(path); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+func BenchmarkInviteKeys(b *testing.B) {
+	p := newPieces(b, suite.Ed25519Hybrid)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.link(p.joiners[0]).Keys(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,169 +1,149 @@
 package proto
 
 import (
-	"crypto/rand"
-	"errors"
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/ed448"
-	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// ErrOwnCommit: a commit of the own index, which only its maker can follow.
-var ErrOwnCommit = errors.New("ratchet: commit of the own index")
-
-// EpochID names an epoch.
-type EpochID [32]byte
-
-// Commit is a broadcast KEM on shares (§4): whoever holds a share other than the maker's derives the same secret from it.
-// It is kept as the bytes it came in; they go into the id of the epoch it makes.
-type Commit [CommitSize]byte
-
-// Index returns the index that the commit claims to be made with.
-func (c Commit) Index() dkg.Index {
-	return dkg.Index(uint32(c[0])<<24 | uint32(c[1])<<16 | uint32(c[2])<<8 | uint32(c[3]))
+// Commit is a core with the check of the epoch that it makes, signed by its maker (§4).
+type Commit struct {
+	Core      Core
+	Check     Check
+	Signature []byte
 }
 
-// Child returns the id of the epoch of that generation that the commit makes of parent (§5). An id says its generation, as
-// only the epochs of a ticket come with one that cannot be counted: nobody can hand on a true epoch under a false one.
-func (c Commit) Child(space state.ID, parent EpochID, generation uint64) EpochID {
-	return suite.HashID(suite.HashEpoch, []byte{suite.TagCommit}, space[:], parent[:], suite.U64(generation), c[:])
-}
-
-// parseCommit copies a commit. What is in it is checked by verify.
-func parseCommit(b []byte) (c Commit, err error) {
-	if len(b) != CommitSize {
-		return Commit{}, fmt.Errorf("%w: length of a commit", wire.ErrMalformed)
-	}
-	copy(c[:], b)
-	return c, nil
-}
-
-// commitContext binds a commit to its place.
-func commitContext(space state.ID, parent EpochID, i dkg.Index) []byte {
-	ctx := make([]byte, 0, 2*32+4)
-	ctx = append(ctx, space[:]...)
-	ctx = append(ctx, parent[:]...)
-	return append(ctx, suite.U32(uint32(i))...)
-}
-
-// fresh returns 64 random bytes to be hashed into a nonce.
-func fresh() []byte {
-	b := make([]byte, 64)
-	rand.Read(b)
-	return b
-}
-
-// NewCommit makes a commit with a share, and the secret that others will derive from it (57 bytes). The maker itself
-// cannot derive it again. It returns suite.ErrInvalid for a share that the polynomial does not have.
-func NewCommit(space state.ID, parent EpochID, public dkg.Commitment, share dkg.Share) (Commit, secret.Bytes, error) {
-	si, err := public.PublicShare(share.Index())
-	if err != nil {
-		return Commit{}, secret.Bytes{}, fmt.Errorf("%w: share", suite.ErrInvalid)
-	}
-	ctx := commitContext(space, parent, share.Index())
-	s := share.Scalar()
-	r := suite.HashToScalar(suite.ScalarCommitNonce, fresh(), s.Bytes(), ctx)
-	p := ed448.BaseMult(r)
-	d := p.Mult(s)
-	ss := ed448.SharedSecret(r, public.C0())
-
-	k := suite.HashToScalar(suite.ScalarDLEQNonce, fresh(), s.Bytes(), ctx, p.Bytes())
-	a1, a2 := ed448.BaseMult(k), p.Mult(k)
-	c := commitChallenge(ctx, si, p, d, a1, a2)
-	z := k.Add(ed448.ShortScalar(c).Mul(s))
-
-	w := wire.NewWriter(CommitSize)
-	w.U32(uint32(share.Index()))
-	w.Fixed(p.Bytes())
-	w.Fixed(d.Bytes())
-	w.Fixed(c[:])
-	w.Fixed(z.Bytes())
-	return Commit(w.Bytes()), ss, nil
-}
-
-// commitChallenge is the challenge of the proof that log_G S = log_P D.
-func commitChallenge(ctx []byte, s, p, d, a1, a2 ed448.Point) [32]byte {
-	return suite.HashTo32(suite.ChallengeDLEQ, ctx, s.Bytes(), p.Bytes(), d.Bytes(), a1.Bytes(), a2.Bytes())
-}
-
-// Verify checks that whoever made the commit knows the share of the index it names, of a root of the given depth, and
-// returns its points P and D; else it returns suite.ErrInvalid. Without this nothing may be concluded from a commit, and with it
-// no more than that: the proof is no signature, as an owner and any two members know every share. All of it is public.
-func (c Commit) Verify(space state.ID, parent EpochID, depth int, public dkg.Commitment) (p, d ed448.Point, err error) {
-	p, d, challenge, z, err := c.parse(depth)
-	if err != nil {
-		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: commit", suite.ErrInvalid)
-	}
-	s, err := public.PublicShare(c.Index())
-	if err != nil {
-		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: index of a commit", suite.ErrInvalid)
-	}
-	minus := ed448.ShortScalar(challenge).Neg()
-	a1 := ed448.VarTimeDoubleBaseMult(z, minus, s)
-	a2 := ed448.VarTimeMultiMult([]ed448.Scalar{z, minus}, []ed448.Point{p, d})
-	if commitChallenge(commitContext(space, parent, c.Index()), s, p, d, a1, a2) != challenge {
-		return ed448.Point{}, ed448.Point{}, fmt.Errorf("%w: proof of a commit", suite.ErrInvalid)
-	}
-	return p, d, nil
-}
-
-// Follow verifies the commit and derives its secret (57 bytes) with a share of another index. All members derive the same
-// secret, or all refuse it with suite.ErrInvalid. A true commit of the share's own index is ErrOwnCommit: only its maker knows
-// its secret.
-func (c Commit) Follow(space state.ID, parent EpochID, depth int, public dkg.Commitment, share dkg.Share) (secret.Bytes, error) {
-	p, d, err := c.Verify(space, parent, depth, public)
-	if err != nil {
-		return secret.Bytes{}, err
-	}
-	if c.Index() == share.Index() {
-		return secret.Bytes{}, ErrOwnCommit
-	}
-	ss, err := share.Combine(c.Index(), d, p)
-	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("%w: index of a commit", suite.ErrInvalid)
-	}
-	return ss, nil
-}
-
-// parse takes the commit apart and checks points, scalar and index.
-func (c Commit) parse(depth int) (p, d ed448.Point, challenge [32]byte, z ed448.Scalar, err error) {
-	b := c[4:]
-	if p, err = ed448.ParsePoint(b[:ed448.PointSize]); err != nil {
-		return
-	}
-	if d, err = ed448.ParsePoint(b[ed448.PointSize : 2*ed448.PointSize]); err != nil {
-		return
-	}
-	copy(challenge[:], b[2*ed448.PointSize:])
-	if z, err = ed448.ParseScalar(b[2*ed448.PointSize+len(challenge):]); err != nil {
-		return
-	}
-	return p, d, challenge, z, checkIndex(c.Index(), depth)
-}
-
-// SealedCommit is a commit as messages carry it, sealed under the commit key of its parent. It can be compared with ==.
-type SealedCommit [sealedCommitSize]byte
-
-// Seal seals the commit.
-func (c Commit) Seal(key suite.AEAD, space state.ID, parent EpochID) (out SealedCommit) {
-	aad := epochAAD(space, parent)
-	key.Seal(out[:0], c[:], aad[:])
+// Sign returns the commit of a core that makes the epoch of that generation, whose keys have this check.
+func (c Core) Sign(k suite.SigningKey, space state.ID, parent EpochID, generation uint64, check Check) Commit {
+	out := Commit{Core: c, Check: check}
+	id := out.Child(space, parent, generation)
+	out.Signature = k.Sign(suite.SignCommit, space[:], id[:])
 	return out
 }
 
-// Open opens a sealed commit with the commit key of a possible parent, or returns suite.ErrNotOpened.
-func (s SealedCommit) Open(key suite.AEAD, space state.ID, parent EpochID) (c Commit, err error) {
-	aad := epochAAD(space, parent)
-	_, err = key.Open(c[:0], s[:], aad[:])
-	return c, err
+// Child returns the id of the epoch of that generation that the commit makes from parent (§5).
+func (c Commit) Child(space state.ID, parent EpochID, generation uint64) EpochID {
+	return ByCommit.ID(c.Core.Place(space, parent, generation), c.Check)
 }
 
-// CommitSize is the length of a commit: u32 index ‖ P ‖ D ‖ challenge ‖ z.
-const CommitSize = 4 + 2*ed448.PointSize + 32 + ed448.ScalarSize
+// Verify checks the maker's signature over the id of the child (§4 step 3), or returns suite.ErrInvalid.
+func (c Commit) Verify(k suite.PublicKey, space state.ID, child EpochID) error {
+	return k.Verify(c.Signature, suite.SignCommit, space[:], child[:])
+}
 
-const sealedCommitSize = CommitSize + suite.AEADOverhead
+// Encode returns core ‖ check ‖ vec16(signature).
+func (c Commit) Encode() []byte { return encode(maxCommit, c.write) }
+
+func (c Commit) write(w *wire.Writer) {
+	c.Core.write(w)
+	w.Fixed(c.Check[:])
+	w.Vec16(c.Signature)
+}
+
+func readCommit(r *wire.Reader) (c Commit) {
+	c.Core = readCore(r)
+	r.Into(c.Check[:])
+	c.Signature = readSignature(r)
+	return c
+}
+
+// ParseCommit reads a commit without verifying it.
+func ParseCommit(b []byte) (Commit, error) { return parseAll(b, maxCommit, readCommit) }
+
+// Shown is a commit as it is shown to others: beside it the credential of its maker, if and only if the notice of the parent's
+// root does not list it.
+type Shown struct {
+	Commit     Commit
+	Credential Credential // zero: the maker is listed
+}
+
+// VerifyMaker makes the checks of §4 steps 1 to 3 of a commit that makes the epoch child, and returns the key of its maker.
+// It returns suite.ErrInvalid; then this copy of the commit is false, which says nothing of the epoch.
+func (s Shown) VerifyMaker(root RootView, child EpochID) (suite.PublicKey, error) {
+	i := s.Commit.Core.Maker
+	if i.Check(root.Depth()) != nil {
+		return suite.PublicKey{}, invalid("index of a commit")
+	}
+	key, listed := root.Listed(i)
+	switch {
+	case listed != s.Credential.IsZero():
+		return suite.PublicKey{}, invalid("credential beside a commit")
+	case !listed && s.Credential.Index() != i:
+		return suite.PublicKey{}, invalid("credential of another index")
+	case !listed:
+		key = s.Credential.Key()
+	}
+	// The signature of the maker comes first: it is the only one that junk made from an honest credential does not have.
+	if err := s.Commit.Verify(key, root.Space(), child); err != nil {
+		return suite.PublicKey{}, err
+	}
+	if !listed {
+		if err := s.Credential.Verify(root); err != nil {
+			return suite.PublicKey{}, err
+		}
+	}
+	return key, nil
+}
+
+// Encode returns commit ‖ vec16(certificate ‖ binding, or empty).
+func (s Shown) Encode() []byte {
+	return encode(MaxSealedCommit, func(w *wire.Writer) {
+		s.Commit.write(w)
+		w.Vec16(s.Credential.encodeOptional())
+	})
+}
+
+// ParseShown reads a commit and its credential without verifying them.
+func ParseShown(b []byte) (Shown, error) {
+	return parseAll(b, MaxSealedCommit-suite.AEADOverhead, func(r *wire.Reader) (s Shown) {
+		s.Commit = readCommit(r)
+		s.Credential = readOptionalCredential(r)
+		return s
+	})
+}
+
+// Seal seals the commit under the commit key of its parent.
+func (s Shown) Seal(key suite.AEAD, space state.ID, parent EpochID) Sealed {
+	aad := epochAAD(space, parent)
+	plain := s.Encode()
+	return key.Seal(make([]byte, 0, len(plain)+suite.AEADOverhead), plain, aad[:])
+}
+
+// Sealed is a sealed commit as messages carry it.
+type Sealed []byte
+
+// minSealed is the length of the shortest: a listed maker's, with Ed25519.
+const minSealed = coreSize + 32 + 2 + 64 + 2 + suite.AEADOverhead
+
+// Open opens a sealed commit with the commit key of a possible parent. It returns suite.ErrNotOpened if it is of another
+// epoch, and wire.ErrMalformed if the key fits but this is no commit.
+func (s Sealed) Open(key suite.AEAD, space state.ID, parent EpochID) (Shown, error) {
+	aad := epochAAD(space, parent)
+	plain, err := key.Open(nil, s, aad[:])
+	if err != nil {
+		return Shown{}, err
+	}
+	return ParseShown(plain)
+}
+
+// Digest tells copies of a commit apart.
+func (s Sealed) Digest() Digest { return suite.Hash(s) }
+
+// readSealed reads a sealed commit behind its length.
+func readSealed(r *wire.Reader) Sealed {
+	s := r.Vec16(MaxSealedCommit)
+	if r.Err() == nil && len(s) < minSealed {
+		r.Fail("length of a sealed commit")
+	}
+	return s
+}
+
+// check refuses what no receiver reads.
+func (s Sealed) check() error {
+	if len(s) < minSealed || len(s) > MaxSealedCommit {
+		return fmt.Errorf("%w: length of a sealed commit", wire.ErrMalformed)
+	}
+	return nil
+}

@@ -1,149 +1,78 @@
 package proto
 
 import (
-	"fmt"
+	"encoding/binary"
 
-	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
-// Content is what the body of an envelope holds (§7).
+// Content is what the body of an envelope holds (§7): what is said, and its sender's signature.
 type Content struct {
-	Introduction []byte // nil if none
-	KeyUpdate    []byte // nil if none
-	Signature    []byte // nil if none
-	Statement    bool   // plaintext is a control statement
-	Answers      bool   // answered counts
-	Answered     uint64 // counter of the request that the sender answered with a ticket
-	Plaintext    []byte
+	Inner     Inner
+	encoded   []byte // vec16 signature ‖ inner
+	signature []byte // a part of encoded
+	said      Digest // H(inner)
 }
 
-// Flags of a content.
-const (
-	flagIntroduction = 1 << iota
-	flagKeyUpdate
-	flagSignature
-	flagStatement
-	flagAnswered
-	flagsKnown = 1<<iota - 1
-)
+// MessageID names a message by all that was signed and the signature, so that nobody without the signing key can guess an
+// erased text from it.
+type MessageID [32]byte
 
-// Limits of a content.
-const (
-	maxKeyUpdate = 4 + 2 + suite.MaxKEMKey + 32 + ed448.ScalarSize
-	maxContent   = 1 + 2 + MaxIntroduction + 2 + maxKeyUpdate + 2 + suite.MaxSignature + 8 + MaxPlaintext
-)
-
-func (c Content) flags() (f uint8) {
-	for i, set := range []bool{c.Introduction != nil, c.KeyUpdate != nil, c.Signature != nil, c.Statement, c.Answers} {
-		if set {
-			f |= 1 << i
-		}
-	}
-	return f
-}
-
-// check refuses contents beyond a limit.
-func (c Content) check() error {
-	switch {
-	case len(c.Introduction) > MaxIntroduction, len(c.KeyUpdate) > maxKeyUpdate, len(c.Signature) > suite.MaxSignature,
-		len(c.Plaintext) > MaxPlaintext:
-		return fmt.Errorf("%w: a content is longer than its limit", wire.ErrMalformed)
-	case c.Introduction != nil && len(c.Introduction) == 0, c.KeyUpdate != nil && len(c.KeyUpdate) == 0,
-		c.Signature != nil && len(c.Signature) == 0:
-		return fmt.Errorf("%w: an empty field of a content", wire.ErrMalformed)
-	}
-	return nil
-}
-
-// Encode returns u8 flags ‖ [vec16 introduction] ‖ [vec16 key update] ‖ [vec16 signature] ‖ [u64 counter] ‖ plaintext, or
-// wire.ErrMalformed if a field is beyond its limit.
-func (c Content) Encode() ([]byte, error) {
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	w := wire.NewWriter(1 + 3*2 + 8 + len(c.Introduction) + len(c.KeyUpdate) + len(c.Signature) + len(c.Plaintext))
-	w.U8(c.flags())
-	for _, field := range [][]byte{c.Introduction, c.KeyUpdate, c.Signature} {
-		if field != nil {
-			w.Vec16(field)
-		}
-	}
-	if c.Answers {
-		w.U64(c.Answered)
-	}
-	w.Fixed(c.Plaintext)
-	return w.Bytes(), nil
-}
-
-// parseContent reads a content.
-func parseContent(b []byte) (c Content, err error) {
-	r := wire.NewReader(b)
-	flags := r.U8()
-	if flags&^uint8(flagsKnown) != 0 {
-		r.Fail("unknown flags")
-	}
-	if flags&flagIntroduction != 0 {
-		c.Introduction = r.Vec16(MaxIntroduction)
-	}
-	if flags&flagKeyUpdate != 0 {
-		c.KeyUpdate = r.Vec16(maxKeyUpdate)
-	}
-	if flags&flagSignature != 0 {
-		c.Signature = r.Vec16(suite.MaxSignature)
-	}
-	c.Statement = flags&flagStatement != 0
-	if c.Answers = flags&flagAnswered != 0; c.Answers {
-		c.Answered = r.U64()
-	}
-	c.Plaintext = r.Rest()
-	if err = r.Done(); err == nil {
-		err = c.check()
-	}
-	if err != nil {
+// Sign returns the content that a sender signs. It returns wire.ErrMalformed for an Inner beyond its limits.
+func (n Inner) Sign(k suite.SigningKey, ctx MessageContext) (Content, error) {
+	if err := n.check(); err != nil {
 		return Content{}, err
 	}
+	size := k.Public.Scheme().SignatureSize()
+	c := Content{Inner: n, encoded: encode(n.Size(size)+n.padding, func(w *wire.Writer) {
+		w.Vec16(make([]byte, size))
+		n.write(w)
+	})}
+	c = c.split(size)
+	copy(c.signature, k.Sign(suite.SignMessage, ctx.signed(c.said)))
 	return c, nil
 }
 
-// emptyHash is H of nothing.
-var emptyHash = suite.Hash()
-
-// signed returns what a sender signs: space ‖ id_e ‖ u32 index ‖ u32 number ‖ H(headerCT ‖ sealed commits) ‖ flags ‖
-// H(introduction) ‖ H(key update) ‖ H([u64 counter] ‖ plaintext). The flags say that there is a signature.
-func (c Content) signed(space state.ID, id EpochID, h Header, bound suite.Digest) []byte {
-	w := make([]byte, 0, 2*32+2*4+1+4*suite.HashSize)
-	w = append(w, space[:]...)
-	w = append(w, id[:]...)
-	w = append(w, suite.U32(uint32(h.Index))...)
-	w = append(w, suite.U32(h.Number)...)
-	w = append(w, bound[:]...)
-	w = append(w, c.flags()|flagSignature)
-	for _, field := range [][]byte{c.Introduction, c.KeyUpdate} {
-		d := emptyHash
-		if field != nil {
-			d = suite.Hash(field)
-		}
-		w = append(w, d[:]...)
-	}
-	var answered []byte
-	if c.Answers {
-		answered = suite.U64(c.Answered)
-	}
-	d := suite.Hash(answered, c.Plaintext)
-	return append(w, d[:]...)
-}
-
-// Sign returns the content with the sender's signature. Members share chain keys, so without one any of them could write
-// as another.
-func (c Content) Sign(k suite.SigningKey, space state.ID, id EpochID, h Header, bound suite.Digest) Content {
-	c.Signature = k.Sign(suite.SignMessage, c.signed(space, id, h, bound))
+// split returns the content with the parts of its encoding, of which the signature has so many bytes.
+func (c Content) split(signature int) Content {
+	c.signature = c.encoded[2 : 2+signature]
+	c.said = suite.Hash(c.encoded[2+signature:])
 	return c
 }
 
-// Verify checks the signature. A content without one is suite.ErrInvalid; whether a space allows that is for its policy to say.
-func (c Content) Verify(k suite.PublicKey, space state.ID, id EpochID, h Header, bound suite.Digest) error {
-	return k.Verify(c.Signature, suite.SignMessage, c.signed(space, id, h, bound))
+// Verify checks the signature of the sender, or returns suite.ErrInvalid.
+func (c Content) Verify(k suite.PublicKey, ctx MessageContext) error {
+	return k.Verify(c.signature, suite.SignMessage, ctx.signed(c.said))
+}
+
+// ID returns the name of the message with this content.
+func (c Content) ID(ctx MessageContext) MessageID {
+	return suite.HashTo32(suite.Hash32Message, ctx.signed(c.said), c.signature)
+}
+
+// signed returns space ‖ id_e ‖ u32(i) ‖ u32(n) ‖ bound ‖ H(inner).
+func (c MessageContext) signed(said Digest) []byte {
+	b := make([]byte, 0, 2*32+2*4+2*suite.HashSize)
+	b = append(b, c.Space[:]...)
+	b = append(b, c.Epoch[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(c.Header.Index))
+	b = binary.BigEndian.AppendUint32(b, c.Header.Number)
+	b = append(b, c.Bound[:]...)
+	return append(b, said[:]...)
+}
+
+// parseContent reads a content. The caller gives the bytes up.
+func parseContent(b []byte) (Content, error) {
+	r := wire.Owning(b)
+	signature := readSignature(r)
+	inner := r.Rest()
+	if err := r.Done(); err != nil {
+		return Content{}, err
+	}
+	said, err := parseInner(inner)
+	if err != nil {
+		return Content{}, err
+	}
+	return Content{Inner: said, encoded: b}.split(len(signature)), nil
 }

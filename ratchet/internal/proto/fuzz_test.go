@@ -1,112 +1,138 @@
 package proto
 
-import (
-	"testing"
+import "testing"
 
-	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
-	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
-	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-)
-
-// seeds returns the golden encodings of a format under every policy.
-func seeds(f *testing.F, name string) (out [][]byte) {
-	for suffix := range policies {
-		out = append(out, readGolden(f, name+suffix))
+// fuzz runs the fuzz target of the format that the given codecs are samples of, from their golden encodings.
+func fuzz(f *testing.F, names ...string) {
+	var seeds [][]byte
+	for suffix := range goldenSuites {
+		for _, name := range names {
+			seeds = append(seeds, readGolden(f, name+suffix))
+		}
 	}
-	return out
+	for _, c := range codecs() {
+		if c.name == names[0] {
+			c.fuzz(f, seeds...)
+		}
+	}
 }
 
 func FuzzPolicy(f *testing.F) {
-	wiretest.Fuzz(f, parsePolicy, encodePolicy, seeds(f, "policy")...)
+	fuzz(f, "policy")
 }
 
 func FuzzOrigin(f *testing.F) {
-	wiretest.Fuzz(f, parseOrigin, encodeOrigin, seeds(f, "origin")...)
-}
-
-func FuzzPublicKey(f *testing.F) {
-	wiretest.Fuzz(f, suite.ParsePublicKey, suite.PublicKey.Bytes, seeds(f, "public-key")...)
-}
-
-func FuzzBoxKey(f *testing.F) {
-	wiretest.Fuzz(f, suite.ParseKEMKey, suite.KEMKey.Bytes, seeds(f, "box-key")...)
+	fuzz(f, "origin")
 }
 
 func FuzzOwnerList(f *testing.F) {
-	wiretest.Fuzz(f, ParseOwnerList, OwnerList.Encode, seeds(f, "owner-list")...)
+	fuzz(f, "owner-list")
 }
 
 func FuzzTemplate(f *testing.F) {
-	wiretest.Fuzz(f, ParseTemplate, exposed[Template], seeds(f, "template")...)
+	fuzz(f, "template")
 }
 
 func FuzzRoster(f *testing.F) {
-	wiretest.Fuzz(f, decodeRoster, Roster.Encode, seeds(f, "roster")...)
+	fuzz(f, "roster")
 }
 
 func FuzzCommon(f *testing.F) {
-	wiretest.Fuzz(f, ParseRootContext, RootContext.Encode, seeds(f, "common")...)
+	fuzz(f, "common")
 }
 
 func FuzzNotice(f *testing.F) {
-	wiretest.Fuzz(f, ParseRootNotice, RootNotice.Encode, seeds(f, "notice")...)
+	fuzz(f, "notice")
+}
+
+func FuzzCertificate(f *testing.F) {
+	fuzz(f, "certificate", "certificate-run")
+}
+
+func FuzzBinding(f *testing.F) {
+	fuzz(f, "binding", "binding-founder")
+}
+
+func FuzzRest(f *testing.F) {
+	fuzz(f, "rest")
+}
+
+func FuzzIntroduction(f *testing.F) {
+	fuzz(f, "introduction")
+}
+
+func FuzzUpdate(f *testing.F) {
+	fuzz(f, "update")
+}
+
+func FuzzRecord(f *testing.F) {
+	fuzz(f, "record", "record-run", "record-used")
 }
 
 func FuzzCommit(f *testing.F) {
-	wiretest.Fuzz(f, parsedCommit, func(c Commit) []byte { return c[:] }, seeds(f, "commit")...)
+	fuzz(f, "commit")
 }
 
-func FuzzCommitTree(f *testing.F) {
-	wiretest.Fuzz(f, decodeTree, pprf.CommitTree.Encode, seeds(f, "commit-tree")...)
+func FuzzShown(f *testing.F) {
+	fuzz(f, "shown")
 }
 
 func FuzzEnvelope(f *testing.F) {
-	wiretest.Fuzz(f, ParseEnvelope, Envelope.Bytes, seeds(f, "envelope")...)
+	fuzz(f, "envelope")
 }
 
 func FuzzContent(f *testing.F) {
-	wiretest.Fuzz(f, parseContent, func(c Content) []byte { return must(c.Encode()) }, seeds(f, "content")...)
+	fuzz(f, "content")
 }
 
-func FuzzAdmission(f *testing.F) {
-	wiretest.Fuzz(f, ParseAdmission, exposed[Admission], seeds(f, "admission")...)
+func FuzzJoin(f *testing.F) {
+	fuzz(f, "join")
 }
 
-func FuzzGrant(f *testing.F) { wiretest.Fuzz(f, ParseGrant, Grant.Bytes, seeds(f, "grant")...) }
-
-func FuzzIntroduction(f *testing.F) {
-	wiretest.Fuzz(f, ParseIntroduction, Introduction.Encode, seeds(f, "introduction")...)
+func FuzzResync(f *testing.F) {
+	fuzz(f, "resync")
 }
 
 func FuzzRequest(f *testing.F) {
-	wiretest.Fuzz(f, ParseRequest, Request.Bytes, seeds(f, "request")...)
+	fuzz(f, "request")
 }
 
-func FuzzRequestIntroduction(f *testing.F) {
-	wiretest.Fuzz(f, parseIntroductionBody, RequestBody.Encode, seeds(f, "request-introduction")...)
+func FuzzShownRequest(f *testing.F) {
+	fuzz(f, "shown-request")
 }
 
-func FuzzRequestResync(f *testing.F) {
-	wiretest.Fuzz(f, parseResyncBody, RequestBody.Encode, seeds(f, "request-resync")...)
+func FuzzRefusal(f *testing.F) {
+	fuzz(f, "refusal-taken", "refusal-dead", "refusal-hint")
 }
 
-func FuzzTicket(f *testing.F) {
-	wiretest.Fuzz(f, ParseTicket, Ticket.Bytes, seeds(f, "ticket")...)
+func FuzzRefusalFrame(f *testing.F) {
+	fuzz(f, "refusal-frame")
+}
+
+func FuzzPart(f *testing.F) {
+	fuzz(f, "ticket-part", "rekey-part")
 }
 
 func FuzzTicketBody(f *testing.F) {
-	wiretest.Fuzz(f, ParseTicketBody, TicketBody.Encode, seeds(f, "ticket-body")...)
+	fuzz(f, "ticket-body")
 }
 
-func FuzzTicketRefusal(f *testing.F) {
-	wiretest.Fuzz(f, decodeRefusal, encodeRefusal, seeds(f, "ticket-refusal")...)
+func FuzzRekeyContent(f *testing.F) {
+	fuzz(f, "rekey-content")
 }
 
-func FuzzControl(f *testing.F) {
-	wiretest.Fuzz(f, ParseStatement, Statement.Encode,
-		append(append(seeds(f, "control-leave"), seeds(f, "control-revoke")...), seeds(f, "control-roster")...)...)
+func FuzzRekeyOwners(f *testing.F) {
+	fuzz(f, "rekey-owners")
 }
 
-func FuzzKeyUpdate(f *testing.F) {
-	wiretest.Fuzz(f, ParseKeyUpdate, KeyUpdate.Encode, seeds(f, "key-update")...)
+func FuzzRekey(f *testing.F) {
+	fuzz(f, "rekey")
+}
+
+func FuzzLink(f *testing.F) {
+	fuzz(f, "link", "link-run")
+}
+
+func FuzzStatement(f *testing.F) {
+	fuzz(f, "statement-leave", "statement-revoke", "statement-bind", "statement-close", "statement-invite", "statement-profile", "statement-title", "statement-seat", "statement-wanted", "statement-given", "statement-current")
 }

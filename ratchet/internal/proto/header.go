@@ -2,10 +2,8 @@ package proto
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -16,17 +14,21 @@ type Header struct {
 	Number uint32
 }
 
+const (
+	headerSize       = 4 + 4 + 16
+	sealedHeaderSize = headerSize + suite.AEADOverhead
+)
+
 // SealedHeader is headerCT.
 type SealedHeader [sealedHeaderSize]byte
 
-// epochAAD is the additional data of headers and sealed commits: space ‖ id_e.
-func epochAAD(space state.ID, id EpochID) (aad [64]byte) {
-	copy(aad[:], space[:])
-	copy(aad[32:], id[:])
-	return aad
+// Tag is 8 bytes of H(headerCT), by which a number that is read again is told from one used twice (§7).
+func (s SealedHeader) Tag() [8]byte {
+	d := suite.Hash(s[:])
+	return [8]byte(d[:8])
 }
 
-// Seal seals the header under the header key of its epoch: u32 index ‖ u32 number ‖ 16 zero bytes.
+// Seal seals the header under the header key of its epoch: u32(i) ‖ u32(n) ‖ 16 zero bytes.
 func (h Header) Seal(key suite.AEAD, space state.ID, id EpochID) (out SealedHeader) {
 	var plain [headerSize]byte
 	binary.BigEndian.PutUint32(plain[:], uint32(h.Index))
@@ -36,24 +38,15 @@ func (h Header) Seal(key suite.AEAD, space state.ID, id EpochID) (out SealedHead
 	return out
 }
 
-// OpenHeader opens headerCT with the header key of an epoch, whose trees have the given depth. It returns suite.ErrNotOpened if
-// the header is another epoch's. AES-GCM alone does not commit to its key: one ciphertext can be made to open under two.
-// Then it does not have its zeros under both, so that it opens for all members in the same epoch. It returns
-// wire.ErrMalformed if the key fits but no member has the index.
-func OpenHeader(key suite.AEAD, space state.ID, id EpochID, depth int, sealed SealedHeader) (Header, error) {
+// Open opens headerCT with the header key of an epoch, or returns suite.ErrNotOpened. The index may be one that no member has.
+// AES-GCM does not commit to its key: one ciphertext can be made to open under two. It does not have its zeros under both
+// then, so it opens for all members in the same epoch.
+func (s SealedHeader) Open(key suite.AEAD, space state.ID, id EpochID) (Header, error) {
 	aad := epochAAD(space, id)
 	var buf [headerSize]byte
-	plain, err := key.Open(buf[:0], sealed[:], aad[:])
+	plain, err := key.Open(buf[:0], s[:], aad[:])
 	if err != nil || [16]byte(plain[8:]) != [16]byte{} {
 		return Header{}, suite.ErrNotOpened
 	}
-	h := Header{dkg.Index(binary.BigEndian.Uint32(plain)), binary.BigEndian.Uint32(plain[4:])}
-	if err := checkIndex(h.Index, depth); err != nil {
-		return Header{}, fmt.Errorf("%w: header", wire.ErrMalformed)
-	}
-	return h, nil
+	return Header{dkg.Index(binary.BigEndian.Uint32(plain)), binary.BigEndian.Uint32(plain[4:])}, nil
 }
-
-const headerSize = 4 + 4 + 16
-
-const sealedHeaderSize = headerSize + suite.AEADOverhead

@@ -2,113 +2,109 @@ package proto
 
 import (
 	"bytes"
-	"fmt"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
-	"github.com/trefoil-im/trefoil/state"
 )
 
-// RootNotice tells members, also those who are removed, of a root: which it is, who belongs to it, and who owns the space
-// (§10). A genesis has one too.
-type RootNotice struct {
-	parent    EpochID // zero for a genesis
-	Rekey     uint64
-	Root      EpochID
+// Notice tells members, also those who are removed, of a root: which it is, who belongs to it, and who owns the space (§10). A
+// genesis has one too.
+type Notice struct {
+	Common    Common
+	Check     Check
 	Members   Bitmap // the roster's indices
 	Owners    OwnerList
-	Owner     suite.PublicKey // who signed; the dealer of the root
-	signature []byte
+	Signer    uint8 // place in Owners
+	Signature []byte
 }
 
-// NewRootNotice signs a notice over a root.
-func NewRootNotice(owner suite.SigningKey, owners OwnerList, c RootContext, r Roster) (RootNotice, error) {
-	n := RootNotice{parent: c.parent, Rekey: c.rekey, Root: c.ID(), Members: r.Bitmap(), Owners: owners, Owner: owner.Public}
-	if !owners.Contains(owner.Public) || c.Roster != r.Digest() {
-		return RootNotice{}, fmt.Errorf("%w: notice", suite.ErrInvalid)
+// Root returns the id of the root.
+func (n Notice) Root() EpochID { return n.Common.ID(n.Check) }
+
+// Sign returns the notice with the signature of an owner in its list, or suite.ErrInvalid if the key is none.
+func (n Notice) Sign(owner suite.SigningKey) (Notice, error) {
+	place, ok := n.Owners.PlaceOf(owner.Public)
+	if !ok {
+		return Notice{}, invalid("signer of a notice")
 	}
-	n.signature = owner.Sign(suite.SignRekey, c.Space[:], n.body())
+	n.Signer = place
+	id, d := n.Root(), suite.Hash(n.body())
+	n.Signature = owner.Sign(suite.SignRekey, n.Common.Space[:], id[:], d[:])
 	return n, nil
 }
 
-// verify checks the owner list, that the signer is an owner, and the signature.
-func (n RootNotice) verify(o Origin) error {
-	if err := n.Owners.verify(o); err != nil {
+// Verify checks that the notice is of the origin's space, that the root owner key signed its owner list, and that the owner at
+// its place signed it. It returns suite.ErrInvalid.
+func (n Notice) Verify(o Origin) error {
+	if n.Common.Space != o.Space() {
+		return invalid("notice of another space")
+	}
+	if err := n.Owners.Verify(o); err != nil {
 		return err
 	}
-	if !n.Owners.Contains(n.Owner) {
-		return fmt.Errorf("%w: not signed by an owner", suite.ErrInvalid)
-	}
-	space := o.Space()
-	return n.Owner.Verify(n.signature, suite.SignRekey, space[:], n.body())
-}
-
-// covers checks that the notice is over this common, and the common over this template.
-func (n RootNotice) covers(space state.ID, c RootContext, t Template) error {
-	switch {
-	case c.Space != space, n.Root != c.ID(), n.parent != c.parent, n.Rekey != c.rekey:
-		return fmt.Errorf("%w: notice of another root", suite.ErrInvalid)
-	case c.Template != t.Digest(), t.rekey != c.rekey, t.Depth != c.Depth, !t.Public.Equal(c.Public),
-		!bytes.Equal(t.Owners.Encode(), n.Owners.Encode()):
-		return fmt.Errorf("%w: template of another root", suite.ErrInvalid)
-	}
-	return nil
-}
-
-// lists checks a roster of the root: the one that its common names, or, with a verified roster statement of the root, the
-// one that this names, which leaves nobody out who was there before.
-func (n RootNotice) lists(c RootContext, r Roster, s *RosterStatement) error {
-	ok := c.Roster == r.Digest() && bytes.Equal(n.Members, r.Bitmap())
-	if s != nil {
-		ok = s.Root == n.Root && s.Digest == r.Digest() && bytes.Equal(s.Members, r.Bitmap()) && s.Members.Contains(n.Members)
-	}
-	for _, e := range r.Entries {
-		ok = ok && e.Signing.Scheme() == n.Owner.Scheme() && checkIndex(e.Index, c.Depth) == nil
-		ok = ok && (s != nil || uint32(e.Index) < c.Cursor)
-	}
+	owner, ok := n.Owners.At(n.Signer)
 	if !ok {
-		return fmt.Errorf("%w: roster of another root", suite.ErrInvalid)
+		return invalid("signer of a notice")
+	}
+	id, d := n.Root(), suite.Hash(n.body())
+	return owner.Verify(n.Signature, suite.SignRekey, n.Common.Space[:], id[:], d[:])
+}
+
+// VerifyTemplate checks that a template is that of the notice's root, or returns suite.ErrInvalid.
+func (n Notice) VerifyTemplate(t Template) error {
+	c := n.Common
+	if c.Template != t.Hash() || t.Rekey != c.Rekey || t.Depth != c.Depth || !t.Public.Equal(c.Public) ||
+		!bytes.Equal(t.Owners.Encode(), n.Owners.Encode()) {
+		return invalid("template of another root")
 	}
 	return nil
 }
 
-// body returns what is signed after the space: id_e ‖ u64 rekey generation ‖ id' ‖ vec32 bitmap ‖ vec16 owner list ‖
-// vec16 owner key.
-func (n RootNotice) body() []byte {
-	owners := n.Owners.Encode()
-	w := wire.NewWriter(32 + 8 + 32 + 4 + len(n.Members) + 2 + len(owners) + 2 + suite.MaxPublicKey)
-	w.Fixed(n.parent[:])
-	w.U64(n.Rekey)
-	w.Fixed(n.Root[:])
-	w.Vec32(n.Members)
-	w.Vec16(owners)
-	suite.WritePublicKey(w, n.Owner)
-	return w.Bytes()
-}
-
-// Encode returns body ‖ vec16 signature.
-func (n RootNotice) Encode() []byte {
-	w := wire.NewWriter(2 + suite.MaxSignature)
-	w.Vec16(n.signature)
-	return append(n.body(), w.Bytes()...)
-}
-
-// MaxRootNotice bounds its encoding: a bitmap of all indices of the deepest tree.
-const MaxRootNotice = 32 + 8 + 32 + 4 + 1<<dkg.MaxDepth/8 + 2 + MaxOwnerList + 2 + suite.MaxPublicKey + 2 + suite.MaxSignature
-
-// ParseRootNotice reads a notice without verifying it.
-func ParseRootNotice(b []byte) (n RootNotice, err error) {
-	r := wire.NewReader(b)
-	r.Into(n.parent[:])
-	n.Rekey = r.U64()
-	r.Into(n.Root[:])
-	n.Members = readBitmap(r, r.Vec32(1<<dkg.MaxDepth/8))
-	n.Owners = readOwnerList(r)
-	n.Owner = suite.ReadPublicKey(r)
-	n.signature = r.Vec16(suite.MaxSignature)
-	if err = r.Done(); err != nil {
-		return RootNotice{}, err
+// VerifyRoster checks that roster and gone are those of the notice's root, or returns suite.ErrInvalid.
+func (n Notice) VerifyRoster(roster Roster, gone Bitmap, s suite.Suite) error {
+	if n.Common.Rekey == 0 && len(gone) > 0 || n.Common.Roster != roster.Digest(gone) || !bytes.Equal(n.Members, roster.Bitmap()) || n.Members.Intersects(gone) {
+		return invalid("roster of another root")
 	}
-	return n, nil
+	for _, e := range roster {
+		if e.Signing.Scheme() != s.Scheme() || e.Index.Check(n.Common.Depth) != nil {
+			return invalid("entry of a roster")
+		}
+	}
+	return nil
 }
+
+func (n Notice) body() []byte {
+	return encode(commonSize+32+4+len(n.Members)+2+maxOwnerList+1, n.writeBody)
+}
+
+func (n Notice) writeBody(w *wire.Writer) {
+	n.Common.write(w)
+	w.Fixed(n.Check[:])
+	w.Vec32(n.Members)
+	w.Vec16(n.Owners.Encode())
+	w.U8(n.Signer)
+}
+
+// Encode returns common ‖ check ‖ vec32 bitmap ‖ vec16 owner list ‖ u8 place of the signer ‖ vec16 signature.
+func (n Notice) Encode() []byte {
+	return encode(commonSize+32+4+len(n.Members)+2+maxOwnerList+1+2+suite.MaxSignature, func(w *wire.Writer) {
+		n.writeBody(w)
+		w.Vec16(n.Signature)
+	})
+}
+
+func readNotice(r *wire.Reader) (n Notice) {
+	n.Common = readCommon(r)
+	r.Into(n.Check[:])
+	n.Members = readBitmap(r, false)
+	n.Owners = readNested(r, r.Vec16(maxOwnerList), readOwnerList)
+	n.Signer = r.U8()
+	n.Signature = readSignature(r)
+	if r.Err() == nil && (int(n.Signer) >= len(n.Owners.Keys) || 8*len(n.Members) > max(8, 1<<n.Common.Depth)) {
+		r.Fail("signer or members of a notice")
+	}
+	return n
+}
+
+// ParseNotice reads a notice without verifying it.
+func ParseNotice(b []byte) (Notice, error) { return parseAll(b, maxNotice, readNotice) }

@@ -8,31 +8,37 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Origin is what a space's id is made of, so that the id names its owner (§2).
+// Origin is what a space's id is made of, so that the id names its root owner (§2).
 type Origin struct {
-	owner suite.PublicKey // the root owner key
-	salt  [32]byte
+	RootOwner suite.PublicKey
+	Salt      [32]byte
 }
 
 // NewOrigin draws the origin of a new space.
-func NewOrigin(owner suite.PublicKey) Origin {
-	o := Origin{owner: owner}
-	rand.Read(o.salt[:])
+func NewOrigin(rootOwner suite.PublicKey) Origin {
+	o := Origin{RootOwner: rootOwner}
+	rand.Read(o.Salt[:])
 	return o
 }
 
 // Space returns the id.
-func (o Origin) Space() state.ID { return suite.HashID(suite.HashSpace, o.owner.Bytes(), o.salt[:]) }
-
-// Write appends vec16 root owner key ‖ salt.
-func (o Origin) Write(w *wire.Writer) {
-	suite.WritePublicKey(w, o.owner)
-	w.Fixed(o.salt[:])
+func (o Origin) Space() state.ID {
+	return suite.HashID(suite.HashSpace, o.RootOwner.Bytes(), o.Salt[:])
 }
 
-// ReadOrigin reads an origin inside a larger encoding.
-func ReadOrigin(r *wire.Reader) (o Origin) {
-	o.owner = suite.ReadPublicKey(r)
-	r.Into(o.salt[:])
+// Encode returns vec16 root owner public key ‖ salt.
+func (o Origin) Encode() []byte { return encode(2+suite.MaxPublicKey+32, o.write) }
+
+func (o Origin) write(w *wire.Writer) {
+	suite.WritePublicKey(w, o.RootOwner)
+	w.Fixed(o.Salt[:])
+}
+
+func readOrigin(r *wire.Reader) (o Origin) {
+	o.RootOwner = suite.ReadPublicKey(r)
+	r.Into(o.Salt[:])
 	return o
 }
+
+// ParseOrigin reads an origin.
+func ParseOrigin(b []byte) (Origin, error) { return parseAll(b, 2+suite.MaxPublicKey+32, readOrigin) }

@@ -1,64 +1,53 @@
 package proto
 
 import (
-	"fmt"
-
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Policy says how a space works. It is fixed when the space is made and signed by its owner. Fields left at their zero
-// values take the defaults.
+// Policy says how a space works (§2). Its owner signs it with each root.
 type Policy struct {
-	// Scheme is the signature scheme of owners and members, Ed25519 by default.
-	Scheme suite.Scheme
-	// KEM is the mechanism by which secrets are boxed to members, MLKEM768X25519 by default.
-	KEM suite.KEM
-	// Repudiable allows members to leave out the signature of a message. Anybody in the space could have written it then.
-	Repudiable bool
+	Suite            suite.Suite
+	MembersMayInvite bool
+	Padding          Padding
+	RekeyInterval    uint16 // hours, 0 none
 }
 
-// policyRepudiable is the flag of Repudiable.
-const policyRepudiable = 1
+// Padding says to what lengths contents are brought.
+type Padding uint8
 
-// WithDefaults fills in what is left open. It returns suite.ErrInvalid for a scheme or KEM that is none of this protocol.
-func (p Policy) WithDefaults() (Policy, error) {
-	if p.Scheme == "" {
-		p.Scheme = suite.Ed25519
-	}
-	if p.KEM == 0 {
-		p.KEM = suite.MLKEM768X25519
-	}
-	return p, p.check()
-}
+// The paddings.
+const (
+	NoPadding Padding = 0
+	Padme     Padding = 1 // the default
+)
 
-func (p Policy) check() error {
-	if !p.Scheme.Valid() {
-		return fmt.Errorf("%w: unknown signature scheme", suite.ErrInvalid)
-	}
-	if !p.KEM.Valid() {
-		return fmt.Errorf("%w: unknown KEM", suite.ErrInvalid)
-	}
-	return nil
-}
+// policyInvite is the flag of MembersMayInvite.
+const policyInvite = 1
 
-// write and readPolicy are the codec: vec8 scheme name ‖ u16 KEM ‖ u8 flags.
+const policySize = 1 + 1 + 1 + 2
+
 func (p Policy) write(w *wire.Writer) {
-	w.Vec8([]byte(p.Scheme))
-	w.U16(uint16(p.KEM))
-	if p.Repudiable {
-		w.U8(policyRepudiable)
-	} else {
-		w.U8(0)
-	}
+	w.U8(uint8(p.Suite))
+	w.Bool(p.MembersMayInvite) // policyInvite is the only flag
+	w.U8(uint8(p.Padding))
+	w.U16(p.RekeyInterval)
 }
+
+// Encode returns u8 suite ‖ u8 flags ‖ u8 padding ‖ u16 rekey interval.
+func (p Policy) Encode() []byte { return encode(policySize, p.write) }
 
 func readPolicy(r *wire.Reader) Policy {
-	p := Policy{Scheme: suite.Scheme(r.Vec8(16)), KEM: suite.KEM(r.U16())}
+	p := Policy{Suite: suite.Suite(r.U8())}
 	flags := r.U8()
-	p.Repudiable = flags == policyRepudiable
-	if r.Err() == nil && (flags > policyRepudiable || p.check() != nil) {
+	p.MembersMayInvite = flags == policyInvite
+	p.Padding = Padding(r.U8())
+	p.RekeyInterval = r.U16()
+	if r.Err() == nil && (!p.Suite.Valid() || flags > policyInvite || p.Padding > Padme) {
 		r.Fail("unknown policy")
 	}
 	return p
 }
+
+// ParsePolicy reads a policy.
+func ParsePolicy(b []byte) (Policy, error) { return parseAll(b, policySize, readPolicy) }

@@ -1,125 +1,139 @@
 package proto
 
 import (
+	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// RosterEntry is one member as a roster names it (§9).
+// RosterEntry is one member as a root lists it (§9).
 type RosterEntry struct {
 	Index   dkg.Index
-	Signing suite.PublicKey // signing key
-	Inbox   suite.Digest    // H(inbox key)
+	Signing suite.PublicKey
+	Body    BodyHash
 }
 
-// Roster lists members in ascending order of their indices. It is immutable.
-type Roster struct{ Entries []RosterEntry }
-
-// at returns where the entry of an index is or would be.
-func (r Roster) at(i dkg.Index) (int, bool) {
-	return slices.BinarySearchFunc(r.Entries, i, func(e RosterEntry, i dkg.Index) int { return cmp.Compare(e.Index, i) })
-}
-
-// With returns the roster with an entry more, or in place of the one with the same index.
-func (r Roster) With(e RosterEntry) Roster {
-	at, ok := r.at(e.Index)
-	next := append(make([]RosterEntry, 0, len(r.Entries)+1), r.Entries...)
-	if ok {
-		next[at] = e
-		return Roster{next}
-	}
-	return Roster{slices.Insert(next, at, e)}
-}
-
-// without returns the roster without the given indices.
-func (r Roster) without(indices ...dkg.Index) Roster {
-	return Roster{slices.DeleteFunc(slices.Clone(r.Entries), func(e RosterEntry) bool { return slices.Contains(indices, e.Index) })}
-}
+// Roster lists the members of a root in ascending order of their indices.
+type Roster []RosterEntry
 
 // Find returns the entry of an index.
 func (r Roster) Find(i dkg.Index) (RosterEntry, bool) {
-	at, ok := r.at(i)
+	at, ok := slices.BinarySearchFunc(r, i, func(e RosterEntry, i dkg.Index) int { return cmp.Compare(e.Index, i) })
 	if !ok {
 		return RosterEntry{}, false
 	}
-	return r.Entries[at], true
-}
-
-// Bitmap is a set of indices: one bit for each, index 0 first and most significant bit first, without zero bytes at the end.
-type Bitmap []byte
-
-// Has reports whether the index is in the set.
-func (b Bitmap) Has(i dkg.Index) bool { return int(i/8) < len(b) && b[i/8]&(0x80>>(i%8)) != 0 }
-
-// Contains reports whether every index of another set is in this one.
-func (b Bitmap) Contains(other Bitmap) bool {
-	for i, v := range other {
-		if i >= len(b) || v&^b[i] != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// readBitmap checks the encoding of a set that is not empty and has no index 0.
-func readBitmap(r *wire.Reader, b Bitmap) Bitmap {
-	if n := len(b); r.Err() == nil && (n == 0 || b[n-1] == 0 || b[0]&0x80 != 0) {
-		r.Fail("bitmap of members")
-	}
-	return b
+	return r[at], true
 }
 
 // Bitmap returns the set of its indices.
 func (r Roster) Bitmap() Bitmap {
-	if len(r.Entries) == 0 {
-		return Bitmap{}
+	indices := make([]dkg.Index, len(r))
+	for k, e := range r {
+		indices[k] = e.Index
 	}
-	b := make(Bitmap, r.Entries[len(r.Entries)-1].Index/8+1)
-	for _, e := range r.Entries {
-		b[e.Index/8] |= 0x80 >> (e.Index % 8)
+	return NewBitmap(indices...)
+}
+
+// Digest returns the roster digest of a root with this gone (§9).
+func (r Roster) Digest(gone Bitmap) Digest {
+	return suite.HashLabel(suite.HashRoster, encode(8+100*len(r)+len(gone), func(w *wire.Writer) {
+		w.Vec32(r.Encode())
+		w.Vec32(gone)
+	}))
+}
+
+// Fingerprint returns what members compare out of band (§9): of the preferred epoch's authenticator, the roster of those listed,
+// and gone.
+func Fingerprint(authenticator secret.Bytes, listed Roster, gone Bitmap) [32]byte {
+	return suite.HashTo32(suite.Hash32Fingerprint, authenticator.Expose(), listed.Encode(), gone)
+}
+
+// Encode returns (u32 index ‖ vec16 signing key ‖ H(body)[:32])….
+func (r Roster) Encode() []byte {
+	return encode(len(r)*(4+2+suite.MaxPublicKey+32), func(w *wire.Writer) {
+		for _, e := range r {
+			w.U32(uint32(e.Index))
+			suite.WritePublicKey(w, e.Signing)
+			w.Fixed(e.Body[:])
+		}
+	})
+}
+
+// rosterReader reads a roster of a root of the given depth: at least one entry, in order, keys of one scheme.
+func rosterReader(depth int) func(*wire.Reader) Roster {
+	return func(r *wire.Reader) (out Roster) {
+		for r.Len() > 0 {
+			e := RosterEntry{Index: readIndexOf(r, depth), Signing: suite.ReadPublicKey(r)}
+			r.Into(e.Body[:])
+			if n := len(out); n > 0 && (out[n-1].Index >= e.Index || out[0].Signing.Scheme() != e.Signing.Scheme()) {
+				r.Fail("order of a roster")
+			}
+			out = append(out, e)
+		}
+		if len(out) == 0 {
+			r.Fail("an empty roster")
+		}
+		return out
+	}
+}
+
+// ParseRoster reads a roster of a root of the given depth.
+func ParseRoster(b []byte, depth int) (Roster, error) {
+	return parseAll(b, MaxRoster, rosterReader(depth))
+}
+
+// Bitmap is a set of indices: a bit for each, index 0 first and most significant bit first, without zero bytes at the end. The
+// empty Bitmap is the empty set.
+type Bitmap []byte
+
+// NewBitmap returns the set of some indices, which are at most dkg.MaxIndex.
+func NewBitmap(indices ...dkg.Index) Bitmap {
+	if len(indices) == 0 {
+		return nil
+	}
+	b := make(Bitmap, slices.Max(indices)/8+1)
+	for _, i := range indices {
+		b[i/8] |= 0x80 >> (i % 8)
 	}
 	return b
 }
 
-// Encode returns the entries, one after the other: u32 index ‖ vec16 signing key ‖ H(inbox key).
-func (r Roster) Encode() []byte {
-	w := wire.NewWriter(len(r.Entries) * (4 + 2 + suite.MaxPublicKey + suite.HashSize))
-	for _, e := range r.Entries {
-		w.U32(uint32(e.Index))
-		suite.WritePublicKey(w, e.Signing)
-		w.Fixed(e.Inbox[:])
+// Has reports whether the index is in the set.
+func (b Bitmap) Has(i dkg.Index) bool { return int(i/8) < len(b) && b[i/8]&(0x80>>(i%8)) != 0 }
+
+// Intersects reports whether two sets have an index in common.
+func (b Bitmap) Intersects(o Bitmap) bool {
+	for i := range min(len(b), len(o)) {
+		if b[i]&o[i] != 0 {
+			return true
+		}
 	}
-	return w.Bytes()
+	return false
 }
 
-// Digest returns H(encode()).
-func (r Roster) Digest() suite.Digest { return suite.Hash(r.Encode()) }
+// Union returns the indices of both sets.
+func (b Bitmap) Union(o Bitmap) Bitmap {
+	if len(b) < len(o) {
+		b, o = o, b
+	}
+	out := bytes.Clone(b)
+	for i := range o {
+		out[i] |= o[i]
+	}
+	return out
+}
 
-// parseRoster reads a roster of a root of the given depth, which has at least one member.
-func parseRoster(b []byte, depth int) (Roster, error) {
-	if len(b) > maxRoster {
-		return Roster{}, fmt.Errorf("%w: a roster is longer than its limit", wire.ErrMalformed)
+// readBitmap reads a set behind its length. Index 0 is in none, and only gone may be empty.
+func readBitmap(r *wire.Reader, mayBeEmpty bool) Bitmap {
+	b := Bitmap(r.Vec32(MaxBitmap))
+	n := len(b)
+	if r.Err() == nil && (n == 0 && !mayBeEmpty || n > 0 && (b[n-1] == 0 || b[0]&0x80 != 0)) {
+		r.Fail("bitmap of members")
 	}
-	var out Roster
-	r := wire.NewReader(b)
-	for r.Len() > 0 {
-		e := RosterEntry{Index: ReadIndex(r, depth), Signing: suite.ReadPublicKey(r)}
-		r.Into(e.Inbox[:])
-		if n := len(out.Entries); n > 0 && (out.Entries[n-1].Index >= e.Index || out.Entries[0].Signing.Scheme() != e.Signing.Scheme()) {
-			r.Fail("order of a roster")
-		}
-		out.Entries = append(out.Entries, e)
-	}
-	if len(out.Entries) == 0 {
-		r.Fail("an empty roster")
-	}
-	if err := r.Done(); err != nil {
-		return Roster{}, err
-	}
-	return out, nil
+	return b
 }

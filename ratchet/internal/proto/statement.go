@@ -2,193 +2,207 @@ package proto
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// StatementKind says what a control statement is (§7).
+// StatementKind says what a statement says.
 type StatementKind uint8
 
-// The kinds of control statement.
+// The kinds of statements (§7). 3 is free.
 const (
-	KindLeave  StatementKind = 1
-	KindRevoke StatementKind = 2
-	KindRoster StatementKind = 3
+	KindLeave        StatementKind = 1
+	KindRevoke       StatementKind = 2
+	KindBind         StatementKind = 4
+	KindClose        StatementKind = 5
+	KindInvite       StatementKind = 6
+	KindProfile      StatementKind = 7
+	KindTitle        StatementKind = 8
+	KindSeat         StatementKind = 9
+	KindInviteWanted StatementKind = 10
+	KindInviteGiven  StatementKind = 11
+	KindCurrent      StatementKind = 12
+	kindRole         StatementKind = 13 // reserved
+	kindPerson       StatementKind = 14 // reserved
 )
 
-// Statement is a signed statement that travels as the plaintext of a message and, revoke and roster, in tickets.
-type Statement struct {
-	Kind      StatementKind
-	Leave     *LeaveStatement  // one of these three, by kind
-	Revoke    *RevokeStatement //
-	Roster    *RosterStatement //
-	signature []byte
-}
-
-// LeaveStatement: member index leaves the space.
-type LeaveStatement struct {
-	Index dkg.Index
-	Rekey uint64
-	Time  int64 // milliseconds since 1970, for display only
-}
-
-// RevokeStatement: introductions of these indices are refused from now on. Statements of a root add up, so they need no
-// order: an owner whose state was restored contradicts nothing it said before.
-type RevokeStatement struct {
-	Root    EpochID
-	Indices []dkg.Index // ascending
-}
-
-// Covers reports whether the statement says all that another one says.
-func (s RevokeStatement) Covers(other RevokeStatement) bool {
-	for _, i := range other.Indices {
-		if _, ok := slices.BinarySearch(s.Indices, i); !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// RosterStatement: these members are the ones whose entries have this digest. It says nothing of others. Members of a root
-// only ever come, so the statement that names more of them is the newer one.
-type RosterStatement struct {
-	Root    EpochID
-	Members Bitmap
-	Digest  suite.Digest
-}
-
-// SignLeave makes the statement of a member that leaves.
-func SignLeave(space state.ID, s LeaveStatement, member suite.SigningKey) Statement {
-	return Statement{Kind: KindLeave, Leave: &s}.sign(space, member)
-}
-
-// SignRevoke makes a revoke statement of an owner. The indices may come in any order.
-func SignRevoke(space state.ID, s RevokeStatement, owner suite.SigningKey) Statement {
-	s.Indices = slices.Compact(slices.Sorted(slices.Values(s.Indices)))
-	return Statement{Kind: KindRevoke, Revoke: &s}.sign(space, owner)
-}
-
-// SignRoster makes a roster statement of an owner.
-func SignRoster(space state.ID, s RosterStatement, owner suite.SigningKey) Statement {
-	return Statement{Kind: KindRoster, Roster: &s}.sign(space, owner)
-}
-
-func (c Statement) sign(space state.ID, k suite.SigningKey) Statement {
-	c.signature = k.Sign(c.Kind.label(), space[:], c.body())
-	return c
-}
-
-// root returns the root that an owner's statement is about, zero for a leave.
-func (c Statement) root() EpochID {
-	switch c.Kind {
-	case KindRevoke:
-		return c.Revoke.Root
-	case KindRoster:
-		return c.Roster.Root
-	}
-	return EpochID{}
-}
-
-// label returns the label of the statement's signature.
+// label returns the label of the signature over a statement, "" if it has none of its own.
 func (k StatementKind) label() string {
 	switch k {
 	case KindLeave:
 		return suite.SignLeave
 	case KindRevoke:
 		return suite.SignRevoke
+	case KindBind:
+		return suite.SignBind
+	case KindClose:
+		return suite.SignClose
+	case KindProfile:
+		return suite.SignProfile
+	case KindTitle:
+		return suite.SignTitle
+	case KindSeat:
+		return suite.SignSeat
+	case KindCurrent:
+		return suite.SignCurrent
 	}
-	return suite.SignRoster
+	return ""
 }
 
-// Verify checks the signature of a leave with the member's signing key.
-func (c Statement) Verify(space state.ID, key suite.PublicKey) error {
-	return key.Verify(c.signature, c.Kind.label(), space[:], c.body())
+// Statement is something said in a message or a ticket that changes what members know of each other (§7). Its types are
+// Leave, Revoke, Bind, Close, InviteMade, Profile, Title, Seat, InviteWanted, InviteGiven and Current.
+type Statement interface {
+	Kind() StatementKind
+	writeBody(*wire.Writer)
+	signature() []byte
 }
 
-// VerifyOwner checks the signature of a revoke or roster statement against an owner list.
-func (c Statement) VerifyOwner(space state.ID, owners OwnerList) error {
-	if c.Kind == KindLeave {
-		return fmt.Errorf("%w: an owner does not leave for others", suite.ErrInvalid)
+// OwnerStatement is a statement that an owner of a root says: Revoke, Bind, Close, Title, Seat and Current.
+type OwnerStatement interface {
+	Statement
+	// RootNamed returns the root that the statement names.
+	RootNamed() EpochID
+	// signedBy returns the place at which the statement says that its signer stands.
+	signedBy() uint8
+}
+
+// signable is a statement that gets a signature.
+type signable[S any] interface {
+	Statement
+	withSignature([]byte) S
+}
+
+// maxStatement bounds the encoding of a statement: what a message can hold.
+const maxStatement = MaxPlaintext
+
+// Sign returns the statement with a signature: of the member that says it, or of the owner that it names.
+func Sign[S signable[S]](s S, space state.ID, k suite.SigningKey) S {
+	return s.withSignature(k.Sign(s.Kind().label(), space[:], statementBody(s)))
+}
+
+// VerifyStatement checks the signature of a statement, or returns suite.ErrInvalid; also for one that has none of its own.
+func VerifyStatement(s Statement, space state.ID, k suite.PublicKey) error {
+	if s.Kind().label() == "" {
+		return invalid("statement without a signature")
 	}
-	return owners.verifyAny(c.signature, c.Kind.label(), space[:], c.body())
+	return k.Verify(s.signature(), s.Kind().label(), space[:], statementBody(s))
 }
 
-// body returns what is signed after the space: u32 index ‖ u64 rekey generation ‖ u64 time; or root id ‖ u32 number of
-// indices ‖ each u32; or root id ‖ vec16 bitmap ‖ digest.
-func (c Statement) body() []byte {
-	w := wire.NewWriter(32 + 8 + suite.HashSize)
-	switch c.Kind {
-	case KindLeave:
-		w.U32(uint32(c.Leave.Index))
-		w.U64(c.Leave.Rekey)
-		w.U64(uint64(c.Leave.Time))
-	case KindRevoke:
-		w.Fixed(c.Revoke.Root[:])
-		w.U32(uint32(len(c.Revoke.Indices)))
-		for _, i := range c.Revoke.Indices {
-			w.U32(uint32(i))
+// VerifyOwner checks that an owner in the list of a root's notice signed a statement, and returns the owner's place; else it
+// returns suite.ErrInvalid. The statement may name another root: it says which key to try first, and the signature decides.
+// Whether the root that it names is the same or an older one, the caller knows (§7).
+func VerifyOwner(s OwnerStatement, root RootView) (place uint8, err error) {
+	space, first := root.Space(), s.signedBy()
+	if k, ok := root.Owner(first); ok && VerifyStatement(s, space, k) == nil {
+		return first, nil
+	}
+	for place := range uint8(MaxOwners) {
+		k, ok := root.Owner(place)
+		if ok && place != first && VerifyStatement(s, space, k) == nil {
+			return place, nil
 		}
-	case KindRoster:
-		w.Fixed(c.Roster.Root[:])
-		w.Vec16(c.Roster.Members)
-		w.Fixed(c.Roster.Digest[:])
 	}
-	return w.Bytes()
+	return 0, invalid("no owner's statement")
 }
 
-// MaxStatement bounds the encoding of a control statement.
-const MaxStatement = 1 + 32 + 4 + max(4*MaxRevoked, MaxSignedMembers) + suite.HashSize + 2 + suite.MaxSignature
+// StatementHash returns H(statement).
+func StatementHash(s Statement) Digest { return suite.Hash(EncodeStatement(s)) }
 
-// Encode returns the plaintext of a control message: u8 kind ‖ body ‖ vec16 signature.
-func (c Statement) Encode() []byte {
-	body := c.body()
-	w := wire.NewWriter(1 + len(body) + 2 + suite.MaxSignature)
-	w.U8(uint8(c.Kind))
-	w.Fixed(body)
-	w.Vec16(c.signature)
-	return w.Bytes()
+func statementBody(s Statement) []byte { return encode(256, s.writeBody) }
+
+// EncodeStatement returns u8 kind ‖ body ‖ vec16 signature.
+func EncodeStatement(s Statement) []byte {
+	return encode(256, func(w *wire.Writer) {
+		w.U8(uint8(s.Kind()))
+		s.writeBody(w)
+		w.Vec16(s.signature())
+	})
 }
 
-// ParseStatement reads a control statement without verifying it.
-func ParseStatement(b []byte) (c Statement, err error) {
-	if len(b) > MaxStatement {
-		return Statement{}, fmt.Errorf("%w: a statement is longer than its limit", wire.ErrMalformed)
+// ParseStatement reads a statement without verifying it. It returns wire.ErrTooNew for those of roles and persons, which are
+// reserved.
+func ParseStatement(b []byte) (Statement, error) {
+	if len(b) == 0 || len(b) > maxStatement {
+		return nil, fmt.Errorf("%w: length of a statement", wire.ErrMalformed)
 	}
-	r := wire.NewReader(b)
-	switch c.Kind = StatementKind(r.U8()); c.Kind {
+	kind, body := StatementKind(b[0]), b[1:]
+	read, ok := statementReaders(kind)
+	switch {
+	case kind == kindRole || kind == kindPerson:
+		return nil, fmt.Errorf("%w: statement of kind %d", wire.ErrTooNew, kind)
+	case !ok:
+		return nil, fmt.Errorf("%w: kind of a statement", wire.ErrMalformed)
+	}
+	if byRole(kind, body) {
+		return nil, fmt.Errorf("%w: statement by a role", wire.ErrTooNew)
+	}
+	return parseAll(body, maxStatement, read)
+}
+
+// statementReaders returns the reader of a kind.
+func statementReaders(k StatementKind) (func(*wire.Reader) Statement, bool) {
+	switch k {
 	case KindLeave:
-		c.Leave = &LeaveStatement{ReadIndex(r, dkg.MaxDepth), r.U64(), int64(r.U64())}
+		return readLeave, true
 	case KindRevoke:
-		c.Revoke = new(RevokeStatement)
-		r.Into(c.Revoke.Root[:])
-		c.Revoke.Indices = readIndices(r)
-	case KindRoster:
-		c.Roster = new(RosterStatement)
-		r.Into(c.Roster.Root[:])
-		c.Roster.Members = readBitmap(r, r.Vec16(MaxSignedMembers))
-		r.Into(c.Roster.Digest[:])
+		return readRevoke, true
+	case KindBind:
+		return readBind, true
+	case KindClose:
+		return readClose, true
+	case KindInvite:
+		return readInviteMade, true
+	case KindProfile:
+		return readProfile, true
+	case KindTitle:
+		return readTitle, true
+	case KindSeat:
+		return readSeat, true
+	case KindInviteWanted:
+		return readInviteWanted, true
+	case KindInviteGiven:
+		return readInviteGiven, true
+	case KindCurrent:
+		return readCurrentStatement, true
+	}
+	return nil, false
+}
+
+// roleSigned is what stands for the place of an owner where a role signed, which is reserved.
+const roleSigned = 255
+
+// byRole reports whether the body of an owner's statement says that a role signed it.
+func byRole(k StatementKind, body []byte) bool {
+	at := 32
+	switch k {
+	case KindRevoke:
+		at = 64
+	case KindBind, KindClose, KindTitle, KindSeat:
 	default:
-		r.Fail("kind of a statement")
+		return false
 	}
-	c.signature = r.Vec16(suite.MaxSignature)
-	if err = r.Done(); err != nil {
-		return Statement{}, err
-	}
-	return c, nil
+	return len(body) > at && body[at] == roleSigned
 }
 
-// readIndices reads indices in ascending order.
-func readIndices(r *wire.Reader) []dkg.Index {
-	indices := make([]dkg.Index, r.Count(MaxRevoked, 4))
-	for k := range indices {
-		indices[k] = ReadIndex(r, dkg.MaxDepth)
-		if k > 0 && indices[k-1] >= indices[k] {
-			r.Fail("order of indices")
-		}
+// Said is what every owner's statement has: the root that it names, and the signer's place in the list of that root.
+type Said struct {
+	Root      EpochID
+	By        uint8
+	Signature []byte
+}
+
+// RootNamed returns the root that the statement names.
+func (s Said) RootNamed() EpochID { return s.Root }
+
+func (s Said) signedBy() uint8   { return s.By }
+func (s Said) signature() []byte { return s.Signature }
+
+func readBy(r *wire.Reader) uint8 {
+	by := r.U8()
+	if r.Err() == nil && by >= MaxOwners {
+		r.Fail("place of an owner")
 	}
-	return indices
+	return by
 }

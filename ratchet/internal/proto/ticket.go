@@ -1,8 +1,6 @@
 package proto
 
 import (
-	"fmt"
-
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -11,126 +9,69 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Ticket answers a Request, as it goes over the network: a box to the one-time key of the request. It is immutable; the
-// zero Ticket is none.
+// TicketContext is what a ticket is bound to: the request that it answers, and the asker's index. The ticket of a direct link
+// answers the link, of which DirectRequest gives the id.
+type TicketContext struct {
+	Space   state.ID
+	Request RequestID
+	Index   dkg.Index
+	Direct  bool
+}
+
+// DirectRequest returns the id by which the ticket of a direct link names the link.
+func DirectRequest(link Link) RequestID {
+	return suite.HashID(suite.HashDirect, link.Encode().Expose())
+}
+
+func (c TicketContext) label() string {
+	if c.Direct {
+		return suite.HPKEDirect
+	}
+	return suite.HPKETicket
+}
+
+// Ticket is an opened ticket: its body, and the issuer's signature.
 type Ticket struct {
-	_       [0]func()
-	Answers [16]byte // H(request)[:16]
-	Box     []byte
+	Body      TicketBody
+	signature []byte
+	body      secret.Bytes // its encoding, which is what was signed
 }
 
-// ParseTicket reads a ticket: u8(0x22) ‖ H(request)[:16] ‖ vec32 box, at most 1 MiB. It returns ErrMalformed, or
-// state.ErrTooOld or state.ErrTooNew for another version of the protocol.
-func ParseTicket(b []byte) (t Ticket, err error) {
-	if len(b) > maxTicket {
-		return Ticket{}, fmt.Errorf("%w: a ticket is longer than its limit", wire.ErrMalformed)
+// SealTicket signs a body and boxes it to the ticket key of a request. What it returns is to be split into parts (Split). It
+// returns outcome.ErrTooLong for a body over MaxTicketBody, and suite.ErrInvalid for a key that cannot be boxed to.
+func SealTicket(ctx TicketContext, ticket suite.KEMKey, b TicketBody, issuer suite.SigningKey) ([]byte, error) {
+	body := b.Encode().Expose()
+	if len(body) > MaxTicketBody {
+		return nil, outcome.ErrTooLong
 	}
-	r, err := frameReader(b, TypeTicket)
+	plain := encode(len(body)+2+suite.MaxSignature, func(w *wire.Writer) {
+		w.Fixed(body)
+		w.Vec16(ctx.sign(issuer, body))
+	})
+	return ticket.Seal(ctx.label(), ctx.Space, uint32(ctx.Index), plain)
+}
+
+// OpenTicket opens the whole of a ticket with the ticket key of one's own request: suite.ErrNotOpened, or wire.ErrMalformed.
+// Nothing is verified.
+func OpenTicket(ctx TicketContext, ticket suite.KEMSecret, whole []byte) (Ticket, error) {
+	plain, err := ticket.Open(ctx.label(), ctx.Space, uint32(ctx.Index), whole)
 	if err != nil {
 		return Ticket{}, err
 	}
-	r.Into(t.Answers[:])
-	t.Box = r.Vec32(maxTicket)
-	if len(t.Box) == 0 {
-		r.Fail("an empty box")
-	}
-	if err = r.Done(); err != nil {
-		return Ticket{}, err
-	}
-	return t, nil
+	b := plain.Expose()
+	return parseAll(b, MaxTicketBody+2+suite.MaxSignature, func(r *wire.Reader) Ticket {
+		t := Ticket{Body: readTicketBody(r)}
+		t.body = secret.Own(b[:len(b)-r.Len()])
+		t.signature = readSignature(r)
+		return t
+	})
 }
 
-// Bytes returns what is to be sent, nil for the zero Ticket.
-func (t Ticket) Bytes() []byte {
-	if t.IsZero() {
-		return nil
-	}
-	w := wire.NewWriter(ticketExtra + len(t.Box))
-	w.U8(TypeTicket.first())
-	w.Fixed(t.Answers[:])
-	w.Vec32(t.Box)
-	return w.Bytes()
+// VerifySignature checks that the issuer signed the ticket for this request and index, or returns suite.ErrInvalid.
+func (t Ticket) VerifySignature(ctx TicketContext, issuer suite.PublicKey) error {
+	return issuer.Verify(t.signature, suite.SignTicket, ctx.Space[:], ctx.Request[:], suite.U32(uint32(ctx.Index)), t.body.Expose())
 }
 
-// ticketExtra is how much longer a ticket is than its box.
-const ticketExtra = 1 + 16 + 4
-
-// IsZero reports whether there is no ticket.
-func (t Ticket) IsZero() bool { return t.Box == nil }
-
-// AnswersTo reports whether the ticket says that it answers the request.
-func (t Ticket) AnswersTo(request suite.Digest) bool { return t.Answers == [16]byte(request[:16]) }
-
-// NewTicket signs a body and boxes it to the ticket key of a request by index j. It returns ErrTooLong for a roster over
-// 512 KiB, and for a ticket over 1 MiB: leave out used subtrees.
-func NewTicket(space state.ID, request suite.Digest, ticket suite.KEMKey, j dkg.Index, b TicketBody, issuer suite.SigningKey) (Ticket, error) {
-	if len(b.Roster.Encode()) > maxRoster {
-		return Ticket{}, outcome.ErrTooLong
-	}
-	body := b.body()
-	signature := issuer.Sign(suite.SignTicket, space[:], request[:], suite.U32(uint32(j)), body)
-	return sealTicket(space, request, ticket, uint32(j), body, signature)
-}
-
-// refused is the body of a refusal.
-var refused = []byte{0}
-
-// NewRefusal is an owner's answer to a request whose link is dead.
-func NewRefusal(space state.ID, request suite.Digest, ticket suite.KEMKey, owner suite.SigningKey) (Ticket, error) {
-	return sealTicket(space, request, ticket, 0, refused, owner.Sign(suite.SignTicket, space[:], request[:], refused))
-}
-
-func sealTicket(space state.ID, request suite.Digest, ticket suite.KEMKey, recipient uint32, body, signature []byte) (Ticket, error) {
-	w := wire.NewWriter(2 + suite.MaxSignature)
-	w.Vec16(signature)
-	plain := append(body[:len(body):len(body)], w.Bytes()...)
-	if ticketExtra+len(plain)+ticket.KEM().Overhead() > maxTicket {
-		return Ticket{}, outcome.ErrTooLong
-	}
-	box, err := ticket.Seal(suite.HPKETicket, space, recipient, plain)
-	if err != nil {
-		return Ticket{}, err
-	}
-	return Ticket{Answers: [16]byte(request[:16]), Box: box}, nil
-}
-
-// TicketAnswer is what a ticket turned out to be: a body, or a refusal.
-type TicketAnswer struct {
-	Body    TicketBody
-	Refused bool
-	Refusal []byte // its signature
-}
-
-// Open opens a ticket with the key of one's own request by index j: suite.ErrNotOpened, or wire.ErrMalformed. Nothing is
-// verified.
-func (t Ticket) Open(space state.ID, key suite.KEMSecret, j dkg.Index) (TicketAnswer, error) {
-	for _, recipient := range []uint32{uint32(j), 0} {
-		plain, err := key.Open(suite.HPKETicket, space, recipient, t.Box)
-		if err != nil {
-			continue
-		}
-		if recipient == 0 {
-			return parseRefusal(plain)
-		}
-		b, err := ParseTicketBody(plain.Expose())
-		return TicketAnswer{Body: b}, err
-	}
-	return TicketAnswer{}, suite.ErrNotOpened
-}
-
-func parseRefusal(plain secret.Bytes) (TicketAnswer, error) {
-	r := wire.NewReader(plain.Expose())
-	if r.U8() != refused[0] {
-		r.Fail("refusal")
-	}
-	a := TicketAnswer{Refused: true, Refusal: r.Vec16(suite.MaxSignature)}
-	if err := r.Done(); err != nil {
-		return TicketAnswer{}, err
-	}
-	return a, nil
-}
-
-// VerifyRefusal checks an owner's refusal.
-func VerifyRefusal(owners OwnerList, space state.ID, request suite.Digest, sig []byte) error {
-	return owners.verifyAny(sig, suite.SignTicket, space[:], request[:], refused)
+func (c TicketContext) sign(issuer suite.SigningKey, body []byte) []byte {
+	return issuer.Sign(suite.SignTicket, c.Space[:], c.Request[:], suite.U32(uint32(c.Index)), body)
 }

@@ -1,223 +1,290 @@
 package proto
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// TestTicket: the joiner verifies the answer to its request and learns who is in the space (§9).
+// TestTicket: a ticket goes in parts, opens for its asker, and its issuer's signature holds for this request and index alone.
 func TestTicket(t *testing.T) {
-	for name, p := range policies {
-		t.Run("policy"+name, func(t *testing.T) {
-			w := newPieces(t, p)
-			tk, request := w.ticket(t)
-			require.True(t, tk.AnswersTo(request))
-			require.False(t, tk.AnswersTo(suite.Digest{}))
-			a, err := tk.Open(w.space, w.members[1].ticket, 2)
+	for _, s := range suite.Suites() {
+		p := newPieces(t, s)
+		m, b := p.joiners[0], p.ticketBody(t)
+		for _, direct := range []bool{false, true} {
+			ctx := TicketContext{p.space, p.ask(t).ID(), 2, direct}
+			if direct {
+				ctx.Request = DirectRequest(p.link(m))
+			}
+			whole, err := SealTicket(ctx, m.ticket.Public, b, p.founder.signing)
 			require.NoError(t, err)
-			require.False(t, a.Refused)
-			v, err := a.Body.Verify(w.origin, request, 2)
+			parts, err := Split(TypeTicket, ctx.Request.Name(), whole, 4<<10)
 			require.NoError(t, err)
-			require.Len(t, v.Introductions, 2)
-			require.Len(t, v.Roster.Entries, 3)
-			require.Len(t, a.Body.Revokes, 1)
-			require.Len(t, a.Body.Answered, 2)
-
-			_, err = tk.Open(w.space, w.members[2].ticket, 2)
-			require.ErrorIs(t, err, suite.ErrNotOpened)
-			_, err = tk.Open(w.space, w.members[1].ticket, 3)
-			require.ErrorIs(t, err, suite.ErrNotOpened)
-		})
+			var set PartSet
+			var got []byte
+			for k := range parts {
+				part, err := ParsePart(parts[len(parts)-1-k].Frame())
+				require.NoError(t, err)
+				require.Nil(t, got)
+				set, got, err = set.Add(part)
+				require.NoError(t, err)
+			}
+			require.Equal(t, whole, got)
+			opened, err := OpenTicket(ctx, m.ticket, got)
+			require.NoError(t, err)
+			require.Equal(t, b.Encode().Expose(), opened.Body.Encode().Expose())
+			issuer := p.founder.signing.Public
+			require.NoError(t, opened.VerifySignature(ctx, issuer))
+			for name, err := range map[string]error{
+				"issuer":  opened.VerifySignature(ctx, m.signing.Public),
+				"request": opened.VerifySignature(with(ctx, func(c *TicketContext) { c.Request[0]++ }), issuer),
+				"index":   opened.VerifySignature(with(ctx, func(c *TicketContext) { c.Index++ }), issuer),
+				"space":   opened.VerifySignature(with(ctx, func(c *TicketContext) { c.Space[0]++ }), issuer),
+			} {
+				require.ErrorIs(t, err, suite.ErrInvalid, name)
+			}
+			for name, err := range map[string]error{
+				"index":  second(OpenTicket(with(ctx, func(c *TicketContext) { c.Index++ }), m.ticket, got)),
+				"direct": second(OpenTicket(with(ctx, func(c *TicketContext) { c.Direct = !direct }), m.ticket, got)),
+				"key":    second(OpenTicket(ctx, p.joiners[1].ticket, got)),
+				"space":  second(OpenTicket(with(ctx, func(c *TicketContext) { c.Space[0]++ }), m.ticket, got)),
+			} {
+				require.ErrorIs(t, err, suite.ErrNotOpened, name)
+			}
+		}
 	}
+	a, err := DirectTicketKey(secret.Random(32), state.ID{}, suite.Ed25519Hybrid)
+	require.NoError(t, err)
+	require.Equal(t, suite.MLKEM768X25519, a.Public.KEM())
 }
 
-// TestTicketForged: nobody but a member answers, and only the request that was made; a server, a removed member or an
-// outsider cannot make up a space (scenario 7).
-func TestTicketForged(t *testing.T) {
-	w := newPieces(t, Policy{KEM: suite.X25519})
-	stranger := newPieces(t, Policy{KEM: suite.X25519})
-	_, request := w.request(t, 1)
-	body := w.ticketBody(t)
-	answer := func(b TicketBody, j dkg.Index, issuer suite.SigningKey) (VerifiedTicket, error) {
-		t.Helper()
-		tk, err := NewTicket(w.space, request, w.members[1].ticket.Public, j, b, issuer)
-		require.NoError(t, err)
-		a, err := tk.Open(w.space, w.members[1].ticket, j)
-		if err != nil {
-			return VerifiedTicket{}, err
-		}
-		return a.Body.Verify(w.origin, request, j)
-	}
-	_, err := answer(body, 2, w.members[0].signing)
+// TestEveryKeyOfATicketIsChecked: header key or its hash, commit key and authenticator of an epoch are those that its commit, or
+// its notice, signed for; no other makes the same id.
+func TestEveryKeyOfATicketIsChecked(t *testing.T) {
+	p := newPieces(t, suite.Ed25519X25519)
+	b := p.ticketBody(t)
+	child, genesis := b.Epochs[0], b.Epochs[1]
+	id, err := child.Verify(p.space, p.notice)
 	require.NoError(t, err)
-
-	_, err = answer(body, 2, stranger.members[0].signing)
-	require.ErrorIs(t, err, suite.ErrInvalid, "signed by a stranger")
-
-	for name, change := range map[string]func(b *TicketBody){
-		"issuer is no member":      func(b *TicketBody) { b.Issuer = 4 },
-		"issuer is another member": func(b *TicketBody) { b.Issuer = 2 },
-		"another owner's notice":   func(b *TicketBody) { b.Notice = stranger.notice },
-		"another space": func(b *TicketBody) {
-			b.Notice, b.Context, b.Template, b.Roster = stranger.notice, stranger.common, stranger.template, stranger.roster
-		},
-		"another common":             func(b *TicketBody) { b.Context.Cursor++ },
-		"another template":           func(b *TicketBody) { b.Template.Key = secret.Random(suite.KeySize) },
-		"another roster":             func(b *TicketBody) { b.Roster = b.Roster.With(w.members[1].in.Entry()) },
-		"bitmap":                     func(b *TicketBody) { b.Notice.Members = []byte{0x60} },
-		"introduction of a stranger": func(b *TicketBody) { b.Introductions[0] = stranger.members[1].in.Encode() },
-		"introduction twice":         func(b *TicketBody) { b.Introductions[1] = b.Introductions[0] },
-		"stranger's revoke": func(b *TicketBody) {
-			b.Revokes = [][]byte{SignRevoke(w.space, RevokeStatement{w.id, nil}, stranger.root).Encode()}
-		},
-		"leave as a revoke": func(b *TicketBody) {
-			b.Revokes = [][]byte{SignLeave(w.space, LeaveStatement{Index: 2}, w.root).Encode()}
-		},
-		"revoke of another root": func(b *TicketBody) {
-			b.Revokes = append(b.Revokes, SignRevoke(w.space, RevokeStatement{EpochID{}, nil}, w.root).Encode())
-		},
-		"roster of another digest": func(b *TicketBody) {
-			b.RosterSigned = SignRoster(w.space, RosterStatement{w.id, b.Roster.Bitmap(), suite.Digest{}}, w.root).Encode()
-		},
-		"roster of other members": func(b *TicketBody) {
-			b.RosterSigned = SignRoster(w.space, RosterStatement{w.id, Bitmap{0x70}, b.Roster.Digest()}, w.root).Encode()
-		},
-		"epoch of another commit": func(b *TicketBody) { b.Epochs[0].ID[0] ^= 1 },
-		"generation of another":   func(b *TicketBody) { b.Epochs[0].Generation = 2 },
-		"generation too great":    func(b *TicketBody) { b.Epochs[0].Generation = maxGeneration + 1 },
-		"epoch twice":             func(b *TicketBody) { b.Epochs[1] = b.Epochs[0] },
-		"made-up root":            func(b *TicketBody) { b.Epochs[1].ID[0] ^= 1 },
-		"share of another index":  func(b *TicketBody) { b.Share = w.members[2].share },
-		"share of another space":  func(b *TicketBody) { b.Share = stranger.members[1].share },
-		"admission by a stranger": func(b *TicketBody) {
-			b.Share, b.Admission = w.members[1].share, stranger.members[1].grant.Admission.Encode().Expose()
-		},
+	require.Equal(t, child.Commit.Child(p.space, p.id, 1), id)
+	id, err = genesis.Verify(p.space, p.notice)
+	require.NoError(t, err)
+	require.Equal(t, p.id, id)
+	other := secret.Random(suite.KeySize)
+	for name, e := range map[string]TicketEpoch{
+		"header key":              with(child, func(e *TicketEpoch) { e.Header = other }),
+		"commit key":              with(child, func(e *TicketEpoch) { e.CommitKey = other }),
+		"authenticator":           with(child, func(e *TicketEpoch) { e.Authenticator = other }),
+		"check":                   with(child, func(e *TicketEpoch) { e.Commit.Check[0]++ }),
+		"generation":              with(child, func(e *TicketEpoch) { e.Generation++ }),
+		"parent":                  with(child, func(e *TicketEpoch) { e.Parent[0]++ }),
+		"core":                    with(child, func(e *TicketEpoch) { e.Commit.Core.Maker++ }),
+		"hash of a header key":    with(genesis, func(e *TicketEpoch) { e.HeaderCheck[0]++ }),
+		"commit key of a root":    with(genesis, func(e *TicketEpoch) { e.CommitKey = other }),
+		"authenticator of a root": with(genesis, func(e *TicketEpoch) { e.Authenticator = other }),
+		"parent of a root":        with(genesis, func(e *TicketEpoch) { e.Parent[0]++ }),
 	} {
-		t.Run(name, func(t *testing.T) {
-			b := body
-			b.Introductions = append([][]byte(nil), body.Introductions...)
-			b.Epochs = append([]TicketEpoch(nil), body.Epochs...)
-			change(&b)
-			_, err := answer(b, 2, w.members[0].signing)
-			typed(t, err)
-		})
-	}
-
-	// With a share and a new admission, from an owner.
-	b := body
-	b.Share, b.Admission = w.members[1].share, w.members[1].grant.Admission.Encode().Expose()
-	_, err = answer(b, 2, w.members[0].signing)
-	require.NoError(t, err)
-
-	// A good ticket is no answer to another request, for another index, or of another space.
-	tk, _ := w.ticket(t)
-	a, err := tk.Open(w.space, w.members[1].ticket, 2)
-	require.NoError(t, err)
-	for name, try := range map[string]func() (VerifiedTicket, error){
-		"request": func() (VerifiedTicket, error) { return a.Body.Verify(w.origin, suite.Digest{}, 2) },
-		"index":   func() (VerifiedTicket, error) { return a.Body.Verify(w.origin, request, 3) },
-		"origin":  func() (VerifiedTicket, error) { return a.Body.Verify(stranger.origin, request, 2) },
-	} {
-		_, err := try()
+		_, err := e.Verify(p.space, p.notice)
 		require.ErrorIs(t, err, suite.ErrInvalid, name)
 	}
 }
 
-// TestTicketRosters: a roster statement replaces the roster of the common.
-func TestTicketRosters(t *testing.T) {
-	w := newPieces(t, Policy{KEM: suite.X25519})
-	_, request := w.request(t, 1)
-	longer := w.roster.With(w.members[1].in.Entry())
-	b := w.ticketBody(t)
-	b.RosterSigned = SignRoster(w.space, RosterStatement{w.id, longer.Bitmap(), longer.Digest()}, w.root).Encode()
-	b.Roster, b.Introductions = longer, b.Introductions[1:]
-	b.signature = w.members[0].signing.Sign(suite.SignTicket, w.space[:], request[:], suite.U32(2), b.body())
-	v, err := b.Verify(w.origin, request, 2)
+// TestTicketMembers: what a ticket says of members is right under the root, or the entry is false.
+func TestTicketMembers(t *testing.T) {
+	p := newPieces(t, suite.Ed25519X25519)
+	b := p.ticketBody(t)
+	listed, joined := b.Members[0], b.Members[1]
+	m := p.joiners[1]
+	key, err := listed.Verify(p.view(), p.roster)
 	require.NoError(t, err)
-	require.Len(t, v.Roster.Entries, 3)
-
-	// A statement cannot leave out who was there before.
-	b.Roster = Roster{}.With(w.members[1].in.Entry())
-	b.RosterSigned = SignRoster(w.space, RosterStatement{w.id, b.Roster.Bitmap(), b.Roster.Digest()}, w.root).Encode()
-	_, err = b.Verify(w.origin, request, 2)
-	require.ErrorIs(t, err, suite.ErrInvalid)
-}
-
-// TestRefusal: an owner's word that a link is dead, and nobody else's.
-func TestRefusal(t *testing.T) {
-	w := newPieces(t, Policy{KEM: suite.X25519})
-	_, request := w.request(t, 1)
-	tk, err := NewRefusal(w.space, request, w.members[1].ticket.Public, w.root)
+	require.Equal(t, p.founder.signing.Public, key)
+	key, err = joined.Verify(p.view(), p.roster)
 	require.NoError(t, err)
-	a, err := tk.Open(w.space, w.members[1].ticket, 2)
-	require.NoError(t, err)
-	require.True(t, a.Refused)
-	require.NoError(t, VerifyRefusal(w.owners, w.space, request, a.Refusal))
-	require.ErrorIs(t, VerifyRefusal(w.owners, w.space, suite.Digest{}, a.Refusal), suite.ErrInvalid)
-	tk, err = NewRefusal(w.space, request, w.members[1].ticket.Public, w.members[2].signing)
-	require.NoError(t, err)
-	a, err = tk.Open(w.space, w.members[1].ticket, 2)
-	require.NoError(t, err)
-	require.ErrorIs(t, VerifyRefusal(w.owners, w.space, request, a.Refusal), suite.ErrInvalid)
-}
-
-// TestTicketLimit: a ticket beyond a mebibyte is not made.
-func TestTicketLimit(t *testing.T) {
-	w := newPieces(t, Policy{KEM: suite.X25519})
-	b := w.ticketBody(t)
-	for range 300 {
-		b.Introductions = append(b.Introductions, make([]byte, MaxIntroduction))
+	require.Equal(t, m.signing.Public, key)
+	for name, m := range map[string]TicketMember{
+		"not listed":     with(listed, func(m *TicketMember) { m.Index = 9 }),
+		"rest":           with(listed, func(m *TicketMember) { m.Rest.Time++ }),
+		"admission key":  with(listed, func(m *TicketMember) { m.Admission = m2key }),
+		"inbox":          with(listed, func(m *TicketMember) { m.Inbox = p.joiners[0].inbox.Public }),
+		"credential":     with(joined, func(m *TicketMember) { m.Credential = p.joiners[0].credential() }),
+		"joiner's rest":  with(joined, func(m *TicketMember) { m.Rest.Time++ }),
+		"joiner's inbox": with(joined, func(m *TicketMember) { m.Inbox = p.joiners[0].inbox.Public }),
+		"update": with(joined, func(m *TicketMember) {
+			m.Update = NewUpdate(p.space, 3, 7, m.Update.Inbox, p.joiners[0].signing)
+		}),
+		"update of another": with(joined, func(m *TicketMember) { m.Update = p.resync(t).Update }),
+	} {
+		_, err := m.Verify(p.view(), p.roster)
+		require.ErrorIs(t, err, suite.ErrInvalid, name)
 	}
-	_, err := NewTicket(w.space, suite.Digest{}, w.members[1].ticket.Public, 2, b, w.members[0].signing)
+}
+
+var m2key = suite.NewSigningKey(suite.Ed25519).Public
+
+// TestTicketBodiesRefused: bodies that no honest issuer writes.
+func TestTicketBodiesRefused(t *testing.T) {
+	p := newPieces(t, suite.Ed25519X25519)
+	child := func(change func(*TicketEpoch)) func(*TicketBody) {
+		return func(b *TicketBody) { b.Epochs = []TicketEpoch{with(b.Epochs[0], change)} }
+	}
+	member := func(m TicketMember) func(*TicketBody) {
+		return func(b *TicketBody) { b.Members = []TicketMember{m} }
+	}
+	good := p.ticketBody(t)
+	for name, change := range map[string]func(*TicketBody){
+		"issuer":               func(b *TicketBody) { b.Issuer = 0 },
+		"no roster":            func(b *TicketBody) { b.Root.Roster = nil },
+		"index 0 in gone":      func(b *TicketBody) { b.Root.Gone = Bitmap{0x80} },
+		"zeros in gone":        func(b *TicketBody) { b.Root.Gone = Bitmap{1, 0} },
+		"form of a share":      func(b *TicketBody) { b.ShareForm = 3 },
+		"no share":             func(b *TicketBody) { b.ShareBox = nil },
+		"v":                    func(b *TicketBody) { b.Masked = secret.Random(57) },
+		"order of answered":    func(b *TicketBody) { b.Answered[1].Index = 1 },
+		"nothing of a member":  member(TicketMember{Index: 1}),
+		"inbox without a rest": member(TicketMember{Index: 1, Inbox: p.founder.inbox.Public}),
+		"another's credential": member(TicketMember{Index: 2, Credential: p.joiners[1].credential()}),
+		"generation":           child(func(e *TicketEpoch) { e.Generation = MaxGeneration + 1 }),
+		"order of chains":      child(func(e *TicketEpoch) { e.Chains = []TicketChain{e.Chains[1], e.Chains[0]} }),
+		"chain beyond":         child(func(e *TicketEpoch) { e.Chains[1].Index = 1 << piecesDepth }),
+		"tree of another depth": child(func(e *TicketEpoch) {
+			_, e.SenderTree, _ = pprf.New(p.keys.Header, piecesDepth+1).Eval(make([]byte, 3))
+		}),
+		"70 epochs": func(b *TicketBody) {
+			for range MaxTicketEpochs {
+				b.Epochs = append(b.Epochs, b.Epochs[1])
+			}
+		},
+	} {
+		b := p.ticketBody(t)
+		change(&b)
+		_, err := ParseTicketBody(b.Encode().Expose())
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
+	}
+	_, err := ParseTicketBody(good.Encode().Expose())
+	require.NoError(t, err)
+	for generation, e := range good.Epochs {
+		b := e.encode()
+		b[1+32+7] = byte(generation) // the child as a root, the genesis as a child
+		_, err := parseAll(b, len(b), ticketEpochReader(piecesDepth))
+		require.ErrorIs(t, err, wire.ErrMalformed)
+	}
+	good.Statements = append(good.Statements, bytesOf(1, 40<<10))
+	for range 110 {
+		good.Statements = append(good.Statements, good.Statements[2])
+	}
+	_, err = SealTicket(TicketContext{}, p.joiners[0].ticket.Public, good, p.founder.signing)
 	require.ErrorIs(t, err, outcome.ErrTooLong)
-	b = w.ticketBody(t)
-	for len(b.Roster.Encode()) <= maxRoster {
-		b.Roster.Entries = append(b.Roster.Entries, slices.Repeat(b.Roster.Entries, 10)...)
-	}
-	_, err = NewTicket(w.space, suite.Digest{}, w.members[1].ticket.Public, 2, b, w.members[0].signing)
-	require.ErrorIs(t, err, outcome.ErrTooLong, "a roster that no reader takes in")
-	_, err = ParseTicket(make([]byte, maxTicket+1))
-	require.ErrorIs(t, err, wire.ErrMalformed)
 }
 
-// TestRequests: a request opens with its config key, is bound to its introduction, and a resync to its member.
-func TestRequests(t *testing.T) {
-	w := newPieces(t, Policy{KEM: suite.X25519})
-	q, _ := w.request(t, 1)
-	q, err := ParseRequest(q.Bytes())
+// TestParts: a whole comes back from its parts in any order and number of times, every frame fits, and parts of two sets are
+// never mixed.
+func TestParts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		whole := rapid.SliceOfN(rapid.Byte(), 1, 5000).Draw(t, "whole")
+		limit := rapid.IntRange(1, 9000).Draw(t, "frame")
+		kind := rapid.SampledFrom([]Type{TypeTicket, TypeRekey}).Draw(t, "type")
+		parts, err := Split(kind, Name{1}, whole, limit)
+		if err != nil {
+			require.ErrorIs(t, err, outcome.ErrTooLong)
+			for n := 1; n <= MaxParts; n++ {
+				require.Less(t, n*(limit-headOf(kind, n)), len(whole), "it fits %d parts", n)
+			}
+			return
+		}
+		var set PartSet
+		var got []byte
+		order := rapid.Permutation(append(parts, parts[0], parts[len(parts)-1])).Draw(t, "order")
+		for _, part := range order {
+			require.LessOrEqual(t, len(part.Frame()), limit)
+			read, err := ParsePart(part.Frame())
+			require.NoError(t, err)
+			require.Equal(t, part, read)
+			var whole []byte
+			set, whole, err = set.Add(read)
+			require.NoError(t, err)
+			if whole != nil {
+				got = whole
+			}
+		}
+		require.Equal(t, whole, got)
+		other, err := Split(kind, Name{2}, whole, limit)
+		require.NoError(t, err)
+		_, _, err = set.Add(other[0])
+		require.ErrorIs(t, err, ErrOtherSet)
+	})
+	parts, err := Split(TypeTicket, Name{}, make([]byte, 1000), 600)
 	require.NoError(t, err)
-	_, err = q.Open(w.space, w.members[0].inbox)
-	require.ErrorIs(t, err, suite.ErrNotOpened)
-	_, err = q.Open(state.ID{}, w.template.Config)
-	require.ErrorIs(t, err, suite.ErrNotOpened)
-	b, err := q.Open(w.space, w.template.Config)
-	require.NoError(t, err)
-	in, inbox, err := b.VerifyIntroduction(w.space, w.owners, w.policy)
-	require.NoError(t, err)
-	require.EqualValues(t, 2, in.Index)
-	require.True(t, inbox.Equal(w.members[1].inbox.Public))
+	for name, p := range map[string]Part{
+		"place":    with(parts[0], func(p *Part) { p.Place = 9 }),
+		"piece":    with(parts[0], func(p *Part) { p.Piece = parts[1].Piece }),
+		"no piece": with(parts[0], func(p *Part) { p.Piece, p.Hashes = nil, [][32]byte{hash32(nil)} }),
+		"no set":   with(parts[0], func(p *Part) { p.Hashes = nil }),
+	} {
+		_, err := ParsePart(p.Frame())
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
+	}
+	for name, frame := range map[string][]byte{"refusal": {0x22, 1}, "request": {0x23}} {
+		_, err := ParsePart(frame)
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
+	}
+	six, err := Split(TypeRekey, Name{}, make([]byte, 6_000_000), SmallestMaxFrame)
+	require.NoError(t, err, "6 MB fit the smallest frame")
+	require.LessOrEqual(t, len(six), MaxParts)
+}
 
-	// Whoever saw an introduction cannot have the ticket boxed to himself.
-	stolen, err := NewIntroductionRequest(w.space, w.template.Config.Public, w.members[2].ticket.Public, w.members[1].in)
-	require.NoError(t, err)
-	b, err = stolen.Open(w.space, w.template.Config)
-	require.NoError(t, err)
-	_, _, err = b.VerifyIntroduction(w.space, w.owners, w.policy)
-	require.ErrorIs(t, err, suite.ErrInvalid)
+// TestRekeyFormats: boxes, contents and owners' part of a rekey open for whom they are.
+func TestRekeyFormats(t *testing.T) {
+	for _, s := range suite.Suites() {
+		p := newPieces(t, s)
+		m := p.joiners[0]
+		_, _, k := p.rekey(t)
+		b, err := k.Encode()
+		require.NoError(t, err)
+		back, err := ParseRekey(b)
+		require.NoError(t, err)
+		x, err := OpenRekeyBox(p.space, m.inbox, 2, back.Boxes[0].Box)
+		require.NoError(t, err)
+		require.True(t, x.Share.Equal(m.share))
+		aad := EpochAAD(p.space, p.id)
+		plain, err := suite.NewAEAD(RekeyBodyKey(x.X, p.space)).Open(nil, back.Content, aad)
+		require.NoError(t, err)
+		content, err := ParseRekeyContent(plain)
+		require.NoError(t, err)
+		require.Equal(t, p.id, content.Notice.Root())
+		plain, err = suite.NewAEAD(x.Y).Open(nil, back.Owners, aad)
+		require.NoError(t, err)
+		owners, err := ParseRekeyOwners(plain)
+		require.NoError(t, err)
+		require.True(t, owners.Polynomial.Commitment().Equal(p.poly.Commitment()))
+		require.ErrorIs(t, second(OpenRekeyBox(p.space, m.inbox, 3, back.Boxes[0].Box)), suite.ErrNotOpened)
 
-	rs := w.resync(t)
-	require.NoError(t, rs.VerifyResync(w.space, w.members[1].signing.Public))
-	require.ErrorIs(t, rs.VerifyResync(w.space, w.members[2].signing.Public), suite.ErrInvalid)
-	require.ErrorIs(t, rs.VerifyResync(state.ID{}, w.members[1].signing.Public), suite.ErrInvalid)
-	rs.Resync.Counter++
-	require.ErrorIs(t, rs.VerifyResync(w.space, w.members[1].signing.Public), suite.ErrInvalid)
+		box := p.shareBox(t)
+		share, err := OpenShare(p.space, m.inbox, 2, box)
+		require.NoError(t, err)
+		require.True(t, share.Equal(m.share))
+		require.ErrorIs(t, second(OpenShare(p.space, m.inbox, 3, box)), suite.ErrNotOpened)
+		zero, err := m.inbox.Public.Seal(suite.HPKEShare, p.space, 2, make([]byte, 56))
+		require.NoError(t, err)
+		require.ErrorIs(t, second(OpenShare(p.space, m.inbox, 2, zero)), wire.ErrMalformed)
+
+		twice := k
+		twice.Boxes = append(twice.Boxes, k.Boxes[0])
+		b, err = twice.Encode()
+		require.NoError(t, err)
+		_, err = ParseRekey(b)
+		require.ErrorIs(t, err, wire.ErrMalformed)
+		twice.Content = make([]byte, MaxRekey)
+		_, err = twice.Encode()
+		require.ErrorIs(t, err, outcome.ErrTooLong)
+	}
+	require.NotEqual(t, TagOfBox(state.ID{}, 1, suite.NewKEMSecret(suite.X25519).Public), BoxTag{})
+	require.Equal(t, Name{7}, NameOfRekey(EpochID{7}))
 }

@@ -1,0 +1,202 @@
+package ratchet
+
+import (
+	"errors"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// ticket says what became of the key that the tickets of this member came under.
+func (d *edit) ticket() orphans.Ticket {
+	since, gone := d.st.asking.Value().KeysGone()
+	return orphans.Ticket{Gone: gone, For: d.st.clock.age(since)}
+}
+
+// takeAnswered takes in the counter of a request that its asker says was answered, and that its sender was read.
+func takeAnswered(d *edit, l reading) {
+	counter := l.said.Inner.Answered
+	if r, ok := d.root(l.epoch.Root()); ok && counter > 0 {
+		if next, err := r.Answered(l.maker, counter, d.now); err == nil {
+			d.setRoot(next)
+		}
+	}
+	d.setDesk(d.st.desk.Value().Read(l.maker, counter, d.clockOf()))
+	if a := d.st.asking.Value(); a.Merged() {
+		d.asked(a.ReadFrom(l.maker.Index, d.st.me().index, d.unreadSinceAsking(), d.clockOf()))
+	}
+}
+
+// takeUpdate takes in a new inbox key.
+func takeUpdate(d *edit, l reading) {
+	u := l.said.Inner.Update
+	r, ok := d.root(l.epoch.Root())
+	if u.IsZero() || !ok {
+		return
+	}
+	next, err := r.Update(u)
+	if d.refuse(l, err) {
+		return
+	}
+	d.setRoot(next)
+	if me := d.st.me(); l.maker == me.maker() && u.Counter > me.drawn { // of a state that was lost
+		me.drawn = u.Counter
+		d.setIdentity(me)
+	}
+}
+
+// takeIntroduced takes in introductions of others.
+func takeIntroduced(d *edit, l reading) {
+	for _, i := range l.said.Inner.Introduced {
+		r, ok := d.root(l.epoch.Root())
+		if !ok {
+			return
+		}
+		next, change, err := r.Introduce(i, members.Via{By: l.maker.Index})
+		if d.refuse(l, err) {
+			continue
+		}
+		d.changed(next, change)
+		d.retry(d.st.orphans.Value().Strangers(i.Index())...)
+	}
+}
+
+// takeShown takes in requests that the sender answered (D68): everybody learns of them, and the member itself of those that it did
+// not make.
+func takeShown(d *edit, l reading) {
+	r, ok := d.root(l.epoch.Root())
+	if !ok {
+		return
+	}
+	for _, s := range l.said.Inner.Shown {
+		desk, news := d.st.desk.Value().Show(s, r, d.clockOf())
+		d.setDesk(desk)
+		switch me := d.st.me(); {
+		case !news:
+		case s.Index != me.index:
+			b, _ := r.ListedBinding(s.Index)
+			d.emit(Event{Kind: Resynced, Index: s.Index, Key: PublicKey{b.Key}})
+		case s.Verify(d.st.space, me.signing.Public) == nil && d.st.asking.Value().Whose(s.Request, s.Counter) == asking.Others && !d.st.rhythm.restored:
+			d.emit(Event{Kind: Impersonated, Index: me.index})
+		}
+	}
+}
+
+// takeStatement takes in a statement.
+func takeStatement(d *edit, l reading) {
+	if !l.said.Inner.Statement {
+		return
+	}
+	s, err := proto.ParseStatement(l.said.Inner.Plaintext)
+	if d.refuse(l, err) {
+		return
+	}
+	switch s := s.(type) {
+	case proto.InviteMade:
+		d.refuse(l, d.takeInvite(s))
+	case proto.InviteWanted:
+		d.wanted(l.maker.Index)
+	case proto.InviteGiven:
+		d.refuse(l, d.takeGiven(l, s))
+	default:
+		d.refuse(l, d.apply(s, l.epoch.Root()))
+		d.displaced()
+	}
+}
+
+// apply takes in a statement in all roots held, and returns what became of it in one of them.
+func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
+	if b, ok := s.(proto.Bind); ok {
+		d.retry(d.st.orphans.Value().Strangers(b.Index)...)
+	}
+	for row := range d.st.roots.All() {
+		r, ok := d.root(row.id)
+		if !ok {
+			continue
+		}
+		next, change, err := r.Apply(s, d.ageOf(s, r), d.now)
+		if err == nil {
+			d.changed(next, change)
+		} else if row.id == in {
+			reason = err
+		}
+	}
+	return reason
+}
+
+// refuse reports what was refused of a message: it is read all the same. It returns whether anything was; what is known already is no
+// reason for a report.
+func (d *edit) refuse(l reading, err error) bool {
+	if err != nil && !errors.Is(err, members.ErrStale) {
+		d.emit(Event{Kind: StatementRefused, Index: l.maker.Index, Reason: err})
+	}
+	return err != nil
+}
+
+// takeInvite takes in an invite that an owner made, and m of it if this member holds a seat.
+func (d *edit) takeInvite(s proto.InviteMade) error {
+	r, ok := d.root(s.Record.Certificate.Root)
+	if !ok {
+		return members.ErrUnknown
+	}
+	next, change, err := r.AddRecord(s.Record, d.st.forest.Entered())
+	switch {
+	case err == nil:
+		r = next
+		d.changed(r, change)
+	case !errors.Is(err, members.ErrStale): // known: it may bring m
+		return err
+	}
+	if d.ev.IsNone() {
+		return nil
+	}
+	ev, err := invites.Keep(d.ev, r, s, d.st.me().index, d.inboxSecrets())
+	if err == nil {
+		d.ev = ev
+	}
+	return err
+}
+
+// inboxSecrets returns the private inbox keys, the newest first.
+func (d *edit) inboxSecrets() (out []suite.KEMSecret) {
+	all := d.st.me().inboxes
+	for k := range all {
+		out = append(out, all[len(all)-1-k].secret)
+	}
+	return out
+}
+
+// takeGiven hands the link on that an owner gave to this member.
+func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
+	r, ok := d.root(l.epoch.Root())
+	if !ok || s.Asker != d.st.me().index {
+		return nil
+	}
+	if b, ok := r.ListedBinding(l.maker.Index); !ok || b.Maker != l.maker {
+		return members.ErrNoEffect // a seat is of the listed binding, not of a twin
+	}
+	link, err := invites.Given(r, s, l.maker.Index, s.Asker, d.inboxSecrets())
+	if err == nil {
+		d.emit(Event{Kind: LinkGiven, Index: l.maker.Index, Link: link})
+	}
+	return err
+}
+
+// displaced takes in that a bind names another binding of this member's index: it takes another index of its run, or asks no more.
+func (d *edit) displaced() {
+	me, a := d.st.me(), d.st.asking.Value()
+	_, r, ok := d.preferred()
+	if !ok || a.Over() != nil || a.Joining() {
+		return
+	}
+	if b, ok := r.ListedBinding(me.index); ok && b.Maker != me.maker() && r.Named(me.index, b.Body) {
+		l, _ := d.opened()
+		if a, c, err := a.Displaced(d.asker(), l, d.clockOf()); err == nil {
+			d.asked(a, c)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package ratchet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// duties is what an owner owes to members: links that they asked for, and m of open invites for those that came to hold a seat.
+type duties struct {
+	wanted []dkg.Index // who asked for a link and got none yet
+	given  []given
+	seated []dkg.Index // to whom m of all open invites was said, ascending
+}
+
+// given is an invite that was made for a member to hand on.
+type given struct {
+	asker dkg.Index
+	name  proto.InviteName
+}
+
+// Bounds of invites that members ask for (§9).
+const (
+	maxGivenTo   = 3  // open ones of a member
+	maxGiven     = 64 // open ones of all
+	maxWanted    = 256
+	maxSeated    = 64
+	givenForMost = 7 * 24 * time.Hour
+)
+
+// maxDecided is how many indices an owner decides about at a time: whoever has a public link can make a second binding of each of its
+// run.
+const maxDecided = 8
+
+// Encode implements state.Piece.
+func (x duties) Encode(e *state.Encoder) {
+	for _, all := range [][]dkg.Index{x.wanted, x.seated} {
+		e.Uint32(uint32(len(all)))
+		for _, i := range all {
+			e.Uint32(uint32(i))
+		}
+	}
+	e.Uint32(uint32(len(x.given)))
+	for _, g := range x.given {
+		e.Uint32(uint32(g.asker))
+		e.Fixed(g.name[:])
+	}
+}
+
+// Decode implements state.Piece.
+func (duties) Decode(d *state.Decoder) (x duties, err error) {
+	for _, all := range []struct {
+		to  *[]dkg.Index
+		max int
+	}{{&x.wanted, maxWanted}, {&x.seated, maxSeated}} {
+		for range d.Count(all.max, 4) {
+			*all.to = append(*all.to, dkg.Index(d.Uint32()))
+		}
+	}
+	for range d.Count(maxGiven, 20) {
+		g := given{asker: dkg.Index(d.Uint32())}
+		d.Into(g.name[:])
+		x.given = append(x.given, g)
+	}
+	return x, d.Err()
+}
+
+// wanted notes that a member asked for a link to hand on.
+func (d *edit) wanted(i dkg.Index) {
+	x := d.st.duties.Value()
+	if d.st.owner.Value().isNone() || slices.Contains(x.wanted, i) || len(x.wanted) >= maxWanted {
+		return
+	}
+	x.wanted = append(slices.Clip(x.wanted), i)
+	d.st.duties = state.NewSegment(x)
+}
+
+// pruneJoins lets go of what is too old of tickets, parts and invites.
+func (d *edit) pruneJoins() {
+	if r := d.st.repeats.Value(); len(r.list) > 0 {
+		d.st.repeats = state.NewSegment(r.pruned(d.age()))
+	}
+	if _, r, ok := d.preferred(); ok {
+		d.settleInvites(r)
+	}
+	if since, gone := d.st.asking.Value().KeysGone(); gone && since > 0 { // what was sent before joining may be known as that now (§9)
+		x, retry := d.st.orphans.Value().TicketGone()
+		d.setOrphans(x)
+		d.retry(retry...)
+	}
+}
+
+// answerDue makes the deferred requests ready whose turn has come.
+func (d *edit) answerDue() error {
+	d.answerFrames(true)
+	return nil
+}
+
+// answerFrames makes deferred requests ready: those whose turn has come, or all.
+func (d *edit) answerFrames(due bool) {
+	d.retry(d.deferred(due)...)
+}
+
+// deferred returns the retained frames of deferred requests: those whose turn has come, or all. One that a bound gave up is none.
+func (d *edit) deferred(due bool) (out []orphans.FrameName) {
+	for _, f := range d.st.desk.Value().Frames(due, d.now) {
+		if _, noted := d.st.orphans.Value().Get(f); noted {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// oweDue reports whether this owner owes something to members.
+func (d *edit) oweDue() bool {
+	_, r, ok := d.preferred()
+	if !ok || d.st.phase != Member || d.st.owner.Value().isNone() {
+		return false
+	}
+	try := *d
+	try.frames = nil
+	try.maintainOwner(r)
+	return len(try.frames) > 0
+}
+
+// owe does what an owner owes to members.
+func (d *edit) owe() error {
+	if _, r, ok := d.preferred(); ok && !d.st.owner.Value().isNone() {
+		d.maintainOwner(r)
+	}
+	return nil
+}
+
+// settleInvites ends the offers of invites that are over.
+func (d *edit) settleInvites(r members.Root) {
+	ev, ended := invites.Settle(d.ev, r)
+	if len(ended) == 0 {
+		return
+	}
+	d.ev = ev
+	x := d.st.duties.Value()
+	x.given = slices.DeleteFunc(slices.Clone(x.given), func(g given) bool { return slices.Contains(ended, g.name) })
+	d.st.duties = state.NewSegment(x)
+}
+
+// maintainOwner does what an owner owes in a root. What cannot be said now is said later.
+func (d *edit) maintainOwner(r members.Root) {
+	d.settleInvites(r)
+	me := d.invitesOwner()
+	place, ok := r.Owners().PlaceOf(me.Key.Public)
+	if !ok || r.Size() < 2 {
+		return
+	}
+	said := proto.Said{Root: r.ID(), By: place}
+	if own, ok := r.ListedBinding(me.Self); ok && !slices.Contains(r.Seats()[place], me.Self) {
+		d.sayOwed(proto.Sign(proto.Seat{Said: said, Counter: uint64(max(d.now, 1)), Held: true, Index: me.Self, Body: own.Body}, d.st.space, me.Key))
+	}
+	d.bindTwins(r, said)
+	d.shareInvites(r)
+	d.giveLinks(r)
+}
+
+// sayOwed says a statement of this owner and takes it in.
+func (d *edit) sayOwed(s proto.Statement) bool {
+	try := *d
+	if err := try.declare(s); err != nil {
+		return false
+	}
+	*d = try
+	return true
+}
+
+// bindTwins says which of two bindings is listed, of indices of which one was read and no owner decided: what was read first differs
+// from member to member (D57), and others may have read the other one (D102).
+func (d *edit) bindTwins(r members.Root, said proto.Said) {
+	decided := 0
+	for i := range r.All() {
+		all := r.Bindings(i)
+		if len(all) < 2 || !all[0].Heard() || r.Named(i, all[0].Body) || r.Gone(i) {
+			continue
+		}
+		if decided++; decided > maxDecided {
+			return
+		}
+		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.owner.Value().owner))
+	}
+}
+
+// shareInvites says m of all open invites to members that came to hold a seat.
+func (d *edit) shareInvites(r members.Root) {
+	x := d.st.duties.Value()
+	for _, held := range r.Seats() {
+		for _, i := range held {
+			at, done := slices.BinarySearch(x.seated, i)
+			if done || i == d.st.me().index || len(x.seated) >= maxSeated {
+				continue
+			}
+			for _, s := range invites.Share(d.ev, r, i) {
+				if d.say(statement(s)) != nil {
+					return
+				}
+			}
+			x.seated = slices.Insert(slices.Clone(x.seated), at, i)
+			d.st.duties = state.NewSegment(x)
+		}
+	}
+}
+
+// giveLinks answers members that asked for a link, where members may invite.
+func (d *edit) giveLinks(r members.Root) {
+	x := d.st.duties.Value()
+	if len(x.wanted) == 0 {
+		return
+	}
+	asked := x.wanted
+	x.wanted = nil
+	d.st.duties = state.NewSegment(x)
+	for _, i := range asked {
+		open := 0
+		for _, g := range x.given {
+			if g.asker == i {
+				open++
+			}
+		}
+		if !r.Policy().MembersMayInvite || r.Gone(i) || open >= maxGivenTo || len(x.given) >= maxGiven {
+			continue
+		}
+		try := *d
+		made, err := try.invite(invite.Private(givenForMost))
+		if err != nil {
+			continue
+		}
+		link, err := invites.Link(made.Link)
+		if err != nil {
+			continue
+		}
+		given1, err := invites.Give(r, i, link)
+		if err != nil || try.say(statement(given1)) != nil {
+			continue
+		}
+		*d = try
+		x = d.st.duties.Value()
+		x.given = append(slices.Clip(x.given), given{i, made.Record.Certificate.Name()})
+		d.st.duties = state.NewSegment(x)
+	}
+}
+
+// invitesOwner is this owner as package invites takes it.
+func (d *edit) invitesOwner() invites.Owner {
+	return invites.Owner{Key: d.st.owner.Value().owner, Self: d.st.me().index, Newest: d.st.me().owners.Counter}
+}

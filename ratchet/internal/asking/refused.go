@@ -1,0 +1,127 @@
+package asking
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// Refused takes in an answer that is no ticket. Only what carries its proof ends anything; what does not is a hint: asking goes on,
+// slower, and its person is told (§9, Refusal). It returns ErrStale for an answer to no request whose key is there, and ErrForged for
+// one that does not open.
+func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (Asking, Change, error) {
+	at := a.find(s.Name)
+	if at < 0 || a.ended != open {
+		return a, Change{}, ErrStale
+	}
+	q := a.requests[at]
+	y, err := s.Open(me.Space, q.ticket)
+	if err != nil {
+		return a, Change{}, fmt.Errorf("%w: %w", ErrForged, err)
+	}
+	if at != len(a.requests)-1 || q.answered || !a.joining && q.kind == proto.Join {
+		return a, Change{}, ErrStale // a later request asks for something else, or a ticket came
+	}
+	if a.joining {
+		return a.refuseJoiner(me, l, q, y, c)
+	}
+	switch y := y.(type) {
+	case proto.Hint:
+		return a.follow(y, c)
+	case proto.Taken:
+		if y.Verify(me.Space, me.Suite, me.Binding) != nil {
+			break
+		}
+		a, _ = a.hint(hintTaken)
+		out := Change{Taken: true}
+		if len(y.Bind.Signature) > 0 {
+			out.Said = y.Bind
+		}
+		return a, out, nil
+	case proto.Dead:
+		a, out := a.hint(proto.HintClosed)
+		out.Said = y.Statement
+		return a, out, nil
+	}
+	a, out := a.hint(proto.HintClosed)
+	return a, out, nil
+}
+
+// hintTaken stands for "taken" of a member, which doubles the wait like a hint. It is none that is sent.
+const hintTaken proto.HintReason = 7
+
+func (a Asking) refuseJoiner(me Self, l proto.Link, q request, y proto.Refusal, c Clock) (Asking, Change, error) {
+	switch y := y.(type) {
+	case proto.Hint:
+		if y.Reason != proto.HintOldCounter {
+			a, out := a.hint(y.Reason)
+			return a, out, nil
+		}
+		a, out, err := a.follow(y, c)
+		if !out.Ask || err != nil {
+			return a, out, err
+		}
+		a, post, err := a.ask(me, l, q.index, c)
+		return a, Change{Hint: y.Reason, Post: post.Post}, err
+	case proto.Taken:
+		if y.Verify(me.Space, me.Suite, q.binding) == nil {
+			return a.moveOn(me, l, y.Free, taken, c)
+		}
+	case proto.Dead:
+		keys, err := l.Keys()
+		if err != nil {
+			return a, Change{}, err
+		}
+		if y.Verify(me.Space, max(me.Owners, uint64(l.Owners)), q.index, proto.NameOfInvite(keys.Admission.Public)) == nil {
+			if _, revoked := y.Statement.(proto.Revoke); revoked && l.Kind == dkg.Public {
+				return a.moveOn(me, l, 0, dead, c) // says nothing of the run (D66)
+			}
+			a, out := a.end(dead, c)
+			return a, out, nil
+		}
+	}
+	a, out := a.hint(proto.HintClosed)
+	return a, out, nil
+}
+
+// moveOn asks for another index of a run, or ends asking.
+func (a Asking) moveOn(me Self, l proto.Link, free dkg.Index, how outcome, c Clock) (Asking, Change, error) {
+	i, ok := a.choose(l, free)
+	if !ok {
+		a, out := a.end(how, c)
+		return a, out, nil
+	}
+	a.wait = 0
+	return a.ask(me, l, i, c)
+}
+
+// follow takes in a hint, and says in Change.Ask whether a request with a greater counter is to be made at once. An old counter is followed once for each request, and only up to the greatest value that is believed: a
+// hint has no proof, and must not use the counters up (D67).
+func (a Asking) follow(y proto.Hint, c Clock) (Asking, Change, error) {
+	a, out := a.hint(y.Reason)
+	last := len(a.requests) - 1
+	if y.Reason != proto.HintOldCounter || a.requests[last].hinted || y.Value > proto.MaxHintCounter || y.Value < a.requests[last].counter {
+		return a, out, nil
+	}
+	a.requests = slices.Clone(a.requests)
+	a.requests[last].hinted = true
+	a.hinted = max(a.hinted, y.Value)
+	out.Ask = true
+	return a, out, nil
+}
+
+// Displaced notes that a bind or notice names another binding of the member's index (§9). By a link of a run whose seed is there it asks
+// for another index, as a joiner; else it asks no more.
+func (a Asking) Displaced(me Self, l proto.Link, c Clock) (Asking, Change, error) {
+	if a.ended != open || a.joining {
+		return a, Change{}, nil
+	}
+	if i, ok := a.choose(l, 0); ok && l.Kind == dkg.Public {
+		a.joining, a.entered, a.requests, a.since, a.told, a.wait, a.hints = true, false, nil, c.Wall, 0, 0, 0
+		return a.ask(me, l, i, c)
+	}
+	a, out := a.end(taken, c)
+	return a, out, nil
+}

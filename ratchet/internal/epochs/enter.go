@@ -1,0 +1,292 @@
+package epochs
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// Bounds of what is held (§7).
+const (
+	// maxChildren is how many children of one parent one maker may bring before somebody else is read below a further one. Only a
+	// device that was restored nine times from one backup makes more.
+	maxChildren = 8
+	// maxUnproven is how many epochs of one maker are held in or below which nobody else was read or sent, so that one member
+	// cannot push out those in which others write.
+	maxUnproven = 256
+	// maxEpochs is how many epochs are held.
+	maxEpochs = 2_048
+)
+
+// Reading is for what epochs are entered: to read a message of a sender.
+type Reading struct {
+	Sender dkg.Index
+	Own    Shares
+	Now    Millis
+}
+
+// Enter returns the forest with the epochs of a path of candidates, parents first, of which the first one's parent is held, and
+// punctures their parents. It returns ErrUnknown if the parent is not held, ErrClosed if the place was used meanwhile, and
+// ErrQuota at a bound of §7: a message of another member than the maker enters all the same.
+func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
+	if len(path) == 0 {
+		return f, Change{}, nil
+	}
+	next, change := f, Change{}
+	for _, c := range path {
+		if held, ok := next.Epoch(c.id); ok && held.derived {
+			continue
+		}
+		if r.Sender == c.maker.Index && next.atBound(c) {
+			return f, Change{}, ErrQuota
+		}
+		parent, ok := next.Epoch(c.parent)
+		if !ok {
+			return f, Change{}, ErrUnknown
+		}
+		c, err := c.fitting(parent, r.Own)
+		if err != nil {
+			return f, Change{}, err
+		}
+		if next, err = next.enter(c, r.Now, &change); err != nil {
+			return f, Change{}, err
+		}
+	}
+	next = next.derivable(path, r.Own, r.Now, &change)
+	next, change = next.evict(maxEpochs, change, r.Now)
+	return next, change, nil
+}
+
+// atBound reports whether the maker of an epoch made as many as it may.
+func (f Forest) atBound(c Candidate) bool {
+	siblings := 0
+	for _, id := range f.catalog.children[c.parent] {
+		if f.catalog.metas[id].maker == c.maker && id != c.id {
+			siblings++
+		}
+	}
+	if siblings >= maxChildren {
+		return true
+	}
+	unproven := 0
+	for _, m := range f.catalog.metas {
+		if m.maker == c.maker && m.id != c.id {
+			if e, _ := f.Epoch(m.id); e.unproven() {
+				unproven++
+			}
+		}
+	}
+	return unproven >= maxUnproven
+}
+
+// enter returns the forest with one derived epoch, whose place in its parent is used up.
+func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
+	parent, ok := f.Epoch(c.parent)
+	if !ok {
+		return f, ErrUnknown
+	}
+	path := parent.path(c.maker.Index, c.place)
+	if !parent.covers(path) {
+		return f, ErrClosed
+	}
+	for _, id := range f.catalog.children[c.parent] {
+		if id != c.id && f.catalog.metas[id].maker == c.maker {
+			if !slices.Contains(change.Twins, c.maker) {
+				change.Twins = append(change.Twins, c.maker)
+			}
+			break
+		}
+	}
+	parent, err := parent.puncture(path, c.words, c.maker.Index)
+	if err != nil {
+		return f, err
+	}
+	f = f.put(parent)
+	if told, ok := f.Epoch(c.id); ok {
+		return f.promote(told, c.Epoch, change)
+	}
+	e, err := f.punctured(c.Epoch)
+	if err != nil {
+		return f, err
+	}
+	return f.add(e, now, change), nil
+}
+
+// promote puts a derived epoch in place of what was told of it. Everything that was used here is used up in it.
+func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
+	m := *derived.meta
+	m.serial, m.entered = told.serial, told.entered
+	e := told
+	e.meta = &m
+	e.derived, e.cut, e.misled = true, false, false
+	e.exporter = derived.exporter
+	if f.Behind(told) > near {
+		e.exporter = secret.Bytes{}
+	}
+	e.tellers = nil
+	tree := derived.commits.tree
+	for _, path := range told.commits.told.Used() {
+		if _, rest, err := tree.Eval(path); err == nil {
+			tree = rest
+		} else if err == pprf.ErrFull {
+			return f, ErrQuota
+		}
+	}
+	e.commits = commitTree{tree: tree}
+	e, err := f.punctured(e)
+	if err != nil {
+		return f, err
+	}
+	e.senders = told.senders.derive(derived.senders, e.depth)
+	f = f.remeta(e)
+	change.Derived = append(change.Derived, e.id)
+	if !told.Readable() {
+		change.Entered = append(change.Entered, e.id)
+	}
+	return f.disown(derived, change), nil
+}
+
+// punctured returns an epoch without the places of its derived children, held or dropped, and of own commits.
+func (f Forest) punctured(e Epoch) (Epoch, error) {
+	var paths [][]byte
+	for _, id := range f.catalog.children[e.id] {
+		if child, _ := f.Epoch(id); child.derived {
+			paths = append(paths, e.path(child.maker.Index, child.place))
+		}
+	}
+	for g := range f.gone.all {
+		if g.parent == e.id {
+			paths = append(paths, pprf.Path(g.maker, e.depth, g.place[:]))
+		}
+	}
+	if !e.derived {
+		e.commits.told = e.commits.told.Puncture(paths...)
+		return e, nil
+	}
+	for _, path := range paths {
+		_, tree, err := e.commits.tree.Eval(path)
+		if err == pprf.ErrFull {
+			return e, ErrQuota
+		}
+		e.commits.tree = tree
+	}
+	return e, nil
+}
+
+// disown finds the own children of an epoch, now derived, that were made from a word that was false: nobody else will ever
+// derive them (D18).
+func (f Forest) disown(truth Epoch, change *Change) Forest {
+	for _, id := range f.catalog.children[truth.id] {
+		child, _ := f.Epoch(id)
+		if child.maker.Index != f.own || child.seed == [32]byte{} {
+			continue
+		}
+		v, err := truth.commits.tree.Value(truth.path(f.own, child.place))
+		if err != nil || seedHash(v, child.place) == child.seed {
+			continue
+		}
+		if c, ok := child.senders.chains.get(f.own); ok && c.next() > 0 {
+			change.Unread = append(change.Unread, MessageRange{id, 0, c.next()})
+		}
+		child.misled = true
+		f = f.put(child)
+	}
+	return f
+}
+
+// derivable derives the told children of epochs that changed, parents first, until there are none (§9, Merging 5).
+func (f Forest) derivable(path []Candidate, own Shares, now Millis, change *Change) Forest {
+	var from []proto.EpochID
+	for _, c := range path {
+		from = append(from, c.parent, c.id)
+	}
+	return f.deriveBelow(from, own, now, change)
+}
+
+// deriveTold derives an epoch that tickets told, by steps 7 and 8 of §4; the others were made with the ticket. It returns
+// ErrMisled if nobody with the true tree can derive it.
+func (f Forest) deriveTold(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
+	if parent.derived && f.contradicted(parent, p, place) {
+		return Candidate{}, ErrMisled
+	}
+	return f.derive(parent, p, place, key, own)
+}
+
+// deriveBelow tries to derive the told children of epochs, then theirs.
+func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change *Change) Forest {
+	for len(from) > 0 {
+		parent, ok := f.Epoch(from[0])
+		from = from[1:]
+		if !ok {
+			continue
+		}
+		for _, id := range f.catalog.children[parent.id] {
+			child, _ := f.Epoch(id)
+			if child.derived || child.maker.Index == f.own {
+				continue
+			}
+			c, err := f.deriveTold(parent, child.shown, child.place, child.maker.Key, own)
+			if err != nil {
+				if child.misled = errors.Is(err, ErrMisled); child.misled {
+					f = f.put(child)
+				}
+				continue
+			}
+			if next, err := f.enter(c, now, change); err == nil {
+				f = next
+				parent, _ = f.Epoch(parent.id)
+				from = append(from, id)
+			}
+		}
+	}
+	return f
+}
+
+// evict returns the forest with at most so many epochs, and settles it: those that are cut go first, the oldest of them first;
+// then of the maker with most the oldest in which nobody else was read, then its oldest. Nothing near the preferred epoch goes.
+func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
+	f, change = f.settle(change, now)
+	for f.Size() > most {
+		e, ok := f.leastWanted()
+		if !ok {
+			break
+		}
+		f = f.drop(e, givenUp, &change)
+		change.GivenUp++
+	}
+	return f, change
+}
+
+// leastWanted returns the epoch that goes first.
+func (f Forest) leastWanted() (out Epoch, found bool) {
+	charge := map[string]int{}
+	name := func(m Maker) string { return string(m.Key.Bytes()) + string(rune(m.Index)) }
+	most := ""
+	for e := range f.All() {
+		n := name(e.maker)
+		if charge[n]++; charge[n] > charge[most] {
+			most = n
+		}
+	}
+	best, behind := 4, f.behind()
+	for e := range f.All() { // the newest first: of one rank the last one found is the oldest
+		rank := 3
+		switch {
+		case e.cut:
+			rank = 0
+		case name(e.maker) == most && e.unproven():
+			rank = 1
+		case name(e.maker) == most:
+			rank = 2
+		}
+		if rank <= best && behind(e) > near {
+			out, best, found = e, rank, true
+		}
+	}
+	return out, found
+}

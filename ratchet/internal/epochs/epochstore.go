@@ -1,0 +1,232 @@
+package epochs
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// pieces are the segments of an epoch beside its chains: what changes with a message lies in none of them.
+type pieces struct {
+	meta    state.Segment[*meta]
+	commits state.Segment[storedCommits]
+	senders state.Segment[storedSenders]
+}
+
+func stateCommits(e Epoch) state.Segment[storedCommits] {
+	return state.NewSegment(storedCommits{e.commits, e.derived, e.depth})
+}
+
+// stow returns the epoch with segments of all its pieces.
+func (e Epoch) stow() Epoch {
+	e.pieces.meta = state.NewSegment(e.meta)
+	e.pieces.commits = stateCommits(e)
+	return e.stowSenders()
+}
+
+// stowSenders returns the epoch with a segment of its sender tree.
+func (e Epoch) stowSenders() Epoch {
+	e.pieces.senders = state.NewSegment(storedSenders{e.senders, e.depth})
+	return e
+}
+
+// Encode implements state.Piece: what changes with every message, and the list of the other pieces.
+func (e Epoch) Encode(enc *state.Encoder) {
+	enc.Uint32(e.seen)
+	enc.Int64(e.stamp)
+	writeIndices(enc, e.heard)
+	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled} {
+		enc.Bool(flag)
+	}
+	enc.Bytes(e.exporter.Expose())
+	enc.Bytes(e.own0.Expose())
+	enc.Fixed(e.seed[:])
+	writeIndices(enc, e.tellers)
+	e.pieces.meta.Encode(enc, "meta")
+	e.pieces.commits.Encode(enc, "commits")
+	e.pieces.senders.Encode(enc, "senders")
+	e.senders.chains.groups.Encode(enc, "c")
+}
+
+// Decode implements state.Piece.
+func (Epoch) Decode(d *state.Decoder) (e Epoch, err error) {
+	e.seen = d.Uint32()
+	e.stamp = d.Int64()
+	if e.heard, err = readIndices(d); err != nil || len(e.heard) > maxHeard {
+		return Epoch{}, segmap.ErrDisorder
+	}
+	for _, flag := range []*bool{&e.derived, &e.cut, &e.confirmed, &e.alone, &e.misled} {
+		*flag = d.Bool()
+	}
+	e.exporter = optional(d)
+	e.own0 = optional(d)
+	d.Into(e.seed[:])
+	if e.tellers, err = readIndices(d); err != nil {
+		return Epoch{}, err
+	}
+	if e.pieces.meta, err = state.DecodeSegment[*meta](d, "meta"); err != nil {
+		return Epoch{}, err
+	}
+	if e.pieces.commits, err = state.DecodeSegment[storedCommits](d, "commits"); err != nil {
+		return Epoch{}, err
+	}
+	if e.pieces.senders, err = state.DecodeSegment[storedSenders](d, "senders"); err != nil {
+		return Epoch{}, err
+	}
+	e.meta = e.pieces.meta.Value()
+	commits, senders := e.pieces.commits.Value(), e.pieces.senders.Value()
+	if commits.depth != e.depth || commits.derived != e.derived || senders.depth != e.depth || senders.derived != e.derived {
+		return Epoch{}, segmap.ErrDisorder
+	}
+	e.commits, e.senders = commits.commitTree, senders.senders
+	if e.senders.chains.groups, err = segmap.Decode[chainGroup](d, "c"); err != nil {
+		return Epoch{}, err
+	}
+	for c := range e.senders.chains.all {
+		if c.derived != e.derived {
+			return Epoch{}, segmap.ErrDisorder
+		}
+	}
+	return e, nil
+}
+
+// optional reads a key that may be missing.
+func optional(d *state.Decoder) secret.Bytes {
+	b := d.Bytes(suite.KeySize)
+	if len(b) == 0 {
+		return secret.Bytes{}
+	}
+	return secret.Own(b)
+}
+
+// Encode implements state.Piece.
+func (m *meta) Encode(e *state.Encoder) {
+	for _, id := range [][]byte{m.id[:], m.parent[:], m.root[:], m.place[:], m.check[:], m.hh[:]} {
+		e.Fixed(id)
+	}
+	e.Uint64(m.generation)
+	e.Uint8(uint8(m.depth))
+	e.Uint64(m.serial)
+	e.Int64(m.entered)
+	e.Bytes(m.headerKey.Expose())
+	e.Fixed(m.commitKey.Expose())
+	e.Fixed(m.auth.Expose())
+	if !m.isRoot() {
+		e.Bytes(m.shown.Encode())
+		e.Bytes(m.maker.Key.Bytes())
+	}
+}
+
+// Decode implements state.Piece.
+func (*meta) Decode(d *state.Decoder) (*meta, error) {
+	m := new(meta)
+	for _, id := range [][]byte{m.id[:], m.parent[:], m.root[:], m.place[:], m.check[:], m.hh[:]} {
+		d.Into(id)
+	}
+	m.generation = d.Uint64()
+	m.depth = int(d.Uint8())
+	m.serial = d.Uint64()
+	m.entered = d.Int64()
+	m.headerKey = optional(d)
+	m.commitKey = secret.Own(d.Fixed(suite.KeySize))
+	m.auth = secret.Own(d.Fixed(suite.KeySize))
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if m.depth < pprfMinDepth || m.depth > dkg.MaxDepth || m.headerKey.Len()%suite.KeySize != 0 {
+		return nil, segmap.ErrDisorder
+	}
+	if !m.isRoot() {
+		var err error
+		if m.shown, err = proto.ParseShown(d.Bytes(proto.MaxSealedCommit)); err != nil {
+			return nil, err
+		}
+		if m.maker.Key, err = suite.LoadPublicKey(d.Bytes(suite.MaxPublicKey)); err != nil {
+			return nil, err
+		}
+		m.maker.Index = m.shown.Commit.Core.Maker
+	}
+	return m.prepare(), d.Err()
+}
+
+// pprfMinDepth is the least depth of a root.
+const pprfMinDepth = 4
+
+// storedCommits is a commit tree as a piece. It says its depth, without which it cannot be read.
+type storedCommits struct {
+	commitTree
+	derived bool
+	depth   int
+}
+
+// Encode implements state.Piece.
+func (s storedCommits) Encode(e *state.Encoder) {
+	e.Uint8(uint8(s.depth))
+	e.Bool(s.derived)
+	if s.derived {
+		e.Bytes(s.tree.Encode())
+	} else {
+		e.Bytes(s.told.Encode())
+	}
+}
+
+// maxToldSize bounds what is stored of a told tree: three words, their members and the used leaves.
+const maxToldSize = (pprf.MaxWords + 1) * pprf.MaxSize
+
+// Decode implements state.Piece.
+func (storedCommits) Decode(d *state.Decoder) (s storedCommits, err error) {
+	if s.depth, err = readDepth(d); err != nil {
+		return s, err
+	}
+	if s.derived = d.Bool(); s.derived {
+		s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth+pprf.ChildBits)
+	} else {
+		s.told, err = pprf.DecodeTold(d.Bytes(maxToldSize), s.depth+pprf.ChildBits)
+	}
+	return s, err
+}
+
+// storedSenders is a sender tree as a piece.
+type storedSenders struct {
+	senders
+	depth int
+}
+
+// Encode implements state.Piece.
+func (s storedSenders) Encode(e *state.Encoder) {
+	e.Uint8(uint8(s.depth))
+	e.Bool(s.derived)
+	if s.derived {
+		e.Bytes(s.tree.Encode())
+	} else {
+		e.Bytes(s.told.Encode())
+	}
+}
+
+// Decode implements state.Piece.
+func (storedSenders) Decode(d *state.Decoder) (s storedSenders, err error) {
+	if s.depth, err = readDepth(d); err != nil {
+		return s, err
+	}
+	if s.derived = d.Bool(); s.derived {
+		s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth-chainLeafBits)
+	} else {
+		s.told, err = pprf.DecodeTold(d.Bytes(maxToldSize), s.depth)
+	}
+	return s, err
+}
+
+// readDepth reads the depth of a tree.
+func readDepth(d *state.Decoder) (int, error) {
+	n := int(d.Uint8())
+	if d.Err() == nil && (n < pprfMinDepth || n > dkg.MaxDepth) {
+		return 0, fmt.Errorf("%w: depth of a tree", segmap.ErrDisorder)
+	}
+	return n, d.Err()
+}

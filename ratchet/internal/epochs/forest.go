@@ -1,0 +1,266 @@
+package epochs
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Forest is the epochs that one member holds of a space. It is an immutable value. The zero Forest is none.
+type Forest struct {
+	fixed
+	groups  segmap.Map[epochGroup]
+	serial  uint64 // of the epoch entered last
+	catalog *catalog
+
+	// What follows from the epochs, and is not stored.
+	preferred proto.EpochID   // zero if there is none
+	exporters []proto.EpochID // whose exporter secret is held
+	aside     []proto.EpochID // that are alone or misled
+}
+
+// fixed is what of a forest does not change with a message.
+type fixed struct {
+	space  state.ID
+	own    dkg.Index
+	roots  []Root // ascending by id
+	gone   gone
+	denied denial
+	lowest uint64 // the lowest generation that a ticket preferred, while joining (D21)
+}
+
+// catalog finds epochs. It follows from the epochs held, is shared by forests that hold the same, and never changed.
+type catalog struct {
+	metas    map[proto.EpochID]*meta
+	children map[proto.EpochID][]proto.EpochID // of each parent, held or not, those held
+}
+
+// Change is what an operation on a Forest did, parents first.
+type Change struct {
+	Entered  []proto.EpochID // derived or told now, or told without their header keys before: these may open orphans
+	Derived  []proto.EpochID // told before, derived now
+	Changed  []proto.EpochID // told before, told more of now
+	Dropped  []proto.EpochID // gone, with what was known through them
+	GivenUp  int             // how many of these because of the bound of epochs held
+	Replaced proto.EpochID   // preferred before and not above the preferred one now; else zero
+	Alone    bool            // two others do not hold what was preferred (D56)
+	Twins    []Maker         // made two commits from one parent
+	Unread   []MessageRange  // own numbers that nobody can read any more
+}
+
+// MessageRange is own messages from First up to and without End in an epoch.
+type MessageRange struct {
+	Epoch      proto.EpochID
+	First, End uint32
+}
+
+// denial is what others said of what is preferred below an epoch that was only told: that they do not hold it.
+type denial struct {
+	epoch   proto.EpochID
+	issuers []dkg.Index // ascending
+}
+
+// Shares gives the member's share of a root. It is not ok for a root that is not held.
+type Shares func(root proto.EpochID) (dkg.Share, bool)
+
+// New returns an empty forest of a member of a space.
+func New(space state.ID, own dkg.Index) Forest {
+	return Forest{fixed: fixed{space: space, own: own}, catalog: new(catalog)}
+}
+
+// WithRoot returns the forest with a root, or with what is known of it now.
+func (f Forest) WithRoot(r Root, now Millis) (Forest, Change) {
+	at, found := slices.BinarySearchFunc(f.roots, r.ID, compareRoot)
+	f.roots = slices.Clone(f.roots)
+	if found {
+		f.roots[at] = r
+	} else {
+		f.roots = slices.Insert(f.roots, at, r)
+	}
+	return f.settle(Change{}, now)
+}
+
+// Root returns what is known of a root.
+func (f Forest) Root(id proto.EpochID) (Root, bool) {
+	at, found := slices.BinarySearchFunc(f.roots, id, compareRoot)
+	if !found {
+		return Root{}, false
+	}
+	return f.roots[at], true
+}
+
+func compareRoot(r Root, id proto.EpochID) int { return slices.Compare(r.ID[:], id[:]) }
+
+// Found returns the forest with the genesis of a space, or with the epoch of a rekey whose keys the member has. Its parent is
+// zero, or the epoch of the rekey; the place there is punctured by the caller of a rekey.
+func (f Forest) Found(r Root, parent proto.EpochID, place proto.Place, check proto.Check, k proto.EpochKeys, now Millis) (Forest, Change) {
+	f, change := f.WithRoot(r, now)
+	e := newEpoch(meta{
+		id: r.ID, parent: parent, root: r.ID, depth: r.Depth, place: place, check: check, entered: now,
+	}, k)
+	f = f.add(e, now, &change)
+	return f.settle(change, now)
+}
+
+// Epoch returns an epoch held.
+func (f Forest) Epoch(id proto.EpochID) (Epoch, bool) {
+	m, ok := f.catalog.metas[id]
+	if !ok {
+		return Epoch{}, false
+	}
+	g, _ := f.groups.Get(segmap.Key{Block: groupOf(m.serial)})
+	row, _ := g.rows.Get(epochRow{serial: m.serial}.Key())
+	return row.record.Value(), true
+}
+
+// Has reports whether an epoch is held, Size how many are.
+func (f Forest) Has(id proto.EpochID) bool { return f.catalog.metas[id] != nil }
+func (f Forest) Size() int                 { return len(f.catalog.metas) }
+
+// Entered returns how many epochs were entered so far.
+func (f Forest) Entered() uint64 { return f.serial }
+
+// Preferred returns the first epoch in the order of §5 that may be preferred.
+func (f Forest) Preferred() (Epoch, bool) { return f.Epoch(f.preferred) }
+
+// All returns the epochs held, the newest first.
+func (f Forest) All() iter.Seq[Epoch] {
+	return func(yield func(Epoch) bool) {
+		for g := range backward(f.groups) {
+			for row := range backward(g.rows) {
+				if !yield(row.record.Value()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Children returns the epochs held that were made from one, held or not.
+func (f Forest) Children(parent proto.EpochID) []proto.EpochID {
+	return slices.Clone(f.catalog.children[parent])
+}
+
+// Line returns an epoch held and its ancestors held, nearest first.
+func (f Forest) Line(id proto.EpochID) iter.Seq[Epoch] {
+	return func(yield func(Epoch) bool) {
+		for e, ok := f.Epoch(id); ok && yield(e); e, ok = f.Epoch(e.parent) {
+		}
+	}
+}
+
+// put returns the forest with another value of an epoch held.
+func (f Forest) put(e Epoch) Forest {
+	g, _ := f.groups.Get(segmap.Key{Block: groupOf(e.serial)})
+	g.no = groupOf(e.serial)
+	g.rows = g.rows.Put(epochRow{e.serial, state.NewSegment(e)})
+	f.groups = f.groups.Put(g)
+	return f.lists(e)
+}
+
+// lists returns the forest that lists an epoch held by what it has.
+func (f Forest) lists(e Epoch) Forest {
+	f.exporters = listed(f.exporters, e.id, !e.exporter.IsZero())
+	f.aside = listed(f.aside, e.id, e.alone || e.misled)
+	return f
+}
+
+// listed returns a list with an id, or without it.
+func listed(list []proto.EpochID, id proto.EpochID, in bool) []proto.EpochID {
+	at := slices.Index(list, id)
+	switch {
+	case in && at < 0:
+		return append(slices.Clip(list), id)
+	case !in && at >= 0:
+		return slices.Delete(slices.Clone(list), at, at+1)
+	}
+	return list
+}
+
+// add returns the forest with an epoch that was not held.
+func (f Forest) add(e Epoch, now Millis, change *Change) Forest {
+	f.serial++
+	m := *e.meta
+	m.serial, m.entered = f.serial, now
+	e.meta = &m
+	e.stamp = now
+	for _, id := range f.catalog.children[e.id] { // entered before their parent
+		child, _ := f.Epoch(id)
+		for _, i := range child.heard {
+			e, _ = e.hear(i, f.own)
+		}
+		e.confirmed = e.confirmed || child.confirmed
+	}
+	f.catalog = f.catalog.with(e.meta)
+	change.Entered = append(change.Entered, e.id)
+	f = f.put(e.stow())
+	for _, i := range e.heard {
+		f = f.hear(e.parent, i)
+	}
+	return f
+}
+
+// remeta returns the forest with an epoch of which a key came to be known.
+func (f Forest) remeta(e Epoch) Forest {
+	c := *f.catalog
+	c.metas = maps.Clone(c.metas)
+	c.metas[e.id] = e.meta
+	f.catalog = &c
+	return f.put(e.stow())
+}
+
+// with returns the catalog with an epoch.
+func (c *catalog) with(m *meta) *catalog {
+	next := &catalog{maps.Clone(c.metas), maps.Clone(c.children)}
+	if next.metas == nil {
+		next.metas, next.children = map[proto.EpochID]*meta{}, map[proto.EpochID][]proto.EpochID{}
+	}
+	next.add(m)
+	return next
+}
+
+func (c *catalog) add(m *meta) {
+	c.metas[m.id] = m
+	if !m.parent.IsZero() {
+		c.children[m.parent] = append(slices.Clip(c.children[m.parent]), m.id)
+	}
+}
+
+// without returns the catalog without an epoch.
+func (c *catalog) without(m *meta) *catalog {
+	next := &catalog{maps.Clone(c.metas), maps.Clone(c.children)}
+	delete(next.metas, m.id)
+	left := slices.DeleteFunc(slices.Clone(next.children[m.parent]), func(id proto.EpochID) bool { return id == m.id })
+	if next.children[m.parent] = left; len(left) == 0 {
+		delete(next.children, m.parent)
+	}
+	return next
+}
+
+// drop returns the forest without an epoch.
+func (f Forest) drop(e Epoch, why reason, change *Change) Forest {
+	if e.onlyHeard(f.own) {
+		if c, ok := e.senders.chains.get(f.own); ok && c.next() > 0 {
+			change.Unread = append(change.Unread, MessageRange{e.id, 0, c.next()})
+		}
+	}
+	g, _ := f.groups.Get(segmap.Key{Block: groupOf(e.serial)})
+	g.rows = g.rows.Drop(epochRow{serial: e.serial}.Key())
+	if g.rows.Size() == 0 {
+		f.groups = f.groups.Drop(g.Key())
+	} else {
+		f.groups = f.groups.Put(g)
+	}
+	f.catalog = f.catalog.without(e.meta)
+	f.exporters, f.aside = listed(f.exporters, e.id, false), listed(f.aside, e.id, false)
+	if why != unmentioned {
+		f.gone = f.gone.with(goneEpoch{e.id, e.parent, e.maker.Index, [16]byte(e.place[:16]), why})
+	}
+	change.Dropped = append(change.Dropped, e.id)
+	return f
+}

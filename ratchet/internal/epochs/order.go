@@ -1,0 +1,146 @@
+package epochs
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// near is how far behind the preferred epoch nothing is cut down, given up or dropped.
+const near = 4
+
+// Position is where an epoch stands in the order of §5, whether it is held or not.
+type Position struct {
+	Root       proto.EpochID
+	Generation uint64
+	ID         proto.EpochID
+}
+
+// Position returns where the epoch stands in the order.
+func (e Epoch) Position() Position { return e.position() }
+
+func (m *meta) position() Position { return Position{m.root, m.generation, m.id} }
+
+// Before reports whether a position comes before another one. Every known root comes before those that are not known.
+func (f Forest) Before(a, b Position) bool { return f.compare(a, b) < 0 }
+
+func (f Forest) compare(a, b Position) int {
+	if a.Root != b.Root {
+		ra, okA := f.Root(a.Root)
+		rb, okB := f.Root(b.Root)
+		switch {
+		case okA != okB && okA:
+			return -1
+		case okA != okB:
+			return 1
+		}
+		return cmp.Or(
+			cmp.Compare(rb.Generation, ra.Generation),
+			cmp.Compare(ra.Rank, rb.Rank),
+			bytes.Compare(a.Root[:], b.Root[:]),
+		)
+	}
+	return cmp.Or(cmp.Compare(b.Generation, a.Generation), bytes.Compare(a.ID[:], b.ID[:]))
+}
+
+// first returns the epoch to be preferred, zero if there is none.
+func (f Forest) first() proto.EpochID {
+	var best *meta
+	for _, m := range f.catalog.metas {
+		if best != nil && !f.Before(m.position(), best.position()) {
+			continue
+		}
+		e, _ := f.Epoch(m.id)
+		if root, _ := f.Root(m.root); !e.cut && !root.Barred && e.hasPlaces() && !f.isAside(m) {
+			best = m
+		}
+	}
+	if best == nil {
+		return proto.EpochID{}
+	}
+	return best.id
+}
+
+// isAside reports whether an epoch or one above it is alone or misled.
+func (f Forest) isAside(m *meta) bool {
+	for len(f.aside) > 0 && m != nil {
+		if slices.Contains(f.aside, m.id) {
+			return true
+		}
+		m = f.catalog.metas[m.parent]
+	}
+	return false
+}
+
+// Behind returns how far an epoch held is behind the preferred one, in generations (§5).
+func (f Forest) Behind(e Epoch) uint64 { return f.behind()(e) }
+
+// behind returns Behind for many epochs.
+func (f Forest) behind() func(Epoch) uint64 {
+	p, ok := f.Preferred()
+	if !ok {
+		return func(Epoch) uint64 { return 0 }
+	}
+	var greatest map[proto.EpochID]uint64 // generation of each root
+	return func(e Epoch) uint64 {
+		if e.root == p.root {
+			return max(p.generation, e.generation) - min(p.generation, e.generation)
+		}
+		if greatest == nil {
+			greatest = map[proto.EpochID]uint64{}
+			for _, m := range f.catalog.metas {
+				greatest[m.root] = max(greatest[m.root], m.generation)
+			}
+		}
+		return greatest[e.root] - e.generation + p.generation
+	}
+}
+
+// isAbove reports whether an epoch is an ancestor of another one, or the same.
+func (f Forest) isAbove(above Epoch, id proto.EpochID) bool {
+	for m := f.catalog.metas[id]; m != nil; m = f.catalog.metas[m.parent] {
+		if m.id == above.id {
+			return true
+		}
+		if m.root == above.root && m.generation <= above.generation {
+			break
+		}
+	}
+	return false
+}
+
+// settle returns the forest with the epoch that is preferred now, and the change with what that means.
+func (f Forest) settle(change Change, now Millis) (Forest, Change) {
+	next := f.first()
+	if next == f.preferred {
+		return f.withoutExporters(), change // one of an old branch may have been entered
+	}
+	old, held := f.Preferred()
+	f.preferred = next
+	if e, ok := f.Epoch(f.denied.epoch); !ok || !f.isAbove(e, next) {
+		f.denied = denial{}
+	}
+	if held {
+		old.stamp = now
+		f = f.put(old)
+		if !f.isAbove(old, next) {
+			change.Replaced = old.id
+		}
+	}
+	return f.withoutExporters(), change
+}
+
+// withoutExporters returns the forest without the exporter secrets of epochs that are more than 4 behind.
+func (f Forest) withoutExporters() Forest {
+	behind := f.behind()
+	for _, id := range f.exporters {
+		if e, _ := f.Epoch(id); behind(e) > near {
+			e.exporter = secret.Bytes{}
+			f = f.put(e)
+		}
+	}
+	return f
+}

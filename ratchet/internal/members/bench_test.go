@@ -1,0 +1,72 @@
+package members_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// counting is a store that counts the bytes that are handed to it.
+type counting struct {
+	store.Store
+	bytes int
+}
+
+func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
+	c.bytes = 0
+	for _, ch := range changes {
+		c.bytes += len(ch.Next.Sealed)
+		for _, b := range slices.Concat(ch.Parts, slices.Collect(maps.Values(ch.Put))) {
+			c.bytes += len(b)
+		}
+	}
+	return c.Store.Commit(ctx, changes...)
+}
+
+// BenchmarkReadFrom notes the first message of a member in an epoch, in a vault. "written" is what it hands to the store.
+func BenchmarkReadFrom(b *testing.B) {
+	for _, n := range []dkg.Index{100, 1_000} {
+		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
+			w := newWorld(b)
+			x, keys := w.invite(w.terms, dkg.Public, runFirst)
+			x.Certificate.Count = 1_024
+			x.Certificate = x.Certificate.Sign(w.owners[0], w.space)
+			x = proto.NewRecord(w.owners[0], w.space, x.Certificate, x.RequestKey, x.Masked)
+			r := members.NewRoot(w.terms)
+			var people []person
+			for k := range n {
+				people = append(people, w.bind(x, keys, runFirst+k))
+				r = w.member(r, people[k])
+			}
+			key, err := state.NewKey(make([]byte, 32))
+			require.NoError(b, err)
+			c := &counting{Store: store.NewMemory()}
+			v, err := state.Open[state.One[room]](b.Context(), c, key, state.Options{})
+			require.NoError(b, err)
+			require.NoError(b, v.Create(b.Context(), stored(b, room{root: r}), nil))
+			written, ops := 0, 0
+			for b.Loop() {
+				require.NoError(b, v.Update(b.Context(), state.ID{1}, func(tx *state.Tx[state.One[room]]) error {
+					p := tx.Value().Part()
+					p.root.Terms = w.terms
+					var err error
+					p.root, _, err = p.root.ReadFrom(people[ops%len(people)].maker(), proto.EpochID{byte(ops), byte(ops >> 8), 1})
+					tx.Set(tx.Value().With(p))
+					return err
+				}))
+				written, ops = written+c.bytes, ops+1
+			}
+			b.ReportMetric(float64(written)/float64(ops), "written/op")
+		})
+	}
+}

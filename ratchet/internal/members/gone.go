@@ -1,0 +1,218 @@
+package members
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// Gone reports whether an index is not a member any more: by the notice, a revoke, or the leave of its listed binding.
+func (r Root) Gone(i dkg.Index) bool {
+	if r.gone.Has(i) || r.revoked.Has(i) {
+		return true
+	}
+	if !r.members.Has(segmap.ByIndex(uint32(i))) {
+		return false // only the notice says anything of it
+	}
+	b, ok := r.ListedBinding(i)
+	return ok && b.Left()
+}
+
+// GoneSet returns gone as a set, as the fingerprint has it.
+func (r Root) GoneSet() proto.Bitmap {
+	out := r.gone.Union(r.revoked)
+	var left []dkg.Index
+	for m := range r.members.All() {
+		if at, ok := m.listed(r.Terms); ok && m.bindings[at].Left() {
+			left = append(left, m.index)
+		}
+	}
+	return out.Union(proto.NewBitmap(left...))
+}
+
+// leave takes in that a member goes. It counts for the binding that it names: a twin cannot make the other leave.
+func (r Root) leave(s proto.Leave) (Root, Change, error) {
+	m := r.member(s.Index)
+	at := slices.IndexFunc(m.bindings, func(b Binding) bool { return b.Body == s.Body })
+	if at < 0 {
+		return r, Change{}, ErrUnknown
+	}
+	b := m.bindings[at]
+	if err := proto.VerifyStatement(s, r.Space(), b.Key); err != nil {
+		return r, Change{}, err
+	}
+	if b.Left() {
+		return r, Change{}, ErrStale // repeated with the same bytes; another one of the same key says nothing new
+	}
+	was := r.Gone(s.Index)
+	next := b.Identity
+	next.Leave = s
+	r = r.put(m.with(at, b.with(next)))
+	return r, r.went(was, s.Index), nil
+}
+
+func (r Root) went(was bool, i dkg.Index) (c Change) {
+	if !was && r.Gone(i) {
+		c.Gone = append(c.Gone, i)
+	}
+	return c
+}
+
+// revoke takes indices back, under whatever binding. At the bound a statement goes that another one of the same owner contains
+// (D58); the indices stay revoked.
+func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
+	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
+		return r, Change{}, ErrNoEffect
+	}
+	x := saidBy(place, s)
+	if r.statements.revokes.Has(x.key) {
+		return r, Change{}, ErrStale
+	}
+	kept := r.statements.revokes
+	if kept.Size() >= maxRevokes {
+		at, ok := contained(kept, x)
+		switch {
+		case !ok:
+			return r, Change{}, ErrLimit
+		case at == x.key:
+			return r, Change{}, ErrStale
+		}
+		kept = kept.Drop(at)
+	}
+	var change Change
+	for _, i := range s.Indices {
+		if !r.Gone(i) {
+			change.Gone = append(change.Gone, i)
+		}
+	}
+	r.statements.revokes = kept.Put(x)
+	r.revoked = r.revoked.Union(proto.NewBitmap(s.Indices...))
+	var erased []proto.Tag
+	r, erased = r.end(func(c proto.Certificate) bool { return c.Count == 1 && r.revoked.Has(c.First) })
+	change.Erased = erased
+	return r, change, nil
+}
+
+// contained returns a revoke that another one of the same owner contains, of those kept and x.
+func contained(kept segmap.Map[said], x said) (segmap.Key, bool) {
+	all := slices.Collect(kept.All())
+	all = append(all, x)
+	for _, a := range all {
+		for _, b := range all {
+			if a.key != b.key && a.place == b.place && covers(b.what.(proto.Revoke), a.what.(proto.Revoke)) {
+				return a.key, true
+			}
+		}
+	}
+	return segmap.Key{}, false
+}
+
+// covers reports whether a names all indices that b names.
+func covers(a, b proto.Revoke) bool {
+	if len(b.Indices) > len(a.Indices) {
+		return false
+	}
+	at := 0
+	for _, i := range b.Indices {
+		n, ok := slices.BinarySearch(a.Indices[at:], i)
+		if !ok {
+			return false
+		}
+		at += n
+	}
+	return true
+}
+
+// close ends an invite of a run. It makes nobody gone. At the bound one goes whose certificate is past its lifetime.
+func (r Root) close(place uint8, s proto.Close, now Millis) (Root, Change, error) {
+	x := saidBy(place, s)
+	kept := r.statements.closes
+	if kept.Has(x.key) {
+		return r, Change{}, ErrStale
+	}
+	if kept.Size() >= maxCloses {
+		at, ok := r.pastClose(now)
+		if !ok {
+			return r, Change{}, ErrLimit
+		}
+		kept = kept.Drop(at)
+	}
+	r.statements.closes = kept.Put(x)
+	r, erased := r.end(func(c proto.Certificate) bool { return c.Name() == s.Invite })
+	return r, Change{Erased: erased}, nil
+}
+
+func (r Root) pastClose(now Millis) (segmap.Key, bool) {
+	for x := range r.statements.closes.All() {
+		if rec, ok := r.records.Get(recordKey(x.what.(proto.Close).Invite)); ok && rec.Certificate.ExpiredAt(uint64(now)) {
+			return x.key, true
+		}
+	}
+	return segmap.Key{}, false
+}
+
+// Closed reports whether an owner took a run back.
+func (r Root) Closed(name proto.InviteName) bool {
+	_, ok := r.closed(name)
+	return ok
+}
+
+// closed returns the statement that took an invite back.
+func (r Root) closed(name proto.InviteName) (proto.Close, bool) {
+	x, ok := r.statements.closes.Get(saidBy(0, proto.Close{Invite: name}).key)
+	if !ok {
+		return proto.Close{}, false
+	}
+	return x.what.(proto.Close), true
+}
+
+// revokes returns the revoke statements that name an index.
+func (r Root) revokes(i dkg.Index) (out []proto.Revoke) {
+	if !r.revoked.Has(i) {
+		return nil
+	}
+	for x := range r.statements.revokes.All() {
+		s := x.what.(proto.Revoke)
+		if _, ok := slices.BinarySearch(s.Indices, i); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Fate is what becomes of the content of a message.
+type Fate uint8
+
+const (
+	// Delivered: its sender is a member.
+	Delivered Fate = iota
+	// AfterRemoval: its sender is gone, and nobody can tell whether it was sent before.
+	AfterRemoval
+	// Withheld: it was sent after its sender was gone.
+	Withheld
+)
+
+// Fate returns what becomes of a message of a maker in an epoch of this root. Below reports whether the first epoch lies below
+// the second: a revoke withholds at and below the epoch in which it was said, a leave below it only, since what was sent just
+// before it was sent in the same one (D44).
+func (r Root) Fate(k Maker, e proto.EpochID, below func(e, other proto.EpochID) bool) Fate {
+	if r.gone.Has(k.Index) {
+		return Withheld
+	}
+	fate := Delivered
+	for _, s := range r.revokes(k.Index) {
+		if s.Epoch == e || below(e, s.Epoch) {
+			return Withheld
+		}
+		fate = AfterRemoval
+	}
+	if b, ok := r.Binding(k); ok && b.Left() {
+		if below(e, b.Leave.Epoch) {
+			return Withheld
+		}
+		fate = AfterRemoval
+	}
+	return fate
+}

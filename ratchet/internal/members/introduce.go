@@ -1,0 +1,173 @@
+package members
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// maxIntroduced is the number of bindings that one member introduced and of which nothing was read: everybody with a public
+// link can sign bindings for its whole run (D72).
+const maxIntroduced = 256
+
+// Via says how an introduction came.
+type Via struct {
+	By     dkg.Index // the member that introduced another one (flag 4); 0 for the member itself, and for tickets
+	Needed bool      // a message of another member below a commit of this binding is to be read: it comes in beyond the bound
+}
+
+// Introduce takes in a binding that the notice does not list, with rest and inbox key, after the checks of §9. It returns
+// suite.ErrInvalid for a false one, and ErrLimit if as many of its index are known, each of which was heard: the frame waits
+// until an owner names the binding or others write below its commits (D15). One that another member introduced in vain is left
+// out: it comes with its own messages.
+func (r Root) Introduce(i proto.Introduction, via Via) (Root, Change, error) {
+	if err := i.Verify(r.Terms); err != nil {
+		return r, Change{}, err
+	}
+	return r.introduce(i.Credential, via, func(b Identity) Identity {
+		b.Rest, b.Profiled, b.Inbox = i.Rest, true, i.Inbox
+		return b
+	})
+}
+
+// Admit takes in a binding without its profile, as tickets and commits show it, after the checks of §9.
+func (r Root) Admit(c proto.Credential, via Via) (Root, Change, error) {
+	if err := c.Verify(r.Terms); err != nil {
+		return r, Change{}, err
+	}
+	return r.introduce(c, via, func(b Identity) Identity { return b })
+}
+
+// Tell takes in what a ticket says of a member, after the checks of §9 step 6.
+func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
+	key, err := m.Verify(r.Terms, r.roster)
+	if err != nil {
+		return r, Change{}, err
+	}
+	return r.tell(proto.CheckedMember{TicketMember: m, Key: key})
+}
+
+// TellAll takes in what a ticket that was checked under this root says of members. What there is no room for is left out.
+func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
+	var change Change
+	for _, m := range all {
+		next, c, err := r.tell(m)
+		if err != nil {
+			continue
+		}
+		r = next
+		change.Conflicts = append(change.Conflicts, c.Conflicts...)
+		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
+		change.LetInGone = append(change.LetInGone, c.LetInGone...)
+	}
+	return r, change
+}
+
+// tell takes in what was checked.
+func (r Root) tell(m proto.CheckedMember) (next Root, change Change, err error) {
+	next = r
+	if !m.Credential.IsZero() {
+		if next, change, err = r.introduce(m.Credential, Via{}, func(b Identity) Identity { return b }); err != nil {
+			return r, Change{}, err
+		}
+	}
+	next, err = next.update(Maker{Index: m.Index, Key: m.Key}, func(b Binding) (Binding, error) {
+		said := b.Identity
+		if m.HasRest && !b.Profiled {
+			said.Rest, said.Profiled = m.Rest, true
+		}
+		if !m.Inbox.IsZero() && b.Inbox.IsZero() {
+			said.Inbox = m.Inbox
+		}
+		if m.Update.Newer(b.Update) {
+			said.Update = m.Update
+		}
+		return b.with(said), nil
+	})
+	if err != nil {
+		return r, Change{}, err
+	}
+	return next, change, nil
+}
+
+func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identity) (Root, Change, error) {
+	k := Maker{Index: c.Index(), Key: c.Key()}
+	if _, ok := r.Binding(k); ok {
+		next, err := r.update(k, func(b Binding) (Binding, error) {
+			if b.Credential.IsZero() || b.Body != c.Binding.Hash() || b.Profiled {
+				return b, ErrStale // the notice's, or one key with two bodies: the first stays
+			}
+			return b.with(fill(b.Identity)), nil
+		})
+		if err != nil {
+			return r, Change{}, nil
+		}
+		return next, Change{}, nil
+	}
+	if via.By != 0 && r.introduced[via.By] >= maxIntroduced {
+		return r, Change{}, nil
+	}
+	m := r.member(k.Index)
+	body := c.Binding.Hash()
+	if !m.named(r.Terms, body) && !via.Needed {
+		var ok bool
+		if m, ok = m.vacate(r.Terms); !ok {
+			return r, Change{}, ErrLimit
+		}
+	}
+	before, _ := r.ListedBinding(k.Index)
+	r.serial++
+	b := Binding{came: r.serial, introducer: via.By}
+	m.bindings = append(slices.Clone(m.bindings), b.with(fill(Identity{Maker: k, Body: body, Credential: c})))
+	r = r.put(m)
+	var change Change
+	if len(m.bindings) > 1 {
+		change.Conflicts = append(change.Conflicts, k.Index)
+	}
+	if r.Gone(k.Index) {
+		change.LetInGone = append(change.LetInGone, k.Index)
+	}
+	return r, change.listing(k.Index, before, r), nil
+}
+
+// listing adds what an operation changed about who is listed: of an index that is named by a bind.
+func (c Change) listing(i dkg.Index, before Binding, after Root) Change {
+	now, _ := after.ListedBinding(i)
+	var none proto.BodyHash
+	if m := after.member(i); before.Body != none && now.Body != before.Body && len(m.binds) > 0 && m.named(after.Terms, now.Body) {
+		c.KeyChanged = append(c.KeyChanged, KeyChange{i, before.Body, now.Body})
+	}
+	return c
+}
+
+// ReadFrom takes in that a message of a binding was read in an epoch: it is heard. The masked share of an invite of that one
+// index is erased, whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
+func (r Root) ReadFrom(k Maker, e proto.EpochID) (Root, Change, error) {
+	b, ok := r.Binding(k)
+	if !ok {
+		return r, Change{}, ErrUnknown
+	}
+	var change Change
+	if !b.Heard() {
+		change.Arrived = append(change.Arrived, k.Index)
+		r.serial++
+		b.first = r.serial
+	}
+	if b.LastRead == e && len(change.Arrived) == 0 {
+		return r, change, nil
+	}
+	b.LastRead = e
+	m := r.member(k.Index)
+	at, _ := m.find(k)
+	r = r.put(m.with(at, b))
+	if len(change.Arrived) > 0 {
+		r, change.Erased = r.hear(k.Index)
+	}
+	return r, change, nil
+}
+
+// Heard reports whether a message of any binding of an index was read.
+func (r Root) Heard(i dkg.Index) bool {
+	return slices.ContainsFunc(r.member(i).bindings, Binding.Heard)
+}

@@ -1,0 +1,133 @@
+package ratchet
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+func inner(text string) proto.Inner { return proto.Inner{Plaintext: []byte(text)} }
+
+// Somebody who opens a link is let in by the founder, and both read one another.
+func TestJoinByALink(t *testing.T) {
+	for _, o := range []invite.Terms{invite.Private(0), invite.Public(32, 0), invite.Direct(0)} {
+		n := newNetwork(t, 7)
+		founder := n.found(Policy{})
+		var made invite.Made
+		founder.do(NewInvite(o, &made))
+		x := n.join(made.Link, "x")
+		n.settle()
+		require.Equal(t, Member, x.phase())
+		require.True(t, x.has(Joined))
+		require.True(t, founder.has(Arrived))
+		founder.send("welcome")
+		x.send("thanks")
+		n.settle()
+		require.Equal(t, []string{"1: welcome"}, x.texts())
+		require.Len(t, founder.texts(), 1)
+		require.Empty(t, x.retained)
+		require.Empty(t, founder.retained)
+	}
+}
+
+// By all kinds of links, whatever requests and tickets are lost, in whatever order frames come, however often, and whenever devices
+// restart or are away: in the end everybody is in who was not told otherwise, all show the same members, and read one another.
+// TREFOIL_JOINS is the number of histories, and TREFOIL_SEED the seed of the first.
+func TestJoinsSettle(t *testing.T) {
+	first, _ := strconv.ParseUint(os.Getenv("TREFOIL_SEED"), 10, 64)
+	count, err := strconv.ParseUint(os.Getenv("TREFOIL_JOINS"), 10, 64)
+	if err != nil {
+		count = 4
+	}
+	for seed := first; seed < first+count; seed++ {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			h := newHistory(t, seed)
+			for k := range 12 {
+				h.step(k)
+			}
+			h.end()
+		})
+	}
+}
+
+// history is joins in a hostile network.
+type history struct {
+	*network
+	founder *node
+	links   []invite.Link
+}
+
+func newHistory(t *testing.T, seed uint64) *history {
+	h := &history{network: newNetwork(t, seed)}
+	h.twice, h.frame = h.rng.IntN(2) == 0, []int{0, 8 << 10}[h.rng.IntN(2)]
+	h.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && h.rng.IntN(4) == 0 }
+	h.founder = h.found(Policy{})
+	for range 1 + h.rng.IntN(3) {
+		var made invite.Made
+		h.founder.do(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(0)}[h.rng.IntN(3)], &made))
+		h.links = append(h.links, made.Link)
+	}
+	return h
+}
+
+// step lets somebody join now and then, and each device do what it does.
+func (h *history) step(k int) {
+	if len(h.links) > 0 && h.rng.IntN(2) == 0 && len(h.all) < 6 {
+		at := h.rng.IntN(len(h.links))
+		h.join(h.links[at], fmt.Sprint("x", k))
+		if h.links[at].Kind() != dkg.Public {
+			h.links = slices.Delete(h.links, at, at+1)
+		}
+	}
+	for _, x := range h.all {
+		switch h.rng.IntN(5) {
+		case 0:
+			x.restart()
+		case 1:
+			x.offline = !x.offline
+		case 2:
+			if x.phase() == Member {
+				x.send(fmt.Sprint("text ", k))
+			}
+		}
+		if !x.offline {
+			x.sync()
+			x.maintain()
+		}
+	}
+	h.now = h.now.Add(time.Duration(h.rng.IntN(1000)) * time.Second)
+}
+
+// end lets the network be good, and requires that all is well.
+func (h *history) end() {
+	h.lose, h.twice = nil, false
+	for _, x := range h.all {
+		x.offline = false
+	}
+	for range 6 {
+		h.settle()
+		h.now = h.now.Add(25 * time.Hour)
+	}
+	h.settle()
+	h.all = slices.DeleteFunc(h.all, func(x *node) bool { return x.has(Refused) }) // who was decided against too late for another index
+	h.agree(len(h.all))
+	for _, x := range h.all {
+		x.read = nil
+	}
+	for _, x := range h.all {
+		x.send("from " + x.name)
+		h.settle()
+	}
+	for _, x := range h.all {
+		require.Len(h.t, x.texts(), len(h.all)-1, "%s read %v", x.name, x.texts())
+	}
+}

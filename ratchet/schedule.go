@@ -1,0 +1,55 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// rhythm is what says when a member commits and sends (§5, When to commit). Times are of the pruning clock unless a field says
+// otherwise.
+type rhythm struct {
+	commit     bool          // the next send makes a commit: a ticket was merged, the state was restored, or an own message turned up
+	ask        bool          // a ticket is needed
+	committed  Millis        // of the last own commit, or of entering the space
+	healing    proto.EpochID // the own epoch that was made because the interval was over, until the next one is
+	healedAt   Millis        // wall clock: when it was made
+	again      bool          // it was made a second time, since nobody was read below the first
+	heard      Millis        // when a message of another member was read last
+	pruned     Millis        // when Prune ran last
+	restored   bool          // opened from a copy, and no ticket merged since (§8)
+	restoredAt uint64        // generation of the preferred epoch then
+	told       proto.EpochID // that was only told and came to be preferred, or what is below it
+	toldAt     Millis        // wall clock: when that was
+	toldAsks   uint8         // how often a ticket was asked for because of it
+}
+
+func newRhythm(now Millis) rhythm { return rhythm{committed: now, heard: now, pruned: now} }
+
+func (r rhythm) encode(e *state.Encoder) {
+	e.Bool(r.commit)
+	e.Bool(r.ask)
+	e.Int64(r.committed)
+	e.Fixed(r.healing[:])
+	e.Int64(r.healedAt)
+	e.Bool(r.again)
+	e.Int64(r.heard)
+	e.Int64(r.pruned)
+	e.Bool(r.restored)
+	e.Uint64(r.restoredAt)
+	e.Fixed(r.told[:])
+	e.Int64(r.toldAt)
+	e.Uint8(r.toldAsks)
+}
+
+func decodeRhythm(d *state.Decoder, version uint16) (r rhythm) {
+	r.commit, r.ask, r.committed = d.Bool(), d.Bool(), d.Int64()
+	d.Into(r.healing[:])
+	r.healedAt, r.again = d.Int64(), d.Bool()
+	r.heard, r.pruned = d.Int64(), d.Int64()
+	r.restored, r.restoredAt = d.Bool(), d.Uint64()
+	if version == stateVersion {
+		d.Into(r.told[:])
+		r.toldAt, r.toldAsks = d.Int64(), d.Uint8()
+	}
+	return r
+}

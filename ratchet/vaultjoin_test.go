@@ -1,0 +1,82 @@
+package ratchet
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/invite"
+)
+
+// exchange delivers what was posted, lets each vault come to the end of its mailbox and do what is due, until nothing is posted.
+func (g *group) exchange() {
+	for range 30 {
+		posted := false
+		for _, p := range g.peers {
+			for _, f := range p.take() {
+				g.all(p, f)
+				posted = true
+			}
+		}
+		for _, p := range g.peers {
+			for _, due := range []func(Options) error{
+				func(o Options) error { return p.update(CaughtUp(o)) }, func(o Options) error { return p.update(Maintain(o)) },
+			} {
+				require.NoError(g, due(p.options()))
+				_, err := p.vault.Retry(context.Background(), p.id, Opener(p.options()))
+				require.NoError(g, err)
+				p.drain()
+			}
+			posted = posted || len(p.out) > 0
+		}
+		if !posted {
+			return
+		}
+		g.pass(20 * time.Second)
+	}
+	g.Fatal("no rest")
+}
+
+// A space begins with its founder, and others come by links: through vaults that are opened anew in between, as programs use it.
+func TestJoinThroughVaults(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 31)
+	g := &group{TB: t, now: day0}
+	s, err := NewSpace(g.now, Policy{}, []byte("founder"))
+	require.NoError(t, err)
+	founder := g.newPeer(s)
+	g.peers = append(g.peers, founder)
+	for k, o := range []invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(time.Hour)} {
+		var made invite.Made
+		require.NoError(t, founder.update(Do(founder.options(), NewInvite(o, &made))))
+		l, err := invite.FromBytes(made.Link.Bytes())
+		require.NoError(t, err)
+		s, request, err := Join(l, g.now, []byte(fmt.Sprint("joiner ", k)))
+		require.NoError(t, err)
+		p := g.newPeer(s)
+		p.out = append(p.out, request)
+		g.peers = append(g.peers, p)
+		g.exchange()
+		require.Equal(t, Member, p.state().phase)
+		require.True(t, p.sees(Joined))
+		p.index = p.state().me().index
+		p.open()
+	}
+	require.True(t, founder.sees(Arrived))
+	g.agree()
+	for _, p := range g.peers {
+		p.texts()
+	}
+	for _, p := range g.peers {
+		g.say(p, fmt.Sprint("from ", p.index))
+		g.exchange()
+	}
+	for _, p := range g.peers {
+		texts := slices.DeleteFunc(p.texts(), func(s string) bool { return s == "" })
+		require.Len(t, texts, 3, "member %d read %v", p.index, texts)
+	}
+}

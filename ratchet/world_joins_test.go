@@ -1,0 +1,276 @@
+package ratchet
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// network is a space's topic, and the devices that read it. All is decided by its seed.
+type network struct {
+	t     testing.TB
+	rng   *rand.Rand
+	now   time.Time
+	all   []*node
+	frame int                          // longest frame
+	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
+	twice bool                         // frames may be delivered again
+}
+
+// node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
+type node struct {
+	net      *network
+	name     string
+	space    Space
+	retained map[orphans.FrameName]incoming
+	mailbox  []incoming
+	events   []Event
+	read     []Message
+	offline  bool
+	reasons  []error // of frames that were not read
+}
+
+func newNetwork(t *testing.T, seed uint64) *network {
+	cryptotest.SetGlobalRandom(t, seed)
+	return &network{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: time.UnixMilli(1_795_000_000_000)}
+}
+
+func (n *network) node(name string, s Space) *node {
+	x := &node{net: n, name: name, space: s, retained: map[orphans.FrameName]incoming{}}
+	n.all = append(n.all, x)
+	return x
+}
+
+// found makes a space.
+func (n *network) found(p Policy) *node {
+	p.KEM = cmp.Or(p.KEM, X25519)
+	s, err := NewSpace(n.now, p, []byte("founder"))
+	require.NoError(n.t, err)
+	return n.node("founder", s)
+}
+
+// edit runs a call on the device's space, and posts what leaves with it.
+func (x *node) edit(f func(*edit) error) error {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	if x.net.frame > 0 { // less than any transport takes, so that little is in many parts
+		d.max = x.net.frame
+	}
+	d.load = func(n orphans.FrameName) (incoming, bool) { f, ok := x.retained[n]; return f, ok }
+	err = f(&d)
+	if err != nil && state.VerdictOf(err) == state.Stop {
+		return err
+	}
+	next := d.space()
+	require.NoError(x.net.t, next.State().Succeeds(x.space.State()), x.name)
+	x.space = next
+	for _, e := range d.events {
+		x.events = append(x.events, e.(Event))
+	}
+	for _, n := range d.done {
+		delete(x.retained, n)
+	}
+	for _, n := range d.lost { // not acknowledged: the relay gives it again
+		if f, ok := x.retained[n]; ok {
+			delete(x.retained, n)
+			x.mailbox = append(x.mailbox, f)
+		}
+	}
+	x.post(d.frames...)
+	return err
+}
+
+// post gives frames to all others.
+func (x *node) post(frames ...[]byte) {
+	for _, f := range frames {
+		for _, o := range x.net.all {
+			if o == x || x.net.lose != nil && x.net.lose(o, f) {
+				continue
+			}
+			for range 1 + x.net.copies() {
+				o.mailbox = append(o.mailbox, newIncoming(state.Frame{Source: x.name, Data: f}))
+			}
+		}
+	}
+}
+
+// copies returns how often a frame is delivered once more.
+func (n *network) copies() int {
+	if n.twice && n.rng.IntN(4) == 0 {
+		return 1
+	}
+	return 0
+}
+
+// do takes a step.
+func (x *node) do(s Step) { require.NoError(x.net.t, x.edit(s.do)) }
+
+// send sends a text.
+func (x *node) send(text string) {
+	require.NoError(x.net.t, x.edit(func(d *edit) error { return d.say(inner(text)) }))
+}
+
+// receive opens a frame, and then those that are ready.
+func (x *node) receive(f incoming) {
+	x.open(f)
+	for range 10_000 {
+		ready := hashes(x.space.State().ready.list.Value())
+		at := slices.IndexFunc(ready, func(n [32]byte) bool { _, ok := x.retained[n]; return ok })
+		if at < 0 {
+			return
+		}
+		x.open(x.retained[ready[at]])
+	}
+	x.net.t.Fatal("frames are ready for ever")
+}
+
+func (x *node) open(f incoming) {
+	err := x.edit(func(d *edit) error {
+		m, err := openFrame(d, f)
+		if err == nil {
+			delete(x.retained, f.name)
+			if len(m.Plaintext) > 0 {
+				x.read = append(x.read, m)
+			}
+		}
+		return err
+	})
+	switch state.VerdictOf(err) {
+	case state.Retain:
+		x.retained[f.name] = f
+	case state.Discard:
+		delete(x.retained, f.name)
+		x.reasons = append(x.reasons, err)
+	case state.Stop:
+		require.NoError(x.net.t, err, x.name)
+	}
+}
+
+// sync delivers the mailbox, in any order, and says that its end was reached.
+func (x *node) sync() {
+	for len(x.mailbox) > 0 {
+		at := x.net.rng.IntN(len(x.mailbox))
+		f := x.mailbox[at]
+		x.mailbox = slices.Delete(x.mailbox, at, at+1)
+		x.receive(f)
+	}
+	require.NoError(x.net.t, x.edit(func(d *edit) error {
+		d.caughtUp()
+		return nil
+	}))
+	x.tryReady()
+}
+
+func (x *node) tryReady() {
+	ready := hashes(x.space.State().ready.list.Value())
+	for _, n := range ready {
+		if f, ok := x.retained[n]; ok {
+			x.receive(f)
+		}
+	}
+}
+
+// maintain does what is due.
+func (x *node) maintain() {
+	due := Due(x.space, x.net.now)
+	due.Fetch = false
+	require.NoError(x.net.t, x.edit(func(d *edit) error {
+		for _, t := range due.each() {
+			next := *d
+			if err := next.perform(t); err == nil {
+				*d = next
+			}
+		}
+		return nil
+	}))
+	x.tryReady()
+}
+
+// settle delivers everything and does what is due, until nothing moves for some minutes.
+func (n *network) settle() {
+	for range 12 {
+		for quiet := false; !quiet; {
+			quiet = true
+			for _, x := range n.all {
+				if !x.offline && len(x.mailbox) > 0 {
+					x.sync()
+					quiet = false
+				}
+			}
+		}
+		n.now = n.now.Add(30 * time.Second)
+		for _, x := range n.all {
+			if !x.offline {
+				x.sync()
+				x.maintain()
+			}
+		}
+	}
+}
+
+// join opens a link on a new device.
+func (n *network) join(l invite.Link, name string) *node {
+	s, frame, err := Join(l, n.now, []byte(name))
+	require.NoError(n.t, err)
+	x := n.node(name, s)
+	x.post(frame)
+	return x
+}
+
+// has reports whether an event of a kind was emitted.
+func (x *node) has(k EventKind) bool {
+	return slices.ContainsFunc(x.events, func(e Event) bool { return e.Kind == k })
+}
+
+// texts returns what was read, sorted.
+func (x *node) texts() (out []string) {
+	for _, m := range x.read {
+		out = append(out, fmt.Sprintf("%d: %s", m.Sender, m.Plaintext))
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (x *node) phase() Phase { return x.space.State().phase }
+
+// restart takes the device's space through a vault.
+func (x *node) restart() {
+	t := x.net.t
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	backend := store.NewMemory()
+	open := func() *state.Vault[Space] {
+		v, err := state.Open[Space](context.Background(), backend, key, state.Options{})
+		require.NoError(t, err)
+		return v
+	}
+	require.NoError(t, open().Create(context.Background(), x.space, nil))
+	s, err := open().Load(context.Background(), x.space.ID())
+	require.NoError(t, err)
+	require.True(t, s.Equal(x.space), x.name)
+	x.space = s
+}
+
+// members returns who a device shows as members, by index and H(body).
+func (x *node) members() (out []string) {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	_, r, ok := d.preferred()
+	require.True(x.net.t, ok, x.name)
+	for _, e := range r.Roster() {
+		out = append(out, fmt.Sprintf("%d %x", e.Index, e.Body[:4]))
+	}
+	return out
+}
