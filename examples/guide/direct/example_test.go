@@ -1,0 +1,8 @@
+package main
+
+func Example() {
+	main()
+	// Output:
+	// Bob reads: hello Bob
+	// Ann reads: hello Ann
+}
