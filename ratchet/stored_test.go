@@ -156,6 +156,28 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 	}
 }
 
+// A state in which somebody is a member again whom a statement named as gone does not follow the one before.
+func TestGoneStaysGone(t *testing.T) {
+	n := newNetwork(t, 36)
+	founder := n.found(Policy{})
+	for _, leave := range []bool{false, true} {
+		m := n.member(founder, fmt.Sprint("leaves: ", leave))
+		before := founder.space.State()
+		if leave {
+			m.do(Leave())
+		} else {
+			founder.do(Revoke(m.space.State().me().index))
+		}
+		n.settle()
+		after := founder.space.State()
+		require.True(t, slices.ContainsFunc(founder.events, func(e Event) bool { return e.Kind == Gone && e.Index == m.space.State().me().index }))
+		back := after
+		back.roots = before.roots
+		require.ErrorIs(t, back.Succeeds(after), state.ErrStale)
+		require.NoError(t, after.Succeeds(after))
+	}
+}
+
 // FuzzOpen gives a space frames of any form: nothing panics, and a frame that is no frame of this space discards or retains.
 func FuzzOpen(f *testing.F) {
 	g := newGroup(f, 2, Policy{})
