@@ -73,3 +73,23 @@ func TestG25QuietVaultGivesUp(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, row.Retained, 1)
 }
+
+// G35: a damaged item of the inbox is stepped over, and stays damaged when everything is sealed anew, until it is discarded.
+func TestG35DamagedInbox(t *testing.T) {
+	ctx := t.Context()
+	backend, _ := filled(t)
+	tamper(t, backend, func(_ store.Row, c *store.Change) { c.Inbox[1].Data[40] ^= 1 })
+	var events recorded
+	v := openToys(t, backend, state.Options{Events: events.add})
+	require.Equal(t, []string{"one", "three"}, drained(t, v, id(1)))
+	require.NoError(t, v.Forget(ctx))
+	require.Empty(t, drained(t, v, id(1)))
+	require.Contains(t, events, "state.Damaged")
+	p, err := v.Pending(ctx, id(1))
+	require.NoError(t, err)
+	require.Equal(t, 1, p.Inbox)
+	require.NoError(t, v.DiscardDamaged(ctx, id(1)))
+	p, err = v.Pending(ctx, id(1))
+	require.NoError(t, err)
+	require.Zero(t, p.Inbox)
+}
