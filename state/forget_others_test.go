@@ -90,23 +90,28 @@ func TestForgetKeepsKeysOfDamage(t *testing.T) {
 	}
 }
 
-// Retained frames that do not fit in one commit with what comes before them follow in the next.
-func TestForgetLargeFrames(t *testing.T) {
+// Items and retained frames that do not fit in one commit with what comes before them follow in the next.
+func TestForgetLargeThings(t *testing.T) {
 	ctx := t.Context()
 	backend := store.NewMemory()
 	v := openToys(t, backend, state.Options{})
+	large := func(n byte, size int) []byte { return bytes.Repeat([]byte{n}, size<<10) }
 	require.NoError(t, v.Create(ctx, newToy(t, id(1)), func(tx *state.Tx[toy]) error {
-		tx.Send("t", make([]byte, 600<<10))
+		tx.Send("t", large(0, 600))
+		for n := range byte(10) { // of which four go with the first, and one more into its commit
+			tx.Send("t", large(n, 100))
+		}
 		return nil
 	}))
 	retain := func(*state.Tx[toy], state.Frame) error { return errNotYet }
 	for n := range byte(10) {
-		_, err := v.Receive(ctx, id(1), state.Frame{Data: bytes.Repeat([]byte{n}, 100<<10)}, retain)
+		_, err := v.Receive(ctx, id(1), state.Frame{Data: large(n, 100)}, retain)
 		require.NoError(t, err)
 	}
 	require.NoError(t, v.Forget(ctx))
 	require.Equal(t, 1, keysOf(t, backend))
 	again := openToys(t, backend, state.Options{})
+	require.Len(t, sent(t, again, id(1)), 11)
 	require.NoError(t, again.Update(ctx, id(1), func(tx *state.Tx[toy]) error { tx.RetryRetained(); return nil }))
 	ack, err := again.Retry(ctx, id(1), func(*state.Tx[toy], state.Frame) error { return nil })
 	require.NoError(t, err)
