@@ -108,3 +108,15 @@ func TestReceiptsAcknowledgeOnce(t *testing.T) {
 		require.Equal(t, c.want, got)
 	}
 }
+
+// What was read cannot be given up any more: it would come again, and be read twice.
+func TestReadIsNotGivenUp(t *testing.T) {
+	d := newDiaries(t, state.Options{})
+	d.receive(func(tx *state.Tx[diary], f state.Frame) error {
+		if f.Hash() == hash(2) {
+			tx.GiveUp(state.ErrNoRoom, hash(1))
+		}
+		return nil
+	}, frame(1), frame(2))
+	require.Equal(t, state.ErrSeen, d.receive(noting, frame(1))[0].Reason)
+}

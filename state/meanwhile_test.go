@@ -57,22 +57,43 @@ func TestGoneMeanwhile(t *testing.T) {
 	fill(t, v)
 	other := openToys(t, backend, state.Options{Now: func() time.Time { return now.Add(8 * 24 * time.Hour) }, ForgetEvery: -1})
 
+	reader := openToys(t, backend, state.Options{Now: func() time.Time { return now }})
+
 	others = meanwhile{"Items", 1, func() { require.Len(t, sent(t, other, id(1)), 3) }}
 	events = nil
 	require.Empty(t, sent(t, v, id(1)))
-	require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error { tx.RetryRetained(); return nil }))
-	// The first look finds what is to be tried, the second is that of the transaction.
-	others = meanwhile{"Head", 2, func() {
+
+	retry := func(method string, n int, do func()) {
+		require.NoError(t, v.Update(ctx, id(1), func(tx *state.Tx[toy]) error { tx.RetryRetained(); return nil }))
+		others = meanwhile{method, n, func() {
+			do()
+			row, err := backend.Load(ctx, store.Spaces, id(1))
+			require.NoError(t, err)
+			require.Empty(t, row.Retained)
+		}}
+		_, err := v.Retry(ctx, id(1), inOrder)
+		require.NoError(t, err)
+		require.LessOrEqual(t, others.n, 0)
+		require.Empty(t, events)
+	}
+	retry("Frames", 1, func() { // somebody reads them
+		for range 9 {
+			require.NoError(t, reader.Update(ctx, id(1), push(0)))
+		}
+		require.NoError(t, reader.Update(ctx, id(1), func(tx *state.Tx[toy]) error { tx.RetryRetained(); return nil }))
+		ack, err := reader.Retry(ctx, id(1), inOrder)
+		require.NoError(t, err)
+		require.Len(t, ack, 3)
+	})
+	for n := range 3 {
+		_, err := v.Receive(ctx, id(1), frame(20+n), inOrder)
+		require.NoError(t, err)
+	}
+	events = nil
+	retry("Head", 2, func() { // their time is over; the first look finds them, and the second is that of the transaction
 		_, err := other.Retry(ctx, id(1), inOrder)
 		require.NoError(t, err)
-		row, err := backend.Load(ctx, store.Spaces, id(1))
-		require.NoError(t, err)
-		require.Empty(t, row.Retained, "their time is over")
-	}}
-	_, err := v.Retry(ctx, id(1), inOrder)
-	require.NoError(t, err)
-	require.LessOrEqual(t, others.n, 0)
-	require.Empty(t, events)
+	})
 }
 
 // G27: when the store fails, what is being sent then is broken off.
