@@ -3,6 +3,7 @@ package state_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/vaultkey"
 )
 
 // register is an anchor in memory.
@@ -69,4 +71,49 @@ func TestG35OlderDatabase(t *testing.T) {
 		anchored.off = 0
 		require.NoError(t, use(o, func(v *state.Vault[toy]) { require.NoError(t, v.Update(ctx, id(1), push(1))) }), "call %d", n)
 	}
+}
+
+// version returns the version of the store's own row that an anchor has marked.
+func (r *register) version() uint64 { return binary.BigEndian.Uint64(r.mark) }
+
+// An older copy that went on by itself until it was of the version that comes next is found, too; and so is one that was made
+// between two replacements of the data key while the vault was open.
+func TestCopiesOfTheNextVersion(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "trefoil.db")
+	anchored := &register{}
+	use := func(a vaultkey.Anchor, f func(*state.Vault[toy])) error {
+		s, closeAll := openFile(t, path)
+		defer closeAll()
+		v, err := state.Open[toy](ctx, s, testKey(t, 1), state.Options{Anchor: a})
+		if err == nil {
+			f(v)
+		}
+		return err
+	}
+	none := func(*state.Vault[toy]) {}
+	forget := func(v *state.Vault[toy]) { require.NoError(t, v.Forget(ctx)) }
+	require.NoError(t, use(anchored, none))
+	old, err := os.ReadFile(path)
+	require.NoError(t, err)
+	was := anchored.version()
+	require.NoError(t, use(anchored, none))
+	require.Equal(t, was+1, anchored.version())
+	now, err := os.ReadFile(path)
+	require.NoError(t, err)
+
+	require.NoError(t, os.WriteFile(path, old, 0o600))
+	require.NoError(t, use(nil, forget), "a key is drawn, and the old one is taken away: two versions")
+	require.ErrorIs(t, use(anchored, none), state.ErrRolledBack)
+
+	require.NoError(t, os.WriteFile(path, now, 0o600))
+	var between []byte
+	require.NoError(t, use(anchored, func(v *state.Vault[toy]) {
+		forget(v)
+		between, err = os.ReadFile(path)
+		require.NoError(t, err)
+		forget(v)
+	}))
+	require.NoError(t, os.WriteFile(path, between, 0o600))
+	require.ErrorIs(t, use(anchored, none), state.ErrRolledBack)
 }

@@ -71,8 +71,10 @@ func BenchmarkVaultUpdate(b *testing.B) {
 	}
 }
 
-func sqliteFile(b *testing.B) store.Store {
-	db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
+func sqliteFile(b *testing.B) store.Store { return sqliteAt(b, filepath.Join(b.TempDir(), "bench.db")) }
+
+func sqliteAt(b *testing.B, dsn string) store.Store {
+	db, err := sql.Open("sqlite", dsn)
 	require.NoError(b, err)
 	s, err := sqlstore.SQLite(b.Context(), db)
 	require.NoError(b, err)

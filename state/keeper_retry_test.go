@@ -55,3 +55,68 @@ func TestRetainedWithinACommit(t *testing.T) {
 	require.Equal(t, []error{missing, missing, nil, missing, missing, nil}, found)
 	require.Len(t, d.retained(), 2)
 }
+
+// What is given up while retained frames are tried again is not tried any more, whether it comes later in their order or not.
+func TestGivenUpInARetry(t *testing.T) {
+	d := newDiaries(t, state.Options{})
+	d.receive(noting, frame(1), frame(2), frame(3))
+	require.NoError(t, d.Update(t.Context(), id(1), func(tx *state.Tx[diary]) error { tx.RetryRetained(); return nil }))
+	var tried [][32]byte
+	ack, err := d.Retry(t.Context(), id(1), func(tx *state.Tx[diary], f state.Frame) error {
+		tried = append(tried, f.Hash())
+		if f.Hash() != hash(1) {
+			return errNotYet
+		}
+		tx.Set(tx.Value().With(tx.Value().Part().Forget(hash(1), hash(2))))
+		tx.GiveUp(errRubbish, hash(2))
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, [][32]byte{hash(1), hash(3)}, tried)
+	require.Equal(t, [][32]byte{hash(1), hash(2)}, ack)
+	require.Equal(t, [][32]byte{hash(3)}, d.retained())
+}
+
+// The receipt of a frame names what it made an end of; what is read because of it stands in the last one.
+func TestReceiptsAcknowledgeOnce(t *testing.T) {
+	open := func(tx *state.Tx[diary], f state.Frame) error {
+		switch f.Hash() {
+		case hash(3):
+			tx.Set(tx.Value().With(tx.Value().Part().Forget(hash(1))))
+			tx.GiveUp(errRubbish, hash(1))
+			tx.RetryRetained(hash(2))
+		case hash(2):
+			tx.Set(tx.Value().With(tx.Value().Part().Forget(hash(2))))
+		default:
+			return noting(tx, f)
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		frames []state.Frame
+		want   [][][32]byte
+	}{
+		{[]state.Frame{frame(3)}, [][][32]byte{{hash(1), hash(2)}}},
+		{[]state.Frame{frame(3), frame(4)}, [][][32]byte{{hash(1)}, {hash(2)}}},
+	} {
+		d := newDiaries(t, state.Options{})
+		d.receive(noting, frame(1), frame(2))
+		var got [][][32]byte
+		for _, r := range d.receive(open, c.frames...) {
+			got = append(got, r.Acknowledge)
+		}
+		require.Equal(t, c.want, got)
+	}
+}
+
+// What was read cannot be given up any more: it would come again, and be read twice.
+func TestReadIsNotGivenUp(t *testing.T) {
+	d := newDiaries(t, state.Options{})
+	d.receive(func(tx *state.Tx[diary], f state.Frame) error {
+		if f.Hash() == hash(2) {
+			tx.GiveUp(state.ErrNoRoom, hash(1))
+		}
+		return nil
+	}, frame(1), frame(2))
+	require.Equal(t, state.ErrSeen, d.receive(noting, frame(1))[0].Reason)
+}

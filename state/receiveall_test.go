@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,5 +178,22 @@ func TestG35DeadDestination(t *testing.T) {
 	require.Len(t, delivered, 300)
 	for i, text := range delivered {
 		require.Equal(t, fmt.Sprint(2*(i%150)+1-i/150), text)
+	}
+}
+
+// Up to 64 frames, and 8 MiB, go into one commit.
+func TestChunksOfReceiveAll(t *testing.T) {
+	backend := &counting{Store: store.NewMemory()}
+	v := openToys(t, backend, state.Options{})
+	require.NoError(t, v.Create(t.Context(), newToy(t, id(1)), nil))
+	for want, sizes := range map[int][]int{1: slices.Repeat([]int{1}, 64), 2: slices.Repeat([]int{2}, 65), 3: {5 << 20, 3 << 20, 1, 8 << 20}} {
+		var frames []state.Frame
+		for i, size := range sizes {
+			frames = append(frames, state.Frame{Source: fmt.Sprint(want, i), Data: make([]byte, size)})
+		}
+		require.Equal(t, want, backend.commits(func() {
+			_, err := v.ReceiveAll(t.Context(), id(1), frames, func(*state.Tx[toy], state.Frame) error { return nil })
+			require.NoError(t, err)
+		}))
 	}
 }

@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
+	"github.com/trefoil-im/trefoil/state/storetest"
 	"github.com/trefoil-im/trefoil/state/vaultkey"
 )
 
@@ -119,3 +121,54 @@ func (b broken) NewKey(context.Context) (key, hint []byte, err error) {
 }
 
 func (b broken) FindKey(context.Context, []byte) ([]byte, error) { return b.key, nil }
+
+// A new key, and a new data key, count as soon as they are stored, also if the store does not say that they are.
+func TestRekeyOfUncertainStore(t *testing.T) {
+	ctx := t.Context()
+	lost := 0 // how many commits from now on the answer is lost of
+	backend := storetest.Fail(store.NewMemory(), func(c storetest.Call) storetest.Fault {
+		if c.Method == "Commit" && lost > 0 {
+			lost--
+			return storetest.After
+		}
+		return storetest.None
+	})
+	v := openToys(t, backend, state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	lost = 1
+	require.NoError(t, v.Rekey(ctx, testKey(t, 2)))
+	lost = 1
+	require.NoError(t, v.Forget(ctx))
+	require.Zero(t, lost)
+	require.NoError(t, v.Update(ctx, id(1), push(1)))
+	again, err := state.Open[toy](ctx, backend, testKey(t, 2), state.Options{})
+	require.NoError(t, err)
+	_, err = again.Load(ctx, id(1))
+	require.NoError(t, err)
+}
+
+// single is a key store with one entry, whose name stays.
+type single struct{ key []byte }
+
+func (s *single) NewKey(context.Context) (key, hint []byte, err error) {
+	s.key = make([]byte, vaultkey.Size)
+	rand.Read(s.key)
+	return bytes.Clone(s.key), []byte("the entry"), nil
+}
+
+func (s *single) FindKey(context.Context, []byte) ([]byte, error) { return bytes.Clone(s.key), nil }
+
+// A vault goes on when another has put another key in the place of the old one under the same name.
+func TestRekeyUnderTheSameName(t *testing.T) {
+	ctx := t.Context()
+	backend, chain := store.NewMemory(), &single{}
+	var vaults [2]*state.Vault[toy]
+	for i := range vaults {
+		v, err := state.Open[toy](ctx, backend, state.Key{From: chain}, state.Options{})
+		require.NoError(t, err)
+		vaults[i] = v
+	}
+	require.NoError(t, vaults[0].Create(ctx, newToy(t, id(1)), nil))
+	require.NoError(t, vaults[0].Rekey(ctx, state.Key{From: chain}))
+	require.NoError(t, vaults[1].Update(ctx, id(1), push(1)))
+}

@@ -3,19 +3,38 @@ package state_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/internal/disktest"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// BenchmarkReceiveAll receives frames of 1 KiB into an SQLite file, one by one and 64 in one commit. An operation is a frame.
+// sqliteDisk is sqliteFile on a disk that counts the bytes which are written to the file and its log, checkpoints included.
+func sqliteDisk(b *testing.B) (s store.Store, written *atomic.Int64) {
+	written = new(atomic.Int64)
+	disk, err := disktest.New(func(op disktest.Op) disktest.Fault {
+		if op.Kind == disktest.Write {
+			written.Add(int64(len(op.Data)))
+		}
+		return disktest.None
+	})
+	require.NoError(b, err)
+	return sqliteAt(b, disk.DSN(filepath.Join(b.TempDir(), "bench.db"))), written
+}
+
+// BenchmarkReceiveAll receives frames of 1 KiB into an SQLite file, one by one and 64 in one commit, and says what that takes and
+// writes for each frame.
 func BenchmarkReceiveAll(b *testing.B) {
 	for _, batch := range []int{1, 64} {
 		b.Run(fmt.Sprintf("frames=%d", batch), func(b *testing.B) {
-			v := openToys(b, sqliteFile(b), state.Options{Inbox: 1 << 30})
+			backend, written := sqliteDisk(b)
+			v := openToys(b, backend, state.Options{Inbox: 1 << 30})
 			require.NoError(b, v.Create(b.Context(), newToy(b, id(1)), nil))
 			read := func(tx *state.Tx[toy], f state.Frame) error {
 				tx.Set(tx.Value().WithEvals(tx.Value().Evals().next()))
@@ -23,6 +42,7 @@ func BenchmarkReceiveAll(b *testing.B) {
 				return nil
 			}
 			n := 0
+			written.Store(0)
 			for b.Loop() {
 				frames := make([]state.Frame, batch)
 				for i := range frames {
@@ -40,6 +60,7 @@ func BenchmarkReceiveAll(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/frame")
+			b.ReportMetric(float64(written.Load())/float64(n), "file-B/frame")
 		})
 	}
 }

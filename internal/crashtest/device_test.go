@@ -36,12 +36,12 @@ func (d *device) decide(op disktest.Op) disktest.Fault {
 // nothing, unless it says that it does not know; what the vault returns then is what is stored; and it succeeds as soon as
 // the disk works again.
 func TestFailingDisk(t *testing.T) {
-	for _, d := range []device{
+	for i, d := range []device{
 		{fault: disktest.Broken}, {fault: disktest.Full}, {fault: disktest.Half},
 		{fault: disktest.Broken, goes: true}, {fault: disktest.Full, goes: true},
 	} {
-		ops := times(8, 60)
-		faults := runFailing(t, newScript(7, ops), d)
+		ops := times(5, 60)
+		faults := runFailing(t, newScript(uint64(7+i), ops), d)
 		t.Logf("%+v: %d operations failed", d, faults)
 		require.Greater(t, faults, 2*ops)
 	}

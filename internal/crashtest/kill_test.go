@@ -46,14 +46,13 @@ func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
 
 // A program that is killed at any moment, started again from what was left, and killed again, does everything once (G4).
 func TestKilledAtAnyMoment(t *testing.T) {
-	killAtAnyMoment(t, func(uint64) child { return child{Path: filepath.Join(t.TempDir(), file)} }, nil)
+	killAtAnyMoment(t, times(20, 1000), func(uint64) child { return child{Path: filepath.Join(t.TempDir(), file)} }, nil)
 }
 
 // killAtAnyMoment kills children that run in the places that place returns for seeds, or does what kill does instead, unless
-// that is nil, which ends them.
-func killAtAnyMoment(t *testing.T, place func(seed uint64) child, kill func()) {
+// that is nil, which ends them: so often in all.
+func killAtAnyMoment(t *testing.T, total int, place func(seed uint64) child, kill func()) {
 	const ops, killsEach = 60, 10
-	total := times(20, 1000)
 	for seed := uint64(100); total > 0; seed++ {
 		r := rand.New(rand.NewPCG(seed, 2))
 		c := place(seed)

@@ -52,7 +52,7 @@ func (h handle) tenant(tb testing.TB, name string) tenant {
 }
 
 // Every place is a namespace beside those of the other tests. Each connection is a process of the server that has every
-// statement to learn: two that write and two that read show what twelve do.
+// statement to learn: two that write and one that reads, of each of two handles, show what twelve do.
 func TestPostgres(t *testing.T) {
 	dsn, places := pgtest.Database(t), 0
 	storetest.Run(t, func(testing.TB) storetest.Backend {
@@ -60,7 +60,7 @@ func TestPostgres(t *testing.T) {
 		name := fmt.Sprint("tenant ", places)
 		return func(tb testing.TB) store.Store {
 			db := pgPool(tb, dsn)
-			db.SetMaxOpenConns(4)
+			db.SetMaxOpenConns(3)
 			return openPool(tb, db).tenant(tb, name)
 		}
 	})

@@ -54,7 +54,8 @@ var (
 // SQLite opens the store in a database of SQLite: an empty file, one with tables of the program's own, or one that holds a
 // store already, which is brought up to date. It returns store.ErrTooNew for one that a newer release has written; so does
 // Commit if that happens while the store is open. A database in memory is refused, and a file without a store that another
-// program has marked as its own (PRAGMA application_id).
+// program has marked as its own (PRAGMA application_id). So is, with store.ErrReadOnly, a file in a directory that may not be
+// written to, unless another process has it open: SQLite keeps its log and the index of it there, also to read.
 //
 // The pool must be able to give two connections; the store takes up to five and keeps them until Close. A writer waits
 // for other processes as long as its context allows, ten seconds at most; then the error is store.ErrBusy. Processes that write
@@ -124,6 +125,9 @@ func settleSQLite(ctx context.Context, c *sql.Conn, newest int, reads bool) erro
 		return err
 	}
 	version, err := sqliteVersion(ctx, c, newest)
+	if err != nil && strings.Contains(err.Error(), "unable to open database file") {
+		return fmt.Errorf("%w: the index of the log: %w", store.ErrReadOnly, err) // the file itself is open
+	}
 	if err == nil && version == 0 {
 		err = protect(ctx, c)
 	}

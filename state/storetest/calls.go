@@ -41,10 +41,10 @@ func endedContext(p *probe) {
 func endingContext(p *probe) {
 	k, id := store.Spaces, store.NewID()
 	m := p.create(k, id)
-	for i := range 30 {
+	for i := range 16 {
 		c := full(k, m)
 		c.Put["state/long"] = text(1 << 16)
-		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(4*i*i)*time.Microsecond)
+		ctx, cancel := context.WithTimeout(p.Context(), time.Duration(15*i*i)*time.Microsecond)
 		_, readErr := p.s.Load(ctx, k, id)
 		err := apply(ctx, p.s, k, id, c)
 		cancel()

@@ -15,9 +15,10 @@ func records(p *probe) {
 			p.Helper()
 			c := change(k, m)
 			c.Frames, c.Forget = frames, forget
-			m = p.commit(k, id, m, c)
+			p.must(p.apply(k, id, c))
+			m = m.next(c)
 			p.holds(k, id, m, hash(1), hash(2), hash(3), hash(4), hash(5))
-			p.reopen()
+			p.swap()
 		}
 		near := hash(1)
 		near[31] ^= 1
@@ -43,7 +44,10 @@ func records(p *probe) {
 		c := change(k, m)
 		c.Lost = [][32]byte{hash(1), hash(3), hash(6)} // retained, done with, and never there
 		c.Frames = []store.FrameRecord{{Hash: hash(2), Seq: 43, Data: sealed("frame")}}
-		m = p.commit(k, id, m, c)
+		p.must(p.apply(k, id, c))
+		m = m.next(c)
+		p.holds(k, id, m, hash(1), hash(3), near)
+		p.reopen()
 		p.holds(k, id, m, hash(1), hash(3), near)
 	}
 }
@@ -63,8 +67,10 @@ func retained(p *probe) {
 				c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(140), Seq: 50}) // 40 is done
 			}
 			m = p.commit(k, id, m, c)
-			p.reopen()
+			p.swap()
 		}
+		p.reopen()
+		p.holds(k, id, m)
 		var asked [][32]byte
 		var want []store.FrameRecord
 		for _, n := range []uint64{140, 141, 142, 120, 355, 140, 7, 100 + math.MaxInt64 - 1} { // some twice, some never there

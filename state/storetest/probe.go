@@ -59,6 +59,9 @@ func (p *probe) reopen() {
 	p.s = p.open(p)
 }
 
+// swap goes on with the handle that was open all the time. To open one takes a server a process for each connection.
+func (p *probe) swap() { p.s, p.other = p.other, p.s }
+
 // commit carries out a change, which must succeed, makes sure of what the row is then and returns it.
 func (p *probe) commit(k store.Kind, id store.ID, m model, c store.Change) model {
 	p.Helper()

@@ -20,8 +20,10 @@ func queues(p *probe) {
 				c.Outbox, c.Inbox = nil, c.Inbox[1:] // 9+3 and 9+4 lie behind
 			}
 			m = p.commit(k, id, m, c)
-			p.reopen()
+			p.swap()
 		}
+		p.reopen()
+		p.holds(k, id, m)
 		for _, q := range []store.Queue{store.Outbox, store.Inbox} {
 			p.some(k, id, q, m.queues[q])
 		}
@@ -75,7 +77,7 @@ func removal(p *probe) {
 			c := change(k, m)
 			c.Sent = sent
 			m = p.commit(k, id, m, c)
-			p.reopen()
+			p.swap()
 		}
 		c = change(k, m)
 		c.Outbox = []store.Item{{Seq: 18, Data: sealed("item")}}

@@ -104,13 +104,7 @@ func anyBytes(p *probe) {
 			var m model
 			for range 2 { // once to create the row, once to change it
 				c := full(k, m)
-				for i := range c.Parts {
-					c.Parts[i] = data
-				}
-				for path := range c.Put {
-					c.Put[path] = data
-				}
-				c.Outbox[0].Data, c.Inbox[0].Data, c.Frames[1].Data = data, data, data
+				c.Parts[0], c.Put["state/all"], c.Outbox[0].Data, c.Frames[1].Data = data, data, data, data
 				m = p.commit(k, id, m, c)
 			}
 			p.must(p.remove(k, id, m.head))

@@ -77,8 +77,8 @@ func openPlace(ctx context.Context, place string, sendTime time.Duration) (v *st
 	return v, func() { s.Close(); db.Close() }, err
 }
 
-// work is a process that sends until its standard input ends. Each frame is a line on standard output, and what became of it
-// a line of standard input.
+// work is a process that sends until its standard input ends. Each frame is a line on standard output, and what became of it,
+// before the frame itself, a line of standard input. Its last line says how often it stood still for too long.
 func work(place, sendTime string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -99,23 +99,35 @@ func work(place, sendTime string) error {
 		}
 	}()
 	var line sync.Mutex
-	send := func(ctx context.Context, id state.ID, o state.Outgoing) state.Delivery {
+	late := 0 // frames that were written and not answered in time
+	send := func(sending context.Context, id state.ID, o state.Outgoing) state.Delivery {
 		line.Lock()
 		defer line.Unlock()
-		fmt.Printf("%v %s %s\n", id, o.To, o.Data)
-		select {
-		case a := <-answers:
-			if a == "taken" {
-				return state.Delivered()
-			}
-			return state.RetryAfter(time.Hour)
-		case <-ctx.Done():
+		if sending.Err() != nil {
 			return state.Delivery{}
+		}
+		frame := fmt.Sprintf("%v %s %s", id, o.To, o.Data)
+		fmt.Println(frame)
+		for {
+			select {
+			case a := <-answers:
+				switch a {
+				case "taken " + frame:
+					return state.Delivered()
+				case "later " + frame:
+					return state.RetryAfter(time.Hour)
+				}
+			case <-sending.Done():
+				if ctx.Err() == nil {
+					late++
+				}
+				return state.Delivery{}
+			}
 		}
 	}
 	failed := func(id state.ID, err error) { fmt.Fprintf(os.Stderr, "%v: %v\n", id, err) }
 	worker.New(v, send, worker.Options{Scan: 20 * time.Millisecond, Failed: failed}).Run(ctx)
-	fmt.Printf("fenced %d\n", v.Stats().Fenced)
+	fmt.Printf("stood still %d\n", v.Stats().Fenced+uint64(late))
 	return nil
 }
 
@@ -126,7 +138,7 @@ type process struct {
 	in     io.WriteCloser
 	ended  chan struct{}
 	killed bool
-	fenced bool
+	still  bool // it stood still for too long
 }
 
 // start starts a worker; handle answers each of its lines in one goroutine.
@@ -143,8 +155,8 @@ func start(t *testing.T, number int, place string, sendTime time.Duration, handl
 	go func() {
 		defer close(p.ended)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if n, ok := strings.CutPrefix(lines.Text(), "fenced "); ok {
-				p.fenced = n != "0"
+			if n, ok := strings.CutPrefix(lines.Text(), "stood still "); ok {
+				p.still = n != "0"
 			} else {
 				handle(p, lines.Text())
 			}
