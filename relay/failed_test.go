@@ -38,6 +38,7 @@ func failedWrites(t *testing.T, w *world) {
 		name string
 		do   func(*relay.Relay) error
 	}{
+		{"login", func(r *relay.Relay) error { return to.logIn(r) }},
 		{"stock", func(r *relay.Relay) error { _, err := r.Directory.Stock(t.Context(), to.id, nil, oneTime); return err }},
 		{"claim", func(r *relay.Relay) error { _, err := r.Directory.Claim(t.Context(), d.id, k, b.address()); return err }},
 		{"replace the bundle", func(r *relay.Relay) error { _, err := r.Directory.Stock(t.Context(), to.id, bundle, nil); return err }},

@@ -30,6 +30,9 @@ type world struct {
 	share int64 // of a mailbox
 }
 
+// relayName is what devices call the relay.
+const relayName = "relay.test"
+
 // smallShare is what a person may have in a mailbox, in tests that do not say otherwise.
 const smallShare = 64 << 10
 
@@ -41,7 +44,7 @@ func newWorld(t testing.TB, s store.Store) *world {
 
 // on returns a relay on another store, such as one that fails.
 func (w *world) on(s store.Store) *relay.Relay {
-	return relay.New(s, relay.Options{Clock: func() time.Time { return w.now }, Share: w.share, Storage: 4 << 20})
+	return relay.New(s, relay.Options{Name: relayName, Clock: func() time.Time { return w.now }, Share: w.share, Storage: 4 << 20})
 }
 
 func inMemory(t testing.TB) *world { return newWorld(t, store.NewMemory()) }

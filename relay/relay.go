@@ -10,6 +10,7 @@ import (
 
 // Relay is the parts of a relay on one store.
 type Relay struct {
+	Logins        *Logins
 	Directory     *Directory
 	Conversations *Conversations
 	Mailboxes     *Mailboxes
@@ -20,6 +21,9 @@ type Relay struct {
 
 // Options are what differs from one relay to the next. The zero Options are good.
 type Options struct {
+	// Name is what devices call the relay: the host, and the port if there is one, of the URL by which they reach it. A device
+	// signs it when it logs in, so that no other relay can use what it signed. Nobody logs in at a relay without a name.
+	Name string
 	// Clock tells the time, by default the machine's. It decides when things expire, and nothing else.
 	Clock func() time.Time
 	// Keep is for how long a message is kept that a device has not acknowledged: DefaultKeep by default, and at least MinKeep.
@@ -53,7 +57,7 @@ func New(s store.Store, o Options) *Relay {
 		o.Storage = api.DefaultStorage
 	}
 	b := base{s, o}
-	return &Relay{&Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b}
+	return &Relay{&Logins{b: b}, &Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b}
 }
 
 // now returns the time in milliseconds since 1970.

@@ -17,6 +17,8 @@ var (
 	ErrUnverified = errors.New("relay: not vouched for by a signature")
 	// ErrNotFound: there is no such thing, and the caller is entitled to know.
 	ErrNotFound = errors.New("relay: not found")
+	// ErrUnauthenticated: nobody knows who calls: there is no token, or it is not valid any longer. Log in and try again.
+	ErrUnauthenticated = errors.New("relay: not authenticated")
 	// ErrForbidden: the caller has no part in it, whether it exists or not.
 	ErrForbidden = errors.New("relay: forbidden")
 	// ErrRevoked: the device was revoked. It is an ErrForbidden.
