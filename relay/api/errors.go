@@ -41,7 +41,7 @@ var (
 
 // StaleError says what a change has to be made from.
 type StaleError struct {
-	Current uint64 // the version of a person, the number of a session, or how many bytes of a blob were received
+	Current uint64 `json:"current"` // the version of a person, the number of a session, or how many bytes of a blob were received
 }
 
 // Error implements error.
@@ -52,8 +52,8 @@ func (e *StaleError) Is(target error) bool { return target == ErrStale }
 
 // DevicesError says in which devices a request differs from the directory.
 type DevicesError struct {
-	Missing []DeviceID // to be added
-	Extra   []DeviceID // to be left out
+	Missing []DeviceID `json:"missing,omitempty"` // to be added
+	Extra   []DeviceID `json:"extra,omitempty"`   // to be left out
 }
 
 // Error implements error.
@@ -66,8 +66,8 @@ func (e *DevicesError) Is(target error) bool { return target == ErrDevices }
 
 // MembersError says which of the proposed members there cannot be.
 type MembersError struct {
-	Unknown []key.Address // they are not in the directory
-	Leaving []key.Address // they want to be left out; a later session may have them again
+	Unknown []key.Address `json:"unknown,omitempty"` // they are not in the directory
+	Leaving []key.Address `json:"leaving,omitempty"` // they want to be left out; a later session may have them again
 }
 
 // Error implements error.
@@ -80,7 +80,7 @@ func (e *MembersError) Is(target error) bool { return target == ErrMembers }
 
 // BeforeJoinedError says from when on a device has part in a conversation.
 type BeforeJoinedError struct {
-	First uint64 // the first session that the device can read; 0 if it has part in none yet
+	First uint64 `json:"first"` // the first session that the device can read; 0 if it has part in none yet
 }
 
 // Error implements error.
