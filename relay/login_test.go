@@ -12,12 +12,12 @@ import (
 )
 
 // login answers a new challenge.
-func (d *device) login(r *relay.Relay) (api.Login, error) {
+func (d *device) login(r *service) (api.Login, error) {
 	c, err := r.Logins.Challenge(d.p.w.ctx, d.id)
 	return api.Login{Device: d.id, Challenge: c.Challenge, Signature: d.mailbox.Sign(api.LoginProof(relayName, d.id, c.Challenge))}, err
 }
 
-func (d *device) logIn(r *relay.Relay) error {
+func (d *device) logIn(r *service) error {
 	in, err := d.login(r)
 	if err == nil {
 		_, err = r.Logins.Login(d.p.w.ctx, in)
@@ -109,7 +109,7 @@ func TestLoginIsRefused(t *testing.T) {
 		_, err := w.whose(token)
 		require.ErrorIs(t, err, api.ErrUnauthenticated)
 	}
-	nameless := relay.New(w.store, relay.Options{})
+	nameless := direct(relay.New(w.store, relay.Options{}))
 	w.refused(api.ErrForbidden, func() error { return d.logIn(nameless) })
 }
 

@@ -28,7 +28,7 @@ func isWoken(c <-chan struct{}) bool {
 func TestCommitsWake(t *testing.T) {
 	w := inMemory(t)
 	var told []api.DeviceID
-	w.r = relay.New(w.store, relay.Options{Name: relayName, Woken: func(devices []api.DeviceID) { told = append(told, devices...) }})
+	w.r = direct(relay.New(w.store, relay.Options{Name: relayName, Woken: func(devices []api.DeviceID) { told = append(told, devices...) }}))
 	a, b := w.person(1), w.person(2)
 	from, to, other := a.devices[0], b.devices[0], b.devices[1]
 	to.subscribe("topic")
@@ -52,7 +52,7 @@ func TestCommitsWake(t *testing.T) {
 	defer stopLost()
 	require.True(t, isWoken(lost))
 	_, err := failing.Mailboxes.Post(t.Context(), from.id, requestKey(), "topic", []byte("three"))
-	require.ErrorIs(t, err, relaytest.ErrFault)
+	requireFault(t, err)
 	require.False(t, isWoken(lost))
 
 	from.begin(from.junk(newConversation(), api.Group, 0, a, b))

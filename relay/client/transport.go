@@ -44,7 +44,7 @@ func (c *Client) Post(ctx context.Context, topic string, frame []byte) state.Del
 			c.o.Log.Warn("mailboxes are full", "topic", topic, "mailboxes", out.Full)
 		}
 		return state.Delivered()
-	case errors.Is(err, api.ErrMalformed), errors.Is(err, httpapi.ErrTooLong):
+	case errors.Is(err, api.ErrMalformed):
 		return state.Rejected(err.Error())
 	case errors.As(err, &told):
 		return state.RetryAfter(told.After)

@@ -161,11 +161,11 @@ func (h *Handler) serveMailboxes() {
 		return out, err
 	})
 	handle(h, httpapi.Page, func(ctx context.Context, c *call, in httpapi.PageRequest) (api.Page, error) {
-		size := int(min(in.Size, api.MaxPage))
-		if size <= 0 {
+		size := in.Size
+		if size == 0 { // the device does not say
 			size = api.MaxPage
 		}
-		out, err := h.r.Mailboxes.Page(ctx, c.device, in.After, size)
+		out, err := h.r.Mailboxes.Page(ctx, c.device, in.After, int(min(size, api.MaxPage)))
 		c.note("items", len(out.Items))
 		return out, err
 	})

@@ -82,7 +82,7 @@ func (p param) read(text string) (err error) {
 	case *uint64: // no number of a relay reaches 2^62
 		*v, err = strconv.ParseUint(text, 10, 62)
 	case *int64:
-		*v, err = strconv.ParseInt(text, 10, 62)
+		*v, err = strconv.ParseInt(text, 10, 64)
 	default:
 		err = fmt.Errorf("no parameter is a %T", v)
 	}

@@ -18,10 +18,10 @@ var (
 	// ErrRoute: there is no such route. ErrMethod: it has other methods.
 	ErrRoute  = errors.New("relay: no such route")
 	ErrMethod = errors.New("relay: not a method of this route")
-	// ErrTooLong: the body is longer than any that the route takes.
-	ErrTooLong = errors.New("relay: the body is too long")
-	// ErrMediaType: the body has another type than the route takes.
-	ErrMediaType = errors.New("relay: another type of body is expected")
+	// ErrTooLong: the body is longer than any that the route takes. It is an api.ErrMalformed.
+	ErrTooLong = fmt.Errorf("%w: the body is too long", api.ErrMalformed)
+	// ErrMediaType: the body has another type than the route takes. It is an api.ErrMalformed.
+	ErrMediaType = fmt.Errorf("%w: another type of body is expected", api.ErrMalformed)
 	// ErrTooOld: the device speaks a version that this relay understands no longer.
 	ErrTooOld = errors.New("relay: the device needs a newer release")
 	// ErrSlowDown: the device has too many requests under way.
@@ -43,6 +43,8 @@ var problems = []struct {
 	status int
 	class  error
 }{
+	{"too-long", http.StatusRequestEntityTooLarge, ErrTooLong},
+	{"media-type", http.StatusUnsupportedMediaType, ErrMediaType},
 	{"malformed", http.StatusBadRequest, api.ErrMalformed},
 	{"unauthenticated", http.StatusUnauthorized, api.ErrUnauthenticated},
 	{"revoked", http.StatusForbidden, api.ErrRevoked},
@@ -54,8 +56,6 @@ var problems = []struct {
 	{"exists", http.StatusConflict, api.ErrExists},
 	{"reused", http.StatusConflict, api.ErrReused},
 	{"stale", http.StatusConflict, api.ErrStale},
-	{"too-long", http.StatusRequestEntityTooLarge, ErrTooLong},
-	{"media-type", http.StatusUnsupportedMediaType, ErrMediaType},
 	{"unverified", http.StatusUnprocessableEntity, api.ErrUnverified},
 	{"devices", http.StatusUnprocessableEntity, api.ErrDevices},
 	{"members", http.StatusUnprocessableEntity, api.ErrMembers},
