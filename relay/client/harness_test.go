@@ -142,6 +142,17 @@ func (w *server) client(p *person, change func(*client.Options)) *client.Client 
 	return c
 }
 
+// proposal returns one that creates a group of two people.
+func (w *server) proposal(by, other *person) api.Proposal {
+	return api.Proposal{Key: requestKey(), Conversation: api.ConversationID{1}, Kind: api.Group, Envelopes: []api.Envelope{envelope(other)},
+		Members: []key.Address{by.user.Public().Address(), other.user.Public().Address()}}
+}
+
+// envelope returns one that nobody can open.
+func envelope(to *person) api.Envelope {
+	return api.Envelope{Device: to.id, Ephemeral: keypair.GenerateKey[key.Ephemeral]().Public().Bytes(), Sealed: []byte("sealed")}
+}
+
 func requestKey() (k api.RequestKey) {
 	rand.Read(k[:])
 	return k
