@@ -1,10 +1,13 @@
 package relay_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +27,7 @@ type service struct {
 	Conversations conversationCalls
 	Mailboxes     mailboxCalls
 	Blobs         blobCalls
+	handler       *recorder // nil without a network
 }
 
 type directoryCalls interface {
@@ -65,14 +69,15 @@ type blobCalls interface {
 
 // direct is a relay that is called without a network.
 func direct(r *relay.Relay) *service {
-	return &service{r, r.Directory, r.Conversations, r.Mailboxes, r.Blobs}
+	return &service{r, r.Directory, r.Conversations, r.Mailboxes, r.Blobs, nil}
 }
 
 // overHTTP is a relay that is called through its handler, by the client.
 func overHTTP(tb testing.TB, r *relay.Relay) *service {
-	h := httprelay.New(r, httprelay.Options{Authenticate: func(req *http.Request) (id api.DeviceID, err error) {
-		return id, id.UnmarshalText([]byte(req.Header.Get("Device")))
-	}})
+	h := &recorder{Handler: httprelay.New(r, httprelay.Options{Authenticate: func(req *http.Request) (id api.DeviceID, err error) {
+		err = id.UnmarshalText([]byte(req.Header.Get("Device")))
+		return id, err
+	}})}
 	as := func(device api.DeviceID) *client.Client {
 		c, err := client.New(client.Options{URL: "http://relay.test", HTTP: &http.Client{Transport: inProcess{h}},
 			Authorize: func(req *http.Request) error {
@@ -82,18 +87,48 @@ func overHTTP(tb testing.TB, r *relay.Relay) *service {
 		require.NoError(tb, err)
 		return c
 	}
-	return &service{r, httpDirectory{as(api.DeviceID{}).Directory, as}, httpConversations{as}, httpMailboxes{as}, httpBlobs{as}}
+	return &service{r, httpDirectory{as(api.DeviceID{}).Directory, as}, httpConversations{as}, httpMailboxes{as}, httpBlobs{as}, h}
+}
+
+// recorder is a handler that keeps what it was asked.
+type recorder struct {
+	http.Handler
+	keeps bool
+	mu    sync.Mutex
+	asked []asked
+}
+
+// asked is a request.
+type asked struct {
+	method, url string
+	header      http.Header
+	body        []byte
+	pattern     string // of the route
+}
+
+// do makes the request, and returns the answer.
+func (r *recorder) do(ctx context.Context, q asked) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	in := httptest.NewRequestWithContext(ctx, q.method, q.url, bytes.NewReader(q.body))
+	in.Header = q.header.Clone()
+	r.ServeHTTP(w, in)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if q.pattern = in.Pattern; r.keeps {
+		r.asked = append(r.asked, q)
+	}
+	return w
 }
 
 // inProcess carries requests to a handler, which sees them as they would come over a network.
-type inProcess struct{ http.Handler }
+type inProcess struct{ *recorder }
 
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	in := httptest.NewRequestWithContext(req.Context(), req.Method, req.URL.String(), req.Body)
-	in.Header, in.ContentLength = req.Header, req.ContentLength
-	t.ServeHTTP(w, in)
-	return w.Result(), nil
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	return t.do(req.Context(), asked{method: req.Method, url: req.URL.String(), header: req.Header, body: body}).Result(), nil
 }
 
 // requireFault requires that an error is that of a write that was made to fail, or what a device is told of it.
