@@ -130,7 +130,7 @@ func handle[In, Out any](h *Handler, route httpapi.Route[In, Out], do func(conte
 				return err
 			}
 			defer leave()
-			c.deadlines()
+			c.deadlines(route.Body)
 			in, err := route.Read(c.w, req)
 			if err != nil {
 				return err
@@ -212,10 +212,7 @@ func (c *call) enter(ctx context.Context, isOpen bool, body int64) (leave func()
 			return nil, err
 		}
 	}
-	if c.req.ContentLength >= 0 {
-		body = min(body, c.req.ContentLength)
-	}
-	return c.h.gate.enter(c.device, body)
+	return c.h.gate.enter(c.device, c.bodySize(body))
 }
 
 // checkVersion refuses devices that are too old. What is open may be asked without a version: by browsers, and those who look
@@ -254,13 +251,21 @@ func (c *call) authenticate(ctx context.Context) (api.DeviceID, error) {
 	return c.h.r.Logins.Device(ctx, token)
 }
 
-// deadlines bounds how long a line may take for the body, and for the answer. A server that has no deadlines goes on without.
-func (c *call) deadlines() {
-	long := time.Duration(max(c.req.ContentLength, api.MaxPage)/slowest) * time.Second
-	until := time.Now().Add(2*c.h.o.Timeout + long)
+// deadlines bounds how long a line may take for a body of up to some bytes, and for the answer. A server that has no deadlines
+// goes on without.
+func (c *call) deadlines(body int64) {
 	rc := http.NewResponseController(c.w)
-	_ = rc.SetReadDeadline(until)
-	_ = rc.SetWriteDeadline(until)
+	read := time.Now().Add(c.h.o.Timeout + time.Duration(c.bodySize(body)/slowest)*time.Second)
+	_ = rc.SetReadDeadline(read)
+	_ = rc.SetWriteDeadline(read.Add(c.h.o.Timeout + api.MaxPage/slowest*time.Second))
+}
+
+// bodySize returns how long the body is at most, as far as that is known: limit or less.
+func (c *call) bodySize(limit int64) int64 {
+	if c.req.ContentLength >= 0 {
+		limit = min(limit, c.req.ContentLength)
+	}
+	return limit
 }
 
 // noRoute answers what the mux has no route for.
