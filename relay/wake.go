@@ -23,8 +23,13 @@ func (r *Relay) Watch(device api.DeviceID) (woken <-chan struct{}, stop func()) 
 	return c, r.hub.add(device, c)
 }
 
-// Wake wakes devices that watch at this relay: of others Options.Woken has told.
-func (r *Relay) Wake(devices ...api.DeviceID) { r.hub.wake(devices) }
+// Wake wakes devices that watch at this relay: some of which another relay tells, or all without any.
+func (r *Relay) Wake(devices ...api.DeviceID) {
+	if len(devices) == 0 {
+		devices = r.hub.watching()
+	}
+	r.hub.wake(devices)
+}
 
 // Poll looks every so often for what other relays have stored for devices that watch at this one, and wakes those, until ctx
 // ends. It is for stores that tell nobody of their commits, and costs one read for each 256 devices that watch. An error of the

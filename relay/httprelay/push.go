@@ -46,15 +46,24 @@ func (h *Handler) push(ctx context.Context, c *call) error {
 	defer conn.CloseNow()
 	h.o.Meter.Line(1)
 	defer h.o.Meter.Line(-1)
-	code, reason := h.watch(conn.CloseRead(ctx), c, conn)
-	if code != 0 {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	spoke := make(chan struct{})
+	go func() { // reading answers pings, and sees the end of the line
+		defer cancel()
+		if _, _, err := conn.Read(ctx); err == nil {
+			close(spoke)
+			<-ctx.Done()
+		}
+	}()
+	if code, reason := h.watch(ctx, c, conn, spoke); code != 0 {
 		_ = conn.Close(code, reason)
 	}
 	return nil
 }
 
 // watch sends wakes until the line ends, and returns what to tell the device: nothing if it is gone.
-func (h *Handler) watch(ctx context.Context, c *call, conn *websocket.Conn) (websocket.StatusCode, string) {
+func (h *Handler) watch(ctx context.Context, c *call, conn *websocket.Conn, spoke <-chan struct{}) (websocket.StatusCode, string) {
 	woken, stop := h.r.Watch(c.device)
 	defer stop()
 	ticker := time.NewTicker(pingEvery)
@@ -66,6 +75,8 @@ func (h *Handler) watch(ctx context.Context, c *call, conn *websocket.Conn) (web
 			return 0, ""
 		case <-h.stopped.Done():
 			return websocket.StatusGoingAway, "the relay is shutting down"
+		case <-spoke:
+			return websocket.StatusPolicyViolation, "devices say nothing here"
 		case <-woken:
 			err = within(ctx, func(ctx context.Context) error {
 				return conn.Write(ctx, websocket.MessageText, []byte(httpapi.Wake))
