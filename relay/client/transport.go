@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
@@ -188,9 +186,9 @@ func (l *line) push(ctx context.Context, opened func()) error {
 		return err
 	}
 	req.Header.Set(httpapi.VersionHeader, fmt.Sprint(httpapi.Version))
-	dial, cancel := context.WithTimeout(ctx, pingTimeout)
+	soon, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
-	conn, resp, err := websocket.Dial(dial, req.URL.String(), &websocket.DialOptions{HTTPClient: l.c.http, HTTPHeader: req.Header})
+	conn, resp, err := dial(soon, l.c.http, req)
 	if err != nil {
 		if resp != nil && resp.StatusCode == http.StatusUnauthorized {
 			l.c.forget(token)

@@ -25,6 +25,7 @@ const (
 // push serves a WebSocket: it sends httpapi.Wake at once, and whenever something comes into the device's mailbox. What is in the
 // mailbox travels by requests, so nothing is lost with a line.
 func (h *Handler) push(ctx context.Context, c *call) error {
+	httpapi.FromSubprotocols(c.req.Header)
 	leave, err := c.enter(ctx, false, 0)
 	if err != nil {
 		return err
@@ -38,7 +39,8 @@ func (h *Handler) push(ctx context.Context, c *call) error {
 	if !strings.EqualFold(c.req.Header.Get("Upgrade"), "websocket") {
 		return fmt.Errorf("%w: a WebSocket is expected", api.ErrMalformed)
 	}
-	conn, err := websocket.Accept(c.w, c.req, &websocket.AcceptOptions{OriginPatterns: h.o.Origins})
+	conn, err := websocket.Accept(c.w, c.req, &websocket.AcceptOptions{
+		OriginPatterns: h.o.Origins, Subprotocols: []string{httpapi.Subprotocol()}})
 	if err != nil {
 		c.note("refused", err.Error()) // Accept has answered
 		return nil

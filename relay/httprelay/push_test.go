@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,25 @@ func TestLinesAreBounded(t *testing.T) {
 	_, resp, err = dial(t, none, 1)
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+}
+
+// A browser names its version and its token as subprotocols, since it cannot send headers.
+func TestPushForBrowsers(t *testing.T) {
+	h, server := serve(t, Options{})
+	h.o.Authenticate = func(req *http.Request) (id api.DeviceID, err error) {
+		token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+		return id, id.UnmarshalText([]byte(token))
+	}
+	header := http.Header{"Authorization": {"Bearer " + api.DeviceID{1}.String()}, httpapi.VersionHeader: {"1"}}
+	names := httpapi.Subprotocols(header)
+	c, _, err := websocket.Dial(t.Context(), server.URL+httpapi.PushPath, &websocket.DialOptions{Subprotocols: names})
+	require.NoError(t, err)
+	woken(t, c)
+	require.Equal(t, names[0], c.Subprotocol())
+	require.NoError(t, c.CloseNow())
+	_, resp, err := websocket.Dial(t.Context(), server.URL+httpapi.PushPath, &websocket.DialOptions{Subprotocols: names[:1]})
+	require.Error(t, err)
+	require.Equal(t, http.StatusBadRequest, resp.StatusCode, "which device?")
 }
 
 // A page of another host opens no line, unless it may.
