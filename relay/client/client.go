@@ -30,7 +30,8 @@ var (
 
 // Options say which device this is, and where the relay is.
 type Options struct {
-	// URL is where the relay is mounted, such as https://relay.example or https://example.com/relay.
+	// URL is where the relay is mounted, such as https://relay.example or https://example.com/relay. Over http whoever is on the way can
+	// take the token, and act as the device for a day.
 	URL string
 	// Name is what the relay calls itself: by default the host of URL, with the port if it has one.
 	Name string
