@@ -19,14 +19,24 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// A device that watches at one relay is woken by what another relay on the database stores.
-func TestRelaysWakeEachOther(t *testing.T) {
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+
+func TestOnPostgres(t *testing.T) {
 	db, err := sql.Open("pgx", pgtest.Database(t))
 	require.NoError(t, err)
 	defer db.Close()
 	s, err := sqlrelay.Postgres(t.Context(), db)
 	require.NoError(t, err)
 	defer s.Close()
+	onStore(t, func(tb testing.TB) store.Store {
+		empty(tb, db)
+		return s
+	})
+	t.Run("relays wake each other", func(t *testing.T) { relaysWakeEachOther(t, s, db) })
+}
+
+// A device that watches at one relay is woken by what another relay on the database stores.
+func relaysWakeEachOther(t *testing.T, s store.Store, db *sql.DB) {
 	w := newWorld(t, s)
 	one, two := pgwake.New(db), pgwake.New(db)
 	w.r = direct(relay.New(s, relay.Options{Name: relayName, Woken: one.Tell}))
@@ -49,17 +59,3 @@ func TestRelaysWakeEachOther(t *testing.T) {
 	}
 }
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
-
-func TestOnPostgres(t *testing.T) {
-	db, err := sql.Open("pgx", pgtest.Database(t))
-	require.NoError(t, err)
-	defer db.Close()
-	s, err := sqlrelay.Postgres(t.Context(), db)
-	require.NoError(t, err)
-	defer s.Close()
-	onStore(t, func(tb testing.TB) store.Store {
-		empty(tb, db)
-		return s
-	})
-}
