@@ -207,6 +207,9 @@ func (c comparison) write(tx store.Tx, now int64) error {
 		if err := forgetKeys(tx, d.ID); err != nil {
 			return err
 		}
+		if err := tokens.clear(tx, "device", d.ID); err != nil {
+			return err
+		}
 	}
 	for _, d := range append(c.added, c.renewed...) {
 		if other, err := devices.scan(tx, 1, "mailbox", d.Mailbox); err != nil {
@@ -236,6 +239,9 @@ func (c comparison) write(tx store.Tx, now int64) error {
 			return err
 		}
 		if err := forgetKeys(tx, d.ID); err != nil {
+			return err
+		}
+		if err := tokens.clear(tx, "device", d.ID); err != nil {
 			return err
 		}
 		if err := subscriptions.clear(tx, "device", d.ID); err != nil {

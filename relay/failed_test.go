@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/relay"
 	"github.com/trefoil-im/trefoil/relay/relaytest"
 
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -28,7 +27,7 @@ func failedWrites(t *testing.T, w *world) {
 	rotated, _ := to.d.Rotate(w.now.Add(8 * 24 * time.Hour))
 	bundle, err := rotated.Bundle().MarshalBinary()
 	require.NoError(t, err)
-	begin := func(r *relay.Relay, p api.Proposal) error {
+	begin := func(r *service, p api.Proposal) error {
 		_, err := r.Conversations.Begin(t.Context(), d.id, p)
 		return err
 	}
@@ -36,44 +35,45 @@ func failedWrites(t *testing.T, w *world) {
 	var request api.KeyRequest
 	for _, step := range []struct {
 		name string
-		do   func(*relay.Relay) error
+		do   func(*service) error
 	}{
-		{"stock", func(r *relay.Relay) error { _, err := r.Directory.Stock(t.Context(), to.id, nil, oneTime); return err }},
-		{"claim", func(r *relay.Relay) error { _, err := r.Directory.Claim(t.Context(), d.id, k, b.address()); return err }},
-		{"replace the bundle", func(r *relay.Relay) error { _, err := r.Directory.Stock(t.Context(), to.id, bundle, nil); return err }},
-		{"create direct", func(r *relay.Relay) error { return begin(r, proposals[0]) }},
-		{"create group", func(r *relay.Relay) error { return begin(r, proposals[1]) }},
-		{"add", func(r *relay.Relay) error { return begin(r, proposals[2]) }},
-		{"leave", func(r *relay.Relay) error { return r.Conversations.Leave(t.Context(), to.id, id) }},
-		{"remove", func(r *relay.Relay) error { return begin(r, d.junk(id, api.Group, 2, a, c)) }},
-		{"publish", func(r *relay.Relay) error { _, err := r.Directory.Publish(t.Context(), publication); return err }},
-		{"request", func(r *relay.Relay) error {
+		{"login", func(r *service) error { return to.logIn(r) }},
+		{"stock", func(r *service) error { _, err := r.Directory.Stock(t.Context(), to.id, nil, oneTime); return err }},
+		{"claim", func(r *service) error { _, err := r.Directory.Claim(t.Context(), d.id, k, b.address()); return err }},
+		{"replace the bundle", func(r *service) error { _, err := r.Directory.Stock(t.Context(), to.id, bundle, nil); return err }},
+		{"create direct", func(r *service) error { return begin(r, proposals[0]) }},
+		{"create group", func(r *service) error { return begin(r, proposals[1]) }},
+		{"add", func(r *service) error { return begin(r, proposals[2]) }},
+		{"leave", func(r *service) error { return r.Conversations.Leave(t.Context(), to.id, id) }},
+		{"remove", func(r *service) error { return begin(r, d.junk(id, api.Group, 2, a, c)) }},
+		{"publish", func(r *service) error { _, err := r.Directory.Publish(t.Context(), publication); return err }},
+		{"request", func(r *service) error {
 			request = added.request(pair, 1, d)
 			_, err := r.Conversations.Request(t.Context(), added.id, request)
 			return err
 		}},
-		{"fulfil", func(r *relay.Relay) error {
+		{"fulfil", func(r *service) error {
 			return r.Conversations.Fulfil(t.Context(), d.id, request.ID(), api.Envelope{Device: added.id, Ephemeral: ephemeral(), Sealed: []byte("x")})
 		}},
-		{"subscribe", func(r *relay.Relay) error { return r.Mailboxes.Subscribe(t.Context(), to.id, "topic") }},
-		{"post", func(r *relay.Relay) error {
+		{"subscribe", func(r *service) error { return r.Mailboxes.Subscribe(t.Context(), to.id, "topic") }},
+		{"post", func(r *service) error {
 			_, err := r.Mailboxes.Post(t.Context(), d.id, requestKey(), "topic", []byte("frame"))
 			return err
 		}},
-		{"acknowledge", func(r *relay.Relay) error {
+		{"acknowledge", func(r *service) error {
 			var seqs []uint64
 			for _, it := range to.inbox() {
 				seqs = append(seqs, it.Seq)
 			}
 			return r.Mailboxes.Acknowledge(t.Context(), to.id, seqs[:2]...)
 		}},
-		{"start a blob", func(r *relay.Relay) error { _, err := r.Blobs.Start(t.Context(), d.id, address, 1000); return err }},
-		{"append to a blob", func(r *relay.Relay) error {
+		{"start a blob", func(r *service) error { _, err := r.Blobs.Start(t.Context(), d.id, address, 1000); return err }},
+		{"append to a blob", func(r *service) error {
 			_, err := r.Blobs.Append(t.Context(), d.id, address, 0, blob)
 			return err
 		}},
-		{"unsubscribe", func(r *relay.Relay) error { return r.Mailboxes.Unsubscribe(t.Context(), to.id, "topic") }},
-		{"revoke", func(r *relay.Relay) error {
+		{"unsubscribe", func(r *service) error { return r.Mailboxes.Unsubscribe(t.Context(), to.id, "topic") }},
+		{"revoke", func(r *service) error {
 			b.version, b.devices = 2, []*device{to}
 			_, err := r.Directory.Publish(t.Context(), b.publication())
 			return err
@@ -91,7 +91,7 @@ func failedWrites(t *testing.T, w *world) {
 				break
 			}
 			failures++
-			require.ErrorIs(t, err, relaytest.ErrFault, "%s, write %d", step.name, n)
+			requireFault(t, err, "%s, write %d", step.name, n)
 			require.Equal(t, before, w.dump(), "%s, write %d", step.name, n)
 		}
 		require.GreaterOrEqual(t, failures, 2, step.name)

@@ -25,13 +25,25 @@ type world struct {
 	t     testing.TB
 	ctx   context.Context
 	store store.Store
-	r     *relay.Relay
+	r     *service
 	now   time.Time
 	share int64 // of a mailbox
+	http  bool  // the relay is called through its handler
 }
+
+// relayName is what devices call the relay.
+const relayName = "relay.test"
 
 // smallShare is what a person may have in a mailbox, in tests that do not say otherwise.
 const smallShare = 64 << 10
+
+// newHTTPWorld is newWorld with a relay that is called through its handler.
+func newHTTPWorld(t testing.TB, s store.Store) *world {
+	w := newWorld(t, s)
+	w.http = true
+	w.r = w.on(s)
+	return w
+}
 
 func newWorld(t testing.TB, s store.Store) *world {
 	w := &world{t: t, ctx: t.Context(), store: s, now: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), share: smallShare}
@@ -40,11 +52,15 @@ func newWorld(t testing.TB, s store.Store) *world {
 }
 
 // on returns a relay on another store, such as one that fails.
-func (w *world) on(s store.Store) *relay.Relay {
-	return relay.New(s, relay.Options{Clock: func() time.Time { return w.now }, Share: w.share, Storage: 4 << 20})
+func (w *world) on(s store.Store) *service {
+	r := relay.New(s, relay.Options{Name: relayName, Clock: func() time.Time { return w.now }, Share: w.share, Storage: 4 << 20})
+	if w.http {
+		return overHTTP(w.t, r)
+	}
+	return direct(r)
 }
 
-func inMemory(t testing.TB) *world { return newWorld(t, store.NewMemory()) }
+func inMemory(t testing.TB) *world { return newHTTPWorld(t, store.NewMemory()) }
 
 func (w *world) dump() string {
 	d, err := relaytest.Dump(w.ctx, w.store)

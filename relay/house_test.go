@@ -28,14 +28,14 @@ func TestRelayReachesNoPrivateKey(t *testing.T) {
 		require.NoError(t, err)
 		return strings.Fields(string(out))
 	}
-	reached := list("-deps", ".", "./sqlrelay")
+	reached := list("-deps", ".", "./sqlrelay", "./httprelay")
 	require.Contains(t, reached, module+"ratchet/session/directory")
 	for _, p := range reached {
 		if own, ok := strings.CutPrefix(p, module); ok && own != "relay" && !strings.HasPrefix(own, "relay/") {
 			require.True(t, allowed[own], p)
 		}
 	}
-	for _, p := range list("-f", `{{join .Imports "\n"}}`, ".", "./store", "./sqlrelay", "./relaytest") {
+	for _, p := range list("-f", `{{join .Imports "\n"}}`, ".", "./store", "./sqlrelay", "./httprelay", "./internal/httpapi", "./relaytest") {
 		if own, ok := strings.CutPrefix(p, module); ok && own != "relay" && !strings.HasPrefix(own, "relay/") {
 			require.True(t, direct[own], "imports %s", p)
 		}

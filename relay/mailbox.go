@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -38,6 +39,8 @@ type itemRow struct {
 	Device  api.DeviceID
 	Seq     uint64
 	Message [16]byte
+	Kind    api.MessageKind // of the message, like Topic: so that Unsubscribe need not read messages
+	Topic   string
 	Sender  key.Address
 	Size    int64
 }
@@ -65,8 +68,10 @@ func (r *mailboxRow) fields() []any      { return []any{&r.Device, &r.Last, &r.T
 func (r *subscriptionRow) fields() []any { return []any{&r.Topic, &r.Device} }
 func (r *settledRow) fields() []any      { return []any{&r.Message, &r.Device} }
 func (r *usageRow) fields() []any        { return []any{&r.Sender, &r.Device, &r.Size} }
-func (r *itemRow) fields() []any         { return []any{&r.Device, &r.Seq, &r.Message, &r.Sender, &r.Size} }
 func (r *tombstoneRow) fields() []any    { return []any{&r.Device, &r.Topic, &r.Reason, &r.Seq, &r.Count} }
+func (r *itemRow) fields() []any {
+	return []any{&r.Device, &r.Seq, &r.Message, &r.Kind, &r.Topic, &r.Sender, &r.Size}
+}
 func (r *messageRow) fields() []any {
 	return []any{&r.ID, &r.Kind, &r.Topic, &r.Sender, &r.Key, &r.At, &r.Data}
 }
@@ -81,17 +86,23 @@ var (
 	usage         = table[usageRow, *usageRow]{store.Usage}
 )
 
-// Subscribe lets a device have what is posted to a topic from now on: 1 to MaxTopic bytes, for which knowing the name is enough.
-// Subscribing again is no error. It returns ErrForbidden for the address of a mailbox, to which SubscribeMailbox subscribes;
-// ErrQuota after MaxTopics topics of the device, or MaxSubscribers of the topic.
-func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topic string) error {
-	if err := checkTopic(topic); err != nil {
-		return err
+// Subscribe lets a device have what is posted to some topics from now on: to all of them, or to none and it returns an error. A
+// topic has 1 to MaxTopic bytes, and knowing it is enough. Up to MaxSubscribed are given at once. Subscribing again is no error.
+// It returns ErrForbidden for the address of a mailbox, to which SubscribeMailbox subscribes; ErrQuota after MaxTopics topics
+// of the device, or MaxSubscribers of a topic.
+func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topics ...string) error {
+	if len(topics) > api.MaxSubscribed {
+		return fmt.Errorf("%w: up to %d topics are subscribed to at once", api.ErrMalformed, api.MaxSubscribed)
 	}
-	if _, err := key.ParseAddress(topic); err == nil {
-		return fmt.Errorf("%w: the address of a mailbox", api.ErrForbidden)
+	for _, topic := range topics {
+		if err := checkTopic(topic); err != nil {
+			return err
+		}
+		if _, err := key.ParseAddress(topic); err == nil {
+			return fmt.Errorf("%w: the address of a mailbox", api.ErrForbidden)
+		}
 	}
-	return m.subscribe(ctx, device, topic)
+	return m.subscribe(ctx, device, topics...)
 }
 
 // SubscribeMailbox is Subscribe for the address of a mailbox, with a signature of SubscribeProof by its key. A device has
@@ -110,12 +121,17 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-func (m *Mailboxes) subscribe(ctx context.Context, device api.DeviceID, topic string) error {
+func (m *Mailboxes) subscribe(ctx context.Context, device api.DeviceID, topics ...string) error {
 	return m.b.store.Update(ctx, func(tx store.Tx) error {
 		if _, err := caller(tx, device); err != nil {
 			return err
 		}
-		return addSubscription(tx, topic, device)
+		for _, topic := range topics {
+			if err := addSubscription(tx, topic, device); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -142,7 +158,7 @@ func addSubscription(tx store.Tx, topic string, device api.DeviceID) error {
 	return subscriptions.insert(tx, subscriptionRow{topic, device})
 }
 
-// Unsubscribe ends a subscription. What is in the mailbox already stays there. If there is none, that is no error.
+// Unsubscribe ends a subscription and removes the frames that came by it from the mailbox. If there is none, that is no error.
 func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic string) error {
 	if err := checkTopic(topic); err != nil {
 		return err
@@ -163,8 +179,27 @@ func (m *Mailboxes) Unsubscribe(ctx context.Context, device api.DeviceID, topic 
 		if err := mailboxes.put(tx, box); err != nil {
 			return err
 		}
-		return subscriptions.remove(tx, row)
+		if err := subscriptions.remove(tx, row); err != nil {
+			return err
+		}
+		return dropFrames(tx, device, topic)
 	})
+}
+
+// dropFrames removes the frames of a topic from a device's mailbox. Notices of a conversation that has the name of the topic stay:
+// they came by no subscription.
+func dropFrames(tx store.Tx, device api.DeviceID, topic string) error {
+	for after := uint64(0); ; {
+		rows, err := items.after(tx, batch, "", store.Key{device}, store.Key{after})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		after = rows[len(rows)-1].Seq
+		rows = slices.DeleteFunc(rows, func(it itemRow) bool { return it.Kind != api.Frame || it.Topic != topic })
+		if err := settle(tx, rows); err != nil {
+			return err
+		}
+	}
 }
 
 // Post stores a frame of up to MaxFrame bytes for every device that subscribes to a topic but the one that posts. When it
@@ -247,7 +282,7 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 			}
 			continue
 		}
-		queued = append(queued, itemRow{box.Device, box.Last + 1, m.ID, by.Person, size})
+		queued = append(queued, itemRow{box.Device, box.Last + 1, m.ID, m.Kind, m.Topic, by.Person, size})
 		now = append(now, usageRow{by.Person, box.Device, uses[box.Device] + size})
 	}
 	if len(queued) > 0 {

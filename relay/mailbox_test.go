@@ -65,6 +65,29 @@ func TestFramesAreKeptUntilAcknowledged(t *testing.T) {
 	require.Empty(t, to.inbox())
 }
 
+// What came by a subscription goes with it, and nothing else does: no frame of another topic, and no notice of a conversation
+// that has the name of the topic.
+func TestUnsubscribeDropsFrames(t *testing.T) {
+	w := inMemory(t)
+	w.share = api.DefaultShare
+	w.r = w.on(w.store)
+	a, b := w.person(1), w.person(1)
+	from, to, id := a.devices[0], b.devices[0], newConversation()
+	require.NoError(t, w.r.Mailboxes.Subscribe(t.Context(), to.id, id.String(), "another"))
+	for range 300 {
+		from.post(id.String(), "dropped")
+	}
+	from.begin(from.junk(id, api.Group, 0, a, b))
+	from.post("another", "kept")
+	require.NoError(t, w.r.Mailboxes.Unsubscribe(t.Context(), to.id, id.String()))
+	got := to.inbox()
+	require.Len(t, got, 2)
+	require.Equal(t, api.SessionBegan, got[0].Kind)
+	require.Equal(t, "kept", string(got[1].Data))
+	to.acknowledge()
+	require.NotContains(t, w.dump(), "usage ", "what was dropped counts no longer")
+}
+
 // The same frame with the same key is stored once, however often it is posted.
 func TestPostsRepeat(t *testing.T) {
 	w := inMemory(t)

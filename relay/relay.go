@@ -10,16 +10,21 @@ import (
 
 // Relay is the parts of a relay on one store.
 type Relay struct {
+	Logins        *Logins
 	Directory     *Directory
 	Conversations *Conversations
 	Mailboxes     *Mailboxes
 	Blobs         *Blobs
 
-	b base
+	b   base
+	hub *hub
 }
 
 // Options are what differs from one relay to the next. The zero Options are good.
 type Options struct {
+	// Name is what devices call the relay: the host, and the port if there is one, of the URL by which they reach it. A device
+	// signs it when it logs in, so that no other relay can use what it signed. Nobody logs in at a relay without a name.
+	Name string
 	// Clock tells the time, by default the machine's. It decides when things expire, and nothing else.
 	Clock func() time.Time
 	// Keep is for how long a message is kept that a device has not acknowledged: DefaultKeep by default, and at least MinKeep.
@@ -27,6 +32,9 @@ type Options struct {
 	// Share is how many bytes of one person may be unacknowledged in one mailbox: DefaultShare by default. A frame that is longer
 	// than the share gets into no mailbox.
 	Share int64
+	// Woken, if it is given, is called after each commit with the devices in whose mailboxes there is something new, once each. It
+	// must not wait. It tells other relays on the same store: see Relay.Wake.
+	Woken func([]api.DeviceID)
 	// Storage is how many bytes of blobs one person may have: DefaultStorage by default.
 	Storage int64
 }
@@ -52,8 +60,14 @@ func New(s store.Store, o Options) *Relay {
 	if o.Storage == 0 {
 		o.Storage = api.DefaultStorage
 	}
-	b := base{s, o}
-	return &Relay{&Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b}
+	h := new(hub)
+	b := base{watched{s, func(devices []api.DeviceID) {
+		h.wake(devices)
+		if o.Woken != nil {
+			o.Woken(devices)
+		}
+	}}, o}
+	return &Relay{&Logins{b: b}, &Directory{b}, &Conversations{b}, &Mailboxes{b}, &Blobs{b}, b, h}
 }
 
 // now returns the time in milliseconds since 1970.

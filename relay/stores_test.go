@@ -14,7 +14,7 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// everywhere are the tests of rules that run on every store.
+// everywhere are the tests of rules that run on every store, through the handler.
 var everywhere = []struct {
 	name string
 	run  func(*testing.T, *world)
@@ -27,7 +27,7 @@ var everywhere = []struct {
 
 func onStore(t *testing.T, empty func(testing.TB) store.Store) {
 	for _, e := range everywhere {
-		t.Run(e.name, func(t *testing.T) { e.run(t, newWorld(t, empty(t))) })
+		t.Run(e.name, func(t *testing.T) { e.run(t, newHTTPWorld(t, empty(t))) })
 	}
 }
 

@@ -16,6 +16,7 @@ type Swept struct {
 	Requests int // key requests that nobody answered
 	Claims   int // answers to Claim, and replaced bundles
 	Blobs    int
+	Tokens   int // that were valid no longer
 }
 
 // Sweep gives up what is older than it is kept, tells whom it was for, and removes what nobody waits for. Call it every
@@ -33,6 +34,7 @@ func (r *Relay) Sweep(ctx context.Context) (out Swept, err error) {
 		{&out.Claims, r.b.sweepClaims},
 		{&out.Claims, r.b.sweepBundles},
 		{&out.Blobs, r.b.sweepBlobs},
+		{&out.Tokens, r.b.sweepTokens},
 		{new(int), r.b.sweepBudgets},
 	} {
 		for more := true; more; {

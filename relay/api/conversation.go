@@ -23,38 +23,38 @@ const (
 
 // Conversation is what a member may know of a conversation.
 type Conversation struct {
-	ID      ConversationID
-	Kind    Kind
-	Number  uint64 // of the current session
-	Members []key.Address
-	Leaving []key.Address // members that asked to be left out of the next session
+	ID      ConversationID `json:"id"`
+	Kind    Kind           `json:"kind"`
+	Number  uint64         `json:"number"` // of the current session
+	Members []key.Address  `json:"members,omitempty"`
+	Leaving []key.Address  `json:"leaving,omitempty"` // members that asked to be left out of the next session
 	// Due is how the current session differs from one that would be made now: devices that have no part in it and should have,
 	// and devices that have one and should not, because they were revoked or their person leaves. If it is not empty, a member
 	// should begin the next session.
-	Due DevicesError
+	Due DevicesError `json:"due,omitzero"`
 }
 
 // Begun is what became of a proposal.
 type Begun struct {
-	Conversation ConversationID // of the pair, if it had one already
-	Number       uint64         // of the session; of the current one if the proposal was not adopted
-	Adopted      bool           // the proposed session was written
+	Conversation ConversationID `json:"conversation"` // of the pair, if it had one already
+	Number       uint64         `json:"number"`       // of the session; of the current one if the proposal was not adopted
+	Adopted      bool           `json:"adopted"`      // the proposed session was written
 }
 
 // Initial is what a device needs to take part in a session.
 type Initial struct {
-	Number    uint64
-	Initiator DeviceID
-	Person    key.Address // of the initiator
-	Identity  []byte      // the initiator's identity key when it began the session, 57 bytes
+	Number    uint64      `json:"number"`
+	Initiator DeviceID    `json:"initiator"`
+	Person    key.Address `json:"person"`             // of the initiator
+	Identity  []byte      `json:"identity,omitempty"` // the initiator's identity key when it began the session, 57 bytes
 	// Envelopes are for the calling device: that of the initiator, unless the device came later, then those that answered its
 	// key requests. There are none for the initiator itself, which made the session.
-	Envelopes []Received
+	Envelopes []Received `json:"envelopes,omitempty"`
 }
 
 // Received is an envelope, and the device that sealed it, as the relay knows it. Who it really was, the seal tells.
 type Received struct {
-	By       DeviceID
-	Person   key.Address // of that device
-	Envelope Envelope
+	By       DeviceID    `json:"by"`
+	Person   key.Address `json:"person"` // of that device
+	Envelope Envelope    `json:"envelope"`
 }

@@ -17,6 +17,8 @@ var (
 	ErrUnverified = errors.New("relay: not vouched for by a signature")
 	// ErrNotFound: there is no such thing, and the caller is entitled to know.
 	ErrNotFound = errors.New("relay: not found")
+	// ErrUnauthenticated: nobody knows who calls: there is no token, or it is not valid any longer. Log in and try again.
+	ErrUnauthenticated = errors.New("relay: not authenticated")
 	// ErrForbidden: the caller has no part in it, whether it exists or not.
 	ErrForbidden = errors.New("relay: forbidden")
 	// ErrRevoked: the device was revoked. It is an ErrForbidden.
@@ -39,7 +41,7 @@ var (
 
 // StaleError says what a change has to be made from.
 type StaleError struct {
-	Current uint64 // the version of a person, the number of a session, or how many bytes of a blob were received
+	Current uint64 `json:"current"` // the version of a person, the number of a session, or how many bytes of a blob were received
 }
 
 // Error implements error.
@@ -50,8 +52,8 @@ func (e *StaleError) Is(target error) bool { return target == ErrStale }
 
 // DevicesError says in which devices a request differs from the directory.
 type DevicesError struct {
-	Missing []DeviceID // to be added
-	Extra   []DeviceID // to be left out
+	Missing []DeviceID `json:"missing,omitempty"` // to be added
+	Extra   []DeviceID `json:"extra,omitempty"`   // to be left out
 }
 
 // Error implements error.
@@ -64,8 +66,8 @@ func (e *DevicesError) Is(target error) bool { return target == ErrDevices }
 
 // MembersError says which of the proposed members there cannot be.
 type MembersError struct {
-	Unknown []key.Address // they are not in the directory
-	Leaving []key.Address // they want to be left out; a later session may have them again
+	Unknown []key.Address `json:"unknown,omitempty"` // they are not in the directory
+	Leaving []key.Address `json:"leaving,omitempty"` // they want to be left out; a later session may have them again
 }
 
 // Error implements error.
@@ -78,7 +80,7 @@ func (e *MembersError) Is(target error) bool { return target == ErrMembers }
 
 // BeforeJoinedError says from when on a device has part in a conversation.
 type BeforeJoinedError struct {
-	First uint64 // the first session that the device can read; 0 if it has part in none yet
+	First uint64 `json:"first"` // the first session that the device can read; 0 if it has part in none yet
 }
 
 // Error implements error.

@@ -40,6 +40,7 @@ func TestFormatsArePinned(t *testing.T) {
 		{"device proof", DeviceProof(person, entry)},
 		{"device proof, renewed", DeviceProof(person, entry.Renewed(name, 2))},
 		{"publication", Publication{Version: 3, Registration: []byte("registration")}.Message()},
+		{"login", LoginProof("relay.example", device, []byte("challenge"))},
 		{"subscription", SubscribeProof(mailbox, device)},
 		{"key request", request.Message()},
 		{"key request id", id[:]},

@@ -33,6 +33,8 @@ const (
 	MaxAcknowledged = 1000
 	// MaxTopics is how many topics a device subscribes to at most: a mailbox for each pair of devices, and the spaces.
 	MaxTopics = 20_000
+	// MaxSubscribed is how many topics one call subscribes to at most.
+	MaxSubscribed = 1000
 	// MaxSubscribers is how many devices subscribe to one topic at most: Post stores an item for each in one transaction.
 	MaxSubscribers = 16_384
 	// MaxSessions is how many sessions the devices of one person begin in 24 hours at most, and MaxSealedADay how many bytes
@@ -47,6 +49,9 @@ const (
 	// MaxClaims is how many one-time pre-keys of one device one person has claimed in ClaimGrace at most. Beyond that Claim
 	// answers without one, so that nobody can use up those of others.
 	MaxClaims = 32
+	// MaxTokens is how many tokens of one device are valid at once: the next one ends the oldest. A device needs one, and some
+	// more if it is several processes.
+	MaxTokens = 16
 )
 
 // Times.
@@ -57,6 +62,10 @@ const (
 	DefaultKeep = 30 * 24 * time.Hour
 	// ClaimGrace is how long a replaced bundle and the answer to a Claim are kept: as long as a device keeps the private keys.
 	ClaimGrace = 30 * 24 * time.Hour
+	// ChallengeKeep is for how long a challenge can be answered, and TokenKeep for how long a token is valid. A token is valid
+	// longer, so that no challenge can be answered again when its token is forgotten.
+	ChallengeKeep = 2 * time.Minute
+	TokenKeep     = 24 * time.Hour
 	// RequestKeep is how long an unanswered key request is kept.
 	RequestKeep = 30 * 24 * time.Hour
 	// BlobKeep is how long a blob is kept, whether it is complete or not.

@@ -21,13 +21,13 @@ func LeafRecord(person key.Address, version uint64, registration []byte) []byte 
 
 // LogHead is the state of the log.
 type LogHead struct {
-	Size uint64 // leaves
-	Root Hash
+	Size uint64 `json:"size"` // leaves
+	Root Hash   `json:"root"`
 }
 
 // Leaf is an entry of the log.
 type Leaf struct {
-	Person  key.Address
-	Version uint64
-	Hash    Hash
+	Person  key.Address `json:"person"`
+	Version uint64      `json:"version"`
+	Hash    Hash        `json:"hash"`
 }

@@ -6,17 +6,17 @@ import (
 
 // Item is one entry of a mailbox: a message, or a tombstone for messages that are given up.
 type Item struct {
-	Seq   uint64 // names it in this mailbox; later ones have higher numbers
-	Topic string
+	Seq   uint64 `json:"seq"` // names it in this mailbox; later ones have higher numbers
+	Topic string `json:"topic"`
 
-	Kind   MessageKind // of a message; 0 for a tombstone
-	Sender DeviceID
-	Person key.Address // of the sender
-	At     int64       // when it was stored, in milliseconds since 1970
-	Data   []byte
+	Kind   MessageKind `json:"kind,omitzero"` // of a message; 0 for a tombstone
+	Sender DeviceID    `json:"sender,omitzero"`
+	Person key.Address `json:"person,omitzero"` // of the sender
+	At     int64       `json:"at,omitzero"`     // when it was stored, in milliseconds since 1970
+	Data   []byte      `json:"data,omitempty"`
 
-	Reason Reason // of a tombstone; 0 for a message
-	Count  uint64 // how many messages of the topic it stands for
+	Reason Reason `json:"reason,omitzero"` // of a tombstone; 0 for a message
+	Count  uint64 `json:"count,omitzero"`  // how many messages of the topic it stands for
 }
 
 // Reason says why messages were given up.
@@ -30,15 +30,15 @@ const (
 
 // Page is a part of a mailbox.
 type Page struct {
-	Items []Item // in ascending order of Seq
-	Next  uint64 // to be given as after for the next page
-	End   bool   // the mailbox holds nothing beyond: the backlog is through
+	Items []Item `json:"items,omitempty"` // in ascending order of Seq
+	Next  uint64 `json:"next"`            // to be given as after for the next page
+	End   bool   `json:"end"`             // the mailbox holds nothing beyond: the backlog is through
 }
 
 // Posted is what became of a frame.
 type Posted struct {
-	Stored int // mailboxes that hold it
-	Full   int // mailboxes that had the share of the sender's person: they hold a tombstone instead
+	Stored int `json:"stored"` // mailboxes that hold it
+	Full   int `json:"full"`   // mailboxes that had the share of the sender's person: they hold a tombstone instead
 }
 
 const labelSubscribe = "trefoil/relay subscribe"

@@ -12,22 +12,22 @@ import (
 // Proposal is a session to be begun: the only thing that is ever written to a conversation. Who creates a conversation,
 // rotates its keys, adds or removes members, makes one.
 type Proposal struct {
-	Key          RequestKey // of this proposal
-	Conversation ConversationID
-	Kind         Kind
-	Base         uint64        // the number of the session that it follows; 0 to create the conversation
-	Members      []key.Address // of the conversation afterwards, each once, the proposing person among them
-	Envelopes    []Envelope    // for each device of all Members but the proposing one
+	Key          RequestKey     `json:"key"` // of this proposal
+	Conversation ConversationID `json:"conversation"`
+	Kind         Kind           `json:"kind"`
+	Base         uint64         `json:"base"`                // the number of the session that it follows; 0 to create the conversation
+	Members      []key.Address  `json:"members,omitempty"`   // of the conversation afterwards, each once, the proposing person among them
+	Envelopes    []Envelope     `json:"envelopes,omitempty"` // for each device of all Members but the proposing one
 }
 
 // Envelope is what one device needs of a session, sealed to it.
 type Envelope struct {
-	Device DeviceID
+	Device DeviceID `json:"device"`
 	// Ephemeral is the public key that was drawn for this envelope, 57 bytes: that of an initiation (X3DH), or one that names
 	// a seal which has none.
-	Ephemeral []byte
+	Ephemeral []byte `json:"ephemeral,omitempty"`
 	// Sealed is 1 to MaxSealed bytes: the initiation of a session in a Direct conversation, a direct invite in a Group.
-	Sealed []byte
+	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // Check returns ErrMalformed for what no relay takes, whatever it holds.

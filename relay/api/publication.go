@@ -11,18 +11,18 @@ import (
 // Publication is what a person publishes: its registration, with all that others need to begin sessions with the devices that
 // are new in it.
 type Publication struct {
-	Person       key.VerifyKey     // the key that signs
-	Version      uint64            // 1 for the first one, then one more than the one before
-	Registration []byte            // what directory.Registration.JSON returns
-	Devices      []PublishedDevice // exactly those that are new, or whose keys were renewed, since the version before
-	Signature    []byte            // by Person, of Message
+	Person       key.VerifyKey     `json:"person"`                 // the key that signs
+	Version      uint64            `json:"version"`                // 1 for the first one, then one more than the one before
+	Registration []byte            `json:"registration,omitempty"` // what directory.Registration.JSON returns
+	Devices      []PublishedDevice `json:"devices,omitempty"`      // exactly those that are new, or whose keys were renewed, since the version before
+	Signature    []byte            `json:"signature,omitempty"`    // by Person, of Message
 }
 
 // PublishedDevice is what a device publishes when it is new, or when its keys were renewed.
 type PublishedDevice struct {
-	Bundle  []byte   // directory.Bundle, 2,690 bytes
-	Proof   []byte   // a signature by the mailbox key, of DeviceProof
-	OneTime [][]byte // directory.OneTimePreKey, 1,417 bytes each, in ascending order of ID; there may be none
+	Bundle  []byte   `json:"bundle,omitempty"`  // directory.Bundle, 2,690 bytes
+	Proof   []byte   `json:"proof,omitempty"`   // a signature by the mailbox key, of DeviceProof
+	OneTime [][]byte `json:"oneTime,omitempty"` // directory.OneTimePreKey, 1,417 bytes each, in ascending order of ID; there may be none
 }
 
 // Labels of what is signed for a relay. They are part of the formats.
@@ -48,8 +48,8 @@ func DeviceProof(person key.Address, e directory.Entry) []byte {
 
 // Published is what became of a publication.
 type Published struct {
-	Version uint64
-	Leaf    uint64 // its place in the log
-	Devices []DeviceID
-	Revoked []DeviceID // by this publication
+	Version uint64     `json:"version"`
+	Leaf    uint64     `json:"leaf"` // its place in the log
+	Devices []DeviceID `json:"devices,omitempty"`
+	Revoked []DeviceID `json:"revoked,omitempty"` // by this publication
 }

@@ -11,11 +11,11 @@ type RequestID [32]byte
 // KeyRequest asks one device for an envelope of a session that the requester has no part in, or cannot open. It is kept until it
 // is answered, RequestKeep at most; neither device has to be online while the other one is.
 type KeyRequest struct {
-	Conversation ConversationID
-	Number       uint64
-	Requester    DeviceID
-	Target       DeviceID // a device that has part in the session
-	Signature    []byte   // by the requester's mailbox key, of Message: the target sees that the relay did not make it up
+	Conversation ConversationID `json:"conversation"`
+	Number       uint64         `json:"number"`
+	Requester    DeviceID       `json:"requester"`
+	Target       DeviceID       `json:"target"`              // a device that has part in the session
+	Signature    []byte         `json:"signature,omitempty"` // by the requester's mailbox key, of Message: the target sees that the relay did not make it up
 }
 
 const labelRequest = "trefoil/relay key request"

@@ -17,7 +17,7 @@ const (
 
 // Postgres opens the store in a database of PostgreSQL, or of an engine that is compatible with it and has isolation level
 // SERIALIZABLE. It makes the tables in the first schema of the connections' search_path if there are none, and returns
-// store.ErrTooNew if a newer release has made them. Several relays may share one database.
+// store.ErrTooNew if a newer release has made them, store.ErrMismatch if they are not those of this one. Several relays may share one database.
 //
 // The pool must be able to give twelve connections, which the store keeps until Close. A pooler between it and the server must
 // give each its own session. A transaction whose COMMIT is not answered returns store.ErrUndecided; every mutation of the relay

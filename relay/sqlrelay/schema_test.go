@@ -76,16 +76,18 @@ func testConstraints(t *testing.T, db *sql.DB, bind func(string) string, blob st
 	}
 }
 
-// Tables of a newer release are not touched.
-func TestNewerSchemaIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "relay.db")
-	h := openSQLite(t, path)
-	_, err := h.db.Exec("UPDATE relay_schema SET version = version + 1")
-	require.NoError(t, err)
-	require.NoError(t, h.Close())
-	db, err := sql.Open("sqlite", path)
-	require.NoError(t, err)
-	defer db.Close()
-	_, err = SQLite(t.Context(), db)
-	require.ErrorIs(t, err, store.ErrTooNew)
+// Tables of a newer release, and others than this one makes, are not touched.
+func TestMismatchedSchemaIsRefused(t *testing.T) {
+	for change, want := range map[string]error{"version = version + 1": store.ErrTooNew, "digest = 'another'": store.ErrMismatch} {
+		path := filepath.Join(t.TempDir(), "relay.db")
+		h := openSQLite(t, path)
+		_, err := h.db.Exec("UPDATE relay_schema SET " + change)
+		require.NoError(t, err)
+		require.NoError(t, h.Close())
+		db, err := sql.Open("sqlite", path)
+		require.NoError(t, err)
+		defer db.Close()
+		_, err = SQLite(t.Context(), db)
+		require.ErrorIs(t, err, want)
+	}
 }

@@ -34,7 +34,7 @@ var pragmas = []pragma{
 var readOnly = pragma{"query_only", "ON", "1"}
 
 // SQLite opens the store in a database of SQLite, a file. It makes the tables if there are none, and returns store.ErrTooNew if a
-// newer release has made them. One transaction writes at a time, so a node on SQLite is one that grows no further than one disk.
+// newer release has made them, store.ErrMismatch if they are not those of this one. One transaction writes at a time, so a node on SQLite is one that grows no further than one disk.
 //
 // The pool must be able to give five connections, which the store keeps until Close. A transaction that waits for another process
 // for ten seconds returns store.ErrBusy.

@@ -13,6 +13,8 @@ var (
 	ErrBusy = errors.New("relay/store: busy")
 	// ErrTooNew: a newer release has made the tables. They are not touched.
 	ErrTooNew = errors.New("relay/store: the tables are of a newer release")
+	// ErrMismatch: the tables are not those that this release makes. They are not touched.
+	ErrMismatch = errors.New("relay/store: the tables are others than this release makes")
 	// ErrUndecided: the database went away while it committed. The transaction was made, or was not.
 	ErrUndecided = errors.New("relay/store: a commit is not decided")
 	// ErrClosed: the store was closed.

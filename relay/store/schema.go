@@ -47,6 +47,16 @@ var (
 		Indexes: []Index{{"budget", []string{"device", "person"}, false}, {"at", []string{"at"}, false}}}
 )
 
+// The tables of logins: the key that vouches for challenges, and the digests of tokens.
+var (
+	Secrets = &Table{Name: "secrets", Keys: 1, Columns: []Column{Choice("one", 1, 1), Fixed("secret", hashSize)}}
+	Tokens  = &Table{Name: "tokens", Keys: 1, Columns: []Column{
+		Fixed("token", hashSize), Fixed("device", hashSize), Fixed("challenge", hashSize), Number("until", 0)},
+		Refer: []Reference{{[]string{"device"}, Devices}},
+		Indexes: []Index{{"challenge", []string{"challenge"}, true}, {"device", []string{"device", "until"}, false},
+			{"until", []string{"until"}, false}}}
+)
+
 // The tables of the log: its leaves, the hashes of its tree, and in one row its size.
 var (
 	Leaves = &Table{Name: "leaves", Keys: 1, Columns: []Column{
@@ -121,8 +131,8 @@ var (
 		Refer:   []Reference{{[]string{"sender"}, Devices}},
 		Indexes: []Index{{"once", []string{"sender", "request"}, true}, {"at", []string{"at"}, false}}}
 	Items = &Table{Name: "items", Keys: 2, Columns: []Column{
-		Fixed("device", hashSize), Number("seq", 1), Fixed("message", requestKey), Fixed("sender", addressSize),
-		Number("size", 0)},
+		Fixed("device", hashSize), Number("seq", 1), Fixed("message", requestKey), Choice("kind", 1, 7),
+		Bytes("topic", 1, api.MaxTopic), Fixed("sender", addressSize), Number("size", 0)},
 		Refer: []Reference{{[]string{"device"}, Mailboxes}, {[]string{"message"}, Messages},
 			{[]string{"sender"}, Persons}},
 		Indexes: []Index{{"message", []string{"message"}, false}}}
@@ -155,6 +165,7 @@ var (
 // Schema is all tables. Each stands after those that it refers to. It must not be written to.
 var Schema = []*Table{
 	Persons, Devices, Revocations, Bundles, OneTime, Claims,
+	Secrets, Tokens,
 	Leaves, Hashes, Tree,
 	Conversations, Pairs, Sessions, Currents, Members, Leavers, Envelopes, Proposals, Budgets, Requests, Answers,
 	Mailboxes, Subscriptions, Messages, Items, Tombstones, Settled, Usage,

@@ -77,6 +77,27 @@ CREATE INDEX "relay_claims_budget" ON "relay_claims" ("device", "person");
 
 CREATE INDEX "relay_claims_at" ON "relay_claims" ("at");
 
+CREATE TABLE "relay_secrets" (
+	"one" bigint NOT NULL CHECK ("one" = 1),
+	"secret" bytea NOT NULL CHECK (octet_length("secret") = 32),
+	PRIMARY KEY ("one")
+);
+
+CREATE TABLE "relay_tokens" (
+	"token" bytea NOT NULL CHECK (octet_length("token") = 32),
+	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
+	"challenge" bytea NOT NULL CHECK (octet_length("challenge") = 32),
+	"until" bigint NOT NULL CHECK ("until" >= 0),
+	PRIMARY KEY ("token"),
+	FOREIGN KEY ("device") REFERENCES "relay_devices" ("device")
+);
+
+CREATE UNIQUE INDEX "relay_tokens_challenge" ON "relay_tokens" ("challenge");
+
+CREATE INDEX "relay_tokens_device" ON "relay_tokens" ("device", "until");
+
+CREATE INDEX "relay_tokens_until" ON "relay_tokens" ("until");
+
 CREATE TABLE "relay_leaves" (
 	"leaf" bigint NOT NULL CHECK ("leaf" >= 0),
 	"person" bytea NOT NULL CHECK (octet_length("person") = 32),
@@ -262,6 +283,8 @@ CREATE TABLE "relay_items" (
 	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
 	"seq" bigint NOT NULL CHECK ("seq" >= 1),
 	"message" bytea NOT NULL CHECK (octet_length("message") = 16),
+	"kind" bigint NOT NULL CHECK ("kind" BETWEEN 1 AND 7),
+	"topic" bytea NOT NULL CHECK (octet_length("topic") BETWEEN 1 AND 128),
 	"sender" bytea NOT NULL CHECK (octet_length("sender") = 32),
 	"size" bigint NOT NULL CHECK ("size" >= 0),
 	PRIMARY KEY ("device", "seq"),

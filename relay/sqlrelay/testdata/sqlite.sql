@@ -77,6 +77,27 @@ CREATE INDEX "relay_claims_budget" ON "relay_claims" ("device", "person");
 
 CREATE INDEX "relay_claims_at" ON "relay_claims" ("at");
 
+CREATE TABLE "relay_secrets" (
+	"one" INTEGER NOT NULL CHECK ("one" = 1),
+	"secret" BLOB NOT NULL CHECK (length("secret") = 32),
+	PRIMARY KEY ("one")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "relay_tokens" (
+	"token" BLOB NOT NULL CHECK (length("token") = 32),
+	"device" BLOB NOT NULL CHECK (length("device") = 32),
+	"challenge" BLOB NOT NULL CHECK (length("challenge") = 32),
+	"until" INTEGER NOT NULL CHECK ("until" >= 0),
+	PRIMARY KEY ("token"),
+	FOREIGN KEY ("device") REFERENCES "relay_devices" ("device")
+) STRICT;
+
+CREATE UNIQUE INDEX "relay_tokens_challenge" ON "relay_tokens" ("challenge");
+
+CREATE INDEX "relay_tokens_device" ON "relay_tokens" ("device", "until");
+
+CREATE INDEX "relay_tokens_until" ON "relay_tokens" ("until");
+
 CREATE TABLE "relay_leaves" (
 	"leaf" INTEGER NOT NULL CHECK ("leaf" >= 0),
 	"person" BLOB NOT NULL CHECK (length("person") = 32),
@@ -262,6 +283,8 @@ CREATE TABLE "relay_items" (
 	"device" BLOB NOT NULL CHECK (length("device") = 32),
 	"seq" INTEGER NOT NULL CHECK ("seq" >= 1),
 	"message" BLOB NOT NULL CHECK (length("message") = 16),
+	"kind" INTEGER NOT NULL CHECK ("kind" BETWEEN 1 AND 7),
+	"topic" BLOB NOT NULL CHECK (length("topic") BETWEEN 1 AND 128),
 	"sender" BLOB NOT NULL CHECK (length("sender") = 32),
 	"size" INTEGER NOT NULL CHECK ("size" >= 0),
 	PRIMARY KEY ("device", "seq"),

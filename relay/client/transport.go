@@ -1,0 +1,263 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/relay/api"
+	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+const (
+	// pageSize is how many bytes of the mailbox are fetched at once.
+	pageSize = 1 << 20
+	// maxFailures is how often in a row Receive tries again before it says that the line is down: for about ten seconds.
+	maxFailures = 5
+	// rarely is how many times more rarely the device looks into its mailbox while a WebSocket is open.
+	rarely = 20
+	// pingEvery is how often a WebSocket is tried, and pingTimeout for how long it may take to answer.
+	pingEvery   = time.Minute
+	pingTimeout = 20 * time.Second
+)
+
+// Post implements trefoil.Transport. The same frame to the same topic has the same key, so that a relay that has it stores it once.
+func (c *Client) Post(ctx context.Context, topic string, frame []byte) state.Delivery {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %s", len(topic), topic)
+	h.Write(frame)
+	out, err := c.Mailboxes.Post(ctx, api.RequestKey(h.Sum(nil)[:len(api.RequestKey{})]), topic, frame)
+	told := new(httpapi.RetryError)
+	switch {
+	case err == nil:
+		if out.Full > 0 {
+			c.o.Log.Warn("mailboxes are full", "topic", topic, "mailboxes", out.Full)
+		}
+		return state.Delivered()
+	case errors.Is(err, api.ErrMalformed):
+		return state.Rejected(err.Error())
+	case errors.As(err, &told):
+		return state.RetryAfter(told.After)
+	}
+	return state.RetryAfter(0)
+}
+
+// Subscribe implements trefoil.Transport.
+func (c *Client) Subscribe(ctx context.Context, topic string) error {
+	return c.Mailboxes.Subscribe(ctx, topic)
+}
+
+// Unsubscribe implements trefoil.Transport.
+func (c *Client) Unsubscribe(ctx context.Context, topic string) error {
+	return c.Mailboxes.Unsubscribe(ctx, topic)
+}
+
+// Receive implements trefoil.Transport. When a request fails it goes on where it was, after a pause; only what goes on failing ends
+// it.
+func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
+	if err := c.subscribeAll(ctx, topics); err != nil {
+		return err
+	}
+	l := &line{c: c, handle: handle, woken: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	if !c.o.NoPush {
+		group.Go(func() { l.listen(ctx) })
+	}
+	for failures := 0; ctx.Err() == nil; {
+		page, err := c.Mailboxes.Page(ctx, l.after, pageSize)
+		if err != nil {
+			if failures++; failures > maxFailures || !isTransient(err) {
+				return err
+			}
+			c.o.Log.Info("the mailbox is not reached", "error", err, "failures", failures)
+			backOff(ctx, failures, err)
+			continue
+		}
+		failures = 0
+		if l.deliver(ctx, page); page.End {
+			sleep(ctx, l.pause(), l.woken)
+		}
+	}
+	return ctx.Err()
+}
+
+// isTransient reports whether a call may succeed when it is made again.
+func isTransient(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrSlowDown) || errors.Is(err, httpapi.ErrInternal)
+}
+
+// subscribeAll subscribes to topics, many at once.
+func (c *Client) subscribeAll(ctx context.Context, topics iter.Seq[string]) error {
+	var some []string
+	for topic := range topics {
+		if some = append(some, topic); len(some) == api.MaxSubscribed {
+			if err := c.Mailboxes.Subscribe(ctx, some...); err != nil {
+				return err
+			}
+			some = some[:0]
+		}
+	}
+	if len(some) == 0 {
+		return ctx.Err()
+	}
+	return c.Mailboxes.Subscribe(ctx, some...)
+}
+
+// line is one Receive.
+type line struct {
+	c      *Client
+	handle func(trefoil.Frame)
+	after  uint64 // the place in the mailbox up to which all was handed over
+	ended  bool   // the backlog was
+	woken  chan struct{}
+	pushed atomic.Bool // a WebSocket is open
+}
+
+// pause returns for how long the mailbox is not looked into unless something comes.
+func (l *line) pause() time.Duration {
+	if l.pushed.Load() {
+		return spread(rarely * l.c.o.Poll)
+	}
+	return spread(l.c.o.Poll)
+}
+
+// deliver hands over a page.
+func (l *line) deliver(ctx context.Context, page api.Page) {
+	for _, it := range page.Items {
+		if ctx.Err() != nil {
+			return
+		}
+		ack := func() { l.c.acknowledge(it.Seq) }
+		switch {
+		case it.Reason != 0:
+			l.handle(trefoil.Frame{Topic: it.Topic, Lost: int(it.Count), Ack: ack})
+		case it.Kind == api.Frame:
+			l.handle(trefoil.Frame{Topic: it.Topic, From: it.Person.String(), Data: it.Data, Ack: ack})
+		case l.c.o.Notify != nil:
+			n, err := api.ParseNotice(it.Data)
+			if err != nil {
+				l.c.o.Log.Warn("a notice is not understood", "error", err)
+				continue
+			}
+			l.c.o.Notify(Notice{Notice: n, Kind: it.Kind, Sender: it.Sender, Ack: ack})
+		}
+	}
+	l.after = page.Next
+	if page.End && !l.ended {
+		l.ended = true
+		l.handle(trefoil.Frame{})
+	}
+}
+
+// listen keeps a WebSocket open that wakes the line.
+func (l *line) listen(ctx context.Context) {
+	for failures := 0; ctx.Err() == nil; failures++ {
+		err := l.push(ctx, func() { failures = 0 })
+		l.pushed.Store(false)
+		if ctx.Err() == nil {
+			l.c.o.Log.Info("no wakes", "error", err)
+			backOff(ctx, failures, err)
+		}
+	}
+}
+
+// push opens a WebSocket, and returns when it is gone.
+func (l *line) push(ctx context.Context, opened func()) error {
+	token, err := l.c.authorized(ctx)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.c.base+httpapi.PushPath, nil)
+	if err != nil {
+		return err
+	}
+	if err := l.c.authorize(req, token); err != nil {
+		return err
+	}
+	req.Header.Set(httpapi.VersionHeader, fmt.Sprint(httpapi.Version))
+	soon, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	conn, resp, err := dial(soon, l.c.http, req)
+	if err != nil {
+		if resp != nil && resp.StatusCode == http.StatusUnauthorized {
+			l.c.forget(token)
+		}
+		return err
+	}
+	defer conn.CloseNow()
+	opened()
+	l.pushed.Store(true)
+	ctx, cancel = context.WithCancel(ctx)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	group.Go(func() {
+		defer cancel()
+		for sleep(ctx, pingEvery, nil) {
+			if within(ctx, conn.Ping) != nil {
+				return
+			}
+		}
+	})
+	for {
+		if _, _, err := conn.Read(ctx); err != nil {
+			return err
+		}
+		select {
+		case l.woken <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func within(ctx context.Context, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return step(ctx)
+}
+
+// acknowledge has an item acknowledged soon: with others, in one request, while one is under way.
+func (c *Client) acknowledge(seq uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acks = append(c.acks, seq)
+	if !c.acker {
+		c.acker = true
+		go c.acknowledgeAll()
+	}
+}
+
+// acknowledgeAll acknowledges what waits for it. What cannot be acknowledged now comes again, and is then.
+func (c *Client) acknowledgeAll() {
+	for failures := 0; ; {
+		c.mu.Lock()
+		n := min(len(c.acks), api.MaxAcknowledged)
+		if n == 0 || failures > maxFailures {
+			c.acks, c.acker = nil, false
+			c.mu.Unlock()
+			return
+		}
+		some := c.acks[:n:n]
+		c.mu.Unlock()
+		if err := c.Mailboxes.Acknowledge(context.Background(), some...); err != nil && isTransient(err) {
+			failures++
+			backOff(context.Background(), failures, err)
+			continue
+		}
+		failures = 0
+		c.mu.Lock()
+		c.acks = c.acks[n:]
+		c.mu.Unlock()
+	}
+}
