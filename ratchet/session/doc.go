@@ -65,7 +65,8 @@
 //
 // In the hybrid suite a device that cannot read a frame of a known peer says so, at most every 10 minutes, and the peer begins
 // anew if it has to and sends again what was not read: after a slot was restored or dropped a session, when frames were lost
-// before one that was damaged, and when a directory handed a one-time pre-key out twice. Each text is delivered once. For this
+// before one that was damaged, and when a directory handed a one-time pre-key out twice. A session that was not answered for 30
+// days is begun anew, too, since the peer may have erased the keys of its beginning. Each text is delivered once. For this
 // a device keeps what it sent until the peer is known to have read it, at most 7 days, 1 MiB and 1,024 texts. SECURITY.md says
 // what that means if the state is stolen.
 //

@@ -32,8 +32,9 @@ func (p Pair) Restore(now time.Time) Pair {
 	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep
 	p.sessions = slices.Clone(p.sessions)
 	for i := range p.sessions {
-		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
-		p.sessions[i].lastRead = 0                                    // the peer may have gone on to where this state does not read
+		t := &p.sessions[i]
+		t.awaitingReply, t.offer, t.since = false, nil, 0 // it may have been answered
+		t.lastRead = 0                                    // the peer may have gone on to where this state does not read
 	}
 	p.healing = p.healing.restored(now)
 	p.moves++
