@@ -134,6 +134,16 @@ func (d Device) EraseOneTime(ids ...uint32) Device {
 	return d
 }
 
+// held returns those of some one-time pre-keys that the device holds.
+func (d Device) held(ids []uint32) (held []uint32) {
+	for _, id := range ids {
+		if _, ok := d.findOneTime(id); ok {
+			held = append(held, id)
+		}
+	}
+	return held
+}
+
 func (d Device) findOneTime(id uint32) (ownOneTime, bool) {
 	for _, o := range d.oneTime {
 		if o.id == id {

@@ -5,8 +5,9 @@
 //
 //   - Person and Device hold the private keys, each kept in the vault under a kind of its own. Person.Register signs the list
 //     of a person's devices; directory.Registration.Verify checks that of another person and yields a Peer for each device.
-//   - Endpoint is a device with its vaults and the directory: Receive deals with whatever comes, SendAll says something to all
-//     devices of persons in one commit, Maintain does what is due, every minute or so.
+//   - Endpoint is a device with its vaults and the directory: ReceiveAll deals with whatever waits at the relay and Receive with
+//     what comes then, SendAll says something to all devices of persons in one commit, Maintain does what is due, every minute
+//     or so.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
 //   - Device.Renew replaces all keys of a device after a theft.
 //   - Pair.Restore and Device.Restore take what comes from a backup; Pair.Clear empties a slot that is no longer wanted.
