@@ -47,9 +47,8 @@ func (h healing) givenUp() uint64 {
 // the same backup, and what it said is not sent again. The clock tells two states of one backup apart; if it is wrong, messages
 // of the second one that are lost may not be sent again.
 func (h healing) restored(now time.Time) healing {
-	ms := uint64(max(0, now.UnixMilli()))
-	h.said = max(min(h.said, math.MaxUint64-restoreMessages)+restoreMessages, ms<<messagesPerMilli)
-	h.notices = max(min(h.notices, math.MaxUint64-restoreStep)+restoreStep, ms)
+	h.said = max(min(h.said, math.MaxUint64-restoreMessages)+restoreMessages, millis(now)<<messagesPerMilli)
+	h.notices = restoredNumber(h.notices, now)
 	h.log, h.again, h.asked, h.unheard = sentlog.Log{}, nil, false, false
 	return h
 }
