@@ -53,8 +53,11 @@ func (p Pair) IsZero() bool { return p.inbox.IsZero() }
 // Mailbox is the address at which the device reads what the other sends in a session. It was made for this pair.
 func (p Pair) Mailbox() key.Address { return p.mailbox.Public().Address() }
 
-// MailboxKey is the key that signs for that address.
-func (p Pair) MailboxKey() keypair.SigningKey { return p.mailbox }
+// MailboxKey is the key whose address that is. A relay asks for it and a signature (see Sign) before it lets a device read there.
+func (p Pair) MailboxKey() key.VerifyKey { return p.mailbox.Public() }
+
+// Sign signs a statement to a server with the key of the pair's mailbox, as Device.Sign does with that of the device's.
+func (p Pair) Sign(statement []byte) []byte { return p.mailbox.Sign(key.Statement(statement)) }
 
 // Peer returns the other device's person and name.
 func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer, p.device.Name() }
