@@ -142,7 +142,7 @@ func (r *reception) receiveFromStranger(ctx context.Context, i int, who claim) {
 		r.stop(i, r.down)
 		return
 	}
-	at := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Person() == who.person && p.Identity().Equal(who.identity) })
+	at := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Identity().Equal(who.identity) })
 	if at < 0 {
 		r.refuse(i, fmt.Errorf("%w: no device that its person has registered", ErrUnverified))
 		return
