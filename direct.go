@@ -145,7 +145,7 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if err != nil {
 		return nil, err
 	}
-	return slots, d.endpoint.Sent(ctx, slots...)
+	return slots, nil
 }
 
 // errSentAlready ends a commit in which another process was faster.

@@ -16,33 +16,35 @@ func (c *Client) hasPerson(ctx context.Context) bool {
 // receiveDirects receives frames for the device, whoever they are from, and acknowledges those that are dealt with. If none could
 // be received it returns why, and they are tried again; if others could be, those that could not are left to the relay.
 func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
-	slots := make(map[state.ID]bool)
-	var stopped []Frame
+	var frames []state.Frame
+	var asked []Frame
 	for _, f := range batch {
-		if f.Lost > 0 { // whose they were nobody knows; who wrote them says them again
+		if f.Lost > 0 { // whose they were nobody knows; who wrote them sends them again
 			r.client.log.Warn("the relay gave up frames of a mailbox", "frames", f.Lost)
 			f.Ack()
 			continue
 		}
-		in := state.Frame{Source: f.Topic, Data: f.Data}
-		slot, receipt, failed := r.client.directs.endpoint.Receive(r.ctx, in)
-		if failed == nil && receipt.Verdict == state.Stop {
-			failed = receipt.Reason
-		}
-		if failed != nil {
-			stopped, err = append(stopped, f), failed
-			continue
-		}
+		frames, asked = append(frames, state.Frame{Source: f.Topic, Data: f.Data}), append(asked, f)
+	}
+	of, receipts, err := r.client.directs.endpoint.ReceiveAll(r.ctx, frames)
+	slots := make(map[state.ID]bool)
+	var stopped []Frame
+	for i, receipt := range receipts {
 		r.acknowledge(receipt.Acknowledge)
-		if slot != (state.ID{}) {
-			slots[slot] = true
+		if of[i] != (state.ID{}) {
+			slots[of[i]] = true
 		}
 		switch {
+		case receipt.Verdict == state.Stop:
+			stopped = append(stopped, asked[i])
 		case receipt.Verdict != state.Retain:
-			f.Ack()
-		case slot != (state.ID{}):
-			r.remember(in.Hash(), f.Ack)
+			asked[i].Ack()
+		case of[i] != (state.ID{}):
+			r.remember(frames[i].Hash(), asked[i].Ack)
 		}
+	}
+	if len(receipts) == 0 {
+		stopped = asked
 	}
 	for slot := range slots {
 		if failed := r.collect(slot); failed != nil && err == nil {
@@ -51,7 +53,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 		r.posts.wake(aDevice, slot)
 	}
 	r.fail("receiving", ch.id, err)
-	stalled := len(stopped) == len(batch)
+	stalled := len(stopped) > 0 && len(stopped) == len(asked)
 	r.received(ch, batch, stopped, stalled, false)
 	if !stalled {
 		return nil

@@ -103,7 +103,7 @@ func TestStolenKeysAreNotRegistered(t *testing.T) {
 	w := inMemory(t)
 	victim := w.person(1)
 	thief := w.person(1)
-	stolen := &device{p: thief, d: victim.devices[0].d, mailbox: thief.devices[0].mailbox}
+	stolen := &device{p: thief, d: victim.devices[0].d}
 	q := thief.publication(stolen)
 	q.Devices[0].Proof = victim.devices[0].published().Proof
 	w.refused(api.ErrUnverified, func() error {

@@ -88,7 +88,6 @@ type person struct {
 type device struct {
 	p       *person
 	d       session.Device
-	mailbox keypair.SigningKey
 	id      api.DeviceID
 	renewed uint32                      // how often
 	name    key.PublicKey[key.Identity] // if it was renewed
@@ -108,7 +107,7 @@ func (d *device) renew() {
 	if d.renewed == 0 {
 		d.name = d.d.Name()
 	}
-	d.d, d.mailbox, d.renewed = fresh.d, fresh.mailbox, d.renewed+1
+	d.d, d.renewed = fresh.d, d.renewed+1
 }
 
 // person registers a person with some devices.
@@ -126,11 +125,9 @@ func (p *person) address() key.Address { return p.user.Public().Address() }
 
 // newDevice draws a device that is not published yet.
 func (p *person) newDevice() *device {
-	k := keypair.DeviceKeys{Identity: keypair.GenerateKey[key.Identity](), PreKey: keypair.GenerateKey[key.PreKey](),
-		Mailbox: keypair.GenerateSigningKey(), Inbox: keypair.GenerateKey[key.Inbox]()}
-	d, err := session.ImportDevice(p.address(), k, p.w.now)
+	d, err := session.NewDevice(p.address(), p.w.now)
 	require.NoError(p.w.t, err)
-	return &device{p: p, d: d, mailbox: k.Mailbox, id: api.NewDeviceID(p.address(), d.Name())}
+	return &device{p: p, d: d, id: api.NewDeviceID(p.address(), d.Name())}
 }
 
 // publication returns the next one, with new devices.
@@ -153,7 +150,7 @@ func (p *person) publication(added ...*device) api.Publication {
 func (d *device) published() api.PublishedDevice {
 	bundle, err := d.d.Bundle().MarshalBinary()
 	require.NoError(d.p.w.t, err)
-	return api.PublishedDevice{Bundle: bundle, Proof: d.mailbox.Sign(api.DeviceProof(d.p.address(), d.entry()))}
+	return api.PublishedDevice{Bundle: bundle, Proof: d.d.Sign(api.DeviceProof(d.p.address(), d.entry()))}
 }
 
 func (p *person) publish(added ...*device) api.Published {

@@ -108,7 +108,7 @@ func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topics .
 // SubscribeMailbox is Subscribe for the address of a mailbox, with a signature of SubscribeProof by its key. A device has
 // subscribed to the mailbox in its registration already.
 func (m *Mailboxes) SubscribeMailbox(ctx context.Context, device api.DeviceID, mailbox key.VerifyKey, signature []byte) error {
-	if err := mailbox.Verify(api.SubscribeProof(mailbox.Address(), device), signature); err != nil {
+	if err := mailbox.VerifyStatement(api.SubscribeProof(mailbox.Address(), device), signature); err != nil {
 		return api.Malformed(err)
 	}
 	return m.subscribe(ctx, device, mailbox.Address().String())

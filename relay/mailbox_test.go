@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/ratchet/session"
 
 	"github.com/trefoil-im/trefoil/relay/api"
 )
@@ -138,13 +138,15 @@ func TestAddressesBelongToAKey(t *testing.T) {
 	w.refused(api.ErrForbidden, func() error {
 		return w.r.Mailboxes.Subscribe(t.Context(), a.devices[0].id, own.d.Mailbox().String())
 	})
-	k := keypair.GenerateSigningKey()
-	proof := k.Sign(api.SubscribeProof(k.Public().Address(), own.id))
+	slot, err := session.New(own.d, a.devices[0].peer(a.address(), a.devices[0].id))
+	require.NoError(t, err)
+	pair := slot.Part()
+	proof := pair.Sign(api.SubscribeProof(pair.Mailbox(), own.id))
 	w.refused(api.ErrUnverified, func() error {
-		return w.r.Mailboxes.SubscribeMailbox(t.Context(), a.devices[0].id, k.Public(), proof)
+		return w.r.Mailboxes.SubscribeMailbox(t.Context(), a.devices[0].id, pair.MailboxKey(), proof)
 	})
-	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(t.Context(), own.id, k.Public(), proof))
-	require.Equal(t, 1, a.devices[0].post(k.Public().Address().String(), "of a pair"))
+	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(t.Context(), own.id, pair.MailboxKey(), proof))
+	require.Equal(t, 1, a.devices[0].post(pair.Mailbox().String(), "of a pair"))
 	require.Equal(t, []string{"to a device", "of a pair"}, texts(own.inbox()))
 }
 

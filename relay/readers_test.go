@@ -96,6 +96,6 @@ func (d *device) asks(c api.ConversationID, number uint64, target *device) api.R
 
 func (d *device) request(c api.ConversationID, number uint64, target *device) api.KeyRequest {
 	q := api.KeyRequest{Conversation: c, Number: number, Requester: d.id, Target: target.id}
-	q.Signature = d.mailbox.Sign(q.Message())
+	q.Signature = d.d.Sign(q.Message())
 	return q
 }

@@ -80,7 +80,7 @@ func (r deviceRow) verify(message, signature []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := k.Verify(message, signature); err != nil {
+	if err := k.VerifyStatement(message, signature); err != nil {
 		return api.Malformed(err)
 	}
 	return nil

@@ -25,7 +25,7 @@ func TestKeyRequests(t *testing.T) {
 	}
 	good := late.request(id, 1, maker)
 	forged := good
-	forged.Signature = maker.mailbox.Sign(good.Message())
+	forged.Signature = maker.d.Sign(good.Message())
 	refused(api.ErrUnverified, late, forged)
 	refused(api.ErrMalformed, maker, good)
 	refused(api.ErrForbidden, c.devices[0], c.devices[0].request(id, 1, maker))

@@ -121,30 +121,35 @@ func (d *device) fetch(ctx context.Context) error {
 		return err
 	}
 	for _, mailbox := range mailboxes {
-		for _, frame := range d.server.fetch(mailbox) {
-			if err := d.take(ctx, mailbox, frame); err != nil {
-				return err
-			}
+		if err := d.take(ctx, mailbox, d.server.fetch(mailbox)); err != nil {
+			return err
 		}
 	}
 	slots, err := d.Maintain(ctx)
 	return errors.Join(err, d.flush(ctx, slots))
 }
 
-// take reads one frame, whoever it is from, and collects what it said.
-func (d *device) take(ctx context.Context, mailbox key.Address, frame []byte) error {
-	slot, receipt, err := d.Receive(ctx, state.Frame{Source: mailbox.String(), Data: frame})
-	if err != nil || slot == (state.ID{}) && receipt.Verdict == state.Retain {
-		d.server.post(mailbox, frame) // not acknowledged
-		return err
+// take reads frames from a mailbox, whoever they are from, and collects what they said.
+func (d *device) take(ctx context.Context, mailbox key.Address, data [][]byte) error {
+	var frames []state.Frame
+	for _, b := range data {
+		frames = append(frames, state.Frame{Source: mailbox.String(), Data: b})
 	}
-	if slot == (state.ID{}) {
-		return nil // from nobody
+	slots, receipts, err := d.ReceiveAll(ctx, frames)
+	for i, r := range receipts {
+		isHeld := slots[i] != (state.ID{})
+		if r.Verdict == state.Stop || r.Verdict == state.Retain && !isHeld {
+			d.server.post(mailbox, data[i]) // not acknowledged
+		}
+		if !isHeld {
+			continue // from nobody
+		}
+		err = errors.Join(err, d.Sessions.Drain(ctx, slots[i], func(_ context.Context, in state.Incoming) error {
+			d.read = append(d.read, string(in.Data()))
+			return nil
+		}))
 	}
-	return d.Sessions.Drain(ctx, slot, func(_ context.Context, in state.Incoming) error {
-		d.read = append(d.read, string(in.Data()))
-		return nil
-	})
+	return err
 }
 
 // describe says what the sessions with a person are like.

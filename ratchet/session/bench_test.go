@@ -4,14 +4,20 @@ import (
 	"crypto/hkdf"
 	"crypto/mlkem"
 	"crypto/sha512"
+	"database/sql"
+	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/sqlstore"
 )
 
 // Compare what an operation costs with the primitives that it consists of, measured in the same run:
@@ -69,4 +75,48 @@ func BenchmarkHybridInitiate(b *testing.B) {
 		_, _, _, err := agreeInitiate(a.devices[0], keypair.GenerateKey[key.Ephemeral](), peer, 1, 0)
 		require.NoError(b, err)
 	})
+}
+
+// BenchmarkBacklog receives messages of 100 bytes from one device into an SQLite file, one by one and 64 in one call. Divide the
+// times for a frame.
+func BenchmarkBacklog(b *testing.B) {
+	const backlog = 64
+	for _, together := range []int{1, backlog} {
+		b.Run(fmt.Sprintf("together=%d", together), func(b *testing.B) {
+			w := newTown(b)
+			h, bob := w.arrive(1)
+			a, ann := w.arrive(1)
+			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
+			require.NoError(b, err)
+			s, err := sqlstore.SQLite(b.Context(), db)
+			require.NoError(b, err)
+			b.Cleanup(func() { s.Close(); db.Close() })
+			bob[0].store = s
+			bob[0].open()
+			own, err := state.NewOne(bob[0].device.ID(), bob[0].device)
+			require.NoError(b, err)
+			require.NoError(b, bob[0].own.Create(b.Context(), own, nil))
+			to := w.open(bob[0].station)
+			ann[0].says("hello", h.address())
+			to.reads("hello")
+			to.says("hello yourself", a.address())
+			ann[0].reads("hello yourself")
+			for b.Loop() {
+				b.StopTimer()
+				to.texts(to.slotOf(ann[0]))
+				for range backlog {
+					ann[0].says(string(kilobyte[:100]), h.address())
+				}
+				frames := to.waiting()
+				b.StartTimer()
+				for i := 0; i < backlog; i += together {
+					_, receipts, err := to.ReceiveAll(b.Context(), frames[i:i+together])
+					if err != nil || receipts[0].Verdict != state.Read {
+						b.Fatal(err, receipts[0].Reason)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*backlog), "ns/frame")
+		})
+	}
 }

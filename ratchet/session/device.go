@@ -99,6 +99,12 @@ func (d Device) Identity() key.PublicKey[key.Identity] { return d.identity.Publi
 // Mailbox is the address at which the device takes initializations.
 func (d Device) Mailbox() key.Address { return d.mailbox.Public().Address() }
 
+// Sign signs a statement to a server with the mailbox key, such as the answer to a challenge. Whoever knows the key (see
+// directory.Bundle.Mailbox) checks it with key.VerifyKey.VerifyStatement. The signature is of a kind of its own and never one of
+// something else that the device signs. Let a statement begin with a label that says what for, and let it name the server: one that
+// was chosen by somebody else alone may be the statement to another server.
+func (d Device) Sign(statement []byte) []byte { return d.mailbox.Sign(key.Statement(statement)) }
+
 // Entry returns what the person's registration has to say about the device.
 func (d Device) Entry() directory.Entry {
 	e := directory.NewEntry(d.identity.Public(), d.preKey.Public(), d.Mailbox(), d.inbox.Public())
@@ -132,6 +138,16 @@ func (d Device) Issue(n int) (Device, []directory.OneTimePreKey, error) {
 func (d Device) EraseOneTime(ids ...uint32) Device {
 	d.oneTime = slices.DeleteFunc(slices.Clone(d.oneTime), func(o ownOneTime) bool { return slices.Contains(ids, o.id) })
 	return d
+}
+
+// held returns those of some one-time pre-keys that the device holds.
+func (d Device) held(ids []uint32) (held []uint32) {
+	for _, id := range ids {
+		if _, ok := d.findOneTime(id); ok {
+			held = append(held, id)
+		}
+	}
+	return held
 }
 
 func (d Device) findOneTime(id uint32) (ownOneTime, bool) {

@@ -5,8 +5,9 @@
 //
 //   - Person and Device hold the private keys, each kept in the vault under a kind of its own. Person.Register signs the list
 //     of a person's devices; directory.Registration.Verify checks that of another person and yields a Peer for each device.
-//   - Endpoint is a device with its vaults and the directory: Receive deals with whatever comes, SendAll says something to all
-//     devices of persons in one commit, Maintain does what is due, every minute or so.
+//   - Endpoint is a device with its vaults and the directory: ReceiveAll deals with whatever waits at the relay and Receive with
+//     what comes then, SendAll says something to all devices of persons in one commit, Maintain does what is due, every minute
+//     or so.
 //   - Device.Rotate, now and then, replaces the keys that others begin sessions with. Publish the Bundle again afterwards.
 //   - Device.Renew replaces all keys of a device after a theft.
 //   - Pair.Restore and Device.Restore take what comes from a backup; Pair.Clear empties a slot that is no longer wanted.
@@ -65,7 +66,8 @@
 //
 // In the hybrid suite a device that cannot read a frame of a known peer says so, at most every 10 minutes, and the peer begins
 // anew if it has to and sends again what was not read: after a slot was restored or dropped a session, when frames were lost
-// before one that was damaged, and when a directory handed a one-time pre-key out twice. Each text is delivered once. For this
+// before one that was damaged, and when a directory handed a one-time pre-key out twice. A session that was not answered for 30
+// days is begun anew, too, since the peer may have erased the keys of its beginning. Each text is delivered once. For this
 // a device keeps what it sent until the peer is known to have read it, at most 7 days, 1 MiB and 1,024 texts. SECURITY.md says
 // what that means if the state is stolen.
 //

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
-	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -40,135 +39,38 @@ func (e *Endpoint) now() time.Time {
 	return e.Now()
 }
 
-func (e *Endpoint) loadDevice(ctx context.Context) (Device, error) {
+// call is one call of an endpoint: its device as it was loaded, less the one-time pre-keys that slots turn out to have used.
+type call struct {
+	*Endpoint
+	device Device
+	used   []uint32
+}
+
+func (e *Endpoint) call(ctx context.Context) (*call, error) {
 	own, err := e.Devices.Load(ctx, e.Device)
-	return own.Part(), err
+	return &call{Endpoint: e, device: own.Part()}, err
 }
 
-// Receive deals with a frame of any kind, from anybody. Its Source is the text of the mailbox that it came to: the device's own, or
-// that of a slot (see Endpoint.Mailboxes). What was read is in the inbox of the slot that is returned.
-//
-// For a frame that came to the device's own mailbox it finds the slot by who its sender claims to be, and makes one if it is
-// a device that Peers names and the frame proves it. So what anybody sends leaves nothing behind: its slot is zero, its verdict
-// Discard. The verdict is Retain with no slot for what cannot be judged yet, for want of keys or of a newer release: leave it
-// at the relay. A slot that was deleted is not made anew; the reason is state.ErrDeleted.
-//
-// An error comes from a vault or from Peers, and then the frame must not be acknowledged.
-func (e *Endpoint) Receive(ctx context.Context, f state.Frame) (state.ID, state.Receipt, error) {
-	d, err := e.loadDevice(ctx)
+// look notes where a slot reads now, and which one-time pre-keys it has used.
+func (c *call) look(ctx context.Context, id state.ID) (Session, error) {
+	s, err := c.Sessions.Load(ctx, id)
 	if err != nil {
-		return state.ID{}, state.Receipt{}, err
+		return s, err
 	}
-	if f.Source != d.Mailbox().String() {
-		id, ok, err := e.index.mailbox(ctx, e.Sessions, f.Source)
-		if err == nil && !ok {
-			return state.ID{}, refused(fmt.Errorf("%w: a mailbox of no slot", ErrUnverified)), nil
-		}
-		if err != nil {
-			return state.ID{}, state.Receipt{}, err
-		}
-		return e.receive(ctx, d, id, f)
+	c.index.note(s)
+	if used := c.device.held(s.Part().UsedOneTime()); len(used) > 0 {
+		c.device, c.used = c.device.EraseOneTime(used...), append(c.used, used...)
 	}
-	c, err := d.claim(f.Data)
-	if err != nil {
-		return state.ID{}, refused(err), nil
-	}
-	id, ok, err := e.index.peer(ctx, e.Sessions, c)
-	switch {
-	case err != nil:
-		return state.ID{}, state.Receipt{}, err
-	case ok:
-		return e.receive(ctx, d, id, f)
-	}
-	return e.receiveFromStranger(ctx, d, c, f)
+	return s, nil
 }
 
-func refused(err error) state.Receipt {
-	if errors.Is(err, state.ErrDeleted) {
-		return state.Receipt{Verdict: state.Discard, Reason: err}
-	}
-	return state.Receipt{Verdict: state.VerdictOf(err), Reason: err}
-}
-
-// receiveFromStranger reads a frame whose sender has no slot under the keys that it claims.
-func (e *Endpoint) receiveFromStranger(ctx context.Context, d Device, c claim, f state.Frame) (state.ID, state.Receipt, error) {
-	peers, err := e.Peers(ctx, c.person)
-	if err != nil {
-		return state.ID{}, state.Receipt{}, err
-	}
-	i := slices.IndexFunc(peers, func(p directory.Peer) bool { return p.Person() == c.person && p.Identity().Equal(c.identity) })
-	if i < 0 {
-		return state.ID{}, refused(fmt.Errorf("%w: no device that its person has registered", ErrUnverified)), nil
-	}
-	first, err := New(d, peers[i])
-	if err != nil { // the device itself
-		return state.ID{}, refused(fmt.Errorf("%w: %w", ErrUnverified, err)), nil
-	}
-	open := Opener(func() Device { return d })
-	var unread error
-	err = e.Sessions.Create(ctx, first, func(tx *state.Tx[Session]) error {
-		unread = open(tx, f)
-		if errors.Is(unread, ErrOneTimeUsed) {
-			return nil // the sender has proved who it is, and has to be told
-		}
-		return unread
-	})
-	switch {
-	case err == nil:
-		return first.ID(), refused(unread), e.took(ctx, d, first.ID())
-	case errors.Is(err, state.ErrExists): // the person has renewed the device since the slot was made
-		err := e.Sessions.Update(ctx, first.ID(), func(tx *state.Tx[Session]) error {
-			next, err := Refresh(tx.Value(), d, peers[i])
-			if err == nil {
-				tx.Set(next)
-			}
-			return err
-		})
-		if err != nil {
-			return state.ID{}, refused(err), stopped(err)
-		}
-		return e.receive(ctx, d, first.ID(), f)
-	}
-	return state.ID{}, refused(err), stopped(err)
-}
-
-// stopped returns an error that says nothing of the frame.
-func stopped(err error) error {
-	if refused(err).Verdict == state.Stop {
-		return err
-	}
-	return nil
-}
-
-// receive reads a frame in a slot.
-func (e *Endpoint) receive(ctx context.Context, d Device, id state.ID, f state.Frame) (state.ID, state.Receipt, error) {
-	r, err := e.Sessions.Receive(ctx, id, f, Opener(func() Device { return d }))
-	if errors.Is(err, state.ErrDeleted) {
-		e.index.forget(id)
-		return state.ID{}, refused(err), nil
-	}
-	if err != nil {
-		return id, r, err
-	}
-	return id, r, e.took(ctx, d, id)
-}
-
-// took notes where a slot reads now, and erases the one-time pre-keys that it has used.
-func (e *Endpoint) took(ctx context.Context, d Device, id state.ID) error {
-	s, err := e.Sessions.Load(ctx, id)
-	if err != nil {
-		return err
-	}
-	e.index.note(s)
-	used := slices.DeleteFunc(s.Part().UsedOneTime(), func(id uint32) bool {
-		_, held := d.findOneTime(id)
-		return !held
-	})
-	if len(used) == 0 {
+// end erases the one-time pre-keys that were used, now that the sessions that used them are durable.
+func (c *call) end(ctx context.Context) error {
+	if len(c.used) == 0 {
 		return nil
 	}
-	return e.Devices.Update(ctx, e.Device, func(tx *state.Tx[StoredDevice]) error {
-		tx.Set(tx.Value().With(tx.Value().Part().EraseOneTime(used...)))
+	return c.Devices.Update(ctx, c.Endpoint.Device, func(tx *state.Tx[StoredDevice]) error {
+		tx.Set(tx.Value().With(tx.Value().Part().EraseOneTime(c.used...)))
 		return nil
 	})
 }
@@ -186,13 +88,17 @@ func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key
 	if err := state.Batch(ctx, steps...); err != nil {
 		return nil, err
 	}
-	return slots, e.Sent(ctx, slots...)
+	for _, id := range slots {
+		if s, err := e.Sessions.Load(ctx, id); err == nil { // it is sent in any case; the index looks again for what it does not find
+			e.index.note(s)
+		}
+	}
+	return slots, nil
 }
 
 // Sending returns the steps that SendAll commits, and the slots that they are about, for a commit that says something else besides.
-// Call Sent when it is made.
 func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, persons ...key.Address) (steps []state.Step, slots []state.ID, err error) {
-	d, err := e.loadDevice(ctx)
+	c, err := e.call(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -202,10 +108,10 @@ func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, persons ...key
 			return nil, nil, err
 		}
 		for _, p := range peers {
-			if p.Name().Equal(d.Name()) {
+			if p.Name().Equal(c.device.Name()) {
 				continue
 			}
-			step, id, err := e.sending(ctx, d, p, plaintext)
+			step, id, err := e.sending(ctx, c.device, p, plaintext)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -216,18 +122,6 @@ func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, persons ...key
 		return nil, nil, fmt.Errorf("%w: no device to send to", ErrUnverified)
 	}
 	return steps, slots, nil
-}
-
-// Sent notes where slots read that the steps of Sending may have made.
-func (e *Endpoint) Sent(ctx context.Context, slots ...state.ID) error {
-	for _, id := range slots {
-		s, err := e.Sessions.Load(ctx, id)
-		if err != nil {
-			return err
-		}
-		e.index.note(s)
-	}
-	return nil
 }
 
 // sending returns the step that sends to one peer.
@@ -254,7 +148,7 @@ func (e *Endpoint) sending(ctx context.Context, d Device, p directory.Peer, plai
 // Maintain does what is due in all slots (see Pair.Due), and looks up the peers that this concerns. It returns the slots in which
 // something was done, whose outboxes are to be flushed; one that fails does not keep the others from it.
 func (e *Endpoint) Maintain(ctx context.Context) (slots []state.ID, err error) {
-	d, err := e.loadDevice(ctx)
+	c, err := e.call(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +158,7 @@ func (e *Endpoint) Maintain(ctx context.Context) (slots []state.ID, err error) {
 	}
 	var failed error
 	for _, id := range ids {
-		did, err := e.maintain(ctx, d, id)
+		did, err := c.maintain(ctx, id)
 		if did {
 			slots = append(slots, id)
 		}
@@ -272,23 +166,19 @@ func (e *Endpoint) Maintain(ctx context.Context) (slots []state.ID, err error) {
 			failed = errors.Join(failed, fmt.Errorf("slot %v: %w", id, err))
 		}
 	}
-	return slots, failed
+	return slots, errors.Join(failed, c.end(ctx))
 }
 
-func (e *Endpoint) maintain(ctx context.Context, d Device, id state.ID) (did bool, err error) {
-	s, err := e.Sessions.Load(ctx, id)
-	if err != nil {
+func (c *call) maintain(ctx context.Context, id state.ID) (did bool, err error) {
+	s, err := c.look(ctx, id)
+	now := c.now()
+	if err != nil || s.Part().Due(now) == (Tasks{}) {
 		return false, err
 	}
-	now := e.now()
-	due := s.Part().Due(now)
-	if due == (Tasks{}) {
-		return false, e.took(ctx, d, id)
-	}
 	var peer directory.Peer
-	if due.Heal {
+	if s.Part().Due(now).Heal {
 		person, name := s.Part().Peer()
-		peers, err := e.Peers(ctx, person)
+		peers, err := c.Peers(ctx, person)
 		if err != nil {
 			return false, err
 		}
@@ -296,47 +186,19 @@ func (e *Endpoint) maintain(ctx context.Context, d Device, id state.ID) (did boo
 			peer = peers[i]
 		}
 	}
-	err = e.Sessions.Update(ctx, id, Maintain(d, peer, now))
-	return err == nil, err
+	if err := c.Sessions.Update(ctx, id, Maintain(c.device, peer, now)); err != nil {
+		return false, err
+	}
+	_, err = c.look(ctx, id)
+	return true, err
 }
 
 // Mailboxes returns where the device reads: its own mailbox, and one of each slot.
 func (e *Endpoint) Mailboxes(ctx context.Context) ([]key.Address, error) {
-	d, err := e.loadDevice(ctx)
+	c, err := e.call(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all, err := e.index.mailboxes(ctx, e.Sessions)
-	return append([]key.Address{d.Mailbox()}, all...), err
-}
-
-// claim is who the sender of a frame to the device's own mailbox says it is. Nothing of it is verified.
-type claim struct {
-	person   key.Address
-	identity key.PublicKey[key.Identity]
-}
-
-// claim returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrBeforeDevice if the box does not
-// open, and ErrMalformed if it holds neither an initialization nor a notice.
-func (d Device) claim(b []byte) (claim, error) {
-	f, err := frame.Parse(b)
-	if err != nil {
-		return claim{}, classify(err)
-	}
-	if f.Kind == frame.Message {
-		return claim{}, fmt.Errorf("%w: no initialization", ErrMalformed)
-	}
-	plain, err := d.open(f)
-	if err != nil {
-		return claim{}, classify(err)
-	}
-	if f.Kind == frame.Notice {
-		n, err := parseNotice(plain)
-		return claim{n.person, n.identity}, classify(err)
-	}
-	i, err := readInitiation(f, plain)
-	if err == errNoInitiation {
-		err = fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	return claim{i.person, i.identity}, classify(err)
+	return append([]key.Address{c.device.Mailbox()}, all...), err
 }

@@ -18,7 +18,7 @@ import (
 
 // town is people that find each other, and a relay between their devices.
 type town struct {
-	t         *testing.T
+	t         testing.TB
 	people    map[key.Address]*human
 	oneTime   map[string][]directory.OneTimePreKey // by the identity of the device
 	twice     bool                                 // a one-time pre-key is handed out again and again
@@ -35,7 +35,7 @@ type resident struct {
 	town *town
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	return &town{t: t, people: map[key.Address]*human{}, oneTime: map[string][]directory.OneTimePreKey{},
 		mailboxes: map[key.Address][][]byte{}, now: day0}
 }

@@ -27,7 +27,7 @@ func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
 		next.log = p.log.With(sentlog.Text{Number: next.said, Sent: now.UnixMilli(), Bytes: secret.New(plaintext)})
 		c.number = next.said
 	}
-	next, out, err := next.seal(c)
+	next, out, err := next.seal(now, c)
 	if err != nil {
 		return p, Outgoing{}, err
 	}
@@ -35,7 +35,7 @@ func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
 }
 
 // seal returns the frame for a message, which may have been sent before.
-func (p Pair) seal(c content) (Pair, Outgoing, error) {
+func (p Pair) seal(now time.Time, c content) (Pair, Outgoing, error) {
 	if len(p.sessions) == 0 || p.restored {
 		return p, Outgoing{}, fmt.Errorf("%w: no session to send on", ErrNotReady)
 	}
@@ -60,6 +60,9 @@ func (p Pair) seal(c content) (Pair, Outgoing, error) {
 		return p, Outgoing{}, err
 	}
 	t.ratchet = r
+	if t.offer != nil && t.since == 0 {
+		t.since = now.UnixMilli()
+	}
 	if t.suite == classic {
 		t.introduce = false // the deployed client expects it once
 	}

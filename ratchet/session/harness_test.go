@@ -140,6 +140,22 @@ func (p *party) sendTo(text string) Outgoing {
 	return out
 }
 
+// lose sends messages that never arrive, without the frames around them.
+func (p *party) lose(n int) {
+	p.t.Helper()
+	p.s = p.s.With(losing(p.t, p.s.Part(), n))
+}
+
+func losing(t tester, p Pair, n int) Pair {
+	on := p.sessions[0]
+	for range n {
+		next, _, err := on.ratchet.Encrypt([]byte("lost"))
+		require.NoError(t, err)
+		on.ratchet = next
+	}
+	return p.replace(0, on)
+}
+
 func (p *party) reads(frame []byte, text string) Received {
 	p.t.Helper()
 	next, r, err := Decrypt(p.s, p.d, frame)

@@ -47,9 +47,8 @@ func (h healing) givenUp() uint64 {
 // the same backup, and what it said is not sent again. The clock tells two states of one backup apart; if it is wrong, messages
 // of the second one that are lost may not be sent again.
 func (h healing) restored(now time.Time) healing {
-	ms := uint64(max(0, now.UnixMilli()))
-	h.said = max(min(h.said, math.MaxUint64-restoreMessages)+restoreMessages, ms<<messagesPerMilli)
-	h.notices = max(min(h.notices, math.MaxUint64-restoreStep)+restoreStep, ms)
+	h.said = max(min(h.said, math.MaxUint64-restoreMessages)+restoreMessages, millis(now)<<messagesPerMilli)
+	h.notices = restoredNumber(h.notices, now)
 	h.log, h.again, h.asked, h.unheard = sentlog.Log{}, nil, false, false
 	return h
 }
@@ -73,7 +72,8 @@ func (h healing) withOtherKeys() healing {
 type Tasks struct {
 	// Tell: the peer is to be told that not all it sent is read.
 	Tell bool
-	// Heal: the peer does not read all that was sent. A session is to be begun, or messages are to be sent again.
+	// Heal: the peer does not read all that was sent, or has not answered for 30 days. A session is to be begun, or messages are to
+	// be sent again.
 	Heal bool
 	// Forget: the log holds messages that are too old to be sent again.
 	Forget bool
@@ -85,9 +85,19 @@ func (p Pair) Due(now time.Time) Tasks {
 	return Tasks{
 		Tell: p.pinned == hybrid && (isNew && isOver(p.told, tellEvery, now) ||
 			p.arrived.Misses(0) && isOver(p.told, tellAgainEvery, now)),
-		Heal:   p.asked && isOver(p.healed, healEvery, now) || !p.asked && len(p.again) > 0,
+		Heal:   p.asked && isOver(p.healed, healEvery, now) || !p.asked && len(p.again) > 0 || p.isUnanswered(now),
 		Forget: p.log.IsExpired(now),
 	}
+}
+
+// isUnanswered reports whether the peer has not answered in the session to send on for so long that it may have erased the keys
+// that it was begun with. It cannot say so if it has no slot for this device.
+func (p Pair) isUnanswered(now time.Time) bool {
+	if len(p.sessions) == 0 || p.beginNext {
+		return false
+	}
+	t := p.sessions[0]
+	return t.since != 0 && isOver(t.since, keepReplaced, now)
 }
 
 // isOver reports whether the time since then is over. A clock that was wrong does not extend it.
@@ -131,6 +141,10 @@ func (p Pair) maintain(d Device, peer directory.Peer, now time.Time) (next Pair,
 		next.log = next.log.Expired(now)
 		next.moves++
 	}
+	if next.isUnanswered(now) {
+		next.beginNext, next.again = true, next.log.Missing(nil, next.peerRead)
+		next.moves++
+	}
 	if due.Tell {
 		var o Outgoing
 		if next, o, err = next.tell(d, now); err != nil {
@@ -138,7 +152,7 @@ func (p Pair) maintain(d Device, peer directory.Peer, now time.Time) (next Pair,
 		}
 		out, events = append(out, o), append(events, Unread{next.peer, next.device.Name()})
 	}
-	if due.Heal && !peer.Person().IsZero() {
+	if next.Due(now).Heal && !peer.Person().IsZero() {
 		var again []Outgoing
 		var did SentAgain
 		next, again, did, err = next.heal(d, peer, now)
@@ -195,7 +209,7 @@ func (p Pair) heal(d Device, peer directory.Peer, now time.Time) (next Pair, out
 			continue // it was read, or is too old
 		}
 		var o Outgoing
-		if next, o, err = next.seal(content{number: t.Number, isCopy: true, text: t.Expose()}); err != nil {
+		if next, o, err = next.seal(now, content{number: t.Number, isCopy: true, text: t.Expose()}); err != nil {
 			return p, nil, did, err
 		}
 		out = append(out, o)
@@ -224,7 +238,8 @@ func (e Unread) String() string {
 	return fmt.Sprintf("device %v of %v was told that not all it sends is read", e.Device, e.Person)
 }
 
-// SentAgain is the event of a peer that did not read all that was sent to it, and for which that was sent again.
+// SentAgain is the event of a peer that did not read all that was sent to it, or has not answered for 30 days, and for which that was
+// sent again.
 type SentAgain struct {
 	Person   key.Address
 	Device   key.PublicKey[key.Identity] // its name

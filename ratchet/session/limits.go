@@ -26,9 +26,9 @@ const (
 	// last maxLate generations are kept.
 	maxSeen = 1024
 
-	// maxGenerationStep is how far above all before a peer's generation may be, so that no initialization leaves the
-	// pair without a next one.
-	maxGenerationStep = 1 << 20
+	// maxGenerationStep is how far above all before a peer's generation may be, so that no initialization leaves the pair
+	// without a next one: further than Restore goes, and a million times less far than there are generations.
+	maxGenerationStep = 1 << 44
 
 	// maxLate is how far below the newest one an initialization may be that was overtaken. All that were accepted in so
 	// few generations are among the maxSeen that are remembered, so none of them is taken for one that was not.

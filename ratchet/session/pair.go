@@ -38,7 +38,7 @@ type Pair struct {
 	moves      uint64 // how often this value was changed; never falls
 	bundle     uint32 // the highest number of a bundle of the peer's that was used, ever
 	restored   bool   // it comes from a backup, and has not begun a session since
-	setBack    bool   // the peer began without knowing the session to send on: it, or this side, may have had an old copy
+	beginNext  bool   // a session is to be begun before the next message: the peer may not know the one to send on, or has not answered
 	floor      uint64 // the generation of the first session that this side began after it was last restored, 0 for never
 	homes      uint32 // how often mailbox and inbox were drawn anew; never falls
 	waits      abilities
@@ -53,8 +53,11 @@ func (p Pair) IsZero() bool { return p.inbox.IsZero() }
 // Mailbox is the address at which the device reads what the other sends in a session. It was made for this pair.
 func (p Pair) Mailbox() key.Address { return p.mailbox.Public().Address() }
 
-// MailboxKey is the key that signs for that address.
-func (p Pair) MailboxKey() keypair.SigningKey { return p.mailbox }
+// MailboxKey is the key whose address that is. A relay asks for it and a signature (see Sign) before it lets a device read there.
+func (p Pair) MailboxKey() key.VerifyKey { return p.mailbox.Public() }
+
+// Sign signs a statement to a server with the key of the pair's mailbox, as Device.Sign does with that of the device's.
+func (p Pair) Sign(statement []byte) []byte { return p.mailbox.Sign(key.Statement(statement)) }
 
 // Peer returns the other device's person and name.
 func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer, p.device.Name() }
@@ -63,8 +66,9 @@ func (p Pair) Peer() (key.Address, key.PublicKey[key.Identity]) { return p.peer,
 func (p Pair) Sessions() int { return len(p.sessions) }
 
 // IsReady reports whether there is a session to send on that the peer is likely to read. It is false before the first one,
-// after Restore, and after the peer began a session as one does that was set back to an old copy. Then Initiate; Send does.
-func (p Pair) IsReady() bool { return len(p.sessions) > 0 && !p.restored && !p.setBack }
+// after Restore, after the peer began a session as one does that was set back to an old copy, and once Maintain found that it has
+// not answered for 30 days. Then Initiate; Send does.
+func (p Pair) IsReady() bool { return len(p.sessions) > 0 && !p.restored && !p.beginNext }
 
 // IsPostQuantum reports whether what is sent next goes through a session that was agreed in the hybrid suite.
 func (p Pair) IsPostQuantum() bool { return len(p.sessions) > 0 && p.sessions[0].suite == hybrid }
@@ -191,7 +195,7 @@ func (p Pair) initiate(d Device, peer directory.Peer) (Pair, error) {
 	if err != nil {
 		return p, err
 	}
-	if next, ok := p.initiateAgain(peer); ok && !p.restored && !p.setBack {
+	if next, ok := p.initiateAgain(peer); ok && !p.restored && !p.beginNext {
 		return next, nil
 	}
 	return p.begin(d, peer)
@@ -241,7 +245,7 @@ func (p Pair) begin(d Device, peer directory.Peer) (Pair, error) {
 	if p.restored {
 		next.floor = t.generation
 	}
-	next.restored, next.setBack = false, false
+	next.restored, next.beginNext = false, false
 	return next, nil
 }
 
@@ -351,8 +355,8 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	}
 	next.seen = next.remember(i)
 	next.generation = max(next.generation, next.accepted)
-	next.setBack, next.unread = next.isSetBack(i), false // what is still unread is tried again, and noted again
-	if i.offer == nil || next.accepted > p.accepted {    // one that was overtaken does not say where to answer now
+	next.beginNext, next.unread = next.isSetBack(i), false // what is still unread is tried again, and noted again
+	if i.offer == nil || next.accepted > p.accepted {      // one that was overtaken does not say where to answer now
 		next = next.routed(i.route)
 	}
 	return next, r, nil

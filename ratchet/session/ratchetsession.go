@@ -27,6 +27,7 @@ type ratchetSession struct {
 	// the initialization, so that any one of them will do, and the ratchet's own key is the ephemeral one.
 	awaitingReply bool
 	offer         *offer // of an unanswered initialization of the hybrid suite
+	since         int64  // when its first message was sent, in milliseconds since 1970; 0 for never, and without offer
 
 	// introduce is set on the responder's side until the initiator is known to have read where to send its answers.
 	introduce bool
@@ -74,7 +75,7 @@ func (s ratchetSession) read(m double.Message) (next ratchetSession, plaintext [
 		s.introduce = false
 	}
 	s.ahead, due = s.ahead.moved(newChain, r.Received())
-	s.awaitingReply, s.offer = false, nil
+	s.awaitingReply, s.offer, s.since = false, nil, 0
 	s.ratchet = r
 	return s, plaintext, due, nil
 }
@@ -106,6 +107,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 	w.U8(uint8(s.suite))
 	w.U64(s.generation)
 	w.U64(s.lastRead)
+	w.U64(uint64(s.since))
 	w.U8(flags)
 	if s.offer != nil {
 		w.U64(s.offer.heard)
@@ -123,7 +125,7 @@ func (s ratchetSession) write(w *wire.Writer) {
 
 func readRatchetSession(in *wire.Reader) ratchetSession {
 	ephemeral := keywire.Stored[key.Ephemeral](in)
-	f, generation, lastRead, flags := suite(in.U8()), in.U64(), in.U64(), in.U8()
+	f, generation, lastRead, since, flags := suite(in.U8()), in.U64(), in.U64(), int64(in.U64()), in.U8()
 	var o *offer
 	if flags&flagOffer != 0 {
 		o = &offer{generation: generation, heard: in.U64(), bundle: in.U32(), oneTime: in.U32()}
@@ -143,8 +145,8 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	}
 	s, err := newRatchetSession(f, generation, ephemeral, r)
 	s.awaitingReply, s.offer, s.introduce = flags&flagAwaitingReply != 0, o, flags&flagIntroduce != 0
-	s.usedOneTime, s.lastRead, s.ahead = usedOneTime, lastRead, far
-	if err != nil || flags > allFlags || (o != nil) != (s.awaitingReply && f == hybrid) {
+	s.usedOneTime, s.lastRead, s.since, s.ahead = usedOneTime, lastRead, since, far
+	if err != nil || flags > allFlags || (o != nil) != (s.awaitingReply && f == hybrid) || since != 0 && o == nil {
 		in.Fail("a session's initialization")
 	}
 	return s

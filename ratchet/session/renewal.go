@@ -60,7 +60,7 @@ func (p Pair) refreshed(d Device, peer directory.Peer) (Pair, error) {
 // begunAnew returns the pair as one that has never seen a session, for other keys of either device: nothing that was recorded
 // opens with them, and a thief that began sessions with the old ones shall not have used up the generations.
 func (p Pair) begunAnew() Pair {
-	p.sessions, p.seen, p.generation, p.accepted, p.floor, p.restored, p.setBack = nil, nil, 0, 0, 0, false, false
+	p.sessions, p.seen, p.generation, p.accepted, p.floor, p.restored, p.beginNext = nil, nil, 0, 0, 0, false, false
 	p.moves++
 	return p
 }
@@ -71,7 +71,7 @@ func (p Pair) begunAnew() Pair {
 func (p Pair) Clear() Pair {
 	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()
 	p.homes++
-	p.route, p.sessions, p.waits, p.restored, p.setBack = route{}, nil, abilities{}, false, false
+	p.route, p.sessions, p.waits, p.restored, p.beginNext = route{}, nil, abilities{}, false, false
 	p.healing = p.healing.forgotten()
 	p.moves++
 	return p

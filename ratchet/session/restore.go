@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// restoreStep is how many numbers are passed over after a backup was restored: more than a device uses between two backups,
-// and less than maxGenerationStep.
+// restoreStep is how many numbers are passed over after a backup was restored: more than a device uses between two backups.
 const restoreStep = 1 << 16
+
+// maxRestoreMilli is the latest time that counts, in milliseconds since 1970, in the year 2248: a clock that is wrong makes no
+// generation that a peer refuses (see maxGenerationStep), and leaves numbers for messages.
+const maxRestoreMilli = 1 << 43
 
 // restoreMessages is the same for the numbers of messages. At a time of n milliseconds since 1970 the numbers go on above
 // n << messagesPerMilli, if that is more.
@@ -29,11 +32,12 @@ const (
 // Initiate again.
 func (p Pair) Restore(now time.Time) Pair {
 	p.restored = true
-	p.generation = min(p.generation, math.MaxUint64-restoreStep) + restoreStep
+	p.generation = restoredNumber(p.generation, now)
 	p.sessions = slices.Clone(p.sessions)
 	for i := range p.sessions {
-		p.sessions[i].awaitingReply, p.sessions[i].offer = false, nil // it may have been answered
-		p.sessions[i].lastRead = 0                                    // the peer may have gone on to where this state does not read
+		t := &p.sessions[i]
+		t.awaitingReply, t.offer, t.since = false, nil, 0 // it may have been answered
+		t.lastRead = 0                                    // the peer may have gone on to where this state does not read
 	}
 	p.healing = p.healing.restored(now)
 	p.moves++
@@ -52,6 +56,15 @@ func (d Device) Restore(now time.Time) Device {
 	d.issued = passOver(d.issued)
 	return d
 }
+
+// restoredNumber returns the number after which those go on that ascend in a slot, for one from a backup in which it was n. The
+// time is in it since a generation is also raised by the other side: if that was restored, too, after this side's backup was made,
+// the lost state has used numbers beyond n + restoreStep.
+func restoredNumber(n uint64, now time.Time) uint64 {
+	return max(min(n, math.MaxUint64-restoreStep)+restoreStep, millis(now))
+}
+
+func millis(now time.Time) uint64 { return uint64(max(0, min(now.UnixMilli(), maxRestoreMilli))) }
 
 func passOver(n uint32) uint32 { return min(n, math.MaxUint32-restoreStep) + restoreStep }
 

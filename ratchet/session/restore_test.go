@@ -1,7 +1,9 @@
 package session
 
 import (
+	"math"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -113,5 +115,40 @@ func TestRestoredSlotGoesOnInNoRecording(t *testing.T) {
 			a.reads(b.send("on"), "on")
 		}
 		require.True(t, a.s.Part().sessions[0].ephemeral.Equal(b.s.Part().sessions[0].ephemeral))
+	}
+}
+
+// If both sides come from backups, one after the other, the numbers of the first one's new sessions are not taken for new ones by
+// the second: what it sends is read.
+func TestBothSidesRestored(t *testing.T) {
+	alice, bob := settled(t, hybrid)
+	backup := alice.s
+	bob.s = bob.s.With(bob.s.Part().Restore(day0))
+	bob.initiate()
+	alice.reads(bob.send("1"), "1")
+	alice.initiate()
+	bob.reads(alice.send("2"), "2")
+	bob.initiate()
+	late := bob.send("3")
+	alice.reads(bob.send("4"), "4")
+	bob.reads(alice.send("5"), "5")
+
+	alice.s = backup.With(backup.Part().Restore(day0.Add(time.Second)))
+	alice.initiate()
+	alice.reads(late, "3")
+	bob.reads(alice.send("6"), "6")
+	require.False(t, bob.s.Part().IsReady())
+	bob.initiate() // what Send does
+	alice.reads(bob.send("7"), "7")
+}
+
+// A clock that is wrong makes no generation that the peer refuses, or that leaves none after it.
+func TestRestoredWithAWrongClock(t *testing.T) {
+	alice, bob := settled(t, hybrid)
+	for _, now := range []time.Time{{}, time.UnixMilli(math.MaxInt64), day0, time.UnixMilli(0)} {
+		alice.s = alice.s.With(alice.s.Part().Restore(now))
+		alice.initiate()
+		bob.reads(alice.send("text"), "text")
+		alice.reads(bob.send("answer"), "answer")
 	}
 }

@@ -125,14 +125,10 @@ func TestG13BurstLost(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		late := alice.send("late")
-		for range 150 {
-			alice.send("lost")
-		}
+		alice.lose(150)
 		bob.reads(alice.send("first"), "first")
 		alice.reads(bob.send("answer"), "answer")
-		for range 1000 {
-			alice.send("lost")
-		}
+		alice.lose(1000)
 		alice.reads(bob.send("on the same chain"), "on the same chain")
 		bob.reads(alice.send("still here"), "still here")
 		bob.reads(late, "late")

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
 )
 
 // What the relay of a simulation does with frames, and what must come of it.
@@ -34,7 +36,7 @@ func (s *simulation) give(to *slot, n int, frame []byte) {
 	before := to.s
 	to.s, d.read = next, true
 	to.noteDropped(before)
-	if d.heard {
+	if d.heard && !isNotice(d.frame) {
 		to.other.unheard = false
 	}
 	delete(to.retained, n)
@@ -71,6 +73,9 @@ func forgetful(s, before Session) Session {
 	}
 	return s.With(p)
 }
+
+// isNotice reports whether a frame is a notice, which does not show its reader a session to go on in.
+func isNotice(f []byte) bool { return f[1] == frame.Notice }
 
 func (s *simulation) arrive(n int) {
 	s.sent[n].delivered = true

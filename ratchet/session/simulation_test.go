@@ -194,7 +194,7 @@ func (s *simulation) run() {
 		steps = 150
 	}
 	for range steps {
-		s.now = s.now.Add(time.Duration(s.rand.IntN(10)) * time.Minute)
+		s.now = s.now.Add(time.Duration(s.rand.IntN(10))*time.Minute + time.Second)
 		x := s.any()
 		switch p := s.rand.IntN(100); {
 		case p < 35:

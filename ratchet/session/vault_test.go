@@ -85,6 +85,14 @@ func (s *station) send(id state.ID, text string) []byte {
 	return s.flush(id)
 }
 
+// lose sends messages that never arrive, without the frames around them.
+func (s *station) lose(id state.ID, n int) {
+	require.NoError(s.t, s.sessions.Update(s.t.Context(), id, func(tx *state.Tx[Session]) error {
+		tx.Set(tx.Value().With(losing(s.t, tx.Value().Part(), n)))
+		return nil
+	}))
+}
+
 // flush empties the outbox and returns the last frame.
 func (s *station) flush(id state.ID) []byte {
 	sent := s.flushAll(id)
@@ -153,14 +161,15 @@ func TestG8G9Vault(t *testing.T) {
 		require.Equal(t, []string{"answer"}, alice.texts(atAlice))
 
 		// Retained: a message too far ahead is read once the chain has moved.
-		var filler [][]byte
-		for range double.MaxSkip + 3 {
-			filler = append(filler, alice.send(atAlice, "filler"))
-		}
-		require.Equal(t, state.Read, bob.receive(atBob, filler[0]).Verdict)
-		require.Equal(t, state.Retain, bob.receive(atBob, filler[double.MaxSkip+2]).Verdict)
+		next := alice.send(atAlice, "next")
+		alice.lose(atAlice, double.MaxSkip-1)
+		within := alice.send(atAlice, "within reach")
+		alice.lose(atAlice, 1)
+		ahead := alice.send(atAlice, "too far ahead")
+		require.Equal(t, state.Read, bob.receive(atBob, next).Verdict)
+		require.Equal(t, state.Retain, bob.receive(atBob, ahead).Verdict)
 		bob.restart()
-		r := bob.receive(atBob, filler[double.MaxSkip])
+		r := bob.receive(atBob, within)
 		require.Equal(t, state.Read, r.Verdict)
 		require.Len(t, r.Acknowledge, 1, "the retained one was read and may be acknowledged")
 		require.Len(t, bob.texts(atBob), 3)

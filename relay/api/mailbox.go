@@ -43,7 +43,7 @@ type Posted struct {
 
 const labelSubscribe = "trefoil/relay subscribe"
 
-// SubscribeProof returns what the key of a mailbox signs to let a device subscribe to its address.
+// SubscribeProof returns the statement by which the key of a mailbox lets a device subscribe to its address (see session.Pair.Sign).
 func SubscribeProof(mailbox key.Address, device DeviceID) []byte {
 	return labelled(labelSubscribe, mailbox[:], device[:])
 }

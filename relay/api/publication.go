@@ -21,7 +21,7 @@ type Publication struct {
 // PublishedDevice is what a device publishes when it is new, or when its keys were renewed.
 type PublishedDevice struct {
 	Bundle  []byte   `json:"bundle,omitempty"`  // directory.Bundle, 2,690 bytes
-	Proof   []byte   `json:"proof,omitempty"`   // a signature by the mailbox key, of DeviceProof
+	Proof   []byte   `json:"proof,omitempty"`   // the mailbox key's statement (see session.Device.Sign) of DeviceProof
 	OneTime [][]byte `json:"oneTime,omitempty"` // directory.OneTimePreKey, 1,417 bytes each, in ascending order of ID; there may be none
 }
 
@@ -38,7 +38,7 @@ func (p Publication) Message() []byte {
 	return labelled(labelPublication, binary.BigEndian.AppendUint64(nil, p.Version), digest[:])
 }
 
-// DeviceProof returns what the mailbox key of a device signs to say that the device is one of that person: a label, the
+// DeviceProof returns the statement by which the mailbox key of a device says that the device is one of that person: a label, the
 // address, and the entry's name, renewals, identity and mailbox. Nobody can register the keys of somebody else without it.
 func DeviceProof(person key.Address, e directory.Entry) []byte {
 	mailbox := e.Mailbox()

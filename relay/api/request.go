@@ -20,7 +20,7 @@ type KeyRequest struct {
 
 const labelRequest = "trefoil/relay key request"
 
-// Message returns what the requester signs.
+// Message returns the statement that the requester signs (see session.Device.Sign).
 func (q KeyRequest) Message() []byte {
 	return labelled(labelRequest, q.Conversation[:], binary.BigEndian.AppendUint64(nil, q.Number), q.Requester[:], q.Target[:])
 }

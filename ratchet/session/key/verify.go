@@ -40,6 +40,20 @@ func (k VerifyKey) String() string { return hex.EncodeToString(k.encoding[:8]) }
 // IsZero reports whether there is no key.
 func (k VerifyKey) IsZero() bool { return k == VerifyKey{} }
 
+// labelStatement stands before a statement. It is part of the format.
+const labelStatement = "trefoil/session statement\x00"
+
+// Statement returns what a key signs to make a statement to a server: the label "trefoil/session statement", a zero byte and the
+// statement (SPEC §18.1). So its signature is never that of a bundle, a notice, a registration or anything else that this library
+// signs, whatever the statement is. Most programs do not call Statement: the holder of the key signs with session.Device.Sign, the
+// server calls VerifyStatement.
+func Statement(statement []byte) []byte { return append([]byte(labelStatement), statement...) }
+
+// VerifyStatement checks the signature of a statement, and returns ErrUnverified if it is not valid.
+func (k VerifyKey) VerifyStatement(statement, signature []byte) error {
+	return k.Verify(Statement(statement), signature)
+}
+
 // Verify checks a signature of 114 bytes with an empty context, and returns ErrUnverified if it is not valid.
 func (k VerifyKey) Verify(message, signature []byte) error {
 	if k.IsZero() || len(signature) != SignatureSize || !ed448.Verify(k.encoding[:], message, signature, "") {
