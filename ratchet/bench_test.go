@@ -228,20 +228,22 @@ func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) err
 }
 
 // BenchmarkBytesWritten measures the bytes that are handed to the store for each of 1,000 messages of a day, without the message
-// itself.
+// itself: of the first day, on which all members are new, and of the second one.
 func BenchmarkBytesWritten(b *testing.B) {
 	for _, n := range []int{100, 1000} {
-		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			for b.Loop() {
-				c := newCrowd(b, n, Policy{})
-				b.ReportMetric(c.aDay(1000), "B/message")
-			}
-		})
+		for day := 1; day <= 2; day++ {
+			b.Run(fmt.Sprintf("n=%d/day=%d", n, day), func(b *testing.B) {
+				for b.Loop() {
+					c := newCrowd(b, n, Policy{})
+					b.ReportMetric(c.aDay(1000, day), "B/message")
+				}
+			})
+		}
 	}
 }
 
-// aDay returns the bytes written for each message of a day that the reader reads in a vault.
-func (c *crowd) aDay(messages int) float64 {
+// aDay returns the bytes written for each message of the last of some days that the reader reads in a vault.
+func (c *crowd) aDay(messages, days int) float64 {
 	backend := &countingStore{Memory: store.NewMemory(), paths: map[string]int{}}
 	key, err := state.NewKey(make([]byte, 32))
 	require.NoError(c, err)
@@ -249,10 +251,12 @@ func (c *crowd) aDay(messages int) float64 {
 	v, err := state.Open[Space](c.Context(), backend, key, state.Options{Now: clock, ForgetEvery: -1})
 	require.NoError(c, err)
 	require.NoError(c, v.Create(c.Context(), c.reader, nil))
-	backend.written = 0
-	clear(backend.paths)
 	open := Opener(Options{Now: clock})
-	for k := range messages {
+	for k := range days * messages {
+		if k == (days-1)*messages {
+			backend.written = 0
+			clear(backend.paths)
+		}
 		c.now = c.now.Add(24 * time.Hour / time.Duration(messages))
 		i := 1 + k*7919%(len(c.people)-1)
 		r, err := v.Receive(c.Context(), c.reader.ID(), state.Frame{Source: fmt.Sprint(i), Data: c.say(i, []byte("text"))}, open)

@@ -7,9 +7,6 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 )
 
-// Same reports whether two trees are one value, not merely equal.
-func (t CommitTree) Same(o CommitTree) bool { return t.f.root.Expose() == o.f.root.Expose() }
-
 // CommitTree holds the seeds of an epoch's children (§6). Its leaves are pairs of an index and a child's id; index 0
 // belongs to rekeys.
 type CommitTree struct{ f Frontier }
@@ -47,13 +44,6 @@ func (t CommitTree) Eval(i dkg.Index, child [32]byte) (secret.Bytes, CommitTree,
 	}
 	v, next, err := t.f.Eval(path)
 	return v, CommitTree{next}, err
-}
-
-// EraseUsed returns the tree without the subtrees of those indices at which it was evaluated, except index 0.
-func (t CommitTree) EraseUsed() CommitTree {
-	root := t.f.root.Expose().prune(0, t.f.bits-ChildBits, 0, 0)
-	inner, keys := root.count()
-	return CommitTree{t.f.with(root, inner, keys)}
 }
 
 // IsZero reports whether nothing is left in the tree, or there never was one.

@@ -120,27 +120,3 @@ func (e *evaluation) descend(key [suite.KeySize]byte, depth int) *node {
 	n.child[1-b] = &node{key: halves[1-b]}
 	return n
 }
-
-// prune returns the tree without the subtrees at the given depth that were used in part, except the one at keep.
-func (n *node) prune(depth, at int, path, keep uint32) *node {
-	if n == nil || n.holdsKey() {
-		return n
-	}
-	if depth == at {
-		if path == keep {
-			return n
-		}
-		return nil
-	}
-	next := &node{child: [2]*node{
-		n.child[0].prune(depth+1, at, path<<1, keep),
-		n.child[1].prune(depth+1, at, path<<1|1, keep),
-	}}
-	switch {
-	case next.child == n.child:
-		return n
-	case next.holdsKey():
-		return nil
-	}
-	return next
-}

@@ -116,20 +116,6 @@ func TestCommitTree(t *testing.T) {
 	}
 	keys := naive(root.Expose(), path, testDepth+ChildBits)
 	require.True(t, seedA.Equal(secret.New(keys[testDepth+ChildBits])))
-
-	erased := tree.EraseUsed()
-	_, _, err = erased.Eval(3, [32]byte{9})
-	require.ErrorIs(t, err, ErrPunctured)
-	for _, i := range []dkg.Index{0, 1, 2, 4, 1<<testDepth - 1} {
-		want, _, err := whole.Eval(i, [32]byte{9})
-		require.NoError(t, err)
-		got, _, err := erased.Eval(i, [32]byte{9})
-		require.NoError(t, err, "index %d", i)
-		require.True(t, want.Equal(got))
-	}
-	_, _, err = erased.Eval(0, a)
-	require.ErrorIs(t, err, ErrPunctured)
-	require.Less(t, len(erased.Encode()), len(tree.Encode()))
 	_, _, err = whole.Eval(1<<testDepth, a)
 	require.ErrorIs(t, err, ErrPunctured, "an index outside of the tree")
 }
@@ -181,9 +167,6 @@ func TestFrontierSize(t *testing.T) {
 			id[15] = rapid.ByteMax(7).Draw(t, "id")
 			if _, next, err := tree.Eval(dkg.Index(rapid.IntRange(0, 1<<smallDepth-1).Draw(t, "index")), id); err == nil {
 				tree = next
-			}
-			if rapid.IntRange(0, 9).Draw(t, "erase") == 0 {
-				tree = tree.EraseUsed()
 			}
 			require.Equal(t, len(tree.Encode()), tree.f.size())
 			read, err := DecodeCommitTree(tree.Encode(), smallDepth)

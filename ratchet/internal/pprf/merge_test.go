@@ -36,9 +36,6 @@ func TestUnion(t *testing.T) {
 					}
 				}
 			}
-			if rapid.Bool().Draw(t, "erased") {
-				tree = tree.EraseUsed()
-			}
 			return tree
 		}
 		a, b := punctured(), punctured()

@@ -105,15 +105,3 @@ const (
 	HPKERekey   = "rekey"
 	HPKEShare   = "share"
 )
-
-// Labels that go when the next version (docs/design/revision.md) replaces the one in use.
-const (
-	MACConfirm           = protocol + "rekey confirm"
-	ScalarKeyUpdateNonce = "key update nonce"
-	ChallengeKeyUpdate   = "key update"
-	SignIntroduction     = "introduction"
-	SignResync           = "resync"
-	SignRoster           = "roster"
-	HPKEIntroduction     = "introduction"
-	HPKEResync           = "resync"
-)
