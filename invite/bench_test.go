@@ -2,6 +2,7 @@ package invite_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -9,37 +10,42 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet"
 )
 
-// BenchmarkPrivateInvite makes a link and writes its URL.
+// BenchmarkPrivateInvite makes an invite and writes its URL.
 func BenchmarkPrivateInvite(b *testing.B) {
-	s := newSpace(b)
+	s, now := newGroup(b).Peers[0].Space, time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		next, l, err := invite.Private(s, now)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := l.URL(base); err != nil {
-			b.Fatal(err)
-		}
-		if s = next; s.Evals().Remaining() == 0 {
-			s = newSpace(b)
-		}
+		var made invite.Made
+		_, _, err := ratchet.NewInvite(invite.Private(0), &made).On(s, now)
+		require.NoError(b, err)
+		_, err = made.Link.URL(base)
+		require.NoError(b, err)
 	}
 }
 
-// BenchmarkJoinComplete goes from a link to the first message that the newcomer reads, with the work of all parties: the
-// newcomer, and the one other member.
-func BenchmarkJoinComplete(b *testing.B) {
-	s := newSpace(b)
-	s, _, u := private(b, s)
+// BenchmarkFind takes a link out of a message.
+func BenchmarkFind(b *testing.B) {
+	u, err := newGroup(b).Invite(invite.Public(invite.Unit, 0)).URL(base)
+	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {
-		l, err := invite.ParsePrivate(u)
+		_, err := invite.Find("Come in: " + u + " (till Friday)")
 		require.NoError(b, err)
-		host, guest := join(b, s, l, "guest")
-		_, e, err := ratchet.Encrypt(host, now, []byte("hello"))
-		require.NoError(b, err)
-		_, _, err = ratchet.Decrypt(guest, now, e)
-		require.NoError(b, err)
+	}
+}
+
+// BenchmarkJoinComplete goes from a link to the first message that the newcomer reads, with the work of all parties: the newcomer, and
+// the one other member.
+func BenchmarkJoinComplete(b *testing.B) {
+	g := newGroup(b)
+	l := g.Invite(invite.Private(0))
+	founder := g.Peers[0].Space
+	b.ReportAllocs()
+	for b.Loop() {
+		g.Peers = g.Peers[:1]
+		g.Peers[0].Space = founder
+		guest := g.JoinWith(l, g.Peers[0])
+		g.Deliver(g.Send(g.Peers[0], "hello"), guest)
+		require.Contains(b, guest.Read, "hello")
 	}
 }

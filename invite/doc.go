@@ -1,17 +1,19 @@
-// Package invite makes links with which somebody joins a space, and tells what became of them.
+// Package invite is what an invite into a space is: the terms on which an owner makes it, the link that one person or many get, and
+// the entry of the ledger that says what became of it.
 //
-// A link holds the share of one place in the space and the right to introduce oneself there. It holds no key that reads
-// anything: whoever has it asks the members, any of whom lets it in with a ticket. The steps are
+//	var made invite.Made
+//	err := vault.Update(ctx, id, ratchet.Do(o, ratchet.NewInvite(invite.Private(7*24*time.Hour), &made)))
+//	url, err := made.Link.URL("https://chat.example/join")  // hand this to one person
 //
-//	space, link, err = invite.Private(space, now)      // the dealer; the next space must be durable before the link leaves
-//	url, err := link.URL("https://chat.example/join")  // hand this to one person
+//	link, err := invite.Find(pasted)                        // the joiner
+//	space, request, err := ratchet.Join(link, now, profile) // whose vault then enters what members answer
 //
-//	link, err := invite.ParsePrivate(url)              // the joiner
-//	space, request, err := ratchet.Join(link.Grant(), now, name)
+//	for _, in := range ratchet.Invites(space, now) { … }    // the owner: open, used and by whom, taken back, expired
+//	err = vault.Update(ctx, id, ratchet.Do(o, ratchet.EndInvite(made.Name)))
 //
-// and then ratchet.Admit by a member and ratchet.Enter by the joiner, both of which ratchet.Opener does in a vault's receive
-// loop. List tells the dealer which links are open and who came by which; ratchet.Revoke takes an unused one back.
+// A link holds the seed of a place in the space, or of a run of places, and nothing that reads anything: whoever has it asks the
+// members, any of whom lets it in. Each kind of invite has terms of its own: making one never answers with another.
 //
-// Each kind of invite is a type of its own: making one never answers with another. The package has no state and keeps no
-// links; functions are safe for concurrent use. It implements section 9 of the specification, the Trefoil ratchet.
+// The package has no state; what it returns is immutable and safe for concurrent use. Package ratchet makes, opens and ends invites.
+// SPEC §14 gives the format of links.
 package invite

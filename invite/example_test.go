@@ -8,40 +8,30 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet"
 )
 
-// The dealer makes a link, somebody joins by it, and reads what is sent from then on.
+// An owner makes a link, somebody joins by it, and reads what is sent from then on.
 func Example() {
 	now := time.Now()
-	ann, err := ratchet.NewSpace(now, ratchet.Policy{})
+	ann, err := ratchet.NewSpace(now, ratchet.Policy{}, []byte("Ann"))
 	check(err)
-	ann, link, err := invite.Private(ann, now)
+	var made invite.Made
+	ann, _, err = ratchet.NewInvite(invite.Private(7*24*time.Hour), &made).On(ann, now) // what it says to all: nobody else is there
 	check(err)
-	url, err := link.URL("https://chat.example/join")
-	check(err)
-
-	got, err := invite.ParsePrivate(url)
-	check(err)
-	bob, request, err := ratchet.Join(got.Grant(), now, []byte("Bob"))
-	check(err)
-	ann, ticket, err := ratchet.Admit(ann, now, request)
-	check(err)
-	bob, err = ratchet.Enter(bob, now, ticket)
-	check(err)
-	bob, hello, err := ratchet.Encrypt(bob, now, nil) // says that he is there; from here on he can read
-	check(err)
-	ann, _, err = ratchet.Decrypt(ann, now, hello)
+	url, err := made.Link.URL("https://chat.example/join")
 	check(err)
 
-	ann, envelope, err := ratchet.Encrypt(ann, now, []byte("hello Bob"))
+	link, err := invite.Find("Come in, " + url + " – see you!")
 	check(err)
-	_, message, err := ratchet.Decrypt(bob, now, envelope)
+	_, request, err := ratchet.Join(link, now, []byte("Bob"))
 	check(err)
-	fmt.Printf("%s\n", message.Plaintext)
-	for _, in := range invite.List(ann) {
-		fmt.Println("place", in.Index, "is", in.Status)
+	_, ticket, err := ratchet.Admit(ann, now, request) // Bob's vault enters it
+	check(err)
+	fmt.Println(len(ticket) > 0)
+	for _, in := range ratchet.Invites(ann, now) {
+		fmt.Println("place", in.First, "is", in.Status)
 	}
 	// Output:
-	// hello Bob
-	// place 2 is used
+	// true
+	// place 2 is open
 }
 
 func check(err error) {

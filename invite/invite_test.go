@@ -1,8 +1,8 @@
 package invite_test
 
 import (
-	"bytes"
-	"encoding/base64"
+	"encoding/base32"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -14,200 +14,223 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
 const base = "https://chat.example/join?lang=en"
 
-var now = time.UnixMilli(1_795_000_000_000)
+// kinds are terms of each kind.
+var kinds = []invite.Terms{invite.Private(0), invite.Public(invite.Unit, 0), invite.Direct(0)}
 
-func newSpace(t testing.TB) ratchet.Space {
-	s, err := ratchet.NewSpace(now, ratchet.Policy{})
-	require.NoError(t, err)
-	return s
-}
+// newGroup returns the founder of a space, alone.
+func newGroup(t testing.TB) *ratchettest.Group { return ratchettest.NewGroup(t, 1, ratchet.Policy{}) }
 
-func private(t testing.TB, s ratchet.Space) (ratchet.Space, invite.PrivateLink, string) {
-	s, l, err := invite.Private(s, now)
-	require.NoError(t, err)
-	u, err := l.URL(base)
-	require.NoError(t, err)
-	return s, l, u
-}
+// ledger returns what the founder knows of its invites.
+func ledger(g *ratchettest.Group) []invite.Invite { return ratchet.Invites(g.Peers[0].Space, g.Now) }
 
-// join lets somebody in by a link, with host as the member that answers, and returns both.
-func join(t testing.TB, host ratchet.Space, l invite.PrivateLink, name string) (ratchet.Space, ratchet.Space) {
-	guest, q, err := ratchet.Join(l.Grant(), now, []byte(name))
-	require.NoError(t, err)
-	host, ticket, err := ratchet.Admit(host, now, q)
-	require.NoError(t, err)
-	guest, err = ratchet.Enter(guest, now, ticket)
-	require.NoError(t, err)
-	guest, e, err := ratchet.Encrypt(guest, now, nil)
-	require.NoError(t, err)
-	host, _, err = ratchet.Decrypt(host, now, e)
-	require.NoError(t, err)
-	return host, guest
-}
-
-// tell sends a text from one to the other.
-func tell(t testing.TB, from, to ratchet.Space, text string) (ratchet.Space, ratchet.Space) {
-	from, e, err := ratchet.Encrypt(from, now, []byte(text))
-	require.NoError(t, err)
-	to, m, err := ratchet.Decrypt(to, now, e)
-	require.NoError(t, err)
-	require.Equal(t, text, string(m.Plaintext))
-	require.True(t, m.Verified)
-	return from, to
+// end takes an invite back.
+func end(g *ratchettest.Group, name [16]byte, places ...dkg.Index) {
+	g.Deliver(g.Step(g.Peers[0], ratchet.EndInvite(name, places...)), g.Others(g.Peers[0])...)
 }
 
 // G20: a link is a URL that carries its secret in the fragment only, and reads back as exactly the same URL.
 func TestG20RoundTrip(t *testing.T) {
-	s, l, u := private(t, newSpace(t))
-	address, fragment, _ := strings.Cut(u, "#")
-	require.Equal(t, base, address)
-	require.Less(t, len(fragment), 3<<10)
-	got, err := invite.ParsePrivate(u)
-	require.NoError(t, err)
-	require.Equal(t, l.Grant().Bytes(), got.Grant().Bytes())
-	require.Equal(t, s.ID(), got.Space())
-	require.Equal(t, l.Index(), got.Index())
-	for _, other := range []string{"https://chat.example/", "app://join", "https://chat.example", "mailto:a@b.example"} {
-		moved, err := got.URL(other)
+	g := newGroup(t)
+	for _, terms := range kinds {
+		l := g.Invite(terms)
+		require.Equal(t, terms.Kind(), l.Kind())
+		require.Equal(t, g.Peers[0].Space.ID(), l.Space())
+		u, err := l.URL(base)
 		require.NoError(t, err)
-		require.Equal(t, other+"#"+fragment, moved)
-		_, err = invite.ParsePrivate(moved)
-		require.NoError(t, err)
+		address, fragment, _ := strings.Cut(u, "#")
+		require.Equal(t, base, address)
+		require.Equal(t, l.Fragment(), fragment)
+		require.Len(t, fragment, map[dkg.Kind]int{dkg.Private: 132, dkg.Public: 136, dkg.Direct: 132}[terms.Kind()])
+		for _, read := range []func(string) (invite.Link, error){invite.Parse, invite.Find} {
+			got, err := read(u)
+			require.NoError(t, err)
+			require.Equal(t, l.Bytes(), got.Bytes())
+			for _, other := range []string{"https://chat.example/", "app://join", "https://chat.example", "mailto:a@b.example"} {
+				moved, err := got.URL(other)
+				require.NoError(t, err)
+				require.Equal(t, other+"#"+fragment, moved)
+				_, err = read(moved)
+				require.NoError(t, err)
+			}
+		}
+		for _, bad := range []string{"", "chat.example/join", "https://chat.example/#", "https://chat.example/#x", "https://chat example/", ":"} {
+			_, err := l.URL(bad)
+			require.ErrorIs(t, err, invite.ErrBase, bad)
+		}
 	}
-	for _, bad := range []string{"", "chat.example/join", "https://chat.example/#", "https://chat.example/#x", "https://chat example/", ":"} {
-		_, err := got.URL(bad)
-		require.ErrorIs(t, err, invite.ErrBase, bad)
-	}
-	_, err = invite.PrivateLink{}.URL(base)
-	require.ErrorIs(t, err, invite.ErrMalformed)
 }
 
-// G20: what is not exactly a link of this kind and version is refused, with an error that says which of these it is.
+// G20: Parse refuses what is not exactly a link of this version, with an error that says which of these it is.
 func TestG20StrictParser(t *testing.T) {
-	_, l, u := private(t, newSpace(t))
-	head, payload := u[:strings.LastIndex(u, ".")+1], u[strings.LastIndex(u, ".")+1:]
-	flipped := l.Grant().Bytes()
-	flipped[len(flipped)/2] ^= 1
+	l := newGroup(t).Invite(invite.Private(0))
+	u, err := l.URL(base)
+	require.NoError(t, err)
+	head, fragment := base+"#", l.Fragment()
+	flipped := l.Bytes()
+	flipped[40] ^= 1
+	newer := l.Bytes()
+	newer[0]++
 	for name, c := range map[string]struct {
 		link string
 		want error
 	}{
-		"empty":           {"", invite.ErrMalformed},
-		"no fragment":     {base, invite.ErrMalformed},
-		"empty fragment":  {base + "#", invite.ErrMalformed},
-		"only payload":    {base + "#" + payload, invite.ErrMalformed},
-		"relative":        {strings.TrimPrefix(u, "https://"), invite.ErrMalformed},
-		"another library": {strings.Replace(u, "#trefoil.", "#clover.", 1), invite.ErrMalformed},
-		"another kind":    {strings.Replace(u, ".private.", ".public.", 1), invite.ErrKind},
-		"newer":           {strings.Replace(u, ".private.1.", ".private.2.", 1), state.ErrTooNew},
-		"version 01":      {strings.Replace(u, ".private.1.", ".private.01.", 1), invite.ErrMalformed},
-		"version x":       {strings.Replace(u, ".private.1.", ".private.x.", 1), invite.ErrMalformed},
-		"no version":      {strings.Replace(u, ".private.1.", ".private..", 1), invite.ErrMalformed},
-		"upper case":      {strings.Replace(u, "#trefoil", "#Trefoil", 1), invite.ErrMalformed},
-		"no payload":      {head, invite.ErrMalformed},
-		"cut":             {u[:len(u)-1], invite.ErrMalformed},
-		"longer":          {u + "A", invite.ErrMalformed},
-		"padded":          {u + "=", invite.ErrMalformed},
-		"a space":         {u + " ", invite.ErrMalformed},
-		"a line break":    {head + payload[:100] + "\n" + payload[100:], invite.ErrMalformed},
-		"another field":   {u + ".x", invite.ErrMalformed},
-		"two fragments":   {u + "#x", invite.ErrMalformed},
-		"other alphabet":  {head + strings.NewReplacer("-", "+", "_", "/").Replace(payload), invite.ErrMalformed},
-		"altered":         {head + base64.RawURLEncoding.EncodeToString(flipped), invite.ErrMalformed},
-		"very long":       {head + strings.Repeat("A", 1<<20), invite.ErrMalformed},
+		"empty":          {"", invite.ErrNotLink},
+		"no fragment":    {base, invite.ErrNotLink},
+		"empty fragment": {head, invite.ErrNotLink},
+		"only fragment":  {"#" + fragment, invite.ErrNotLink},
+		"relative":       {strings.TrimPrefix(u, "https://"), invite.ErrNotLink},
+		"other library":  {head + "clover" + fragment[6:], invite.ErrNotLink},
+		"newer":          {head + text(newer), state.ErrTooNew},
+		"cut":            {u[:len(u)-1], invite.ErrCut},
+		"longer":         {u + "A", invite.ErrAltered},
+		"padded":         {u + "=", invite.ErrAltered},
+		"a blank":        {u + " ", invite.ErrAltered},
+		"a line break":   {head + fragment[:100] + "\n" + fragment[100:], invite.ErrCut},
+		"two fragments":  {u + "#x", invite.ErrAltered},
+		"altered":        {head + text(flipped), invite.ErrAltered},
+		"very long":      {head + strings.Repeat("A", 1<<20), invite.ErrNotLink},
 	} {
-		_, err := invite.ParsePrivate(c.link)
+		_, err := invite.Parse(c.link)
+		require.ErrorIs(t, err, c.want, name)
+	}
+	for name, c := range map[string]struct {
+		bytes []byte
+		want  error
+	}{
+		"none": {nil, invite.ErrNotLink}, "newer": {newer, state.ErrTooNew}, "altered": {flipped, invite.ErrAltered},
+		"cut": {l.Bytes()[:81], invite.ErrCut}, "longer": {append(l.Bytes(), 0), invite.ErrAltered},
+	} {
+		_, err := invite.FromBytes(c.bytes)
 		require.ErrorIs(t, err, c.want, name)
 	}
 }
 
-// G20: a link works at any time, after any traffic, a reload and other joins, and never turns into another kind.
+// G20: a link works at any time, after any traffic, a reload and other joins.
 func TestG20WorksAfterTraffic(t *testing.T) {
 	ctx := t.Context()
 	key, err := state.NewKey(make([]byte, state.KeySize))
 	require.NoError(t, err)
-	host := newSpace(t)
-	host, early, _ := private(t, host)
-	var guests []ratchet.Space
+	g := newGroup(t)
+	early := g.Invite(invite.Private(0))
+	run := g.Invite(invite.Public(invite.Unit, 0))
 	for n := range 3 {
-		var l invite.PrivateLink
-		host, l, _ = private(t, host)
-		var g ratchet.Space
-		host, g = join(t, host, l, "guest")
-		for range 5 + n {
-			host, g = tell(t, host, g, "hello")
-			g, host = tell(t, g, host, "hello yourself")
+		l := run
+		if n == 1 {
+			l = g.Invite(invite.Private(0))
 		}
-		guests = append(guests, g)
+		g.JoinWith(l, g.Peers[n])
+		g.Rounds(2 + n)
 
 		// The case that started the project: everything is written to disk after a message and comes back whole.
 		backend := store.NewMemory()
 		v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
-		require.NoError(t, v.Create(ctx, host, nil))
+		require.NoError(t, v.Create(ctx, g.Peers[0].Space, nil))
 		again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
 		require.NoError(t, err)
-		host, err = again.Load(ctx, host.ID())
+		g.Peers[0].Space, err = again.Load(ctx, g.Peers[0].Space.ID())
 		require.NoError(t, err)
 	}
-	host, late := join(t, host, early, "late")
-	_, _ = tell(t, host, late, "welcome")
-	require.Len(t, guests, 3)
-	require.Len(t, ratchet.Members(host), 5)
+	g.JoinWith(early, g.Peers[0])
+	g.Rounds(1)
+	g.RequireConverged()
+	require.Len(t, ratchet.Members(g.Peers[0].Space), 5)
 }
 
-// G20, G5: the dealer can list what it made, sees who came by which, and can take an unused link back.
+// G20, G5: the owner can list what it made, sees who came by which, and can take back what nobody used.
 func TestG20Ledger(t *testing.T) {
-	s := newSpace(t)
-	require.Empty(t, invite.List(s))
-	s, a, _ := private(t, s)
-	s, b, _ := private(t, s)
-	s, c, _ := private(t, s)
-	s, guest := join(t, s, b, "guest")
-	key := ratchet.Info(guest).Key
-	s, _, err := ratchet.Revoke(s, now, c.Index())
-	require.NoError(t, err)
-	require.Equal(t, []invite.Invite{
-		{Index: a.Index(), Kind: dkg.Private, Status: invite.Open},
-		{Index: b.Index(), Kind: dkg.Private, Status: invite.Used, Member: key},
-		{Index: c.Index(), Kind: dkg.Private, Status: invite.Revoked},
-	}, invite.List(s))
-	require.Empty(t, invite.List(guest), "who deals nothing has nothing to list")
+	g := newGroup(t)
+	require.Empty(t, ledger(g))
+	a, b, c, run := g.Invite(invite.Private(0)), g.Invite(invite.Private(0)), g.Invite(invite.Private(0)), g.Invite(invite.Public(16, time.Hour))
+	guest := g.JoinWith(b, g.Peers[0])
+	g.JoinWith(run, g.Peers[0])
+	first := ledger(g)
+	require.Len(t, first, 4)
+	for k, want := range []invite.Invite{
+		{Kind: dkg.Private, Status: invite.Open, First: 2, Count: 1, Step: 1},
+		{Kind: dkg.Private, Status: invite.Used, First: 3, Count: 1, Step: 1, Members: []dkg.Index{3}},
+		{Kind: dkg.Private, Status: invite.Open, First: 4, Count: 1, Step: 1},
+		{
+			Kind: dkg.Public, Status: invite.Open, First: 5, Count: 16, Step: 1, Members: []dkg.Index{ratchet.Info(g.Peers[2].Space).Index},
+			Expires: time.UnixMilli((g.Now.UnixMilli() + 2*3_600_000 - 1) / 3_600_000 * 3_600_000),
+		},
+	} {
+		want.Name = first[k].Name
+		require.Equal(t, want, first[k])
+	}
+	require.Equal(t, dkg.Index(3), ratchet.Info(guest.Space).Index)
+	require.Empty(t, ratchet.Invites(guest.Space, g.Now), "who is no owner has nothing to list")
+	_, _, err := ratchet.NewInvite(invite.Private(0), &invite.Made{}).On(guest.Space, g.Now)
+	require.ErrorIs(t, err, ratchet.ErrPhase, "only owners make links")
 
-	late, q, err := ratchet.Join(c.Grant(), now, nil)
-	require.NoError(t, err)
-	require.Equal(t, ratchet.Joining, ratchet.Info(late).Phase)
-	_, _, err = ratchet.Admit(s, now, q)
-	require.ErrorIs(t, err, ratchet.ErrInviteDead, "a revoked link lets nobody in")
+	end(g, first[2].Name)
+	end(g, first[3].Name, 20)
+	require.Equal(t, invite.Ended, ledger(g)[2].Status)
+	require.Equal(t, invite.Open, ledger(g)[3].Status, "of a run that has lost a place")
+	_, _, err = ratchet.EndInvite(first[1].Name).On(g.Peers[0].Space, g.Now)
+	require.ErrorIs(t, err, ratchet.ErrPolicy, "somebody came by it")
+	_, _, err = ratchet.EndInvite([16]byte{1}).On(g.Peers[0].Space, g.Now)
+	require.ErrorIs(t, err, ratchet.ErrPolicy, "it is not known")
 
-	_, _, err = invite.Private(guest, now)
-	require.ErrorIs(t, err, ratchet.ErrPhase, "only the dealer makes links")
+	late, request := g.Join(c)
+	require.Equal(t, ratchet.Joining, ratchet.Info(late.Space).Phase)
+	for _, refusal := range g.Admit(g.Peers[0], request) {
+		require.NoError(t, late.Receive(g, refusal))
+	}
+	require.Equal(t, ratchet.Joining, ratchet.Info(late.Space).Phase, "a link that was taken back lets nobody in")
+	require.Contains(t, late.Events, ratchet.Event{Kind: ratchet.Refused, Reason: ratchet.ErrInviteDead})
+
+	g.Now = g.Now.Add(3 * time.Hour)
+	require.Equal(t, invite.Expired, ledger(g)[3].Status)
+	end(g, first[3].Name)
+	require.Equal(t, invite.Ended, ledger(g)[3].Status)
+	require.Equal(t, invite.Open, ledger(g)[0].Status)
+	require.Equal(t, a.Space(), g.Peers[0].Space.ID())
+}
+
+// G20: making an invite of one kind never answers with another.
+func TestG20KindsAreApart(t *testing.T) {
+	g := newGroup(t)
+	for _, terms := range append(kinds, kinds...) {
+		require.Equal(t, terms.Kind(), g.Invite(terms).Kind())
+	}
+	for _, bad := range []invite.Terms{{}, invite.Public(0, 0), invite.Public(17, 0), invite.Private(-time.Hour)} {
+		next, frames, err := ratchet.NewInvite(bad, &invite.Made{}).On(g.Peers[0].Space, g.Now)
+		require.ErrorIs(t, err, ratchet.ErrPolicy)
+		require.Empty(t, frames)
+		require.Len(t, ratchet.Invites(next, g.Now), 6)
+	}
 }
 
 // G6: links show nothing when printed.
 func TestG6LinksShowNothing(t *testing.T) {
-	_, l, _ := private(t, newSpace(t))
-	var secrets [][]byte
-	for _, part := range bytes.Split(l.Grant().Bytes(), []byte{0, 0}) { // runs of zeros stand in any text
-		if len(part) >= 16 {
-			secrets = append(secrets, part)
-		}
-	}
-	secrettest.Check(t, l, secrets...)
+	l := newGroup(t).Invite(invite.Private(0))
+	secrettest.Check(t, l, l.Bytes()[38:70])
 }
 
-func FuzzParsePrivate(f *testing.F) {
-	_, _, u := private(f, newSpace(f))
+// text returns the text of bytes.
+func text(b []byte) string { return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b) }
+
+// FuzzParse: what Parse takes in upper case is written again as it was.
+func FuzzParse(f *testing.F) {
+	u, err := invite.SampleLink(2, "a").URL(base)
+	if err != nil {
+		f.Fatal(err)
+	}
 	wiretest.Fuzz(f,
 		func(b []byte) (parsed, error) {
-			l, err := invite.ParsePrivate(string(b))
-			address, _, _ := strings.Cut(string(b), "#")
+			l, err := invite.Parse(string(b))
+			address, fragment, _ := strings.Cut(string(b), "#")
+			if err == nil && fragment != strings.ToUpper(fragment) {
+				err = errLower
+			}
 			return parsed{l, address}, err
 		},
 		func(p parsed) []byte {
@@ -217,10 +240,13 @@ func FuzzParsePrivate(f *testing.F) {
 			}
 			return []byte(u)
 		},
-		[]byte(u), []byte(base+"#trefoil.private.1.AA"))
+		[]byte(u), []byte(base+"#AIAA"))
 }
 
 type parsed struct {
-	link invite.PrivateLink
+	link invite.Link
 	base string
 }
+
+// errLower is of a link that is right and not in the case in which links are written.
+var errLower = errors.New("lower case")

@@ -1,18 +1,20 @@
 package invite
 
 import (
+	"time"
+
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/ratchet"
 )
 
 // Status says what became of an invite.
 type Status uint8
 
-// The statuses. An invite is open until it is used or revoked; both are final.
+// The statuses. An invite is open until it is one of the others, which are final.
 const (
-	Open    Status = 1
-	Used    Status = 2
-	Revoked Status = 3
+	Open    Status = 1 // somebody may still come by it
+	Used    Status = 2 // every place was taken
+	Ended   Status = 3 // taken back
+	Expired Status = 4 // older than its lifetime
 )
 
 // String returns the status's name in lower case.
@@ -22,42 +24,26 @@ func (s Status) String() string {
 		return "open"
 	case Used:
 		return "used"
-	case Revoked:
-		return "revoked"
+	case Ended:
+		return "ended"
+	case Expired:
+		return "expired"
 	}
 	return "no status"
 }
 
-// Invite is what the dealer knows of one that it made.
+// Invite is what an owner knows of an invite of its space.
 type Invite struct {
-	Index  dkg.Index // the place it holds; for ratchet.Revoke
+	Name   [16]byte
 	Kind   dkg.Kind
 	Status Status
-	Member ratchet.PublicKey // who came by it; the zero key unless it is Used and its member is still in the space
-}
-
-// List returns the invites of the present root in ascending order of their places; none for a member that is not the
-// dealer. An invite counts as used from the moment at which this device saw its introduction.
-func List(s ratchet.Space) []Invite {
-	members := make(map[dkg.Index]ratchet.PublicKey)
-	for _, m := range ratchet.Members(s) {
-		members[m.Index] = m.Key
-	}
-	var out []Invite
-	for r := range s.Evals().Records() {
-		if r.Kind == dkg.Held {
-			continue
-		}
-		in := Invite{Index: r.Index, Kind: r.Kind}
-		switch r.Status {
-		case dkg.Issued:
-			in.Status = Open
-		case dkg.Redeemed:
-			in.Status, in.Member = Used, members[r.Index]
-		case dkg.Revoked:
-			in.Status = Revoked
-		}
-		out = append(out, in)
-	}
-	return out
+	// First is the first place that it holds, Count how many there are, and Step how far they are apart: 1 and 1 unless it is public.
+	First dkg.Index
+	Count uint32
+	Step  uint8
+	// Expires is when its lifetime is over, to the hour; the zero time if never.
+	Expires time.Time
+	// Members are the places of those who came by it, in ascending order: whose first message was read, whether they are in the space
+	// still or not. ratchet.Members says who they are.
+	Members []dkg.Index
 }

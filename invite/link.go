@@ -1,152 +1,80 @@
 package invite
 
 import (
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"net/url"
-	"strings"
-	"time"
-
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
-	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Errors of this package. Making, listing and revoking invites also return those of package ratchet.
-var (
-	// ErrMalformed: no link of this library, or one that was cut or altered.
-	ErrMalformed = errors.New("invite: malformed link")
-	// ErrKind: a link of another kind than the one that was asked for.
-	ErrKind = errors.New("invite: link of another kind")
-	// ErrBase: the address to which a link is to be appended is no absolute URL, or has a fragment already.
-	ErrBase = errors.New("invite: not an absolute URL without a fragment")
-)
+// Link is the seed of an invite (SPEC §14): who finds one that was not used can take the place, in the sight of all, and reads nothing
+// by it. It is secret: it stands in the fragment of a URL, which browsers do not send. It is immutable and shows nothing when printed.
+// The zero Link is none.
+type Link struct{ bytes secret.Bytes }
 
-// The fragment of a link's URL is prefix.kind.version.payload; the payload is base64url without padding (RFC 4648, section
-// 5). These names are part of the format.
-const (
-	prefix         = "trefoil"
-	kindPrivate    = "private"
-	privateVersion = "1"
+// Find takes a link out of what people paste: at most 64 KiB of text with line breaks, quote marks and invisible characters in it,
+// or with a sentence around it. Nothing is guessed: what it returns has the checksum of the link that was made. It returns ErrCut
+// if the end of the link is missing, ErrAltered if some of it was changed, ErrSeveral for two different links, ErrNotLink if
+// nothing in the text begins like one, and state.ErrTooOld or state.ErrTooNew for a link of another version.
+func Find(text string) (Link, error) { return newLink(findText(text)) }
 
-	// maxURL bounds the length of a URL that is looked at: four times that of the longest link and a long address.
-	maxURL = 32 << 10
-)
+// Parse reads exactly what Link.URL returns, in any case of letters. Its errors are those of Find.
+func Parse(link string) (Link, error) { return newLink(parseText(link)) }
 
-// PrivateLink is a link for one person, who takes the place that it holds in one space. Everything is in it, and nothing of
-// it goes to the server: the whole secret is the fragment of its URL, which browsers keep to themselves. A link that leaks
-// before it is used lets somebody else take the place, in the sight of all members; it reads nothing by itself.
-//
-// It is immutable and shows nothing when printed. The zero PrivateLink is none.
-type PrivateLink struct{ grant secret.Box[ratchet.Grant] }
-
-// Private makes a private link. It takes one share out of the dealer's evals; the space that comes back must be durable
-// before the link leaves the device. A link works at any time and after any traffic, until it is used or revoked or the
-// space is rekeyed. Private returns ratchet.ErrPhase for a member that is not the dealer, and dkg.ErrExhausted
-// if no share is left.
-func Private(s ratchet.Space, now time.Time) (ratchet.Space, PrivateLink, error) {
-	next, g, err := ratchet.NewGrant(s, now, dkg.Private)
-	if err != nil {
-		return s, PrivateLink{}, err
+// FromBytes reads what Bytes returns: 82 or 85 bytes. Its errors are those of Find, but for ErrSeveral.
+func FromBytes(b []byte) (Link, error) {
+	if err := check(b); err != nil {
+		return Link{}, err
 	}
-	return next, PrivateLink{secret.Hide(g)}, nil
+	return Link{secret.New(b)}, nil
 }
 
-// ParsePrivate reads the URL of a private link and verifies it: the signatures under the owner key that the space's ID
-// names, and the share against its commitment. The address before the fragment counts for nothing. It returns ErrKind for a
-// link of another kind, state.ErrTooOld or state.ErrTooNew for another version, and ErrMalformed for everything else.
-func ParsePrivate(link string) (PrivateLink, error) {
-	payload, err := open(link, kindPrivate, privateVersion)
+func newLink(b []byte, err error) (Link, error) {
 	if err != nil {
-		return PrivateLink{}, err
+		return Link{}, err
 	}
-	g, err := ratchet.ParseGrant(payload)
-	if err != nil {
-		return PrivateLink{}, refused(err)
-	}
-	return PrivateLink{secret.Hide(g)}, nil
+	return Link{secret.Own(b)}, nil
 }
 
-// URL returns the link as a URL: the address base, which may be any absolute URL without a fragment, and the secret
-// fragment, of about 2.6 KB. It returns ErrBase for another base, and ErrMalformed for the zero PrivateLink.
-func (l PrivateLink) URL(base string) (string, error) {
-	if l.grant.IsZero() {
-		return "", ErrMalformed
+// URL returns the link behind an address, which may be any absolute URL without a fragment and counts for nothing: 133 or 137
+// characters more than the address. It returns ErrBase for another base, and ErrNotLink for the zero Link.
+func (l Link) URL(base string) (string, error) {
+	if l.bytes.IsZero() {
+		return "", ErrNotLink
 	}
 	if !validBase(base) {
 		return "", ErrBase
 	}
-	return base + "#" + seal(l.Grant().Bytes(), kindPrivate, privateVersion), nil
+	return base + "#" + l.Fragment(), nil
 }
 
-// Grant returns what the link holds, for ratchet.Join.
-func (l PrivateLink) Grant() ratchet.Grant { return l.grant.Expose() }
+// Fragment returns what stands behind the sign # of the link's URL, in upper case: 132 or 136 characters of base32, none of the zero
+// Link. Who draws a QR code writes it as one alphanumeric segment behind the address, which makes the code smaller.
+func (l Link) Fragment() string { return alphabet.EncodeToString(l.bytes.Expose()) }
 
-// Space returns the space that the link leads into.
-func (l PrivateLink) Space() state.ID { return l.Grant().Space() }
+// Bytes returns what the text holds, 82 or 85 bytes. It is as secret as the link.
+func (l Link) Bytes() []byte { return append([]byte(nil), l.bytes.Expose()...) }
 
-// Index returns the place that the link holds. It is no secret.
-func (l PrivateLink) Index() dkg.Index { return l.Grant().Index() }
+// IsZero reports whether there is no link.
+func (l Link) IsZero() bool { return l.bytes.IsZero() }
+
+// Kind returns the kind of the invite, 0 of the zero Link.
+func (l Link) Kind() dkg.Kind {
+	if l.IsZero() {
+		return 0
+	}
+	return dkg.Kind(l.bytes.Expose()[1] >> 4)
+}
+
+// Space returns the space that the link leads into. It is no secret.
+func (l Link) Space() (id state.ID) {
+	if !l.IsZero() {
+		copy(id[:], l.bytes.Expose()[2:])
+	}
+	return id
+}
 
 // String says where the link leads and shows nothing of its secret.
-func (l PrivateLink) String() string {
-	if l.grant.IsZero() {
-		return "no link"
-	}
-	return fmt.Sprintf("private link to place %d of space %s", l.Index(), l.Space())
-}
+func (l Link) String() string { return "link into space " + l.Space().String() }
 
 // GoString is String: %#v shows no more than %v.
-func (l PrivateLink) GoString() string { return l.String() }
-
-// seal returns the fragment for a payload.
-func seal(payload []byte, kind, version string) string {
-	return strings.Join([]string{prefix, kind, version, base64.RawURLEncoding.EncodeToString(payload)}, ".")
-}
-
-// open takes the payload out of a URL.
-func open(link, kind, version string) ([]byte, error) {
-	if len(link) > maxURL {
-		return nil, fmt.Errorf("%w: too long", ErrMalformed)
-	}
-	base, fragment, found := strings.Cut(link, "#")
-	fields := strings.Split(fragment, ".")
-	if !found || !validBase(base) || len(fields) != 4 || fields[0] != prefix {
-		return nil, ErrMalformed
-	}
-	if fields[1] != kind {
-		return nil, ErrKind
-	}
-	if fields[2] != version {
-		return nil, otherVersion(fields[2])
-	}
-	payload, err := base64.RawURLEncoding.Strict().DecodeString(fields[3])
-	if err != nil || seal(payload, kind, version) != fragment { // the decoder passes over line breaks
-		return nil, ErrMalformed
-	}
-	return payload, nil
-}
-
-// otherVersion returns the error for a version that is not read: there is none older than the first.
-func otherVersion(v string) error {
-	if v == "" || v[0] == '0' || len(v) > 9 || strings.Trim(v, "0123456789") != "" {
-		return ErrMalformed
-	}
-	return state.ErrTooNew
-}
-
-// validBase reports whether a fragment can be appended to base.
-func validBase(base string) bool {
-	u, err := url.Parse(base)
-	return err == nil && u.IsAbs() && !strings.Contains(base, "#")
-}
-
-// refused keeps errors of versions apart from the rest.
-func refused(err error) error {
-	if errors.Is(err, state.ErrTooOld) || errors.Is(err, state.ErrTooNew) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrMalformed, err)
-}
+func (l Link) GoString() string { return l.String() }

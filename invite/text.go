@@ -6,13 +6,14 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Errors of Find and Parse, besides state.ErrTooOld and state.ErrTooNew.
+// Errors of links, besides state.ErrTooOld and state.ErrTooNew.
 var (
 	// ErrNotLink: nothing in it begins like a link.
 	ErrNotLink = errors.New("invite: not a link")
@@ -22,12 +23,16 @@ var (
 	ErrAltered = errors.New("invite: link was altered")
 	// ErrSeveral: two different links.
 	ErrSeveral = errors.New("invite: several links")
+	// ErrBase: the address that a link is to stand behind is no absolute URL, or has a fragment already.
+	ErrBase = errors.New("invite: not an absolute URL without a fragment")
 )
 
-// Lengths of the text behind the sign #, in characters.
+// Lengths of a link: bytes, and characters of the text behind the sign #.
 const (
-	singleText  = 132 // of kinds private and direct, 82 bytes
-	publicText  = 136 // 85 bytes
+	singleSize  = 82 // of kinds private and direct
+	publicSize  = 85
+	singleText  = 132
+	publicText  = 136
 	cutFrom     = 20  // fewer are not taken for the beginning of a link
 	versionFrom = 100 // fewer are not taken for a link of another version
 )
@@ -54,8 +59,25 @@ func checksum(b []byte) []byte {
 	return d[:checksumSize]
 }
 
-// writeText returns the link of some bytes.
-func writeText(base string, link []byte) string { return base + "#" + alphabet.EncodeToString(link) }
+// check returns the error for bytes that are no link of this version, by version, length and checksum.
+func check(b []byte) error {
+	n := singleSize
+	switch {
+	case len(b) < 2:
+		return ErrNotLink
+	case b[0] != textVersion:
+		return otherVersion(b[0])
+	case b[1]>>4 == publicKind:
+		n = publicSize
+	}
+	switch {
+	case len(b) < n:
+		return ErrCut
+	case len(b) > n || !bytes.Equal(checksum(b[:n-checksumSize]), b[n-checksumSize:]):
+		return ErrAltered
+	}
+	return nil
+}
 
 // parseText reads exactly what writeText writes, in any case of letters, and returns the bytes, whose checksum and length are
 // right.
@@ -150,8 +172,7 @@ func readRun(text string) ([]byte, int, error) {
 		return nil, 0, short(own)
 	}
 	b, err := alphabet.DecodeString(strings.ToUpper(run[:n]))
-	if err == nil && alphabet.EncodeToString(b) == strings.ToUpper(run[:n]) &&
-		bytes.Equal(checksum(b[:len(b)-checksumSize]), b[len(b)-checksumSize:]) {
+	if err == nil && alphabet.EncodeToString(b) == strings.ToUpper(run[:n]) && check(b) == nil {
 		return b, n, nil
 	}
 	if len(own) < n {
@@ -173,8 +194,16 @@ func short(run string) error {
 
 // otherTextVersion returns the error of a text that begins like a link of another version.
 func otherTextVersion(run string, version byte) error {
+	if inAlphabet(run) < versionFrom {
+		return ErrNotLink
+	}
+	return otherVersion(version)
+}
+
+// otherVersion returns the error of a link of another version.
+func otherVersion(version byte) error {
 	switch {
-	case version == 0 || version > 15 || inAlphabet(run) < versionFrom:
+	case version == 0 || version > 15:
 		return ErrNotLink
 	case version < textVersion:
 		return fmt.Errorf("invite: link: %w", state.ErrTooOld)
@@ -224,4 +253,10 @@ func ownPart(run string) int {
 		}
 	}
 	return end
+}
+
+// validBase reports whether a fragment can be appended to base.
+func validBase(base string) bool {
+	u, err := url.Parse(base)
+	return err == nil && u.IsAbs() && !strings.Contains(base, "#")
 }

@@ -16,6 +16,9 @@ import (
 
 const textBase = "https://chat.example"
 
+// writeText returns the link of some bytes.
+func writeText(base string, link []byte) string { return base + "#" + alphabet.EncodeToString(link) }
+
 // sampleLink returns the bytes of a link of a kind: of what the fields hold, the text layer knows only the first two bytes.
 func sampleLink(kind byte, seed string) []byte {
 	n := 82 - checksumSize

@@ -8,19 +8,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // invite makes an invite.
-func (x *node) invite(o InviteOptions) Link {
-	var made Invite
+func (x *node) invite(o invite.Terms) invite.Link {
+	var made invite.Made
 	x.do(NewInvite(o, &made))
 	return made.Link
 }
 
 // member lets somebody join by a link of its own, of an owner.
 func (n *network) member(owner *node, name string) *node {
-	x := n.join(owner.invite(InviteOptions{Kind: dkg.Private}), name)
+	x := n.join(owner.invite(invite.Private(0)), name)
 	n.settle()
 	require.Equal(n.t, Member, x.phase())
 	return x
@@ -46,7 +47,7 @@ func TestLostTicketDoesNotUseTheLink(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	n.lose = func(x *node, f []byte) bool { return x.name == "x" && f[0]&0xf == byte(proto.TypeTicket) }
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	n.settle()
 	require.Equal(t, Joining, x.phase())
 	n.lose = nil
@@ -62,7 +63,7 @@ func TestLostTicketDoesNotUseTheLink(t *testing.T) {
 func TestBothAskersAreAnswered(t *testing.T) {
 	n := newNetwork(t, 2)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	a, b := n.join(l, "a"), n.join(l, "b")
 	n.settle()
 	n.now = n.now.Add(time.Hour) // who was decided against cannot read it: it asks for a ticket, and is refused with the owner's word
@@ -86,7 +87,7 @@ func TestBothAskersAreAnswered(t *testing.T) {
 func TestSecondComerIsTold(t *testing.T) {
 	n := newNetwork(t, 3)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	n.join(l, "a")
 	n.settle()
 	b := n.join(l, "b")
@@ -102,7 +103,7 @@ func TestSecondComerIsTold(t *testing.T) {
 func TestSecondComerOfARunTakesAnother(t *testing.T) {
 	n := newNetwork(t, 4)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Public, Count: 16})
+	l := founder.invite(invite.Public(16, 0))
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		n.join(l, name)
 		n.settle()
@@ -115,7 +116,7 @@ func TestRequestBeforeItsRecord(t *testing.T) {
 	n := newNetwork(t, 5)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	said := m.frames(proto.TypeMessage)
 	founder.offline = true
 	x := n.join(l, "x")
@@ -133,8 +134,8 @@ func TestEndedLinks(t *testing.T) {
 	n := newNetwork(t, 6)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	for _, o := range []InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 16}} {
-		var made Invite
+	for _, o := range []invite.Terms{invite.Private(0), invite.Public(16, 0)} {
+		var made invite.Made
 		founder.do(NewInvite(o, &made))
 		n.settle()
 		founder.do(EndInvite(made.Name))
@@ -156,16 +157,18 @@ func TestRevokedPlaces(t *testing.T) {
 	n := newNetwork(t, 61)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	var private, run Invite
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &private))
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Public, Count: 16}, &run))
+	var private, run invite.Made
+	founder.do(NewInvite(invite.Private(0), &private))
+	founder.do(NewInvite(invite.Public(16, 0), &run))
 	n.settle()
-	place, first := private.Link.link.Expose().First, run.Link.link.Expose().First
-	taken := []dkg.Index{place}
+	l, err := openLink(run.Link)
+	require.NoError(t, err)
+	first, taken := l.First, []dkg.Index{}
 	for i := range dkg.Index(15) { // all of the run but the last one
 		taken = append(taken, first+i)
 	}
-	founder.do(Revoke(taken...))
+	founder.do(EndInvite(private.Name))
+	founder.do(EndInvite(run.Name, taken...))
 	n.settle()
 	x, y := n.join(private.Link, "x"), n.join(run.Link, "y")
 	for range 16 {
@@ -177,8 +180,9 @@ func TestRevokedPlaces(t *testing.T) {
 	require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
 	require.Equal(t, Member, y.phase())
 	require.Equal(t, first+15, y.space.State().me().index)
-	require.Error(t, founder.edit(Revoke(m.space.State().me().index).do))
-	require.ErrorIs(t, m.edit(Revoke(place).do), ErrPhase)
+	require.ErrorIs(t, founder.edit(EndInvite(run.Name, m.space.State().me().index).do), ErrPolicy, "not of this invite")
+	require.ErrorIs(t, founder.edit(EndInvite(run.Name, first+15).do), ErrPolicy, "a member's")
+	require.ErrorIs(t, m.edit(EndInvite(run.Name, first).do), ErrPhase)
 }
 
 func openRecords(t *testing.T, x *node) int {
@@ -200,7 +204,7 @@ func offers(x *node) (n int) {
 func TestExpiredLink(t *testing.T) {
 	n := newNetwork(t, 7)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Private, Lifetime: time.Hour})
+	l := founder.invite(invite.Private(time.Hour))
 	n.now = n.now.Add(2 * time.Hour)
 	x := n.join(l, "x")
 	n.settle()
@@ -221,7 +225,7 @@ func TestQuietFounderAnswers(t *testing.T) {
 	founder := n.found(Policy{})
 	n.now = n.now.Add(40 * 24 * time.Hour)
 	founder.sync()
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	n.settle()
 	require.Equal(t, Member, x.phase())
 }
@@ -230,7 +234,7 @@ func TestQuietFounderAnswers(t *testing.T) {
 func TestAnswersAfterTheBacklog(t *testing.T) {
 	n := newNetwork(t, 9)
 	founder := n.found(Policy{})
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	for _, f := range founder.mailbox {
 		founder.receive(f)
 	}
@@ -272,7 +276,7 @@ func TestAdmitterIntroduces(t *testing.T) {
 	n := newNetwork(t, 11)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	n.lose = func(_ *node, f []byte) bool { return false }
 	x.offline = true // its ticket waits for it
 	n.settle()
@@ -309,7 +313,7 @@ func TestSmallFrames(t *testing.T) {
 	n := newNetwork(t, 13)
 	n.frame = 8 << 10
 	founder := n.found(Policy{KEM: MLKEM768X25519})
-	l := founder.invite(InviteOptions{Kind: dkg.Public, Count: 64})
+	l := founder.invite(invite.Public(64, 0))
 	parts := 0
 	n.lose = func(_ *node, f []byte) bool {
 		require.LessOrEqual(t, len(f), n.frame)
@@ -343,7 +347,7 @@ func TestNothingIsDueAtRest(t *testing.T) {
 	n := newNetwork(t, 14)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	n.join(l, "a")
 	n.settle()
 	n.join(l, "b") // refused

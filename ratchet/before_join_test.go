@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
@@ -74,12 +74,12 @@ func TestJoinerOfAJoinerReadsNothingFromBefore(t *testing.T) {
 	n := newNetwork(t, 52)
 	founder := n.found(Policy{})
 	n.member(founder, "m")
-	first := founder.invite(InviteOptions{Kind: dkg.Private})
+	first := founder.invite(invite.Private(0))
 	n.settle()
 	founder.commits(2)
 	secret, _ := founder.space.State().forest.Preferred()
 	founder.commits(2)
-	second := founder.invite(InviteOptions{Kind: dkg.Private})
+	second := founder.invite(invite.Private(0))
 	n.settle()
 	a := n.join(first, "a")
 	n.settle()

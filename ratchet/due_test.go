@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -68,7 +68,7 @@ func TestLongLineIsCarriedInPieces(t *testing.T) {
 func TestDeferredRequests(t *testing.T) {
 	n := newNetwork(t, 35)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	x := n.join(l, "x")
 	require.Len(t, founder.mailbox, 1)
 	request := founder.mailbox[0]

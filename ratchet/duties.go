@@ -2,8 +2,10 @@ package ratchet
 
 import (
 	"slices"
+	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
@@ -30,7 +32,7 @@ const (
 	maxGiven     = 64 // open ones of all
 	maxWanted    = 256
 	maxSeated    = 64
-	givenForMost = 7 * 24 // hours
+	givenForMost = 7 * 24 * time.Hour
 )
 
 // maxDecided is how many indices an owner decides about at a time: whoever has a public link can make a second binding of each of its
@@ -231,11 +233,15 @@ func (d *edit) giveLinks(r members.Root) {
 			continue
 		}
 		try := *d
-		made, err := try.invite(invites.Wish{Kind: dkg.Private, Expires: uint32(d.now/hour) + givenForMost})
+		made, err := try.invite(invite.Private(givenForMost))
 		if err != nil {
 			continue
 		}
-		given1, err := invites.Give(r, i, invites.Text("", made.Link))
+		link, err := invites.Link(made.Link)
+		if err != nil {
+			continue
+		}
+		given1, err := invites.Give(r, i, link)
 		if err != nil || try.say(statement(given1)) != nil {
 			continue
 		}

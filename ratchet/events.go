@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 )
 
 // Event is something that happened beside the results of calls (state.Event). Kind says what, and which fields are set.
@@ -25,7 +26,7 @@ type Event struct {
 	// Reason is of StatementRefused, Hint and Refused.
 	Reason error
 	// Link is of LinkGiven. It shows nothing when printed.
-	Link Link
+	Link invite.Link
 }
 
 // Lost is own messages from First up to and without End in an epoch.

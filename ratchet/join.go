@@ -1,11 +1,11 @@
 package ratchet
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
@@ -17,15 +17,16 @@ import (
 // Join returns the space of a device that opened a link, and the frame of the request that is to be posted to the space. The
 // profile is what others are shown of this member, at most MaxApplicationData bytes. The space is Joining until a ticket lets it in:
 // Opener enters tickets, Maintain asks again, and events tell what it waits for (StillWaiting, Hint) and how it ended (Joined,
-// Refused). Join returns ErrMalformed for the zero Link, and ErrTooLong.
-func Join(l Link, now time.Time, profile []byte) (Space, []byte, error) {
-	if l.IsZero() {
-		return Space{}, nil, ErrMalformed
+// Refused). Join returns ErrMalformed for the zero Link and one whose fields say nothing, and ErrTooLong.
+func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
+	link, err := openLink(l)
+	if err != nil {
+		return Space{}, nil, err
 	}
 	if len(profile) > MaxApplicationData {
 		return Space{}, nil, ErrTooLong
 	}
-	link, ms := l.link.Expose(), now.UnixMilli()
+	ms := now.UnixMilli()
 	inbox := suite.NewKEMSecret(link.Suite.KEM())
 	me := identity{
 		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{0, inbox}},
@@ -69,7 +70,7 @@ func (d *edit) asked(a asking.Asking, c asking.Change) {
 		d.emit(Event{Kind: StillWaiting, Since: c.StillWaiting})
 	}
 	if c.Hint != 0 {
-		d.emit(Event{Kind: Hint, Reason: HintReason(c.Hint)})
+		d.emit(Event{Kind: Hint, Reason: hints[c.Hint]})
 	}
 	if c.Taken {
 		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
@@ -223,31 +224,8 @@ func (d *edit) unreadSinceAsking() bool {
 	return d.st.orphans.Value().WaitsSince(d.st.asking.Value().Asked())
 }
 
-// HintReason says what members that cannot answer a request hint at. A hint has no proof: asking goes on.
-type HintReason uint8
-
-// The reasons of hints.
-const (
-	HintExpired     = HintReason(proto.HintExpired)     // the lifetime of the link is over
-	HintClosed      = HintReason(proto.HintClosed)      // the invite was taken back
-	HintOldCounter  = HintReason(proto.HintOldCounter)  // members know of a later request: this device was restored from a copy
-	HintNotListed   = HintReason(proto.HintNotListed)   // the member is not listed
-	HintOwnerNeeded = HintReason(proto.HintOwnerNeeded) // only an owner can answer
-)
-
-// Error says the reason in words.
-func (r HintReason) Error() string {
-	switch r {
-	case HintExpired:
-		return "ratchet: the link may have ended"
-	case HintClosed:
-		return "ratchet: the invite may have been taken back"
-	case HintOldCounter:
-		return "ratchet: a later request is known"
-	case HintNotListed:
-		return "ratchet: not listed"
-	case HintOwnerNeeded:
-		return "ratchet: an owner has to answer"
-	}
-	return fmt.Sprintf("ratchet: hint %d", uint8(r))
+// hints are the errors of what members that cannot answer a request hint at.
+var hints = map[proto.HintReason]error{
+	proto.HintExpired: outcome.ErrHintExpired, proto.HintClosed: outcome.ErrHintClosed, proto.HintOldCounter: outcome.ErrHintOldCounter,
+	proto.HintNotListed: outcome.ErrHintNotListed, proto.HintOwnerNeeded: outcome.ErrHintOwnerNeeded,
 }

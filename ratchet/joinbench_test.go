@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -34,8 +35,8 @@ func large(t testing.TB, n int) (founder, joiner Space, now time.Time, ticket []
 		require.NoError(t, err)
 	}
 	d.setRoot(r)
-	var made Invite
-	require.NoError(t, NewInvite(InviteOptions{Kind: dkg.Private}, &made).do(&d))
+	var made invite.Made
+	require.NoError(t, NewInvite(invite.Private(0), &made).do(&d))
 	founder = d.space()
 	joiner, request, err := Join(made.Link, now, []byte("joiner"))
 	require.NoError(t, err)
@@ -61,8 +62,8 @@ func BenchmarkEnter(b *testing.B) {
 // BenchmarkAdmit makes that ticket.
 func BenchmarkAdmit(b *testing.B) {
 	founder, _, now, _ := large(b, 1000)
-	var made Invite
-	v, _, err := NewInvite(InviteOptions{Kind: dkg.Private}, &made).On(founder, now)
+	var made invite.Made
+	v, _, err := NewInvite(invite.Private(0), &made).On(founder, now)
 	require.NoError(b, err)
 	_, request, err := Join(made.Link, now, nil)
 	require.NoError(b, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -18,10 +19,10 @@ func inner(text string) proto.Inner { return proto.Inner{Plaintext: []byte(text)
 
 // Somebody who opens a link is let in by the founder, and both read one another.
 func TestJoinByALink(t *testing.T) {
-	for _, o := range []InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 32}, {Kind: dkg.Direct}} {
+	for _, o := range []invite.Terms{invite.Private(0), invite.Public(32, 0), invite.Direct(0)} {
 		n := newNetwork(t, 7)
 		founder := n.found(Policy{})
-		var made Invite
+		var made invite.Made
 		founder.do(NewInvite(o, &made))
 		x := n.join(made.Link, "x")
 		n.settle()
@@ -62,7 +63,7 @@ func TestJoinsSettle(t *testing.T) {
 type history struct {
 	*network
 	founder *node
-	links   []Link
+	links   []invite.Link
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -71,8 +72,8 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && h.rng.IntN(4) == 0 }
 	h.founder = h.found(Policy{})
 	for range 1 + h.rng.IntN(3) {
-		var made Invite
-		h.founder.do(NewInvite([]InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 16}, {Kind: dkg.Direct}}[h.rng.IntN(3)], &made))
+		var made invite.Made
+		h.founder.do(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(0)}[h.rng.IntN(3)], &made))
 		h.links = append(h.links, made.Link)
 	}
 	return h

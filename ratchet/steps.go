@@ -4,9 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
-	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
@@ -41,135 +38,6 @@ func (s Step) On(v Space, now time.Time) (Space, [][]byte, error) {
 		return v, nil, err
 	}
 	return d.space(), d.frames, nil
-}
-
-// InviteOptions say what an invite is to be.
-type InviteOptions struct {
-	Kind     dkg.Kind
-	Count    uint32        // of dkg.Public: how many may come by it, a multiple of 16
-	Lifetime time.Duration // 0 for ever; counted in hours
-	Ticket   bool          // of dkg.Direct: with the ticket, so that who gets both is a member at once
-}
-
-// Invite is an invite that was made.
-type Invite struct {
-	Name [16]byte
-	Link Link
-	// Ticket are the frames of the ticket of a direct link. With the link they are a member's state: they travel in a session only.
-	Ticket [][]byte
-}
-
-// NewInvite returns the step with which an owner makes an invite, which is put into made. It returns ErrPhase for a member that is no
-// owner, ErrPolicy for an invite that there is not, dkg.ErrExhausted if no place is left or as many invites are open as may be, and
-// dkg.ErrReadOnly.
-func NewInvite(o InviteOptions, made *Invite) Step {
-	return Step{func(d *edit) error {
-		w := invites.Wish{Kind: o.Kind, Count: o.Count}
-		if o.Lifetime > 0 {
-			w.Expires = uint32((d.now + o.Lifetime.Milliseconds() + hour - 1) / hour)
-		}
-		m, err := d.invite(w)
-		if err != nil {
-			return err
-		}
-		*made = Invite{Name: m.Record.Certificate.Name(), Link: newLink(m.Link)}
-		if o.Ticket && o.Kind == dkg.Direct {
-			made.Ticket, err = d.directTicket(m)
-		}
-		return err
-	}}
-}
-
-// invite makes an invite and says it.
-func (d *edit) invite(w invites.Wish) (invites.Made, error) {
-	_, r, ok := d.preferred()
-	if !ok || d.st.owner.Value().isNone() {
-		return invites.Made{}, ErrPhase
-	}
-	ev, made, err := invites.Make(d.ev, r, d.invitesOwner(), w)
-	if err != nil {
-		return invites.Made{}, stepError(err)
-	}
-	d.ev = ev
-	next, change, err := r.AddRecord(made.Record, d.st.forest.Entered())
-	if err != nil {
-		return invites.Made{}, err
-	}
-	d.changed(next, change)
-	for _, s := range made.Statements {
-		if err := d.say(statement(s)); err != nil {
-			return invites.Made{}, err
-		}
-	}
-	return made, nil
-}
-
-// directTicket returns the frames of the ticket of a direct link.
-func (d *edit) directTicket(m invites.Made) ([][]byte, error) {
-	_, r, _ := d.preferred()
-	key, err := proto.DirectTicketKey(m.Link.Seed, m.Link.Space, m.Link.Suite)
-	if err != nil {
-		return nil, err
-	}
-	ctx := proto.TicketContext{Space: d.st.space, Request: proto.DirectRequest(m.Link), Index: m.Link.First, Direct: true}
-	b, err := d.ticketBody(r, ctx.Index, ctx.Request)
-	if err != nil {
-		return nil, err
-	}
-	b.Certificate, b.Masked = m.Record.Certificate, m.Record.Masked
-	return d.sealTicket(r, ctx, key.Public, b, epochs.TicketQuery{Joiner: true, Since: d.st.forest.Entered()})
-}
-
-// stepError returns the error of this package for one of package invites.
-func stepError(err error) error {
-	switch {
-	case errors.Is(err, invites.ErrNoOwner):
-		return ErrPhase
-	case errors.Is(err, invites.ErrWish), errors.Is(err, invites.ErrMember):
-		return ErrPolicy
-	}
-	return err
-}
-
-// EndInvite returns the step with which an owner takes an invite back. It returns ErrPhase for a member that is no owner, and ErrPolicy
-// for an invite that is not known or by which its one member came: Remove is for members.
-func EndInvite(name [16]byte) Step {
-	return Step{func(d *edit) error {
-		e, r, ok := d.preferred()
-		if !ok || d.st.owner.Value().isNone() {
-			return ErrPhase
-		}
-		said, err := invites.End(r, d.invitesOwner(), name, e.ID())
-		return d.stateAll(said, err)
-	}}
-}
-
-// Revoke returns the step with which an owner takes places back that nobody came with, of a public invite too. Its errors are those of
-// EndInvite.
-func Revoke(indices ...dkg.Index) Step {
-	return Step{func(d *edit) error {
-		e, r, ok := d.preferred()
-		if !ok || d.st.owner.Value().isNone() {
-			return ErrPhase
-		}
-		said, err := invites.Revoke(r, d.invitesOwner(), e.ID(), indices...)
-		return d.stateAll(said, err)
-	}}
-}
-
-func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
-	if err != nil {
-		return stepError(err)
-	}
-	for _, s := range said {
-		if err := d.declare(s); err != nil {
-			return err
-		}
-	}
-	if _, r, ok := d.preferred(); ok {
-		d.ev, _ = invites.Settle(d.ev, r)
-	}
-	return nil
 }
 
 // declare says a statement of this member or owner, and takes it in.
@@ -232,21 +100,6 @@ func SetProfile(profile []byte) Step {
 		}
 		counter := max(uint64(max(d.now, 1)), b.Profile.Counter+1)
 		return d.declare(proto.Sign(proto.Profile{Index: me.index, Counter: counter, App: profile}, d.st.space, me.signing))
-	}}
-}
-
-// WantInvite returns the step with which a member asks an owner for a link to hand on; it comes with the event LinkGiven. It returns
-// ErrPolicy where members may not invite.
-func WantInvite() Step {
-	return Step{func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok {
-			return ErrPhase
-		}
-		if !r.Policy().MembersMayInvite {
-			return ErrPolicy
-		}
-		return d.say(statement(proto.InviteWanted{Invite: dkg.Private}))
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -22,13 +23,15 @@ func (x *node) copyOf(name string) *node {
 }
 
 // opens reports whether a link and what a seized state holds give the share of an index.
-func opens(t *testing.T, l Link, seized *node, i dkg.Index) bool {
+func opens(t *testing.T, l invite.Link, seized *node, i dkg.Index) bool {
+	link, err := openLink(l)
+	require.NoError(t, err)
 	d, err := newEdit(seized.space, seized.net.now, Options{})
 	require.NoError(t, err)
 	_, r, ok := d.preferred()
 	require.True(t, ok)
 	for _, x := range append(r.Open(), r.Used()...) {
-		if _, err := invites.OpenShare(l.link.Expose(), x.Masked, i, r.Commitment()); err == nil {
+		if _, err := invites.OpenShare(link, x.Masked, i, r.Commitment()); err == nil {
 			return true
 		}
 	}
@@ -41,14 +44,18 @@ func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 	n := newNetwork(t, 21)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	var used, revoked, expired Invite
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &used))
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &revoked))
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private, Lifetime: time.Hour}, &expired))
+	var used, revoked, expired invite.Made
+	founder.do(NewInvite(invite.Private(0), &used))
+	founder.do(NewInvite(invite.Private(0), &revoked))
+	founder.do(NewInvite(invite.Private(time.Hour), &expired))
 	n.settle()
 	before := m.copyOf("thief")
-	first := func(v Invite) dkg.Index { return v.Link.link.Expose().First }
-	for _, v := range []Invite{used, revoked, expired} {
+	first := func(v invite.Made) dkg.Index {
+		l, err := openLink(v.Link)
+		require.NoError(t, err)
+		return l.First
+	}
+	for _, v := range []invite.Made{used, revoked, expired} {
 		require.True(t, opens(t, v.Link, before, first(v)))
 		require.False(t, opens(t, v.Link, before, 1), "of nobody else")
 	}
@@ -60,7 +67,7 @@ func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 	}
 	n.settle()
 	for _, x := range []*node{founder, m} {
-		for _, v := range []Invite{used, revoked, expired} {
+		for _, v := range []invite.Made{used, revoked, expired} {
 			require.False(t, opens(t, v.Link, x, first(v)), x.name)
 		}
 	}
@@ -70,7 +77,7 @@ func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 func TestPublicJoinerStateIsOneShare(t *testing.T) {
 	n := newNetwork(t, 22)
 	founder := n.found(Policy{})
-	l := founder.invite(InviteOptions{Kind: dkg.Public, Count: 16})
+	l := founder.invite(invite.Public(16, 0))
 	x := n.join(l, "x")
 	n.settle()
 	require.False(t, x.space.Template().link.Value().bytes.IsZero())
@@ -136,7 +143,7 @@ func TestBackupOfAJoiner(t *testing.T) {
 	n := newNetwork(t, 25)
 	founder := n.found(Policy{})
 	n.member(founder, "m")
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	backup := x.space
 	n.settle()
 	require.Equal(t, Member, x.phase())
@@ -168,7 +175,7 @@ func TestBeforeJoinNeedsTwoIssuers(t *testing.T) {
 		old := m.mailbox[len(m.mailbox)-1]
 		n.settle()
 		m.offline = !two
-		x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+		x := n.join(founder.invite(invite.Private(0)), "x")
 		x.offline = true
 		n.settle()
 		tickets := x.frames(proto.TypeTicket)
@@ -204,7 +211,7 @@ func TestMembersMayInvite(t *testing.T) {
 		m.do(WantInvite())
 		n.settle()
 	}
-	var links []Link
+	var links []invite.Link
 	for _, e := range m.events {
 		if e.Kind == LinkGiven {
 			links = append(links, e.Link)
@@ -253,8 +260,8 @@ func TestDirectTicket(t *testing.T) {
 	n := newNetwork(t, 30)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
-	var made Invite
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Direct, Ticket: true}, &made))
+	var made invite.Made
+	founder.do(NewInvite(invite.Direct(0), &made))
 	n.settle()
 	require.NotEmpty(t, made.Ticket)
 	founder.offline, m.offline = true, true
@@ -290,7 +297,7 @@ func TestActingThiefIsHeardByAll(t *testing.T) {
 func TestReplayedRequestOfAnOpenTicket(t *testing.T) {
 	n := newNetwork(t, 33)
 	founder := n.found(Policy{})
-	x := n.join(founder.invite(InviteOptions{Kind: dkg.Private}), "x")
+	x := n.join(founder.invite(invite.Private(0)), "x")
 	x.offline = true
 	request := founder.frames(proto.TypeRequest)
 	require.Equal(t, 1, len(request))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 )
 
 // exchange delivers what was posted, lets each vault come to the end of its mailbox and do what is due, until nothing is posted.
@@ -50,10 +50,10 @@ func TestJoinThroughVaults(t *testing.T) {
 	require.NoError(t, err)
 	founder := g.newPeer(s)
 	g.peers = append(g.peers, founder)
-	for k, o := range []InviteOptions{{Kind: dkg.Private}, {Kind: dkg.Public, Count: 16}, {Kind: dkg.Direct, Lifetime: time.Hour}} {
-		var made Invite
+	for k, o := range []invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(time.Hour)} {
+		var made invite.Made
 		require.NoError(t, founder.update(Do(founder.options(), NewInvite(o, &made))))
-		l, err := ParseLink(made.Link.Bytes())
+		l, err := invite.FromBytes(made.Link.Bytes())
 		require.NoError(t, err)
 		s, request, err := Join(l, g.now, []byte(fmt.Sprint("joiner ", k)))
 		require.NoError(t, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -220,7 +221,7 @@ func (n *network) settle() {
 }
 
 // join opens a link on a new device.
-func (n *network) join(l Link, name string) *node {
+func (n *network) join(l invite.Link, name string) *node {
 	s, frame, err := Join(l, n.now, []byte(name))
 	require.NoError(n.t, err)
 	x := n.node(name, s)

@@ -22,7 +22,7 @@ type Device struct {
 	Name   string
 	Store  store.Store
 	Vault  *state.Vault[ratchet.Space]
-	Read   []string         // texts that were read, in order
+	Read   []string         // texts that were read, in order, without those that say nothing
 	Events []state.Event    // of the vault, and of the ratchet in it
 	Tries  int              // how often a frame was tried
 	T      testing.TB       // the test that fails
@@ -89,6 +89,12 @@ func (d *Device) Set(change func(ratchet.Space) (ratchet.Space, error)) {
 	})
 }
 
+// Do takes a step, which must succeed.
+func (d *Device) Do(s ratchet.Step) {
+	d.T.Helper()
+	d.Update(ratchet.Do(d.options(), s))
+}
+
 // Send puts a message into the outbox.
 func (d *Device) Send(text string) {
 	d.T.Helper()
@@ -104,10 +110,23 @@ func (d *Device) Receive(source string, frame []byte) state.Receipt {
 	return receipt
 }
 
+// CaughtUp says that the end of the mailbox was reached.
+func (d *Device) CaughtUp() {
+	d.T.Helper()
+	d.Update(ratchet.CaughtUp(d.options()))
+	d.retry()
+}
+
 // Maintain does what is due, and tries retained frames again if that may open them.
 func (d *Device) Maintain() {
 	d.T.Helper()
 	d.Update(ratchet.Maintain(d.options()))
+	d.retry()
+}
+
+// retry tries the retained frames that may be readable now.
+func (d *Device) retry() {
+	d.T.Helper()
 	_, err := d.Vault.Retry(context.Background(), d.id, d.opener)
 	require.NoError(d.T, err, d.Name)
 	d.drain()

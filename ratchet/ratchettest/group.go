@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -77,75 +77,94 @@ var groups, groupsOf sync.Map
 // found founds a space and lets n-1 others in, all in step.
 func found(t testing.TB, n int, p ratchet.Policy) *Group {
 	g := &Group{T: t, Now: Day0}
-	s, err := ratchet.NewSpace(g.Now, p)
+	s, err := ratchet.NewSpace(g.Now, p, []byte("p1"))
 	require.NoError(t, err)
 	g.Peers = []*Peer{{Name: "p1", Space: s}}
 	for len(g.Peers) < n {
-		g.JoinWith(g.Grant(), g.Peers[0])
+		g.JoinWith(g.Invite(invite.Private(0)), g.Peers[0])
 	}
+	g.Rounds(1) // what a joiner was told, the commits of others prove
+	g.RequireConverged()
 	for _, p := range g.Peers {
 		require.Empty(t, p.Read)
-		require.Empty(t, p.Retained)
 	}
 	return g
 }
 
-// Grant takes a private grant out of the founder's evals.
-func (g *Group) Grant() ratchet.Grant {
+// Invite lets the founder make an invite, which everybody is told of.
+func (g *Group) Invite(t invite.Terms) invite.Link {
 	g.T.Helper()
-	next, grant, err := ratchet.NewGrant(g.Peers[0].Space, g.Now, dkg.Private)
-	require.NoError(g.T, err)
-	g.Peers[0].Space = next
-	return grant
+	var made invite.Made
+	g.Deliver(g.Step(g.Peers[0], ratchet.NewInvite(t, &made)), g.Others(g.Peers[0])...)
+	return made.Link
 }
 
-// JoinWith lets a further member in with a grant; everybody reads its first message.
-func (g *Group) JoinWith(grant ratchet.Grant, admits *Peer) *Peer {
+// Step lets a member take a step, and returns the frames that say it.
+func (g *Group) Step(p *Peer, s ratchet.Step) [][]byte {
 	g.T.Helper()
-	p := &Peer{Name: fmt.Sprintf("p%d", len(g.Peers)+1)}
-	s, q, err := ratchet.Join(grant, g.Now, []byte(p.Name))
+	next, frames, err := s.On(p.Space, g.Now)
 	require.NoError(g.T, err)
-	p.Space = s
-	g.Enter(p, g.Admit(admits, q))
+	p.Space = next
+	return frames
+}
+
+// JoinWith lets a further member in by a link; everybody reads its first message.
+func (g *Group) JoinWith(l invite.Link, admits *Peer) *Peer {
+	g.T.Helper()
+	p, request := g.Join(l)
+	g.Enter(p, g.Admit(admits, request))
 	g.Peers = append(g.Peers, p)
-	g.Deliver(g.Send(p, ""))
+	g.Deliver(p.Take(), g.Others(p)...)
 	return p
 }
 
-// Admit lets a member answer a request, and returns the ticket.
-func (g *Group) Admit(p *Peer, q []byte) []byte {
+// Join opens a link on a device that is none of the group yet, and returns its request.
+func (g *Group) Join(l invite.Link) (p *Peer, request []byte) {
 	g.T.Helper()
-	next, ticket, err := ratchet.Admit(p.Space, g.Now, q)
+	p = &Peer{Name: fmt.Sprintf("p%d", len(g.Peers)+1)}
+	var err error
+	p.Space, request, err = ratchet.Join(l, g.Now, []byte(p.Name))
+	require.NoError(g.T, err)
+	return p, request
+}
+
+// Admit lets a member answer a request at once, and returns the frames of the ticket.
+func (g *Group) Admit(p *Peer, request []byte) [][]byte {
+	g.T.Helper()
+	next, ticket, err := ratchet.Admit(p.Space, g.Now, request)
 	require.NoError(g.T, err)
 	p.Space = next
 	return ticket
 }
 
-// Enter lets a member enter a ticket.
-func (g *Group) Enter(p *Peer, ticket []byte) {
+// Enter lets a member enter a ticket. What it sends then is in Sent.
+func (g *Group) Enter(p *Peer, ticket [][]byte) {
 	g.T.Helper()
-	next, err := ratchet.Enter(p.Space, g.Now, ticket)
-	require.NoError(g.T, err)
-	p.Space = next
+	for _, f := range ticket {
+		require.NoError(g.T, p.Receive(g, f))
+	}
+	require.Equal(g.T, ratchet.Member, ratchet.Info(p.Space).Phase)
 }
 
 // Send encrypts a text of a member.
-func (g *Group) Send(p *Peer, text string) []byte {
+func (g *Group) Send(p *Peer, text string) [][]byte {
 	g.T.Helper()
-	next, e, err := ratchet.Encrypt(p.Space, g.Now, []byte(text))
+	next, frames, err := ratchet.Encrypt(p.Space, g.Now, []byte(text))
 	require.NoError(g.T, err)
 	p.Space = next
-	return e
+	return frames
 }
 
-// Deliver gives a message to members, to all by default.
-func (g *Group) Deliver(e []byte, to ...*Peer) {
+// Deliver gives frames to members, to all by default.
+func (g *Group) Deliver(frames [][]byte, to ...*Peer) {
 	g.T.Helper()
 	if len(to) == 0 {
 		to = g.Peers
 	}
-	for _, p := range to {
-		_ = p.Receive(g, e) // what became of it is in p
+	for _, f := range frames {
+		for _, p := range to {
+			_ = p.Receive(g, f) // what became of it is in p
+		}
 	}
 }
 
@@ -173,15 +192,14 @@ next:
 	return out
 }
 
-// RequireConverged requires that all members send in the same epoch, of the same authenticator, and that nothing is unread.
+// RequireConverged requires that all members send in the same epoch, know the same members, and retain nothing.
 func (g *Group) RequireConverged() {
 	g.T.Helper()
-	want := ratchet.Info(g.Peers[0].Space).Authenticator
+	want := ratchet.Info(g.Peers[0].Space).Fingerprint
 	require.NotZero(g.T, want)
 	for _, p := range g.Peers {
-		require.Equal(g.T, want, ratchet.Info(p.Space).Authenticator, p.Name)
+		require.Equal(g.T, want, ratchet.Info(p.Space).Fingerprint, p.Name)
 		require.Empty(g.T, p.Retained, p.Name)
-		require.Len(g.T, ratchet.Members(p.Space), len(ratchet.Members(g.Peers[0].Space)), p.Name)
 	}
 }
 

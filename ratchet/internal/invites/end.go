@@ -12,16 +12,19 @@ import (
 // that are kept (D58).
 const manyRevokes = 8
 
-// End takes an invite back, and returns what is to be said: a close of a run, else revokes. Both are final. It returns ErrWish for an
-// invite that is not known, ErrMember if somebody came by it that is one index, and ErrNoOwner. The epoch is the one in which it is
-// said.
-func End(r members.Root, o Owner, n proto.InviteName, epoch proto.EpochID) ([]proto.OwnerStatement, error) {
+// End takes an invite back, or only some of its places, and returns what is to be said: a close of a run, else revokes. Both are final.
+// It returns ErrTerms for an invite that is not known or a place that it does not hold, ErrMember for a place with which somebody came,
+// and ErrNoOwner. The epoch is the one in which it is said.
+func End(r members.Root, o Owner, epoch proto.EpochID, n proto.InviteName, places ...dkg.Index) ([]proto.OwnerStatement, error) {
 	x, ok := record(r, n)
-	if !ok {
-		return nil, ErrWish
+	if !ok || slices.ContainsFunc(places, func(i dkg.Index) bool { return !x.Certificate.Covers(i) }) {
+		return nil, ErrTerms
 	}
 	if x.Certificate.Kind != dkg.Public {
-		return Revoke(r, o, epoch, x.Certificate.First)
+		places = []dkg.Index{x.Certificate.First}
+	}
+	if len(places) > 0 {
+		return revoke(r, o, epoch, places)
 	}
 	said, err := o.said(r)
 	if err != nil {
@@ -30,9 +33,9 @@ func End(r members.Root, o Owner, n proto.InviteName, epoch proto.EpochID) ([]pr
 	return []proto.OwnerStatement{proto.Sign(proto.Close{Said: said, Invite: n}, r.Space(), o.Key)}, nil
 }
 
-// Revoke takes indices back that nobody came with. An owner that said as many revokes in this root says all of them again in as few
+// revoke takes indices back that nobody came with. An owner that said many revokes in this root says all of them again in as few
 // statements as hold them. It returns ErrMember for an index that is a member's, which only a rekey removes, and ErrNoOwner.
-func Revoke(r members.Root, o Owner, epoch proto.EpochID, indices ...dkg.Index) (out []proto.OwnerStatement, err error) {
+func revoke(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) (out []proto.OwnerStatement, err error) {
 	said, err := o.said(r)
 	if err != nil {
 		return nil, err

@@ -3,17 +3,24 @@ package invites_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-var wishes = []invites.Wish{
-	{Kind: dkg.Private}, {Kind: dkg.Direct, Expires: uint32(now/hour) + 24}, {Kind: dkg.Public, Count: 64, Expires: uint32(now/hour) + 24},
+var wishes = []invite.Terms{invite.Private(0), invite.Direct(24 * time.Hour), invite.Public(64, 24*time.Hour)}
+
+// textOf returns the link of an invite as people get it.
+func textOf(t *testing.T, m invites.Made) invite.Link {
+	l, err := invites.Link(m.Link)
+	require.NoError(t, err)
+	return l
 }
 
 // A link with what the record holds gives the share of each of its indices, and neither gives one alone. Its text fits a QR code.
@@ -21,9 +28,14 @@ func TestLinkAndRecordGiveTheShare(t *testing.T) {
 	w := newWorld(t)
 	for _, wish := range wishes {
 		made := w.make(0, wish)
-		text := invites.Text("https://t.example/jo", made.Link)
-		require.Len(t, text, map[dkg.Kind]int{dkg.Private: 20 + 1 + 132, dkg.Direct: 20 + 1 + 132, dkg.Public: 20 + 1 + 136}[wish.Kind])
-		l, err := invites.ParseText(strings.ToLower(text))
+		text, err := textOf(t, made).URL("https://t.example/jo")
+		require.NoError(t, err)
+		require.Len(t, text, map[dkg.Kind]int{dkg.Private: 20 + 1 + 132, dkg.Direct: 20 + 1 + 132, dkg.Public: 20 + 1 + 136}[wish.Kind()])
+		read, err := invite.Parse(strings.ToLower(text))
+		require.NoError(t, err)
+		require.Equal(t, wish.Kind(), read.Kind())
+		require.Equal(t, w.root.Space(), read.Space())
+		l, err := proto.ParseLink(read.Bytes())
 		require.NoError(t, err)
 		require.True(t, made.Link.Encode().Equal(l.Encode()))
 		c := made.Record.Certificate
@@ -43,15 +55,15 @@ func TestLinkAndRecordGiveTheShare(t *testing.T) {
 		_, err = invites.OpenShare(l, made.Record.Masked, l.First, dkg.NewPolynomial().Commitment())
 		require.ErrorIs(t, err, invites.ErrForged)
 	}
-	for _, bad := range []invites.Wish{{Kind: dkg.Public, Count: 17}, {Kind: dkg.Public}, {Kind: dkg.Held}, {}} {
-		_, _, err := invites.Make(w.evals[0], w.root, w.owners[0], bad)
-		require.ErrorIs(t, err, invites.ErrWish)
+	for _, bad := range []invite.Terms{invite.Public(17, 0), invite.Public(0, 0), invite.Private(-1), {}} {
+		_, _, err := invites.Make(w.evals[0], w.root, w.owners[0], bad, now)
+		require.ErrorIs(t, err, invites.ErrTerms)
 	}
 	stranger := w.owners[0]
 	stranger.Key = suite.NewSigningKey(suite.Ed25519)
-	_, _, err := invites.Make(w.evals[0], w.root, stranger, wishes[0])
+	_, _, err := invites.Make(w.evals[0], w.root, stranger, wishes[0], now)
 	require.ErrorIs(t, err, invites.ErrNoOwner)
-	_, _, err = invites.Make(w.evals[0].ReadOnly(), w.root, w.owners[0], wishes[0])
+	_, _, err = invites.Make(w.evals[0].ReadOnly(), w.root, w.owners[0], wishes[0], now)
 	require.ErrorIs(t, err, dkg.ErrReadOnly)
 }
 
@@ -65,7 +77,7 @@ func TestRunsOfTwoOwners(t *testing.T) {
 			for _, wish := range wishes {
 				var made invites.Made
 				var err error
-				evals[k], made, err = invites.Make(evals[k], w.root, w.owners[k], wish) // the root stays as it was
+				evals[k], made, err = invites.Make(evals[k], w.root, w.owners[k], wish, now) // the root stays as it was
 				require.NoError(t, err)
 				for n := range made.Link.Count {
 					i := made.Link.First + dkg.Index(n)*dkg.Index(made.Link.Step)
@@ -76,7 +88,7 @@ func TestRunsOfTwoOwners(t *testing.T) {
 			}
 		}
 	}
-	made := w.make(0, invites.Wish{Kind: dkg.Public, Count: 128})
+	made := w.make(0, invite.Public(128, 0))
 	w.evals[1] = evals[1]
 	next := w.make(1, wishes[0])
 	require.Greater(t, next.Link.First, made.Link.First+dkg.Index(127*2), "the cursor passes what was heard of")
@@ -125,7 +137,7 @@ func TestEndedInvitesLeaveTheLedger(t *testing.T) {
 	used, revoked, closed, kept, expired := w.make(0, wishes[0]), w.make(0, wishes[0]), w.make(0, wishes[2]), w.make(0, wishes[0]), w.make(0, wishes[1])
 	w.join(used, used.Link.First)
 	for _, m := range []invites.Made{revoked, closed} {
-		said, err := invites.End(w.root, w.owners[0], m.Record.Certificate.Name(), w.epoch)
+		said, err := invites.End(w.root, w.owners[0], w.epoch, m.Record.Certificate.Name())
 		require.NoError(t, err)
 		require.Len(t, said, 1)
 		w.apply(said...)
@@ -140,24 +152,30 @@ func TestEndedInvitesLeaveTheLedger(t *testing.T) {
 	require.NotContains(t, ended, kept.Record.Certificate.Name())
 	require.Contains(t, ended, expired.Record.Certificate.Name())
 
-	_, err := invites.End(w.root, w.owners[0], used.Record.Certificate.Name(), w.epoch)
+	_, err := invites.End(w.root, w.owners[0], w.epoch, used.Record.Certificate.Name())
 	require.ErrorIs(t, err, invites.ErrMember, "who came by it is removed by a rekey")
-	_, err = invites.Revoke(w.root, w.owners[0], w.epoch, 1)
-	require.ErrorIs(t, err, invites.ErrMember)
-	_, err = invites.End(w.root, w.owners[0], proto.InviteName{1}, w.epoch)
-	require.ErrorIs(t, err, invites.ErrWish)
+	_, err = invites.End(w.root, w.owners[0], w.epoch, closed.Record.Certificate.Name(), 1)
+	require.ErrorIs(t, err, invites.ErrTerms, "a place of somebody else")
+	_, err = invites.End(w.root, w.owners[0], w.epoch, proto.InviteName{1})
+	require.ErrorIs(t, err, invites.ErrTerms)
 }
 
 // An owner may take back any number of links: it says its revokes in one, so nobody comes to the bound of those that are kept (D58).
 func TestManyRevokes(t *testing.T) {
 	w := newWorld(t)
-	for i := dkg.Index(10); i < 310; i++ {
-		said, err := invites.Revoke(w.root, w.owners[int(i)%2], w.epoch, i)
-		require.NoError(t, err)
-		w.apply(said...)
+	runs := []invites.Made{w.make(0, invite.Public(160, 0)), w.make(1, invite.Public(160, 0))}
+	for n := range dkg.Index(160) {
+		for owner, made := range runs {
+			c := made.Record.Certificate
+			said, err := invites.End(w.root, w.owners[owner], w.epoch, c.Name(), c.First+2*n)
+			require.NoError(t, err)
+			w.apply(said...)
+		}
 	}
-	for i := dkg.Index(10); i < 310; i++ {
-		require.True(t, w.root.Gone(i))
+	for n := range dkg.Index(160) {
+		for _, made := range runs {
+			require.True(t, w.root.Gone(made.Link.First+2*n))
+		}
 	}
 }
 
@@ -170,37 +188,36 @@ func TestInviteGivenNeedsASeat(t *testing.T) {
 	w.seat(0, 1)
 	inboxes := []suite.KEMSecret{w.who[self].inbox}
 	made := w.make(0, wishes[0])
-	text := invites.Text("https://t.example/", made.Link)
-	given, err := invites.Give(w.root, self, text)
+	given, err := invites.Give(w.root, self, textOf(t, made))
 	require.NoError(t, err)
 	got, err := invites.Given(w.root, given, 1, self, inboxes)
 	require.NoError(t, err)
-	require.Equal(t, text, got)
+	require.Equal(t, textOf(t, made).Bytes(), got.Bytes())
 
 	_, err = invites.Given(w.root, given, self, self, inboxes)
 	require.ErrorIs(t, err, invites.ErrForged, "by a member without a seat")
-	for name, text := range map[string]string{
-		"no link": "hello", "another space's": invites.Text("x", newWorld(t).make(0, wishes[0]).Link), "used": invites.Text("x", by.Link),
+	for name, link := range map[string]invite.Link{
+		"no link": {}, "another space's": textOf(t, newWorld(t).make(0, wishes[0])), "used": textOf(t, by),
 	} {
-		given, err := invites.Give(w.root, self, text)
+		given, err := invites.Give(w.root, self, link)
 		require.NoError(t, err)
 		_, err = invites.Given(w.root, given, 1, self, inboxes)
 		require.ErrorIs(t, err, invites.ErrForged, name)
 	}
-	_, err = invites.Give(w.root, 77, text)
+	_, err = invites.Give(w.root, 77, textOf(t, made))
 	require.ErrorIs(t, err, invites.ErrMember)
 }
 
 // A free index is one of the run of which nobody is known.
 func TestFreeIndex(t *testing.T) {
 	w := newWorld(t)
-	made := w.make(0, invites.Wish{Kind: dkg.Public, Count: 16})
+	made := w.make(0, invite.Public(16, 0))
 	c := made.Record.Certificate
 	require.Equal(t, c.First, invites.Free(w.root, c))
 	w.join(made, c.First)
 	require.Equal(t, c.First+2, invites.Free(w.root, c))
 	for n := range dkg.Index(16) {
-		said, err := invites.Revoke(w.root, w.owners[0], w.epoch, c.First+2*n)
+		said, err := invites.End(w.root, w.owners[0], w.epoch, c.Name(), c.First+2*n)
 		if n == 0 {
 			require.ErrorIs(t, err, invites.ErrMember)
 			continue

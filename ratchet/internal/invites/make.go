@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
@@ -17,13 +19,16 @@ import (
 var (
 	// ErrNoOwner: the key is of no owner of the root.
 	ErrNoOwner = errors.New("ratchet: no owner of the root")
-	// ErrWish: an invite that there is not: of another kind, or with a run that is none.
-	ErrWish = errors.New("ratchet: no such invite")
+	// ErrTerms: an invite that there is not: of another kind, or with a run that is none.
+	ErrTerms = errors.New("ratchet: no such invite")
 	// ErrMember: who came by the invite is a member. A rekey removes members.
 	ErrMember = errors.New("ratchet: somebody came by the invite")
 	// ErrForged: what is said of an invite does not fit it.
 	ErrForged = errors.New("ratchet: false invite")
 )
+
+// Millis is a time in milliseconds since 1970.
+type Millis = proto.Millis
 
 // Owner is an owner that makes or ends invites.
 type Owner struct {
@@ -47,13 +52,6 @@ func (o Owner) said(r members.Root) (proto.Said, error) {
 	return proto.Said{Root: r.ID(), By: place}, err
 }
 
-// Wish is what an invite is to be.
-type Wish struct {
-	Kind    dkg.Kind
-	Count   uint32 // of kind Public: how many may come, a multiple of 16
-	Expires uint32 // hours since 1970; 0 never
-}
-
 // Made is an invite that was made.
 type Made struct {
 	Link       proto.Link
@@ -61,23 +59,19 @@ type Made struct {
 	Statements []proto.InviteMade // to be said to all, the first one with the record that is new
 }
 
-// Make makes an invite. Evals, record and link must be durable before the link leaves. It returns ErrNoOwner, ErrWish,
+// Make makes an invite. Evals, record and link must be durable before the link leaves. It returns ErrNoOwner, ErrTerms,
 // dkg.ErrReadOnly, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
-func Make(ev dkg.Evals, r members.Root, o Owner, w Wish) (dkg.Evals, Made, error) {
+func Make(ev dkg.Evals, r members.Root, o Owner, t invite.Terms, now Millis) (dkg.Evals, Made, error) {
 	place, owners, err := o.place(r)
 	if err != nil {
 		return ev, Made{}, err
 	}
-	const unit = 16
-	if w.Kind == dkg.Public && (w.Count < unit || w.Count%unit != 0) || w.Kind != dkg.Public && w.Kind != dkg.Private && w.Kind != dkg.Direct {
-		return ev, Made{}, ErrWish
+	expires, ok := lifetime(t, now)
+	if !ok {
+		return ev, Made{}, ErrTerms
 	}
 	if len(r.Open()) >= proto.MaxTicketRecords {
 		return ev, Made{}, fmt.Errorf("%w: as many invites are open as there may be", dkg.ErrExhausted)
-	}
-	count := w.Count
-	if w.Kind != dkg.Public {
-		count = 1
 	}
 	next, err := pass(ev, r)
 	if err != nil {
@@ -88,7 +82,7 @@ func Make(ev dkg.Evals, r members.Root, o Owner, w Wish) (dkg.Evals, Made, error
 	if err != nil {
 		return ev, Made{}, err
 	}
-	next, offer, err := next.Offer(w.Kind, dkg.Residue{Place: int(place), Dealers: owners}, count, proto.NameOfInvite(keys.Admission.Public), keys.M)
+	next, offer, err := next.Offer(t.Kind(), dkg.Residue{Place: int(place), Dealers: owners}, t.Count(), proto.NameOfInvite(keys.Admission.Public), keys.M)
 	if err != nil {
 		return ev, Made{}, err
 	}
@@ -96,11 +90,11 @@ func Make(ev dkg.Evals, r members.Root, o Owner, w Wish) (dkg.Evals, Made, error
 	if err != nil {
 		return ev, Made{}, err
 	}
-	c := proto.Certificate{Kind: w.Kind, Root: r.ID(), Owner: place, First: offer.First, Count: offer.Count, Step: offer.Step,
-		Expires: w.Expires, Admission: keys.Admission.Public}.Sign(o.Key, r.Space())
+	c := proto.Certificate{Kind: t.Kind(), Root: r.ID(), Owner: place, First: offer.First, Count: offer.Count, Step: offer.Step,
+		Expires: expires, Admission: keys.Admission.Public}.Sign(o.Key, r.Space())
 	made := Made{
-		Link: proto.Link{Kind: w.Kind, Suite: r.Suite(), Space: r.Space(), First: offer.First, Count: offer.Count, Step: offer.Step,
-			Seed: seed, Expires: w.Expires, Owners: uint32(min(o.Newest, math.MaxUint32))},
+		Link: proto.Link{Kind: t.Kind(), Suite: r.Suite(), Space: r.Space(), First: offer.First, Count: offer.Count, Step: offer.Step,
+			Seed: seed, Expires: expires, Owners: uint32(min(o.Newest, math.MaxUint32))},
 		Record: proto.NewRecord(o.Key, r.Space(), c, keys.RequestKey, v),
 	}
 	made.Statements = boxed(made.Record, keys.M, r, others(r, o.Self))
@@ -108,6 +102,22 @@ func Make(ev dkg.Evals, r members.Root, o Owner, w Wish) (dkg.Evals, Made, error
 		made.Statements = []proto.InviteMade{{Record: made.Record}}
 	}
 	return next, made, nil
+}
+
+// lifetime returns when an invite on these terms expires, in hours since 1970, 0 for never. It is not ok for terms of no invite.
+func lifetime(t invite.Terms, now Millis) (expires uint32, ok bool) {
+	const hour = int64(time.Hour / time.Millisecond)
+	switch t.Kind() {
+	case dkg.Private, dkg.Direct:
+		ok = t.Count() == 1
+	case dkg.Public:
+		ok = t.Count() >= invite.Unit && t.Count()%invite.Unit == 0
+	}
+	if t.Lifetime() == 0 {
+		return 0, ok
+	}
+	end := (now + t.Lifetime().Milliseconds() + hour - 1) / hour
+	return uint32(min(max(end, 1), math.MaxUint32)), ok && t.Lifetime() > 0
 }
 
 // pass moves the cursor past every index that somebody has or had, or may come to have.

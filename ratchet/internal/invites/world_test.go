@@ -7,6 +7,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -67,10 +68,10 @@ func newWorld(t testing.TB) *world {
 }
 
 // make makes an invite by an owner, of which all members hear.
-func (w *world) make(owner int, wish invites.Wish) invites.Made {
+func (w *world) make(owner int, t invite.Terms) invites.Made {
 	var made invites.Made
 	var err error
-	w.evals[owner], made, err = invites.Make(w.evals[owner], w.root, w.owners[owner], wish)
+	w.evals[owner], made, err = invites.Make(w.evals[owner], w.root, w.owners[owner], t, now)
 	require.NoError(w.t, err)
 	w.root, _, err = w.root.AddRecord(made.Record, 1)
 	require.NoError(w.t, err)

@@ -153,7 +153,13 @@ func (r Root) pastClose(now Millis) (segmap.Key, bool) {
 	return segmap.Key{}, false
 }
 
-// closed reports whether an invite was closed.
+// Closed reports whether an owner took a run back.
+func (r Root) Closed(name proto.InviteName) bool {
+	_, ok := r.closed(name)
+	return ok
+}
+
+// closed returns the statement that took an invite back.
 func (r Root) closed(name proto.InviteName) (proto.Close, bool) {
 	x, ok := r.statements.closes.Get(saidBy(0, proto.Close{Invite: name}).key)
 	if !ok {

@@ -66,6 +66,15 @@ var (
 	ErrRekeyFrame = because(ErrMalformed, "frame of a rekey, which is not followed")
 )
 
+// Hints: what members that cannot answer a request say of it. They carry no verdict.
+var (
+	ErrHintExpired     = errors.New("ratchet: the link may have ended")
+	ErrHintClosed      = errors.New("ratchet: the invite may have been taken back")
+	ErrHintOldCounter  = errors.New("ratchet: a later request is known")
+	ErrHintNotListed   = errors.New("ratchet: not listed")
+	ErrHintOwnerNeeded = errors.New("ratchet: an owner has to answer")
+)
+
 // Errors of calls that a caller should not have made now. They carry no verdict.
 var (
 	ErrPhase   = errors.New("ratchet: not possible in this phase of the space")

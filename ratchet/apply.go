@@ -179,13 +179,9 @@ func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
 	if b, ok := r.ListedBinding(l.maker.Index); !ok || b.Maker != l.maker {
 		return members.ErrNoEffect // a seat is of the listed binding, not of a twin
 	}
-	text, err := invites.Given(r, s, l.maker.Index, s.Asker, d.inboxSecrets())
-	if err != nil {
-		return err
-	}
-	link, err := invites.ParseText(text)
+	link, err := invites.Given(r, s, l.maker.Index, s.Asker, d.inboxSecrets())
 	if err == nil {
-		d.emit(Event{Kind: LinkGiven, Index: l.maker.Index, Link: newLink(link)})
+		d.emit(Event{Kind: LinkGiven, Index: l.maker.Index, Link: link})
 	}
 	return err
 }

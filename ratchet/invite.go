@@ -1,0 +1,143 @@
+package ratchet
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// NewInvite returns the step with which an owner makes an invite, which is put into made. It returns ErrPhase for a member that is no
+// owner, ErrPolicy for terms of no invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and
+// dkg.ErrReadOnly.
+func NewInvite(t invite.Terms, made *invite.Made) Step {
+	return Step{func(d *edit) error {
+		m, err := d.invite(t)
+		if err != nil {
+			return err
+		}
+		link, err := invites.Link(m.Link)
+		if err != nil {
+			return err
+		}
+		*made = invite.Made{Name: m.Record.Certificate.Name(), Link: link}
+		if t.Kind() == dkg.Direct {
+			made.Ticket, err = d.directTicket(m)
+		}
+		return err
+	}}
+}
+
+// invite makes an invite and says it.
+func (d *edit) invite(t invite.Terms) (invites.Made, error) {
+	_, r, ok := d.preferred()
+	if !ok || d.st.owner.Value().isNone() {
+		return invites.Made{}, ErrPhase
+	}
+	ev, made, err := invites.Make(d.ev, r, d.invitesOwner(), t, d.now)
+	if err != nil {
+		return invites.Made{}, stepError(err)
+	}
+	d.ev = ev
+	next, change, err := r.AddRecord(made.Record, d.st.forest.Entered())
+	if err != nil {
+		return invites.Made{}, err
+	}
+	d.changed(next, change)
+	for _, s := range made.Statements {
+		if err := d.say(statement(s)); err != nil {
+			return invites.Made{}, err
+		}
+	}
+	return made, nil
+}
+
+// directTicket returns the frames of the ticket of a direct link.
+func (d *edit) directTicket(m invites.Made) ([][]byte, error) {
+	_, r, _ := d.preferred()
+	key, err := proto.DirectTicketKey(m.Link.Seed, m.Link.Space, m.Link.Suite)
+	if err != nil {
+		return nil, err
+	}
+	ctx := proto.TicketContext{Space: d.st.space, Request: proto.DirectRequest(m.Link), Index: m.Link.First, Direct: true}
+	b, err := d.ticketBody(r, ctx.Index, ctx.Request)
+	if err != nil {
+		return nil, err
+	}
+	b.Certificate, b.Masked = m.Record.Certificate, m.Record.Masked
+	return d.sealTicket(r, ctx, key.Public, b, epochs.TicketQuery{Joiner: true, Since: d.st.forest.Entered()})
+}
+
+// stepError returns the error of this package for one of package invites.
+func stepError(err error) error {
+	switch {
+	case errors.Is(err, invites.ErrNoOwner):
+		return ErrPhase
+	case errors.Is(err, invites.ErrTerms), errors.Is(err, invites.ErrMember):
+		return ErrPolicy
+	}
+	return err
+}
+
+// EndInvite returns the step with which an owner takes an invite back, or some places of it. Both are final. It returns ErrPhase for a
+// member that is no owner, and ErrPolicy for an invite that is not known, a place that it does not hold, and one by which somebody came:
+// who is a member is removed by a rekey. The members of a public invite stay.
+func EndInvite(name [16]byte, places ...dkg.Index) Step {
+	return Step{func(d *edit) error {
+		e, r, ok := d.preferred()
+		if !ok || d.st.owner.Value().isNone() {
+			return ErrPhase
+		}
+		said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
+		return d.stateAll(said, err)
+	}}
+}
+
+func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
+	if err != nil {
+		return stepError(err)
+	}
+	for _, s := range said {
+		if err := d.declare(s); err != nil {
+			return err
+		}
+	}
+	if _, r, ok := d.preferred(); ok {
+		d.ev, _ = invites.Settle(d.ev, r)
+	}
+	return nil
+}
+
+// WantInvite returns the step with which a member asks an owner for a link to hand on; it comes with the event LinkGiven. It returns
+// ErrPolicy where members may not invite.
+func WantInvite() Step {
+	return Step{func(d *edit) error {
+		_, r, ok := d.preferred()
+		if !ok {
+			return ErrPhase
+		}
+		if !r.Policy().MembersMayInvite {
+			return ErrPolicy
+		}
+		return d.say(statement(proto.InviteWanted{Invite: dkg.Private}))
+	}}
+}
+
+// Invites returns the invites of the space as they stand at a time, in ascending order of their places; none for a member that is no
+// owner.
+func Invites(s Space, now time.Time) []invite.Invite {
+	d, err := newEdit(s, now, Options{})
+	if err != nil || d.st.owner.Value().isNone() {
+		return nil
+	}
+	_, r, ok := d.preferred()
+	if !ok {
+		return nil
+	}
+	return slices.Collect(invites.Ledger(r, d.now))
+}
