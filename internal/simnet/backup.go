@@ -1,14 +1,12 @@
 package simnet
 
 import (
-	"context"
 	"maps"
 	"slices"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/state"
 )
 
 // Backup is a copy of a member's device as of one moment.
@@ -17,7 +15,6 @@ type Backup struct {
 	done   int
 	read   int
 	posts  int
-	seq    uint64
 	heard  map[*Member]int
 	mail   []parcel
 	held   map[[32]byte]*posting
@@ -25,10 +22,10 @@ type Backup struct {
 
 // Backup remembers the device as it is now. The simulation's Options must allow it.
 func (m *Member) Backup() Backup {
-	j, ok := m.store.(*journal)
+	j, ok := m.Store.(*journal)
 	require.True(m.net.t, ok, "Options.Backups")
 	return Backup{
-		m, len(j.done), len(m.Read), len(m.net.posts), m.seq, maps.Clone(m.heard), slices.Clone(m.mail), maps.Clone(m.held),
+		m, len(j.done), len(m.Read), len(m.net.posts), maps.Clone(m.heard), slices.Clone(m.mail), maps.Clone(m.held),
 	}
 }
 
@@ -39,19 +36,13 @@ func (m *Member) Restore(b Backup) {
 	n.t.Helper()
 	require.Same(n.t, m, b.member)
 	copied := &journal{Store: n.options.Store()}
-	require.NoError(n.t, m.store.(*journal).copyTo(n.t.Context(), copied, b.done))
-	m.store, m.seq, m.Read, m.heard = copied, b.seq, m.Read[:b.read:b.read], maps.Clone(b.heard)
-	m.mute = true
+	require.NoError(n.t, m.Store.(*journal).copyTo(n.t.Context(), copied, b.done))
+	m.Store, m.heard = copied, maps.Clone(b.heard)
+	m.Rewind(b.read)
+	m.voice++
 	m.mail, m.held = slices.Clone(b.mail), maps.Clone(b.held)
-	m.boot()
 	m.redeliver()
-	m.must(func(ctx context.Context, v *vault) error {
-		return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, err := ratchet.Restore(tx.Value(), n.now)
-			tx.Set(next)
-			return err
-		})
-	})
+	m.Set(func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, m.Now()) })
 	for _, p := range n.posts[b.posts:] {
 		m.mail = append(m.mail, parcel{p, n.step})
 	}

@@ -1,106 +1,74 @@
 package simnet
 
 import (
-	"context"
-	"crypto/sha256"
 	"maps"
-	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
-	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
-
-type vault = state.Vault[ratchet.Space]
 
 // Member is a device of a member: a store that survives crashes, a vault that does not, and an application that shows
 // what was read.
 type Member struct {
-	Name string
-	// Read is what the application showed, in order.
-	Read []ratchet.Message
-	// Events is what the vault reported.
-	Events []state.Event
+	*ratchettest.Device
 	// Disputed is set by a test for a member whose index somebody else has, too: others need not understand it, nor it
 	// them.
 	Disputed bool
+	// Offline is set for a device that neither sends nor receives.
+	Offline bool
+	// Skew is how far its clock is ahead of that of the network.
+	Skew time.Duration
 
 	net    *Net
-	id     state.ID
-	store  store.Store
-	vault  *vault
 	side   int
+	out    []*posting // sent and not handed to the relay yet
 	mail   []parcel
 	held   map[[32]byte]*posting // delivered and not acknowledged
-	seq    uint64                // of the inbox item shown last
-	sent   map[[32]byte]*text    // frames by what they say
 	unread map[[32]byte]error    // why frames were settled unread
+	told   int                   // how many of Events were looked at
 
-	mute     bool // joining, or restored: nobody can be expected to be understood
-	voice    int  // how often this member came to be heard: 1 after joining, one more after each restore
-	heard    map[*Member]int
-	answered map[[16]byte]map[*Member]int // what it had heard when it answered a request
+	voice int             // 1, and one more after each restore: who read it since is in heard of the others
+	heard map[*Member]int // whose messages this member read: the voice
 
 	boundary  int // commit boundaries passed
 	crashAt   int // the boundary at which the device is to die, 0 for none
 	crashWith storetest.Fault
-	dead      storetest.Fault // None while the device runs
 }
 
-func newMember(n *Net, name string, id state.ID) *Member {
+// newMember returns a device without a space.
+func newMember(n *Net, name string) *Member {
 	m := &Member{
-		Name: name, net: n, id: id, store: n.options.Store(), mute: true,
-		held: make(map[[32]byte]*posting), sent: make(map[[32]byte]*text), unread: make(map[[32]byte]error),
-		heard: make(map[*Member]int), answered: make(map[[16]byte]map[*Member]int),
+		net: n, held: make(map[[32]byte]*posting), unread: make(map[[32]byte]error), voice: 1, heard: make(map[*Member]int),
+	}
+	m.Device = &ratchettest.Device{
+		Name: name, T: n.t, Now: func() time.Time { return n.now.Add(m.Skew) }, Store: n.options.Store(), MaxFrame: n.options.MaxFrame,
+		Fate: m.fate, Show: m.show,
+		Restarted: func() {
+			n.stats.Crashes++
+			m.redeliver()
+		},
 	}
 	if n.options.Backups {
-		m.store = &journal{Store: m.store}
+		m.Store = &journal{Store: m.Store}
 	}
-	m.boot()
 	return m
 }
 
-// vaultKey seals all vaults. Attackers of the scenarios have it.
-var vaultKey = sha256.Sum256([]byte("simnet"))
-
-// boot opens the vault on what the store holds.
-func (m *Member) boot() {
-	key, err := state.NewKey(vaultKey[:])
-	require.NoError(m.net.t, err)
-	m.dead = storetest.None
-	// The first Open makes the store a vault, which is not a step of the protocol at which a device may die.
-	_, err = state.Open[ratchet.Space](m.net.t.Context(), m.store, key, state.Options{})
-	require.NoError(m.net.t, err)
-	m.vault, err = state.Open[ratchet.Space](m.net.t.Context(), storetest.Fail(m.store, m.fate), key, state.Options{Now: m.net.Now, Events: m.event})
-	require.NoError(m.net.t, err)
-}
-
-func (m *Member) event(_ state.ID, e state.Event) {
-	m.Events = append(m.Events, e)
-	if e, ok := e.(state.FrameUnread); ok && e.Verdict == state.Discard {
-		m.unread[e.Hash] = e.Reason
-	}
-}
-
-// fate lets the device die at a commit boundary: a dead one does nothing more.
-func (m *Member) fate(c storetest.Call) storetest.Fault {
-	if m.dead != storetest.None {
-		return storetest.Before
-	}
-	if c.Method != "Commit" {
-		return storetest.None
-	}
+// fate lets the device die at a commit boundary.
+func (m *Member) fate() storetest.Fault {
 	m.boundary++
 	switch {
 	case m.boundary == m.crashAt:
-		m.dead = m.crashWith
+		return m.crashWith
 	case m.net.chance(m.net.options.Faults.Crash):
-		m.dead = storetest.Before + storetest.Fault(m.net.rng.IntN(2))
+		return storetest.Before + storetest.Fault(m.net.rng.IntN(2))
 	}
-	return m.dead
+	return storetest.None
 }
 
 // CrashAt makes the device die at its nth commit boundary from now on, before or after the commit.
@@ -109,124 +77,78 @@ func (m *Member) CrashAt(n int, f storetest.Fault) { m.crashAt, m.crashWith = m.
 // Boundaries returns how many commit boundaries the device has passed.
 func (m *Member) Boundaries() int { return m.boundary }
 
-// run makes a call of the vault. If the device died, it is started again; committed says whether what it wrote last before
-// it died was.
-func (m *Member) run(call func(context.Context, *vault) error) (crashed, committed bool, err error) {
-	err = call(m.net.t.Context(), m.vault)
-	if m.dead == storetest.None {
-		return false, err == nil, err
-	}
-	committed = m.dead == storetest.After
-	m.net.stats.Crashes++
-	m.boot()
-	m.redeliver()
-	return true, committed, nil
-}
+// Info returns where the member stands.
+func (m *Member) Info() ratchet.Summary { return ratchet.Info(m.Space()) }
 
-// must makes a call that has to succeed, again if the device died before.
-func (m *Member) must(call func(context.Context, *vault) error) {
-	m.net.t.Helper()
-	for {
-		crashed, committed, err := m.run(call)
-		if crashed && !committed {
-			continue
-		}
-		require.NoError(m.net.t, err, m.Name)
-		return
-	}
-}
-
-// Space returns the member's space as it is stored.
-func (m *Member) Space() ratchet.Space {
-	m.net.t.Helper()
-	s, err := m.vault.Load(m.net.t.Context(), m.id)
-	require.NoError(m.net.t, err, m.Name)
-	return s
-}
-
-// Texts returns what the application showed, without what this member had written itself.
-func (m *Member) Texts() (out []string) {
-	for _, r := range m.Read {
-		if !r.Own {
-			out = append(out, string(r.Plaintext))
-		}
-	}
-	return out
-}
-
-// update is a change that sends the frame it returns.
-func (m *Member) update(change func(ratchet.Space) (ratchet.Space, []byte, error)) ([]byte, error) {
-	var frame []byte
-	for {
-		crashed, committed, err := m.run(func(ctx context.Context, v *vault) error {
-			return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) (err error) {
-				next, f, err := change(tx.Value())
-				if err != nil {
-					return err
-				}
-				frame = f
-				tx.Set(next)
-				tx.Send(everybody, f)
-				return nil
-			})
-		})
-		if !crashed || committed {
-			return frame, err
-		}
-	}
-}
+// Joined reports whether it is a member.
+func (m *Member) Joined() bool { return m.Info().Phase == ratchet.Member }
 
 // Send sends a text, in one word or many, and hands it to the relay. Texts of a simulation differ from each other. It
 // returns why the space refused, if it did.
 func (m *Member) Send(words string) error {
 	m.net.t.Helper()
-	if ratchet.Due(m.Space(), m.net.now).Fetch {
+	if ratchet.Due(m.Space(), m.Now()).Fetch {
 		m.Fetch(-1)
 	}
-	frame, err := m.update(func(s ratchet.Space) (ratchet.Space, []byte, error) {
-		return ratchet.Encrypt(s, m.net.now, []byte(words))
-	})
-	if err != nil {
+	m.flush()
+	if err := m.Try(ratchet.Send(m.Options(), []byte(words))); err != nil {
 		m.net.stats.Refused++
 		return err
 	}
-	if words != "" {
-		m.net.say(m, words, m.frame(frame).Hash())
+	if posted := m.collect(); words != "" {
+		m.net.say(m, words, posted[len(posted)-1])
 	}
 	m.flush()
 	m.look()
 	return nil
 }
 
+// Step takes a step, and hands what it says to the relay.
+func (m *Member) Step(s ratchet.Step) {
+	m.net.t.Helper()
+	m.Do(s)
+	m.flush()
+}
+
+// collect takes what is in the outbox.
+func (m *Member) collect() (posted []*posting) {
+	m.net.t.Helper()
+	for _, f := range m.Flush() {
+		posted = append(posted, m.net.posting(m, f))
+	}
+	m.out = append(m.out, posted...)
+	return posted
+}
+
 // flush hands everything in the outbox to the relay.
 func (m *Member) flush() {
 	m.net.t.Helper()
-	for again := true; again; {
-		var err error
-		again, _, err = m.run(func(ctx context.Context, v *vault) error {
-			_, err := v.Flush(ctx, m.id, func(_ context.Context, o state.Outgoing) state.Delivery {
-				m.net.post(m, o.Data)
-				return state.Delivered()
-			})
-			return err
-		})
-		require.NoError(m.net.t, err, m.Name)
+	m.collect()
+	if m.Offline {
+		return
 	}
+	for _, p := range m.out {
+		m.net.post(p)
+	}
+	m.out = nil
 }
 
 // Fetch receives at most count frames that the relay has for this member, all of them if count is negative, shows what
-// was read, and reports how many there were.
+// was read, and reports how many there were. When all were received the end of the mailbox is reached.
 func (m *Member) Fetch(count int) (fetched int) {
 	m.net.t.Helper()
+	if m.Offline {
+		return 0
+	}
 	for fetched != count {
 		p, ok := m.next()
 		if !ok {
+			m.settle(m.CaughtUp())
 			break
 		}
 		m.receive(p)
 		fetched++
 	}
-	m.drain()
 	return fetched
 }
 
@@ -238,17 +160,7 @@ func (m *Member) receive(p parcel) {
 	m.net.t.Helper()
 	m.flush() // what was said before this is heard must not be taken for what is said after it
 	m.net.stats.Delivered++
-	open := ratchet.Opener(ratchet.Options{Topic: everybody, Now: m.net.Now})
-	var r state.Receipt
-	crashed, _, err := m.run(func(ctx context.Context, v *vault) (err error) {
-		r, err = v.Receive(ctx, m.id, p.from.frame(p.data), open)
-		return err
-	})
-	if crashed {
-		m.mail = append([]parcel{p}, m.mail...) // it was not acknowledged
-		return
-	}
-	require.NoError(m.net.t, err, m.Name)
+	r := m.Receive(p.source(), p.data)
 	switch r.Verdict {
 	case state.Retain:
 		m.held[p.hash] = p.posting
@@ -264,6 +176,11 @@ func (m *Member) receive(p parcel) {
 // settle notes what became of frames that were retained, and sends what came of them.
 func (m *Member) settle(hashes [][32]byte) {
 	m.net.t.Helper()
+	for ; m.told < len(m.Events); m.told++ {
+		if e, ok := m.Events[m.told].(state.FrameUnread); ok && e.Verdict == state.Discard {
+			m.unread[e.Hash] = e.Reason
+		}
+	}
 	for _, h := range hashes {
 		q := m.held[h]
 		delete(m.held, h)
@@ -280,91 +197,41 @@ func (m *Member) hear(p *posting) {
 	switch {
 	case p.is(frameMessage):
 		m.heard[p.from] = max(m.heard[p.from], p.voice)
-	case p.is(frameRequest):
-		m.answered[p.requestID()] = maps.Clone(m.heard)
-		m.answered[p.requestID()][m] = m.voice
-	case p.is(frameTicket) && ratchet.Info(m.Space()).Phase == ratchet.Member:
+	case p.is(frameTicket) && m.Joined():
 		for o, voice := range p.heard {
 			m.heard[o] = max(m.heard[o], voice)
 		}
-		if m.mute {
-			m.mute = false
-			m.voice++
-		}
-	}
-}
-
-// drain shows what is in the inbox. What was shown before a crash is told by its number.
-func (m *Member) drain() {
-	m.net.t.Helper()
-	for again := true; again; {
-		var err error
-		again, _, err = m.run(func(ctx context.Context, v *vault) error {
-			return v.Drain(ctx, m.id, func(_ context.Context, in state.Incoming) error {
-				if in.Seq > m.seq {
-					m.seq = in.Seq
-					m.show(in.Data())
-				}
-				return nil
-			})
-		})
-		require.NoError(m.net.t, err, m.Name)
 	}
 }
 
 // Attend does what is due, as Due says, and reports whether anything was.
-func (m *Member) Attend() (did bool) {
+func (m *Member) Attend() bool {
 	m.net.t.Helper()
-	due := ratchet.Due(m.Space(), m.net.now)
+	due := ratchet.Due(m.Space(), m.Now())
+	if m.Offline || due == (ratchet.Tasks{}) {
+		return false
+	}
 	if due.Fetch {
 		m.Fetch(-1)
-		due = ratchet.Due(m.Space(), m.net.now)
 	}
-	do := func(change func(ratchet.Space) (ratchet.Space, []byte, error)) {
-		m.net.t.Helper()
-		_, err := m.update(change)
-		require.NoError(m.net.t, err, m.Name)
-		m.flush()
-		m.look()
-		did = true
-	}
-	if due.Prune && len(m.held) == 0 && !slices.ContainsFunc(m.mail, m.arrives) {
-		m.Prune()
-	}
-	for _, task := range []ratchet.Tasks{{Ask: due.Ask}, {Roster: due.Roster}, {Send: due.Send}} {
-		if task != (ratchet.Tasks{}) {
-			do(func(s ratchet.Space) (ratchet.Space, []byte, error) { return ratchet.Perform(s, m.net.now, task) })
-		}
-	}
-	if due.Answer {
-		m.answer()
-		did = true
-	}
-	return did
+	m.settle(m.Maintain())
+	return true
 }
 
-// answer answers requests that others have deferred.
-func (m *Member) answer() {
-	m.net.t.Helper()
-	options := ratchet.Options{Topic: everybody, Now: m.net.Now}
-	m.must(func(ctx context.Context, v *vault) error { return v.Update(ctx, m.id, ratchet.Maintain(options)) })
-	var settled [][32]byte
-	m.must(func(ctx context.Context, v *vault) error {
-		more, err := v.Retry(ctx, m.id, ratchet.Opener(options))
-		settled = append(settled, more...)
-		return err
-	})
-	m.settle(settled)
+// ticketHeard is what goes with a ticket: what its issuer heard.
+func (m *Member) ticketHeard() map[*Member]int {
+	heard := maps.Clone(m.heard)
+	heard[m] = m.voice
+	return heard
 }
 
-// Prune prunes the space.
-func (m *Member) Prune() {
+// Reload returns the space as another process would read it from the store.
+func (m *Member) Reload() ratchet.Space {
 	m.net.t.Helper()
-	m.must(func(ctx context.Context, v *vault) error {
-		return v.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, _, err := ratchet.Perform(tx.Value(), m.net.now, ratchet.Tasks{Prune: true})
-			tx.Set(next)
-			return err
-		})
-	})
+	key := ratchettest.Key(m.net.t)
+	v, err := state.Open[ratchet.Space](m.net.t.Context(), m.Store, key, state.Options{})
+	require.NoError(m.net.t, err)
+	s, err := v.Load(m.net.t.Context(), m.Space().ID())
+	require.NoError(m.net.t, err)
+	return s
 }

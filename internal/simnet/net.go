@@ -11,11 +11,11 @@
 package simnet
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"hash"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/cryptotest"
 	"time"
@@ -24,7 +24,6 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
@@ -41,6 +40,10 @@ type Options struct {
 	Faults Faults
 	// Store makes an empty store for a member's device; store.NewMemory by default.
 	Store func() store.Store
+	// MaxFrame is the longest frame that the relay takes; see ratchet.Options.
+	MaxFrame int
+	// NoMailboxes says that the relay keeps nothing for devices that are offline.
+	NoMailboxes bool
 	// Backups makes stores remember all changes, so that Backup and Restore work.
 	Backups bool
 }
@@ -91,6 +94,7 @@ type Stats struct {
 	Crashes   int
 	Tickets   int
 	Refused   int // calls to send that the space refused
+	Epochs    int // in which somebody sent
 	Rounds    int // of quiet until all were at rest, the most
 }
 
@@ -119,22 +123,37 @@ func New(t testing.TB, o Options) *Net {
 		t: t, options: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), now: Start,
 		posted: make(map[[32]byte]*posting), texts: make(map[string]*text), checks: newChecks(), log: sha256.New(),
 	}
-	s, err := ratchet.NewSpace(n.now, o.Policy)
+	s, err := ratchet.NewSpace(n.now, o.Policy, []byte("m1"))
 	require.NoError(t, err)
 	n.founder = n.add("m1", s)
-	n.founder.mute = false
-	n.founder.voice = 1
 	return n
 }
 
 // Now returns the simulated time.
 func (n *Net) Now() time.Time { return n.now }
 
-// Advance moves the clock.
-func (n *Net) Advance(d time.Duration) { n.now = n.now.Add(d) }
+// Advance moves the clock, by half a day at most at a time: devices for which nothing lies at the relay look that up.
+func (n *Net) Advance(d time.Duration) {
+	n.t.Helper()
+	const look = 12 * time.Hour
+	for ; d > 0; d -= look {
+		n.now = n.now.Add(min(d, look))
+		if d < look {
+			return
+		}
+		for _, m := range n.Members {
+			if !m.Offline && !slices.ContainsFunc(m.mail, m.arrives) {
+				m.settle(m.CaughtUp())
+			}
+		}
+	}
+}
 
 // Stats returns what happened so far.
-func (n *Net) Stats() Stats { return n.stats }
+func (n *Net) Stats() Stats {
+	n.stats.Epochs = len(n.checks.exported)
+	return n.stats
+}
 
 // Digest returns a hash of all that was posted and read so far.
 func (n *Net) Digest() [32]byte { return [32]byte(n.log.Sum(nil)) }
@@ -167,33 +186,29 @@ func (n *Net) Grow(count int) {
 	n.Rest()
 }
 
-// Invite draws a private grant out of the founder's evals.
-func (n *Net) Invite() ratchet.Grant {
+// Invite lets the founder make an invite for one person.
+func (n *Net) Invite() ratchet.Link {
 	n.t.Helper()
-	defer n.calm()()
-	var g ratchet.Grant
-	n.founder.must(func(ctx context.Context, v *vault) error {
-		return v.Update(ctx, n.founder.id, func(tx *state.Tx[ratchet.Space]) error {
-			next, grant, err := ratchet.NewGrant(tx.Value(), n.now, dkg.Private)
-			if err != nil {
-				return err
-			}
-			tx.Set(next)
-			g = grant
-			return nil
-		})
-	})
-	return g
+	return n.InviteBy(n.founder, ratchet.InviteOptions{Kind: dkg.Private})
 }
 
-// Join adds a member that asks to be let in with a grant. It enters when somebody's ticket reaches it.
-func (n *Net) Join(g ratchet.Grant) *Member {
+// InviteBy lets an owner make an invite.
+func (n *Net) InviteBy(m *Member, o ratchet.InviteOptions) ratchet.Link {
+	n.t.Helper()
+	defer n.calm()()
+	var made ratchet.Invite
+	m.Step(ratchet.NewInvite(o, &made))
+	return made.Link
+}
+
+// Join adds a member that asks to be let in by a link. It enters when somebody's ticket reaches it.
+func (n *Net) Join(l ratchet.Link) *Member {
 	n.t.Helper()
 	defer n.calm()()
 	name := fmt.Sprintf("m%d", len(n.Members)+1)
-	g, err := ratchet.ParseGrant(g.Bytes())
+	l, err := ratchet.ParseLink(l.Bytes())
 	require.NoError(n.t, err)
-	s, q, err := ratchet.Join(g, n.now, []byte(name))
+	s, q, err := ratchet.Join(l, n.now, []byte(name))
 	require.NoError(n.t, err)
 	return n.add(name, s, q)
 }
@@ -201,16 +216,9 @@ func (n *Net) Join(g ratchet.Grant) *Member {
 // add creates a member's device, with frames in its outbox.
 func (n *Net) add(name string, s ratchet.Space, frames ...[]byte) *Member {
 	n.t.Helper()
-	m := newMember(n, name, s.ID())
+	m := newMember(n, name)
 	n.Members = append(n.Members, m)
-	m.must(func(ctx context.Context, v *vault) error {
-		return v.Create(ctx, s, func(tx *state.Tx[ratchet.Space]) error {
-			for _, f := range frames {
-				tx.Send(everybody, f)
-			}
-			return nil
-		})
-	})
+	m.Create(s, frames...)
 	return m
 }
 
@@ -234,14 +242,22 @@ func (n *Net) Heal() {
 func (n *Net) Drop(f func(from, to *Member, post int) bool) { n.drop = f }
 
 // Inject posts a message that a member's device sent without having saved that it did: from then on its state is as one
-// that was restored. Words is what it says, "" if nobody need read it.
+// that was restored. Words is what it says.
 func (n *Net) Inject(from *Member, words string, frame []byte) {
 	n.t.Helper()
-	if words != "" {
-		n.say(from, words, from.frame(frame).Hash())
-		from.mute = true
+	p := n.posting(from, frame)
+	n.say(from, words, p)
+	from.voice++
+	n.post(p)
+}
+
+// Flood posts frames that somebody made who is no member, under the name of a mailbox.
+func (n *Net) Flood(mailbox string, frames ...[]byte) {
+	for _, f := range frames {
+		p := n.posting(nil, f)
+		p.mailbox = mailbox
+		n.post(p)
 	}
-	n.post(from, frame)
 }
 
 // calm turns the faults off until the function it returns is called.

@@ -1,13 +1,11 @@
 package simnet
 
 import (
-	"crypto/sha512"
 	"slices"
 	"time"
-)
 
-// everybody is where members send what is meant for the whole space.
-const everybody = "space"
+	"github.com/trefoil-im/trefoil/state"
+)
 
 // First bytes of frames, as the specification gives them (§7).
 const (
@@ -18,26 +16,33 @@ const (
 
 // posting is a frame that was handed to the relay.
 type posting struct {
-	no    int
-	at    time.Time
-	from  *Member
-	data  []byte
-	hash  [32]byte
-	voice int // of its sender, 0 while nobody need understand it
-	text  *text
-	heard map[*Member]int // of a ticket: what its issuer had heard when it made it
+	no      int
+	at      time.Time
+	from    *Member // nil for an outsider
+	mailbox string  // of an outsider
+	data    []byte
+	hash    [32]byte // of the frame as it is delivered
+	voice   int      // of its sender
+	text    *text
+	heard   map[*Member]int  // of a ticket: what its issuer had heard
+	reaches map[*Member]bool // to whom the relay delivers it
 }
 
 func (p *posting) is(first byte) bool { return len(p.data) > 0 && p.data[0] == first }
 
-// requestID is what a ticket calls the request it answers.
-func (p *posting) requestID() (id [16]byte) {
-	if p.is(frameTicket) {
-		copy(id[:], p.data[1:])
-		return id
+// source is the mailbox in which a frame came.
+func (p *posting) source() string {
+	if p.from == nil {
+		return p.mailbox
 	}
-	h := sha512.Sum512(p.data)
-	return [16]byte(h[:16])
+	return p.from.Name
+}
+
+func (p *posting) side() int {
+	if p.from == nil {
+		return 0
+	}
+	return p.from.side
 }
 
 // parcel is a posting on its way to one member.
@@ -46,40 +51,50 @@ type parcel struct {
 	due int // step before which it does not arrive
 }
 
-// post takes a frame from a member and puts it into the mailboxes.
-func (n *Net) post(from *Member, data []byte) {
-	n.stats.Posted++
-	n.stats.Bytes += len(data)
-	n.log.Write(data)
-	hash := from.frame(data).Hash()
-	p := n.posted[hash]
-	if p == nil {
-		p = &posting{no: len(n.posts), at: n.now, from: from, data: data, hash: hash, text: from.sent[hash]}
-		if !from.mute {
-			p.voice = from.voice
+// posting returns a frame as the relay will know it.
+func (n *Net) posting(from *Member, data []byte) *posting {
+	p := &posting{at: n.now, from: from, data: data, reaches: make(map[*Member]bool)}
+	if from != nil {
+		p.voice = from.voice
+		if p.is(frameTicket) {
+			p.heard = from.ticketHeard()
 		}
+	}
+	return p
+}
+
+// post takes a frame and puts it into the mailboxes. The bytes of one that was posted before are the same posting.
+func (n *Net) post(p *posting) {
+	n.stats.Posted++
+	n.stats.Bytes += len(p.data)
+	n.log.Write(p.data)
+	p.hash = state.Frame{Source: p.source(), Data: p.data}.Hash()
+	if was := n.posted[p.hash]; was != nil {
+		p = was
+	} else {
+		p.no = len(n.posts)
 		if p.is(frameTicket) {
 			n.stats.Tickets++
-			p.heard = from.answered[p.requestID()]
 		}
-		n.checks.nonces(n.t, data)
+		if p.from != nil {
+			n.checks.nonces(n.t, p.data)
+		}
 		n.posts = append(n.posts, p)
-		n.posted[hash] = p
+		n.posted[p.hash] = p
 	}
 	for _, m := range n.Members {
-		if m == from {
+		switch {
+		case m == p.from:
 			if n.chance(n.options.Faults.Repeat) {
 				m.enqueue(p, n.delay())
 			}
-			continue
-		}
-		if n.chance(n.options.Faults.Lose) || n.drop != nil && n.drop(p.from, m, p.no) {
+		case n.chance(n.options.Faults.Lose), n.drop != nil && n.drop(p.from, m, p.no), n.options.NoMailboxes && m.Offline:
 			n.stats.Lost++
-			continue
-		}
-		m.enqueue(p, n.delay())
-		if n.chance(n.options.Faults.Repeat) {
+		default:
 			m.enqueue(p, n.delay())
+			if n.chance(n.options.Faults.Repeat) {
+				m.enqueue(p, n.delay())
+			}
 		}
 	}
 }
@@ -94,14 +109,12 @@ func (n *Net) delay() int {
 
 // enqueue puts a posting into a member's mailbox. The relay keeps it until it is acknowledged.
 func (m *Member) enqueue(p *posting, due int) {
-	if p.text != nil && m != p.from {
-		p.text.reaches[m] = true
-	}
+	p.reaches[m] = true
 	m.mail = append(m.mail, parcel{p, due})
 }
 
 // arrives reports whether the relay has something for a member now.
-func (m *Member) arrives(p parcel) bool { return p.due <= m.net.step && p.from.side == m.side }
+func (m *Member) arrives(p parcel) bool { return p.due <= m.net.step && p.side() == m.side }
 
 // next takes the next parcel for a member out of its mailbox: the first one, or one of those that overtake it.
 func (m *Member) next() (parcel, bool) {
@@ -147,7 +160,7 @@ func (m *Member) redeliver() {
 
 // Post is a frame as the relay has seen it.
 type Post struct {
-	From  *Member
+	From  *Member // nil for an outsider
 	At    time.Time
 	Data  []byte
 	Words string // what it says, "" if nothing

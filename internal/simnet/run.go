@@ -1,11 +1,10 @@
 package simnet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/trefoil-im/trefoil/ratchet"
 )
 
 // Run lets members that are chosen at random say so many texts, while the others receive, attend to their duties and die
@@ -18,7 +17,7 @@ func (n *Net) Run(texts int) {
 		n.step++
 		n.now = n.now.Add(time.Duration(n.rng.IntN(300)) * time.Second)
 		if n.rng.IntN(15) == 0 {
-			n.now = n.now.Add(leap)
+			n.Advance(leap)
 			for _, m := range n.Members {
 				m.fetchOld()
 			}
@@ -29,7 +28,7 @@ func (n *Net) Run(texts int) {
 			senders = min(len(at), 2+n.rng.IntN(3))
 		}
 		for _, i := range at {
-			if m := n.Members[i]; senders > 0 && said < texts && ratchet.Info(m.Space()).Phase == ratchet.Member {
+			if m := n.Members[i]; senders > 0 && said < texts && m.Joined() {
 				if m.Send(fmt.Sprintf("%s says %d", m.Name, len(n.texts))) == nil {
 					said++
 				}
@@ -55,7 +54,7 @@ const (
 func (m *Member) fetchOld() {
 	for i := 0; i < len(m.mail); {
 		p := m.mail[i]
-		if m.net.now.Sub(p.at) < latest || p.from.side != m.side {
+		if m.net.now.Sub(p.at) < latest || p.side() != m.side {
 			i++
 			continue
 		}
@@ -63,7 +62,6 @@ func (m *Member) fetchOld() {
 		m.receive(p)
 		i = 0
 	}
-	m.drain()
 }
 
 // Settle delivers everything, without faults, until nothing is under way.
@@ -85,26 +83,24 @@ func (n *Net) Settle() {
 			m.Attend()
 		}
 		for _, m := range n.Members {
-			moved = moved || slices.ContainsFunc(m.mail, m.arrives)
+			moved = moved || !m.Offline && slices.ContainsFunc(m.mail, m.arrives)
 		}
 	}
 }
 
 // first moves the frames of one type to the front, and keeps the order otherwise.
 func first(mail []parcel, frame byte) {
-	var front, back []parcel
-	for _, p := range mail {
-		if p.is(frame) {
-			front = append(front, p)
-		} else {
-			back = append(back, p)
-		}
-	}
-	copy(mail, append(front, back...))
+	slices.SortStableFunc(mail, func(a, b parcel) int {
+		return cmp.Compare(b2i(b.is(frame)), b2i(a.is(frame)))
+	})
 }
 
-// quietRounds is after how many rounds of quiet everything must have been read (§13).
-const quietRounds = 30
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
 
 // Rest heals partitions, delivers everything and lets all members say nothing in turn, until everything was read and all
 // send in one epoch, and checks that.
@@ -112,20 +108,30 @@ func (n *Net) Rest() {
 	n.t.Helper()
 	n.Heal()
 	rounds := 0
-	for n.Settle(); !n.atRest() && rounds < quietRounds; rounds++ {
+	for n.Settle(); !n.atRest() && rounds < len(quiet); rounds++ {
+		n.now = n.now.Add(quiet[rounds])
 		n.QuietRound()
 	}
 	n.stats.Rounds = max(n.stats.Rounds, rounds)
 	n.Check()
 }
 
+// quiet are the pauses between rounds of quiet, after the last of which everything must have been read: who is to be answered
+// by somebody in particular may have to ask again, an hour later, four hours later, and a day later (§9).
+var quiet = slices.Concat(
+	slices.Repeat([]time.Duration{20 * time.Minute}, 12), slices.Repeat([]time.Duration{2 * time.Hour}, 12), slices.Repeat([]time.Duration{8 * time.Hour}, 12),
+)
+
 // QuietRound lets every member say nothing, and delivers that.
 func (n *Net) QuietRound() {
 	n.t.Helper()
 	defer n.calm()()
-	n.now = n.now.Add(20 * time.Minute)
 	for _, m := range n.Members {
-		if ratchet.Info(m.Space()).Phase == ratchet.Member {
+		if m.Offline {
+			continue
+		}
+		m.redeliver()
+		if m.Joined() {
 			_ = m.Send("") // who waits for a ticket cannot, and that shows at rest
 		}
 		n.Settle()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
@@ -26,7 +27,7 @@ const (
 // of the space, what is still to be sent or shown, and the retained frames. It knows the stored format by itself and asks
 // nothing of package state.
 func (m *Member) Seize() (all [][]byte) {
-	t, ctx := m.net.t, m.net.t.Context()
+	t, ctx, id := m.net.t, m.net.t.Context(), m.Space().ID()
 	t.Helper()
 	var incarnation [32]byte
 	open := func(key []byte, k store.Kind, id store.ID, role uint8, name string, number uint64, sealed []byte) []byte {
@@ -50,18 +51,18 @@ func (m *Member) Seize() (all [][]byte) {
 		all = append(all, plain)
 		return plain
 	}
-	vaults, err := m.store.List(ctx, store.Vault, store.ID{}, 1)
+	vaults, err := m.Store.List(ctx, store.Vault, store.ID{}, 1)
 	require.NoError(t, err)
-	vault, err := m.store.Load(ctx, store.Vault, vaults[0])
+	vault, err := m.Store.Load(ctx, store.Vault, vaults[0])
 	require.NoError(t, err)
 	copy(incarnation[:], vault.Parts[0][2:][:16]) // the database's ID
-	keys := open(vaultKey[:], store.Vault, vaults[0], roleKeys, "keys", vault.Head.Version, vault.Parts[1])
+	keys := open(ratchettest.KeyBytes[:], store.Vault, vaults[0], roleKeys, "keys", vault.Head.Version, vault.Parts[1])
 	dataKey := keys[8+2:][:32] // behind its date and the number of keys
 	of := func(role uint8, name string, number uint64, sealed []byte) []byte {
-		return open(dataKey, store.Spaces, m.id, role, name, number, sealed)
+		return open(dataKey, store.Spaces, id, role, name, number, sealed)
 	}
 	incarnation = [32]byte{}
-	row, err := m.store.Load(ctx, store.Spaces, m.id)
+	row, err := m.Store.Load(ctx, store.Spaces, id)
 	require.NoError(t, err)
 	records := 0
 	var record func(path string, version uint64, sealed []byte)
@@ -92,7 +93,7 @@ func (m *Member) Seize() (all [][]byte) {
 	require.Equal(t, len(row.Parts)+len(row.Segments), records, "every record was found")
 	for queue, held := range map[store.Queue][]store.Held{store.Outbox: row.Outbox, store.Inbox: row.Inbox} {
 		for _, h := range held {
-			items, err := m.store.Items(ctx, store.Spaces, m.id, queue, h.Seq)
+			items, err := m.Store.Items(ctx, store.Spaces, id, queue, h.Seq)
 			require.NoError(t, err)
 			require.Len(t, items, 1)
 			if queue == store.Outbox {
@@ -103,7 +104,7 @@ func (m *Member) Seize() (all [][]byte) {
 		}
 	}
 	for _, h := range row.Retained {
-		frames, err := m.store.Frames(ctx, store.Spaces, m.id, h.Hash)
+		frames, err := m.Store.Frames(ctx, store.Spaces, id, h.Hash)
 		require.NoError(t, err)
 		require.Len(t, frames, 1)
 		of(roleFrame, "frame", h.Seq, frames[0].Data)

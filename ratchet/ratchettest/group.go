@@ -1,7 +1,6 @@
 package ratchettest
 
 import (
-	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -16,7 +15,6 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
-	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // Day0 is when groups begin.
@@ -212,19 +210,10 @@ func (g *Group) RequireRead(p *Peer, want ...string) {
 // Stored puts a space through a vault, and reads it back from the store by another.
 func Stored(t testing.TB, s ratchet.Space) ratchet.Space {
 	t.Helper()
-	ctx := context.Background()
-	backend := store.NewMemory()
-	key, err := state.NewKey(make([]byte, 32))
-	require.NoError(t, err)
-	v, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
-	require.NoError(t, err)
-	require.NoError(t, v.Create(ctx, s, nil))
-	again, err := state.Open[ratchet.Space](ctx, backend, key, state.Options{})
-	require.NoError(t, err)
-	got, err := again.Load(ctx, s.ID())
-	require.NoError(t, err)
-	require.True(t, s.Equal(got), "decode∘encode is not the identity (G1)")
-	return got
+	d := NewDevice(t, "stored", time.Now, s)
+	d.Reopen()
+	require.True(t, s.Equal(d.Space()), "decode∘encode is not the identity (G1)")
+	return d.Space()
 }
 
 // Same reports whether two spaces are equal; the zero Space, which nothing can encode, equals itself.

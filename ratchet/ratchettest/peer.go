@@ -60,7 +60,9 @@ func (p *Peer) Receive(g *Group, frame []byte) error {
 			p.Discarded = append(p.Discarded, unread.Reason)
 		}
 	}
-	p.Read = append(p.Read, p.device.Read...)
+	for _, m := range p.device.Read {
+		p.Read = append(p.Read, string(m.Plaintext))
+	}
 	p.device.Read, p.device.Events = nil, nil
 	return receipt.Reason
 }
