@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
@@ -118,7 +119,9 @@ func syncOnce(b *testing.B, n int) float64 {
 	}})
 	space, err := alice.NewSpace(b.Context())
 	require.NoError(b, err)
-	link, err := space.Invite(b.Context(), "https://chat.example/")
+	made, err := space.Invite(b.Context(), invite.Private(0))
+	require.NoError(b, err)
+	link, err := made.Link.URL("https://chat.example/")
 	require.NoError(b, err)
 	_, err = bob.Join(b.Context(), link)
 	require.NoError(b, err)
@@ -137,10 +140,10 @@ func syncOnce(b *testing.B, n int) float64 {
 	v, err := space.Load(b.Context())
 	require.NoError(b, err)
 	for range n {
-		var frame []byte
-		v, frame, err = ratchet.Encrypt(v, time.Now(), newContent(time.Now(), make([]byte, 100)).encode())
+		var frames [][]byte
+		v, frames, err = ratchet.Encrypt(v, time.Now(), newContent(time.Now(), make([]byte, 100)).encode())
 		require.NoError(b, err)
-		alices.posted = append(alices.posted, frame)
+		alices.posted = append(alices.posted, frames...)
 	}
 	acknowledged = 0
 	began := time.Now()

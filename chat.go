@@ -2,6 +2,7 @@ package trefoil
 
 import (
 	"errors"
+	"time"
 
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -20,6 +21,9 @@ type chat struct {
 	leaving bool // the subscription is being ended
 	ready   bool // the backlog was read: what is written may be encrypted
 	waits   bool // something could not be encrypted although it was: a frame may change that
+
+	retained bool      // a frame waits: it may be a request, which is answered once the end of what is stored was noted
+	ended    time.Time // when that was noted last
 
 	handing bool
 	again   bool          // there may be more to hand over
@@ -43,6 +47,11 @@ func (r *run) look(ch *chat) {
 		r.work(ch)
 	}
 	r.handOver(ch)
+}
+
+// atEnd reports whether everything that is stored at the relay was read. The mutex is held.
+func (r *run) atEnd(ch *chat) bool {
+	return r.line != nil && r.line.ended && !ch.missed && !ch.stalled && len(ch.frames) == 0
 }
 
 // work begins to receive and maintain, unless that is going on. The mutex is held.

@@ -14,6 +14,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -91,7 +92,11 @@ func answerTo(ctx context.Context, c *trefoil.Client, db *sql.DB, command, rest 
 		_, err := c.NewSpace(ctx)
 		return "ok", err
 	case "invite":
-		return space.Invite(ctx, "https://chat.example/join")
+		made, err := space.Invite(ctx, invite.Private(0))
+		if err != nil {
+			return "", err
+		}
+		return made.Link.URL("https://chat.example/join")
 	case "join":
 		_, err := c.Join(ctx, rest)
 		return "ok", err

@@ -31,12 +31,15 @@ type Options struct {
 	// returned nil. If the hook fails the event stays, as after an error of Handle.
 	InCommit func(Event) store.Hook
 
-	// Profile is what others see of this device once it has joined: at most ratchet.MaxApplicationData bytes. It is not
-	// forward secret.
+	// Profile is what others see of this device in the spaces that it makes or joins from then on: at most
+	// ratchet.MaxApplicationData bytes. Space.SetProfile changes it in one. It is not forward secret.
 	Profile []byte
 
 	// Policy is that of the spaces that NewSpace makes.
 	Policy ratchet.Policy
+
+	// MaxFrame is the longest frame that the relay takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default.
+	MaxFrame int
 
 	// Every is how often is done what is due without a frame: 1 minute by default.
 	Every time.Duration

@@ -27,7 +27,7 @@ func TestChat(t *testing.T) {
 			for _, m := range told[trefoil.Message](d) {
 				require.Contains(t, ids, m.ID)
 				require.Equal(t, string(m.Body) == "from "+d.name, m.Own)
-				require.True(t, m.Verified)
+				require.False(t, m.AfterRemoval)
 			}
 		}
 		require.Len(t, told[trefoil.Arrived](alice), 2)
@@ -56,7 +56,8 @@ func TestStatus(t *testing.T) {
 		members, err := alice.client.Space(space).Members(t.Context())
 		require.NoError(t, err)
 		require.Len(t, members, 2)
-		require.Equal(t, "bob", string(members[1].App))
+		require.Equal(t, "alice", string(members[0].Profile))
+		require.Equal(t, "bob", string(members[1].Profile))
 		require.Equal(t, members[0].Key, told[trefoil.Message](bob)[0].From)
 
 		bob.stop()

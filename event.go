@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -49,9 +50,9 @@ type Message struct {
 	Own bool
 	// Sent is when it was written, by the clock of its writer: to be shown, and no order.
 	Sent time.Time
-	// Verified says that its writer signed it. In a space that is repudiable any member may have written what is not.
-	Verified bool
-	Body     []byte
+	// AfterRemoval says that the member is gone, and that nobody can tell whether it wrote before.
+	AfterRemoval bool
+	Body         []byte
 }
 
 // String says whose message it is and shows nothing of its body.
@@ -71,7 +72,25 @@ type Joined struct{ Stamp }
 // String implements Event.
 func (e Joined) String() string { return e.line("joined") }
 
-// Refused: this device is not let into the space. Each member that answers says so.
+// StillWaiting: this device asked to be let in, or to be brought back into step, and nobody answered yet. It goes on asking.
+type StillWaiting struct {
+	Stamp
+	Since time.Time
+}
+
+// String implements Event.
+func (e StillWaiting) String() string { return e.line("still waiting since %v", e.Since) }
+
+// Hint: a member says why this device is not let in. It has no proof, so the device goes on asking, less often.
+type Hint struct {
+	Stamp
+	Reason error // one of ratchet.ErrHintExpired to ErrHintOwnerNeeded
+}
+
+// String implements Event.
+func (e Hint) String() string { return e.line("hint: %v", e.Reason) }
+
+// Refused: this device is not let into the space, for certain; or, of a member, an owner decided that another device has its place.
 type Refused struct {
 	Stamp
 	Reason error // ratchet.ErrInviteDead or ratchet.ErrInviteTaken
@@ -80,7 +99,7 @@ type Refused struct {
 // String implements Event.
 func (e Refused) String() string { return e.line("refused: %v", e.Reason) }
 
-// Arrived: a member was let in.
+// Arrived: a member was read for the first time. It was let in; or this device was, and the member was there before.
 type Arrived struct {
 	Stamp
 	Index dkg.Index
@@ -89,7 +108,7 @@ type Arrived struct {
 // String implements Event.
 func (e Arrived) String() string { return e.line("member %d arrived", e.Index) }
 
-// Left: a member said that it leaves. Owners are told. It can read on until the space is rekeyed.
+// Left: a member said that it leaves, or its place was taken back. It can read on until the space is rekeyed.
 type Left struct {
 	Stamp
 	Index dkg.Index
@@ -97,6 +116,40 @@ type Left struct {
 
 // String implements Event.
 func (e Left) String() string { return e.line("member %d left", e.Index) }
+
+// LetInGone: a member that was gone was let in, by one that had not heard of it. Owners are told. It can read until the space is
+// rekeyed.
+type LetInGone struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e LetInGone) String() string { return e.line("member %d let in although gone", e.Index) }
+
+// TitleChanged: an owner named the space. Space.Status has the title.
+type TitleChanged struct{ Stamp }
+
+// String implements Event.
+func (e TitleChanged) String() string { return e.line("title changed") }
+
+// ProfileChanged: a member changed what it says of itself. Space.Members has its profile.
+type ProfileChanged struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e ProfileChanged) String() string { return e.line("profile of member %d changed", e.Index) }
+
+// LinkGiven: an owner gave the link that this device asked for, to be handed on.
+type LinkGiven struct {
+	Stamp
+	Link invite.Link // it shows nothing when printed
+}
+
+// String implements Event.
+func (e LinkGiven) String() string { return e.line("link to hand on given") }
 
 // Removed: this device is no member any more. What was read stays.
 type Removed struct{ Stamp }
@@ -114,6 +167,48 @@ type Conflict struct {
 
 // String implements Event.
 func (e Conflict) String() string { return e.line("conflict about member %d", e.Index) }
+
+// KeyChanged: an owner decided that a member is another device than the one that was known.
+type KeyChanged struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e KeyChanged) String() string { return e.line("key of member %d changed", e.Index) }
+
+// Resynced: a member asked to be brought back into step: it comes from a backup or a long absence, or somebody has its keys.
+type Resynced struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e Resynced) String() string { return e.line("member %d resynced", e.Index) }
+
+// Impersonated: somebody asked under this device's own key. A copy of its state is in use.
+type Impersonated struct{ Stamp }
+
+// String implements Event.
+func (e Impersonated) String() string { return e.line("somebody uses this device's key") }
+
+// Lost: messages of this device that nobody can read, since it wrote where the others are not.
+type Lost struct {
+	Stamp
+	Messages int // those of the ratchet's own included, which say nothing
+}
+
+// String implements Event.
+func (e Lost) String() string { return e.line("%d own messages that nobody can read", e.Messages) }
+
+// MailboxNotRead: what is stored at the relay was not read to its end for two weeks. It is told every day then.
+type MailboxNotRead struct {
+	Stamp
+	Since time.Time
+}
+
+// String implements Event.
+func (e MailboxNotRead) String() string { return e.line("mailbox not read since %v", e.Since) }
 
 // Unread: a message came that can never be read.
 type Unread struct {

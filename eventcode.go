@@ -9,12 +9,13 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // noticeVersion is the version of the encoding of events that are no messages. No message of package ratchet begins so.
-const noticeVersion = 0xff01
+const noticeVersion = 0xff02
 
 // kind says which event a notice is. The numbers are part of the stored format.
 type kind uint8
@@ -30,22 +31,39 @@ const (
 	kindGivenUp
 	kindRejected
 	kindNotSent
+	kindStillWaiting
+	kindHint
+	kindLetInGone
+	kindTitleChanged
+	kindProfileChanged
+	kindLinkGiven
+	kindKeyChanged
+	kindResynced
+	kindImpersonated
+	kindLost
+	kindMailboxNotRead
+	kinds
 )
 
 // reasons are the errors that events name. Their places are part of the stored format.
 var reasons = []error{
 	1: ratchet.ErrInviteDead, 2: ratchet.ErrInviteTaken, 3: ratchet.ErrLost, 4: ratchet.ErrForged, 5: ratchet.ErrRemoved,
 	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: ratchet.ErrMalformed,
+	11: ratchet.ErrHintExpired, 12: ratchet.ErrHintClosed, 13: ratchet.ErrHintOldCounter, 14: ratchet.ErrHintNotListed,
+	15: ratchet.ErrHintOwnerNeeded,
 }
 
-// reasonOf returns the first of the reasons that err is. Everything else is malformed.
+// malformed is the reason of everything that is none of them.
+const malformed = 10
+
+// reasonOf returns the first of the reasons that err is, and malformed if it is none.
 func reasonOf(err error) uint8 {
 	for i, r := range reasons {
 		if r != nil && errors.Is(err, r) {
 			return uint8(i)
 		}
 	}
-	return uint8(len(reasons) - 1)
+	return malformed
 }
 
 // maxReason bounds the words of a relay that an event keeps, in bytes.
@@ -59,6 +77,7 @@ type notice struct {
 	own    bool
 	reason uint8
 	count  uint32
+	time   int64 // in milliseconds since 1970
 	text   string
 	about  EventID
 }
@@ -92,6 +111,28 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.text = kindRejected, e.Reason[:min(len(e.Reason), maxReason)]
 	case NotSent:
 		n.kind, n.about, n.reason = kindNotSent, e.Message, reasonOf(e.Reason)
+	case StillWaiting:
+		n.kind, n.time = kindStillWaiting, e.Since.UnixMilli()
+	case Hint:
+		n.kind, n.reason = kindHint, reasonOf(e.Reason)
+	case LetInGone:
+		n.kind, n.index = kindLetInGone, e.Index
+	case TitleChanged:
+		n.kind = kindTitleChanged
+	case ProfileChanged:
+		n.kind, n.index = kindProfileChanged, e.Index
+	case LinkGiven:
+		n.kind, n.text = kindLinkGiven, string(e.Link.Bytes())
+	case KeyChanged:
+		n.kind, n.index = kindKeyChanged, e.Index
+	case Resynced:
+		n.kind, n.index = kindResynced, e.Index
+	case Impersonated:
+		n.kind = kindImpersonated
+	case Lost:
+		n.kind, n.count = kindLost, uint32(min(e.Messages, math.MaxInt32))
+	case MailboxNotRead:
+		n.kind, n.time = kindMailboxNotRead, e.Since.UnixMilli()
 	}
 	return n
 }
@@ -105,6 +146,7 @@ func (n notice) encode() []byte {
 	w.Bool(n.own)
 	w.U8(n.reason)
 	w.U32(n.count)
+	w.U64(uint64(n.time))
 	w.Vec16([]byte(n.text))
 	w.Fixed(n.about[:])
 	return w.Bytes()
@@ -128,12 +170,19 @@ func parseNotice(b []byte) (n notice, err error) {
 	n.kind = kind(r.U8())
 	r.Into(n.id[:])
 	n.index, n.own, n.reason, n.count = dkg.Index(r.U32()), r.Bool(), r.U8(), r.U32()
+	n.time = int64(r.U64())
 	n.text = string(r.Vec16(maxReason))
 	r.Into(n.about[:])
-	if n.kind < kindJoined || n.kind > kindNotSent || int(n.reason) >= len(reasons) {
+	if n.kind < kindJoined || n.kind >= kinds || int(n.reason) >= len(reasons) {
 		r.Fail("unknown kind or reason")
 	}
-	return n, r.Done()
+	if err := r.Done(); err != nil || n.kind != kindLinkGiven {
+		return n, err
+	}
+	if _, err := invite.FromBytes([]byte(n.text)); err != nil {
+		r.Fail("link")
+	}
+	return n, r.Err()
 }
 
 func (n notice) event(at Stamp) Event {
@@ -157,8 +206,38 @@ func (n notice) event(at Stamp) Event {
 		return GivenUp{at, int(n.count)}
 	case kindRejected:
 		return Rejected{at, n.text}
+	case kindNotSent:
+		return NotSent{at, n.about, reason}
 	}
-	return NotSent{at, n.about, reason}
+	return n.laterEvent(at, reason)
+}
+
+// laterEvent returns the events of whom this device waits for, of members, and of itself.
+func (n notice) laterEvent(at Stamp, reason error) Event {
+	switch n.kind {
+	case kindStillWaiting:
+		return StillWaiting{at, time.UnixMilli(n.time)}
+	case kindHint:
+		return Hint{at, reason}
+	case kindLetInGone:
+		return LetInGone{at, n.index}
+	case kindTitleChanged:
+		return TitleChanged{at}
+	case kindProfileChanged:
+		return ProfileChanged{at, n.index}
+	case kindLinkGiven:
+		l, _ := invite.FromBytes([]byte(n.text)) // parseNotice looked
+		return LinkGiven{at, l}
+	case kindKeyChanged:
+		return KeyChanged{at, n.index}
+	case kindResynced:
+		return Resynced{at, n.index}
+	case kindImpersonated:
+		return Impersonated{at}
+	case kindLost:
+		return Lost{at, int(n.count)}
+	}
+	return MailboxNotRead{at, time.UnixMilli(n.time)}
 }
 
 // content is what a message holds as its members see it: u8(1) ‖ nonce ‖ u64(ms since 1970) ‖ body.
@@ -202,13 +281,15 @@ func parseContent(b []byte) (c content, err error) {
 	return c, r.Done()
 }
 
-// id returns the ID of the message. It holds its writer's key, so that nobody can write under the ID of another's.
+// id returns the ID of the message, which has one before it was encrypted. It covers its writer's key, so that nobody can write under
+// the ID of another's, and all that it holds, so that one ID never stands for two texts; the nonce keeps who has the ID alone from
+// guessing the text.
 func (c content) id(chat state.ID, from ratchet.PublicKey) (id EventID) {
-	w := wire.NewWriter(160)
+	w := wire.NewWriter(160 + len(c.body))
 	w.Fixed([]byte("trefoil message"))
 	w.Fixed(chat[:])
 	w.Vec16(from.Bytes())
-	w.Fixed(c.nonce[:])
+	w.Fixed(c.encode())
 	h := sha256.Sum256(w.Bytes())
 	return EventID(h[:16])
 }
@@ -225,6 +306,7 @@ func decodeMessage(chat state.ID, b []byte) (Event, error) {
 		return Unread{Stamp{chat, EventID(h[:16])}, reasons[reasonOf(err)]}, nil
 	}
 	return Message{
-		Stamp: Stamp{chat, c.id(chat, m.SenderKey)}, From: m.SenderKey, Index: m.Sender, Own: m.Own, Verified: m.Verified, Sent: c.sent, Body: c.body,
+		Stamp: Stamp{chat, c.id(chat, m.SenderKey)}, From: m.SenderKey, Index: m.Sender, Own: m.Own, AfterRemoval: m.AfterRemoval, Sent: c.sent,
+		Body: c.body,
 	}, nil
 }

@@ -1,12 +1,14 @@
 package trefoil
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -15,43 +17,29 @@ import (
 var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
 	Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
+	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
+	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
+}
+
+// sampleLink returns a link.
+func sampleLink() invite.Link {
+	s, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+	if err != nil {
+		panic(err)
+	}
+	var made invite.Made
+	if _, _, err = ratchet.NewInvite(invite.Private(0), &made).On(s, time.Now()); err != nil {
+		panic(err)
+	}
+	return made.Link
 }
 
 // with returns an event with a stamp.
 func with(e Event, s Stamp) Event {
-	switch e := e.(type) {
-	case Joined:
-		e.Stamp = s
-		return e
-	case Refused:
-		e.Stamp = s
-		return e
-	case Arrived:
-		e.Stamp = s
-		return e
-	case Left:
-		e.Stamp = s
-		return e
-	case Removed:
-		e.Stamp = s
-		return e
-	case Conflict:
-		e.Stamp = s
-		return e
-	case Unread:
-		e.Stamp = s
-		return e
-	case GivenUp:
-		e.Stamp = s
-		return e
-	case Rejected:
-		e.Stamp = s
-		return e
-	case NotSent:
-		e.Stamp = s
-		return e
-	}
-	panic("unknown event")
+	v := reflect.New(reflect.TypeOf(e)).Elem()
+	v.Set(reflect.ValueOf(e))
+	v.FieldByName("Stamp").Set(reflect.ValueOf(s))
+	return v.Interface().(Event)
 }
 
 // Every event comes out of the inbox as it went in, with an ID of its own that stays.
@@ -74,35 +62,64 @@ func TestEventCode(t *testing.T) {
 
 // What packages state and ratchet tell becomes an event of the client or nothing, and a long word of a relay is cut.
 func TestKept(t *testing.T) {
-	for e, want := range map[state.Event]Event{
-		ratchet.Introduced{Index: 1}:                                  Arrived{Index: 1},
-		ratchet.LeavePending{Index: 2}:                                Left{Index: 2},
-		ratchet.Conflict{Index: 3, Own: true}:                         Conflict{Index: 3, Own: true},
-		state.SendRejected{Reason: "too long"}:                        Rejected{Reason: "too long"},
-		state.SendRejected{Reason: string(make([]byte, 2*maxReason))}: Rejected{Reason: string(make([]byte, maxReason))},
+	link := sampleLink()
+	for _, c := range []struct {
+		told state.Event
+		want Event
+	}{
+		{ratchet.Event{Kind: ratchet.Joined}, Joined{}},
+		{ratchet.Event{Kind: ratchet.StillWaiting, Since: 5}, StillWaiting{Since: time.UnixMilli(5)}},
+		{ratchet.Event{Kind: ratchet.Hint, Reason: ratchet.ErrHintExpired}, Hint{Reason: ratchet.ErrHintExpired}},
+		{ratchet.Event{Kind: ratchet.Refused, Reason: ratchet.ErrInviteDead}, Refused{Reason: ratchet.ErrInviteDead}},
+		{ratchet.Event{Kind: ratchet.Arrived, Index: 1}, Arrived{Index: 1}},
+		{ratchet.Event{Kind: ratchet.Gone, Index: 2}, Left{Index: 2}},
+		{ratchet.Event{Kind: ratchet.Gone, Index: 2, Own: true}, Removed{}},
+		{ratchet.Event{Kind: ratchet.LetInGone, Index: 2}, LetInGone{Index: 2}},
+		{ratchet.Event{Kind: ratchet.Conflict, Index: 3, Own: true}, Conflict{Index: 3, Own: true}},
+		{ratchet.Event{Kind: ratchet.KeyChanged, Index: 4}, KeyChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Resynced, Index: 4}, Resynced{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Impersonated, Index: 4}, Impersonated{}},
+		{ratchet.Event{Kind: ratchet.TitleChanged}, TitleChanged{}},
+		{ratchet.Event{Kind: ratchet.ProfileChanged, Index: 4}, ProfileChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Unread, Lost: []ratchet.Lost{{First: 2, End: 5}, {End: 1}}}, Lost{Messages: 4}},
+		{ratchet.Event{Kind: ratchet.MailboxNotRead, Since: 6}, MailboxNotRead{Since: time.UnixMilli(6)}},
+		{ratchet.Event{Kind: ratchet.LinkGiven, Link: link}, LinkGiven{Link: link}},
+		{state.SendRejected{Reason: "too long"}, Rejected{Reason: "too long"}},
+		{state.SendRejected{Reason: string(make([]byte, 2*maxReason))}, Rejected{Reason: string(make([]byte, maxReason))}},
 	} {
-		got, err := decodeEvent(state.ID{}, kept(state.ID{}, e))
+		got, err := decodeEvent(state.ID{}, kept(state.ID{}, c.told))
 		require.NoError(t, err)
-		require.Equal(t, want, with(got, Stamp{}))
+		require.Equal(t, c.want, with(got, Stamp{}))
+	}
+	for k := ratchet.Arrived; k.String() != "no event"; k++ {
+		switch k {
+		case ratchet.LeavePending, ratchet.Withheld, ratchet.Misled, ratchet.Alone, ratchet.EpochsGivenUp, ratchet.StatementRefused,
+			ratchet.TicketCut, ratchet.InviteDead: // docs/EVENTS.md says why
+			require.False(t, isKept(ratchet.Event{Kind: k}), k)
+		default:
+			require.True(t, isKept(ratchet.Event{Kind: k, Link: link}), k)
+		}
 	}
 	require.Nil(t, kept(state.ID{}, state.ForgetFailed{}))
 	require.False(t, isKept(state.Damaged{}))
 }
 
-// The ID of a message depends on its writer, so that nobody writes under that of another's.
+// The ID of a message depends on its writer, so that nobody writes under that of another's, and on all that it says.
 func TestMessageID(t *testing.T) {
 	c := newContent(time.UnixMilli(1_700_000_000_123), []byte("hello"))
 	got, err := parseContent(c.encode())
 	require.NoError(t, err)
 	require.Equal(t, c, got)
-	one, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	one, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
 	require.NoError(t, err)
-	other, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+	other, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
 	require.NoError(t, err)
 	id := c.id(one.ID(), ratchet.Info(one).Key)
 	require.Equal(t, id, got.id(one.ID(), ratchet.Info(one).Key))
 	require.NotEqual(t, id, c.id(one.ID(), ratchet.Info(other).Key))
 	require.NotEqual(t, id, c.id(other.ID(), ratchet.Info(one).Key))
+	got.body = []byte("another text under the same nonce")
+	require.NotEqual(t, id, got.id(one.ID(), ratchet.Info(one).Key))
 	for _, b := range [][]byte{nil, {0}, {2}, c.encode()[:contentHeader-1]} {
 		_, err := parseContent(b)
 		require.Error(t, err)

@@ -27,23 +27,13 @@ type group struct {
 }
 
 func (c *Client) group(id state.ID) group {
-	return group{id, ratchet.Options{Topic: topicOf(id), Now: c.o.Now}}
+	return group{id, ratchet.Options{Topic: topicOf(id), MaxFrame: c.o.MaxFrame, Now: c.o.Now}}
 }
 
-// receive reads a frame, and says what came of it that a program is told.
+// receive reads a frame, and says of one that can never be read that it cannot.
 func (g group) receive(tx spaceTx, f state.Frame) error {
-	before := ratchet.Info(tx.Value()).Phase
 	err := ratchet.Opener(g.o)(tx, f)
-	after := ratchet.Info(tx.Value()).Phase
-	if before == ratchet.Joining && after == ratchet.Member {
-		tx.Emit(Joined{})
-	}
-	if before != ratchet.Removed && after == ratchet.Removed {
-		tx.Emit(Removed{})
-	}
 	switch {
-	case before == ratchet.Joining && (errors.Is(err, ratchet.ErrInviteDead) || errors.Is(err, ratchet.ErrInviteTaken)):
-		tx.Emit(Refused{Reason: err})
 	case errors.Is(err, ratchet.ErrBeforeJoin): // who joins is owed nothing of it
 	case errors.Is(err, ratchet.ErrLost) || errors.Is(err, ratchet.ErrForged):
 		tx.Emit(Unread{Reason: err})
@@ -51,39 +41,100 @@ func (g group) receive(tx spaceTx, f state.Frame) error {
 	return err
 }
 
-// kept returns what is put into the inbox for what packages state and ratchet tell, and for the events of this package.
-func kept(_ state.ID, e state.Event) []byte {
+// told returns the event for what packages state and ratchet tell, and nil for what a program has no use for.
+func told(e state.Event) Event {
 	switch e := e.(type) {
 	case Event:
-		return encodeNotice(e)
-	case ratchet.Introduced:
-		return encodeNotice(Arrived{Index: e.Index})
-	case ratchet.LeavePending:
-		return encodeNotice(Left{Index: e.Index})
-	case ratchet.Conflict:
-		return encodeNotice(Conflict{Index: e.Index, Own: e.Own})
+		return e
+	case ratchet.Event:
+		return toldBy(e)
 	case state.SendRejected:
-		return encodeNotice(Rejected{Reason: e.Reason})
+		return Rejected{Reason: e.Reason}
+	}
+	return nil
+}
+
+// toldBy returns the event for one of package ratchet.
+func toldBy(e ratchet.Event) Event {
+	switch e.Kind {
+	case ratchet.Joined:
+		return Joined{}
+	case ratchet.StillWaiting:
+		return StillWaiting{Since: time.UnixMilli(e.Since)}
+	case ratchet.Hint:
+		return Hint{Reason: e.Reason}
+	case ratchet.Refused:
+		return Refused{Reason: e.Reason}
+	case ratchet.Arrived:
+		return Arrived{Index: e.Index}
+	case ratchet.Gone:
+		if e.Own {
+			return Removed{}
+		}
+		return Left{Index: e.Index}
+	case ratchet.LetInGone:
+		return LetInGone{Index: e.Index}
+	case ratchet.Conflict:
+		return Conflict{Index: e.Index, Own: e.Own}
+	case ratchet.KeyChanged:
+		return KeyChanged{Index: e.Index}
+	case ratchet.Resynced:
+		return Resynced{Index: e.Index}
+	case ratchet.Impersonated:
+		return Impersonated{}
+	case ratchet.TitleChanged:
+		return TitleChanged{}
+	case ratchet.ProfileChanged:
+		return ProfileChanged{Index: e.Index}
+	case ratchet.Unread:
+		return Lost{Messages: lostOf(e.Lost)}
+	case ratchet.MailboxNotRead:
+		return MailboxNotRead{Since: time.UnixMilli(e.Since)}
+	case ratchet.LinkGiven:
+		return LinkGiven{Link: e.Link}
+	}
+	return nil
+}
+
+// lostOf returns how many messages some ranges hold.
+func lostOf(ranges []ratchet.Lost) (n int) {
+	for _, l := range ranges {
+		n += int(l.End - l.First)
+	}
+	return n
+}
+
+// kept returns what is put into the inbox for an event.
+func kept(_ state.ID, e state.Event) []byte {
+	if e := told(e); e != nil {
+		return encodeNotice(e)
 	}
 	return nil
 }
 
 // isKept reports whether kept returns something.
-func isKept(e state.Event) bool { return kept(state.ID{}, e) != nil }
+func isKept(e state.Event) bool { return told(e) != nil }
 
-// maintain does what is due.
-func (g group) maintain(tx spaceTx) error { return ratchet.Maintain(g.o)(tx) }
+// maintain does what is due. With end all that was stored was read before.
+func (g group) maintain(tx spaceTx, end bool) error {
+	if end {
+		if err := ratchet.CaughtUp(g.o)(tx); err != nil {
+			return err
+		}
+	}
+	return ratchet.Maintain(g.o)(tx)
+}
 
 // write sends a message, or lets it wait if it cannot be encrypted now: if others wait, this device is not let in yet, or
 // has to wait for a ticket, or has not read its backlog. Its writer is told of it like everybody else.
 func (g group) write(tx spaceTx, c content, mayEncrypt bool) (EventID, error) {
-	me := ratchet.Info(tx.Value())
-	if err := maySend(me.Phase); err != nil {
+	st := tx.Value().State()
+	if err := maySend(st.Phase()); err != nil {
 		return EventID{}, err
 	}
 	plain := c.encode()
 	err := ratchet.ErrPhase
-	if mayEncrypt && me.Phase == ratchet.Member && tx.Waiting(unsent) == 0 {
+	if mayEncrypt && st.Phase() == ratchet.Member && tx.Waiting(unsent) == 0 {
 		err = ratchet.Send(g.o, plain)(tx)
 	}
 	if errors.Is(err, ratchet.ErrPhase) {
@@ -91,9 +142,10 @@ func (g group) write(tx spaceTx, c content, mayEncrypt bool) (EventID, error) {
 	} else if err != nil {
 		return EventID{}, err
 	}
-	own, err := ratchet.Message{Sender: me.Index, SenderKey: me.Key, Verified: true, Own: true, Plaintext: plain}.MarshalBinary()
+	index, key := st.Self()
+	own, err := ratchet.Message{Sender: index, SenderKey: key, Own: true, Plaintext: plain}.MarshalBinary()
 	tx.Deliver(own)
-	return c.id(g.id, me.Key), err
+	return c.id(g.id, key), err
 }
 
 // maySend returns why nothing can be sent any more.
@@ -115,8 +167,8 @@ func (g group) encrypt(tx spaceTx, out state.Outgoing) error {
 	if !tx.Withdraw(out.Seq) {
 		return nil // another process did
 	}
-	me := ratchet.Info(tx.Value())
-	err := maySend(me.Phase)
+	st := tx.Value().State()
+	err := maySend(st.Phase())
 	if err == nil {
 		if err = ratchet.Send(g.o, out.Data)(tx); errors.Is(err, ratchet.ErrPhase) {
 			return errNotNow
@@ -124,27 +176,18 @@ func (g group) encrypt(tx spaceTx, out state.Outgoing) error {
 	}
 	if errors.Is(err, ratchet.ErrRemoved) || errors.Is(err, ratchet.ErrPhase) || errors.Is(err, ratchet.ErrTooLong) {
 		c, _ := parseContent(out.Data) // it is ours
-		tx.Emit(NotSent{Message: c.id(g.id, me.Key), Reason: err})
+		_, key := st.Self()
+		tx.Emit(NotSent{Message: c.id(g.id, key), Reason: err})
 		return nil
 	}
 	return err
 }
 
 // join returns the space of a joiner and the request that asks to be let in.
-func join(link string, now time.Time, profile []byte) (ratchet.Space, []byte, error) {
-	l, err := invite.ParsePrivate(link)
+func join(text string, now time.Time, profile []byte) (ratchet.Space, []byte, error) {
+	l, err := invite.Find(text)
 	if err != nil {
 		return ratchet.Space{}, nil, err
 	}
-	return ratchet.Join(l.Grant(), now, profile)
-}
-
-// invitation makes a link for one person.
-func (g group) invitation(tx spaceTx, base string) (link string, err error) {
-	next, l, err := invite.Private(tx.Value(), g.o.Now())
-	if err != nil {
-		return "", err
-	}
-	tx.Set(next)
-	return l.URL(base)
+	return ratchet.Join(l, now, profile)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -13,7 +14,8 @@ func (r *run) working(ch *chat) {
 	for failures := 0; ; {
 		r.mu.Lock()
 		r.unpark(ch)
-		batch, due, l := ch.next(), ch.due, r.line
+		batch, l := ch.next(), r.line
+		due := ch.due || ch.retained && r.atEnd(ch)
 		if len(batch) == 0 && !due || r.ctx.Err() != nil {
 			ch.working = false
 			if ch.missed {
@@ -103,6 +105,7 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 		return r.notOurs(ch, batch)
 	}
 	var stopped []Frame
+	retained := false
 	for i, receipt := range receipts {
 		r.acknowledge(receipt.Acknowledge)
 		switch receipt.Verdict {
@@ -111,13 +114,14 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 			err = receipt.Reason
 		case state.Retain:
 			r.remember(frames[i].Hash(), batch[i].Ack)
+			retained = true
 		default:
 			batch[i].Ack()
 		}
 	}
 	r.fail("receiving", ch.id, err)
 	stalled := len(stopped) == len(batch) || errors.Is(err, state.ErrFull)
-	r.received(ch, batch, stopped, stalled)
+	r.received(ch, batch, stopped, stalled, retained)
 	if !stalled {
 		return nil
 	}
@@ -126,10 +130,11 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 
 // received keeps frames that could not be received for another try if the chat is stalled, and else leaves them to the relay: then
 // it is they that cannot be received.
-func (r *run) received(ch *chat, batch, stopped []Frame, stalled bool) {
+func (r *run) received(ch *chat, batch, stopped []Frame, stalled, retained bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.makeRoom(batch)
+	ch.retained = ch.retained || retained
 	if stalled {
 		rest := ch.frames
 		r.makeRoom(rest)
@@ -180,10 +185,16 @@ func (r *run) leave(ch *chat) {
 }
 
 // maintain does what is due in a chat whose backlog was read, and tries again what was deferred. Then what waits may be
-// encrypted.
+// encrypted. That the end of what is stored was reached is noted at first, when a frame waits, and now and then.
 func (r *run) maintain(ch *chat, l *line) error {
 	g := r.client.group(ch.id)
-	err := r.client.spaces.Update(r.ctx, ch.id, g.maintain)
+	r.mu.Lock()
+	end := r.atEnd(ch) && (!ch.ready || ch.retained || time.Since(ch.ended) >= noteEnd)
+	if end {
+		ch.retained, ch.ended = false, time.Now()
+	}
+	r.mu.Unlock()
+	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error { return g.maintain(tx, end) })
 	if err == nil {
 		var done [][32]byte
 		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
@@ -200,7 +211,7 @@ func (r *run) maintain(ch *chat, l *line) error {
 		return nil
 	}
 	if err != nil {
-		ch.due = !r.once
+		ch.due, ch.retained = !r.once, ch.retained || end && !r.once
 		return err
 	}
 	if !ch.ready && l != nil && l.ended && l == r.line {

@@ -9,6 +9,10 @@ const (
 	// defaultEvery is how often is done what is due without a frame. Nothing is urgent within a minute.
 	defaultEvery = time.Minute
 
+	// noteEnd is how often is noted that everything stored was read, while nothing asks for it: a commit each time. Requests are
+	// answered for a day after it.
+	noteEnd = time.Hour
+
 	// maxBatch and maxBatchBytes bound what is received in one commit: as many as a vault takes in one.
 	maxBatch      = 64
 	maxBatchBytes = 1 << 20

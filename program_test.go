@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -91,8 +92,7 @@ func TestPanickingProgram(t *testing.T) {
 			inWorld(t, func(t *testing.T, w world) {
 				alice := w.device("alice").run()
 				bob := w.device("bob", handler("hello", func(context.Context, trefoil.Message) error { fail(); return nil }))
-				link, err := alice.client.Space(w.newSpace(alice)).Invite(t.Context(), "https://chat.example/")
-				require.NoError(t, err)
+				link := alice.link(w.newSpace(alice), invite.Private(0))
 				space, err := bob.client.Join(t.Context(), link)
 				require.NoError(t, err)
 				panicked := make(chan any)

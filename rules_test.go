@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -221,8 +222,7 @@ func TestRule8SubscribedBeforeAsking(t *testing.T) {
 		alice := w.device("alice").run()
 		bob, line := w.tapped("bob")
 		space := w.newSpace(alice)
-		link, err := alice.client.Space(space).Invite(t.Context(), "https://chat.example/")
-		require.NoError(t, err)
+		link := alice.link(space, invite.Private(0))
 		line.plug(false)
 		bob.run()
 		s, err := bob.client.Join(t.Context(), link)

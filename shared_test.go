@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 	"github.com/trefoil-im/trefoil/transporttest"
@@ -46,7 +47,9 @@ func letIn(t testing.TB, alice, bob *trefoil.Client) state.ID {
 	t.Helper()
 	s, err := alice.NewSpace(t.Context())
 	require.NoError(t, err)
-	link, err := s.Invite(t.Context(), "https://chat.example/join")
+	made, err := s.Invite(t.Context(), invite.Private(0))
+	require.NoError(t, err)
+	link, err := made.Link.URL("https://chat.example/join")
 	require.NoError(t, err)
 	joined, err := bob.Join(t.Context(), link)
 	require.NoError(t, err)

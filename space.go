@@ -40,10 +40,10 @@ func (c *Client) Spaces(ctx context.Context) iter.Seq2[Space, error] {
 	}
 }
 
-// NewSpace makes a space with this device as its only member. It subscribes first, so it needs the relay. It returns
+// NewSpace makes a space with this device as its only member and owner. It subscribes first, so it needs the relay. It returns
 // ratchet.ErrPolicy if Options.Policy is none.
 func (c *Client) NewSpace(ctx context.Context) (Space, error) {
-	s, err := ratchet.NewSpace(c.o.Now(), c.o.Policy)
+	s, err := ratchet.NewSpace(c.o.Now(), c.o.Policy, c.o.Profile)
 	if err != nil {
 		return Space{}, err
 	}
@@ -57,9 +57,10 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	return Space{c, s.ID()}, nil
 }
 
-// Join asks to be let into the space that a link leads to. It is durable when it returns and needs no network; Joined or
-// Refused follows. Messages may be written meanwhile: they are sent then. It returns an error of package invite for what is no
-// link, and state.ErrExists if this device is in the space already.
+// Join asks to be let into the space that a link leads to: a text with the link in it, as it was pasted (invite.Find). It is durable
+// when it returns and needs no network; Joined or Refused follows, and StillWaiting and Hint say meanwhile what it waits for.
+// Messages may be written before: they are sent then. It returns an error of package invite for what is no link, ratchet.ErrMalformed
+// for a link that says nothing, and state.ErrExists if this device is in the space already.
 func (c *Client) Join(ctx context.Context, link string) (Space, error) {
 	s, request, err := join(link, c.o.Now(), c.o.Profile)
 	if err != nil {
@@ -99,52 +100,56 @@ func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
 	return id, err
 }
 
-// Invite returns a link for one person: base with a secret fragment. It needs no network. Errors are ratchet.ErrPhase for a
-// member that deals no shares, dkg.ErrExhausted if none is left, and invite.ErrBase.
-func (s Space) Invite(ctx context.Context, base string) (link string, err error) {
-	err = s.Update(ctx, func(tx spaceTx) (err error) {
-		link, err = s.client.group(s.id).invitation(tx, base)
-		return err
-	})
-	if err != nil {
-		return "", err
+// Invite makes an invite, as an owner: Terms of package invite say for whom, how many and how long. Link.URL of what it returns is for
+// who is to come. It needs no network. Errors are ratchet.ErrPhase for a member that is no owner, ratchet.ErrPolicy for terms of no
+// invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and dkg.ErrReadOnly.
+func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) {
+	var made invite.Made
+	if err := s.do(ctx, ratchet.NewInvite(t, &made)); err != nil {
+		return invite.Made{}, err
 	}
-	return link, nil
+	return made, nil
 }
 
-// Invites returns what became of the links that this device made.
+// Invites returns what became of the invites of the space, for an owner.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {
 		return nil, err
 	}
-	return invite.List(v), nil
+	return ratchet.Invites(v, s.client.o.Now()), nil
 }
 
-// Revoke takes back links that nobody used yet, by the places that Invites names. Errors are those of ratchet.Revoke.
-func (s Space) Revoke(ctx context.Context, indices ...dkg.Index) error {
-	return s.frame(ctx, func(v ratchet.Space) (ratchet.Space, []byte, error) {
-		return ratchet.Revoke(v, s.client.o.Now(), indices...)
-	})
+// EndInvite takes an invite back for good, or only some of its places, by the name that Invite and Invites tell. Who came by it stays.
+// Errors are ratchet.ErrPhase for a member that is no owner, and ratchet.ErrPolicy for an invite or place that there is not, and one
+// that somebody came by.
+func (s Space) EndInvite(ctx context.Context, name [16]byte, places ...dkg.Index) error {
+	return s.do(ctx, ratchet.EndInvite(name, places...))
 }
 
-// Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. The last owner cannot
-// leave: ratchet.ErrPhase.
-func (s Space) Leave(ctx context.Context) error {
-	return s.frame(ctx, func(v ratchet.Space) (ratchet.Space, []byte, error) { return ratchet.Leave(v, s.client.o.Now()) })
+// WantInvite asks an owner for a link to hand on; LinkGiven brings it when one was awake. It returns ratchet.ErrPolicy unless
+// Options.Policy of the founder has MembersMayInvite.
+func (s Space) WantInvite(ctx context.Context) error { return s.do(ctx, ratchet.WantInvite()) }
+
+// SetTitle names the space, as an owner: at most 1 KiB. All members, this one too, are told TitleChanged, and Status has it. Errors are
+// ratchet.ErrTooLong, and ratchet.ErrPhase for a member that is no owner.
+func (s Space) SetTitle(ctx context.Context, title string) error {
+	return s.do(ctx, ratchet.SetTitle([]byte(title)))
 }
 
-// frame makes a change that leaves with a frame.
-func (s Space) frame(ctx context.Context, change func(ratchet.Space) (ratchet.Space, []byte, error)) error {
-	return s.Update(ctx, func(tx spaceTx) error {
-		next, frame, err := change(tx.Value())
-		if err != nil {
-			return err
-		}
-		tx.Set(next)
-		tx.Send(topicOf(s.id), frame)
-		return nil
-	})
+// SetProfile changes what others see of this device in the space: at most ratchet.MaxApplicationData bytes. All members, this one
+// too, are told ProfileChanged, and Members has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase while joining.
+func (s Space) SetProfile(ctx context.Context, profile []byte) error {
+	return s.do(ctx, ratchet.SetProfile(profile))
+}
+
+// Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. The only owner cannot leave:
+// ratchet.ErrPhase.
+func (s Space) Leave(ctx context.Context) error { return s.do(ctx, ratchet.Leave()) }
+
+// do takes a step.
+func (s Space) do(ctx context.Context, step ratchet.Step) error {
+	return s.Update(ctx, func(tx spaceTx) error { return ratchet.Do(s.client.group(s.id).o, step)(tx) })
 }
 
 // Forget deletes all that this device holds of the space, what waits to be sent and to be handed over included, and ends
@@ -191,15 +196,15 @@ func (s Space) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	info := ratchet.Info(v)
-	return Status{info, fingerprint(info.Authenticator), s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
+	return Status{info, fingerprint(info.Fingerprint), s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
 }
 
-// fingerprint returns an authenticator for people: 99 bits of it, in thirty digits.
-func fingerprint(authenticator [32]byte) string {
-	if authenticator == ([32]byte{}) {
+// fingerprint returns a fingerprint for people: 99 bits of it, in thirty digits.
+func fingerprint(of [32]byte) string {
+	if of == ([32]byte{}) {
 		return ""
 	}
-	h := sha256.Sum256(append([]byte("trefoil fingerprint"), authenticator[:]...))
+	h := sha256.Sum256(append([]byte("trefoil fingerprint"), of[:]...))
 	var groups []string
 	for i := range 6 {
 		five := binary.BigEndian.Uint64(append(make([]byte, 3), h[5*i:5*i+5]...))

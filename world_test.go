@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -131,15 +132,23 @@ func (w world) tapped(name string, change ...func(*trefoil.Options)) (*device, *
 // letIn invites another device.
 func (d *device) letIn(space state.ID, other *device) {
 	d.Helper()
-	link, err := d.client.Space(space).Invite(d.Context(), "https://chat.example/join")
-	require.NoError(d, err)
-	_, err = other.client.Join(d.Context(), link)
+	_, err := other.client.Join(d.Context(), d.link(space, invite.Private(0)))
 	require.NoError(d, err)
 	d.pass(time.Minute)
 	status, err := other.client.Space(space).Status(d.Context())
 	require.NoError(d, err)
 	require.Equal(d, ratchet.Member, status.Phase, other.name)
 	require.True(d, slices.ContainsFunc(told[trefoil.Joined](other), func(e trefoil.Joined) bool { return e.Chat == space }), other.name)
+}
+
+// link makes an invite and returns its link.
+func (d *device) link(space state.ID, t invite.Terms) string {
+	d.Helper()
+	made, err := d.client.Space(space).Invite(d.Context(), t)
+	require.NoError(d, err)
+	url, err := made.Link.URL("https://chat.example/join")
+	require.NoError(d, err)
+	return url
 }
 
 func (d *device) send(space state.ID, body string) trefoil.EventID {

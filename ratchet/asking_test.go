@@ -305,6 +305,7 @@ func TestLeaveWithholdsNothingSentBefore(t *testing.T) {
 		require.Contains(t, x.texts(), "2: the last word")
 	}
 	require.True(t, founder.has(LeavePending))
+	require.False(t, m.has(Gone), "it said so itself")
 	require.ErrorIs(t, founder.edit(Leave().do), ErrPhase, "the only owner")
 }
 

@@ -108,9 +108,19 @@ func (d *edit) changed(r members.Root, c members.Change) {
 			d.displaced()
 		}
 	}
+	if c.Titled {
+		d.emit(Event{Kind: TitleChanged})
+	}
+	for _, i := range c.Profiled {
+		d.emit(Event{Kind: ProfileChanged, Index: i})
+	}
 	owner := !d.st.owner.Value().isNone()
 	for _, i := range c.Gone {
-		d.emit(Event{Kind: Gone, Index: i})
+		own := i == d.st.me().index
+		if own && d.st.phase == Left {
+			continue // it said so itself
+		}
+		d.emit(Event{Kind: Gone, Index: i, Own: own})
 		if owner {
 			d.emit(Event{Kind: LeavePending, Index: i})
 		}

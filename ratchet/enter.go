@@ -50,7 +50,7 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 			return fmt.Errorf("%w: share in a ticket", outcome.ErrForged)
 		}
 	}
-	d.told(r, c)
+	d.told(r, c, joins)
 	d.merge(own, c, joins)
 	d.displaced()
 	return nil
@@ -124,14 +124,17 @@ func (d *edit) boxedShare(i dkg.Index, box []byte) (dkg.Share, error) {
 
 func (d *edit) publicOf(r members.Root, s dkg.Share) error { return r.Commitment().Verify(s) }
 
-// told takes in what a ticket tells of members, statements and invites, as if it had come live.
-func (d *edit) told(r members.Root, c proto.CheckedTicket) {
+// told takes in what a ticket tells of members, statements and invites, as if it had come live. To who joins, profiles are no change.
+func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 	serial := d.st.forest.Entered()
 	take := func(next members.Root, change members.Change, err error) {
-		if err == nil {
-			r = next
-			d.changed(r, change)
+		if err != nil {
+			return
 		}
+		if r = next; joins {
+			change.Profiled = nil
+		}
+		d.changed(r, change)
 	}
 	if r.ID() == c.Root.ID() {
 		next, change := r.TellAll(c.Members)

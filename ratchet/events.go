@@ -13,7 +13,7 @@ type Event struct {
 	Index dkg.Index // of the member that it is about; 0 if it is about the space
 	// Key is the member's signing key: of Arrived, Conflict and Resynced.
 	Key PublicKey
-	// Own: it is about this member itself, of Conflict.
+	// Own: it is about this member itself, of Conflict and Gone.
 	Own bool
 	// Old and New are H(body) of the bindings, of KeyChanged.
 	Old, New [32]byte
@@ -82,6 +82,9 @@ const (
 	InviteDead
 	// LinkGiven: an owner gave the link that this member asked for, to be handed on.
 	LinkGiven
+	// TitleChanged: an owner named the space. ProfileChanged: a member changed what it says of itself.
+	TitleChanged
+	ProfileChanged
 )
 
 var eventNames = [...]string{
@@ -90,6 +93,7 @@ var eventNames = [...]string{
 	LetInGone: "let in although gone", Withheld: "message withheld", Misled: "misled", Alone: "alone", Unread: "own messages unread",
 	EpochsGivenUp: "epochs given up", MailboxNotRead: "mailbox not read", StatementRefused: "statement refused",
 	TicketCut: "ticket cut", InviteDead: "invite dead", LinkGiven: "link given",
+	TitleChanged: "title changed", ProfileChanged: "profile changed",
 }
 
 // String returns the kind in words.

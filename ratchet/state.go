@@ -3,6 +3,7 @@ package ratchet
 import (
 	"fmt"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
@@ -188,6 +189,15 @@ func (s State) String() string { return "ratchet state: " + s.phase.String() }
 
 // GoString is String: %#v shows no more than %v.
 func (s State) GoString() string { return s.String() }
+
+// Phase returns where the member stands in its space.
+func (s State) Phase() Phase { return s.phase }
+
+// Self returns the member's index and signing key. A joiner by a public link may come by another index than it has now.
+func (s State) Self() (dkg.Index, PublicKey) {
+	me := s.me()
+	return me.index, PublicKey{me.signing.Public}
+}
 
 // me returns who this member is.
 func (s State) me() identity { return s.self.Value() }

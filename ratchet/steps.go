@@ -120,10 +120,11 @@ func Leave() Step {
 			return ErrPhase
 		}
 		s := proto.Leave{Index: me.index, Body: b.Body, Root: r.ID(), Epoch: e.ID(), Time: uint64(max(d.now, 0))}
-		if err := d.declare(proto.Sign(s, d.st.space, me.signing)); err != nil {
+		said := proto.Sign(s, d.st.space, me.signing)
+		if err := d.say(statement(said)); err != nil {
 			return err
 		}
 		d.st.phase = Left
-		return nil
+		return d.apply(said, r.ID())
 	}}
 }

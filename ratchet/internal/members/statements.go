@@ -165,7 +165,10 @@ func (r Root) ownerSaid(s proto.OwnerStatement, named Age, now Millis) (Root, Ch
 	case proto.Close:
 		return r.close(place, s, now)
 	case proto.Title:
+		before, _ := r.Title()
 		r.statements.titles, err = newest(r.statements.titles, saidBy(place, s), s.Counter, maxTitles)
+		after, _ := r.Title()
+		return r, Change{Titled: !bytes.Equal(before.Title, after.Title)}, err
 	case proto.Seat:
 		if s.Index.Check(r.Depth()) != nil {
 			return r, Change{}, ErrNoEffect
@@ -241,7 +244,10 @@ func (r Root) profile(s proto.Profile) (Root, Change, error) {
 			next.Profile = s
 			return b.with(next), nil
 		})
-		return next, Change{}, err
+		if err != nil {
+			return r, Change{}, err
+		}
+		return next, Change{Profiled: []dkg.Index{s.Index}}, nil
 	}
 	return r, Change{}, ErrUnknown
 }
