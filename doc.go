@@ -65,6 +65,4 @@
 //
 // The library has not been audited. Until version 1 formats may change. SPEC.md describes the protocols in force,
 // docs/STORAGE.md the stored formats, docs/SECURITY.md what is promised and what is not, and docs/GUARANTEES.md the tests.
-// docs/design/revision.md specifies the next version of the group protocol. The packages below ratchet/internal/next implement it;
-// package ratchet does not use them yet.
 package trefoil

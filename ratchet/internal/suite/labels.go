@@ -106,7 +106,7 @@ const (
 	HPKEShare   = "share"
 )
 
-// Labels that go when the next version (docs/design/revision.md) replaces the one in use.
+// Labels of the version before, which nothing uses.
 const (
 	MACConfirm           = protocol + "rekey confirm"
 	ScalarKeyUpdateNonce = "key update nonce"
