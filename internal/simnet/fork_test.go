@@ -16,7 +16,7 @@ import (
 // members in every order. Fifty rounds later nothing is unread, and whoever saw both was told.
 func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 	for order := range 64 {
-		if order%size(32, 16, 1) != 0 {
+		if order%size(32, 32, 1) != 0 {
 			continue
 		}
 		t.Run(fmt.Sprintf("order=%06b", order), func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 					m.Reverse()
 				}
 			}
-			for round := range size(4, 10, 50) {
+			for round := range size(4, 6, 50) {
 				for i, m := range n.Members {
 					require.NoError(t, m.Send(fmt.Sprintf("round %d of %s", round, m.Name)))
 					if (i+round)%3 > 0 {
@@ -190,7 +190,7 @@ func TestScenario06TicketFromSiblings(t *testing.T) {
 				} else {
 					n.Heal()
 				}
-				for i := range size(60, 100, 200) {
+				for i := range size(20, 30, 200) {
 					n.Advance(10 * time.Minute)
 					require.NoError(t, n.Members[i%6].Send(fmt.Sprint("text ", i)))
 					if i%3 == 0 {

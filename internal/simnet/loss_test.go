@@ -116,7 +116,7 @@ func record(t *testing.T, texts, joins int) (before ratchet.Space, posts []simne
 
 // Scenario 1, G12: each message of a recorded run with joins is lost in turn; everything else is read.
 func TestScenario01DropEachMessage(t *testing.T) {
-	before, posts, said := record(t, size(60, 120, 300), 5)
+	before, posts, said := record(t, size(40, 60, 300), 5)
 	dropped, stride := 0, size(11, 6, 1)
 	all := listen(t, before)
 	for i, lost := range posts {
@@ -152,7 +152,7 @@ func TestScenario01EpochsOfOneMessage(t *testing.T) {
 			}
 			return drop
 		})
-		for i := range size(20, 60, 300) {
+		for i := range size(12, 24, 300) {
 			n.Advance(30 * time.Hour)
 			require.NoError(t, n.Members[i*3%5].Send(fmt.Sprint("text ", i)))
 			if i%4 != 1 {
@@ -189,16 +189,16 @@ func TestScenario01DropBursts(t *testing.T) {
 		n.Rest()
 		return posts
 	}
-	short := size(12, 24, 300)
+	short := size(9, 12, 300)
 	posts := run(t, short, 0, 0, 0)
-	for post := 0; post < posts; post += size(9, 4, 1) {
+	for post := 0; post < posts; post += size(9, 6, 1) {
 		for to := range 4 {
 			t.Run(fmt.Sprintf("%d/%d", post, to), func(t *testing.T) { run(t, short, post, 1, to) })
 		}
 	}
-	for burst := 2; burst <= 100; burst += size(49, 32, 1) {
+	for burst := 2; burst <= 100; burst += size(97, 49, 1) {
 		for to := range 2 {
-			t.Run(fmt.Sprintf("burst=%d/%d", burst, to), func(t *testing.T) { run(t, 120, 5, burst, to) })
+			t.Run(fmt.Sprintf("burst=%d/%d", burst, to), func(t *testing.T) { run(t, size(30, 60, 120), 5, burst, to) })
 		}
 	}
 }

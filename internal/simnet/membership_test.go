@@ -54,7 +54,7 @@ func TestG19ManyRedemptions(t *testing.T) {
 	n.Grow(3)
 	honest := n.Members[:3:3]
 	l := n.Invite()
-	for range size(5, 20, 300) {
+	for range size(3, 4, 30) {
 		n.Join(l).Disputed = true
 	}
 	n.Settle()
@@ -73,6 +73,10 @@ func TestG19ManyRedemptions(t *testing.T) {
 		}
 	}
 	require.NotZero(t, in)
-	t.Logf("%d of %d are in", in, len(n.Members)-3)
 	n.Rest()
+	tries := 0
+	for _, m := range n.Members {
+		tries += m.Tries
+	}
+	t.Logf("%d of %d are in, %d tries, %+v", in, len(n.Members)-3, tries, n.Stats())
 }

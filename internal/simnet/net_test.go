@@ -52,10 +52,10 @@ func seeds(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
 // G12, G9, G1: frames that come late, twice and out of order, members that send and commit at once, devices that die
 // before and after commits: at rest everything was read by everybody exactly once, and all send in one epoch.
 func TestG12Rough(t *testing.T) {
-	seeds(t, size(1, 2, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(8)
-		n.Run(size(60, 200, 200))
+		n.Run(size(60, 120, 200))
 		n.Rest()
 		requireAllRead(t, n)
 		t.Logf("%+v", n.Stats())
@@ -67,7 +67,7 @@ func TestG12RoughWithJoins(t *testing.T) {
 	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
-		for range size(3, 8, 20) {
+		for range size(3, 6, 20) {
 			n.Run(10)
 			n.Join(n.Invite())
 		}
@@ -88,7 +88,7 @@ func TestG12Loss(t *testing.T) {
 		faults.Lose = 0.20
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults})
 		n.Grow(6)
-		n.Run(size(60, 200, 200))
+		n.Run(size(60, 120, 200))
 		n.Rest()
 		require.Zero(t, n.Stats().Refused)
 		require.NotZero(t, n.Stats().Lost)
@@ -114,7 +114,7 @@ func TestReplay(t *testing.T) {
 			faults.Lose = 0.05
 			n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults})
 			n.Grow(4)
-			n.Run(60)
+			n.Run(20)
 			n.Join(n.Invite())
 			n.Run(20)
 			n.Rest()
@@ -157,7 +157,7 @@ func TestG4CrashAtEveryBoundary(t *testing.T) {
 	require.Greater(t, boundaries, 10)
 	for at := 1; at <= boundaries; at++ {
 		for i, fault := range []storetest.Fault{storetest.Before, storetest.After} {
-			if (at+i)%size(6, 2, 1) != 0 {
+			if (at+i)%size(8, 8, 1) != 0 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%d/%d", at, fault), func(t *testing.T) {
