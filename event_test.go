@@ -79,27 +79,29 @@ func TestUnread(t *testing.T) {
 	})
 }
 
-// Two devices of one state contradict each other, and everybody hears of it.
-func TestConflict(t *testing.T) {
+// Whoever has a copy of a state and writes with it is noticed: by the device itself, and by others where numbers are used twice.
+func TestImpersonated(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
 		bob := w.device("bob").run()
 		space := w.newSpace(alice, bob)
-		v, err := bob.client.Space(space).Load(t.Context())
+		copied, err := bob.client.Space(space).Load(t.Context())
 		require.NoError(t, err)
 		bob.send(space, "one")
 		w.pass(time.Second)
-		_, frames, err := ratchet.Encrypt(v, time.Now(), []byte("of a copy"))
-		require.NoError(t, err)
-		w.net.Device("thief").Post(t.Context(), space.String(), frames[0])
-		w.pass(time.Minute)
-		require.Equal(t, []string{"one"}, alice.read())
-		for _, d := range []*device{alice, bob} {
-			unread := told[trefoil.Unread](d)
-			require.Len(t, unread, 1, d.name)
-			require.ErrorIs(t, unread[0].Reason, ratchet.ErrLost)
+		for _, text := range []string{"of a copy", "of a copy again"} {
+			var frames [][]byte
+			copied, frames, err = ratchet.Encrypt(copied, time.Now(), []byte(text))
+			require.NoError(t, err)
+			for _, f := range frames {
+				w.net.Device("thief").Post(t.Context(), space.String(), f)
+			}
 		}
-		require.Equal(t, []trefoil.Conflict{{Stamp: told[trefoil.Conflict](bob)[0].Stamp, Index: 2, Own: true}}, told[trefoil.Conflict](bob))
+		w.pass(time.Minute)
+		require.ErrorIs(t, told[trefoil.Unread](alice)[0].Reason, ratchet.ErrLost)
+		require.ErrorIs(t, told[trefoil.Unread](bob)[0].Reason, ratchet.ErrForged)
+		require.Len(t, told[trefoil.Impersonated](bob), 1)
+		require.Equal(t, []string{"one"}, alice.read(), "what no client wrote is no message")
 	})
 }
 

@@ -108,7 +108,7 @@ func TestPublicLink(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice, bob := w.device("alice").run(), w.device("bob").run()
 		space := w.newSpace(alice)
-		link := alice.link(space, invite.Public(16, 24*time.Hour))
+		link := alice.link(space, invite.Public(1024, 24*time.Hour))
 		_, err := bob.client.Join(t.Context(), link)
 		require.NoError(t, err)
 		w.pass(time.Minute)

@@ -116,7 +116,11 @@ func (g genesis) found(x person, keys ownerKeys) (Space, error) {
 	}
 	st := newState(me, g.now)
 	st.owner = state.NewSegment(keys)
-	st.roots = st.roots.Put(newRootRow(members.NewRoot(g.terms.Terms), s))
+	r, _, err := members.NewRoot(g.terms.Terms).Tell(proto.TicketMember{Index: me.index, HasRest: true, Rest: me.rest, Inbox: me.inboxes[0].secret.Public})
+	if err != nil {
+		return Space{}, err
+	}
+	st.roots = st.roots.Put(newRootRow(r, s))
 	st.forest, _ = st.forest.Found(epochs.Root{
 		ID: g.terms.ID(), Depth: g.terms.Depth(), Public: g.terms.template.Public,
 	}, proto.EpochID{}, g.terms.notice.Common.Place(), g.terms.notice.Check, g.epoch, g.now)
