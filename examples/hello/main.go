@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/transporttest"
@@ -13,18 +14,17 @@ func main() {
 	ctx, network, read := context.Background(), transporttest.NewNetwork(), make(chan string)
 	open := func(name string) *trefoil.Client {
 		key := must(state.NewKey([]byte("thirty-two bytes of a secret key"))) // from the platform's key store
-		c := must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{
-			Handle: func(_ context.Context, e trefoil.Event) error {
-				if m, ok := e.(trefoil.Message); ok {
-					read <- name + " reads: " + string(m.Body)
-				}
-				return nil // an error, or a crash: it is handed over again
-			}}))
+		c := must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{Handle: func(_ context.Context, e trefoil.Event) error {
+			if m, ok := e.(trefoil.Message); ok {
+				read <- name + " reads: " + string(m.Body)
+			}
+			return nil // an error, or a crash: it is handed over again
+		}}))
 		go c.Run(ctx) // receives, acknowledges, hands over, sends, and does what is due
 		return c
 	}
-	space := must(open("alice").NewSpace(ctx))
-	joined := must(open("bob").Join(ctx, must(space.Invite(ctx, "https://chat.example/join"))))
+	invited := must(must(open("alice").NewSpace(ctx)).Invite(ctx, invite.Private(0))) // for one person
+	joined := must(open("bob").Join(ctx, must(invited.Link.URL("https://chat.example/join"))))
 	must(joined.Send(ctx, []byte("hello"))) // durable; it leaves when bob is let in
 	fmt.Println(<-read + "\n" + <-read)
 }

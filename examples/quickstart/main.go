@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/trefoil-im/trefoil/invite"
 )
 
 // The exit statuses.
@@ -30,6 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	conversation := flags.String("conversation", "", "play the lines of this `file`, each a name, a tab and a text, instead of the story")
 	chaos := flags.Uint64("chaos", 0, "`seed` for a network that repeats, delays and reorders what -conversation sends; 0 is an orderly one")
 	out := flags.String("out", "", "write what each member of -conversation read to name.tsv in this `directory`")
+	public := flags.Bool("public", false, "let the members of -conversation join by one public link, instead of a private one each")
 	db := flags.String("db", "", "keep the SQLite files in this `directory` (default a temporary one, removed at the end)")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -46,8 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if !given["conversation"] && (given["chaos"] || given["out"]) {
-		return usage("-chaos and -out go with -conversation")
+	if !given["conversation"] && (given["chaos"] || given["out"] || given["public"]) {
+		return usage("-chaos, -public and -out go with -conversation")
 	}
 	var lines []line
 	if given["conversation"] {
@@ -79,7 +82,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return statusFine
 	}
-	missing, err := playConversation(ctx, dir, *chaos, *out, lines, stdout)
+	t := newTalk(dir, *chaos)
+	if *public {
+		t.places = places(len(names(lines)))
+	}
+	missing, err := playConversation(ctx, t, *out, lines, stdout)
 	if err != nil {
 		return fail(err)
 	}
@@ -92,9 +99,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return statusFine
 }
 
+// places returns how many places a public invite for so many people has: they draw one each, so that there are many more.
+func places(people int) uint32 {
+	return uint32((4*people + invite.Unit - 1) / invite.Unit * invite.Unit)
+}
+
 // playConversation plays lines and returns what is missing at the end.
-func playConversation(ctx context.Context, dir string, chaos uint64, out string, lines []line, stdout io.Writer) (missing []string, err error) {
-	t := newTalk(dir, chaos)
+func playConversation(ctx context.Context, t *talk, out string, lines []line, stdout io.Writer) (missing []string, err error) {
 	defer func() {
 		if cerr := t.close(); err == nil {
 			err = cerr

@@ -109,7 +109,7 @@ func (m *member) restart(ctx context.Context) error {
 
 // found makes a space.
 func (m *member) found(ctx context.Context) error {
-	space, err := ratchet.NewSpace(m.world.now(), ratchet.Policy{})
+	space, err := ratchet.NewSpace(m.world.now(), ratchet.Policy{}, []byte(m.name))
 	if err != nil {
 		return err
 	}
@@ -117,27 +117,25 @@ func (m *member) found(ctx context.Context) error {
 	return m.create(ctx, space, nil)
 }
 
-// invite makes a link for one person.
-func (m *member) invite(ctx context.Context) (url string, err error) {
-	err = m.update(ctx, func(tx *state.Tx[ratchet.Space]) error {
-		next, link, err := invite.Private(tx.Value(), m.world.now())
-		if err != nil {
-			return err
-		}
-		tx.Set(next)
-		url, err = link.URL("https://chat.example/join")
-		return err
-	})
-	return url, err
+// invite makes a link and tells the others of it.
+func (m *member) invite(ctx context.Context, t invite.Terms) (url string, err error) {
+	var made invite.Made
+	if err := m.update(ctx, ratchet.Do(m.options, ratchet.NewInvite(t, &made))); err != nil {
+		return "", err
+	}
+	if err := m.flush(ctx); err != nil {
+		return "", err
+	}
+	return made.Link.URL("https://chat.example/join")
 }
 
 // join asks to be let into the space that a link leads to.
 func (m *member) join(ctx context.Context, url string) error {
-	link, err := invite.ParsePrivate(url)
+	link, err := invite.Find(url)
 	if err != nil {
 		return err
 	}
-	space, request, err := ratchet.Join(link.Grant(), m.world.now(), []byte(m.name))
+	space, request, err := ratchet.Join(link, m.world.now(), []byte(m.name))
 	if err != nil {
 		return err
 	}
@@ -242,9 +240,14 @@ func (m *member) hear(t text) {
 	delete(m.parts, t.Line)
 }
 
-// care does what the space needs its device to do beside sending and receiving.
+// care does what the space needs its device to do beside sending and receiving, once everything that was stored for it is read.
 func (m *member) care(ctx context.Context) error {
-	if err := m.update(ctx, ratchet.Maintain(m.options)); err != nil {
+	if err := m.update(ctx, func(tx *state.Tx[ratchet.Space]) error {
+		if err := ratchet.CaughtUp(m.options)(tx); err != nil {
+			return err
+		}
+		return ratchet.Maintain(m.options)(tx)
+	}); err != nil {
 		return err
 	}
 	if err := persist(func() error {

@@ -64,13 +64,13 @@ func TestConversationUnderChaos(t *testing.T) {
 	for _, seed := range []uint64{0, 1, 2, 3, 4} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
+			dir, public := t.TempDir(), seed%2 == 1
 			lines := conversation(seed, 60, 5)
 			path := filepath.Join(dir, "conversation")
 			require.NoError(t, os.WriteFile(path, file(lines), 0o600))
 			var out, errs bytes.Buffer
 			status := run(t.Context(), []string{
-				"-conversation", path, "-chaos", fmt.Sprint(seed), "-out", filepath.Join(dir, "out"), "-db", filepath.Join(dir, "db"),
+				"-conversation", path, "-chaos", fmt.Sprint(seed), fmt.Sprint("-public=", public), "-out", filepath.Join(dir, "out"), "-db", filepath.Join(dir, "db"),
 			}, &out, &errs)
 			require.Equal(t, statusFine, status, errs.String())
 			first := make(map[string]int)
@@ -182,6 +182,7 @@ func TestUsage(t *testing.T) {
 		"argument":     {[]string{"file"}, `"file"`},
 		"chaos alone":  {[]string{"-chaos", "1"}, "-conversation"},
 		"out alone":    {[]string{"-out", dir}, "-conversation"},
+		"public alone": {[]string{"-public"}, "-conversation"},
 		"bad seed":     {[]string{"-chaos", "x"}, "-chaos"},
 		"no file":      {[]string{"-conversation", filepath.Join(dir, "none")}, "none"},
 		"empty name":   {[]string{"-conversation", ""}, "no such file"},

@@ -48,16 +48,12 @@ func (s *story) theCase() error {
 			return err
 		}
 	}
-	s.explain("", "Only now she makes a private link for Bob. It takes one eval, and it works.")
-	url, err := ann.invite(s.ctx)
+	s.explain("", "Only now she makes a private link for Bob. It is the seed of a place in the space, and it works.")
+	url, err := ann.invite(s.ctx, invite.Private(0))
 	if err != nil {
 		return err
 	}
-	link, err := invite.ParsePrivate(url)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(s.out, "   %s…  (%d bytes, place %d)\n", url[:60], len(url), link.Index())
+	fmt.Fprintf(s.out, "   %s…  (%d characters)\n", url[:60], len(url))
 	if err := s.comes("Bob", url); err != nil {
 		return err
 	}
@@ -67,7 +63,7 @@ func (s *story) theCase() error {
 // atOnce is two members who write before either has read the other.
 func (s *story) atOnce() error {
 	s.explain("2. Two at the same moment", "Ann and Bob write before either has read the other. Nobody has to win.")
-	url, err := s.byName["Ann"].invite(s.ctx)
+	url, err := s.byName["Ann"].invite(s.ctx, invite.Private(0))
 	if err != nil {
 		return err
 	}
@@ -136,17 +132,17 @@ func (s *story) disorder() error {
 
 // theEnd compares what the members hold, and shows what the relay saw.
 func (s *story) theEnd() error {
-	s.explain("5. In the end", "Members of one epoch share an authenticator that nobody else knows. They may compare it:")
+	s.explain("5. In the end", "Members of one epoch share a fingerprint that nobody else knows. They may compare it:")
 	for _, m := range s.members {
 		space, err := m.load(s.ctx)
 		if err != nil {
 			return err
 		}
 		at := ratchet.Info(space)
-		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Authenticator[:8], at.Generation, len(ratchet.Members(space)))
+		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Fingerprint[:8], at.Generation, len(ratchet.Members(space)))
 	}
-	for _, m := range invite.List(must(s.members[0].load(s.ctx))) {
-		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %v…\n", m.Index, m.Status, m.Member)
+	for _, in := range ratchet.Invites(must(s.members[0].load(s.ctx)), s.clock) {
+		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %d\n", in.First, in.Status, in.Members)
 	}
 	fmt.Fprintf(s.out, "The relay saw %d envelopes of %d KB in all, and not a word.\n", s.world.relay.frames, s.world.relay.bytes/1000)
 	return nil

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/trefoil-im/trefoil/invite"
 )
 
 func random(b []byte) { rand.Read(b) }
@@ -18,6 +20,8 @@ func random(b []byte) { rand.Read(b) }
 // talk is a conversation that is being played: its members in the order in which they came.
 type talk struct {
 	world   *world
+	places  uint32 // of the public invite by which everybody comes, 0 if each comes by a private one
+	link    string // of the public invite
 	clock   time.Time
 	members []*member
 	byName  map[string]*member
@@ -39,11 +43,18 @@ func (t *talk) close() (err error) {
 	return err
 }
 
-// enter makes the first member found the space, and every other one come by a private link of the first.
+// enter makes the first member found the space, and every other one come by a link of the first: the public one, or one of its own.
 func (t *talk) enter(ctx context.Context, name string, at int) (*member, error) {
+	url := t.link
 	if len(t.members) > 0 {
 		if err := t.settle(ctx); err != nil {
 			return nil, err
+		}
+		if url == "" {
+			var err error
+			if url, err = t.members[0].invite(ctx, invite.Private(0)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	m, err := newMember(ctx, t.world, name)
@@ -53,11 +64,11 @@ func (t *talk) enter(ctx context.Context, name string, at int) (*member, error) 
 	t.members = append(t.members, m)
 	t.byName[name], t.since[name] = m, at
 	if len(t.members) == 1 {
-		return m, m.found(ctx)
-	}
-	url, err := t.members[0].invite(ctx)
-	if err != nil {
-		return nil, err
+		if err := m.found(ctx); err != nil || t.places == 0 {
+			return m, err
+		}
+		t.link, err = m.invite(ctx, invite.Public(t.places, 0))
+		return m, err
 	}
 	if err := m.join(ctx, url); err != nil {
 		return nil, err
