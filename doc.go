@@ -14,7 +14,7 @@
 //   - Package transporttest tests a transport of your own, and has one in memory for tests.
 //   - Package ratchet encrypts and decrypts for spaces: what a client stands on. Programs with rules of their own use its transaction
 //     functions Send, Opener and Maintain.
-//   - Package invite makes the links with which somebody joins a space.
+//   - Package invite has the links with which somebody joins a space, and what an invite is to be.
 //   - Package ratchet/session does the same for direct conversations between two devices.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
 //   - Package state/worker sends from the outboxes of many values, and state/inspect describes what is stored.
@@ -40,8 +40,8 @@
 //     like everything, and is encrypted afterwards. What its writer sees is what the others see, under the same ID.
 //   - Every message and event is handed over at least once, always with the same [Stamp], and is gone when the program has taken it.
 //     A program that fails is called again, later each time; it holds up its own chat and no other.
-//   - A frame is acknowledged once it is durable what became of it. Nothing is asked for before it is subscribed to, and nothing sent
-//     before the backlog was read.
+//   - A frame is acknowledged once it is durable what became of it. Nothing is asked for before it is subscribed to, and nothing that was
+//     written is encrypted before the backlog was read.
 //   - There is one clock, [Options].Now, and one logger, which sees no secrets and no text. No goroutine outlives [Client.Run]. No
 //     function of a program is called under a lock. What a client knows lies in the store, so several processes may use one store
 //     ([Options].Shared).
@@ -51,10 +51,9 @@
 // # What is not there yet
 //
 //   - Direct conversations in a client: package ratchet/session has them, without these rules.
-//   - A title of a space, and a profile of its founder: [Options].Profile is what others see of who joins.
-//   - Telling a joiner that its invite was used or revoked: [Refused] comes only where the protocol says so.
 //   - Removing a member, and rekeys: who left, or whose device was stolen, reads on.
-//   - Inviting by anybody but the founder: only the owner that dealt the shares makes invites.
+//   - A second owner: only the founder makes and ends invites. Members ask it for links to hand on ([Space.WantInvite]).
+//   - Messages that are to be forgotten after a time: package ratchet has them (ratchet.Expiring), a client does not send them.
 //   - Linking devices.
 //   - Reading what was there before: a joiner reads what members send once they have received its first message.
 //

@@ -35,7 +35,7 @@ func run() error {
 	}
 	var id state.ID
 	err = with(path, key, func(ctx context.Context, vault *state.Vault[ratchet.Space]) error {
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
 		if err != nil {
 			return err
 		}

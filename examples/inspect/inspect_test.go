@@ -42,7 +42,7 @@ func TestLookInto(t *testing.T) {
 	require.NoError(t, withStore(ctx, path, func(s store.Store) error {
 		vault, err := state.Open[ratchet.Space](ctx, s, key, state.Options{})
 		require.NoError(t, err)
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
 		require.NoError(t, err)
 		id = space.ID()
 		return vault.Create(ctx, space, nil)

@@ -35,7 +35,7 @@ func sample(ctx context.Context, out io.Writer) (damaged int, err error) {
 		if err != nil {
 			return err
 		}
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{})
+		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
 		if err != nil {
 			return err
 		}

@@ -40,11 +40,11 @@ func openMember(ctx context.Context, dsn string, id state.ID) (*member, error) {
 	return m, err
 }
 
-var options = ratchet.Options{Topic: "space"}
+var options = ratchet.Options{Topic: "space", Now: now}
 
 // found makes a space.
 func (m *member) found(ctx context.Context) error {
-	space, err := ratchet.NewSpace(now(), ratchet.Policy{})
+	space, err := ratchet.NewSpace(now(), ratchet.Policy{}, nil)
 	if err != nil {
 		return err
 	}
@@ -54,25 +54,20 @@ func (m *member) found(ctx context.Context) error {
 
 // invite makes a link for one person.
 func (m *member) invite(ctx context.Context) (url string, err error) {
-	err = m.vault.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
-		next, link, err := invite.Private(tx.Value(), now())
-		if err != nil {
-			return err
-		}
-		tx.Set(next)
-		url, err = link.URL("https://chat.example/join")
-		return err
-	})
-	return url, err
+	var made invite.Made
+	if err := m.vault.Update(ctx, m.id, ratchet.Do(options, ratchet.NewInvite(invite.Private(0), &made))); err != nil {
+		return "", err
+	}
+	return made.Link.URL("https://chat.example/join")
 }
 
 // join asks to be let into the space of a link.
 func (m *member) join(ctx context.Context, url string) error {
-	link, err := invite.ParsePrivate(url)
+	link, err := invite.Find(url)
 	if err != nil {
 		return err
 	}
-	space, request, err := ratchet.Join(link.Grant(), now(), nil)
+	space, request, err := ratchet.Join(link, now(), nil)
 	if err != nil {
 		return err
 	}
@@ -85,9 +80,7 @@ func (m *member) join(ctx context.Context, url string) error {
 
 // say encrypts a text.
 func (m *member) say(ctx context.Context, text string) error {
-	o := options
-	o.Now = now
-	return m.vault.Update(ctx, m.id, ratchet.Send(o, []byte(text)))
+	return m.vault.Update(ctx, m.id, ratchet.Send(options, []byte(text)))
 }
 
 // receive takes in a frame.
@@ -96,9 +89,14 @@ func (m *member) receive(ctx context.Context, from string, frame []byte) error {
 	return err
 }
 
-// tend does what the space needs to have done.
+// tend does what the space needs to have done, once everything that came is read.
 func (m *member) tend(ctx context.Context) error {
-	if err := m.vault.Update(ctx, m.id, ratchet.Maintain(options)); err != nil {
+	if err := m.vault.Update(ctx, m.id, func(tx *state.Tx[ratchet.Space]) error {
+		if err := ratchet.CaughtUp(options)(tx); err != nil {
+			return err
+		}
+		return ratchet.Maintain(options)(tx)
+	}); err != nil {
 		return err
 	}
 	_, err := m.vault.Retry(ctx, m.id, ratchet.Opener(options))
