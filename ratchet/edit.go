@@ -26,10 +26,12 @@ type edit struct {
 	max  int    // longest frame to be sent, in bytes
 
 	events []state.Event
+	ready  []orphans.FrameName // retained frames that may be readable now
 	frames [][]byte            // to be sent to the space, in this order
 	done   []orphans.FrameName // retained frames that are dealt with
 	lost   []orphans.FrameName // retained frames that are given up at a bound: not acknowledged, so that they come again
 
+	unsent bool                                     // frames for the space wait in the outbox since before
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded
 }

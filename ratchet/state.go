@@ -40,7 +40,6 @@ type calm struct {
 	self    state.Segment[identity]
 	owner   state.Segment[ownerKeys]
 	orphans state.Segment[orphans.Index]
-	ready   ready
 	desk    state.Segment[members.Desk]
 
 	news    state.Segment[announcements] // what the next messages say
@@ -49,10 +48,11 @@ type calm struct {
 	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
 	duties  state.Segment[duties]        // what an owner owes to members
+	copies  bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
 }
 
-// stateVersion is the version of the stored format. The one before lacks what is noted of an epoch that was only told.
-const stateVersion = 3
+// stateVersion is the version of the stored format.
+const stateVersion = 4
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now Millis) State {
@@ -60,7 +60,7 @@ func newState(me identity, now Millis) State {
 	return State{
 		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
 			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
-			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
+			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
 			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
 		}}
@@ -80,11 +80,11 @@ func (s State) Encode(e *state.Encoder) {
 
 // Decode implements state.Part.
 func (State) Decode(d *state.Decoder) (s State, err error) {
-	version := d.Version(stateVersion-1, stateVersion)
+	d.Version(stateVersion, stateVersion)
 	d.Into(s.space[:])
 	s.phase = Phase(d.Uint8())
 	s.clock = decodeClock(d)
-	s.rhythm = decodeRhythm(d, version)
+	s.rhythm = decodeRhythm(d)
 	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
 		return State{}, err
 	}
@@ -107,7 +107,6 @@ func (c calm) Encode(e *state.Encoder) {
 	c.self.Encode(e, "self")
 	c.owner.Encode(e, "owner")
 	c.orphans.Encode(e, "orphans")
-	c.ready.list.Encode(e, "ready")
 	c.desk.Encode(e, "desk")
 	c.news.Encode(e, "news")
 	c.lines.Encode(e, "lines")
@@ -115,6 +114,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.parts.Encode(e, "parts")
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
+	e.Bool(c.copies)
 }
 
 // Decode implements state.Piece.
@@ -123,7 +123,6 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
 		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
 		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
-		func() (err error) { c.ready, err = decodeReady(d); return },
 		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
 		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
 		func() (err error) { c.lines, err = state.DecodeSegment[lines](d, "lines"); return },
@@ -136,6 +135,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 			return calm{}, err
 		}
 	}
+	c.copies = d.Bool()
 	return c, nil
 }
 
@@ -169,11 +169,16 @@ func (s State) Succeeds(prev State) error {
 	case !prev.owner.Value().isNone() && s.owner.Value().isNone():
 		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
 	}
+	for row := range s.roots.All() {
+		old, ok := prev.roots.Get(row.Key())
+		if ok && old.members != row.members && row.members.Value().Readmits(old.members.Value()) {
+			return fmt.Errorf("%w: somebody who was gone is back", state.ErrStale)
+		}
+	}
 	return s.sentNoLess(prev)
 }
 
-// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before, or if somebody came back whom a
-// statement that was held named as gone.
+// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before.
 func (s State) sentNoLess(prev State) error {
 	if s.me().index != prev.me().index {
 		return nil // another chain

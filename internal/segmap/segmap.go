@@ -122,24 +122,6 @@ func (m Map[V]) Drop(k Key) Map[V] {
 	return Map[V]{blocks}
 }
 
-// Unlike returns the rows of the blocks that the map does not share with another one, in ascending order of keys: of two maps of
-// which one was made from the other all rows that differ, and some that do not.
-func (m Map[V]) Unlike(o Map[V]) iter.Seq[V] {
-	return func(yield func(V) bool) {
-		for _, b := range m.blocks {
-			at, found := slices.BinarySearchFunc(o.blocks, b.no, func(b block[V], no uint32) int { return cmp.Compare(b.no, no) })
-			if found && o.blocks[at].rows == b.rows {
-				continue
-			}
-			for _, v := range b.rows.Value().list {
-				if !yield(v) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // All returns the rows in ascending order of keys.
 func (m Map[V]) All() iter.Seq[V] {
 	return func(yield func(V) bool) {

@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"errors"
+	"fmt"
 	"sort"
 	"testing"
 
@@ -182,15 +183,22 @@ func (n *Net) fate(m *Member, t *text) string {
 	return "on its way"
 }
 
-// atRest reports whether everything was read, and all send in one epoch and know the same members.
-func (n *Net) atRest() bool {
-	want := n.founder.Info().Fingerprint
+// atRest reports whether everything was read, and all send in one epoch and know the same members; else what is missing.
+func (n *Net) atRest() (missing string, rest bool) {
+	want := n.founder.Info()
 	for _, m := range n.Members {
-		if !m.Disputed && !m.Offline && (m.Info().Fingerprint != want || len(n.unreadBy(m)) > 0) {
-			return false
+		if m.Disputed || m.Offline {
+			continue
+		}
+		if unread := n.unreadBy(m); len(unread) > 0 {
+			return fmt.Sprintf("%s has not read %v", m.Name, unread), false
+		}
+		if at := m.Info(); at.Fingerprint != want.Fingerprint {
+			return fmt.Sprintf("%s is at %x (%d), knows %d; %s at %x (%d), knows %d", m.Name, at.Epoch[:4], at.Generation,
+				len(ratchet.Members(m.Space())), n.founder.Name, want.Epoch[:4], want.Generation, len(ratchet.Members(n.founder.Space()))), false
 		}
 	}
-	return true
+	return "", true
 }
 
 // Check fails the test unless everything is as it must be when nothing is under way.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Run lets members that are chosen at random say so many texts, while the others receive, attend to their duties and die
@@ -73,7 +75,9 @@ func (n *Net) Settle() {
 			n.step = max(n.step, p.due)
 		}
 	}
-	for moved := true; moved; {
+	rounds := 0
+	for moved := true; moved; rounds++ {
+		require.Less(n.t, rounds, 1_000, "frames make frames for ever")
 		moved = false
 		for _, m := range n.Members {
 			m.flush()
@@ -107,8 +111,16 @@ func b2i(b bool) int {
 func (n *Net) Rest() {
 	n.t.Helper()
 	n.Heal()
+	n.Settle()
 	rounds := 0
-	for n.Settle(); !n.atRest() && rounds < len(quiet); rounds++ {
+	for ; rounds < len(quiet); rounds++ {
+		missing, rest := n.atRest()
+		if rest {
+			break
+		}
+		if rounds > 0 {
+			n.t.Logf("after %d rounds %s", rounds, missing)
+		}
 		n.now = n.now.Add(quiet[rounds])
 		n.QuietRound()
 	}

@@ -141,29 +141,23 @@ func (c Change) listing(i dkg.Index, before Binding, after Root) Change {
 	return c
 }
 
-// ReadFrom takes in that a message of a binding was read in an epoch: it is heard. The masked share of an invite of that one
-// index is erased, whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
-func (r Root) ReadFrom(k Maker, e proto.EpochID) (Root, Change, error) {
+// ReadFrom takes in that a message of a binding was read: it is heard. The masked share of an invite of that one index is erased,
+// whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
+func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	b, ok := r.Binding(k)
 	if !ok {
 		return r, Change{}, ErrUnknown
 	}
-	var change Change
-	if !b.Heard() {
-		change.Arrived = append(change.Arrived, k.Index)
-		r.serial++
-		b.first = r.serial
+	if b.Heard() {
+		return r, Change{}, nil
 	}
-	if b.LastRead == e && len(change.Arrived) == 0 {
-		return r, change, nil
-	}
-	b.LastRead = e
+	r.serial++
+	b.first = r.serial
 	m := r.member(k.Index)
 	at, _ := m.find(k)
 	r = r.put(m.with(at, b))
-	if len(change.Arrived) > 0 {
-		r, change.Erased = r.hear(k.Index)
-	}
+	change := Change{Arrived: []dkg.Index{k.Index}}
+	r, change.Erased = r.hear(k.Index)
 	return r, change, nil
 }
 

@@ -224,7 +224,7 @@ func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {
 	return keys, false
 }
 
-const format = 1 // of a stored Root
+const format = 2 // of a stored Root
 
 // Encode implements state.Piece.
 func (r Root) Encode(e *state.Encoder) {
