@@ -94,7 +94,7 @@ func TestKept(t *testing.T) {
 		{ratchet.Event{Kind: ratchet.Impersonated, Index: 4}, Impersonated{}},
 		{ratchet.Event{Kind: ratchet.TitleChanged}, TitleChanged{}},
 		{ratchet.Event{Kind: ratchet.ProfileChanged, Index: 4}, ProfileChanged{Index: 4}},
-		{ratchet.Event{Kind: ratchet.Unread, Lost: []ratchet.Lost{{First: 2, End: 5}, {End: 1}}}, Lost{Messages: 4}},
+		{ratchet.Event{Kind: ratchet.Unread, First: 2, End: 5}, Lost{Messages: 3}},
 		{ratchet.Event{Kind: ratchet.MailboxNotRead, Since: 6}, MailboxNotRead{Since: time.UnixMilli(6)}},
 		{ratchet.Event{Kind: ratchet.LinkGiven, Link: link}, LinkGiven{Link: link}},
 		{state.SendRejected{Reason: "too long"}, Rejected{Reason: "too long"}},

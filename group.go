@@ -87,21 +87,13 @@ func toldBy(e ratchet.Event) Event {
 	case ratchet.ProfileChanged:
 		return ProfileChanged{Index: e.Index}
 	case ratchet.Unread:
-		return Lost{Messages: lostOf(e.Lost)}
+		return Lost{Messages: int(e.End - e.First)}
 	case ratchet.MailboxNotRead:
 		return MailboxNotRead{Since: time.UnixMilli(e.Since)}
 	case ratchet.LinkGiven:
 		return LinkGiven{Link: e.Link}
 	}
 	return nil
-}
-
-// lostOf returns how many messages some ranges hold.
-func lostOf(ranges []ratchet.Lost) (n int) {
-	for _, l := range ranges {
-		n += int(l.End - l.First)
-	}
-	return n
 }
 
 // kept returns what is put into the inbox for an event.

@@ -28,12 +28,8 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 	for _, m := range c.Twins {
 		d.emit(Event{Kind: Conflict, Index: m.Index, Key: PublicKey{m.Key}, Own: m.Index == d.st.me().index})
 	}
-	if len(c.Unread) > 0 {
-		var lost []Lost
-		for _, r := range c.Unread {
-			lost = append(lost, Lost{r.Epoch, r.First, r.End})
-		}
-		d.emit(Event{Kind: Unread, Lost: lost})
+	for _, r := range c.Unread {
+		d.emit(Event{Kind: Unread, Epoch: r.Epoch, First: r.First, End: r.End})
 	}
 	if c.GivenUp > 0 {
 		d.emit(Event{Kind: EpochsGivenUp, Count: c.GivenUp})
@@ -71,14 +67,10 @@ func (d *edit) dropRoots() {
 // sharedChains reports what this member sent in epochs of others: another binding of its index shares its chains there, so that
 // nobody may have read it (D46).
 func (d *edit) sharedChains() {
-	var lost []Lost
 	for e := range d.st.forest.All() {
 		if n := d.st.forest.Sent(e.ID()); n > 0 && e.Maker() != d.st.me().maker() {
-			lost = append(lost, Lost{e.ID(), 0, n})
+			d.emit(Event{Kind: Unread, Epoch: e.ID(), End: n})
 		}
-	}
-	if len(lost) > 0 {
-		d.emit(Event{Kind: Unread, Lost: lost})
 	}
 }
 

@@ -17,8 +17,9 @@ type Event struct {
 	Own bool
 	// Old and New are H(body) of the bindings, of KeyChanged.
 	Old, New [32]byte
-	// Lost names own messages that nobody can read any more, of Unread.
-	Lost []Lost
+	// First and End are the numbers, without End, of own messages in Epoch that nobody can read any more, of Unread.
+	Epoch      [32]byte
+	First, End uint32
 	// Count is how many, of EpochsGivenUp; how many epochs were cut down or left out, of TicketCut.
 	Count int
 	// Since is the time in milliseconds since 1970, of StillWaiting and MailboxNotRead.
@@ -27,12 +28,6 @@ type Event struct {
 	Reason error
 	// Link is of LinkGiven. It shows nothing when printed.
 	Link invite.Link
-}
-
-// Lost is own messages from First up to and without End in an epoch.
-type Lost struct {
-	Epoch      [32]byte
-	First, End uint32
 }
 
 // EventKind says what an Event is about.
@@ -119,8 +114,8 @@ func (e Event) String() string {
 	if e.Kind == KeyChanged {
 		s += fmt.Sprintf(" from %x to %x", e.Old[:4], e.New[:4])
 	}
-	for _, l := range e.Lost {
-		s += fmt.Sprintf(", %d to %d in epoch %x", l.First, l.End, l.Epoch[:4])
+	if e.End != 0 {
+		s += fmt.Sprintf(", %d to %d in epoch %x", e.First, e.End, e.Epoch[:4])
 	}
 	if e.Count != 0 {
 		s += fmt.Sprintf(", %d", e.Count)

@@ -148,20 +148,6 @@ func (t Tasks) each() (out []Tasks) {
 	return out
 }
 
-// Perform does one task, whether it is due or not, and returns the frames that are to be sent. Most programs call Maintain. The
-// space that comes back must be durable before the frames leave. Errors: ErrPhase, also for more than one task and for Fetch,
-// and ErrTooSoon for Ask.
-func Perform(s Space, now time.Time, t Tasks) (Space, [][]byte, error) {
-	d, err := newEdit(s, now, Options{})
-	if err == nil && t != (Tasks{}) {
-		err = d.perform(t)
-	}
-	if err != nil {
-		return s, nil, err
-	}
-	return d.space(), d.frames, nil
-}
-
 // perform does one task.
 func (d *edit) perform(t Tasks) error {
 	switch t {

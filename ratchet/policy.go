@@ -10,9 +10,9 @@ import (
 // values take the defaults.
 type Policy struct {
 	// Scheme is the signature scheme of members, Ed25519 by default.
-	Scheme Scheme
+	Scheme string
 	// KEM is the mechanism by which secrets are boxed to members, MLKEM768X25519 by default.
-	KEM KEM
+	KEM uint16
 	// Unpadded leaves messages as long as they are. By default they are padded, which adds at most 12 %.
 	Unpadded bool
 	// MembersMayInvite lets members ask owners for links to hand on.
@@ -30,7 +30,7 @@ func (p Policy) encode() (out proto.Policy, err error) {
 		p.KEM = MLKEM768X25519
 	}
 	for _, s := range suite.Suites() {
-		if Scheme(s.Scheme()) == p.Scheme && KEM(s.KEM()) == p.KEM {
+		if string(s.Scheme()) == p.Scheme && uint16(s.KEM()) == p.KEM {
 			out.Suite = s
 		}
 	}
@@ -44,21 +44,16 @@ func (p Policy) encode() (out proto.Policy, err error) {
 	return out, nil
 }
 
-// Scheme is a signature scheme by its name, which is part of the format.
-type Scheme string
-
-// KEM is a key encapsulation mechanism by its number in the HPKE registry, which is part of the format.
-type KEM uint16
-
-// What a Policy chooses from: the signature schemes of RFC 8032, and the KEMs. MLKEM768X25519 stays closed to quantum computers
+// What a Policy chooses from: the signature schemes of RFC 8032 by their names, and the KEMs by their numbers in the HPKE registry, which
+// are part of the format. MLKEM768X25519 stays closed to quantum computers
 // (public key 1,216 bytes, box 1,136 more than its content). X25519 (RFC 9180; 32 and 48 bytes) is for very large spaces in
 // which the size of rekeys counts.
 const (
-	Ed25519 = Scheme(suite.Ed25519)
-	Ed448   = Scheme(suite.Ed448)
+	Ed25519 = string(suite.Ed25519)
+	Ed448   = string(suite.Ed448)
 
-	MLKEM768X25519 = KEM(suite.MLKEM768X25519)
-	X25519         = KEM(suite.X25519)
+	MLKEM768X25519 = uint16(suite.MLKEM768X25519)
+	X25519         = uint16(suite.X25519)
 )
 
 // Limits of what a program sends.
@@ -74,7 +69,7 @@ const (
 type PublicKey struct{ key suite.PublicKey }
 
 // Scheme returns the key's signature scheme, "" for the zero PublicKey.
-func (k PublicKey) Scheme() Scheme { return Scheme(k.key.Scheme()) }
+func (k PublicKey) Scheme() string { return string(k.key.Scheme()) }
 
 // Bytes returns the key's encoding of RFC 8032: 32 bytes for Ed25519, 57 for Ed448, none for the zero PublicKey.
 func (k PublicKey) Bytes() []byte { return k.key.Bytes() }

@@ -148,7 +148,7 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 			return s, err
 		},
 		"long":  func() (Space, error) { s, _, err := Encrypt(s, g.now, make([]byte, MaxPlaintext+1)); return s, err },
-		"fetch": func() (Space, error) { s, _, err := Perform(s, g.now, Tasks{Fetch: true}); return s, err },
+		"leave": func() (Space, error) { s, _, err := Leave().On(s, g.now); return s, err },
 		"zero":  func() (Space, error) { _, _, err := Encrypt(Space{}, g.now, nil); return s, err },
 	} {
 		next, err := call()

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/simnet"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 	"github.com/trefoil-im/trefoil/state"
@@ -25,7 +25,7 @@ func TestScenario07ForeignTickets(t *testing.T) {
 	for i := range raw {
 		bad := slices.Clone(raw)
 		bad[i] ^= 1 << (i % 8)
-		_, err := ratchet.ParseLink(bad)
+		_, err := invite.FromBytes(bad)
 		require.Error(t, err, "byte %d of a link", i)
 	}
 
@@ -37,8 +37,8 @@ func TestScenario07ForeignTickets(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = ratchet.Admit(foreign, n.Now(), request)
 	require.ErrorIs(t, err, ratchet.ErrNotYet, "it is under no key of that space")
-	var made ratchet.Invite
-	foreign, _, err = ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Private}, &made).On(foreign, n.Now())
+	var made invite.Made
+	foreign, _, err = ratchet.NewInvite(invite.Private(0), &made).On(foreign, n.Now())
 	require.NoError(t, err)
 	answer := func(s ratchet.Space, request []byte) []byte {
 		_, frames, err := ratchet.Admit(s, n.Now(), request)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/simnet"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 )
 
@@ -143,8 +143,8 @@ func TestBranchWithoutTheFirstCommit(t *testing.T) {
 func TestRevokedLinkAndALateMember(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 27})
 	n.Grow(4)
-	var made ratchet.Invite
-	n.Founder().Step(ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Private}, &made))
+	var made invite.Made
+	n.Founder().Step(ratchet.NewInvite(invite.Private(0), &made))
 	n.Settle()
 	late := n.Members[3]
 	n.Partition(n.Members[:3], n.Members[3:])
@@ -169,8 +169,8 @@ func TestCloseWhileJoining(t *testing.T) {
 	seeds(t, size(1, 2, 32), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
-		var made ratchet.Invite
-		n.Founder().Step(ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Public, Count: 16}, &made))
+		var made invite.Made
+		n.Founder().Step(ratchet.NewInvite(invite.Public(16, 0), &made))
 		if seed%2 == 0 {
 			n.Settle()
 		}
@@ -195,7 +195,7 @@ func TestPublicLinkRush(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 28})
 	n.Grow(2)
 	count := size(6, 10, 100)
-	l := n.InviteBy(n.Founder(), ratchet.InviteOptions{Kind: dkg.Public, Count: uint32(16 * (1 + count/8))})
+	l := n.InviteBy(n.Founder(), invite.Public(uint32(16*(1+count/8)), 0))
 	for range count {
 		n.Join(l)
 	}
@@ -215,7 +215,7 @@ func TestMembersInvite(t *testing.T) {
 	host := n.Members[1]
 	host.Step(ratchet.WantInvite())
 	pass(n, 3*time.Minute, time.Minute)
-	var l ratchet.Link
+	var l invite.Link
 	for _, e := range host.Events {
 		if e, ok := e.(ratchet.Event); ok && e.Kind == ratchet.LinkGiven {
 			l = e.Link

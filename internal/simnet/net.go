@@ -22,7 +22,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -187,26 +187,26 @@ func (n *Net) Grow(count int) {
 }
 
 // Invite lets the founder make an invite for one person.
-func (n *Net) Invite() ratchet.Link {
+func (n *Net) Invite() invite.Link {
 	n.t.Helper()
-	return n.InviteBy(n.founder, ratchet.InviteOptions{Kind: dkg.Private})
+	return n.InviteBy(n.founder, invite.Private(0))
 }
 
 // InviteBy lets an owner make an invite.
-func (n *Net) InviteBy(m *Member, o ratchet.InviteOptions) ratchet.Link {
+func (n *Net) InviteBy(m *Member, t invite.Terms) invite.Link {
 	n.t.Helper()
 	defer n.calm()()
-	var made ratchet.Invite
-	m.Step(ratchet.NewInvite(o, &made))
+	var made invite.Made
+	m.Step(ratchet.NewInvite(t, &made))
 	return made.Link
 }
 
 // Join adds a member that asks to be let in by a link. It enters when somebody's ticket reaches it.
-func (n *Net) Join(l ratchet.Link) *Member {
+func (n *Net) Join(l invite.Link) *Member {
 	n.t.Helper()
 	defer n.calm()()
 	name := fmt.Sprintf("m%d", len(n.Members)+1)
-	l, err := ratchet.ParseLink(l.Bytes())
+	l, err := invite.FromBytes(l.Bytes())
 	require.NoError(n.t, err)
 	s, q, err := ratchet.Join(l, n.now, []byte(name))
 	require.NoError(n.t, err)
