@@ -103,6 +103,41 @@ func (m Map[V]) Put(v V) Map[V] {
 	return Map[V]{blocks}
 }
 
+// PutAll returns the map with rows of ascending keys, each in place of what was at its key. It takes one step for each row of the
+// blocks that change.
+func (m Map[V]) PutAll(all []V) Map[V] {
+	blocks := slices.Clone(m.blocks)
+	for len(all) > 0 {
+		no := all[0].Key().Block
+		n := slices.IndexFunc(all, func(v V) bool { return v.Key().Block != no })
+		if n < 0 {
+			n = len(all)
+		}
+		i, ok := (Map[V]{blocks}).find(no)
+		if !ok {
+			blocks = slices.Insert(blocks, i, block[V]{no: no})
+		}
+		blocks[i].rows = state.NewSegment(blocks[i].rows.Value().merge(all[:n]))
+		all = all[n:]
+	}
+	return Map[V]{blocks}
+}
+
+// merge returns the rows with others, in place of those with their keys.
+func (r rows[V]) merge(others []V) rows[V] {
+	list := make([]V, 0, len(r.list)+len(others))
+	for _, v := range r.list {
+		for len(others) > 0 && others[0].Key().compare(v.Key()) < 0 {
+			list, others = append(list, others[0]), others[1:]
+		}
+		if len(others) > 0 && others[0].Key() == v.Key() {
+			v, others = others[0], others[1:]
+		}
+		list = append(list, v)
+	}
+	return rows[V]{append(list, others...)}
+}
+
 // Drop returns the map without the row at k.
 func (m Map[V]) Drop(k Key) Map[V] {
 	i, ok := m.find(k.Block)
