@@ -25,7 +25,8 @@ func (r *Devices) Add(name string, s ratchet.Space, frames ...[]byte) *Device {
 	return d
 }
 
-// Run gives every frame to every device, its sender's included, until there is none left, and reopens all devices.
+// Run gives every frame to every device, its sender's included, and lets all do what is due at the end of their mailboxes, until
+// there is nothing left, and reopens all devices.
 func (r *Devices) Run() {
 	r.T.Helper()
 	for again := true; again; {
@@ -37,6 +38,10 @@ func (r *Devices) Run() {
 					to.Receive(from.Name, f)
 				}
 			}
+		}
+		for _, d := range r.All {
+			d.CaughtUp()
+			d.Maintain()
 		}
 	}
 	for _, d := range r.All {
