@@ -55,3 +55,30 @@ func TestCitedTestsExist(t *testing.T) {
 		}
 	}
 }
+
+// A reason that is cited can be read up, and a document that is linked is there.
+func TestCitedDecisionsAndLinksExist(t *testing.T) {
+	decisions, err := os.ReadFile("docs/DECISIONS.md")
+	require.NoError(t, err)
+	cited := regexp.MustCompile(`\(D[0-9]+(?:, D[0-9]+)*\)`)
+	number := regexp.MustCompile(`D[0-9]+`)
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		extension := filepath.Ext(path)
+		if err != nil || extension != ".go" && extension != ".md" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, list := range cited.FindAllString(string(b), -1) {
+			for _, d := range number.FindAllString(list, -1) {
+				require.True(t, strings.Contains(string(decisions), "**"+d+"**"), "%s cites %s", path, d)
+			}
+		}
+		if extension == ".md" {
+			for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+				require.FileExists(t, filepath.Join(filepath.Dir(path), m[1]), path)
+			}
+		}
+		return err
+	}))
+}

@@ -1,4 +1,4 @@
-// Package epochs is the forest of epochs that a member holds (docs/design/revision.md, §4 steps 4 to 8, §5, and of §9 what
+// Package epochs is the forest of epochs that a member holds (SPEC §4 steps 4 to 8, §5, and of §9 what
 // tickets tell of epochs).
 //
 // A Forest is an immutable value: its methods return the next one and a Change, which says what happened. An epoch is derived,

@@ -1,4 +1,4 @@
-// Package invites is how an owner makes invites and ends them, and what who opens a link makes of it (docs/design/revision.md, §9,
+// Package invites is how an owner makes invites and ends them, and what who opens a link makes of it (SPEC §9,
 // Invites, and §14).
 //
 // An invite is four things: the offer in the owner's evals, with m; the record at every member, with the masked share; the link, with
