@@ -37,6 +37,7 @@ type Binding struct {
 	first      uint64    // order in which bindings were first read, 0 if none of its messages was
 	came       uint64    // order in which it came to be known
 	introducer dkg.Index // who introduced it, 0 for itself or a notice
+	met        bool      // a message of it was read in an older root
 	stored     state.Segment[Identity]
 }
 
@@ -46,8 +47,9 @@ func (b Binding) with(i Identity) Binding {
 	return b
 }
 
-// Heard reports whether a message of it was read.
+// Heard reports whether a message of it was read in this root, and Met whether one was in this root or an older one.
 func (b Binding) Heard() bool { return b.first > 0 }
+func (b Binding) Met() bool   { return b.first > 0 || b.met }
 
 // Left reports whether it said that it leaves.
 func (b Identity) Left() bool { return b.Leave.Signature != nil }
@@ -88,6 +90,7 @@ func (b Binding) encode(e *state.Encoder) {
 	e.Uint64(b.first)
 	e.Uint64(b.came)
 	e.Uint32(uint32(b.introducer))
+	e.Bool(b.met)
 	b.stored.Encode(e, fmt.Sprintf("%x.%x", b.Index, b.came))
 }
 
@@ -95,6 +98,7 @@ func decodeBinding(d *state.Decoder, i dkg.Index) (b Binding, err error) {
 	b.Answered = d.Uint64()
 	d.Into(b.LastRead[:])
 	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
+	b.met = d.Bool()
 	if b.stored, err = state.DecodeSegment[Identity](d, fmt.Sprintf("%x.%x", i, b.came)); err != nil {
 		return Binding{}, err
 	}

@@ -149,19 +149,22 @@ func (r Root) ReadFrom(k Maker, e proto.EpochID) (Root, Change, error) {
 		return r, Change{}, ErrUnknown
 	}
 	var change Change
-	if !b.Heard() {
-		change.Arrived = append(change.Arrived, k.Index)
+	first := !b.Heard()
+	if first {
 		r.serial++
 		b.first = r.serial
 	}
-	if b.LastRead == e && len(change.Arrived) == 0 {
+	if first && !b.met {
+		change.Arrived = append(change.Arrived, k.Index)
+	}
+	if b.LastRead == e && !first {
 		return r, change, nil
 	}
 	b.LastRead = e
 	m := r.member(k.Index)
 	at, _ := m.find(k)
 	r = r.put(m.with(at, b))
-	if len(change.Arrived) > 0 {
+	if first {
 		r, change.Erased = r.hear(k.Index)
 	}
 	return r, change, nil
