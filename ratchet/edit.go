@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -32,6 +33,8 @@ type edit struct {
 
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded
+
+	fresh []proto.EpochID // epochs that came to be known, or more of them: a rekey that waits may be made from one
 }
 
 // newEdit returns the edit of a space at a time, with its clock moved. It returns state.ErrIncomplete for the zero Space, and
@@ -74,6 +77,7 @@ func (d *edit) setLines(l lines)           { d.st.lines = state.NewSegment(l) }
 func (d *edit) setDesk(k members.Desk)     { d.st.desk = state.NewSegment(k) }
 func (d *edit) setAsking(a asking.Asking)  { d.st.asking = state.NewSegment(a) }
 func (d *edit) setParts(p parts.Sets)      { d.st.parts = state.NewSegment(p) }
+func (d *edit) setRekeys(r rekey.Rekeys)   { d.st.rekeys = state.NewSegment(r) }
 func (d *edit) share(id proto.EpochID) (dkg.Share, bool) {
 	r, ok := d.st.roots.Get(segmap.ByID(id))
 	return r.share.Value().Share, ok

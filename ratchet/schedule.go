@@ -41,15 +41,13 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Uint8(r.toldAsks)
 }
 
-func decodeRhythm(d *state.Decoder, version uint16) (r rhythm) {
+func decodeRhythm(d *state.Decoder) (r rhythm) {
 	r.commit, r.ask, r.committed = d.Bool(), d.Bool(), d.Int64()
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()
 	r.restored, r.restoredAt = d.Bool(), d.Uint64()
-	if version == stateVersion {
-		d.Into(r.told[:])
-		r.toldAt, r.toldAsks = d.Int64(), d.Uint8()
-	}
+	d.Into(r.told[:])
+	r.toldAt, r.toldAsks = d.Int64(), d.Uint8()
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -48,10 +49,11 @@ type calm struct {
 	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
 	duties  state.Segment[duties]        // what an owner owes to members
+	rekeys  state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
 }
 
-// stateVersion is the version of the stored format. The one before lacks what is noted of an epoch that was only told.
-const stateVersion = 3
+// stateVersion is the version of the stored format.
+const stateVersion = 4
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now Millis) State {
@@ -61,7 +63,7 @@ func newState(me identity, now Millis) State {
 			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
 			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
-			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}),
 		}}
 }
 
@@ -79,11 +81,11 @@ func (s State) Encode(e *state.Encoder) {
 
 // Decode implements state.Part.
 func (State) Decode(d *state.Decoder) (s State, err error) {
-	version := d.Version(stateVersion-1, stateVersion)
+	d.Version(stateVersion, stateVersion)
 	d.Into(s.space[:])
 	s.phase = Phase(d.Uint8())
 	s.clock = decodeClock(d)
-	s.rhythm = decodeRhythm(d, version)
+	s.rhythm = decodeRhythm(d)
 	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
 		return State{}, err
 	}
@@ -114,6 +116,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.parts.Encode(e, "parts")
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
+	c.rekeys.Encode(e, "rekeys")
 }
 
 // Decode implements state.Piece.
@@ -130,6 +133,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
 		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
 		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
+		func() (err error) { c.rekeys, err = state.DecodeSegment[rekey.Rekeys](d, "rekeys"); return },
 	} {
 		if err := read(); err != nil {
 			return calm{}, err

@@ -47,6 +47,8 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out membe
 			return nil, err
 		}
 		b.ShareForm = proto.BoxedShare
+	} else if a.Kind == proto.Resync && a.Root != r.ID() {
+		d.giveShare(&b, a, r, out.Binding)
 	}
 	return d.sealTicket(r, ctx, a.Ticket, b, epochs.TicketQuery{Joiner: a.Kind == proto.Join, Since: since})
 }
