@@ -25,6 +25,7 @@ type edit struct {
 	ev   dkg.Evals
 	now  Millis // wall clock
 	max  int    // longest frame to be sent, in bytes
+	seal int    // boxes of a rekey that are sealed at most
 
 	events []state.Event
 	frames [][]byte            // to be sent to the space, in this order
@@ -40,7 +41,7 @@ type edit struct {
 // newEdit returns the edit of a space at a time, with its clock moved. It returns state.ErrIncomplete for the zero Space, and
 // state.ErrCorrupt if its parts are of different spaces.
 func newEdit(s Space, now time.Time, o Options) (edit, error) {
-	d := edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame()}
+	d := edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame(), seal: sealAtOnce}
 	if s.ID() == (state.ID{}) || d.st.self.IsZero() {
 		return edit{}, state.ErrIncomplete
 	}

@@ -82,7 +82,7 @@ func (d *edit) sealRekey() error {
 	x := d.st.rekeys.Value()
 	stay := d.staying(e, r, x.Draft.Removes())
 	to := d.recipients(r, stay)
-	draft, left, err := x.Draft.Seal(d.st.space, to, sealAtOnce)
+	draft, left, err := x.Draft.Seal(d.st.space, to, d.seal)
 	if err != nil { // of 2^425 polynomials one has a share that is 0
 		x.Draft = rekey.NewDraft(x.Draft.Removes()...)
 		d.setRekeys(x)

@@ -153,9 +153,10 @@ func (d *edit) ticketMembers(r members.Root, asker dkg.Index, id proto.RequestID
 		if own || seats[b.Index] || seats[asker] {
 			m.Inbox, m.Update = b.Inbox, b.Update
 		}
-		m.HasRest, m.Rest = b.Profiled, b.Rest
+		m.HasRest, m.Rest, m.Admission = b.Profiled, b.Rest, b.Admission
 		if own {
 			m.HasRest, m.Rest, m.Inbox = true, d.st.me().rest, d.st.me().inboxes[0].secret.Public
+			m.Admission = d.st.me().binding.Admission
 		}
 		if m, ok := room.fit(m, own || b.Left()); ok {
 			out = append(out, m)

@@ -20,6 +20,7 @@ type Identity struct {
 	Maker
 	Body       proto.BodyHash
 	Credential proto.Credential // zero: the notice lists it
+	Admission  suite.PublicKey  // of one that the notice lists, with its rest; zero: the founder's, or not known
 	Rest       proto.Rest       // with Profiled
 	Profiled   bool
 	Inbox      suite.KEMKey // of the introduction; zero if not known
@@ -54,6 +55,14 @@ func (b Binding) Met() bool   { return b.first > 0 || b.met }
 // Left reports whether it said that it leaves.
 func (b Identity) Left() bool { return b.Leave.Signature != nil }
 
+// admission returns the key that admitted the binding.
+func (b Identity) admission() suite.PublicKey {
+	if !b.Credential.IsZero() {
+		return b.Credential.Binding.Admission
+	}
+	return b.Admission
+}
+
 // InboxKey returns the key to which what is for this member is boxed: the newest update's, or that of the introduction.
 func (b Identity) InboxKey() (suite.KEMKey, bool) {
 	if !b.Update.IsZero() {
@@ -74,6 +83,7 @@ func (b Identity) Encode(e *state.Encoder) {
 	if !b.Credential.IsZero() {
 		e.Bytes(b.Credential.Binding.Encode())
 	}
+	e.Bytes(b.Admission.Bytes())
 	e.Bool(b.Profiled)
 	if b.Profiled {
 		e.Bytes(b.Rest.Encode())
@@ -131,6 +141,7 @@ func (Identity) Decode(d *state.Decoder) (b Identity, err error) {
 			b.Credential.Certificate, err = proto.ParseCertificate(certificate)
 		}
 	}
+	optional(d, &err, &b.Admission, suite.LoadPublicKey)
 	if b.Profiled = d.Bool(); b.Profiled {
 		load(d, &err, &b.Rest, proto.ParseRest)
 	}

@@ -76,6 +76,9 @@ func (r Root) tell(m proto.CheckedMember) (next Root, change Change, err error) 
 		said := b.Identity
 		if m.HasRest && !b.Profiled {
 			said.Rest, said.Profiled = m.Rest, true
+			if b.Credential.IsZero() {
+				said.Admission = m.Admission
+			}
 		}
 		if !m.Inbox.IsZero() && b.Inbox.IsZero() {
 			said.Inbox = m.Inbox

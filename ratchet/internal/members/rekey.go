@@ -72,6 +72,9 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 		if !i.Profiled {
 			i.Rest, i.Profiled = b.Rest, b.Profiled
 		}
+		if i.Credential.IsZero() {
+			i.Admission = b.admission()
+		}
 		if i.Inbox.IsZero() {
 			i.Inbox = b.Inbox
 		}
