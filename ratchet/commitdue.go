@@ -23,6 +23,11 @@ func jitter(e epochs.Epoch, r members.Root, me identity) Millis {
 	return Millis(proto.Jitter(e.ID(), me.index)) % min(mostJitter, max(64, 4*Millis(r.Size())))
 }
 
+// overdue reports whether a number is not below a bound with this member's jitter on top, in so many units.
+func overdue(n, bound, unit Millis, e epochs.Epoch, r members.Root, me identity) bool {
+	return n >= bound && n >= bound+jitter(e, r, me)*unit // mostly it is below the bound, and nothing need be hashed
+}
+
 // interval returns how long after its last commit a member makes another one, without the jitter.
 func interval(r members.Root) Millis {
 	return commitInterval * max(commitMembers, Millis(r.Size())) / commitMembers
@@ -30,11 +35,11 @@ func interval(r members.Root) Millis {
 
 // commitDue reports whether the next send makes a commit first.
 func (d *edit) commitDue(e epochs.Epoch, r members.Root) bool {
-	j, me := jitter(e, r, d.st.me()), d.st.me()
+	me := d.st.me()
 	seen, entered := e.Seen()
 	return d.st.rhythm.commit || d.healDue(e, r) ||
-		Millis(seen) >= commitMessages+j ||
-		d.st.clock.age(entered) >= commitAge+j*minute && entered != 0 ||
+		overdue(Millis(seen), commitMessages, 1, e, r, me) ||
+		entered != 0 && overdue(d.st.clock.age(entered), commitAge, minute, e, r, me) ||
 		!e.Readable() ||
 		e.Maker() != me.maker() && hasTwin(r, me)
 }
@@ -52,7 +57,8 @@ func hasTwin(r members.Root, me identity) bool {
 // healDue reports whether the interval since the last own commit is over: a member that writes nothing commits all the same,
 // since it would else never heal.
 func (d *edit) healDue(e epochs.Epoch, r members.Root) bool {
-	return d.st.clock.age(d.st.rhythm.committed) >= interval(r)+jitter(e, r, d.st.me())*minute
+	age := d.st.clock.age(d.st.rhythm.committed)
+	return age >= commitInterval && overdue(age, interval(r), minute, e, r, d.st.me())
 }
 
 // commit makes a commit from the preferred epoch and enters its child. It returns the epochs that it made, that in which

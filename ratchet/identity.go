@@ -6,6 +6,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
@@ -61,7 +62,7 @@ func (me identity) follows(prev identity) bool {
 }
 
 // credential returns what the member shows under a root that does not list it, the zero Credential under one that does.
-func (me identity) credential(root proto.RootView) proto.Credential {
+func (me identity) credential(root members.Root) proto.Credential {
 	if _, listed := root.Listed(me.index); listed {
 		return proto.Credential{}
 	}

@@ -197,7 +197,7 @@ func TestForgeries(t *testing.T) {
 	l, err := d.newLetter(e, r, proto.Inner{Plaintext: []byte("not the founder's")})
 	require.NoError(t, err)
 	me := g.peers[2].state().me()
-	l.me = &me
+	l.me = me
 	forged, err := l.seal(&d)
 	require.NoError(t, err)
 	require.ErrorIs(t, g.peers[1].receive(forged, "").Reason, ErrForged)

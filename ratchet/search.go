@@ -100,6 +100,7 @@ func (k known) Derive(id proto.EpochID, above *orphans.Candidate, s proto.Shown)
 	x := c.Found()
 	return orphans.Candidate{
 		ID: c.ID(), Parent: x.Parent, Root: x.Root, Generation: x.Generation, Shown: x.Shown, Keys: x.Keys,
+		Sure: x.Sure,
 	}, nil
 }
 
@@ -141,6 +142,7 @@ func (k known) candidate(c orphans.Candidate) (epochs.Candidate, bool) {
 	}
 	return k.forest.Candidate(epochs.Found{
 		Parent: c.Parent, Root: c.Root, Generation: c.Generation, Shown: c.Shown, Maker: maker, Keys: c.Keys,
+		Sure: c.Sure,
 	})
 }
 

@@ -115,14 +115,14 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 type letter struct {
 	ctx    proto.MessageContext
 	epoch  epochs.Epoch
-	root   *members.Root
+	root   members.Root
 	key    secret.Bytes
 	env    proto.Envelope
 	inner  proto.Inner
 	whole  []line        // the waiting ways that it carries to their end
 	begun  map[line]int  // and how many commits of others it carries
 	after  epochs.Forest // with the number used up
-	me     *identity
+	me     identity
 	signed int // length of the signature
 	room   int // bytes that are left in the frame
 	pad    bool
@@ -130,19 +130,19 @@ type letter struct {
 
 // newLetter returns a letter with what it must have: the text, the own introduction, and the commit of its epoch where it
 // carries one. It returns ErrTooLong if that does not fit the frame.
-func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (*letter, error) {
+func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (l letter, err error) {
 	me := d.st.me()
-	l := &letter{epoch: e, root: &r, inner: inner, me: &me, signed: me.signing.Public.Scheme().SignatureSize()}
+	l.epoch, l.root, l.inner, l.me = e, r, inner, me
+	l.signed = me.signing.Public.Scheme().SignatureSize()
 	l.pad = r.Policy().Padding == proto.Padme
 	l.ctx = proto.MessageContext{Space: d.st.space, Epoch: e.ID(), Header: proto.Header{Index: me.index}}
-	var err error
 	l.after, l.ctx.Header.Number, l.key, err = d.st.forest.Send(e.ID(), func(n uint32) epochs.Tag {
 		l.ctx.Header.Number = n
 		l.env.Header = e.SealHeader(d.st.space, l.ctx.Header)
 		return l.env.Header.Tag()
 	})
 	if err != nil {
-		return nil, outcome.ErrPhase
+		return letter{}, outcome.ErrPhase
 	}
 	n := l.ctx.Header.Number
 	l.inner.Time = uint64(max(d.now, 0))
@@ -154,7 +154,7 @@ func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (*le
 		l.env.Own = commits(d.st.forest, d.st.space, proto.EpochID{}, e.ID(), 1)
 	}
 	if l.room = d.max - l.size(); l.room < 0 {
-		return nil, outcome.ErrTooLong
+		return letter{}, outcome.ErrTooLong
 	}
 	return l, nil
 }
@@ -201,7 +201,7 @@ func (l *letter) introduce(d *edit) {
 		at, twin := slices.BinarySearchFunc(l.inner.Introduced, m.Index, func(i proto.Introduction, x dkg.Index) int {
 			return cmp.Compare(i.Index(), x)
 		})
-		if !introducible(*l.root, m) || twin || len(l.inner.Introduced) == proto.MaxIntroduced {
+		if !introducible(l.root, m) || twin || len(l.inner.Introduced) == proto.MaxIntroduced {
 			continue
 		}
 		next := l.inner

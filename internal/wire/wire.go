@@ -6,8 +6,10 @@
 package wire
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"golang.org/x/crypto/cryptobyte"
 )
@@ -23,63 +25,76 @@ var (
 )
 
 // Writer builds an encoding. The zero Writer is ready for use.
-type Writer struct{ b cryptobyte.Builder }
+type Writer struct{ b []byte }
 
 // NewWriter returns a Writer with room for size bytes.
-func NewWriter(size int) *Writer { return &Writer{*cryptobyte.NewBuilder(make([]byte, 0, size))} }
+func NewWriter(size int) *Writer { return &Writer{make([]byte, 0, size)} }
 
 // U8 appends one byte.
-func (w *Writer) U8(v uint8) { w.b.AddUint8(v) }
+func (w *Writer) U8(v uint8) { w.b = append(w.b, v) }
 
 // U16 appends two bytes, most significant first.
-func (w *Writer) U16(v uint16) { w.b.AddUint16(v) }
+func (w *Writer) U16(v uint16) { w.b = binary.BigEndian.AppendUint16(w.b, v) }
 
 // U32 appends four bytes, most significant first.
-func (w *Writer) U32(v uint32) { w.b.AddUint32(v) }
+func (w *Writer) U32(v uint32) { w.b = binary.BigEndian.AppendUint32(w.b, v) }
 
 // U64 appends eight bytes, most significant first.
-func (w *Writer) U64(v uint64) { w.b.AddUint64(v) }
+func (w *Writer) U64(v uint64) { w.b = binary.BigEndian.AppendUint64(w.b, v) }
 
 // Bool appends one byte, 0 or 1.
 func (w *Writer) Bool(v bool) {
 	if v {
-		w.b.AddUint8(1)
+		w.U8(1)
 	} else {
-		w.b.AddUint8(0)
+		w.U8(0)
 	}
 }
 
 // Fixed appends b without a length, for fields whose size the format fixes.
-func (w *Writer) Fixed(b []byte) { w.b.AddBytes(b) }
+func (w *Writer) Fixed(b []byte) { w.b = append(w.b, b...) }
 
-// Vec8 appends b behind its length in one byte.
+// Vec8 appends b behind its length in one byte. It panics if that cannot say the length, as Vec16 and Vec32 do: that is a mistake
+// of the program and not of its input, since writers check their limits first.
 func (w *Writer) Vec8(b []byte) {
-	w.b.AddUint8LengthPrefixed(func(c *cryptobyte.Builder) { c.AddBytes(b) })
+	w.U8(uint8(length(b, math.MaxUint8)))
+	w.Fixed(b)
 }
 
 // Vec16 appends b behind its length in two bytes.
 func (w *Writer) Vec16(b []byte) {
-	w.b.AddUint16LengthPrefixed(func(c *cryptobyte.Builder) { c.AddBytes(b) })
+	w.U16(uint16(length(b, math.MaxUint16)))
+	w.Fixed(b)
 }
 
 // Vec32 appends b behind its length in four bytes.
 func (w *Writer) Vec32(b []byte) {
-	w.U32(uint32(len(b)))
-	w.b.AddBytes(b)
+	w.U32(uint32(length(b, math.MaxUint32)))
+	w.Fixed(b)
 }
 
-// Bytes returns what was written. It panics if a field was longer than its length prefix can say, which is a mistake of
-// the program and not of its input: writers check their limits first.
-func (w *Writer) Bytes() []byte { return w.b.BytesOrPanic() }
+func length(b []byte, most uint64) int {
+	if uint64(len(b)) > most {
+		panic("wire: a field is longer than its length can say")
+	}
+	return len(b)
+}
+
+// Bytes returns what was written.
+func (w *Writer) Bytes() []byte { return w.b }
 
 // Reader takes an encoding apart. The first failure sticks: every later read returns zero values, and Done returns it.
 type Reader struct {
-	s   cryptobyte.String
-	err error
+	s    cryptobyte.String
+	owns bool // s, so that nothing need be copied
+	err  error
 }
 
 // NewReader returns a Reader of b. What the Reader returns are copies: b may be written to afterwards.
 func NewReader(b []byte) *Reader { return &Reader{s: b} }
+
+// Owning returns a Reader of b whose byte strings are parts of b, which the caller gives up.
+func Owning(b []byte) *Reader { return &Reader{s: b, owns: true} }
 
 // Fail makes the Reader fail with ErrMalformed for a reason that the format, not its syntax, gives.
 func (r *Reader) Fail(reason string) {
@@ -152,7 +167,7 @@ func (r *Reader) Bool() bool {
 func (r *Reader) Into(dst []byte) { copy(dst, r.take(len(dst))) }
 
 // Fixed returns the next n bytes, nil after a failure.
-func (r *Reader) Fixed(n int) []byte { return clone(r.take(n)) }
+func (r *Reader) Fixed(n int) []byte { return r.own(r.take(n)) }
 
 // Vec8 reads a byte string of at most max bytes behind its length in one byte.
 func (r *Reader) Vec8(max int) []byte { return r.vec(1, max) }
@@ -169,11 +184,11 @@ func (r *Reader) vec(prefix, max int) []byte {
 		r.Fail("a field is longer than its limit")
 		return nil
 	}
-	return clone(r.take(int(n)))
+	return r.own(r.take(int(n)))
 }
 
 // Rest returns everything that is left.
-func (r *Reader) Rest() []byte { return clone(r.take(r.Len())) }
+func (r *Reader) Rest() []byte { return r.own(r.take(r.Len())) }
 
 // Count reads a number of elements as four bytes. It fails if there are more than max, or more than what is left could
 // hold with at least size bytes each, so a caller may allocate that many.
@@ -209,10 +224,10 @@ func (r *Reader) version(v, oldest, newest uint64) uint64 {
 	return 0
 }
 
-// clone copies b and keeps nil and empty apart, so that a failure is seen as nil.
-func clone(b []byte) []byte {
-	if b == nil {
-		return nil
+// own returns b, or a copy of it if the Reader does not own it. It keeps nil and empty apart, so that a failure is seen as nil.
+func (r *Reader) own(b []byte) []byte {
+	if r.owns || b == nil {
+		return b[:len(b):len(b)]
 	}
 	return append(make([]byte, 0, len(b)), b...)
 }

@@ -126,8 +126,8 @@ func TestFirstFailureSticks(t *testing.T) {
 
 func TestOwnMistakesPanic(t *testing.T) {
 	w := wire.NewWriter(0)
-	w.Vec8(make([]byte, 256))
-	require.Panics(t, func() { w.Bytes() })
+	require.Panics(t, func() { w.Vec8(make([]byte, 256)) })
+	require.Panics(t, func() { w.Vec16(make([]byte, 1<<16)) })
 }
 
 // The harness must see what it is there for.

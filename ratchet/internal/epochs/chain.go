@@ -6,6 +6,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // Limits of chains (§7). An honest sender commits after at most 1,000 messages in an epoch.
@@ -50,8 +51,25 @@ type interval struct{ first, end uint32 }
 
 // MessageKey is a key that may open a message. Several words of a told chain give several.
 type MessageKey struct {
-	Key  secret.Bytes // 32 bytes
-	word int          // that gave it
+	Key    secret.Bytes // 32 bytes
+	word   int          // that gave it
+	behind secret.Bytes // the chain key behind its number; empty if the key was kept
+	began  *beginning   // nil if its chain had begun before
+}
+
+// beginning is a chain that began when a key of it was asked for, so that it need not begin again when the key is used.
+type beginning struct {
+	in      state.Segment[storedSenders] // the senders in which it had not begun, as they are stored
+	senders senders
+	chain   chain
+}
+
+// chain returns the chain of a key in an epoch, and the senders in which it has begun.
+func (k MessageKey) chain(e Epoch, i dkg.Index) (chain, senders, error) {
+	if b := k.began; b != nil && b.chain.index == i && !b.in.IsZero() && b.in == e.pieces.senders {
+		return b.chain, b.senders, nil
+	}
+	return e.senders.chain(i, e.depth)
 }
 
 // next returns one more than the greatest number read.
@@ -80,12 +98,12 @@ func (c chain) keys(n uint32, tag Tag) (keys []MessageKey, err error) {
 		if n < w.start {
 			continue
 		}
-		key, stepErr := w.keyOf(n)
+		k, stepErr := w.keyOf(n)
 		if stepErr != nil {
 			err = stepErr
 			continue
 		}
-		k := MessageKey{key, i}
+		k.word = i
 		if w.last {
 			keys = slices.Insert(keys, 0, k)
 		} else {
@@ -125,8 +143,12 @@ func (c chain) without(n uint32, k MessageKey, tag Tag) chain {
 	for i, w := range c.words {
 		w.last = i == k.word
 		w.opened = w.opened || w.last
+		var behind secret.Bytes
+		if w.last {
+			behind = k.behind
+		}
 		var ok bool
-		if w, ok = w.use(n); ok {
+		if w, ok = w.use(n, behind); ok {
 			words = append(words, w)
 		}
 	}

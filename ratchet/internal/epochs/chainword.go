@@ -23,36 +23,41 @@ type chainWord struct {
 }
 
 // keyOf returns the key of a number from start on.
-func (w chainWord) keyOf(n uint32) (secret.Bytes, error) {
+func (w chainWord) keyOf(n uint32) (k MessageKey, err error) {
 	if n < w.next {
-		if k := w.kept.get(n); !k.IsZero() {
-			return k, nil
+		if k.Key = w.kept.get(n); k.Key.IsZero() {
+			return MessageKey{}, ErrExpired
 		}
-		return secret.Bytes{}, ErrExpired
+		return k, nil
 	}
 	if n-w.next > maxSkip {
-		return secret.Bytes{}, ErrSkips
+		return MessageKey{}, ErrSkips
 	}
 	key := w.key
 	for range n - w.next {
 		key, _ = step(key)
 	}
-	_, message := step(key)
-	return message, nil
+	k.behind, k.Key = step(key)
+	return k, nil
 }
 
-// use returns the word without the key of a number. It is not ok if the word would have to be moved by more than maxSteps.
-func (w chainWord) use(n uint32) (chainWord, bool) {
+// use returns the word without the key of a number. Behind is the chain key behind it, if that is known already. It is not ok if the
+// word would have to be moved by more than maxSteps.
+func (w chainWord) use(n uint32, behind secret.Bytes) (chainWord, bool) {
 	if n < w.next {
 		w.kept = w.kept.without(n)
 		return w, true
 	}
 	w, ok := w.moveTo(n, func(uint32) bool { return true })
-	if ok {
-		w.key, _ = step(w.key)
-		w.next++
+	if !ok {
+		return w, false
 	}
-	return w, ok
+	if behind.IsZero() {
+		behind, _ = step(w.key)
+	}
+	w.key = behind
+	w.next++
+	return w, true
 }
 
 // moveTo returns the word whose key stands at n, with the keys of those numbers passed over that are wanted, the last maxKept.

@@ -16,6 +16,7 @@ import (
 type Candidate struct {
 	Epoch
 	words []uint32        // of the parent's told tree, that fitted; nil if they are not known
+	sure  bool            // its parent was derived, so that there is one value for its place
 	keys  proto.EpochKeys // all, for who keeps the candidate (Found)
 }
 
@@ -78,7 +79,9 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 	for _, v := range values {
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
-			return newCandidate(m, keys, v.Words), nil
+			c := newCandidate(m, keys, v.Words)
+			c.sure = parent.derived
+			return c, nil
 		}
 	}
 	if parent.derived {

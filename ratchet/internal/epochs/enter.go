@@ -34,6 +34,9 @@ type Reading struct {
 // punctures their parents. It returns ErrUnknown if the parent is not held, ErrClosed if the place was used meanwhile, and
 // ErrQuota at a bound of §7: a message of another member than the maker enters all the same.
 func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
+	if len(path) == 0 {
+		return f, Change{}, nil
+	}
 	next, change := f, Change{}
 	for _, c := range path {
 		if held, ok := next.Epoch(c.id); ok && held.derived {

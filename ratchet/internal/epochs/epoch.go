@@ -187,8 +187,7 @@ func (e Epoch) hasPlaces() bool {
 // covers reports whether the place of a child is known.
 func (e Epoch) covers(path []byte) bool {
 	if e.derived {
-		_, err := e.commits.tree.Value(path)
-		return err == nil
+		return e.commits.tree.Covers(path)
 	}
 	return e.commits.told.Covers(path)
 }

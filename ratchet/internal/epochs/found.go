@@ -18,11 +18,12 @@ type Found struct {
 	Shown      proto.Shown
 	Maker      Maker
 	Keys       proto.EpochKeys
+	Sure       bool // its parent was derived when it was
 }
 
 // Found returns what is to be kept of the candidate.
 func (c Candidate) Found() Found {
-	return Found{c.parent, c.root, c.generation, c.shown, c.maker, c.keys}
+	return Found{c.parent, c.root, c.generation, c.shown, c.maker, c.keys, c.sure}
 }
 
 // Candidate returns the candidate that Derive returned once. It is not ok if its root is not held.
@@ -32,20 +33,22 @@ func (f Forest) Candidate(x Found) (Candidate, bool) {
 		return Candidate{}, false
 	}
 	place := x.Shown.Commit.Core.Place(f.space, x.Parent, x.Generation)
-	return newCandidate(meta{
+	c := newCandidate(meta{
 		id: proto.ByCommit.ID(place, x.Shown.Commit.Check), parent: x.Parent, root: x.Root, generation: x.Generation, depth: root.Depth,
 		place: place, check: x.Shown.Commit.Check, shown: x.Shown, maker: x.Maker,
-	}, x.Keys, nil), true
+	}, x.Keys, nil)
+	c.sure = x.Sure
+	return c, true
 }
 
 func newCandidate(m meta, k proto.EpochKeys, words []uint32) Candidate {
-	return Candidate{newEpoch(m, k), words, k}
+	return Candidate{Epoch: newEpoch(m, k), words: words, keys: k}
 }
 
 // fitting returns the candidate with the words of its parent that gave it, which are not kept outside of a forest. It returns
 // ErrClosed if no word gives it any more, or if its parent was derived since, and the word was false (D87).
 func (c Candidate) fitting(parent Epoch, own Shares) (Candidate, error) {
-	if c.words != nil && !parent.derived {
+	if c.sure && parent.derived || c.words != nil && !parent.derived {
 		return c, nil
 	}
 	share, ok := own(parent.root)

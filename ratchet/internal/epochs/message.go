@@ -65,11 +65,18 @@ func (f Forest) Keys(id proto.EpochID, i dkg.Index, n uint32, tag Tag) ([]Messag
 
 // Keys is Forest.Keys of an epoch at hand, which may be a candidate.
 func (e Epoch) Keys(i dkg.Index, n uint32, tag Tag) ([]MessageKey, error) {
-	c, _, err := e.senders.chain(i, e.depth)
+	c, s, err := e.senders.chain(i, e.depth)
 	if err != nil {
 		return nil, err
 	}
-	return c.keys(n, tag)
+	keys, err := c.keys(n, tag)
+	if _, begun := e.senders.chains.get(i); !begun && len(keys) > 0 {
+		began := &beginning{e.pieces.senders, s, c}
+		for k := range keys {
+			keys[k].began = began
+		}
+	}
+	return keys, err
 }
 
 // Read returns the forest after a message was opened with one of the keys that Keys returned and was verified: its number is
@@ -79,7 +86,7 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	if !ok {
 		return f, Change{}
 	}
-	c, senders, err := e.senders.chain(i, e.depth)
+	c, senders, err := k.chain(e, i)
 	if err != nil {
 		return f, Change{}
 	}
@@ -89,11 +96,10 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	if c.keptKeys() > kept {
 		f = f.trimKept(i)
 	}
-	next := f.hear(id, i)
-	if e, _ := f.Epoch(id); len(e.heard) == maxHeard || slices.Contains(e.heard, i) {
-		return next, Change{}
+	if len(e.heard) == maxHeard || slices.Contains(e.heard, i) {
+		return f, Change{}
 	}
-	return next.settle(Change{}, now) // somebody new was heard, which may end that an epoch is alone
+	return f.hear(id, i).settle(Change{}, now) // somebody new was heard, which may end that an epoch is alone
 }
 
 // use returns the forest with a chain that moved, in senders in which it has begun.

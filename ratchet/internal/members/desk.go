@@ -280,6 +280,9 @@ func (d Desk) did(n proto.Name, s stage, c Clock, note func(*asker)) Desk {
 // counter are over, and those of a joiner that were seen before. A counter of more than an hour past one's own time ends only
 // the request that was seen with this very counter (§9, Counters from outside).
 func (d Desk) Read(k Maker, counter uint64, c Clock) Desk {
+	if d.askers.Size() == 0 {
+		return d
+	}
 	a, ok := d.askers.Get(segmap.ByID(hashOfKey(k.Key)))
 	if !ok {
 		return d

@@ -21,6 +21,7 @@ type Candidate struct {
 	Generation uint64
 	Shown      proto.Shown
 	Keys       proto.EpochKeys
+	Sure       bool // the keys of its parent were derived, and not told, when it was made
 
 	number         uint64 // order in which candidates came to be known
 	header, commit suite.AEAD
@@ -50,6 +51,7 @@ func (c Candidate) Encode(e *state.Encoder) {
 	e.Fixed(c.Root[:])
 	e.Uint64(c.Generation)
 	e.Uint64(c.number)
+	e.Bool(c.Sure)
 	e.Bytes(c.Shown.Encode())
 	for _, k := range keys(&c.Keys) {
 		e.Fixed(k.Expose())
@@ -62,6 +64,7 @@ func (Candidate) Decode(d *state.Decoder) (c Candidate, err error) {
 	d.Into(c.Parent[:])
 	d.Into(c.Root[:])
 	c.Generation, c.number = d.Uint64(), d.Uint64()
+	c.Sure = d.Bool()
 	shown := d.Bytes(proto.MaxSealedCommit)
 	for _, k := range keys(&c.Keys) {
 		*k = secret.Own(d.Fixed(suite.KeySize))

@@ -84,7 +84,7 @@ func (x Index) unlead(c Candidate) Index {
 	return x
 }
 
-const format = 1 // of a stored Index
+const format = 2 // of a stored Index
 
 // Encode implements state.Piece.
 func (x Index) Encode(e *state.Encoder) {

@@ -79,14 +79,7 @@ func (x Index) Search(f Frame, k Known, b *Budget) Result {
 }
 
 func newSearch(x Index, k Known, b *Budget, n Note, y ways) *search {
-	s := &search{index: x, known: k, budget: b, lines: y.lines, note: n, trial: proto.NewTrial(k.Space(), proto.EpochID{})}
-	for _, way := range y.lines {
-		s.sealed = append(s.sealed, way...)
-		for i := range way {
-			s.last = append(s.last, i == len(way)-1)
-		}
-	}
-	return s
+	return &search{index: x, known: k, budget: b, lines: y.lines, note: n, trial: proto.NewTrial(k.Space(), proto.EpochID{})}
 }
 
 func (s *search) done() Result {
@@ -159,6 +152,12 @@ func (s *search) header(e Epoch) bool {
 // sweep tries the commits that nothing opened yet with the epochs that they were not tried with, held ones before candidates:
 // those that came to be known since, then the others, the last first. It stops where the header opens or the budget ends.
 func (s *search) sweep() {
+	for _, way := range s.lines {
+		s.sealed = append(s.sealed, way...)
+		for i := range way {
+			s.last = append(s.last, i == len(way)-1)
+		}
+	}
 	s.again()
 	p := &s.note.search
 	s.up(&p.held, s.known.Newest(), s.heldUp)

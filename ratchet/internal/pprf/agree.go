@@ -26,6 +26,15 @@ func (f Frontier) covers(path []byte) bool {
 	return n != nil
 }
 
+// Covers reports whether a leaf was not evaluated yet.
+func (f Frontier) Covers(path []byte) bool {
+	n := f.root.Expose()
+	for depth := 0; n != nil && !n.holdsKey(); depth++ {
+		n = n.child[bit(path, depth)]
+	}
+	return n != nil
+}
+
 // Value returns the value at a leaf (32 bytes) without evaluating the tree, or ErrPunctured.
 func (f Frontier) Value(path []byte) (secret.Bytes, error) {
 	n, depth := f.root.Expose(), 0

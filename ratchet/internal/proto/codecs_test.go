@@ -1,6 +1,7 @@
 package proto
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,7 +72,12 @@ func codecs() []codec {
 			e, _, _ := p.envelope(t, p.inner(t))
 			return e
 		}),
-		newCodec("content", parseContent, Content.encode, func(t testing.TB, p pieces) Content {
+		newCodec("content", func(b []byte) (Content, error) { return parseContent(bytes.Clone(b)) }, func(c Content) []byte {
+			return encode(0, func(w *wire.Writer) {
+				w.Vec16(c.signature)
+				c.Inner.write(w)
+			})
+		}, func(t testing.TB, p pieces) Content {
 			_, _, c := p.envelope(t, p.inner(t).Pad(64, 1<<20))
 			return c
 		}),

@@ -41,8 +41,8 @@ func (e Envelope) Seal(ctx MessageContext, message secret.Bytes, c Content) (Env
 	if err := e.Ways.check(); err != nil {
 		return Envelope{}, err
 	}
-	plain, aad := c.encode(), ctx.bodyAAD()
-	e.Body = suite.NewAEAD(message).Seal(make([]byte, 0, len(plain)+suite.AEADOverhead), plain, aad[:])
+	aad := ctx.bodyAAD()
+	e.Body = suite.NewAEAD(message).Seal(make([]byte, 0, len(c.encoded)+suite.AEADOverhead), c.encoded, aad[:])
 	return e, nil
 }
 

@@ -57,47 +57,45 @@ func (n Inner) check() error {
 	return nil
 }
 
-// encode returns u8 flags ‖ u64 time ‖ [vec16 introduction] ‖ [vec16 update] ‖ [u8 number ‖ vec16 introduction…] ‖ [u64 counter]
+// write appends u8 flags ‖ u64 time ‖ [vec16 introduction] ‖ [vec16 update] ‖ [u8 number ‖ vec16 introduction…] ‖ [u64 counter]
 // ‖ [u64 expiry] ‖ [u8 number ‖ asked…] ‖ plaintext ‖ [0x80 ‖ 00…].
-func (n Inner) encode() []byte {
-	return encode(1+8+len(n.Plaintext)+n.padding, func(w *wire.Writer) {
-		w.U8(n.flags())
-		w.U64(n.Time)
-		if !n.Introduction.IsZero() {
-			w.Vec16(n.Introduction.Encode())
+func (n Inner) write(w *wire.Writer) {
+	w.U8(n.flags())
+	w.U64(n.Time)
+	if !n.Introduction.IsZero() {
+		w.Vec16(n.Introduction.Encode())
+	}
+	if !n.Update.IsZero() {
+		w.Vec16(n.Update.Encode())
+	}
+	if len(n.Introduced) > 0 {
+		w.U8(uint8(len(n.Introduced)))
+		for _, i := range n.Introduced {
+			w.Vec16(i.Encode())
 		}
-		if !n.Update.IsZero() {
-			w.Vec16(n.Update.Encode())
+	}
+	if n.Answered != 0 {
+		w.U64(n.Answered)
+	}
+	if n.Expiry != 0 {
+		w.U64(n.Expiry)
+	}
+	if len(n.Shown) > 0 {
+		w.U8(uint8(len(n.Shown)))
+		for _, s := range n.Shown {
+			s.write(w)
 		}
-		if len(n.Introduced) > 0 {
-			w.U8(uint8(len(n.Introduced)))
-			for _, i := range n.Introduced {
-				w.Vec16(i.Encode())
-			}
-		}
-		if n.Answered != 0 {
-			w.U64(n.Answered)
-		}
-		if n.Expiry != 0 {
-			w.U64(n.Expiry)
-		}
-		if len(n.Shown) > 0 {
-			w.U8(uint8(len(n.Shown)))
-			for _, s := range n.Shown {
-				s.write(w)
-			}
-		}
-		w.Fixed(n.Plaintext)
-		if n.padding > 0 {
-			w.U8(padMark)
-			w.Fixed(make([]byte, n.padding-1))
-		}
-	})
+	}
+	w.Fixed(n.Plaintext)
+	if n.padding > 0 {
+		w.U8(padMark)
+		w.Fixed(make([]byte, n.padding-1))
+	}
 }
 
-// parseInner reads an inner content.
+// parseInner reads an inner content. Its plaintext is a part of b.
 func parseInner(b []byte) (n Inner, err error) {
-	r := wire.NewReader(b)
+	r := wire.Owning(b)
 	flags := r.U8()
 	has := func(flag uint8) bool { return r.Err() == nil && flags&flag != 0 }
 	n.Time = r.U64()

@@ -212,3 +212,5 @@ func TestHeaderMadeForTwoKeys(t *testing.T) {
 	require.ErrorIs(t, err, suite.ErrNotOpened)
 	require.NotEqual(t, h.Tag(), sealed.Tag())
 }
+
+func (n Inner) encode() []byte { return encode(0, n.write) }

@@ -50,6 +50,6 @@ func unpad(b []byte) ([]byte, int) {
 	if len(text) == 0 || text[len(text)-1] != padMark {
 		return nil, 0
 	}
-	text = text[:len(text)-1]
-	return text, len(b) - len(text)
+	n := len(text) - 1
+	return text[:n:n], len(b) - n
 }
