@@ -219,6 +219,7 @@ func (d *edit) prune() {
 	}
 	d.setDesk(d.st.desk.Value().Prune(d.age()))
 	d.pruneJoins()
+	d.pruneInboxes()
 	d.st.rhythm.pruned = d.age()
 	if c, warn := d.st.clock.unread(); warn {
 		d.st.clock = c

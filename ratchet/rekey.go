@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -98,7 +99,9 @@ func (d *edit) sealRekey() error {
 
 // staying returns the members that a rekey lists (R2).
 func (d *edit) staying(e epochs.Epoch, r members.Root, removed []dkg.Index) []members.Binding {
-	return slices.DeleteFunc(r.Stay(d.st.forest.MakersAbove(e.ID())), func(b members.Binding) bool {
+	all := append(r.Stay(d.st.forest.MakersAbove(e.ID())), d.uncovered(r)...)
+	slices.SortFunc(all, func(a, b members.Binding) int { return cmp.Compare(a.Index, b.Index) })
+	return slices.DeleteFunc(all, func(b members.Binding) bool {
 		_, gone := slices.BinarySearch(removed, b.Index)
 		return gone
 	})
@@ -174,7 +177,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to [
 		return err
 	}
 	return d.enterRoot(newRoot{
-		terms: terms, above: r.ID(), share: s, x: made.X, records: made.Records, boxes: made.Boxes, evals: evals, dealt: true,
+		terms: terms, above: r.ID(), share: s, x: made.X, inbox: d.st.me().newest().secret.Public, records: made.Records, boxes: made.Boxes, evals: evals, dealt: true,
 	})
 }
 

@@ -1,6 +1,9 @@
 package ratchet
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -121,15 +124,18 @@ func (d *edit) beginDue() bool {
 
 // outsiders reports whether somebody belongs to the space whom the preferred root does not list, or the other way round.
 func (d *edit) outsiders(r members.Root) bool {
-	if r.ListsGone() || r.Unlisted() >= rekeyUnlisted {
-		return true
-	}
+	return r.ListsGone() || r.Unlisted() >= rekeyUnlisted || len(d.uncovered(r)) > 0
+}
+
+// uncovered returns who was heard in an older root and is not known in the preferred one.
+func (d *edit) uncovered(r members.Root) (out []members.Binding) {
 	for row := range d.st.roots.All() {
-		if old, ok := d.root(row.id); ok && row.id != r.ID() && old.Rekey() < r.Rekey() && r.Uncovered(old) {
-			return true
+		if old, ok := d.root(row.id); ok && old.Rekey() < r.Rekey() {
+			out = append(out, r.Uncovered(old)...)
 		}
 	}
-	return false
+	slices.SortStableFunc(out, func(a, b members.Binding) int { return cmp.Compare(a.Index, b.Index) })
+	return slices.CompactFunc(out, func(a, b members.Binding) bool { return a.Index == b.Index })
 }
 
 // gives says how this member gives the share of the preferred root to one that asks from an older one.

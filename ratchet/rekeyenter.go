@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,6 +19,7 @@ type newRoot struct {
 	above   proto.EpochID // the root of its parent; of one that a ticket told, the preferred one
 	share   dkg.Share
 	x       secret.Bytes // empty if it was only told
+	inbox   suite.KEMKey // to which its box was, if there was one
 	records []proto.Record
 	boxes   []rekey.Box
 	owners  proto.RekeyOwners
@@ -63,6 +65,7 @@ func (d *edit) enterRoot(in newRoot) error {
 		d.tp.link = state.NewSegment(openedLink{})
 	}
 	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && !r.Heard(i) }))
+	d.boxedTo(in.inbox)
 	d.dealFrom(in)
 	d.succeeded(r, did)
 	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {

@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // giveShare puts the share of a root into a ticket for a member that asks from an older one: boxed by this owner, else the box of the
@@ -36,11 +37,11 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	if err != nil {
 		return forged(err)
 	}
-	share, x, ok := d.shareOf(terms, b)
+	share, x, inbox, ok := d.shareOf(terms, b)
 	if !ok {
 		return fmt.Errorf("%w: ticket without a share", outcome.ErrStale)
 	}
-	in := newRoot{terms: terms, above: p.ID(), share: share, x: x}
+	in := newRoot{terms: terms, above: p.ID(), share: share, x: x, inbox: inbox}
 	if err := d.enterRoot(in); err != nil { // its parent is not known, or only told
 		in.x = secret.Bytes{}
 		if err := d.enterRoot(in); err != nil {
@@ -75,33 +76,33 @@ func (d *edit) coveredBy(c proto.Certificate, root proto.EpochID) error {
 	return nil
 }
 
-// shareOf returns the own share of a root that a ticket tells, and x if a box gave it.
-func (d *edit) shareOf(t rootTerms, b proto.TicketBody) (s dkg.Share, x secret.Bytes, ok bool) {
+// shareOf returns the own share of a root that a ticket tells; if a box of the rekey gave it, x and the inbox key to which it was.
+func (d *edit) shareOf(t rootTerms, b proto.TicketBody) (s dkg.Share, x secret.Bytes, inbox suite.KEMKey, ok bool) {
 	me, i, right := d.rekeySelf(), d.st.me().index, func(s dkg.Share) bool { return t.Commitment().Verify(s) == nil }
 	if b.ShareForm == proto.RekeyShare {
-		if box, _, ok := rekey.OpenHandedOn(me, b.ShareBox); ok && right(box.Share) {
-			return box.Share, box.X, true
+		if box, to, ok := rekey.OpenHandedOn(me, b.ShareBox); ok && right(box.Share) {
+			return box.Share, box.X, to, true
 		}
 	}
 	for _, k := range d.st.rekeys.Value().All() {
 		if k.Name() != proto.NameOfRekey(t.ID()) {
 			continue
 		}
-		if box, _, ok := k.OwnBox(me); ok && right(box.Share) {
-			return box.Share, box.X, true
+		if box, to, ok := k.OwnBox(me); ok && right(box.Share) {
+			return box.Share, box.X, to, true
 		}
 	}
 	if b.ShareForm == proto.BoxedShare {
 		if s, err := d.boxedShare(i, b.ShareBox); err == nil && right(s) {
-			return s, x, true
+			return s, x, inbox, true
 		}
 	}
 	if l, ok := d.opened(); ok {
 		if s, err := invites.OpenShare(l, b.Masked, i, t.Commitment()); err == nil {
-			return s, x, true
+			return s, x, inbox, true
 		}
 	}
-	return s, x, false
+	return s, x, inbox, false
 }
 
 // comesAfter reports whether a root held comes after the preferred one in the order of §5: a ticket of it is of no use.

@@ -148,23 +148,14 @@ func (r Root) Unlisted() (n int) {
 	return n
 }
 
-// Uncovered reports whether somebody who was heard in an older root is not gone, and neither listed nor bound in this one.
-func (r Root) Uncovered(old Root) bool {
+// Uncovered returns who was heard in an older root, is not gone, and is neither listed nor bound in this one: each index with the binding
+// listed there.
+func (r Root) Uncovered(old Root) (out []Binding) {
 	for m := range old.members.All() {
-		for _, b := range m.bindings {
-			if !b.Heard() || r.Gone(b.Index) || old.Gone(b.Index) {
-				continue
-			}
-			if _, known := r.Binding(b.Maker); !known && len(r.member(b.Index).bindings) == 0 {
-				return true
-			}
+		b, ok := old.ListedBinding(m.index)
+		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 {
+			out = append(out, b)
 		}
 	}
-	return false
+	return out
 }
-
-// GoneByNotice returns who is gone by the notice.
-func (t Terms) GoneByNotice() proto.Bitmap { return t.gone }
-
-// Signer returns the owner key that signed the notice.
-func (t Terms) Signer() uint8 { return t.notice.Signer }

@@ -77,7 +77,7 @@ func TestSuccession(t *testing.T) {
 	_, c, err = next.ReadFrom(shy.maker(), w.epoch)
 	require.NoError(t, err)
 	require.Equal(t, []dkg.Index{shy.index}, c.Arrived)
-	require.False(t, next.Uncovered(r))
+	require.Empty(t, next.Uncovered(r))
 }
 
 // Who was heard and is neither listed nor covered by the next root is found, and whom another root of its generation has in gone is gone.
@@ -88,10 +88,12 @@ func TestUncoveredAndUnited(t *testing.T) {
 	terms := w.root(1, w.owners, proto.Roster{entry(w.founder), entry(q)}, nil)
 	next, c := members.NewRoot(terms).Succeed(r, nil, 1, now)
 	require.Empty(t, c.Gone)
-	require.True(t, next.Uncovered(r))
+	uncovered := next.Uncovered(r)
+	require.Len(t, uncovered, 1)
+	require.Equal(t, p.maker(), uncovered[0].Maker)
 	next, c = next.Unite(proto.NewBitmap(p.index, q.index))
 	require.Equal(t, []dkg.Index{q.index}, c.Gone)
-	require.False(t, next.Uncovered(r))
+	require.Empty(t, next.Uncovered(r))
 	require.True(t, next.ListsGone())
 	require.Equal(t, proto.Roster{entry(w.founder)}, next.Roster())
 	require.Equal(t, members.AfterRemoval, next.Fate(q.maker(), w.epoch, func(a, b proto.EpochID) bool { return false }))
