@@ -72,7 +72,8 @@ func TestRestoredMemberAfterARekey(t *testing.T) {
 	s, err := Restore(backup, n.now)
 	require.NoError(t, err)
 	m.space, m.retained, m.events, m.offline = s, map[orphans.FrameName]incoming{}, nil, false
-	for range 4 {
+	for range 7 {
+		all[1].send("in the new root")
 		n.settle()
 		n.now = n.now.Add(2 * time.Hour)
 	}

@@ -49,18 +49,17 @@ func (d *edit) holdsRoot(n proto.Name) bool {
 	return false
 }
 
+// lookBehind is how many generations back a member looks for its box: other roots of the newest one, and roots that it passed by a ticket,
+// in which it may have messages to read.
+const lookBehind = 8
+
 // rekeySelf is this member as it looks for its box.
 func (d *edit) rekeySelf() rekey.Self {
 	s := rekey.Self{Space: d.st.space, Index: d.st.me().index, Inboxes: d.inboxSecrets()}
 	for _, r := range d.st.forest.Roots() {
 		s.Rekey = max(s.Rekey, r.Generation)
 	}
-	for _, r := range d.st.forest.Roots() { // one beside or before a root that only a ticket told
-		if e, ok := d.st.forest.Epoch(r.ID); r.Generation == s.Rekey && s.Rekey > 0 && (!ok || !e.Derived()) {
-			s.Rekey--
-			break
-		}
-	}
+	s.Rekey -= min(s.Rekey, lookBehind)
 	return s
 }
 
@@ -226,18 +225,17 @@ func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer);
 // unboxed takes in the notice of a rekey that has no box for this member (R6, R7).
 func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	i := d.st.me().index
-	if _, p, ok := d.preferred(); !ok || n.Common.Rekey <= p.Rekey() {
+	_, p, ok := d.preferred()
+	if !ok || n.Common.Rekey < p.Rekey() {
 		return // of a root before one that it stands in
 	}
 	old, _ := d.root(above)
 	_, listed := old.Listed(i)
 	switch {
-	case n.Members.Has(i): // its dealer knows no inbox key
-		d.st.rhythm.ask = true
-	case listed || d.st.forest.OwnAbove(parent):
-		d.st.phase = Removed
+	case !n.Members.Has(i) && (listed || d.st.forest.OwnAbove(parent)):
+		d.st.phase = Removed // also by the other root of one generation, since who is gone by one is gone by both
 		d.emit(Event{Kind: WasRemoved})
-	default: // its joining and the rekey crossed
+	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
 		d.st.rhythm.ask = true
 	}
 }

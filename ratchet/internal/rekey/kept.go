@@ -19,12 +19,11 @@ type Self struct {
 	Space   state.ID
 	Index   dkg.Index
 	Inboxes []suite.KEMSecret // the newest first
-	Rekey   uint64            // greatest generation of a root held
+	Rekey   uint64            // the generation behind which it looks for its box
 }
 
-// ahead is how many generations a member looks ahead for its box: K of as many roots is kept, so that who is further behind cannot ask
-// either (R4).
-const ahead = 64
+// ahead is how many generations a member looks for its box: K of 64 roots is kept, so that who is further behind cannot ask either (R4).
+const ahead = 64 + 8
 
 // Kept is the whole of a rekey that waits for its parent. It is immutable.
 type Kept struct {
