@@ -55,9 +55,9 @@ const lookBehind = 8
 
 // rekeySelf is this member as it looks for its box.
 func (d *edit) rekeySelf() rekey.Self {
-	s := rekey.Self{Space: d.st.space, Index: d.st.me().index, Inboxes: d.inboxSecrets()}
+	s := rekey.Self{Space: d.st.space, Index: d.st.me().index, Inboxes: d.inboxSecrets(), Depth: dkg.DefaultDepth}
 	for _, r := range d.st.forest.Roots() {
-		s.Rekey = max(s.Rekey, r.Generation)
+		s.Rekey, s.Depth = max(s.Rekey, r.Generation), max(s.Depth, r.Depth)
 	}
 	s.Rekey -= min(s.Rekey, lookBehind)
 	return s
@@ -171,11 +171,9 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	if !ok {
 		return epochs.ErrUnknown
 	}
-	switch _, signs := d.st.me().owners.PlaceOf(ownerAt(n)); {
+	switch {
 	case n.Verify(d.st.me().origin) != nil || n.Common.Rekey != above.Rekey()+1 || n.Common.Depth < above.Depth():
 		return rekey.ErrFalse
-	case n.Owners.Counter < d.st.me().owners.Counter || n.Owners.Counter == d.st.me().owners.Counter && !signs:
-		return rekey.ErrFalse // an owner that was taken off
 	case len(d.st.forest.Roots()) >= maxRoots:
 		return outcome.ErrBound
 	}
@@ -226,8 +224,10 @@ func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer);
 func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
-	if !ok || n.Common.Rekey < p.Rekey() {
-		return // of a root before one that it stands in
+	newest := d.st.me().owners
+	_, owner := newest.PlaceOf(ownerAt(n))
+	if !ok || n.Common.Rekey < p.Rekey() || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
+		return // of a root before one that it stands in, or of an owner that was taken off: nobody prefers it
 	}
 	old, _ := d.root(above)
 	_, listed := old.Listed(i)

@@ -19,11 +19,21 @@ type Self struct {
 	Space   state.ID
 	Index   dkg.Index
 	Inboxes []suite.KEMSecret // the newest first
+	Depth   int               // greatest of a root held
 	Rekey   uint64            // the generation behind which it looks for its box
 }
 
 // ahead is how many generations a member looks for its box: K of 64 roots is kept, so that who is further behind cannot ask either (R4).
 const ahead = 64 + 8
+
+// maxWay is the number of commits that lead to the parent: its own, and those of its 3 nearest ancestors. They are tried with every epoch
+// held, and so is the notice, which whoever posts it could else make as long as he likes.
+const maxWay = 4
+
+// noticeSize bounds a sealed notice of a root that is at most 2 deeper than one held: what each owner and member takes, and what is fixed.
+func noticeSize(depth int) int {
+	return 1<<(depth+2-3) + proto.MaxOwners*(2+suite.MaxPublicKey) + 1<<10
+}
 
 // Kept is the whole of a rekey that waits for its parent. It is immutable.
 type Kept struct {
@@ -42,6 +52,9 @@ func Look(me Self, name proto.Name, whole []byte) (Kept, error) {
 	r, err := proto.ParseRekey(whole)
 	if err != nil {
 		return Kept{}, err
+	}
+	if len(r.Ways.Own) > maxWay || len(r.Ways.Others) > 0 || len(r.Notice) > noticeSize(me.Depth) {
+		return Kept{}, fmt.Errorf("%w: way or notice of a rekey", wire.ErrMalformed)
 	}
 	k := Kept{name: name, notice: r.Notice, ways: r.Ways, size: uint32(len(whole))}
 	if _, _, k.mine = ownBox(me, r); k.mine {

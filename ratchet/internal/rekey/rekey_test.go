@@ -69,7 +69,7 @@ func (s *space) keys(place proto.Place, x secret.Bytes) (proto.EpochKeys, error)
 }
 
 func (s *space) self(i dkg.Index) rekey.Self {
-	return rekey.Self{Space: s.id, Index: i, Inboxes: []suite.KEMSecret{suite.NewKEMSecret(s.kem), s.inbox[i]}, Rekey: 2}
+	return rekey.Self{Space: s.id, Index: i, Inboxes: []suite.KEMSecret{suite.NewKEMSecret(s.kem), s.inbox[i]}, Rekey: 2, Depth: dkg.DefaultDepth}
 }
 
 func (s *space) made(d rekey.Draft) (rekey.New, []byte) {
@@ -122,6 +122,18 @@ func TestOpen(t *testing.T) {
 	require.Error(t, err)
 	_, err = rekey.Look(removed, name, whole[1:])
 	require.ErrorIs(t, err, wire.ErrMalformed)
+	for _, long := range []proto.Rekey{
+		{Notice: make([]byte, 20<<10), Content: make([]byte, 99), Owners: make([]byte, 99)},
+		{Notice: make([]byte, 99), Ways: proto.Ways{Own: make(proto.Way, 5)}, Content: make([]byte, 99), Owners: make([]byte, 99)},
+	} {
+		for k := range long.Ways.Own {
+			long.Ways.Own[k] = make(proto.Sealed, 400)
+		}
+		b, err := long.Encode()
+		require.NoError(t, err)
+		_, err = rekey.Look(removed, name, b)
+		require.ErrorIs(t, err, wire.ErrMalformed, "what is tried with every epoch is bounded")
+	}
 	late := s.self(2)
 	late.Rekey = 0
 	k, err = rekey.Look(late, name, whole)
@@ -185,7 +197,7 @@ func TestKeptAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	r = r.Keep(mine)
 	for i := range 20 {
-		k, err := rekey.Look(rekey.Self{Space: s.id, Index: 9}, proto.Name{byte(i)}, whole)
+		k, err := rekey.Look(rekey.Self{Space: s.id, Index: 9, Depth: dkg.DefaultDepth}, proto.Name{byte(i)}, whole)
 		require.NoError(t, err)
 		r = r.Keep(k)
 	}
