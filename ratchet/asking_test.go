@@ -355,6 +355,6 @@ func TestNothingIsDueAtRest(t *testing.T) {
 	for _, x := range []*node{founder, m} {
 		due := Due(x.space, n.now)
 		require.False(t, due.Answer || due.Owe || due.Ask, "%s: %+v", x.name, due)
-		require.Empty(t, x.space.State().ready.list.Value(), x.name)
+		require.Empty(t, x.ready, x.name)
 	}
 }

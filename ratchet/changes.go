@@ -55,13 +55,6 @@ func (d *edit) heard(e epochs.Epoch, i dkg.Index) {
 	}
 }
 
-// retry says that retained frames may be readable now.
-func (d *edit) retry(names ...orphans.FrameName) {
-	if len(names) > 0 {
-		d.st.ready = d.st.ready.with(names...)
-	}
-}
-
 // dropRoots erases the share, terms and members of roots of which no epoch is held.
 func (d *edit) dropRoots() {
 	held := map[proto.EpochID]bool{}

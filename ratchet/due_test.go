@@ -30,7 +30,12 @@ func TestNobodyToIntroduce(t *testing.T) {
 
 // What is not retained any more is not to be tried.
 func TestReadyNamesWhatIsRetained(t *testing.T) {
-	require.Empty(t, newReady().with(orphans.FrameName{1}).noted(orphans.Index{}).list.Value())
+	n := newNetwork(t, 35)
+	require.NoError(t, n.found(Policy{}).edit(func(d *edit) error {
+		d.retry(orphans.FrameName{1})
+		require.Empty(t, d.retried())
+		return nil
+	}))
 }
 
 // A line that is too long for one message is carried to its end by the next ones.

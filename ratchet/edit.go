@@ -28,10 +28,12 @@ type edit struct {
 	seal int    // boxes of a rekey that are sealed at most
 
 	events []state.Event
+	ready  []orphans.FrameName // retained frames that may be readable now
 	frames [][]byte            // to be sent to the space, in this order
 	done   []orphans.FrameName // retained frames that are dealt with
 	lost   []orphans.FrameName // retained frames that are given up at a bound: not acknowledged, so that they come again
 
+	unsent bool                                     // frames for the space wait in the outbox since before
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded
 

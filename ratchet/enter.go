@@ -95,7 +95,7 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 		return forged(err)
 	}
 	// It counts as heard for itself: it says something at once, which others read before they read a twin.
-	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, proto.EpochID{}); err == nil {
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}); err == nil {
 		r = next
 	}
 	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}

@@ -18,7 +18,7 @@ type Event struct {
 	Old, New [32]byte
 	// Lost names own messages that nobody can read any more, of Unread.
 	Lost []Lost
-	// Count is how many, of EpochsGivenUp and Rekeyed; how much was left out, of TicketCut.
+	// Count is how many, of EpochsGivenUp and Rekeyed; how many epochs were cut down or left out, of TicketCut.
 	Count int
 	// Since is the time in milliseconds since 1970, of StillWaiting and MailboxNotRead.
 	Since int64
@@ -75,7 +75,7 @@ const (
 	MailboxNotRead
 	// StatementRefused: a message was read, and the statement, introduction or key update in it was refused.
 	StatementRefused
-	// TicketCut: a ticket was made that does not say all.
+	// TicketCut: a ticket was made that does not say all: the trees of its epochs take more than 4 MiB.
 	TicketCut
 	// InviteDead: an invite of this owner ended although nobody used it.
 	InviteDead

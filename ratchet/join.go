@@ -62,7 +62,7 @@ func (d *edit) asker() asking.Self {
 // asked takes in what became of the own requests, and reports it.
 func (d *edit) asked(a asking.Asking, c asking.Change) {
 	d.setAsking(a)
-	if c.Post != nil {
+	if c.Post != nil && !d.unsent { // else what it repeats lies in the outbox, or what was to be sent before it
 		d.send(c.Post)
 	}
 	if c.StillWaiting != 0 {
@@ -192,7 +192,8 @@ func (d *edit) toldDue() bool {
 	return false
 }
 
-// ask does what is due about the own requests. It returns ErrTooSoon if nothing is.
+// ask does what is due about the own requests. It returns ErrTooSoon if nothing is. While something waits to be sent no request is
+// made: it would lie behind the one before, of which others know nothing yet (§9).
 func (d *edit) ask() error {
 	wanted := d.asksFor()
 	a, c, err := d.tick(d.st.asking.Value())
@@ -200,6 +201,9 @@ func (d *edit) ask() error {
 		return err
 	}
 	d.asked(a, c)
+	if d.unsent {
+		return nil
+	}
 	if !wanted && !c.Ask {
 		if c.IsZero() {
 			return outcome.ErrTooSoon

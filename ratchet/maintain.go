@@ -125,6 +125,7 @@ func Maintain(o Options) func(*state.Tx[Space]) error {
 			return err
 		}
 		d.fromVault(tx)
+		d.unsent = tx.Waiting(o.Topic) > 0
 		for _, t := range due.each() {
 			next := d
 			if err := next.perform(t); err == nil {
@@ -249,18 +250,11 @@ func (d *edit) search() {
 
 // lastRead returns where every member was read furthest on.
 func (d *edit) lastRead(r members.Root) epochs.LastRead {
-	out := epochs.LastRead{}
+	held, out := d.st.forest.LastRead(), epochs.LastRead{}
 	for i := range r.All() {
-		if i == d.st.me().index {
-			continue
+		if i != d.st.me().index {
+			out[i] = held[i]
 		}
-		var best epochs.Position
-		for _, b := range r.Bindings(i) {
-			if e, ok := d.st.forest.Epoch(b.LastRead); ok && (best.ID.IsZero() || d.st.forest.Before(e.Position(), best)) {
-				best = e.Position()
-			}
-		}
-		out[i] = best
 	}
 	return out
 }

@@ -84,7 +84,7 @@ func (d *edit) fromVault(tx *state.Tx[Space]) {
 
 // leave puts the next value, and what leaves with it, into a transaction.
 func (d *edit) leave(tx *state.Tx[Space], o Options) {
-	d.st.ready = d.st.ready.noted(d.st.orphans.Value())
+	ready := d.retried()
 	tx.Set(d.space())
 	for _, f := range d.frames {
 		tx.Send(o.Topic, f)
@@ -92,7 +92,7 @@ func (d *edit) leave(tx *state.Tx[Space], o Options) {
 	for _, e := range d.events {
 		tx.Emit(e)
 	}
-	if ready := d.st.ready.list.Value(); len(ready) > 0 {
+	if len(ready) > 0 {
 		tx.RetryRetained(hashes(ready)...)
 	}
 	tx.GiveUp(outcome.ErrExpired, hashes(d.done)...)
@@ -133,7 +133,6 @@ var openers = map[proto.Type]open{
 
 // openFrame opens a frame of any type.
 func openFrame(d *edit, f incoming) (Message, error) {
-	d.st.ready = d.st.ready.without(f.name)
 	t, err := proto.ParseType(f.data)
 	if err != nil {
 		return Message{}, d.unread(f, outcome.Malformed(err))

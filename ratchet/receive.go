@@ -334,8 +334,8 @@ func (d *edit) deliver(l reading) Message {
 	if l.own {
 		d.ownMessage(l)
 	}
-	if b, ok := r.Binding(l.maker); !ok || !b.Heard() || d.comesBefore(l.epoch, b.LastRead) {
-		if next, change, err := r.ReadFrom(l.maker, l.ctx.Epoch); err == nil {
+	if b, ok := r.Binding(l.maker); ok && !b.Heard() {
+		if next, change, err := r.ReadFrom(l.maker); err == nil {
 			d.changed(next, change)
 		}
 		d.boxTaken(r.ID(), l.maker.Index)
@@ -356,11 +356,4 @@ func (d *edit) deliver(l reading) Message {
 		m.Plaintext = l.said.Inner.Plaintext
 	}
 	return m
-}
-
-// comesBefore reports whether an epoch comes before another one in the order of §5, which may be held no more. Where a member was
-// last read is the first of those in which it was.
-func (d *edit) comesBefore(e epochs.Epoch, last proto.EpochID) bool {
-	held, ok := d.st.forest.Epoch(last)
-	return !ok || d.st.forest.Before(e.Position(), held.Position())
 }

@@ -40,7 +40,6 @@ type calm struct {
 	self    state.Segment[identity]
 	owner   state.Segment[ownerKeys]
 	orphans state.Segment[orphans.Index]
-	ready   ready
 	desk    state.Segment[members.Desk]
 
 	news    state.Segment[announcements] // what the next messages say
@@ -50,6 +49,7 @@ type calm struct {
 	repeats state.Segment[repeats]       // own tickets, to be posted again
 	duties  state.Segment[duties]        // what an owner owes to members
 	rekeys  state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
+	copies  bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
 }
 
 // stateVersion is the version of the stored format.
@@ -61,7 +61,7 @@ func newState(me identity, now Millis) State {
 	return State{
 		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
 			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
-			orphans: state.NewSegment(orphans.Index{}), ready: newReady(), desk: state.NewSegment(members.Desk{}),
+			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
 			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}),
 		}}
@@ -108,7 +108,6 @@ func (c calm) Encode(e *state.Encoder) {
 	c.self.Encode(e, "self")
 	c.owner.Encode(e, "owner")
 	c.orphans.Encode(e, "orphans")
-	c.ready.list.Encode(e, "ready")
 	c.desk.Encode(e, "desk")
 	c.news.Encode(e, "news")
 	c.lines.Encode(e, "lines")
@@ -117,6 +116,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
 	c.rekeys.Encode(e, "rekeys")
+	e.Bool(c.copies)
 }
 
 // Decode implements state.Piece.
@@ -125,7 +125,6 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
 		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
 		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
-		func() (err error) { c.ready, err = decodeReady(d); return },
 		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
 		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
 		func() (err error) { c.lines, err = state.DecodeSegment[lines](d, "lines"); return },
@@ -139,6 +138,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 			return calm{}, err
 		}
 	}
+	c.copies = d.Bool()
 	return c, nil
 }
 
@@ -172,11 +172,16 @@ func (s State) Succeeds(prev State) error {
 	case !prev.owner.Value().isNone() && s.owner.Value().isNone():
 		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
 	}
+	for row := range s.roots.All() {
+		old, ok := prev.roots.Get(row.Key())
+		if ok && old.members != row.members && row.members.Value().Readmits(old.members.Value()) {
+			return fmt.Errorf("%w: somebody who was gone is back", state.ErrStale)
+		}
+	}
 	return s.sentNoLess(prev)
 }
 
-// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before, or if somebody came back whom a
-// statement that was held named as gone.
+// sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before.
 func (s State) sentNoLess(prev State) error {
 	if s.me().index != prev.me().index {
 		return nil // another chain

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -153,6 +154,26 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 		next, err := call()
 		require.Error(t, err, name)
 		require.True(t, before.Equal(next), name)
+	}
+}
+
+// A state in which somebody is a member again whom a statement named as gone does not follow the one before.
+func TestGoneStaysGone(t *testing.T) {
+	n := newNetwork(t, 36)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	var made Invite
+	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &made))
+	n.settle()
+	for _, gone := range []func(){func() { founder.do(EndInvite(made.Name)) }, func() { m.do(Leave()) }} {
+		before := founder.space.State()
+		gone()
+		n.settle()
+		after := founder.space.State()
+		back := after
+		back.roots = before.roots
+		require.ErrorIs(t, back.Succeeds(after), state.ErrStale)
+		require.NoError(t, after.Succeeds(before))
 	}
 }
 

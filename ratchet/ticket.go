@@ -57,7 +57,11 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out membe
 func (d *edit) sealTicket(r members.Root, ctx proto.TicketContext, key suite.KEMKey, b proto.TicketBody, q epochs.TicketQuery) ([][]byte, error) {
 	q.LastRead = d.lastRead(r)
 	q.Room = proto.MaxTicketBody - len(b.Encode().Expose()) - proto.MaxTicketEpochs*maxEpochHead
-	for _, e := range d.st.forest.ForTicket(q) {
+	told, cut := d.st.forest.ForTicket(q)
+	if cut > 0 {
+		d.emit(Event{Kind: TicketCut, Count: cut})
+	}
+	for _, e := range told {
 		b.Epochs = append(b.Epochs, e.TicketEpoch)
 		b.Members = d.withMaker(b, e)
 	}
@@ -211,9 +215,9 @@ func (d *edit) byHearing(r members.Root, id proto.RequestID) []members.Binding {
 	if _, listed := r.Listed(d.st.me().index); listed && !slices.ContainsFunc(first, func(b members.Binding) bool { return b.Maker == d.st.me().maker() }) {
 		first = append(first, members.Binding{Identity: members.Identity{Maker: d.st.me().maker()}})
 	}
-	heard := slices.Clone(others)
+	heard, last := slices.Clone(others), d.lastRead(r)
 	slices.SortStableFunc(heard, func(a, b members.Binding) int {
-		return cmp.Compare(d.generationOf(b.LastRead), d.generationOf(a.LastRead))
+		return cmp.Compare(d.generationOf(last[b.Index].ID), d.generationOf(last[a.Index].ID))
 	})
 	turn := slices.Clone(others)
 	if n := len(turn); n > 0 {

@@ -15,7 +15,8 @@ import (
 // led merges into a member's forest what an issuer tells of the epoch that it prefers alone, with the commit tree that a test makes of it.
 func led(t *testing.T, m, issuer *node, tree func(pprf.CommitTree) pprf.CommitTree) {
 	t.Helper()
-	all := issuer.space.State().forest.ForTicket(epochs.TicketQuery{})[:1]
+	all, _ := issuer.space.State().forest.ForTicket(epochs.TicketQuery{})
+	all = all[:1]
 	all[0].CommitTree = tree(all[0].CommitTree)
 	require.NoError(t, m.edit(func(d *edit) error {
 		f, c := d.st.forest.Merge(epochs.Ticket{Epochs: all, Issuer: issuer.space.State().me().index, Counter: 1}, d.share, d.age())

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // exchange delivers what was posted, lets each vault come to the end of its mailbox and do what is due, until nothing is posted.
@@ -40,6 +42,41 @@ func (g *group) exchange() {
 		g.pass(20 * time.Second)
 	}
 	g.Fatal("no rest")
+}
+
+// A device that is offline has one request in its outbox, however often one is due.
+func TestOneUnsentRequest(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 32)
+	g := &group{TB: t, now: day0}
+	s, err := NewSpace(g.now, Policy{}, nil)
+	require.NoError(t, err)
+	founder := g.newPeer(s)
+	var made Invite
+	require.NoError(t, founder.update(Do(founder.options(), NewInvite(InviteOptions{Kind: dkg.Public, Count: 16}, &made))))
+	s, _, err = Join(made.Link, g.now, nil)
+	require.NoError(t, err)
+	joiner := g.newPeer(s)
+	for _, p := range []*peer{joiner, founder} {
+		for range 5 {
+			g.pass(25 * time.Hour)
+			require.NoError(t, p.vault.Update(context.Background(), p.id, func(tx *state.Tx[Space]) error {
+				d, err := newEdit(tx.Value(), g.now, Options{})
+				d.st.rhythm.ask = p == founder
+				tx.Set(d.space())
+				return err
+			}))
+			require.True(t, Due(p.space(), g.now).Ask)
+			require.NoError(t, p.vault.Update(context.Background(), p.id, Maintain(p.options())))
+		}
+		requests := 0
+		p.flush()
+		for _, f := range p.take() {
+			if kind, err := proto.ParseType(f); err == nil && kind == proto.TypeRequest {
+				requests++
+			}
+		}
+		require.Equal(t, 1, requests)
+	}
 }
 
 // A space begins with its founder, and others come by links: through vaults that are opened anew in between, as programs use it.

@@ -35,6 +35,7 @@ type node struct {
 	name     string
 	space    Space
 	retained map[orphans.FrameName]incoming
+	ready    [][32]byte // to be tried again
 	mailbox  []incoming
 	events   []Event
 	read     []Message
@@ -76,6 +77,7 @@ func (x *node) edit(f func(*edit) error) error {
 	if err != nil && state.VerdictOf(err) == state.Stop {
 		return err
 	}
+	x.ready = append(x.ready, hashes(d.retried())...)
 	next := d.space()
 	require.NoError(x.net.t, next.State().Succeeds(x.space.State()), x.name)
 	x.space = next
@@ -129,12 +131,14 @@ func (x *node) send(text string) {
 func (x *node) receive(f incoming) {
 	x.open(f)
 	for range 10_000 {
-		ready := hashes(x.space.State().ready.list.Value())
-		at := slices.IndexFunc(ready, func(n [32]byte) bool { _, ok := x.retained[n]; return ok })
-		if at < 0 {
+		if len(x.ready) == 0 {
 			return
 		}
-		x.open(x.retained[ready[at]])
+		n := x.ready[0]
+		x.ready = x.ready[1:]
+		if f, ok := x.retained[n]; ok {
+			x.open(f)
+		}
 	}
 	x.net.t.Fatal("frames are ready for ever")
 }
@@ -177,7 +181,8 @@ func (x *node) sync() {
 }
 
 func (x *node) tryReady() {
-	ready := hashes(x.space.State().ready.list.Value())
+	ready := x.ready
+	x.ready = nil
 	for _, n := range ready {
 		if f, ok := x.retained[n]; ok {
 			x.receive(f)

@@ -103,6 +103,41 @@ func (m Map[V]) Put(v V) Map[V] {
 	return Map[V]{blocks}
 }
 
+// PutAll returns the map with rows of ascending keys, each in place of what was at its key. It takes one step for each row of the
+// blocks that change.
+func (m Map[V]) PutAll(all []V) Map[V] {
+	blocks := slices.Clone(m.blocks)
+	for len(all) > 0 {
+		no := all[0].Key().Block
+		n := slices.IndexFunc(all, func(v V) bool { return v.Key().Block != no })
+		if n < 0 {
+			n = len(all)
+		}
+		i, ok := (Map[V]{blocks}).find(no)
+		if !ok {
+			blocks = slices.Insert(blocks, i, block[V]{no: no})
+		}
+		blocks[i].rows = state.NewSegment(blocks[i].rows.Value().merge(all[:n]))
+		all = all[n:]
+	}
+	return Map[V]{blocks}
+}
+
+// merge returns the rows with others, in place of those with their keys.
+func (r rows[V]) merge(others []V) rows[V] {
+	list := make([]V, 0, len(r.list)+len(others))
+	for _, v := range r.list {
+		for len(others) > 0 && others[0].Key().compare(v.Key()) < 0 {
+			list, others = append(list, others[0]), others[1:]
+		}
+		if len(others) > 0 && others[0].Key() == v.Key() {
+			v, others = others[0], others[1:]
+		}
+		list = append(list, v)
+	}
+	return rows[V]{append(list, others...)}
+}
+
 // Drop returns the map without the row at k.
 func (m Map[V]) Drop(k Key) Map[V] {
 	i, ok := m.find(k.Block)
@@ -120,24 +155,6 @@ func (m Map[V]) Drop(k Key) Map[V] {
 	}
 	blocks[i].rows = state.NewSegment(rows[V]{slices.Delete(slices.Clone(r.list), j, j+1)})
 	return Map[V]{blocks}
-}
-
-// Unlike returns the rows of the blocks that the map does not share with another one, in ascending order of keys: of two maps of
-// which one was made from the other all rows that differ, and some that do not.
-func (m Map[V]) Unlike(o Map[V]) iter.Seq[V] {
-	return func(yield func(V) bool) {
-		for _, b := range m.blocks {
-			at, found := slices.BinarySearchFunc(o.blocks, b.no, func(b block[V], no uint32) int { return cmp.Compare(b.no, no) })
-			if found && o.blocks[at].rows == b.rows {
-				continue
-			}
-			for _, v := range b.rows.Value().list {
-				if !yield(v) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // All returns the rows in ascending order of keys.

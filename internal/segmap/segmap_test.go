@@ -175,3 +175,28 @@ func TestDisorderIsRefused(t *testing.T) {
 		require.ErrorIs(t, err, ErrDisorder, name)
 	}
 }
+
+// Rows that are put together lie where they would lie if they were put one by one.
+func TestPutAll(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		draw := func(name string) (out []entry) {
+			for _, i := range slices.Sorted(maps.Keys(rapid.MapOf(rapid.Uint32Max(80), rapid.Just(true)).Draw(r, name))) {
+				out = append(out, entry{i, rapid.Uint32().Draw(r, "n")})
+			}
+			return out
+		}
+		var one, all Map[entry]
+		for _, batch := range [][]entry{draw("first"), draw("second")} {
+			all = all.PutAll(batch)
+			for _, e := range batch {
+				one = one.Put(e)
+			}
+			require.Equal(r, slices.Collect(one.All()), slices.Collect(all.All()))
+			for _, e := range batch {
+				got, ok := all.Get(e.Key())
+				require.True(r, ok)
+				require.Equal(r, e, got)
+			}
+		}
+	})
+}

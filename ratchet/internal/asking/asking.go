@@ -62,6 +62,7 @@ type Asking struct {
 	overAt   Millis // pruning clock, when that was
 	entered  bool   // a ticket let it in, as a joiner
 	enterAt  Millis // pruning clock, when that was
+	firstAt  Millis // pruning clock, when the first ticket was entered, of whatever index (D63)
 	goneAt   Millis // pruning clock, when the last ticket key was erased
 	seedGone bool
 }
@@ -222,7 +223,7 @@ func (a Asking) Encode(e *state.Encoder) {
 	e.Uint64(a.hinted)
 	e.Uint32(a.told)
 	e.Uint8(a.hints)
-	for _, t := range []Millis{a.since, a.posted, a.wait, a.overAt, a.enterAt, a.goneAt} {
+	for _, t := range []Millis{a.since, a.posted, a.wait, a.overAt, a.enterAt, a.firstAt, a.goneAt} {
 		e.Int64(t)
 	}
 	for _, b := range []bool{a.over, a.entered, a.seedGone} {
@@ -253,7 +254,7 @@ func (Asking) Decode(d *state.Decoder) (a Asking, err error) {
 		}
 	}
 	a.counter, a.hinted, a.told, a.hints = d.Uint64(), d.Uint64(), d.Uint32(), d.Uint8()
-	for _, t := range []*Millis{&a.since, &a.posted, &a.wait, &a.overAt, &a.enterAt, &a.goneAt} {
+	for _, t := range []*Millis{&a.since, &a.posted, &a.wait, &a.overAt, &a.enterAt, &a.firstAt, &a.goneAt} {
 		*t = d.Int64()
 	}
 	for _, b := range []*bool{&a.over, &a.entered, &a.seedGone} {

@@ -178,6 +178,12 @@ func TestDisplacedMemberOfARun(t *testing.T) {
 	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
 	b, _ = reload(t, b).Entered(y.ID().Name(), 1, at(3))
 	require.False(t, b.Joining())
+	b, ch, err = reload(t, b).Tick(w.self, w.link, false, at(day))
+	require.NoError(t, err)
+	require.False(t, ch.EraseSeed)
+	_, ch, err = b.Tick(w.self, w.link, false, at(1+day))
+	require.NoError(t, err)
+	require.True(t, ch.EraseSeed, "24 hours after the first ticket of all (D63)")
 
 	_, ch, err = a.Displaced(w.self, proto.Link{}, at(2))
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Chang
 	}
 	var out Change
 	a, out.KeyGone = a.erase(unread, c)
-	if !a.seedGone && a.entered && l.Kind == dkg.Public && c.Age-a.enterAt >= seedOfRun {
+	if !a.seedGone && a.entered && l.Kind == dkg.Public && c.Age-a.firstAt >= seedOfRun {
 		a.seedGone, out.EraseSeed = true, true
 	}
 	if n := len(a.requests); n > 0 && a.requests[n-1].kind == proto.Resync && !a.requests[n-1].answered {
@@ -36,7 +36,7 @@ func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Chang
 }
 
 func (a Asking) tickJoiner(me Self, l proto.Link, c Clock) (Asking, Change, error) {
-	if a.enterAt > 0 && l.Kind == dkg.Public && c.Age-a.enterAt >= seedOfRun { // displaced: what it holds and the seed are the polynomial
+	if a.firstAt > 0 && l.Kind == dkg.Public && c.Age-a.firstAt >= seedOfRun { // displaced: what it holds and the seed are the polynomial
 		a, out := a.end(taken, c)
 		return a, out, nil
 	}
@@ -119,6 +119,9 @@ func (a Asking) EnteredDirect(issuer dkg.Index, c Clock) Asking {
 
 func (a Asking) letIn(index dkg.Index, c Clock) Asking {
 	a.joining, a.entered, a.enterAt = false, true, c.Age
+	if a.firstAt == 0 {
+		a.firstAt = c.Age
+	}
 	a.requests = slices.DeleteFunc(a.requests, func(q request) bool { return q.index != index })
 	return a
 }

@@ -83,6 +83,11 @@ func (c chain) next() uint32 {
 	return 0
 }
 
+// wasUsed reports whether any message was read, or sent, in the chain.
+func (c chain) wasUsed() bool {
+	return len(c.read) > 0 || c.derived && len(c.words) > 0 && c.words[0].next > 0
+}
+
 // wasRead reports whether a number was read in a told chain.
 func (c chain) wasRead(n uint32) bool {
 	return slices.ContainsFunc(c.read, func(i interval) bool { return i.first <= n && n < i.end })

@@ -88,10 +88,8 @@ func (Epoch) Decode(d *state.Decoder) (e Epoch, err error) {
 	if e.senders.chains.groups, err = segmap.Decode[chainGroup](d, "c"); err != nil {
 		return Epoch{}, err
 	}
-	for c := range e.senders.chains.all {
-		if c.derived != e.derived {
-			return Epoch{}, segmap.ErrDisorder
-		}
+	if err := e.senders.check(e.depth); err != nil {
+		return Epoch{}, err
 	}
 	return e, nil
 }
@@ -215,11 +213,30 @@ func (storedSenders) Decode(d *state.Decoder) (s storedSenders, err error) {
 		return s, err
 	}
 	if s.derived = d.Bool(); s.derived {
-		s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth-chainLeafBits)
+		s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth-groupBits(s.depth))
 	} else {
 		s.told, err = pprf.DecodeTold(d.Bytes(maxToldSize), s.depth)
 	}
 	return s, err
+}
+
+// check refuses chains that do not belong below the tree.
+func (s senders) check(depth int) error {
+	bits := 0
+	if s.derived {
+		bits = groupBits(depth) - chainLeafBits
+	}
+	for g := range s.chains.groups.All() {
+		if int(g.bits) != bits {
+			return segmap.ErrDisorder
+		}
+	}
+	for c := range s.chains.all {
+		if c.derived != s.derived {
+			return segmap.ErrDisorder
+		}
+	}
+	return nil
 }
 
 // readDepth reads the depth of a tree.

@@ -326,3 +326,22 @@ func TestNothingShows(t *testing.T) {
 		}
 	}
 }
+
+// A ticket says of fewer epochs, or less of them, where it has no room, and how many those are.
+func TestTicketFitsItsRoom(t *testing.T) {
+	m := crowded(t, 40, 10)
+	q := TicketQuery{LastRead: m.f.LastRead()}
+	size := func(told []TicketEpoch) (n int) {
+		for _, e := range told {
+			n += e.treeSize()
+		}
+		return n
+	}
+	whole, cut := m.f.ForTicket(q)
+	require.Zero(t, cut)
+	q.Room = size(whole) / 2
+	less, cut := m.f.ForTicket(q)
+	require.Positive(t, cut)
+	require.LessOrEqual(t, size(less), q.Room)
+	require.Equal(t, m.preferred().id, less[0].ID)
+}

@@ -129,9 +129,9 @@ func (e Epoch) Heard(i dkg.Index) bool {
 // SentLess reports whether fewer messages were sent in an epoch than another forest says, of which this one was made. It looks at
 // what the two do not share.
 func (f Forest) SentLess(prev Forest) bool {
-	for g := range f.groups.Unlike(prev.groups) {
+	for g := range f.groups.Unshared(prev.groups) {
 		old, _ := prev.groups.Get(g.Key())
-		for row := range g.rows.Unlike(old.rows) {
+		for row := range g.rows.Unshared(old.rows) {
 			if id := row.record.Value().id; f.Sent(id) < prev.Sent(id) {
 				return true
 			}

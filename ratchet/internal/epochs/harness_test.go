@@ -212,7 +212,8 @@ func (m *member) ticket(q TicketQuery, counter uint64) Ticket {
 	if q.LastRead == nil {
 		q.LastRead = m.lastRead()
 	}
-	return Ticket{Epochs: m.f.ForTicket(q), Issuer: m.index, Counter: counter}
+	all, _ := m.f.ForTicket(q)
+	return Ticket{Epochs: all, Issuer: m.index, Counter: counter}
 }
 
 // lastRead returns where everybody was read.

@@ -167,7 +167,8 @@ func TestCommitFromEachWord(t *testing.T) {
 	genesis, _ := a.f.Epoch(g.root.ID) // j comes to hold the parent, and derives the epoch
 	require.NotNil(t, genesis)
 	whole := g.member(9)
-	change := j.merge(Ticket{Epochs: whole.f.ForTicket(TicketQuery{}), Issuer: 9, Counter: 1})
+	all, _ := whole.f.ForTicket(TicketQuery{})
+	change := j.merge(Ticket{Epochs: all, Issuer: 9, Counter: 1})
 	require.Contains(t, change.Derived, msg.epoch)
 	require.Equal(t, []MessageRange{{falseChild, 0, 1}}, change.Unread)
 	require.NotEqual(t, falseChild, j.preferred().id)

@@ -13,7 +13,7 @@ import (
 )
 
 // chains are those begun in one epoch, in leaves of 4 neighbouring indices and groups of 8 leaves, so that a message writes
-// about 1.5 KB for 100 senders and 3 KB for 1,000.
+// a leaf, and the lists of its group and of the groups.
 type chains struct{ groups segmap.Map[chainGroup] }
 
 // Binary logarithms of how many indices a leaf and a group span.
@@ -22,13 +22,19 @@ const (
 	chainGroupBits = 5
 )
 
+// groupBits is chainGroupBits where a root has as many indices.
+func groupBits(depth int) int { return min(chainGroupBits, depth) }
+
+// chainGroup holds leaves, and of a derived epoch the part of the sender tree below which its other leaves begin: the tree above it
+// changes once for each group, and is short.
 type chainGroup struct {
 	no     uint32
+	bits   uint8         // of the tree
+	tree   pprf.Frontier // none in a told epoch
 	leaves segmap.Map[chainLeaf]
 }
 
-// chainLeaf holds chains, and of a derived epoch the part of the sender tree below which the others of the leaf begin: the
-// tree above it changes once for each leaf.
+// chainLeaf holds chains, and of a derived epoch the part of the sender tree below which the others of the leaf begin.
 type chainLeaf struct {
 	no     uint32
 	tree   pprf.Frontier // of chainLeafBits; used up in a told epoch
@@ -38,33 +44,34 @@ type chainLeaf struct {
 func (g chainGroup) Key() segmap.Key { return segmap.Key{Block: g.no} }
 func (l chainLeaf) Key() segmap.Key  { return segmap.Key{Block: l.no} }
 
-func leafOf(i dkg.Index) uint32 { return uint32(i) >> chainLeafBits }
+func leafOf(i dkg.Index) uint32       { return uint32(i) >> chainLeafBits }
+func chainGroupOf(i dkg.Index) uint32 { return uint32(i) >> chainGroupBits }
+
+// groupPath is the path of the group of an index in the sender tree.
+func groupPath(i dkg.Index, depth int) []byte {
+	return pprf.Path(dkg.Index(chainGroupOf(i)), depth-groupBits(depth), nil)
+}
+
+// path is the path of the leaf of an index below the root of its group.
+func (g chainGroup) path(i dkg.Index) []byte {
+	return []byte{byte(leafOf(i)) << (8 - g.bits)}
+}
 
 // leafPath is the path of an index below the root of its leaf.
 func leafPath(i dkg.Index) []byte { return []byte{byte(i << (8 - chainLeafBits))} }
 
-func (c chains) leaf(no uint32) (chainLeaf, bool) {
-	g, ok := c.groups.Get(segmap.Key{Block: no >> (chainGroupBits - chainLeafBits)})
-	if !ok {
-		return chainLeaf{}, false
-	}
-	return g.leaves.Get(segmap.Key{Block: no})
+func (c chains) group(i dkg.Index) (chainGroup, bool) {
+	return c.groups.Get(segmap.Key{Block: chainGroupOf(i)})
 }
 
-func (c chains) withLeaf(l chainLeaf) chains {
-	no := l.no >> (chainGroupBits - chainLeafBits)
-	g, _ := c.groups.Get(segmap.Key{Block: no})
-	g.no = no
-	g.leaves = g.leaves.Put(l)
-	return chains{c.groups.Put(g)}
+func (g chainGroup) leaf(i dkg.Index) (chainLeaf, bool) {
+	return g.leaves.Get(segmap.Key{Block: leafOf(i)})
 }
 
 // get returns the chain of an index that has begun.
 func (c chains) get(i dkg.Index) (chain, bool) {
-	l, ok := c.leaf(leafOf(i))
-	if !ok {
-		return chain{}, false
-	}
+	g, _ := c.group(i)
+	l, _ := g.leaf(i)
 	at, ok := l.find(i)
 	if !ok {
 		return chain{}, false
@@ -72,14 +79,14 @@ func (c chains) get(i dkg.Index) (chain, bool) {
 	return l.chains[at], true
 }
 
-// with returns the chains with some of them, in ascending order of indices. A leaf that was not there has no tree.
+// with returns the chains with some of them, in ascending order of indices. A leaf or group that was not there has no tree.
 func (c chains) with(list ...chain) chains {
 	for len(list) > 0 {
-		no := uint32(list[0].index) >> chainGroupBits
-		g, _ := c.groups.Get(segmap.Key{Block: no})
+		no := chainGroupOf(list[0].index)
+		g, _ := c.group(list[0].index)
 		g.no = no
-		for len(list) > 0 && uint32(list[0].index)>>chainGroupBits == no {
-			l, ok := g.leaves.Get(segmap.Key{Block: leafOf(list[0].index)})
+		for len(list) > 0 && chainGroupOf(list[0].index) == no {
+			l, ok := g.leaf(list[0].index)
 			if !ok {
 				l = chainLeaf{no: leafOf(list[0].index), tree: pprf.UsedUp(chainLeafBits)}
 			}
@@ -123,7 +130,7 @@ func (l chainLeaf) set(c chain) chainLeaf {
 	return l
 }
 
-// senders are the chains of one epoch and the tree from which the others begin: derived down to the roots of leaves, or told.
+// senders are the chains of one epoch and the tree from which the others begin: derived down to the roots of groups, or told.
 type senders struct {
 	derived bool
 	tree    pprf.Frontier // derived
@@ -133,7 +140,7 @@ type senders struct {
 
 // newSenders returns the senders of a derived epoch.
 func newSenders(root secret.Bytes, depth int) senders {
-	return senders{derived: true, tree: pprf.New(root, depth-chainLeafBits)}
+	return senders{derived: true, tree: pprf.New(root, depth-groupBits(depth))}
 }
 
 // chain returns the chain of an index, which begins if it had not. It returns ErrNone if nothing is known of it.
@@ -147,15 +154,25 @@ func (s senders) chain(i dkg.Index, depth int) (chain, senders, error) {
 	return s.beginTold(i, depth)
 }
 
-// begin takes the leaf of an index out of the derived tree.
+// begin takes the chain of an index out of the derived tree.
 func (s senders) begin(i dkg.Index, depth int) (chain, senders, error) {
-	l, ok := s.chains.leaf(leafOf(i))
+	g, ok := s.chains.group(i)
 	if !ok {
-		root, tree, err := s.tree.Eval(pprf.Path(dkg.Index(leafOf(i)), depth-chainLeafBits, nil))
+		root, tree, err := s.tree.Eval(groupPath(i, depth))
 		if err != nil {
 			return chain{}, s, ErrNone
 		}
 		s.tree = tree
+		bits := groupBits(depth) - chainLeafBits
+		g = chainGroup{no: chainGroupOf(i), bits: uint8(bits), tree: pprf.New(root, bits)}
+	}
+	l, ok := g.leaf(i)
+	if !ok {
+		root, tree, err := g.tree.Eval(g.path(i))
+		if err != nil {
+			return chain{}, s, ErrNone
+		}
+		g.tree = tree
 		l = chainLeaf{no: leafOf(i), tree: pprf.New(root, chainLeafBits)}
 	}
 	key, tree, err := l.tree.Eval(leafPath(i))
@@ -165,7 +182,8 @@ func (s senders) begin(i dkg.Index, depth int) (chain, senders, error) {
 	l.tree = tree
 	c := chain{index: i, derived: true, words: []chainWord{{key: key}}}
 	l.chains = slices.Clone(l.chains)
-	s.chains = s.chains.withLeaf(l.set(c))
+	g.leaves = g.leaves.Put(l.set(c))
+	s.chains = chains{s.chains.groups.Put(g)}
 	return c, s, nil
 }
 
@@ -242,40 +260,63 @@ func (s senders) derive(out senders, depth int) senders {
 
 // drop returns the chains without one of them, which does not begin again: its leaf is used up.
 func (c chains) drop(i dkg.Index) chains {
-	l, _ := c.leaf(leafOf(i))
-	if at, ok := l.find(i); ok {
-		l.chains = slices.Delete(slices.Clone(l.chains), at, at+1)
+	g, _ := c.group(i)
+	l, _ := g.leaf(i)
+	at, ok := l.find(i)
+	if !ok {
+		return c
 	}
-	return c.withLeaf(l)
+	l.chains = slices.Delete(slices.Clone(l.chains), at, at+1)
+	g.leaves = g.leaves.Put(l)
+	return chains{c.groups.Put(g)}
 }
 
 // cut returns the senders with only what concerns the indices, which ascend.
 func (s senders) cut(keep []dkg.Index, depth int) senders {
 	out := senders{derived: s.derived, told: s.told.Cut(keep)}
-	leaves := make([]dkg.Index, 0, len(keep))
+	var groups []dkg.Index
 	for _, i := range keep {
-		leaves = append(leaves, dkg.Index(leafOf(i)))
+		groups = append(groups, dkg.Index(chainGroupOf(i)))
 	}
-	out.tree = s.tree.Cut(slices.Compact(leaves))
+	out.tree = s.tree.Cut(slices.Compact(groups))
 	for g := range s.chains.groups.All() {
-		for l := range g.leaves.All() {
-			below := make([]dkg.Index, 0, 1<<chainLeafBits)
-			for _, i := range keep {
-				if leafOf(i) == l.no {
-					below = append(below, i%(1<<chainLeafBits))
-				}
-			}
-			l.tree = l.tree.Cut(below)
-			l.chains = slices.DeleteFunc(slices.Clone(l.chains), func(c chain) bool {
-				_, kept := slices.BinarySearch(keep, c.index)
-				return !kept
-			})
-			if !l.tree.IsZero() || len(l.chains) > 0 {
-				out.chains = out.chains.withLeaf(l)
-			}
+		if g = g.cut(keep); !g.tree.IsZero() || g.leaves.Size() > 0 {
+			out.chains.groups = out.chains.groups.Put(g)
 		}
 	}
 	return out
+}
+
+// cut returns the group with only what concerns the indices, which ascend.
+func (g chainGroup) cut(keep []dkg.Index) chainGroup {
+	keep = within(keep, g.no, chainGroupBits)
+	var leaves []dkg.Index
+	for _, i := range keep {
+		leaves = append(leaves, dkg.Index(leafOf(i))%(1<<g.bits))
+	}
+	g.tree = g.tree.Cut(slices.Compact(leaves))
+	for l := range g.leaves.All() {
+		var below []dkg.Index
+		kept := within(keep, l.no, chainLeafBits)
+		for _, i := range kept {
+			below = append(below, i%(1<<chainLeafBits))
+		}
+		l.tree = l.tree.Cut(below)
+		l.chains = slices.DeleteFunc(slices.Clone(l.chains), func(c chain) bool { return !slices.Contains(kept, c.index) })
+		if l.tree.IsZero() && len(l.chains) == 0 {
+			g.leaves = g.leaves.Drop(l.Key())
+		} else {
+			g.leaves = g.leaves.Put(l)
+		}
+	}
+	return g
+}
+
+// within returns those of some ascending indices that lie in a block of 1 << bits.
+func within(list []dkg.Index, no uint32, bits int) []dkg.Index {
+	from, _ := slices.BinarySearch(list, dkg.Index(no<<bits))
+	to, _ := slices.BinarySearch(list, dkg.Index((no+1)<<bits))
+	return list[from:to]
 }
 
 // frontier returns the sender tree as a ticket gives it: whole leaves down to single indices.
@@ -283,8 +324,9 @@ func (s senders) frontier(depth int) pprf.Frontier {
 	if !s.derived {
 		return s.told.Supported()
 	}
-	tree := s.tree.Deepen(chainLeafBits)
+	tree := s.tree.Deepen(groupBits(depth))
 	for g := range s.chains.groups.All() {
+		tree = tree.Graft(groupPath(dkg.Index(g.no<<chainGroupBits), depth), g.tree.Deepen(chainLeafBits))
 		for l := range g.leaves.All() {
 			tree = tree.Graft(pprf.Path(dkg.Index(l.no), depth-chainLeafBits, nil), l.tree)
 		}
@@ -295,12 +337,20 @@ func (s senders) frontier(depth int) pprf.Frontier {
 // Encode implements state.Piece.
 func (g chainGroup) Encode(e *state.Encoder) {
 	e.Uint32(g.no)
+	e.Uint8(g.bits)
+	e.Bytes(g.tree.Encode())
 	g.leaves.Encode(e, "l")
 }
 
 // Decode implements state.Piece.
 func (chainGroup) Decode(d *state.Decoder) (g chainGroup, err error) {
-	g.no = d.Uint32()
+	g.no, g.bits = d.Uint32(), d.Uint8()
+	if g.bits > chainGroupBits-chainLeafBits {
+		return chainGroup{}, segmap.ErrDisorder
+	}
+	if g.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), int(g.bits)); err != nil {
+		return chainGroup{}, err
+	}
 	if g.leaves, err = segmap.Decode[chainLeaf](d, "l"); err != nil {
 		return chainGroup{}, err
 	}
@@ -316,7 +366,7 @@ func (chainGroup) Decode(d *state.Decoder) (g chainGroup, err error) {
 func (l chainLeaf) Encode(e *state.Encoder) {
 	e.Uint32(l.no)
 	e.Bytes(l.tree.Encode())
-	e.Uint32(uint32(len(l.chains)))
+	e.Uint8(uint8(len(l.chains)))
 	for _, c := range l.chains {
 		c.encode(e)
 	}
@@ -328,7 +378,7 @@ func (chainLeaf) Decode(d *state.Decoder) (l chainLeaf, err error) {
 	if l.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), chainLeafBits); err != nil {
 		return chainLeaf{}, err
 	}
-	for range d.Count(1<<chainLeafBits, 1) {
+	for range d.Uint8() {
 		c, err := decodeChain(d)
 		if err != nil {
 			return chainLeaf{}, err

@@ -21,11 +21,12 @@ type TicketQuery struct {
 // maxOthers is how many epochs a ticket tells besides the preferred one and its nearest ancestors.
 const maxOthers = 64
 
-// ForTicket returns the epochs that a ticket tells, the preferred one first, then in the order of §5, each once.
-func (f Forest) ForTicket(q TicketQuery) []TicketEpoch {
+// ForTicket returns the epochs that a ticket tells, the preferred one first, then in the order of §5, each once; and how many of them
+// are cut down or left out for lack of room.
+func (f Forest) ForTicket(q TicketQuery) (out []TicketEpoch, cut int) {
 	p, ok := f.Preferred()
 	if !ok {
-		return nil
+		return nil, 0
 	}
 	var whole, others []Epoch
 	for e := range f.Line(p.id) {
@@ -41,7 +42,6 @@ func (f Forest) ForTicket(q TicketQuery) []TicketEpoch {
 	}
 	slices.SortFunc(others, func(a, b Epoch) int { return f.compare(a.Position(), b.Position()) })
 	r := f.readers(q.LastRead)
-	var out []TicketEpoch
 	for _, e := range whole {
 		out = append(out, e.tell(q, e.id == p.id, f.own))
 	}
@@ -56,8 +56,9 @@ func (f Forest) ForTicket(q TicketQuery) []TicketEpoch {
 	return f.fit(out, whole, q, r)
 }
 
-// fit returns the epochs of a ticket whose trees fit the room: those of the oldest epochs are cut, then left out.
-func (f Forest) fit(out []TicketEpoch, whole []Epoch, q TicketQuery, r readers) []TicketEpoch {
+// fit returns the epochs of a ticket whose trees fit the room: those of the oldest epochs are cut, then left out. It returns how many
+// that were, too.
+func (f Forest) fit(out []TicketEpoch, whole []Epoch, q TicketQuery, r readers) (_ []TicketEpoch, cut int) {
 	size := 0
 	for _, t := range out {
 		size += t.treeSize()
@@ -67,12 +68,16 @@ func (f Forest) fit(out []TicketEpoch, whole []Epoch, q TicketQuery, r readers) 
 		keep := f.notPast(whole[i], r)
 		out[i] = whole[i].cutTo(keep, keep).tell(q, false, f.own)
 		size += out[i].treeSize()
+		cut++
 	}
 	for len(out) > 1 && q.Room > 0 && size > q.Room {
 		size -= out[len(out)-1].treeSize()
 		out = out[:len(out)-1]
+		if len(out) >= len(whole) { // else it was cut before
+			cut++
+		}
 	}
-	return out
+	return out, cut
 }
 
 func (t TicketEpoch) treeSize() int {
@@ -81,6 +86,20 @@ func (t TicketEpoch) treeSize() int {
 
 // LastRead is where every other member was read furthest on in the order of §5; the zero Position if nowhere.
 type LastRead map[dkg.Index]Position
+
+// LastRead returns where members were read: the first, in the order of §5, of the epochs held in which a message of theirs was
+// read. Who was read in none of them is not there.
+func (f Forest) LastRead() LastRead {
+	out := LastRead{}
+	for e := range f.All() {
+		for c := range e.senders.chains.all {
+			if last, ok := out[c.index]; c.wasUsed() && (!ok || f.Before(e.position(), last)) {
+				out[c.index] = e.position()
+			}
+		}
+	}
+	return out
+}
 
 // readers are members in the order of where they were read furthest on, those that were read nowhere last.
 type readers struct {

@@ -32,8 +32,7 @@ type Identity struct {
 // Binding is a binding as a root knows it. Its Identity is stored apart, since it is long and seldom changes.
 type Binding struct {
 	Identity
-	Answered uint64        // the greatest counter of a request that it said was answered
-	LastRead proto.EpochID // of its last message read; zero if none was
+	Answered uint64 // the greatest counter of a request that it said was answered
 
 	first      uint64    // order in which bindings were first read, 0 if none of its messages was
 	came       uint64    // order in which it came to be known
@@ -96,7 +95,6 @@ func (b Identity) Encode(e *state.Encoder) {
 
 func (b Binding) encode(e *state.Encoder) {
 	e.Uint64(b.Answered)
-	e.Fixed(b.LastRead[:])
 	e.Uint64(b.first)
 	e.Uint64(b.came)
 	e.Uint32(uint32(b.introducer))
@@ -106,7 +104,6 @@ func (b Binding) encode(e *state.Encoder) {
 
 func decodeBinding(d *state.Decoder, i dkg.Index) (b Binding, err error) {
 	b.Answered = d.Uint64()
-	d.Into(b.LastRead[:])
 	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
 	b.met = d.Bool()
 	if b.stored, err = state.DecodeSegment[Identity](d, fmt.Sprintf("%x.%x", i, b.came)); err != nil {

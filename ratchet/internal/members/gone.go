@@ -21,6 +21,21 @@ func (r Root) Gone(i dkg.Index) bool {
 	return ok && b.Left()
 }
 
+// Readmits reports whether somebody is not gone whom a statement named that an earlier value of the root held.
+func (r Root) Readmits(earlier Root) bool {
+	if !earlier.revoked.Within(r.revoked) {
+		return true
+	}
+	for m := range earlier.members.Unshared(r.members) {
+		for _, b := range m.bindings {
+			if now, ok := r.Binding(b.Maker); ok && b.Left() && !now.Left() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // GoneSet returns gone as a set, as the fingerprint has it.
 func (r Root) GoneSet() proto.Bitmap {
 	out := r.gone.Union(r.united).Union(r.revoked)

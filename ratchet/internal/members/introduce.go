@@ -1,6 +1,7 @@
 package members
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -50,8 +51,9 @@ func (r Root) Tell(m proto.TicketMember) (Root, Change, error) {
 
 // TellAll takes in what a ticket that was checked under this root says of members. What there is no room for is left out.
 func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
+	r, others := r.tellListed(all)
 	var change Change
-	for _, m := range all {
+	for _, m := range others {
 		next, c, err := r.tell(m)
 		if err != nil {
 			continue
@@ -64,6 +66,47 @@ func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
 	return r, change
 }
 
+// tellListed takes in what is said of members that the notice lists, all at once, and returns what is said of others.
+func (r Root) tellListed(all []proto.CheckedMember) (Root, []proto.CheckedMember) {
+	var others []proto.CheckedMember
+	told := make([]member, 0, len(all))
+	for _, m := range all {
+		k := Maker{Index: m.Index, Key: m.Key}
+		was := r.member(m.Index)
+		at, ok := was.find(k)
+		if !m.Credential.IsZero() || !ok {
+			others = append(others, m)
+			continue
+		}
+		told = append(told, was.with(at, was.bindings[at].told(m.TicketMember)))
+	}
+	slices.SortFunc(told, func(a, b member) int { return cmp.Compare(a.index, b.index) })
+	told = slices.CompactFunc(told, func(a, b member) bool { return a.index == b.index }) // a ticket says of each once
+	for _, m := range told {
+		r = r.counted(m)
+	}
+	r.members = r.members.PutAll(told)
+	return r, others
+}
+
+// told returns a binding with what a ticket says of it.
+func (b Binding) told(m proto.TicketMember) Binding {
+	said := b.Identity
+	if m.HasRest && !b.Profiled {
+		said.Rest, said.Profiled = m.Rest, true
+		if b.Credential.IsZero() {
+			said.Admission = m.Admission
+		}
+	}
+	if !m.Inbox.IsZero() && b.Inbox.IsZero() {
+		said.Inbox = m.Inbox
+	}
+	if m.Update.Newer(b.Update) {
+		said.Update = m.Update
+	}
+	return b.with(said)
+}
+
 // tell takes in what was checked.
 func (r Root) tell(m proto.CheckedMember) (next Root, change Change, err error) {
 	next = r
@@ -72,22 +115,7 @@ func (r Root) tell(m proto.CheckedMember) (next Root, change Change, err error) 
 			return r, Change{}, err
 		}
 	}
-	next, err = next.update(Maker{Index: m.Index, Key: m.Key}, func(b Binding) (Binding, error) {
-		said := b.Identity
-		if m.HasRest && !b.Profiled {
-			said.Rest, said.Profiled = m.Rest, true
-			if b.Credential.IsZero() {
-				said.Admission = m.Admission
-			}
-		}
-		if !m.Inbox.IsZero() && b.Inbox.IsZero() {
-			said.Inbox = m.Inbox
-		}
-		if m.Update.Newer(b.Update) {
-			said.Update = m.Update
-		}
-		return b.with(said), nil
-	})
+	next, err = next.update(Maker{Index: m.Index, Key: m.Key}, func(b Binding) (Binding, error) { return b.told(m.TicketMember), nil })
 	if err != nil {
 		return r, Change{}, err
 	}
@@ -144,32 +172,26 @@ func (c Change) listing(i dkg.Index, before Binding, after Root) Change {
 	return c
 }
 
-// ReadFrom takes in that a message of a binding was read in an epoch: it is heard. The masked share of an invite of that one
-// index is erased, whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
-func (r Root) ReadFrom(k Maker, e proto.EpochID) (Root, Change, error) {
+// ReadFrom takes in that a message of a binding was read: it is heard. The masked share of an invite of that one index is erased,
+// whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
+func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	b, ok := r.Binding(k)
 	if !ok {
 		return r, Change{}, ErrUnknown
 	}
-	var change Change
-	first := !b.Heard()
-	if first {
-		r.serial++
-		b.first = r.serial
+	if b.Heard() {
+		return r, Change{}, nil
 	}
-	if first && !b.met {
-		change.Arrived = append(change.Arrived, k.Index)
-	}
-	if b.LastRead == e && !first {
-		return r, change, nil
-	}
-	b.LastRead = e
+	r.serial++
+	b.first = r.serial
 	m := r.member(k.Index)
 	at, _ := m.find(k)
 	r = r.put(m.with(at, b))
-	if first {
-		r, change.Erased = r.hear(k.Index)
+	var change Change
+	if !b.met {
+		change.Arrived = append(change.Arrived, k.Index)
 	}
+	r, change.Erased = r.hear(k.Index)
 	return r, change, nil
 }
 

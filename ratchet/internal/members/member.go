@@ -118,7 +118,7 @@ func (m member) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (member) Decode(d *state.Decoder) (m member, err error) {
 	m.index = dkg.Index(d.Uint32())
-	for range d.Count(1<<10, 8+32+8+8+4) {
+	for range d.Count(1<<10, 8+8+8+4) {
 		b, err := decodeBinding(d, m.index)
 		if err != nil {
 			return member{}, err

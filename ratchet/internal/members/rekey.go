@@ -89,9 +89,6 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 		}
 		o.Answered = max(o.Answered, b.Answered)
 		o.met = o.met || b.Met()
-		if o.LastRead.IsZero() {
-			o.LastRead = b.LastRead
-		}
 		return o.with(i), nil
 	})
 	if err != nil {

@@ -127,6 +127,13 @@ func (r Root) Roster() (out proto.Roster) {
 
 // put returns the root with a member in place of what was known of the index, and what follows from it.
 func (r Root) put(m member) Root {
+	r = r.counted(m)
+	r.members = r.members.Put(m)
+	return r
+}
+
+// counted returns the root with what follows from a member that is to be put.
+func (r Root) counted(m member) Root {
 	old, known := r.members.Get(m.Key()) // what the notice alone says of an index was introduced by nobody
 	var delta map[dkg.Index]int
 	count := func(m member, sign int) {
@@ -158,7 +165,6 @@ func (r Root) put(m member) Root {
 	if _, listed := r.roster.Find(m.index); listed && !known {
 		r.both++
 	}
-	r.members = r.members.Put(m)
 	return r
 }
 

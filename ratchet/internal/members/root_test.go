@@ -282,7 +282,7 @@ func TestMaskedShareIsErased(t *testing.T) {
 
 	asked := w.introduce(open, p)
 	require.Len(t, asked.Open(), 1, "a lost ticket does not use the link")
-	_, c, err = asked.ReadFrom(p.maker(), w.epoch)
+	_, c, err = asked.ReadFrom(p.maker())
 	require.NoError(t, err)
 	require.Equal(t, []proto.Tag{p.keys.Tag}, c.Erased)
 	require.Equal(t, []dkg.Index{5}, c.Arrived)

@@ -158,7 +158,7 @@ func (w *world) introduce(r members.Root, p person) members.Root {
 }
 
 func (w *world) read(r members.Root, p person) members.Root {
-	r, _, err := r.ReadFrom(p.maker(), w.epoch)
+	r, _, err := r.ReadFrom(p.maker())
 	require.NoError(w.t, err)
 	return r
 }

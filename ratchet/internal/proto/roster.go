@@ -103,6 +103,16 @@ func NewBitmap(indices ...dkg.Index) Bitmap {
 	return b
 }
 
+// Within reports whether another set holds all that this one does.
+func (b Bitmap) Within(o Bitmap) bool {
+	for k, x := range b {
+		if k >= len(o) && x != 0 || k < len(o) && x&^o[k] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // Has reports whether the index is in the set.
 func (b Bitmap) Has(i dkg.Index) bool { return int(i/8) < len(b) && b[i/8]&(0x80>>(i%8)) != 0 }
 

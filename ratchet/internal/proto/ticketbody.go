@@ -1,6 +1,8 @@
 package proto
 
 import (
+	"slices"
+
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -175,7 +177,9 @@ func (b *TicketBody) readLists(r *wire.Reader) {
 	for n := r.Count(MaxTicketBody, 2); n > 0 && r.Err() == nil; n-- {
 		b.Statements = append(b.Statements, r.Vec16(maxStatement))
 	}
-	for n := r.Count(MaxTicketBody, 4+1); n > 0 && r.Err() == nil; n-- {
+	members := r.Count(MaxTicketBody, 4+1)
+	b.Members = slices.Grow(b.Members, min(members, 1<<10))
+	for ; members > 0 && r.Err() == nil; members-- {
 		b.Members = append(b.Members, readTicketMember(r))
 	}
 	for n := r.Count(1<<dkg.MaxDepth, 4+8); n > 0 && r.Err() == nil; n-- {
