@@ -135,7 +135,7 @@ func (d *edit) openAsked(q proto.Request) (proto.Asked, members.Root, error) {
 	case proto.Join:
 		for row := range d.st.roots.All() {
 			held, _ := d.root(row.id)
-			if k, ok := held.RequestKey(q.Tag); ok {
+			if k, ok := held.RequestKey(q.Tag); ok && (!found || held.ID() == preferred.ID()) {
 				key, r, found = suite.NewAEAD(k), held, true
 			}
 		}
@@ -166,8 +166,10 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 	return members.Answerer{
 		Index: d.st.me().index, AtOnce: atOnce,
 		Ready:  d.st.phase == Member && (reached >= arrived || d.now < arrived-hour) && d.now-reached <= day,
-		CanBox: d.ev.CanDeal() && !d.st.owner.Value().isNone(),
+		CanBox: d.dealsFrom(r),
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
+		Died:   d.comesAfter(r.ID()),
+		Gives:  d.gives(r),
 	}
 }
 

@@ -41,6 +41,7 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 		d.dropRoots()
 	}
 	d.outran()
+	d.fresh = slices.Concat(d.fresh, c.Entered, c.Derived, c.Changed)
 }
 
 // heard tries what bounds held up when somebody is read, or sends, in an epoch in or below which it was not before (§7, D48).
@@ -60,6 +61,8 @@ func (d *edit) dropRoots() {
 		if !held[row.id] {
 			d.st.roots = d.st.roots.Drop(segmap.ByID(row.id))
 			d.tp = d.tp.without(row.id)
+			d.st.forest = d.st.forest.WithoutRoot(row.id)
+			d.setRekeys(d.st.rekeys.Value().WithoutRoot(row.id))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -24,6 +25,7 @@ type edit struct {
 	ev   dkg.Evals
 	now  Millis // wall clock
 	max  int    // longest frame to be sent, in bytes
+	seal int    // boxes of a rekey that are sealed at most
 
 	events []state.Event
 	ready  []orphans.FrameName // retained frames that may be readable now
@@ -34,12 +36,14 @@ type edit struct {
 	unsent bool                                     // frames for the space wait in the outbox since before
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded
+
+	fresh []proto.EpochID // epochs that came to be known, or more of them: a rekey that waits may be made from one
 }
 
 // newEdit returns the edit of a space at a time, with its clock moved. It returns state.ErrIncomplete for the zero Space, and
 // state.ErrCorrupt if its parts are of different spaces.
 func newEdit(s Space, now time.Time, o Options) (edit, error) {
-	d := edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame()}
+	d := edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame(), seal: sealAtOnce}
 	if s.ID() == (state.ID{}) || d.st.self.IsZero() {
 		return edit{}, state.ErrIncomplete
 	}
@@ -76,6 +80,7 @@ func (d *edit) setLines(l lines)           { d.st.lines = state.NewSegment(l) }
 func (d *edit) setDesk(k members.Desk)     { d.st.desk = state.NewSegment(k) }
 func (d *edit) setAsking(a asking.Asking)  { d.st.asking = state.NewSegment(a) }
 func (d *edit) setParts(p parts.Sets)      { d.st.parts = state.NewSegment(p) }
+func (d *edit) setRekeys(r rekey.Rekeys)   { d.st.rekeys = state.NewSegment(r) }
 func (d *edit) share(id proto.EpochID) (dkg.Share, bool) {
 	r, ok := d.st.roots.Get(segmap.ByID(id))
 	return r.share.Value().Share, ok

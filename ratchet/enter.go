@@ -39,13 +39,19 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 		}
 	}
 	r, held := d.root(c.Root.ID())
+	if !held {
+		if err := d.enterToldRoot(own, c); err != nil {
+			return err
+		}
+		r, _ = d.root(c.Root.ID())
+	}
 	switch {
-	case !held:
-		return fmt.Errorf("%w: ticket of another root", outcome.ErrStale)
+	case d.comesAfter(r.ID()):
+		return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
 	case r.Gone(c.Body.Issuer):
 		return fmt.Errorf("%w: ticket of somebody who is gone", outcome.ErrForged)
 	}
-	if !joins && c.Body.ShareForm == proto.BoxedShare {
+	if held && !joins && c.Body.ShareForm == proto.BoxedShare {
 		if s, err := d.boxedShare(own.Context.Index, c.Body.ShareBox); err != nil || d.publicOf(r, s) != nil {
 			return fmt.Errorf("%w: share in a ticket", outcome.ErrForged)
 		}

@@ -20,7 +20,7 @@ type Event struct {
 	// First and End are the numbers, without End, of own messages in Epoch that nobody can read any more, of Unread.
 	Epoch      [32]byte
 	First, End uint32
-	// Count is how many, of EpochsGivenUp; how many epochs were cut down or left out, of TicketCut.
+	// Count is how many, of EpochsGivenUp and Rekeyed; how many epochs were cut down or left out, of TicketCut.
 	Count int
 	// Since is the time in milliseconds since 1970, of StillWaiting and MailboxNotRead.
 	Since int64
@@ -75,6 +75,10 @@ const (
 	TicketCut
 	// InviteDead: an invite of this owner ended although nobody used it.
 	InviteDead
+	// Rekeyed: a rekey was made or followed: what is sent from now on is for its members, of which there are Count.
+	Rekeyed
+	// WasRemoved: a rekey removed this member. What it read stays.
+	WasRemoved
 	// LinkGiven: an owner gave the link that this member asked for, to be handed on.
 	LinkGiven
 	// TitleChanged: an owner named the space. ProfileChanged: a member changed what it says of itself.
@@ -87,7 +91,7 @@ var eventNames = [...]string{
 	KeyChanged: "key changed", Resynced: "resynced", Impersonated: "impersonated", Gone: "gone", LeavePending: "left, rekey due",
 	LetInGone: "let in although gone", Withheld: "message withheld", Misled: "misled", Alone: "alone", Unread: "own messages unread",
 	EpochsGivenUp: "epochs given up", MailboxNotRead: "mailbox not read", StatementRefused: "statement refused",
-	TicketCut: "ticket cut", InviteDead: "invite dead", LinkGiven: "link given",
+	TicketCut: "ticket cut", InviteDead: "invite dead", Rekeyed: "rekeyed", WasRemoved: "removed from the space", LinkGiven: "link given",
 	TitleChanged: "title changed", ProfileChanged: "profile changed",
 }
 

@@ -25,17 +25,20 @@ type identity struct {
 	rest         proto.Rest
 	inboxes      []inboxKey // in the order in which they were drawn; the last is the newest
 	drawn        uint32     // counter of the inbox key drawn last, if need be in a state that was lost
+	boxed        uint32     // counter of the inbox key by which a root was entered last
+	entered      bool       // one was
 }
 
-// inboxKey is a private key to which others box.
+// inboxKey is a private key to which others box. Of the first one the public half stays when it is erased: others know the member by it.
 type inboxKey struct {
 	counter uint32 // 0: that of the introduction
 	secret  suite.KEMSecret
+	over    Millis // pruning clock, when it was found to be of no use any more; 0 before
 }
 
 const (
 	// maxInboxes is how many inbox keys are kept: the first, to which those box who saw no update, and the 63 newest, which are
-	// those of a year. None is erased before rekeys are followed (§9).
+	// those of a year. Rekeys let go of them long before (§9).
 	maxInboxes = 64
 	// maxCertificates bounds the roots of which certificates are kept: those held.
 	maxCertificates = 1 << 11
@@ -109,9 +112,17 @@ func (me identity) Encode(e *state.Encoder) {
 	e.Uint32(uint32(len(me.inboxes)))
 	for _, k := range me.inboxes {
 		e.Uint32(k.counter)
-		encodeKEMSecret(e, k.secret)
+		e.Int64(k.over)
+		e.Bool(k.secret.IsZero())
+		if k.secret.IsZero() {
+			e.Bytes(k.secret.Public.Bytes())
+		} else {
+			encodeKEMSecret(e, k.secret)
+		}
 	}
 	e.Uint32(me.drawn)
+	e.Uint32(me.boxed)
+	e.Bool(me.entered)
 }
 
 // Decode implements state.Piece.
@@ -135,13 +146,15 @@ func (identity) Decode(d *state.Decoder) (me identity, err error) {
 	}
 	load(d, &err, &me.rest, proto.MaxRest, proto.ParseRest)
 	for range d.Count(maxInboxes, 4) {
-		k := inboxKey{counter: d.Uint32()}
-		if err == nil {
+		k := inboxKey{counter: d.Uint32(), over: d.Int64()}
+		if d.Bool() {
+			load(d, &err, &k.secret.Public, suite.MaxKEMKey, suite.LoadKEMKey)
+		} else if err == nil {
 			k.secret, err = decodeKEMSecret(d)
 		}
 		me.inboxes = append(me.inboxes, k)
 	}
-	me.drawn = d.Uint32()
+	me.drawn, me.boxed, me.entered = d.Uint32(), d.Uint32(), d.Bool()
 	switch {
 	case err != nil:
 		return identity{}, err

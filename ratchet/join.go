@@ -29,7 +29,7 @@ func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
 	ms := now.UnixMilli()
 	inbox := suite.NewKEMSecret(link.Suite.KEM())
 	me := identity{
-		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{0, inbox}},
+		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{secret: inbox}},
 		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: profile, Time: uint64(max(ms, 0))},
 	}
 	st := newState(me, ms)

@@ -30,23 +30,12 @@ func openTicket(d *edit, f incoming) (Message, error) {
 		}
 		return Message{}, d.unread(f, outcome.ErrStale)
 	}
-	sets, got, err := d.st.parts.Value().Add(f.name, p)
-	d.setParts(sets)
-	d.retry(got.Retry...)
-	d.giveUp(got.Forget...)
-	switch {
-	case errors.Is(err, parts.ErrStale):
-		return Message{}, d.unread(f, outcome.ErrStale)
-	case err != nil:
-		return Message{}, d.unread(f, outcome.Malformed(err))
-	case got.Whole == nil && got.Taken:
-		d.forget(f.name)
-		return Message{}, nil
-	case got.Whole == nil:
-		return Message{}, d.unread(f, fmt.Errorf("%w: ticket of which parts are missing", outcome.ErrNotYet))
+	whole, err := d.collect(f, p)
+	if whole == nil {
+		return Message{}, err
 	}
 	try := *d
-	if err := try.enterTicket(own, got.Whole); err != nil {
+	if err := try.enterTicket(own, whole); err != nil {
 		return Message{}, d.unread(f, err)
 	}
 	*d = try
@@ -55,6 +44,26 @@ func openTicket(d *edit, f incoming) (Message, error) {
 		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
 	}
 	return Message{}, nil
+}
+
+// collect takes in a part of a ticket or rekey. It returns the whole once all parts are there; before, nil and what becomes of the frame.
+func (d *edit) collect(f incoming, p proto.Part) ([]byte, error) {
+	sets, got, err := d.st.parts.Value().Add(f.name, p)
+	d.setParts(sets)
+	d.retry(got.Retry...)
+	d.giveUp(got.Forget...)
+	switch {
+	case errors.Is(err, parts.ErrStale):
+		return nil, d.unread(f, outcome.ErrStale)
+	case err != nil:
+		return nil, d.unread(f, outcome.Malformed(err))
+	case got.Whole == nil && got.Taken:
+		d.forget(f.name)
+		return nil, nil
+	case got.Whole == nil:
+		return nil, d.unread(f, fmt.Errorf("%w: parts are missing", outcome.ErrNotYet))
+	}
+	return got.Whole, nil
 }
 
 // giveUp lets the vault forget retained frames because of a bound: they are not acknowledged, so they come again.

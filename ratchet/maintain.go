@@ -23,6 +23,9 @@ type Tasks struct {
 	Answer bool
 	// Owe: this owner owes something to members: a decision between two of one place, a link that one asked for, its seat.
 	Owe bool
+	// Rekey: this owner is to make a rekey, or to go on with one: somebody who is gone is listed, the interval of the policy is over, or
+	// Remove left boxes to be made. A call makes 512 of them.
+	Rekey bool
 	// Search: searches for the epochs of retained messages are to be gone on with.
 	Search bool
 	// Prune: the daily pruning is due.
@@ -55,6 +58,7 @@ func Due(s Space, now time.Time) Tasks {
 	due.Send = ok && d.sendDue(e, r)
 	due.Answer = len(d.deferred(true)) > 0
 	due.Owe = d.oweDue()
+	due.Rekey = d.rekeyDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
 	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
 	return due
@@ -139,7 +143,7 @@ func Maintain(o Options) func(*state.Tx[Space]) error {
 // each returns the tasks one by one, in the order in which they are done.
 func (t Tasks) each() (out []Tasks) {
 	for _, one := range []Tasks{
-		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Owe: t.Owe}, {Send: t.Send},
+		{Prune: t.Prune}, {Search: t.Search}, {Answer: t.Answer}, {Ask: t.Ask}, {Owe: t.Owe}, {Rekey: t.Rekey}, {Send: t.Send},
 	} {
 		if one != (Tasks{}) {
 			out = append(out, one)
@@ -163,6 +167,8 @@ func (d *edit) perform(t Tasks) error {
 		return d.ask()
 	case Tasks{Owe: true}:
 		return d.owe()
+	case Tasks{Rekey: true}:
+		return d.maintainRekey()
 	case Tasks{Send: true}:
 		return d.sendEmpty()
 	}
@@ -200,6 +206,7 @@ func (d *edit) prune() {
 	}
 	d.setDesk(d.st.desk.Value().Prune(d.age()))
 	d.pruneJoins()
+	d.pruneInboxes()
 	d.st.rhythm.pruned = d.age()
 	if c, warn := d.st.clock.unread(); warn {
 		d.st.clock = c

@@ -48,7 +48,7 @@ type person struct {
 func newPerson(i dkg.Index, s suite.Suite, now Millis, profile []byte) person {
 	inbox := suite.NewKEMSecret(s.KEM())
 	me := identity{
-		index: i, signing: suite.NewSigningKey(s.Scheme()), inboxes: []inboxKey{{0, inbox}},
+		index: i, signing: suite.NewSigningKey(s.Scheme()), inboxes: []inboxKey{{secret: inbox}},
 		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: profile, Time: uint64(now)},
 	}
 	return person{me, proto.HashOfBody(i, me.signing.Public, me.rest.Hash(), suite.PublicKey{})}

@@ -2,10 +2,8 @@ package ratchet
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -45,8 +43,8 @@ func (o Options) maxFrame() int {
 // A frame's Source should be the mailbox of a known member, or empty: who has no mailbox here can neither make a device
 // send by messages nobody can read, nor keep it from answering by tickets nobody can enter.
 //
-// A frame of an older version of the protocol is discarded, one of a newer version, and of a rekey, retained; errors.Is tells
-// them by state.ErrTooOld and state.ErrTooNew.
+// A frame of an older version of the protocol is discarded, one of a newer version retained; errors.Is tells them by
+// state.ErrTooOld and state.ErrTooNew.
 func Opener(o Options) state.Opener[Space] {
 	return func(tx *state.Tx[Space], f state.Frame) error {
 		d, err := newEdit(tx.Value(), o.now(), o)
@@ -140,12 +138,8 @@ func openFrame(d *edit, f incoming) (Message, error) {
 		return Message{}, d.unread(f, outcome.Malformed(err))
 	}
 	m, err := openers[t](d, f)
+	d.followRekeys()
 	return m, err
-}
-
-// openRekey retains a frame of a rekey: boxes lie in it, which a release finds that follows rekeys (D39).
-func openRekey(d *edit, f incoming) (Message, error) {
-	return Message{}, d.unread(f, fmt.Errorf("%w: %w", outcome.ErrNewVersion, wire.ErrTooNew))
 }
 
 // unread notes what becomes of a frame that is no message and was not read for a reason, and returns the reason.

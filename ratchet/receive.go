@@ -31,6 +31,8 @@ func Decrypt(s Space, now time.Time, frame []byte) (Space, Message, error) {
 	if err != nil {
 		return s, m, err
 	}
+	d.followRekeys()
+	m.Events = d.events
 	return d.space(), m, nil
 }
 
@@ -336,6 +338,7 @@ func (d *edit) deliver(l reading) Message {
 		if next, change, err := r.ReadFrom(l.maker); err == nil {
 			d.changed(next, change)
 		}
+		d.boxTaken(r.ID(), l.maker.Index)
 	}
 	d.takeIn(l)
 	r, _ = d.root(l.epoch.Root())
@@ -345,6 +348,9 @@ func (d *edit) deliver(l reading) Message {
 		return m
 	case members.AfterRemoval:
 		m.AfterRemoval = true
+	case members.Delivered: // in an older root: nobody can tell whether it was sent before the rekey
+		_, p, ok := d.preferred()
+		m.AfterRemoval = ok && p.ID() != r.ID() && p.Gone(l.maker.Index)
 	}
 	if !l.said.Inner.Statement {
 		m.Plaintext = l.said.Inner.Plaintext

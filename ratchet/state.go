@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/parts"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -48,6 +49,7 @@ type calm struct {
 	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats state.Segment[repeats]       // own tickets, to be posted again
 	duties  state.Segment[duties]        // what an owner owes to members
+	rekeys  state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
 	copies  bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
 }
 
@@ -62,7 +64,7 @@ func newState(me identity, now Millis) State {
 			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
 			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
-			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}),
 		}}
 }
 
@@ -114,6 +116,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.parts.Encode(e, "parts")
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
+	c.rekeys.Encode(e, "rekeys")
 	e.Bool(c.copies)
 }
 
@@ -130,6 +133,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
 		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
 		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
+		func() (err error) { c.rekeys, err = state.DecodeSegment[rekey.Rekeys](d, "rekeys"); return },
 	} {
 		if err := read(); err != nil {
 			return calm{}, err

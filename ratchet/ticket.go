@@ -47,6 +47,8 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out membe
 			return nil, err
 		}
 		b.ShareForm = proto.BoxedShare
+	} else if a.Kind == proto.Resync && a.Root != r.ID() {
+		d.giveShare(&b, a, r, out.Binding)
 	}
 	return d.sealTicket(r, ctx, a.Ticket, b, epochs.TicketQuery{Joiner: a.Kind == proto.Join, Since: since})
 }
@@ -155,9 +157,10 @@ func (d *edit) ticketMembers(r members.Root, asker dkg.Index, id proto.RequestID
 		if own || seats[b.Index] || seats[asker] {
 			m.Inbox, m.Update = b.Inbox, b.Update
 		}
-		m.HasRest, m.Rest = b.Profiled, b.Rest
+		m.HasRest, m.Rest, m.Admission = b.Profiled, b.Rest, b.Admission
 		if own {
 			m.HasRest, m.Rest, m.Inbox = true, d.st.me().rest, d.st.me().inboxes[0].secret.Public
+			m.Admission = d.st.me().binding.Admission
 		}
 		if m, ok := room.fit(m, own || b.Left()); ok {
 			out = append(out, m)

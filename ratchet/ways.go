@@ -72,15 +72,12 @@ func (l lines) lacking(f epochs.Forest, in proto.EpochID) (lines, bool) {
 	if !ok || from == p.ID() {
 		return l, false
 	}
-	if n := p.Generation() - generationOf(f, from); n < 2 && from == in {
+	if e, held := f.Epoch(from); !held || e.Root() != p.Root() {
+		return l, false // ways end at a root: the rekey itself brings its sender here
+	} else if p.Generation()-e.Generation() < 2 && from == in {
 		return l, false
 	}
 	return l.with(line{from, p.ID(), 1}), true
-}
-
-func generationOf(f epochs.Forest, id proto.EpochID) uint64 {
-	e, _ := f.Epoch(id)
-	return e.Generation()
 }
 
 // with returns the lines with one more. One with the same ends is carried as often as either asks for.
@@ -173,6 +170,10 @@ func commonAncestor(f epochs.Forest, a, b proto.EpochID) (proto.EpochID, bool) {
 			x, ok = f.Epoch(x.Parent())
 		case x.Root() == y.Root() && x.Generation() < y.Generation():
 			y, held = f.Epoch(y.Parent())
+		case rekeyOf(f, x) > rekeyOf(f, y):
+			x, ok = f.Epoch(x.Parent())
+		case rekeyOf(f, x) < rekeyOf(f, y):
+			y, held = f.Epoch(y.Parent())
 		default:
 			x, ok = f.Epoch(x.Parent())
 			if ok {
@@ -184,6 +185,12 @@ func commonAncestor(f epochs.Forest, a, b proto.EpochID) (proto.EpochID, bool) {
 		return proto.EpochID{}, false
 	}
 	return x.ID(), true
+}
+
+// rekeyOf returns the rekey generation of the root of an epoch.
+func rekeyOf(f epochs.Forest, e epochs.Epoch) uint64 {
+	r, _ := f.Root(e.Root())
+	return r.Generation
 }
 
 // commits returns the sealed commits of the line from behind one epoch held to another one, parents first; nothing if there is a

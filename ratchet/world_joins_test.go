@@ -25,6 +25,7 @@ type network struct {
 	now   time.Time
 	all   []*node
 	frame int                          // longest frame
+	seal  int                          // boxes of a rekey that a call seals
 	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
 	twice bool                         // frames may be delivered again
 }
@@ -68,6 +69,9 @@ func (x *node) edit(f func(*edit) error) error {
 	require.NoError(x.net.t, err)
 	if x.net.frame > 0 { // less than any transport takes, so that little is in many parts
 		d.max = x.net.frame
+	}
+	if x.net.seal > 0 {
+		d.seal = x.net.seal
 	}
 	d.load = func(n orphans.FrameName) (incoming, bool) { f, ok := x.retained[n]; return f, ok }
 	err = f(&d)

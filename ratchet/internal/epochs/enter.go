@@ -227,7 +227,7 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 		}
 		for _, id := range f.catalog.children[parent.id] {
 			child, _ := f.Epoch(id)
-			if child.derived || child.maker.Index == f.own {
+			if child.derived || child.isRoot() || child.maker.Index == f.own {
 				continue
 			}
 			c, err := f.deriveTold(parent, child.shown, child.place, child.maker.Key, own)

@@ -30,7 +30,7 @@ func (f Forest) ForTicket(q TicketQuery) (out []TicketEpoch, cut int) {
 	}
 	var whole, others []Epoch
 	for e := range f.Line(p.id) {
-		if len(whole) == near+1 {
+		if len(whole) == near+1 || e.root != p.root {
 			break
 		}
 		whole = append(whole, e)

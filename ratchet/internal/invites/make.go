@@ -122,7 +122,15 @@ func lifetime(t invite.Terms, now Millis) (expires uint32, ok bool) {
 
 // pass moves the cursor past every index that somebody has or had, or may come to have.
 func pass(ev dkg.Evals, r members.Root) (dkg.Evals, error) {
-	var last dkg.Index
+	last := last(r)
+	if last == 0 {
+		return ev, nil
+	}
+	return ev.MoveCursorPast(last)
+}
+
+// last returns the greatest index that somebody has or had, or may come to have, 0 if there is none.
+func last(r members.Root) (last dkg.Index) {
 	for i := range r.All() {
 		last = max(last, i)
 	}
@@ -135,10 +143,7 @@ func pass(ev dkg.Evals, r members.Root) (dkg.Evals, error) {
 			last = i
 		}
 	}
-	if last == 0 {
-		return ev, nil
-	}
-	return ev.MoveCursorPast(last)
+	return last
 }
 
 // others returns the members in seats but oneself.

@@ -20,6 +20,7 @@ type Identity struct {
 	Maker
 	Body       proto.BodyHash
 	Credential proto.Credential // zero: the notice lists it
+	Admission  suite.PublicKey  // of one that the notice lists, with its rest; zero: the founder's, or not known
 	Rest       proto.Rest       // with Profiled
 	Profiled   bool
 	Inbox      suite.KEMKey // of the introduction; zero if not known
@@ -36,6 +37,7 @@ type Binding struct {
 	first      uint64    // order in which bindings were first read, 0 if none of its messages was
 	came       uint64    // order in which it came to be known
 	introducer dkg.Index // who introduced it, 0 for itself or a notice
+	met        bool      // a message of it was read in an older root
 	stored     state.Segment[Identity]
 }
 
@@ -45,11 +47,20 @@ func (b Binding) with(i Identity) Binding {
 	return b
 }
 
-// Heard reports whether a message of it was read.
+// Heard reports whether a message of it was read in this root, and Met whether one was in this root or an older one.
 func (b Binding) Heard() bool { return b.first > 0 }
+func (b Binding) Met() bool   { return b.first > 0 || b.met }
 
 // Left reports whether it said that it leaves.
 func (b Identity) Left() bool { return b.Leave.Signature != nil }
+
+// admission returns the key that admitted the binding.
+func (b Identity) admission() suite.PublicKey {
+	if !b.Credential.IsZero() {
+		return b.Credential.Binding.Admission
+	}
+	return b.Admission
+}
 
 // InboxKey returns the key to which what is for this member is boxed: the newest update's, or that of the introduction.
 func (b Identity) InboxKey() (suite.KEMKey, bool) {
@@ -71,6 +82,7 @@ func (b Identity) Encode(e *state.Encoder) {
 	if !b.Credential.IsZero() {
 		e.Bytes(b.Credential.Binding.Encode())
 	}
+	e.Bytes(b.Admission.Bytes())
 	e.Bool(b.Profiled)
 	if b.Profiled {
 		e.Bytes(b.Rest.Encode())
@@ -86,12 +98,14 @@ func (b Binding) encode(e *state.Encoder) {
 	e.Uint64(b.first)
 	e.Uint64(b.came)
 	e.Uint32(uint32(b.introducer))
+	e.Bool(b.met)
 	b.stored.Encode(e, fmt.Sprintf("%x.%x", b.Index, b.came))
 }
 
 func decodeBinding(d *state.Decoder, i dkg.Index) (b Binding, err error) {
 	b.Answered = d.Uint64()
 	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
+	b.met = d.Bool()
 	if b.stored, err = state.DecodeSegment[Identity](d, fmt.Sprintf("%x.%x", i, b.came)); err != nil {
 		return Binding{}, err
 	}
@@ -124,6 +138,7 @@ func (Identity) Decode(d *state.Decoder) (b Identity, err error) {
 			b.Credential.Certificate, err = proto.ParseCertificate(certificate)
 		}
 	}
+	optional(d, &err, &b.Admission, suite.LoadPublicKey)
 	if b.Profiled = d.Bool(); b.Profiled {
 		load(d, &err, &b.Rest, proto.ParseRest)
 	}

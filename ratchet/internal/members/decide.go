@@ -24,7 +24,23 @@ type Answerer struct {
 	CanBox bool
 	// Free returns an index of a run that is free, or 0.
 	Free func(proto.Certificate) dkg.Index
+	// Died: the invite of a joiner was not issued again with a rekey.
+	Died bool
+	// Gives says how it gives the share of the preferred root to a member that has none of it. Nil: all members have theirs.
+	Gives func(proto.Asked, Binding) Giving
 }
+
+// Giving says how whoever answers gives a share.
+type Giving uint8
+
+const (
+	// Nothing: only another member or an owner can.
+	Nothing Giving = iota
+	// HandsOn: it has the asker's box of the rekey, or what the asker's link opens.
+	HandsOn
+	// Boxes: it is an owner that boxes the share.
+	Boxes
+)
 
 // Act says what is to be done about a request.
 type Act uint8
@@ -181,7 +197,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 		return d.end(row, c), out, nil
 	case q.Counter < greatest:
 		return refuse(hint(proto.HintOldCounter, greatest))
-	case r.dead(q, x): // step 8
+	case who.Died || r.dead(q, x): // step 8
 		return refuse(r.deathOf(q, x, k))
 	}
 	if other, ok := r.taken(q, k); ok { // step 9
@@ -202,6 +218,13 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 			return d, out, nil
 		}
 		out.Box = !x.IsOpen()
+	} else if q.Root != r.ID() && who.Gives != nil { // step 11, after a rekey
+		switch who.Gives(q, b) {
+		case Nothing:
+			return refuse(hint(proto.HintOwnerNeeded, 0))
+		case Boxes:
+			out.Box = true
+		}
 	}
 	return d.turn(row, out, Answer, r, who, c)
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Gone reports whether an index is not a member any more: by the notice, a revoke, or the leave of its listed binding.
+// Gone reports whether an index is not a member any more: by the notice or that of another root of this generation, a revoke, or the
+// leave of its listed binding.
 func (r Root) Gone(i dkg.Index) bool {
-	if r.gone.Has(i) || r.revoked.Has(i) {
+	if r.gone.Has(i) || r.united.Has(i) || r.revoked.Has(i) {
 		return true
 	}
 	if !r.members.Has(segmap.ByIndex(uint32(i))) {
@@ -37,7 +38,7 @@ func (r Root) Readmits(earlier Root) bool {
 
 // GoneSet returns gone as a set, as the fingerprint has it.
 func (r Root) GoneSet() proto.Bitmap {
-	out := r.gone.Union(r.revoked)
+	out := r.gone.Union(r.united).Union(r.revoked)
 	var left []dkg.Index
 	for m := range r.members.All() {
 		if at, ok := m.listed(r.Terms); ok && m.bindings[at].Left() {
@@ -217,6 +218,9 @@ func (r Root) Fate(k Maker, e proto.EpochID, below func(e, other proto.EpochID) 
 		return Withheld
 	}
 	fate := Delivered
+	if r.united.Has(k.Index) {
+		fate = AfterRemoval
+	}
 	for _, s := range r.revokes(k.Index) {
 		if s.Epoch == e || below(e, s.Epoch) {
 			return Withheld

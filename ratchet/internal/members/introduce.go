@@ -94,6 +94,9 @@ func (b Binding) told(m proto.TicketMember) Binding {
 	said := b.Identity
 	if m.HasRest && !b.Profiled {
 		said.Rest, said.Profiled = m.Rest, true
+		if b.Credential.IsZero() {
+			said.Admission = m.Admission
+		}
 	}
 	if !m.Inbox.IsZero() && b.Inbox.IsZero() {
 		said.Inbox = m.Inbox
@@ -184,7 +187,10 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	m := r.member(k.Index)
 	at, _ := m.find(k)
 	r = r.put(m.with(at, b))
-	change := Change{Arrived: []dkg.Index{k.Index}}
+	var change Change
+	if !b.met {
+		change.Arrived = append(change.Arrived, k.Index)
+	}
 	r, change.Erased = r.hear(k.Index)
 	return r, change, nil
 }

@@ -20,7 +20,8 @@ type Root struct {
 	statements statements
 	records    segmap.Map[record]
 	tags       segmap.Map[tagged]
-	serial     uint64 // last number given to a binding
+	serial     uint64       // last number given to a binding
+	united     proto.Bitmap // gone by other roots of this generation (§10)
 
 	introduced map[dkg.Index]int // bindings that were introduced by each and not heard; follows from members
 	both       int               // members that the roster lists, too; follows from members
@@ -236,6 +237,7 @@ const format = 2 // of a stored Root
 func (r Root) Encode(e *state.Encoder) {
 	e.Version(format)
 	e.Uint64(r.serial)
+	e.Bytes(r.united)
 	r.members.Encode(e, "m")
 	r.statements.encode(e)
 	r.records.Encode(e, "r")
@@ -246,6 +248,9 @@ func (r Root) Encode(e *state.Encoder) {
 func (Root) Decode(d *state.Decoder) (r Root, err error) {
 	d.Version(format, format)
 	r.serial = d.Uint64()
+	if b := d.Bytes(proto.MaxBitmap); len(b) > 0 {
+		r.united = b
+	}
 	if r.members, err = segmap.Decode[member](d, "m"); err != nil {
 		return Root{}, err
 	}

@@ -62,8 +62,6 @@ var (
 var (
 	// ErrOldVersion: it is of an old version of the protocol. It comes with wire.ErrTooOld.
 	ErrOldVersion = because(ErrMalformed, "frame of an old version")
-	// ErrRekeyFrame: it is of a rekey, which is not followed. It comes with wire.ErrTooNew.
-	ErrRekeyFrame = because(ErrMalformed, "frame of a rekey, which is not followed")
 )
 
 // Hints: what members that cannot answer a request say of it. They carry no verdict.

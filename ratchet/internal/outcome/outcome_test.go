@@ -16,7 +16,7 @@ func TestReasons(t *testing.T) {
 		ErrNotYet:    {ErrUnknownEpoch, ErrUnknownSender, ErrDeferred, ErrNewVersion},
 		ErrStale:     {ErrDuplicate, ErrOwn},
 		ErrLost:      {ErrBeforeJoin, ErrExpired, ErrLimit, ErrSenderRolledBack},
-		ErrMalformed: {ErrOldVersion, ErrRekeyFrame},
+		ErrMalformed: {ErrOldVersion},
 	} {
 		for _, r := range reasons {
 			require.ErrorIs(t, r, class)

@@ -1,4 +1,4 @@
-// Package parts is the sets of parts that are not complete yet (SPEC §9, Tickets): a ticket that does not fit
+// Package parts is the sets of parts that are not complete yet (SPEC §9, Tickets): a ticket or rekey that does not fit
 // one frame comes in several, in any order.
 //
 // The vault keeps the frames, and Sets knows which of them belong together. When the last one of a set comes they are read once

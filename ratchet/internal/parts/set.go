@@ -14,6 +14,7 @@ import (
 // set is one that is not complete, or whose parts are being read again. It is immutable.
 type set struct {
 	id     id
+	of     proto.Type
 	name   proto.Name
 	serial uint64 // order in which they began
 	places []place
@@ -88,6 +89,7 @@ func (s set) without(f FrameName) []FrameName {
 // Encode implements state.Piece.
 func (s set) Encode(e *state.Encoder) {
 	e.Fixed(s.id[:])
+	e.Uint8(uint8(s.of))
 	e.Fixed(s.name[:])
 	e.Uint64(s.serial)
 	e.Uint32(uint32(len(s.places)))
@@ -110,6 +112,7 @@ func (s set) pieceName(k int) string { return fmt.Sprintf("%x.%x", s.serial, k) 
 // Decode implements state.Piece.
 func (set) Decode(d *state.Decoder) (s set, err error) {
 	d.Into(s.id[:])
+	s.of = proto.Type(d.Uint8())
 	d.Into(s.name[:])
 	s.serial = d.Uint64()
 	s.places = make([]place, d.Count(proto.MaxParts, 4))

@@ -17,7 +17,7 @@ const (
 	// maxSets is the number of incomplete sets of one name. Two members answer at once, and a few more later.
 	maxSets = 16
 	// maxWhole bounds a whole, in bytes: the body of a ticket and what boxing and signing it add.
-	maxWhole = proto.MaxTicketBody + 4<<10
+	maxWhole = max(proto.MaxTicketBody, proto.MaxRekey) + 4<<10
 	// maxDone is the number of sets that are remembered after their end, so that a copy of a part does not begin one anew.
 	maxDone = 64
 )
@@ -74,7 +74,7 @@ func (s Sets) Add(f FrameName, p proto.Part) (Sets, Got, error) {
 	if !ok {
 		s, got.Forget = s.room(p.Name)
 		s.serial++
-		row = set{id: name, name: p.Name, serial: s.serial, places: make([]place, len(p.Hashes))}
+		row = set{id: name, of: p.Type, name: p.Name, serial: s.serial, places: make([]place, len(p.Hashes))}
 	}
 	row.places = slices.Clone(row.places)
 	at := &row.places[p.Place]
@@ -154,12 +154,12 @@ func (s Sets) Forget(frames ...FrameName) (Sets, bool) {
 	return s, again
 }
 
-// Keep lets go of the sets of all names but those that are wanted: their ticket keys are gone. It returns their frames, which are to
+// Keep lets go of the sets of tickets of all names but those that are wanted: their ticket keys are gone. It returns their frames, which are to
 // be read again, and are of no use then.
 func (s Sets) Keep(wanted func(proto.Name) bool) (Sets, []FrameName) {
 	var frames []FrameName
 	for row := range s.sets.All() {
-		if !wanted(row.name) {
+		if row.of == proto.TypeTicket && !wanted(row.name) {
 			s.sets, frames = s.sets.Drop(row.Key()), append(frames, row.frames()...)
 		}
 	}
@@ -170,7 +170,7 @@ func (s Sets) Keep(wanted func(proto.Name) bool) (Sets, []FrameName) {
 func (s Sets) Size() int { return s.sets.Size() }
 
 // format is the version of the stored form.
-const format = 1
+const format = 2
 
 // Encode implements state.Piece.
 func (s Sets) Encode(e *state.Encoder) {

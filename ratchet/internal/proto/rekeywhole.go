@@ -17,7 +17,7 @@ type TaggedBox struct {
 	Box []byte
 }
 
-// Rekey is the whole of a rekey, whose parts are frames of type TypeRekey (§10). Its behaviour is reserved.
+// Rekey is the whole of a rekey, whose parts are frames of type TypeRekey (§10).
 type Rekey struct {
 	Notice  []byte // sealed under the commit key of the parent, for those below it that have no box
 	Ways    Ways

@@ -71,6 +71,12 @@ func (y Way) write(w *wire.Writer) {
 	}
 }
 
+// EncodeWays returns ways as a frame has them, and ParseWays reads them: what waits for a parent is stored so.
+func EncodeWays(y Ways) []byte { return encode(y.Size(), y.write) }
+
+// ParseWays reads what EncodeWays returned.
+func ParseWays(b []byte) (Ways, error) { return parseAll(b, MaxRekey, readWays) }
+
 func readWays(r *wire.Reader) (y Ways) {
 	y.Own = readWay(r)
 	n := int(r.U8())

@@ -1,0 +1,77 @@
+package invites
+
+import (
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Continued is the invites of a root that stay open in the one that a rekey makes, as far as their dealer has m of them.
+type Continued struct {
+	Cursor dkg.Index // past everything that somebody has, had or may come to have
+	space  state.ID
+	open   []continued
+}
+
+type continued struct {
+	offer  dkg.Offer
+	record proto.Record
+}
+
+// Continue returns the invites that stay open when some are gone, and the cursor. It returns dkg.ErrIndex if the depth has no more indices.
+func Continue(ev dkg.Evals, r members.Root, gone proto.Bitmap) (Continued, error) {
+	out := Continued{Cursor: ev.Next(), space: r.Space()}
+	if last := last(r); last > 0 {
+		if err := last.Check(r.Depth()); err != nil {
+			return Continued{}, err
+		}
+		out.Cursor = max(out.Cursor, last+1)
+	}
+	out.Cursor = max(out.Cursor, 1)
+	for o := range ev.Offers() {
+		x, ok := record(r, o.Name)
+		if ok && x.IsOpen() && !(o.Count == 1 && gone.Has(o.First)) {
+			out.open = append(out.open, continued{o, x})
+		}
+	}
+	return out, nil
+}
+
+// Secrets returns m of each, for the owners.
+func (c Continued) Secrets() (out []proto.OpenInvite) {
+	for _, x := range c.open {
+		out = append(out, proto.OpenInvite{Name: x.offer.Name, M: x.offer.M})
+	}
+	return out
+}
+
+// Reissue returns the evals of a new root, and the records with which the invites go on there: certificate and masked share are new, index
+// and keys are those of the link.
+func (c Continued) Reissue(p dkg.Polynomial, root proto.EpochID, t proto.Template, place uint8, owner suite.SigningKey, roster proto.Roster) (dkg.Evals, []proto.Record, error) {
+	held := make([]dkg.Index, len(roster))
+	for k, e := range roster {
+		held[k] = e.Index
+	}
+	ev, err := p.Evals(dkg.Terms{
+		Root: root, Generation: t.Rekey, Depth: t.Depth, Capacity: dkg.DefaultCapacity, Held: held, Next: c.Cursor,
+	})
+	if err != nil {
+		return dkg.Evals{}, nil, err
+	}
+	var out []proto.Record
+	for _, x := range c.open {
+		if ev, err = ev.KeepOffer(x.offer); err != nil {
+			return dkg.Evals{}, nil, err
+		}
+		v, err := ev.Hide(x.offer, proto.MaskOf(x.offer.M, c.space, t.Public))
+		if err != nil {
+			return dkg.Evals{}, nil, err
+		}
+		cert := x.record.Certificate
+		cert.Root, cert.Owner = root, place
+		out = append(out, proto.NewRecord(owner, c.space, cert.Sign(owner, c.space), x.record.RequestKey, v))
+	}
+	return ev, out, nil
+}

@@ -1,0 +1,158 @@
+package members
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
+// that they were heard; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and
+// the records of the rekey, each with the number of the epoch that was noted with it before, or else serial. Now is the wall clock.
+func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (Root, Change) {
+	var change Change
+	for i := range old.All() {
+		before, _ := old.ListedBinding(i)
+		if e, ok := r.roster.Find(i); ok && e.Body != before.Body {
+			change.KeyChanged = append(change.KeyChanged, KeyChange{i, before.Body, e.Body})
+		}
+		if !old.Gone(i) && r.Gone(i) {
+			change.Gone = append(change.Gone, i)
+		}
+	}
+	for m := range old.members.All() {
+		for _, b := range m.bindings {
+			r = r.inherit(b, records)
+		}
+	}
+	for _, s := range old.Statements() {
+		switch s.(type) {
+		case proto.Leave, proto.Profile: // they came with their binding
+		default:
+			if next, _, err := r.Apply(s, Older, now); err == nil {
+				r = next
+			}
+		}
+	}
+	for _, x := range records {
+		at := serial
+		if was, ok := old.records.Get(recordKey(x.Certificate.Name())); ok {
+			at = was.serial
+		}
+		if next, c, err := r.AddRecord(x, at); err == nil {
+			r = next
+			change.Opened = append(change.Opened, c.Opened...)
+		}
+	}
+	for i := range r.All() { // a leave of which the dealer had not heard
+		if !old.Gone(i) && r.Gone(i) && !slices.Contains(change.Gone, i) {
+			change.Gone = append(change.Gone, i)
+		}
+	}
+	return r, change
+}
+
+// inherit takes over what was known of a binding in the root before, if it is listed or its invite was issued again.
+func (r Root) inherit(b Binding, records []proto.Record) Root {
+	if e, ok := r.roster.Find(b.Index); !ok || e.Body != b.Body {
+		at := slices.IndexFunc(records, func(x proto.Record) bool {
+			return !b.Credential.IsZero() && x.Certificate.Admission == b.Credential.Binding.Admission && x.Certificate.Covers(b.Index)
+		})
+		if at < 0 {
+			return r
+		}
+		next, _, err := r.Admit(proto.Credential{Certificate: records[at].Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()})
+		if err != nil {
+			return r
+		}
+		r = next
+	}
+	next, err := r.update(b.Maker, func(o Binding) (Binding, error) {
+		i := o.Identity
+		if !i.Profiled {
+			i.Rest, i.Profiled = b.Rest, b.Profiled
+		}
+		if i.Credential.IsZero() {
+			i.Admission = b.admission()
+		}
+		if i.Inbox.IsZero() {
+			i.Inbox = b.Inbox
+		}
+		if b.Update.Newer(i.Update) {
+			i.Update = b.Update
+		}
+		if i.Profile.Signature == nil || b.Profile.Counter > i.Profile.Counter {
+			i.Profile = b.Profile
+		}
+		if !i.Left() {
+			i.Leave = b.Leave
+		}
+		o.Answered = max(o.Answered, b.Answered)
+		o.met = o.met || b.Met()
+		return o.with(i), nil
+	})
+	if err != nil {
+		return r
+	}
+	return next
+}
+
+// Unite returns the root in which those are gone, too, whom another root of its generation has in gone.
+func (r Root) Unite(gone proto.Bitmap) (Root, Change) {
+	next := r
+	next.united = r.united.Union(gone)
+	var change Change
+	for i := range r.All() {
+		if !r.Gone(i) && next.Gone(i) {
+			change.Gone = append(change.Gone, i)
+		}
+	}
+	return next, change
+}
+
+// Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, or that made one of some epochs,
+// each with its listed binding. One that was only introduced is not listed: its device may be lost.
+func (r Root) Stay(makers []Maker) (out []Binding) {
+	for i := range r.All() {
+		b, ok := r.ListedBinding(i)
+		if !ok || r.Gone(i) {
+			continue
+		}
+		if _, listed := r.Listed(i); listed || b.Met() || slices.Contains(makers, b.Maker) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// ListsGone reports whether somebody who is gone is listed by the notice, or was heard: only a rekey keeps them out.
+func (r Root) ListsGone() bool {
+	for i := range r.All() {
+		if _, listed := r.Listed(i); r.Gone(i) && (listed || r.Heard(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unlisted returns how many members that were heard the notice does not list.
+func (r Root) Unlisted() (n int) {
+	for i := range r.All() {
+		if _, listed := r.Listed(i); !listed && !r.Gone(i) && r.Heard(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// Uncovered returns who was heard in an older root, is not gone, and is neither listed nor bound in this one: each index with the binding
+// listed there.
+func (r Root) Uncovered(old Root) (out []Binding) {
+	for m := range old.members.All() {
+		b, ok := old.ListedBinding(m.index)
+		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 {
+			out = append(out, b)
+		}
+	}
+	return out
+}

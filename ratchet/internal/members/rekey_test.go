@@ -1,0 +1,110 @@
+package members_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// again returns the record of a person's invite under another root.
+func (w *world) again(t members.Terms, p person) proto.Record {
+	c := p.record.Certificate
+	c.Root, c.Owner = t.ID(), place(t, w.owners[0])
+	return proto.NewRecord(w.owners[0], w.space, c.Sign(w.owners[0], w.space), p.record.RequestKey, p.record.Masked)
+}
+
+func entry(p person) proto.RosterEntry {
+	return proto.RosterEntry{Index: p.index, Signing: p.signing.Public, Body: p.binding.Hash()}
+}
+
+// A rekey lists who was heard and is not gone, and not who was only introduced. What was known of those listed is known of them in the
+// new root, where they are to be heard anew, and do not arrive twice.
+func TestSuccession(t *testing.T) {
+	w := newWorld(t)
+	heard, gone, shy := w.join(5), w.join(6), w.join(7)
+	r := w.member(w.member(members.NewRoot(w.terms), heard), gone)
+	r, _, err := r.AddRecord(shy.record, 3)
+	require.NoError(t, err)
+	r = w.introduce(r, shy)
+	u := proto.NewUpdate(w.space, heard.index, 9, suite.NewKEMSecret(ofSuite.KEM()).Public, heard.signing)
+	r, err = r.Update(u)
+	require.NoError(t, err)
+	title := proto.Sign(proto.Title{Said: proto.Said{Root: w.terms.ID(), By: place(w.terms, w.owners[0])}, Counter: 1, Title: []byte("t")}, w.space, w.owners[0])
+	r, _ = w.apply(r, title)
+	revoke := w.revoke(w.terms, w.owners[0], gone.index)
+	r, _ = w.apply(r, revoke)
+	require.True(t, r.ListsGone())
+	require.Equal(t, 1, r.Unlisted())
+
+	var roster proto.Roster
+	for _, b := range r.Stay(nil) {
+		roster = append(roster, proto.RosterEntry{Index: b.Index, Signing: b.Key, Body: b.Body})
+	}
+	require.Equal(t, proto.Roster{entry(w.founder), entry(heard)}, roster)
+	require.Len(t, r.Stay([]members.Maker{shy.maker()}), 3, "whose commit was followed")
+
+	terms := w.root(1, w.owners, roster, proto.NewBitmap(gone.index))
+	next, c := members.NewRoot(terms).Succeed(r, []proto.Record{w.again(terms, shy)}, 8, now)
+	require.Empty(t, c.Gone, "known before")
+	require.Empty(t, c.KeyChanged)
+	b, ok := next.ListedBinding(heard.index)
+	require.True(t, ok)
+	require.Equal(t, u.Counter, b.Update.Counter)
+	require.True(t, b.Profiled)
+	require.False(t, b.Heard())
+	require.True(t, b.Met())
+	require.True(t, b.Credential.IsZero())
+	said, ok := next.Title()
+	require.True(t, ok)
+	require.Equal(t, title.Title, said.Title)
+	require.True(t, next.Gone(gone.index))
+	require.False(t, next.ListsGone())
+	x, serial, ok := next.Record(shy.record.Tag(w.space))
+	require.True(t, ok)
+	require.True(t, x.IsOpen())
+	require.EqualValues(t, 3, serial, "as noted with it before")
+	s, ok := next.Binding(shy.maker())
+	require.True(t, ok, "under its new certificate")
+	require.Equal(t, terms.ID(), s.Credential.Certificate.Root)
+	next, c, err = next.ReadFrom(heard.maker())
+	require.NoError(t, err)
+	require.Empty(t, c.Arrived)
+	_, c, err = next.ReadFrom(shy.maker())
+	require.NoError(t, err)
+	require.Equal(t, []dkg.Index{shy.index}, c.Arrived)
+	require.Empty(t, next.Uncovered(r))
+}
+
+// Who was heard and is neither listed nor covered by the next root is found, and whom another root of its generation has in gone is gone.
+func TestUncoveredAndUnited(t *testing.T) {
+	w := newWorld(t)
+	p, q := w.join(5), w.join(6)
+	r := w.member(members.NewRoot(w.terms), p)
+	terms := w.root(1, w.owners, proto.Roster{entry(w.founder), entry(q)}, nil)
+	next, c := members.NewRoot(terms).Succeed(r, nil, 1, now)
+	require.Empty(t, c.Gone)
+	uncovered := next.Uncovered(r)
+	require.Len(t, uncovered, 1)
+	require.Equal(t, p.maker(), uncovered[0].Maker)
+	next, c = next.Unite(proto.NewBitmap(p.index, q.index))
+	require.Equal(t, []dkg.Index{q.index}, c.Gone)
+	require.Empty(t, next.Uncovered(r))
+	require.True(t, next.ListsGone())
+	require.Equal(t, proto.Roster{entry(w.founder)}, next.Roster())
+	require.Equal(t, members.AfterRemoval, next.Fate(q.maker(), w.epoch, func(a, b proto.EpochID) bool { return false }))
+}
+
+// A notice that lists another key for an index changes it for everybody.
+func TestNoticeChangesAKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.join(5)
+	r := w.member(members.NewRoot(w.terms), p)
+	other := w.bind(p.record, p.keys, 5)
+	_, c := members.NewRoot(w.root(1, w.owners, proto.Roster{entry(w.founder), entry(other)}, nil)).Succeed(r, nil, 1, now)
+	require.Equal(t, []members.KeyChange{{Index: 5, Old: p.binding.Hash(), New: other.binding.Hash()}}, c.KeyChanged)
+}

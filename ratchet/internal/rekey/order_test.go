@@ -1,0 +1,49 @@
+package rekey_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// Of one generation the root counts first whose signer stands first in the newest list of that generation; of one signer two count and four
+// in all. From the generation on that carries the newest list, roots of others are barred, and all that was made below them.
+func TestOrder(t *testing.T) {
+	root := suite.NewSigningKey(suite.Ed25519)
+	origin := proto.NewOrigin(root.Public)
+	owners := make([]suite.SigningKey, 5)
+	keys := make([]suite.PublicKey, 5)
+	for i := range owners {
+		owners[i] = suite.NewSigningKey(suite.Ed25519)
+		keys[i] = owners[i].Public
+	}
+	list := func(counter uint64, keys ...suite.PublicKey) proto.OwnerList {
+		l, err := proto.NewOwnerList(root, origin, counter, keys...)
+		require.NoError(t, err)
+		return l
+	}
+	old, newest := list(1, keys...), list(2, keys[1:]...)
+	at := func(id byte, g uint64, l proto.OwnerList, signer int, above byte) rekey.Standing {
+		return rekey.Standing{ID: proto.EpochID{id}, Rekey: g, Owners: l, Signer: keys[signer], Above: proto.EpochID{above}}
+	}
+	all := []rekey.Standing{
+		at(1, 0, old, 0, 0),
+		at(2, 1, old, 0, 1), at(3, 1, newest, 1, 1), at(4, 1, newest, 1, 1), at(5, 1, newest, 1, 1), at(6, 1, newest, 2, 1),
+		at(7, 2, newest, 3, 2), at(8, 2, newest, 3, 3),
+	}
+	ranks := rekey.Order(all, newest)
+	require.False(t, ranks[proto.EpochID{1}].Barred)
+	require.True(t, ranks[proto.EpochID{2}].Barred, "of an owner that was taken off")
+	place, _ := newest.PlaceOf(keys[1])
+	require.Equal(t, rekey.Rank{Place: place}, ranks[proto.EpochID{3}])
+	require.Equal(t, rekey.Rank{Place: place}, ranks[proto.EpochID{4}])
+	require.True(t, ranks[proto.EpochID{5}].Barred, "the third of one signer")
+	require.False(t, ranks[proto.EpochID{6}].Barred)
+	require.True(t, ranks[proto.EpochID{7}].Barred, "below a barred one")
+	require.False(t, ranks[proto.EpochID{8}].Barred)
+	require.EqualValues(t, 255, ranks[proto.EpochID{2}].Place)
+}

@@ -1,0 +1,257 @@
+package rekey_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// space is one with an owner and members 1 to n, of whom 1 has a seat.
+type space struct {
+	testing.TB
+	id     state.ID
+	owner  suite.SigningKey
+	list   proto.OwnerList
+	parent proto.EpochID
+	node   secret.Bytes
+	commit suite.AEAD
+	inbox  map[dkg.Index]suite.KEMSecret
+	roster proto.Roster
+	kem    suite.KEM
+}
+
+func newSpace(t testing.TB, n int) *space {
+	s := &space{TB: t, owner: suite.NewSigningKey(suite.Ed25519), parent: proto.EpochID{7}, node: secret.Random(32), inbox: map[dkg.Index]suite.KEMSecret{}, kem: suite.X25519}
+	root := suite.NewSigningKey(suite.Ed25519)
+	origin := proto.NewOrigin(root.Public)
+	s.id = origin.Space()
+	var err error
+	s.list, err = proto.NewOwnerList(root, origin, 1, s.owner.Public)
+	require.NoError(t, err)
+	s.commit = suite.NewAEAD(secret.Random(32))
+	for i := dkg.Index(1); i <= dkg.Index(n); i++ {
+		s.inbox[i] = suite.NewKEMSecret(s.kem)
+		s.roster = append(s.roster, proto.RosterEntry{Index: i, Signing: suite.NewSigningKey(suite.Ed25519).Public, Body: proto.BodyHash{byte(i)}})
+	}
+	return s
+}
+
+func (s *space) recipients() (out []rekey.Recipient) {
+	for _, e := range s.roster {
+		out = append(out, rekey.Recipient{Index: e.Index, Inbox: s.inbox[e.Index].Public, Seat: e.Index == 1})
+	}
+	return out
+}
+
+func (s *space) plan() rekey.Plan {
+	return rekey.Plan{
+		Space: s.id, Owner: s.owner, Owners: s.list, Policy: proto.Policy{Suite: suite.Ed25519X25519}, Depth: dkg.DefaultDepth, Cursor: 100,
+		Roster: s.roster, Gone: proto.NewBitmap(99), Recipients: s.recipients(),
+		Parent:  rekey.Parent{ID: s.parent, Rekey: 2, Commit: s.commit, Keys: s.keys},
+		Records: func(rekey.New) []proto.Record { return nil },
+	}
+}
+
+func (s *space) keys(place proto.Place, x secret.Bytes) (proto.EpochKeys, error) {
+	return proto.DeriveKeys(proto.EpochSecret(s.node, x), place), nil
+}
+
+func (s *space) self(i dkg.Index) rekey.Self {
+	return rekey.Self{Space: s.id, Index: i, Inboxes: []suite.KEMSecret{suite.NewKEMSecret(s.kem), s.inbox[i]}, Rekey: 2, Depth: dkg.DefaultDepth}
+}
+
+func (s *space) made(d rekey.Draft) (rekey.New, []byte) {
+	n, whole, err := d.Make(s.plan())
+	require.NoError(s, err)
+	return n, whole
+}
+
+// sealed returns a draft with all boxes.
+func (s *space) sealed() rekey.Draft {
+	d, left, err := rekey.NewDraft(99).Seal(s.id, s.recipients(), 1<<20)
+	require.NoError(s, err)
+	require.Zero(s, left)
+	return d
+}
+
+// Who is listed gets its share, x, and what all are told; who has a seat also the polynomial. Who is not reads nothing but the notice, and
+// that only with the key of the parent.
+func TestOpen(t *testing.T) {
+	s := newSpace(t, 5)
+	n, whole := s.made(s.sealed())
+	name := proto.NameOfRekey(n.ID)
+	for i := dkg.Index(1); i <= 5; i++ {
+		k, err := rekey.Look(s.self(i), name, whole)
+		require.NoError(t, err)
+		require.True(t, k.Mine())
+		_, err = k.Notice(s.id, s.parent, suite.NewAEAD(secret.Random(32)))
+		require.ErrorIs(t, err, suite.ErrNotOpened)
+		notice, err := k.Notice(s.id, s.parent, s.commit)
+		require.NoError(t, err)
+		said, err := k.Open(s.self(i), notice)
+		require.NoError(t, err)
+		require.NoError(t, n.Template.Public.Verify(said.Share))
+		require.True(t, n.X.Equal(said.X))
+		require.Equal(t, i == 1, said.Seat)
+		require.Len(t, said.Boxes, 5)
+		box, _, ok := rekey.OpenHandedOn(s.self(i), said.Boxes[i-1].Box)
+		require.True(t, ok)
+		require.True(t, box.Share.Equal(said.Share))
+	}
+	removed := s.self(99)
+	removed.Inboxes = []suite.KEMSecret{suite.NewKEMSecret(s.kem)}
+	k, err := rekey.Look(removed, name, whole)
+	require.NoError(t, err)
+	require.False(t, k.Mine())
+	notice, err := k.Notice(s.id, s.parent, s.commit)
+	require.NoError(t, err)
+	require.False(t, notice.Members.Has(99))
+	_, err = k.Open(removed, notice)
+	require.Error(t, err)
+	_, err = rekey.Look(removed, name, whole[1:])
+	require.ErrorIs(t, err, wire.ErrMalformed)
+	for _, long := range []proto.Rekey{
+		{Notice: make([]byte, 20<<10), Content: make([]byte, 99), Owners: make([]byte, 99)},
+		{Notice: make([]byte, 99), Ways: proto.Ways{Own: make(proto.Way, 5)}, Content: make([]byte, 99), Owners: make([]byte, 99)},
+	} {
+		for k := range long.Ways.Own {
+			long.Ways.Own[k] = make(proto.Sealed, 400)
+		}
+		b, err := long.Encode()
+		require.NoError(t, err)
+		_, err = rekey.Look(removed, name, b)
+		require.ErrorIs(t, err, wire.ErrMalformed, "what is tried with every epoch is bounded")
+	}
+	late := s.self(2)
+	late.Rekey = 0
+	k, err = rekey.Look(late, name, whole)
+	require.NoError(t, err)
+	require.True(t, k.Mine(), "some rekeys behind")
+}
+
+// A draft is sealed by and by; a box is made again if the inbox key or the seat of its member changed. It goes through a vault at any step.
+func TestDraftIsSealedByAndBy(t *testing.T) {
+	s := newSpace(t, 10)
+	d := rekey.NewDraft(99)
+	for want := 7; want > -3; want -= 3 {
+		next, left, err := reload(t, rekey.Rekeys{Draft: d}).Draft.Seal(s.id, s.recipients(), 3)
+		require.NoError(t, err)
+		require.Equal(t, max(0, want), left)
+		d = next
+	}
+	require.Equal(t, 10, d.Sealed(s.recipients()))
+	require.Equal(t, []dkg.Index{3, 99}, d.Removing(3).Removes())
+	s.inbox[4] = suite.NewKEMSecret(s.kem)
+	require.Equal(t, 9, d.Sealed(s.recipients()))
+	d, left, err := d.Seal(s.id, s.recipients(), 3)
+	require.NoError(t, err)
+	require.Zero(t, left)
+	n, whole := s.made(d)
+	k, err := rekey.Look(s.self(4), proto.NameOfRekey(n.ID), whole)
+	require.NoError(t, err)
+	require.True(t, k.Mine())
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", d, d, d), "polynomial")
+}
+
+// Who says another's inbox key makes no rekey that nobody can read.
+func TestOneInboxKeyOfTwo(t *testing.T) {
+	s := newSpace(t, 3)
+	s.inbox[3] = s.inbox[2]
+	n, whole := s.made(s.sealed())
+	k, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), whole)
+	require.NoError(t, err)
+	require.True(t, k.Mine())
+	k, err = rekey.Look(s.self(3), proto.NameOfRekey(n.ID), whole)
+	require.NoError(t, err)
+	require.False(t, k.Mine())
+}
+
+// More members than a rekey holds are refused when it is made.
+func TestTooManyMembers(t *testing.T) {
+	s := newSpace(t, 2)
+	d := s.sealed()
+	p := s.plan()
+	p.Records = func(rekey.New) []proto.Record { return make([]proto.Record, 60_000) }
+	_, _, err := d.Make(p)
+	require.ErrorIs(t, err, outcome.ErrTooLong)
+}
+
+// Wholes that wait are bounded: those without a box go first, then the oldest.
+func TestKeptAreBounded(t *testing.T) {
+	s := newSpace(t, 2)
+	var r rekey.Rekeys
+	n, whole := s.made(s.sealed())
+	mine, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), whole)
+	require.NoError(t, err)
+	r = r.Keep(mine)
+	for i := range 20 {
+		k, err := rekey.Look(rekey.Self{Space: s.id, Index: 9, Depth: dkg.DefaultDepth}, proto.Name{byte(i)}, whole)
+		require.NoError(t, err)
+		r = r.Keep(k)
+	}
+	all := reload(t, r).All()
+	require.Len(t, all, 8)
+	require.Equal(t, mine.Name(), all[0].Name())
+	require.True(t, r.Waits())
+	require.False(t, r.Without(mine.Name()).Waits())
+	_, _, ok := all[0].OwnBox(s.self(2))
+	require.True(t, ok)
+}
+
+// Boxes are kept of members that were not heard, by root.
+func TestBoxesOfTheUnheard(t *testing.T) {
+	s := newSpace(t, 3)
+	n, _ := s.made(s.sealed())
+	r := rekey.Rekeys{Posted: rekey.NewPosted(n.ID, []byte{1}, 2, 3)}.WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
+	r = reload(t, r)
+	require.Nil(t, r.Box(n.ID, 1))
+	require.Equal(t, n.Boxes[1].Box, r.Box(n.ID, 2))
+	r, had := r.Heard(n.ID, 2)
+	require.True(t, had)
+	require.Nil(t, r.Box(n.ID, 2))
+	_, had = r.Heard(n.ID, 2)
+	require.False(t, had)
+	require.NotNil(t, r.Box(n.ID, 3))
+	require.Nil(t, r.WithoutRoot(n.ID).Box(n.ID, 3))
+}
+
+// part is Rekeys as the part of a stored value.
+type part struct{ rekey.Rekeys }
+
+func (p part) Encode(e *state.Encoder) { p.Rekeys.Encode(e) }
+func (part) Decode(d *state.Decoder) (p part, err error) {
+	p.Rekeys, err = p.Rekeys.Decode(d)
+	return p, err
+}
+func (part) Succeeds(part) error { return nil }
+
+// reload takes rekeys through a vault.
+func reload(t require.TestingT, r rekey.Rekeys) rekey.Rekeys {
+	v, err := state.NewOne(state.ID{1}, part{r})
+	require.NoError(t, err)
+	key, err := state.NewKey(make([]byte, 32))
+	require.NoError(t, err)
+	backend := store.NewMemory()
+	open := func() *state.Vault[state.One[part]] {
+		w, err := state.Open[state.One[part]](context.Background(), backend, key, state.Options{})
+		require.NoError(t, err)
+		return w
+	}
+	require.NoError(t, open().Create(context.Background(), v, nil))
+	got, err := open().Load(context.Background(), state.ID{1})
+	require.NoError(t, err)
+	require.True(t, got.Equal(v))
+	return got.Part().Rekeys
+}

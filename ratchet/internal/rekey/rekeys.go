@@ -1,0 +1,226 @@
+package rekey
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// Millis is a time in milliseconds since 1970.
+type Millis = proto.Millis
+
+// Rekeys is what a device has of rekeys. It is an immutable value; the zero Rekeys is empty.
+type Rekeys struct {
+	Draft  Draft  // of an owner that prepares one
+	Posted Posted // the last one that this device made, until others follow it
+	Made   Millis // wall clock, when this device made one last; 0 never
+
+	kept   segmap.Map[Kept]
+	serial uint64
+	boxes  segmap.Map[rootBoxes]
+}
+
+// Posted is a rekey that this device made and posts again, until others were read in its root. The zero Posted is none.
+type Posted struct {
+	Root  proto.EpochID
+	Since Millis // pruning clock, when it was made
+	Last  Millis // wall clock, when it was posted last
+	whole state.Segment[blob]
+}
+
+// NewPosted returns a rekey that was posted first.
+func NewPosted(root proto.EpochID, whole []byte, age, wall Millis) Posted {
+	return Posted{root, age, wall, state.NewSegment(blob(whole))}
+}
+
+// IsZero reports whether there is none.
+func (p Posted) IsZero() bool { return p.Root.IsZero() }
+
+// Whole returns the bytes that are posted.
+func (p Posted) Whole() []byte { return p.whole.Value() }
+
+// Bounds of the wholes that wait for their parent. Of a member that is far behind each matters; whoever is not a member can post any number.
+const (
+	maxKept      = 8
+	maxKeptBytes = 16 << 20
+)
+
+// All returns the wholes that wait, in the order in which they came.
+func (r Rekeys) All() []Kept {
+	return slices.SortedFunc(r.kept.All(), func(a, b Kept) int { return int(min(max(int64(a.serial)-int64(b.serial), -1), 1)) })
+}
+
+// Keep returns the rekeys with a whole that waits. At the bounds those go first that have no box for this member, then the oldest.
+func (r Rekeys) Keep(k Kept) Rekeys {
+	r.serial++
+	k.serial = r.serial
+	r.kept = r.kept.Put(k)
+	for {
+		all, size := r.All(), 0
+		for _, o := range all {
+			size += int(o.size)
+		}
+		if len(all) <= maxKept && size <= maxKeptBytes {
+			return r
+		}
+		at := max(0, slices.IndexFunc(all, func(o Kept) bool { return !o.mine }))
+		r.kept = r.kept.Drop(all[at].Key())
+	}
+}
+
+// Without returns the rekeys without a whole that waits.
+func (r Rekeys) Without(n proto.Name) Rekeys {
+	r.kept = r.kept.Drop(Kept{name: n}.Key())
+	return r
+}
+
+// Waits reports whether a whole waits that has a box for this member: it knows of a root in which it does not stand yet.
+func (r Rekeys) Waits() bool { return slices.ContainsFunc(r.All(), Kept.Mine) }
+
+// rootBoxes are the boxes of members that were not heard in a root.
+type rootBoxes struct {
+	root  proto.EpochID
+	boxes segmap.Map[keptBox]
+}
+
+// keptBox is one of them.
+type keptBox struct {
+	index dkg.Index
+	box   state.Segment[blob]
+}
+
+// WithBoxes returns the rekeys that keep the boxes of a root's members, of which some wanted.
+func (r Rekeys) WithBoxes(root proto.EpochID, boxes []Box, wanted func(dkg.Index) bool) Rekeys {
+	row := rootBoxes{root: root}
+	for _, b := range boxes {
+		if wanted(b.Index) {
+			row.boxes = row.boxes.Put(keptBox{b.Index, state.NewSegment(blob(b.Box))})
+		}
+	}
+	if row.boxes.Size() > 0 {
+		r.boxes = r.boxes.Put(row)
+	}
+	return r
+}
+
+// Box returns the box of a member in a root, nil if it is not kept.
+func (r Rekeys) Box(root proto.EpochID, i dkg.Index) []byte {
+	row, ok := r.boxes.Get(segmap.ByID(root))
+	if !ok {
+		return nil
+	}
+	b, ok := row.boxes.Get(segmap.ByIndex(uint32(i)))
+	if !ok {
+		return nil
+	}
+	return b.box.Value()
+}
+
+// Heard returns the rekeys after a member was heard in a root: it does not need its box. It reports whether there was one.
+func (r Rekeys) Heard(root proto.EpochID, i dkg.Index) (Rekeys, bool) {
+	row, ok := r.boxes.Get(segmap.ByID(root))
+	if !ok || !row.boxes.Has(segmap.ByIndex(uint32(i))) {
+		return r, false
+	}
+	if row.boxes = row.boxes.Drop(segmap.ByIndex(uint32(i))); row.boxes.Size() == 0 {
+		return r.WithoutRoot(root), true
+	}
+	r.boxes = r.boxes.Put(row)
+	return r, true
+}
+
+// WithoutRoot returns the rekeys without the boxes of a root.
+func (r Rekeys) WithoutRoot(root proto.EpochID) Rekeys {
+	r.boxes = r.boxes.Drop(segmap.ByID(root))
+	return r
+}
+
+// Key implements segmap.Row.
+func (b rootBoxes) Key() segmap.Key { return segmap.ByID(b.root) }
+
+// Key implements segmap.Row.
+func (b keptBox) Key() segmap.Key { return segmap.ByIndex(uint32(b.index)) }
+
+// Encode implements state.Piece.
+func (b keptBox) Encode(e *state.Encoder) {
+	e.Uint32(uint32(b.index))
+	b.box.Encode(e, fmt.Sprintf("%x", b.index))
+}
+
+// Decode implements state.Piece.
+func (keptBox) Decode(d *state.Decoder) (b keptBox, err error) {
+	b.index = dkg.Index(d.Uint32())
+	b.box, err = state.DecodeSegment[blob](d, fmt.Sprintf("%x", b.index))
+	return b, err
+}
+
+// Encode implements state.Piece.
+func (b rootBoxes) Encode(e *state.Encoder) {
+	e.Fixed(b.root[:])
+	b.boxes.Encode(e, fmt.Sprintf("%x", b.root[:8]))
+}
+
+// Decode implements state.Piece.
+func (rootBoxes) Decode(d *state.Decoder) (b rootBoxes, err error) {
+	d.Into(b.root[:])
+	b.boxes, err = segmap.Decode[keptBox](d, fmt.Sprintf("%x", b.root[:8]))
+	return b, err
+}
+
+// format is the version of the stored form.
+const format = 1
+
+// Encode implements state.Piece.
+func (r Rekeys) Encode(e *state.Encoder) {
+	e.Version(format)
+	e.Int64(r.Made)
+	e.Uint64(r.serial)
+	e.Bool(!r.Draft.IsZero())
+	if !r.Draft.IsZero() {
+		r.Draft.Encode(e)
+	}
+	e.Bool(!r.Posted.IsZero())
+	if p := r.Posted; !p.IsZero() {
+		e.Fixed(p.Root[:])
+		e.Int64(p.Since)
+		e.Int64(p.Last)
+		p.whole.Encode(e, "posted")
+	}
+	r.kept.Encode(e, "k")
+	r.boxes.Encode(e, "x")
+}
+
+// Decode implements state.Piece.
+func (Rekeys) Decode(d *state.Decoder) (r Rekeys, err error) {
+	d.Version(format, format)
+	r.Made, r.serial = d.Int64(), d.Uint64()
+	if d.Bool() {
+		if r.Draft, err = (Draft{}).Decode(d); err != nil {
+			return Rekeys{}, err
+		}
+	}
+	if d.Bool() {
+		d.Into(r.Posted.Root[:])
+		r.Posted.Since, r.Posted.Last = d.Int64(), d.Int64()
+		if r.Posted.whole, err = state.DecodeSegment[blob](d, "posted"); err != nil {
+			return Rekeys{}, err
+		}
+	}
+	if r.kept, err = segmap.Decode[Kept](d, "k"); err != nil {
+		return Rekeys{}, err
+	}
+	if r.boxes, err = segmap.Decode[rootBoxes](d, "x"); err != nil {
+		return Rekeys{}, err
+	}
+	for k := range r.kept.All() {
+		if k.serial > r.serial {
+			return Rekeys{}, wire.ErrMalformed
+		}
+	}
+	return r, d.Err()
+}

@@ -1,0 +1,203 @@
+package ratchet
+
+import (
+	"errors"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// newRoot is a root that a rekey made, as a member enters it.
+type newRoot struct {
+	terms   rootTerms
+	above   proto.EpochID // the root of its parent; of one that a ticket told, the preferred one
+	share   dkg.Share
+	x       secret.Bytes // empty if it was only told
+	inbox   suite.KEMKey // to which its box was, if there was one
+	records []proto.Record
+	boxes   []rekey.Box
+	owners  proto.RekeyOwners
+	seat    bool // owners is there
+	evals   dkg.Evals
+	dealt   bool // this device made it: evals are those of the dealer
+}
+
+// enterRoot enters a root whose terms were verified and whose share is the own one. It returns errors of epochs.Forest.Rekeyed, and then
+// changes nothing.
+func (d *edit) enterRoot(in newRoot) error {
+	id, n := in.terms.ID(), in.terms.notice
+	me := d.st.me()
+	if n.Owners.Newer(me.owners) {
+		me.owners = n.Owners
+		d.setIdentity(me)
+	}
+	ranks := d.ranks(in.terms)
+	root := rootOf(in.terms)
+	root.Rank, root.Barred = ranks[id].Place, ranks[id].Barred
+	f, change := d.st.forest.WithRoot(root, d.age())
+	if !in.x.IsZero() {
+		var err error
+		if f, change, err = d.st.forest.Rekeyed(epochs.RekeyRoot{
+			Root: root, Parent: n.Common.Parent, Place: n.Common.Place(), Check: n.Check,
+		}, in.x, d.share, d.age()); err != nil {
+			return err
+		}
+	}
+	d.tp = d.tp.with(in.terms)
+	r, known := d.root(id)
+	if !known {
+		r = members.NewRoot(in.terms.Terms)
+	}
+	old, _ := d.root(in.above)
+	_, p, had := d.preferred()
+	r, did := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
+	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
+	d.grow(f, change)
+	d.rank(ranks)
+	d.unite(id)
+	if _, listed := r.Listed(me.index); listed {
+		d.tp.link = state.NewSegment(openedLink{})
+	}
+	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && !r.Heard(i) }))
+	d.boxedTo(in.inbox)
+	d.dealFrom(in)
+	d.succeeded(r, did)
+	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {
+		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
+	}
+	return nil
+}
+
+// succeeded reports what a rekey changed about members.
+func (d *edit) succeeded(r members.Root, c members.Change) {
+	for _, i := range c.Gone {
+		d.emit(Event{Kind: Gone, Index: i})
+	}
+	for _, k := range c.KeyChanged {
+		d.emit(Event{Kind: KeyChanged, Index: k.Index, Old: k.Old, New: k.New})
+		if k.Index == d.st.me().index {
+			d.displaced()
+		}
+	}
+	if len(c.Opened) > 0 {
+		d.retry(d.st.orphans.Value().Untagged()...)
+	}
+}
+
+// ranks returns where the roots held, and one that comes to be held, stand.
+func (d *edit) ranks(in rootTerms) map[proto.EpochID]rekey.Rank {
+	all := []rekey.Standing{d.standing(in)}
+	for row := range d.st.roots.All() {
+		if t, ok := d.tp.terms(row.id); ok && row.id != in.ID() {
+			all = append(all, d.standing(t))
+		}
+	}
+	return rekey.Order(all, d.st.me().owners)
+}
+
+func (d *edit) standing(t rootTerms) rekey.Standing {
+	s := rekey.Standing{ID: t.ID(), Rekey: t.Rekey(), Owners: t.Owners(), Signer: ownerAt(t.notice)}
+	if e, ok := d.st.forest.Epoch(t.notice.Common.Parent); ok {
+		s.Above = e.Root()
+	}
+	return s
+}
+
+// rank tells the forest where the roots stand now.
+func (d *edit) rank(ranks map[proto.EpochID]rekey.Rank) {
+	for _, r := range d.st.forest.Roots() {
+		if now, ok := ranks[r.ID]; ok && (r.Rank != now.Place || r.Barred != now.Barred) {
+			r.Rank, r.Barred = now.Place, now.Barred
+			d.grow(d.st.forest.WithRoot(r, d.age()))
+		}
+	}
+}
+
+// unite puts together who is gone by a root and by the others of its generation whose signers the other lists as owners (R9).
+func (d *edit) unite(id proto.EpochID) {
+	t, ok := d.tp.terms(id)
+	if !ok {
+		return
+	}
+	for row := range d.st.roots.All() {
+		o, ok := d.tp.terms(row.id)
+		if !ok || row.id == id || o.Rekey() != t.Rekey() {
+			continue
+		}
+		d.uniteInto(id, o)
+		d.uniteInto(row.id, t)
+	}
+}
+
+// uniteInto takes over into a root who is gone by another one.
+func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
+	r, ok := d.root(id)
+	if !ok {
+		return
+	}
+	if _, owner := r.Owners().PlaceOf(ownerAt(other.notice)); owner {
+		next, change := r.Unite(other.gone)
+		d.setRoot(next)
+		for _, i := range change.Gone {
+			d.emit(Event{Kind: Gone, Index: i})
+		}
+	}
+}
+
+// dealFrom brings the evals in step with the preferred root: those of its dealer, or of a seat; else read-only.
+func (d *edit) dealFrom(in newRoot) {
+	_, r, ok := d.preferred()
+	if !ok || d.ev.IsNone() && !in.seat && !in.dealt {
+		return
+	}
+	now, _ := d.ev.Root()
+	if proto.EpochID(now) == r.ID() {
+		return
+	}
+	next := d.ev.ReadOnly()
+	if r.ID() == in.terms.ID() && in.dealt {
+		next = in.evals
+	} else if r.ID() == in.terms.ID() && in.seat {
+		if ev, err := d.evalsOf(in); err == nil {
+			next = ev
+		}
+	}
+	if next.Succeeds(d.ev) == nil {
+		d.ev = next
+	} else {
+		d.ev = d.ev.ReadOnly() // of two roots of one generation the other one was its own (R10)
+	}
+}
+
+// evalsOf returns the evals that the owners' part of a rekey gives, with the invites whose m fits their records.
+func (d *edit) evalsOf(in newRoot) (dkg.Evals, error) {
+	roster := make([]dkg.Index, len(in.terms.roster))
+	for k, e := range in.terms.roster {
+		roster[k] = e.Index
+	}
+	next := max(in.terms.notice.Common.Cursor, d.ev.Next())
+	ev, err := in.owners.Polynomial.Evals(dkg.Terms{
+		Root: in.terms.ID(), Generation: in.terms.Rekey(), Depth: in.terms.Depth(), Capacity: dkg.DefaultCapacity, Held: roster, Next: next,
+	})
+	for _, m := range in.owners.Invites {
+		for _, x := range in.records {
+			c := x.Certificate
+			if err != nil || c.Name() != m.Name {
+				continue
+			}
+			kept, bad := ev.KeepOffer(dkg.Offer{Name: c.Name(), Kind: c.Kind, First: c.First, Count: c.Count, Step: c.Step, M: m.M})
+			if bad == nil {
+				ev = kept
+			} else if !errors.Is(bad, dkg.ErrLedger) {
+				err = bad
+			}
+		}
+	}
+	return ev, err
+}

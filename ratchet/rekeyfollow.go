@@ -1,0 +1,248 @@
+package ratchet
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// openRekey opens a part of a rekey (docs/design/rekey.md, Following one).
+func openRekey(d *edit, f incoming) (Message, error) {
+	p, err := proto.ParsePart(f.data)
+	if err != nil {
+		return Message{}, d.unread(f, outcome.Malformed(err))
+	}
+	if d.st.phase == Left || d.st.phase == Removed || d.holdsRoot(p.Name) {
+		return Message{}, d.unread(f, outcome.ErrStale)
+	}
+	whole, err := d.collect(f, p)
+	if whole == nil {
+		return Message{}, err
+	}
+	k, err := rekey.Look(d.rekeySelf(), p.Name, whole)
+	if err != nil {
+		return Message{}, d.unread(f, outcome.Malformed(err))
+	}
+	d.forget(f.name)
+	if len(p.Hashes) > 1 {
+		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
+	}
+	d.setRekeys(d.st.rekeys.Value().Keep(k))
+	d.followRekey(k, slices.Collect(d.st.forest.All()))
+	return Message{}, nil
+}
+
+// holdsRoot reports whether the root is held that a rekey of a name makes.
+func (d *edit) holdsRoot(n proto.Name) bool {
+	for _, r := range d.st.forest.Roots() {
+		if proto.NameOfRekey(r.ID) == n {
+			e, ok := d.st.forest.Epoch(r.ID)
+			return ok && e.Derived()
+		}
+	}
+	return false
+}
+
+// lookBehind is how many generations back a member looks for its box: other roots of the newest one, and roots that it passed by a ticket,
+// in which it may have messages to read.
+const lookBehind = 8
+
+// rekeySelf is this member as it looks for its box.
+func (d *edit) rekeySelf() rekey.Self {
+	s := rekey.Self{Space: d.st.space, Index: d.st.me().index, Inboxes: d.inboxSecrets(), Depth: dkg.DefaultDepth}
+	for _, r := range d.st.forest.Roots() {
+		s.Rekey, s.Depth = max(s.Rekey, r.Generation), max(s.Depth, r.Depth)
+	}
+	s.Rekey -= min(s.Rekey, lookBehind)
+	return s
+}
+
+// followRekeys tries the rekeys that wait with the epochs that came to be known since it was called last, and with those that it enters.
+func (d *edit) followRekeys() {
+	for len(d.fresh) > 0 && len(d.st.rekeys.Value().All()) > 0 && d.st.phase == Member {
+		var held []epochs.Epoch
+		for _, id := range d.fresh {
+			if e, ok := d.st.forest.Epoch(id); ok {
+				held = append(held, e)
+			}
+		}
+		d.fresh = nil
+		for _, k := range d.st.rekeys.Value().All() {
+			d.followRekey(k, held)
+		}
+	}
+	d.fresh = nil
+}
+
+// followRekey follows one that waits, if one of these epochs is its parent or leads to it.
+func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
+	if d.st.phase != Member {
+		return
+	}
+	at, ok := d.parentOf(k, held)
+	if !ok {
+		return
+	}
+	try := *d
+	switch err := try.rekeyed(k, at); {
+	case err == nil:
+		*d = try
+	case errors.Is(err, epochs.ErrWaits): // a further word may give its place
+	default:
+		d.setRekeys(d.st.rekeys.Value().Without(k.Name()))
+		d.st.rhythm.ask = d.st.rhythm.ask || errors.Is(err, errShare)
+	}
+}
+
+// errShare: the share of a rekey is not the one that its notice commits to.
+var errShare = errors.New("ratchet: share of a rekey")
+
+// rekeyParent is the epoch from which a rekey was made.
+type rekeyParent struct {
+	epoch  epochs.Epoch
+	path   []epochs.Candidate // to it, from an epoch that is held
+	notice proto.Notice
+}
+
+// parentOf finds the parent of a rekey: one of some epochs held, or the end of the way that begins in one of them.
+func (d *edit) parentOf(k rekey.Kept, held []epochs.Epoch) (rekeyParent, bool) {
+	opens := func(e epochs.Epoch, path []epochs.Candidate) (rekeyParent, bool) {
+		_, commit := e.Ciphers()
+		n, err := k.Notice(d.st.space, e.ID(), commit)
+		return rekeyParent{e, path, n}, err == nil
+	}
+	for _, e := range held {
+		if at, ok := opens(e, nil); ok {
+			return at, true
+		}
+	}
+	way := k.Ways().Own
+	for at := range way {
+		for _, e := range held {
+			if end, path, ok := d.walk(e, way[at:]); ok {
+				if p, ok := opens(end, path); ok {
+					return p, true
+				}
+			}
+		}
+	}
+	return rekeyParent{}, false
+}
+
+// walk follows a way from an epoch held to its end, and returns the epochs on it that are not held. Nothing is entered.
+func (d *edit) walk(e epochs.Epoch, way proto.Way) (end epochs.Epoch, path []epochs.Candidate, ok bool) {
+	for _, s := range way {
+		p, err := e.OpenCommit(d.st.space, s)
+		if err != nil {
+			return end, nil, false
+		}
+		id := e.Child(d.st.space, p.Commit)
+		if child, held := d.st.forest.Epoch(id); held {
+			e, path = child, nil
+			continue
+		}
+		t, held := d.tp.terms(e.Root())
+		if !held {
+			return end, nil, false
+		}
+		key, err := p.VerifyMaker(t.Terms, id)
+		if err != nil {
+			return end, nil, false
+		}
+		c, err := d.st.forest.Derive(e, p, key, d.share)
+		if err != nil {
+			return end, nil, false
+		}
+		e, path = c.Epoch, append(path, c)
+	}
+	return e, path, true
+}
+
+// rekeyed takes in a rekey whose parent was found: it enters the root, or finds that this member is not listed.
+func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
+	n := at.notice
+	above, ok := d.root(at.epoch.Root())
+	if !ok {
+		return epochs.ErrUnknown
+	}
+	switch {
+	case n.Verify(d.st.me().origin) != nil || n.Common.Rekey != above.Rekey()+1 || n.Common.Depth < above.Depth():
+		return rekey.ErrFalse
+	case len(d.st.forest.Roots()) >= maxRoots:
+		return outcome.ErrBound
+	}
+	var said rekey.Said
+	if k.Mine() {
+		var err error
+		if said, err = k.Open(d.rekeySelf(), n); err != nil {
+			return err
+		}
+		if said.Content.Template.Policy.Suite != above.Suite() {
+			return rekey.ErrFalse
+		}
+	}
+	if len(at.path) > 0 {
+		f, change, err := d.st.forest.Enter(at.path, epochs.Reading{Own: d.share, Now: d.age()})
+		if err != nil {
+			return err
+		}
+		if err := d.admitMakers(&reading{path: at.path}); err != nil {
+			return err
+		}
+		d.grow(f, change)
+	}
+	d.setRekeys(d.st.rekeys.Value().Without(k.Name()))
+	if !k.Mine() {
+		d.unboxed(n, above.ID(), at.epoch.ID())
+		return nil
+	}
+	c := said.Content
+	terms, err := newRootTerms(d.st.me().origin, n, c.Template, c.Roster, c.Gone)
+	if err != nil {
+		return rekey.ErrFalse
+	}
+	if terms.Commitment().Verify(said.Share) != nil {
+		return errShare
+	}
+	return d.enterRoot(newRoot{
+		terms: terms, above: above.ID(), share: said.Share, x: said.X, inbox: said.Inbox, records: c.Records, boxes: said.Boxes, owners: said.Owners, seat: said.Seat,
+	})
+}
+
+// maxRoots is how many roots are held: of each 4 count, and a generation is dropped 30 days after the next one came.
+const maxRoots = 64
+
+func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
+
+// unboxed takes in the notice of a rekey that has no box for this member (R6, R7).
+func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
+	i := d.st.me().index
+	_, p, ok := d.preferred()
+	newest := d.st.me().owners
+	_, owner := newest.PlaceOf(ownerAt(n))
+	if !ok || n.Common.Rekey < p.Rekey() || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
+		return // of a root before one that it stands in, or of an owner that was taken off: nobody prefers it
+	}
+	old, _ := d.root(above)
+	_, listed := old.Listed(i)
+	switch {
+	case !n.Members.Has(i) && (listed || d.st.forest.OwnAbove(parent)):
+		d.st.phase = Removed // also by the other root of one generation, since who is gone by one is gone by both
+		d.emit(Event{Kind: WasRemoved})
+	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
+		d.st.rhythm.ask = true
+	}
+}
+
+// boxTaken lets go of the box of a member that was read in a root.
+func (d *edit) boxTaken(root proto.EpochID, i dkg.Index) {
+	if r, had := d.st.rekeys.Value().Heard(root, i); had {
+		d.setRekeys(r)
+	}
+}

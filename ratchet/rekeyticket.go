@@ -1,0 +1,112 @@
+package ratchet
+
+import (
+	"fmt"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// giveShare puts the share of a root into a ticket for a member that asks from an older one: boxed by this owner, else the box of the
+// rekey, else what its link opens.
+func (d *edit) giveShare(b *proto.TicketBody, a proto.Asked, r members.Root, from members.Binding) {
+	if box := d.st.rekeys.Value().Box(r.ID(), a.Index); box != nil {
+		b.ShareForm, b.ShareBox = proto.RekeyShare, box
+		return
+	}
+	b.Masked = d.maskedFor(r, from).Masked
+}
+
+// enterToldRoot enters a root that a ticket told, made by a rekey that this member did not follow. It returns ErrStale for one that comes
+// after the preferred one, and without a share.
+func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
+	b := c.Body
+	_, p, ok := d.preferred()
+	if !ok || b.Root.Notice.Common.Rekey < p.Rekey() || len(d.st.forest.Roots()) >= maxRoots {
+		return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
+	}
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	if err != nil {
+		return forged(err)
+	}
+	share, x, inbox, ok := d.shareOf(terms, b)
+	if !ok {
+		return fmt.Errorf("%w: ticket without a share", outcome.ErrStale)
+	}
+	in := newRoot{terms: terms, above: p.ID(), share: share, x: x, inbox: inbox}
+	if err := d.enterRoot(in); err != nil { // its parent is not known, or only told
+		in.x = secret.Bytes{}
+		if err := d.enterRoot(in); err != nil {
+			return forged(err)
+		}
+	}
+	if _, listed := terms.Listed(d.st.me().index); listed {
+		return nil
+	}
+	return d.coveredBy(b.Certificate, terms.ID())
+}
+
+// coveredBy notes the certificate of a root that does not list this member, and lets it know itself there.
+func (d *edit) coveredBy(c proto.Certificate, root proto.EpochID) error {
+	me := d.st.me()
+	r, ok := d.root(root)
+	if !ok || c.IsZero() || me.binding.IsZero() || c.Admission != me.binding.Admission {
+		return fmt.Errorf("%w: certificate in a ticket", outcome.ErrForged)
+	}
+	r, _, err := r.Introduce(proto.Introduction{
+		Credential: proto.Credential{Certificate: c, Binding: me.binding}, Rest: me.rest, Inbox: me.inboxes[0].secret.Public,
+	}, members.Via{})
+	if err != nil {
+		return forged(err)
+	}
+	if next, _, err := r.ReadFrom(me.maker()); err == nil {
+		r = next
+	}
+	d.setRoot(r)
+	me.certificates = append(append([]proto.Certificate(nil), me.certificates...), c)
+	d.setIdentity(me)
+	return nil
+}
+
+// shareOf returns the own share of a root that a ticket tells; if a box of the rekey gave it, x and the inbox key to which it was.
+func (d *edit) shareOf(t rootTerms, b proto.TicketBody) (s dkg.Share, x secret.Bytes, inbox suite.KEMKey, ok bool) {
+	me, i, right := d.rekeySelf(), d.st.me().index, func(s dkg.Share) bool { return t.Commitment().Verify(s) == nil }
+	if b.ShareForm == proto.RekeyShare {
+		if box, to, ok := rekey.OpenHandedOn(me, b.ShareBox); ok && right(box.Share) {
+			return box.Share, box.X, to, true
+		}
+	}
+	for _, k := range d.st.rekeys.Value().All() {
+		if k.Name() != proto.NameOfRekey(t.ID()) {
+			continue
+		}
+		if box, to, ok := k.OwnBox(me); ok && right(box.Share) {
+			return box.Share, box.X, to, true
+		}
+	}
+	if b.ShareForm == proto.BoxedShare {
+		if s, err := d.boxedShare(i, b.ShareBox); err == nil && right(s) {
+			return s, x, inbox, true
+		}
+	}
+	if l, ok := d.opened(); ok {
+		if s, err := invites.OpenShare(l, b.Masked, i, t.Commitment()); err == nil {
+			return s, x, inbox, true
+		}
+	}
+	return s, x, inbox, false
+}
+
+// comesAfter reports whether a root held comes after the preferred one in the order of §5: a ticket of it is of no use.
+func (d *edit) comesAfter(root proto.EpochID) bool {
+	p, ok := d.st.forest.Preferred()
+	return ok && p.Root() != root && d.st.forest.Before(p.Position(), epochs.Position{Root: root})
+}
