@@ -96,8 +96,8 @@ func (l *Logins) shared(ctx context.Context) (*[sha256.Size]byte, error) {
 
 // Login returns a token for the answer to a challenge, valid for api.TokenKeep. It returns ErrUnauthenticated for a challenge
 // that is not this relay's and this device's, is too old or was answered before; ErrUnverified for a signature that is not the
-// device's; ErrForbidden for a device that there is not, or that was revoked. Of api.MaxTokens the oldest one ends. The tokens of a
-// device end when it is revoked, or its keys are renewed.
+// device's; ErrForbidden for a device that there is not, or that was revoked. Of api.MaxTokens the oldest one ends, or it is
+// ErrQuota if all were given within api.ChallengeKeep. The tokens of a device end when it is revoked, or its keys are renewed.
 func (l *Logins) Login(ctx context.Context, in api.Login) (api.Token, error) {
 	if l.b.o.Name == "" {
 		return api.Token{}, fmt.Errorf("%w: the relay has no name", api.ErrForbidden)
@@ -125,6 +125,9 @@ func (l *Logins) Login(ctx context.Context, in api.Login) (api.Token, error) {
 			return err
 		}
 		if len(others) == api.MaxTokens {
+			if others[0].Until >= row.Until-api.ChallengeKeep.Milliseconds() { // its challenge could be answered again
+				return fmt.Errorf("%w: logins", api.ErrQuota)
+			}
 			if err := tokens.remove(tx, others[0]); err != nil {
 				return err
 			}

@@ -120,11 +120,13 @@ func TestTokensEnd(t *testing.T) {
 	kept, lost := p.devices[0], p.devices[1]
 	first, gone := kept.token(), lost.token()
 	for range api.MaxTokens - 1 {
-		w.now = w.now.Add(time.Second)
+		w.now = w.now.Add(api.ChallengeKeep / (api.MaxTokens - 1))
 		kept.token()
 	}
 	_, err := w.whose(first)
 	require.NoError(t, err)
+	w.refused(api.ErrQuota, func() error { return kept.logIn(w.r) })
+	w.now = w.now.Add(time.Second)
 	last := kept.token()
 	_, err = w.whose(first)
 	require.ErrorIs(t, err, api.ErrUnauthenticated)

@@ -58,4 +58,3 @@ func relaysWakeEachOther(t *testing.T, s store.Store, db *sql.DB) {
 		<-woken
 	}
 }
-

@@ -250,7 +250,8 @@ func (c *Client) acknowledgeAll() {
 		}
 		some := c.acks[:n:n]
 		c.mu.Unlock()
-		if err := c.Mailboxes.Acknowledge(context.Background(), some...); err != nil && isTransient(err) {
+		err := within(context.Background(), func(ctx context.Context) error { return c.Mailboxes.Acknowledge(ctx, some...) })
+		if err != nil && (isTransient(err) || errors.Is(err, context.DeadlineExceeded)) {
 			failures++
 			backOff(context.Background(), failures, err)
 			continue

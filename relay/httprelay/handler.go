@@ -240,7 +240,8 @@ func (c *call) authenticate(ctx context.Context) (api.DeviceID, error) {
 			err = errors.New("no device")
 		}
 		if err != nil && httpapi.NewProblem(err).Code() == "unavailable" {
-			err = fmt.Errorf("%w: %w", api.ErrUnauthenticated, err)
+			c.note("unknown", err.Error()) // what the program knows of it, the device need not
+			err = api.ErrUnauthenticated
 		}
 		return device, err
 	}
