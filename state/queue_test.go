@@ -185,3 +185,17 @@ func TestG6QueuesAreSealed(t *testing.T) {
 		require.NotContains(t, string(all), s)
 	}
 }
+
+// What a transaction was given may be used for something else at once.
+func TestBuffersAreUsedAgain(t *testing.T) {
+	v := openToys(t, store.NewMemory(), state.Options{})
+	require.NoError(t, v.Create(t.Context(), newToy(t, id(1)), func(tx *state.Tx[toy]) error {
+		buffer := []byte("first")
+		tx.Send("t", buffer)
+		tx.Deliver(buffer)
+		copy(buffer, "other")
+		return nil
+	}))
+	require.Equal(t, []string{"t:first"}, sent(t, v, id(1)))
+	require.Equal(t, []string{"first"}, drained(t, v, id(1)))
+}

@@ -92,18 +92,15 @@ func killAtAnyMoment(t *testing.T, total int, place func(seed uint64) child, kil
 	}
 }
 
-// The tests above see a program that acknowledges before it has done.
+// The tests above see a program that acknowledges before it has done, unless it is killed by chance where that makes no difference.
 func TestEarlyAcknowledgementIsSeen(t *testing.T) {
-	const kills = 5
 	all := len(record(t, 1, 60).trace)
-	seen := 0
-	for i := range kills {
+	for i, seen := 0, false; !seen; i++ {
+		require.Less(t, i, 40, "not seen")
 		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: 60, KillAt: all/2 + i*7, Fault: disktest.Kill, Early: true}
 		journal, killed := c.start(t, nil)
 		require.True(t, killed)
-		if _, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal); err != nil {
-			seen++
-		}
+		_, _, err := c.crashed(t, newScript(c.Seed, c.Ops), journal)
+		seen = err != nil
 	}
-	require.NotZero(t, seen)
 }

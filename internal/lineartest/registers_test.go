@@ -101,10 +101,11 @@ func (s registers) do(ctx context.Context, in Request) ([]uint64, error) {
 }
 
 // forgetful carries out a request that adds in two steps, so that updates are lost between them.
-func (s registers) forgetful(ctx context.Context, in Request) ([]uint64, error) {
+func (s registers) forgetful(ctx context.Context, in Request, between func()) ([]uint64, error) {
 	id := registerID(in.Group, in.Registers[0])
 	v, err := s.vault.Load(ctx, id)
-	if err == nil && in.Adds {
+	between()
+	if err == nil {
 		err = s.vault.Update(ctx, id, func(tx *state.Tx[value]) error {
 			tx.Set(raised(tx.Value(), v.State().n+1))
 			return nil

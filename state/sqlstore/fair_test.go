@@ -50,9 +50,10 @@ func TestTurnsProcess(t *testing.T) {
 	writers.Wait()
 }
 
-// TestProcessesTakeTurns: of three processes that write without a pause, each gets its turns.
+// TestProcessesTakeTurns: of three processes that write without a pause, each gets its turns. How many the system lets run at once
+// is not looked at: none has a hundred times as many as another, as it is with SQLite's own waiting.
 func TestProcessesTakeTurns(t *testing.T) {
-	const processes, most, share = 3, 300, 30
+	const processes, share, most = 3, 30, 3000
 	path := file(t)
 	require.NoError(t, open(t, path).Close())
 	var running []*exec.Cmd
@@ -78,7 +79,7 @@ func TestProcessesTakeTurns(t *testing.T) {
 		begun = look()
 	}
 	turns := make([]int, processes)
-	for slices.Max(turns) < most {
+	for slices.Min(turns) < share && slices.Max(turns) < most {
 		for i, n := range look() {
 			turns[i] = n - begun[i]
 		}
@@ -87,10 +88,7 @@ func TestProcessesTakeTurns(t *testing.T) {
 	for _, c := range running {
 		require.NoError(t, c.Wait())
 	}
-	t.Log("turns", turns)
-	for _, n := range turns {
-		require.GreaterOrEqual(t, n, share, "%v", turns)
-	}
+	require.GreaterOrEqual(t, slices.Min(turns), share, "%v", turns)
 }
 
 // TestWaitingHeedsTheContext: a writer whose context ends while another handle holds the lock returns, and then goes on.
