@@ -42,6 +42,7 @@ func stations(t *testing.T) (alice, bob *station, atAlice, atBob state.ID, toBob
 
 // G25: garbage in a pair's mailbox is opened once, however long the conversation goes on, and again when a session begins.
 func TestG25GarbageIsOpenedOnce(t *testing.T) {
+	t.Parallel()
 	const garbage, turns = 2000, 25
 	alice, bob, atAlice, atBob, toBob := stations(t)
 	receive, opened := bob.counting(atBob)
@@ -68,6 +69,7 @@ func TestG25GarbageIsOpenedOnce(t *testing.T) {
 
 // A frame that is too far ahead is tried when its chain has come near enough, and no other message tries it.
 func TestFarAhead(t *testing.T) {
+	t.Parallel()
 	alice, bob, atAlice, atBob, _ := stations(t)
 	receive, opened := bob.counting(atBob)
 	bob.receive(atBob, alice.send(atAlice, "text"))
@@ -99,6 +101,7 @@ func TestFarAhead(t *testing.T) {
 
 // Messages that came before their session began may be further ahead than anybody knows.
 func TestFarAheadBeforeTheSessionBegan(t *testing.T) {
+	t.Parallel()
 	a, b := newHuman(t, 1), newHuman(t, 1)
 	alice, bob := newStation(t, a.devices[0]), newStation(t, b.devices[0])
 	atAlice, atBob := alice.slot(b.peer(t, 0, hybrid)), bob.slot(a.peer(t, 0, hybrid))
@@ -222,6 +225,7 @@ func TestClearedSlotRefusesRecordings(t *testing.T) {
 
 // What is remembered of accepted initializations does not grow, and none of it can be repeated.
 func TestSeenIsBounded(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := newPair(t, f)
 		var frames [][]byte

@@ -25,6 +25,7 @@ func (p *party) epoch() uint32 { return p.s.Part().sessions[0].ratchet.Epoch() }
 // Between devices that run trefoil exchanges complete although a fifth of all frames is lost and every side begins again with
 // what it stored after every step. In the classic suite there are none.
 func TestExchangesComplete(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		const seed = 19
 		r := rand.New(rand.NewPCG(seed, 0))

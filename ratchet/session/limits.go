@@ -10,6 +10,7 @@ const (
 
 	// rotateAfter is how old the keys of a bundle become, and keepReplaced how long they are kept after they were replaced:
 	// longer than frames wait at a relay. Whoever steals a device's keys opens no first messages that are older than both.
+	// A session that was not answered for keepReplaced is begun anew, since its keys may be erased at the peer.
 	rotateAfter  = 7 * 24 * time.Hour
 	keepReplaced = 30 * 24 * time.Hour
 

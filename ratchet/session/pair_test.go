@@ -123,6 +123,7 @@ func TestReset(t *testing.T) {
 
 // Both sides begin at once: both initializations are accepted, nothing is lost, and both go on in the same session.
 func TestBothBeginAtOnce(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		for round := range 8 {
 			alice, bob := started(t, f)
@@ -203,6 +204,7 @@ func TestSucceeds(t *testing.T) {
 }
 
 func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		late := bob.send("held back by a relay")

@@ -23,7 +23,7 @@ const (
 // Restore returns the pair of a slot that comes from a backup, for the program to go on with. It must not go on without: a copy
 // sends under numbers that the peer has seen, and what it sends is not read. The sessions in it go on reading, and nothing is
 // sent before Initiate has begun another one, with a generation that the lost state has not used. Now tells apart what is
-// restored from the same backup twice.
+// restored from the same backup twice, or on both sides.
 //
 // Messages that the lost state has read are read again if the relay repeats them. What the peer sent in a session that the
 // backup does not know is not read before the peer sends it again (see Maintain); the peer goes on in the new session once it

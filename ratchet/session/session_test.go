@@ -137,6 +137,7 @@ func TestG13BurstLost(t *testing.T) {
 
 // G8: a failed frame changes nothing and destroys no session, and says by its verdict what becomes of it.
 func TestG8FailedFramesChangeNothing(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		frame := alice.send("text")

@@ -127,6 +127,7 @@ func (s *station) texts(id state.ID) (out []string) {
 
 // G8, G9: in a vault, across restarts, with frames that come too early, twice, or forged.
 func TestG8G9Vault(t *testing.T) {
+	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
 		a, b := newHuman(t, 1), newHuman(t, 1)
 		var keys []directory.OneTimePreKey
