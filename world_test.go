@@ -132,7 +132,9 @@ func (w world) tapped(name string, change ...func(*trefoil.Options)) (*device, *
 // letIn invites another device.
 func (d *device) letIn(space state.ID, other *device) {
 	d.Helper()
-	_, err := other.client.Join(d.Context(), d.link(space, invite.Private(0)))
+	link := d.link(space, invite.Private(0))
+	d.pass(time.Second) // the others are told of it before other subscribes: what is from before it joined would wait for a month
+	_, err := other.client.Join(d.Context(), link)
 	require.NoError(d, err)
 	d.pass(time.Minute)
 	status, err := other.client.Space(space).Status(d.Context())
