@@ -75,7 +75,7 @@ func TestBranchesMeetByATicket(t *testing.T) {
 	n.Grow(6)
 	side := func(m *simnet.Member) bool { return m == n.Members[0] || m == n.Members[1] || m == n.Members[2] }
 	n.Drop(func(from, to *simnet.Member, _ int) bool { return side(from) != side(to) }) // for good
-	commits(t, n, size(6, 8, 20), n.Members[0], n.Members[3], n.Members[1], n.Members[4])
+	commits(t, n, size(6, 20), n.Members[0], n.Members[3], n.Members[1], n.Members[4])
 	n.Drop(nil)
 	pass(n, 2*time.Hour, 5*time.Minute)
 	n.Rest()
@@ -92,7 +92,7 @@ func TestBranchesMeetByATicket(t *testing.T) {
 func TestNewestFirstOneTopic(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 45})
 	n.Grow(5)
-	for i := range size(10, 20, 200) {
+	for i := range size(10, 200) {
 		n.Advance(time.Duration(i%3) * 20 * time.Hour)
 		require.NoError(t, n.Members[i*3%5].Send(fmt.Sprint("text ", i)))
 		if i%4 == 3 {
@@ -108,12 +108,12 @@ func TestNewestFirstOneTopic(t *testing.T) {
 
 // D55: clocks jump back and forth, by up to 100 years. Nothing is lost, and nobody stands still.
 func TestClockJumps(t *testing.T) {
-	seeds(t, size(1, 1, 32), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 32), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Faults{Late: 0.1, Repeat: 0.1, Both: 0.2, Window: 16}})
 		n.Grow(4)
 		rng := rand.New(rand.NewPCG(seed, 7))
 		jumps := []time.Duration{time.Hour, 23 * time.Hour, 3 * 24 * time.Hour, 400 * 24 * time.Hour, 100 * 365 * 24 * time.Hour}
-		for i := range size(6, 12, 60) {
+		for i := range size(6, 60) {
 			m := n.Members[rng.IntN(4)]
 			if m.Skew = jumps[rng.IntN(len(jumps))]; rng.IntN(2) == 0 {
 				m.Skew = -m.Skew
@@ -150,7 +150,7 @@ func TestJunkBeforeAnHonestFrame(t *testing.T) {
 	n.Settle()
 	rng := rand.NewChaCha8([32]byte{46})
 	var junk [][]byte
-	for range size(20, 40, 64*16) { // 64 KiB each
+	for range size(20, 64*16) { // 64 KiB each
 		b := make([]byte, 64<<10)
 		_, _ = rng.Read(b)
 		b[0], b[1] = 0x20, 196

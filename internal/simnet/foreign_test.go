@@ -63,7 +63,7 @@ func TestScenario07ForeignTickets(t *testing.T) {
 	refused(forAnother, "for another request")
 	refused(relabelled(fromAway), "of another space, relabelled")
 	refused(relabelled(forAnother), "for another request, relabelled")
-	for i := 0; i < len(right); i += size(331, 97, 1) {
+	for i := 0; i < len(right); i += size(331, 1) {
 		bad := slices.Clone(right)
 		bad[i] ^= 0x40
 		refused(bad, fmt.Sprint("byte ", i))

@@ -51,7 +51,7 @@ func TestWelcomeIsRead(t *testing.T) {
 // answered then.
 func TestJoinerAwayForADay(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 22})
-	n.Grow(size(6, 8, 24))
+	n.Grow(size(6, 24))
 	joiner := n.Join(n.Invite())
 	n.Settle()
 	require.True(t, joiner.Joined())
@@ -166,7 +166,7 @@ func TestRevokedLinkAndALateMember(t *testing.T) {
 
 // §9: a public link is closed while somebody joins by it. It is in at all or at none, and nobody waits untold.
 func TestCloseWhileJoining(t *testing.T) {
-	seeds(t, size(1, 2, 32), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 32), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
 		var made invite.Made
@@ -194,7 +194,7 @@ func TestCloseWhileJoining(t *testing.T) {
 func TestPublicLinkRush(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 28})
 	n.Grow(2)
-	count := size(6, 10, 100)
+	count := size(6, 100)
 	l := n.InviteBy(n.Founder(), invite.Public(uint32(16*(1+count/8)), 0))
 	for range count {
 		n.Join(l)
@@ -234,7 +234,7 @@ func TestMembersInvite(t *testing.T) {
 func TestScenarioSmallFrames(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 30, MaxFrame: 32 << 10, Policy: ratchet.Policy{KEM: ratchet.MLKEM768X25519}, Faults: simnet.Rough})
 	n.Grow(3)
-	for range size(1, 2, 10) {
+	for range size(1, 10) {
 		n.Run(5)
 		n.Join(n.Invite())
 	}

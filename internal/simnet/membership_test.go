@@ -13,7 +13,7 @@ import (
 // Scenario 7, G19: twins use one link, let in on two sides of a partition. Every honest member binds exactly one identity
 // to the index, somebody is told, and nobody else loses anything.
 func TestScenario07Twins(t *testing.T) {
-	seeds(t, size(1, 2, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(6)
 		l := n.Invite()
@@ -23,12 +23,12 @@ func TestScenario07Twins(t *testing.T) {
 		one, two := n.Join(l), n.Join(l)
 		one.Disputed, two.Disputed = true, true
 		n.Partition(append(left, one), append(right, two))
-		n.Run(20)
+		n.Run(size(8, 20))
 		n.Settle()
 		require.True(t, one.Joined())
 		require.True(t, two.Joined())
 		n.Heal()
-		n.Run(40)
+		n.Run(size(12, 40))
 		n.Rest()
 		index, a, b := one.Info().Index, one.Info().Key, two.Info().Key
 		told := 0
@@ -54,7 +54,7 @@ func TestG19ManyRedemptions(t *testing.T) {
 	n.Grow(3)
 	honest := n.Members[:3:3]
 	l := n.Invite()
-	for range size(3, 4, 30) {
+	for range size(3, 30) {
 		n.Join(l).Disputed = true
 	}
 	n.Settle()

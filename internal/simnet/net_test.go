@@ -22,13 +22,10 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// size returns how much of something a test does: TREFOIL_LONG=1 asks for the long suite, -short for the smallest.
-func size(short, quick, long int) int {
-	switch {
-	case os.Getenv("TREFOIL_LONG") != "":
+// size returns how much of something a test does: TREFOIL_LONG=1 asks for the long suite.
+func size(quick, long int) int {
+	if os.Getenv("TREFOIL_LONG") != "" {
 		return long
-	case testing.Short():
-		return short
 	}
 	return quick
 }
@@ -52,10 +49,10 @@ func seeds(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
 // G12, G9, G1: frames that come late, twice and out of order, members that send and commit at once, devices that die
 // before and after commits: at rest everything was read by everybody exactly once, and all send in one epoch.
 func TestG12Rough(t *testing.T) {
-	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(8)
-		n.Run(size(60, 120, 200))
+		n.Run(size(40, 200))
 		n.Rest()
 		requireAllRead(t, n)
 		t.Logf("%+v", n.Stats())
@@ -64,10 +61,10 @@ func TestG12Rough(t *testing.T) {
 
 // G12, G19: the same, while members join.
 func TestG12RoughWithJoins(t *testing.T) {
-	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 64), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
-		for range size(3, 6, 20) {
+		for range size(3, 20) {
 			n.Run(10)
 			n.Join(n.Invite())
 		}
@@ -83,12 +80,12 @@ func TestG12RoughWithJoins(t *testing.T) {
 // G12, G13: with a fifth of all deliveries lost for good, everything that is delivered is read, and nobody is ever refused
 // to send.
 func TestG12Loss(t *testing.T) {
-	seeds(t, size(1, 1, 64), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 64), func(t *testing.T, seed uint64) {
 		faults := simnet.Rough
 		faults.Lose = 0.20
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: faults})
 		n.Grow(6)
-		n.Run(size(60, 120, 200))
+		n.Run(size(40, 200))
 		n.Rest()
 		require.Zero(t, n.Stats().Refused)
 		require.NotZero(t, n.Stats().Lost)
@@ -157,7 +154,7 @@ func TestG4CrashAtEveryBoundary(t *testing.T) {
 	require.Greater(t, boundaries, 10)
 	for at := 1; at <= boundaries; at++ {
 		for i, fault := range []storetest.Fault{storetest.Before, storetest.After} {
-			if (at+i)%size(8, 8, 1) != 0 {
+			if (at+i)%size(16, 1) != 0 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%d/%d", at, fault), func(t *testing.T) {

@@ -15,11 +15,11 @@ import (
 // Scenario 11, G12: a partition of three days in which both sides talk and commit, then everything arrives. Nothing is
 // unread.
 func TestScenario11Partition(t *testing.T) {
-	seeds(t, size(1, 1, 4), func(t *testing.T, seed uint64) {
+	seeds(t, size(1, 4), func(t *testing.T, seed uint64) {
 		n := simnet.New(t, simnet.Options{Seed: seed})
 		n.Grow(4)
 		n.Partition(n.Members[:2], n.Members[2:])
-		daily := size(20, 50, 5_000)
+		daily := size(20, 5_000)
 		for i := range 3 * daily {
 			n.Advance(24 * time.Hour / time.Duration(daily))
 			require.NoError(t, n.Members[i*7%4].Send(fmt.Sprint("text ", i)))
@@ -36,7 +36,7 @@ func TestScenario11Partition(t *testing.T) {
 // Scenario 11, G12: everybody commits at the same moment, from one parent, none having heard of the others.
 func TestScenario11AllCommitAtOnce(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 5})
-	n.Grow(size(4, 6, 64))
+	n.Grow(size(4, 64))
 	for round := range 3 {
 		n.Advance(80 * time.Hour)
 		for _, m := range n.Members {
