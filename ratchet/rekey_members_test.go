@@ -216,8 +216,8 @@ func TestLeaveIsFollowedByARekey(t *testing.T) {
 	require.Equal(t, Left, all[4].phase())
 }
 
-// A thief of a state that only listens reads nothing below a rekey if the member committed, or updated its inbox key, since. One that
-// seized the state right before reads on: it has the key to which the box is.
+// A thief of a state that only listens reads nothing below a rekey if the member committed since, and others built on it. One that
+// seized the state right before reads on: it has the parent, and the key to which the box is.
 func TestThiefBeforeARekey(t *testing.T) {
 	n, all := five(t, 57)
 	m := all[2]
