@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
@@ -22,14 +22,14 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	g := ratchettest.NewGroup(t, 3, ratchettest.Small)
 	other := ratchettest.NewGroup(t, 2, ratchettest.Small)
 	foreign := other.Send(other.Peers[0], "elsewhere")[0]
-	joining, request := g.Join(g.Invite(ratchet.InviteOptions{Kind: dkg.Private}))
+	joining, request := g.Join(g.Invite(invite.Private(0)))
 	left := *g.Peers[2]
 	g.Step(&left, ratchet.Leave())
 	spaces := map[string]ratchet.Space{
 		"owner": g.Peers[0].Space, "member": g.Peers[1].Space, "joining": joining.Space, "left": left.Space,
 	}
 	long := make([]byte, ratchet.MaxPlaintext+1)
-	var made ratchet.Invite
+	var made invite.Made
 
 	type result = func(ratchet.Space) (ratchet.Space, error)
 	frames := func(call func(ratchet.Space) (ratchet.Space, [][]byte, error)) result {
@@ -67,7 +67,7 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"Decrypt":    {{all, decrypt(foreign)}, {all, decrypt(nil)}, {all, decrypt(request)}},
 		"Admit":      {{all, admit(nil)}, {all, admit(foreign)}, {outside, admit(request)}},
 		"Perform":    {{all, perform(ratchet.Tasks{Send: true, Ask: true})}, {all, perform(ratchet.Tasks{Fetch: true})}, {outside, perform(ratchet.Tasks{Send: true})}},
-		"NewInvite":  {{all, step(ratchet.NewInvite(ratchet.InviteOptions{}, &made))}, {all, step(ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Public, Count: 17}, &made))}, {others, step(ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Private}, &made))}},
+		"NewInvite":  {{all, step(ratchet.NewInvite(invite.Terms{}, &made))}, {all, step(ratchet.NewInvite(invite.Public(17, 0), &made))}, {others, step(ratchet.NewInvite(invite.Private(0), &made))}},
 		"EndInvite":  {{all, step(ratchet.EndInvite([16]byte{1}))}},
 		"Revoke":     {{all, step(ratchet.Revoke(2))}},
 		"SetTitle":   {{all, step(ratchet.SetTitle(make([]byte, 1<<10+1)))}, {others, step(ratchet.SetTitle(nil))}},
@@ -93,9 +93,9 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	for _, name := range transitions(t) {
 		require.Contains(t, calls, name, "an exported function without a row in this table")
 	}
-	_, _, err := ratchet.Join(ratchet.Link{}, g.Now, nil)
+	_, _, err := ratchet.Join(invite.Link{}, g.Now, nil)
 	require.ErrorIs(t, err, ratchet.ErrMalformed)
-	_, _, err = ratchet.Join(g.Invite(ratchet.InviteOptions{Kind: dkg.Private}), g.Now, make([]byte, ratchet.MaxApplicationData+1))
+	_, _, err = ratchet.Join(g.Invite(invite.Private(0)), g.Now, make([]byte, ratchet.MaxApplicationData+1))
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
 	_, err = ratchet.NewSpace(g.Now, ratchet.Policy{Scheme: "none"}, nil)
 	require.ErrorIs(t, err, ratchet.ErrPolicy)

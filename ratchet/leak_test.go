@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -39,8 +39,8 @@ func secretsOf(s Space) (out [][]byte) {
 func TestNothingLeaks(t *testing.T) {
 	n := newNetwork(t, 61)
 	founder := n.found(Policy{MembersMayInvite: true})
-	var made Invite
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &made))
+	var made invite.Made
+	founder.do(NewInvite(invite.Private(0), &made))
 	joining, request, err := Join(made.Link, n.now, []byte("joiner"))
 	require.NoError(t, err)
 	m := n.member(founder, "m")
@@ -51,7 +51,9 @@ func TestNothingLeaks(t *testing.T) {
 	n.settle()
 	require.True(t, m.has(LinkGiven))
 
-	secrets := [][]byte{[]byte(text), made.Link.link.Expose().Seed.Expose()}
+	link, err := openLink(made.Link)
+	require.NoError(t, err)
+	secrets := [][]byte{[]byte(text), link.Seed.Expose()}
 	for _, s := range []Space{founder.space, m.space, joining} {
 		secrets = append(secrets, secretsOf(s)...)
 	}

@@ -161,7 +161,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to [
 	}
 	made, whole, failed := x.Draft.Make(plan)
 	if failed != nil || err != nil {
-		return firstError(failed, err)
+		return cmp.Or(failed, err)
 	}
 	terms, err := newRootTerms(t.origin, made.Notice, made.Template, made.Roster, made.Gone)
 	if err != nil {
@@ -179,15 +179,6 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to [
 	return d.enterRoot(newRoot{
 		terms: terms, above: r.ID(), share: s, x: made.X, inbox: d.st.me().newest().secret.Public, records: made.Records, boxes: made.Boxes, evals: evals, dealt: true,
 	})
-}
-
-func firstError(all ...error) error {
-	for _, err := range all {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // postRekey puts the parts of the rekey that was made last into the outbox: boxes leave before the body.
@@ -218,7 +209,7 @@ func (d *edit) endInvitesOf(r members.Root, removed []dkg.Index) error {
 		}
 	}
 	for _, n := range names {
-		if said, err := invites.End(r, d.invitesOwner(), n, e.ID()); err == nil {
+		if said, err := invites.End(r, d.invitesOwner(), e.ID(), n); err == nil {
 			if err := d.stateAll(said, nil); err != nil {
 				return err
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -89,8 +89,8 @@ func TestRestoredMemberAfterARekey(t *testing.T) {
 func TestUncoveredIsListed(t *testing.T) {
 	n, all := five(t, 62)
 	founder := all[0]
-	var made Invite
-	founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &made))
+	var made invite.Made
+	founder.do(NewInvite(invite.Private(0), &made))
 	n.settle()
 	founder.offline = true
 	x := n.join(made.Link, "x")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -76,8 +76,8 @@ func TestLateMessageOfTheRemoved(t *testing.T) {
 func TestLinksSurviveARekey(t *testing.T) {
 	n, all := five(t, 51)
 	founder := all[0]
-	private, other := founder.invite(InviteOptions{Kind: dkg.Private}), founder.invite(InviteOptions{Kind: dkg.Private})
-	public := founder.invite(InviteOptions{Kind: dkg.Public, Count: 16})
+	private, other := founder.invite(invite.Private(0)), founder.invite(invite.Private(0))
+	public := founder.invite(invite.Public(16, 0))
 	n.settle()
 	founder.do(Rekey())
 	n.settle()
@@ -216,8 +216,8 @@ func TestLeaveIsFollowedByARekey(t *testing.T) {
 	require.Equal(t, Left, all[4].phase())
 }
 
-// A thief of a state that only listens reads nothing below a rekey if the member committed, or updated its inbox key, since. One that
-// seized the state right before reads on: it has the key to which the box is.
+// A thief of a state that only listens reads nothing below a rekey if the member committed since, and others built on it. One that
+// seized the state right before reads on: it has the parent, and the key to which the box is.
 func TestThiefBeforeARekey(t *testing.T) {
 	n, all := five(t, 57)
 	m := all[2]
@@ -249,7 +249,7 @@ func TestThiefBeforeARekey(t *testing.T) {
 func TestJoiningCrossesARekey(t *testing.T) {
 	n, all := five(t, 58)
 	founder := all[0]
-	l := founder.invite(InviteOptions{Kind: dkg.Private})
+	l := founder.invite(invite.Private(0))
 	n.settle()
 	founder.offline = true
 	x := n.join(l, "x")

@@ -15,10 +15,9 @@ import (
 func (c *crowd) knowing(s Space) Space {
 	st := s.State()
 	for row := range st.roots.All() {
-		r := row.members.Value()
 		d, err := newEdit(s.WithState(st), c.now, Options{})
 		require.NoError(c, err)
-		r, _ = d.root(row.id)
+		r, _ := d.root(row.id)
 		for _, x := range append([]person{c.genesis.founder}, c.people...) {
 			u := proto.NewUpdate(st.space, x.index, 1, x.inboxes[0].secret.Public, x.signing)
 			r, err = r.Update(u)

@@ -9,7 +9,9 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // What a seized state holds of open invites says nothing of shares: with one mask for all, the difference of two masked shares
@@ -19,9 +21,9 @@ func TestSeizedMaskedSharesSayNothing(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	n.settle()
-	var made [2]Invite
+	var made [2]invite.Made
 	for i := range made {
-		founder.do(NewInvite(InviteOptions{Kind: dkg.Private}, &made[i]))
+		founder.do(NewInvite(invite.Private(0), &made[i]))
 	}
 	n.settle()
 	d, err := newEdit(m.space, n.now, Options{})
@@ -44,11 +46,14 @@ func TestSeizedMaskedSharesSayNothing(t *testing.T) {
 		return r.Commitment().Verify(s)
 	}
 	var masked, shares [2]secret.Bytes
+	var links [2]proto.Link
 	for k, v := range made {
-		first := v.Link.link.Expose().First
-		require.Equal(t, made[0].Link.link.Expose().First+dkg.Index(k), first, "in a row")
+		links[k], err = openLink(v.Link)
+		require.NoError(t, err)
+		first := links[k].First
+		require.Equal(t, links[0].First+dkg.Index(k), first, "in a row")
 		for _, x := range r.Open() {
-			if s, err := invites.OpenShare(v.Link.link.Expose(), x.Masked, first, r.Commitment()); err == nil {
+			if s, err := invites.OpenShare(links[k], x.Masked, first, r.Commitment()); err == nil {
 				masked[k], shares[k] = x.Masked, secret.Own(s.Scalar().Bytes())
 			}
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
@@ -22,8 +22,8 @@ func TestVaults(t *testing.T) {
 	require.NoError(t, err)
 	alice := r.Add("alice", s)
 	for i := range 3 {
-		var made ratchet.Invite
-		alice.Do(ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Private}, &made))
+		var made invite.Made
+		alice.Do(ratchet.NewInvite(invite.Private(0), &made))
 		joining, request, err := ratchet.Join(made.Link, r.Now, fmt.Append(nil, "member ", i))
 		require.NoError(t, err)
 		r.Add(fmt.Sprint("d", i), joining, request)
