@@ -192,6 +192,9 @@ func TestErrorsOfOthers(t *testing.T) {
 	}
 	_, err := Seal(io.Discard, io.MultiReader(bytes.NewReader(plain), iotest.ErrReader(failure)))
 	require.ErrorIs(t, err, failure)
+	broken := io.MultiReader(bytes.NewReader(plain[:100]), &once{err: io.ErrUnexpectedEOF}, bytes.NewReader(plain))
+	_, err = Seal(io.Discard, broken)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "content that broke off is not sealed as if it were whole")
 	err = ref.Decrypt(io.Discard, io.MultiReader(bytes.NewReader(blob[:chunkSize]), iotest.ErrReader(failure)))
 	require.ErrorIs(t, err, failure)
 }
@@ -207,6 +210,15 @@ func (f *failing) Write(b []byte) (int, error) {
 		return 0, f.err
 	}
 	return len(b), nil
+}
+
+// once fails once, and is at its end from then on.
+type once struct{ err error }
+
+func (o *once) Read([]byte) (int, error) {
+	err := o.err
+	o.err = io.EOF
+	return 0, err
 }
 
 func TestTooLarge(t *testing.T) {

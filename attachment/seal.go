@@ -3,7 +3,6 @@ package attachment
 import (
 	"bufio"
 	"crypto/cipher"
-	"errors"
 	"io"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -22,7 +21,7 @@ func seal(blob io.Writer, content io.Reader, key secret.Bytes) (Ref, error) {
 	chunk := make([]byte, chunkSize)
 	for last := false; !last; {
 		n, err := io.ReadFull(src, chunk)
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil && !counted.ended { // a download that broke off is io.ErrUnexpectedEOF, like the end of the padding
 			return Ref{}, err
 		}
 		// The last chunk is encrypted as such, so whether another follows is known before.
