@@ -76,8 +76,8 @@ func TestG35OlderDatabase(t *testing.T) {
 // version returns the version of the store's own row that an anchor has marked.
 func (r *register) version() uint64 { return binary.BigEndian.Uint64(r.mark) }
 
-// An older copy that went on by itself until it was of the version that comes next is found, too; and so is one that was made
-// between two replacements of the data key while the vault was open.
+// An older copy that went on by itself until it was of the version that is marked, or that comes next, is found, too; and so is one
+// that was made between two replacements of the data key while the vault was open.
 func TestCopiesOfTheNextVersion(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "trefoil.db")
@@ -104,6 +104,10 @@ func TestCopiesOfTheNextVersion(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, old, 0o600))
 	require.NoError(t, use(nil, forget), "a key is drawn, and the old one is taken away: two versions")
+	require.ErrorIs(t, use(anchored, none), state.ErrRolledBack)
+
+	require.NoError(t, os.WriteFile(path, old, 0o600))
+	require.NoError(t, use(nil, func(v *state.Vault[toy]) { require.NoError(t, v.Rekey(ctx, testKey(t, 1))) }), "one version")
 	require.ErrorIs(t, use(anchored, none), state.ErrRolledBack)
 
 	require.NoError(t, os.WriteFile(path, now, 0o600))

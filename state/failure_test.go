@@ -155,6 +155,24 @@ func TestUncertain(t *testing.T) {
 	require.EqualValues(t, 1, s.Evals().n)
 }
 
+// After a failure that changed nothing the vault says that it is certain, also of a value that does not exist.
+func TestCertain(t *testing.T) {
+	ctx := t.Context()
+	down := false
+	v := openToys(t, storetest.Fail(store.NewMemory(), func(c storetest.Call) storetest.Fault {
+		if down && c.Method == "Commit" {
+			return storetest.Before
+		}
+		return storetest.None
+	}), state.Options{})
+	require.NoError(t, v.Create(ctx, newToy(t, id(1)), nil))
+	down = true
+	for _, err := range []error{v.Update(ctx, id(1), push(1)), v.Create(ctx, newToy(t, id(2)), nil), v.Delete(ctx, id(1))} {
+		require.ErrorIs(t, err, storetest.ErrFault)
+		require.NotErrorIs(t, err, state.ErrUncertain)
+	}
+}
+
 // A caller whose context ends during a commit is told the truth about it.
 func TestContextEndsInCommit(t *testing.T) {
 	backend := store.NewMemory()
