@@ -7,6 +7,5 @@ import "github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 var (
 	ErrUnknownEpoch     = outcome.ErrUnknownEpoch
 	ErrDuplicate        = outcome.ErrDuplicate
-	ErrLimit            = outcome.ErrLimit
 	ErrSenderRolledBack = outcome.ErrSenderRolledBack
 )
