@@ -6,7 +6,7 @@ import (
 	"log"
 	"time"
 
-	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -25,11 +25,11 @@ func Example() {
 	check(alice.Create(ctx, space, nil))
 
 	// Alice invites. The link goes to Bob by another way; package invite writes it as a text.
-	var invite ratchet.Invite
-	check(alice.Update(ctx, id, ratchet.Do(options, ratchet.NewInvite(ratchet.InviteOptions{Kind: dkg.Private}, &invite))))
+	var made invite.Made
+	check(alice.Update(ctx, id, ratchet.Do(options, ratchet.NewInvite(invite.Private(0), &made))))
 
 	// Bob asks to be let in. Any member answers, and Bob's first message tells all.
-	joining, request, err := ratchet.Join(invite.Link, time.Now(), []byte("Bob"))
+	joining, request, err := ratchet.Join(made.Link, time.Now(), []byte("Bob"))
 	check(err)
 	check(bob.Create(ctx, joining, func(tx *state.Tx[ratchet.Space]) error {
 		tx.Send(options.Topic, request)

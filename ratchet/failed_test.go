@@ -54,9 +54,6 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	admit := func(frame []byte) result {
 		return frames(func(s ratchet.Space) (ratchet.Space, [][]byte, error) { return ratchet.Admit(s, g.Now, frame) })
 	}
-	perform := func(x ratchet.Tasks) result {
-		return frames(func(s ratchet.Space) (ratchet.Space, [][]byte, error) { return ratchet.Perform(s, g.Now, x) })
-	}
 	type call struct {
 		in  string // spaces for which it must fail
 		run result
@@ -66,10 +63,10 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"Encrypt":    {{all, encrypt(long)}, {outside, encrypt(nil)}},
 		"Decrypt":    {{all, decrypt(foreign)}, {all, decrypt(nil)}, {all, decrypt(request)}},
 		"Admit":      {{all, admit(nil)}, {all, admit(foreign)}, {outside, admit(request)}},
-		"Perform":    {{all, perform(ratchet.Tasks{Send: true, Ask: true})}, {all, perform(ratchet.Tasks{Fetch: true})}, {outside, perform(ratchet.Tasks{Send: true})}},
 		"NewInvite":  {{all, step(ratchet.NewInvite(invite.Terms{}, &made))}, {all, step(ratchet.NewInvite(invite.Public(17, 0), &made))}, {others, step(ratchet.NewInvite(invite.Private(0), &made))}},
 		"EndInvite":  {{all, step(ratchet.EndInvite([16]byte{1}))}},
-		"Revoke":     {{all, step(ratchet.Revoke(2))}},
+		"Remove":     {{others, step(ratchet.Remove(2))}, {all, step(ratchet.Remove(99))}},
+		"Rekey":      {{others, step(ratchet.Rekey())}},
 		"SetTitle":   {{all, step(ratchet.SetTitle(make([]byte, 1<<10+1)))}, {others, step(ratchet.SetTitle(nil))}},
 		"SetProfile": {{all, step(ratchet.SetProfile(make([]byte, ratchet.MaxApplicationData+1)))}, {outside, step(ratchet.SetProfile(nil))}},
 		"WantInvite": {{all, step(ratchet.WantInvite())}},

@@ -14,7 +14,7 @@ import (
 // login answers a new challenge.
 func (d *device) login(r *service) (api.Login, error) {
 	c, err := r.Logins.Challenge(d.p.w.ctx, d.id)
-	return api.Login{Device: d.id, Challenge: c.Challenge, Signature: d.mailbox.Sign(api.LoginProof(relayName, d.id, c.Challenge))}, err
+	return api.Login{Device: d.id, Challenge: c.Challenge, Signature: d.d.Sign(api.LoginProof(relayName, d.id, c.Challenge))}, err
 }
 
 func (d *device) logIn(r *service) error {
@@ -74,7 +74,7 @@ func TestLoginIsRefused(t *testing.T) {
 	good, err := d.login(w.r)
 	require.NoError(t, err)
 	sign := func(by *device, name string, device api.DeviceID) api.Login {
-		return api.Login{Device: device, Challenge: good.Challenge, Signature: by.mailbox.Sign(api.LoginProof(name, device, good.Challenge))}
+		return api.Login{Device: device, Challenge: good.Challenge, Signature: by.d.Sign(api.LoginProof(name, device, good.Challenge))}
 	}
 	changed := good
 	changed.Challenge = append([]byte{good.Challenge[0] ^ 1}, good.Challenge[1:]...)

@@ -71,7 +71,7 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	check(to.Conversations.Get(ctx, p.Conversation))
 	check(to.Conversations.Initial(ctx, p.Conversation, 1))
 	q := api.KeyRequest{Conversation: p.Conversation, Number: 1, Requester: b.id, Target: a.id}
-	q.Signature = b.mailbox.Sign(q.Message())
+	q.Signature = b.device.Sign(q.Message())
 	id, err := to.Conversations.Request(ctx, q)
 	require.NoError(t, err)
 	got, answered, err := from.Conversations.GetRequest(ctx, id)
@@ -82,7 +82,7 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	require.NoError(t, to.Conversations.Leave(ctx, p.Conversation))
 
 	require.NoError(t, to.Mailboxes.Subscribe(ctx, "topic"))
-	require.NoError(t, to.Mailboxes.SubscribeMailbox(ctx, b.mailbox.Public(), b.mailbox.Sign(api.SubscribeProof(b.mailbox.Public().Address(), b.id))))
+	require.NoError(t, to.Mailboxes.SubscribeMailbox(ctx, b.mailbox.Public(), b.device.Sign(api.SubscribeProof(b.mailbox.Public().Address(), b.id))))
 	check(from.Mailboxes.Post(ctx, requestKey(), "topic", []byte("frame")))
 	page, err := to.Mailboxes.Page(ctx, 0, 0)
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestLogsInAgain(t *testing.T) {
 	c := w.client(p, func(o *client.Options) {
 		o.Sign = func(message []byte) []byte {
 			logins++
-			return p.mailbox.Sign(message)
+			return p.device.Sign(message)
 		}
 	})
 	for want := range 3 {

@@ -110,7 +110,7 @@ func newPerson(tb testing.TB) *person {
 	bundle, err := p.device.Bundle().MarshalBinary()
 	require.NoError(tb, err)
 	p.first = api.Publication{Person: p.user.Public(), Version: 1, Registration: r.JSON(), Devices: []api.PublishedDevice{
-		{Bundle: bundle, Proof: p.mailbox.Sign(api.DeviceProof(address, p.device.Entry()))}}}
+		{Bundle: bundle, Proof: p.device.Sign(api.DeviceProof(address, p.device.Entry()))}}}
 	p.first.Signature = p.user.Sign(p.first.Message())
 	return p
 }
@@ -133,7 +133,7 @@ func (w *server) person(name string) *person {
 // client returns a client of the person's device.
 func (w *server) client(p *person, change func(*client.Options)) *client.Client {
 	w.Helper()
-	o := client.Options{URL: w.url + w.prefix, Name: relayName, Device: p.id, Sign: p.mailbox.Sign}
+	o := client.Options{URL: w.url + w.prefix, Name: relayName, Device: p.id, Sign: p.device.Sign}
 	if change != nil {
 		change(&o)
 	}
