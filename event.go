@@ -163,6 +163,16 @@ type Removed struct{ Stamp }
 // String implements Event.
 func (e Removed) String() string { return e.line("removed") }
 
+// Rekeyed: an owner made the keys of the space anew. What is sent from now on is for the members that there are now, and for nobody
+// that was removed or holds something stolen.
+type Rekeyed struct {
+	Stamp
+	Members int
+}
+
+// String implements Event.
+func (e Rekeyed) String() string { return e.line("rekeyed for %d members", e.Members) }
+
 // Conflict: two things that say they are of one member contradict each other, which is no proof against it: its device was
 // restored from a copy, two devices used one link, or somebody has its keys.
 type Conflict struct {

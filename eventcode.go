@@ -44,6 +44,7 @@ const (
 	kindLost
 	kindMailboxNotRead
 	kindDevicesChanged
+	kindRekeyed
 	kinds
 )
 
@@ -111,6 +112,8 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.count = kindGivenUp, uint32(min(e.Frames, math.MaxInt32))
 	case Rejected:
 		n.kind, n.text = kindRejected, e.Reason[:min(len(e.Reason), maxReason)]
+	case Rekeyed:
+		n.kind, n.count = kindRekeyed, uint32(min(e.Members, math.MaxInt32))
 	case DevicesChanged:
 		n.kind, n.count = kindDevicesChanged, uint32(min(e.Devices, math.MaxInt32))
 	case NotSent:
@@ -213,6 +216,8 @@ func (n notice) event(at Stamp) Event {
 		return GivenUp{at, int(n.count)}
 	case kindRejected:
 		return Rejected{at, n.text}
+	case kindRekeyed:
+		return Rekeyed{at, int(n.count)}
 	case kindDevicesChanged:
 		return DevicesChanged{at, int(n.count)}
 	case kindNotSent:

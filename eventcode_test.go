@@ -16,7 +16,7 @@ import (
 // every holds one event of each type that is no message.
 var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
-	DevicesChanged{Devices: 2}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
+	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
 	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
 }
@@ -87,6 +87,8 @@ func TestKept(t *testing.T) {
 		{ratchet.Event{Kind: ratchet.Arrived, Index: 1}, Arrived{Index: 1}},
 		{ratchet.Event{Kind: ratchet.Gone, Index: 2}, Left{Index: 2}},
 		{ratchet.Event{Kind: ratchet.Gone, Index: 2, Own: true}, Removed{}},
+		{ratchet.Event{Kind: ratchet.WasRemoved}, Removed{}},
+		{ratchet.Event{Kind: ratchet.Rekeyed, Count: 16}, Rekeyed{Members: 16}},
 		{ratchet.Event{Kind: ratchet.LetInGone, Index: 2}, LetInGone{Index: 2}},
 		{ratchet.Event{Kind: ratchet.Conflict, Index: 3, Own: true}, Conflict{Index: 3, Own: true}},
 		{ratchet.Event{Kind: ratchet.KeyChanged, Index: 4}, KeyChanged{Index: 4}},

@@ -75,6 +75,10 @@ func toldBy(e ratchet.Event) Event {
 			return Removed{}
 		}
 		return Left{Index: e.Index}
+	case ratchet.WasRemoved:
+		return Removed{}
+	case ratchet.Rekeyed:
+		return Rekeyed{Members: e.Count}
 	case ratchet.LetInGone:
 		return LetInGone{Index: e.Index}
 	case ratchet.Conflict:

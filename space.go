@@ -143,6 +143,18 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 	return s.do(ctx, ratchet.SetProfile(profile))
 }
 
+// Remove removes members, as an owner: the keys of the space are made anew for the others, and the removed are told and read nothing
+// that is sent from then on. What they have read stays theirs, and what they had sent is read by all. It is durable when it
+// returns; Run and Sync prepare the keys and send them, and Rekeyed follows. Errors are ratchet.ErrPhase for a member that is no
+// owner, and ratchet.ErrPolicy for a place at which nobody is, and the owner's own.
+func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
+	return s.do(ctx, ratchet.Remove(indices...))
+}
+
+// Rekey makes the keys of the space anew for the same members, as an owner: what was stolen before reads nothing from then on. Its
+// errors are those of Remove.
+func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
+
 // Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. The only owner cannot leave:
 // ratchet.ErrPhase.
 func (s Space) Leave(ctx context.Context) error { return s.do(ctx, ratchet.Leave()) }
