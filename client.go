@@ -13,8 +13,12 @@ import (
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
-// ErrRunning is the error of Run and Sync while one of them runs.
-var ErrRunning = errors.New("trefoil: the client runs already")
+var (
+	// ErrRunning is the error of Run and Sync while one of them runs.
+	ErrRunning = errors.New("trefoil: the client runs already")
+	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
+	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
+)
 
 // Options are the settings of a Client. The zero value holds the defaults.
 type Options struct {

@@ -12,9 +12,6 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
-var ErrNoPerson = errors.New("trefoil: this device belongs to no person")
-
 // Direct is the conversation of two persons, with all devices of both. It holds no state of its own. Its methods are safe for
 // concurrent use, and may be called by handlers.
 type Direct struct {

@@ -152,9 +152,6 @@ func (m *Member) Fetch(count int) (fetched int) {
 	return fetched
 }
 
-// frame is what others receive of a member.
-func (m *Member) frame(data []byte) state.Frame { return state.Frame{Source: m.Name, Data: data} }
-
 // receive is the receive loop for one parcel.
 func (m *Member) receive(p parcel) {
 	m.net.t.Helper()

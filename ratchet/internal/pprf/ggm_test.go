@@ -104,7 +104,7 @@ func TestCommitTree(t *testing.T) {
 	seedB, tree, err := tree.Eval(3, b)
 	require.NoError(t, err, "a second child of one member from one parent")
 	require.False(t, seedA.Equal(seedB))
-	_, tree, err = tree.Eval(0, a)
+	_, _, err = tree.Eval(0, a)
 	require.NoError(t, err)
 
 	path := append(suite.U32(3<<(32-testDepth)), make([]byte, 16)...)
