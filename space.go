@@ -111,7 +111,7 @@ func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) 
 	return made, nil
 }
 
-// Invites returns what became of the invites of the space, for an owner.
+// Invites returns what became of the invites of the space, for an owner: those that are open, and since the last rekey the others.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {

@@ -2,12 +2,14 @@ package trefoiltest_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
@@ -187,4 +189,36 @@ func TestRepeats(t *testing.T) {
 		before = w.Net().Tap()
 	}
 	require.NotEmpty(t, before)
+}
+
+// Who is removed is told, and reads nothing that is written from then on, not even with all frames and all keys that it held. The others
+// miss nothing.
+func TestRemovedMemberCannotReadOn(t *testing.T) {
+	w := trefoiltest.New(t, 9)
+	ann, bob, carl := w.Device("Ann"), w.Device("Bob"), w.Device("Carl")
+	space := w.Space(ann, bob, carl)
+	carl.Send(space, "of Carl")
+	w.Settle()
+	at := slices.IndexFunc(members(t, ann, space), func(m ratchet.MemberInfo) bool { return string(m.Profile) == "Carl" })
+	require.NoError(t, ann.Client.Space(space).Remove(t.Context(), members(t, ann, space)[at].Index))
+	w.Advance(time.Hour)
+	ann.Send(space, "without Carl")
+	w.Settle()
+	bob.Send(space, "without Carl, too")
+	w.Settle()
+	w.Check()
+	require.Len(t, trefoiltest.Told[trefoil.Removed](carl), 1)
+	require.Len(t, trefoiltest.Told[trefoil.Rekeyed](bob), 1)
+	require.Equal(t, []string{"of Carl", "without Carl", "without Carl, too"}, bob.Read(space))
+	require.Equal(t, []string{"of Carl"}, carl.Read(space))
+	require.NotContains(t, carl.Seize().Opens(), "without Carl")
+	require.Len(t, members(t, bob, space), 2)
+	_, err := carl.Client.Space(space).Send(t.Context(), []byte("still here"))
+	require.ErrorIs(t, err, ratchet.ErrRemoved)
+}
+
+func members(t *testing.T, d *trefoiltest.Device, space state.ID) []ratchet.MemberInfo {
+	all, err := d.Client.Space(space).Members(t.Context())
+	require.NoError(t, err)
+	return all
 }

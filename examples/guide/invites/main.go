@@ -1,4 +1,4 @@
-// Invites is chapter 3 of the guide: who comes in, and how an invite is taken back.
+// Invites is chapter 3 of the guide: who comes in, how an invite is taken back, and how somebody is removed.
 package main
 
 import (
@@ -34,10 +34,19 @@ func main() {
 	must(dan.Join(ctx, url))
 	settle(ctx, ann, bob, carl, dan)
 
-	fmt.Println(len(must(space.Members(ctx))), "members")
 	for _, in := range must(space.Invites(ctx)) {
 		fmt.Println("an invite is", in.Status)
 	}
+
+	// Bob is removed: what is written from now on he cannot read.
+	for _, m := range must(space.Members(ctx)) {
+		if string(m.Profile) == "Bob" {
+			try(space.Remove(ctx, m.Index))
+		}
+	}
+	settle(ctx, ann, bob, carl)
+
+	fmt.Println(len(must(space.Members(ctx))), "members")
 }
 
 // open opens a client in memory that says what it is told.
