@@ -154,7 +154,7 @@ func TestG35KilledWorkers(t *testing.T) { killedWorkers(t, file(t)) }
 
 func killedWorkers(t *testing.T, place string) {
 	const seed = 5
-	r := sendAll(t, place, seed, 3, 5, 200*time.Millisecond)
+	r := sendAll(t, place, seed, 3, 5, time.Second)
 	require.Zero(t, r.kills, "seed %d", seed)
 	for to, arrivals := range r.got {
 		var first []string
