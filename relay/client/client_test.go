@@ -25,11 +25,14 @@ import (
 // patterns notes which routes are called.
 type patterns struct {
 	http.Handler
-	mu  sync.Mutex
-	all map[string]bool
+	under sync.WaitGroup // requests under way
+	mu    sync.Mutex
+	all   map[string]bool
 }
 
 func (p *patterns) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	p.under.Add(1)
+	defer p.under.Done()
 	p.Handler.ServeHTTP(w, req)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,7 +106,10 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	r.end()
 	l.wait(t)
 	r.close()
-	require.NoError(t, w.h.Shutdown(ctx)) // a line is noted when it has ended
+	require.NoError(t, w.h.Shutdown(ctx))
+	called.under.Wait() // a line is noted when it has ended
+	called.mu.Lock()    // the client may have begun another request
+	defer called.mu.Unlock()
 
 	var d struct {
 		Paths map[string]map[string]any
