@@ -32,10 +32,11 @@ func find(t *testing.T, seed uint64, test func(*World)) *failure {
 		return nil
 	}
 	muted := shrink(t, seed, happened, test)
-	if less, left := try(t, seed, muted, test); less != nil {
-		failed, happened = less, left
+	if less, now := try(t, seed, muted, test); less != nil {
+		failed, happened = less, now
 	}
-	return &failure{len(happened) - len(muted), failed.text}
+	left := slices.DeleteFunc(happened, func(k int) bool { return muted[k] })
+	return &failure{len(left), failed.text}
 }
 
 // try runs a test once, and returns how it failed, or nil, and which faults happened or were muted.

@@ -1,7 +1,9 @@
 package trefoiltest
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -44,4 +46,32 @@ func TestCheckSees(t *testing.T) {
 		})
 		require.NotNil(t, failed, name)
 	}
+}
+
+// What a world draws follows from its seed: the same frames have the same fate, and the same devices the same turns.
+func TestDraws(t *testing.T) {
+	fates := func(seed uint64) (out []string) {
+		w := newWorld(t, t, seed, nil)
+		n := w.Net()
+		n.Lose(0.3)
+		n.Repeat(0.3)
+		n.Delay(0.5, time.Hour)
+		n.Reorder(true)
+		ann, bob := n.line("Ann"), n.line("Bob")
+		require.NoError(t, bob.Subscribe(t.Context(), "topic"))
+		for i := range 40 {
+			ann.Post(t.Context(), "topic", []byte{byte(i)})
+		}
+		for range 4 {
+			items, err := bob.take()
+			require.NoError(t, err)
+			for _, it := range items {
+				out = append(out, fmt.Sprint(it.data, w.now.Sub(Start)))
+			}
+			w.now = w.now.Add(20 * time.Minute)
+		}
+		return append(out, fmt.Sprint(w.rng.Perm(9)))
+	}
+	require.Equal(t, fates(1), fates(1))
+	require.NotEqual(t, fates(1), fates(2))
 }

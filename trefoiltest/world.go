@@ -31,7 +31,7 @@ type World struct {
 	spaces  map[state.ID]*Device
 }
 
-// New returns a world in which nobody is. Seed decides everything that is drawn in it; a failed test says it.
+// New returns a world in which nobody is. Seed decides everything that the world draws; a failed test says it.
 func New(t *testing.T, seed uint64) *World {
 	t.Helper()
 	t.Cleanup(func() {

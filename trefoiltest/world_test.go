@@ -173,24 +173,6 @@ func TestDirect(t *testing.T) {
 	require.Equal(t, []string{"hello", "hello yourself"}, bob.Read(state.ID(a)))
 }
 
-// A world repeats to the byte, keys included.
-func TestRepeats(t *testing.T) {
-	var before [][]byte
-	for range 2 {
-		w := trefoiltest.New(t, 8)
-		w.Net().Repeat(0.5)
-		ann, bob := w.Device("Ann"), w.Device("Bob")
-		space := w.Space(ann, bob)
-		ann.Send(space, "hello")
-		w.Settle()
-		if before != nil {
-			require.Equal(t, before, w.Net().Tap())
-		}
-		before = w.Net().Tap()
-	}
-	require.NotEmpty(t, before)
-}
-
 // Who is removed is told, and reads nothing that is written from then on, not even with all frames and all keys that it held. The others
 // miss nothing.
 func TestRemovedMemberCannotReadOn(t *testing.T) {
