@@ -114,13 +114,20 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if err != nil {
 		return nil, err
 	}
-	var steps []state.Step
-	for _, person := range slices.Compact([]key.Address{with, self}) {
-		more, to, err := d.endpoint.Sending(ctx, out.Data, person)
-		if err != nil && (person != self || !errors.Is(err, session.ErrUnverified)) {
+	devices := peers
+	if with != self {
+		if len(peers) == 0 {
+			return nil, session.ErrUnverified
+		}
+		own, err := d.peers(ctx, self)
+		if err != nil {
 			return nil, err
 		}
-		steps, slots = append(steps, more...), append(slots, to...)
+		devices = append(slices.Clip(peers), own...)
+	}
+	steps, slots, err := d.endpoint.Sending(ctx, out.Data, devices...)
+	if err != nil {
+		return nil, err
 	}
 	names := namesOf(peers)
 	step := d.talks.Updating(id, func(tx talkTx) error {
@@ -139,16 +146,14 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if errors.Is(err, errSentAlready) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return slots, nil
+	return slots, err
 }
 
 // errSentAlready ends a commit in which another process was faster.
 var errSentAlready = errors.New("trefoil: sent already")
 
-// collect moves what was read in a slot into the inbox of its conversation, each message in one commit.
+// collect moves what was read in a slot into the inboxes of the conversations that it belongs to, a page of it in one commit. It returns
+// with whom they are.
 func (d *directs) collect(ctx context.Context, slot state.ID) (talked []key.Address, err error) {
 	self, err := d.self(ctx)
 	if err != nil {
@@ -164,47 +169,62 @@ func (d *directs) collect(ctx context.Context, slot state.ID) (talked []key.Addr
 		if err != nil || len(items) == 0 {
 			return talked, err
 		}
-		for _, in := range items {
-			with, err := d.move(ctx, slot, from, self, in)
-			if err != nil {
-				return talked, err
-			}
-			talked = append(talked, with)
+		with, err := d.move(ctx, slot, from, self, items)
+		if err != nil {
+			return talked, err
 		}
+		talked = append(talked, with...)
 	}
 }
 
-// move moves one item. One that is no letter, or one to somebody else, is Unread in the conversation with its writer.
-func (d *directs) move(ctx context.Context, slot state.ID, from, self key.Address, in state.Incoming) (with key.Address, err error) {
-	l, unread := parseLetter(in.Data())
-	with, ok := l.talkWith(from, self)
-	if unread != nil || !ok {
-		with = from
-	}
-	err = again(func() error {
-		taken := false
-		take := d.endpoint.Sessions.Updating(slot, func(tx *state.Tx[session.Session]) error {
-			taken = tx.Take(in.Seq)
-			return nil
-		})
-		deliver, err := d.talking(ctx, with, func(tx talkTx) error {
+// move moves some items. One that is no letter, or one to somebody else, is Unread in the conversation with its writer.
+func (d *directs) move(ctx context.Context, slot state.ID, from, self key.Address, items []state.Incoming) (talked []key.Address, err error) {
+	taken := make(map[uint64]bool) // those that no other process has taken
+	told := make(map[key.Address][]func(talkTx))
+	for _, in := range items {
+		l, err := parseLetter(in.Data())
+		with, ok := l.talkWith(from, self)
+		if err == nil && !ok {
+			err = ratchet.ErrMalformed
+		}
+		if err != nil {
+			with = from
+		}
+		if told[with] == nil {
+			talked = append(talked, with)
+		}
+		told[with] = append(told[with], func(tx talkTx) {
 			switch {
-			case !taken: // by another process
-			case unread != nil:
-				tx.Emit(Unread{Reason: unread})
-			case !ok:
-				tx.Emit(Unread{Reason: ratchet.ErrMalformed})
+			case !taken[in.Seq]:
+			case err != nil:
+				tx.Emit(Unread{Reason: err})
 			default:
 				tx.Deliver(l.arrived(from))
 			}
-			return nil
 		})
-		if err != nil {
-			return err
+	}
+	err = again(func() error {
+		steps := []state.Step{d.endpoint.Sessions.Updating(slot, func(tx *state.Tx[session.Session]) error {
+			for _, in := range items {
+				taken[in.Seq] = tx.Take(in.Seq)
+			}
+			return nil
+		})}
+		for _, with := range talked {
+			step, err := d.talking(ctx, with, func(tx talkTx) error {
+				for _, tell := range told[with] {
+					tell(tx)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			steps = append(steps, step)
 		}
-		return state.Batch(ctx, take, deliver)
+		return state.Batch(ctx, steps...)
 	})
-	return with, err
+	return talked, err
 }
 
 // notSent takes a message out that nobody can be sent.

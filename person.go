@@ -50,7 +50,6 @@ func openDirects(ctx context.Context, s store.Store, k state.Key, l Directory, v
 }
 
 // self returns the address of this device's person, or ErrNoPerson. The endpoint must not be used before it did.
-
 func (d *directs) self(ctx context.Context) (key.Address, error) {
 	if d.lookup == nil {
 		return key.Address{}, ErrNoPerson
@@ -216,5 +215,8 @@ func (d *directs) registration(ctx context.Context, own session.Device) (session
 		}
 	}
 	r, err := person.Part().Register(append(entries, own.Entry())...)
-	return person.Part(), r.JSON(), err
+	if err != nil {
+		return session.Person{}, nil, err
+	}
+	return person.Part(), r.JSON(), nil
 }

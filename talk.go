@@ -144,13 +144,13 @@ func (l letter) talkWith(from, self key.Address) (key.Address, bool) {
 	return key.Address{}, false
 }
 
-// id returns the ID of a direct message. It holds its writer's address, so that nobody can write under the ID of another's.
+// id returns the ID of a direct message. Like that of a message of a space it covers its writer, so that nobody can write under the ID of
+// another's, and all that the letter holds, so that one ID never stands for two texts.
 func (l letter) id(from key.Address) EventID {
-	w := wire.NewWriter(160)
+	w := wire.NewWriter(64 + letterHeader + len(l.body))
 	w.Fixed([]byte("trefoil direct message"))
 	w.Fixed(from[:])
-	w.Fixed(l.to[:])
-	w.Fixed(l.nonce[:])
+	w.Fixed(l.encode())
 	h := sha256.Sum256(w.Bytes())
 	return EventID(h[:16])
 }

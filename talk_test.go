@@ -30,6 +30,9 @@ func TestLetterTalks(t *testing.T) {
 		require.Equal(t, c.with, with)
 	}
 	require.NotEqual(t, l.id(ann), l.id(eve), "nobody writes under the ID of another's message")
+	altered := l
+	altered.body = []byte("hello!")
+	require.NotEqual(t, l.id(ann), altered.id(ann), "one ID never stands for two texts")
 
 	for _, c := range []struct {
 		chat state.ID

@@ -81,9 +81,20 @@ func (c *call) end(ctx context.Context) error {
 // It returns ErrUnverified if there is no such device, state.ErrDeleted if a slot was deleted, and the errors of Send for one
 // device, as a state.BatchError if there are several: then nothing is sent to any.
 func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key.Address) (slots []state.ID, err error) {
-	steps, slots, err := e.Sending(ctx, plaintext, persons...)
+	var devices []directory.Peer
+	for _, person := range persons {
+		peers, err := e.Peers(ctx, person)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, peers...)
+	}
+	steps, slots, err := e.Sending(ctx, plaintext, devices...)
 	if err != nil {
 		return nil, err
+	}
+	if len(steps) == 0 {
+		return nil, fmt.Errorf("%w: no device to send to", ErrUnverified)
 	}
 	if err := state.Batch(ctx, steps...); err != nil {
 		return nil, err
@@ -96,30 +107,22 @@ func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key
 	return slots, nil
 }
 
-// Sending returns the steps that SendAll commits, and the slots that they are about, for a commit that says something else besides.
-func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, persons ...key.Address) (steps []state.Step, slots []state.ID, err error) {
+// Sending returns the steps with which SendAll sends to devices, except this one, and the slots that they are about, for a commit that
+// says something else besides. There are none for no other device.
+func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, devices ...directory.Peer) (steps []state.Step, slots []state.ID, err error) {
 	c, err := e.call(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, person := range persons {
-		peers, err := e.Peers(ctx, person)
+	for _, p := range devices {
+		if p.Name().Equal(c.device.Name()) {
+			continue
+		}
+		step, id, err := e.sending(ctx, c.device, p, plaintext)
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, p := range peers {
-			if p.Name().Equal(c.device.Name()) {
-				continue
-			}
-			step, id, err := e.sending(ctx, c.device, p, plaintext)
-			if err != nil {
-				return nil, nil, err
-			}
-			steps, slots = append(steps, step), append(slots, id)
-		}
-	}
-	if len(steps) == 0 {
-		return nil, nil, fmt.Errorf("%w: no device to send to", ErrUnverified)
+		steps, slots = append(steps, step), append(slots, id)
 	}
 	return steps, slots, nil
 }
