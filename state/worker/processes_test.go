@@ -52,20 +52,20 @@ func (r *relay) handle(p *process, line string) {
 		return
 	}
 	r.got[to] = append(r.got[to], arrival{frame, p})
-	delete(r.missing, line)
-	if len(r.missing) == 0 {
-		select {
-		case <-r.all:
-		default:
-			close(r.all)
-		}
-	}
 	if moment != 1 {
 		fmt.Fprintln(p.in, "taken", line)
 	}
 	if moment >= 0 {
 		p.kill()
 		r.died <- struct{}{}
+	}
+	delete(r.missing, line)
+	if len(r.missing) == 0 { // after the answer: the processes are stopped now, and one that has no answer gives the frame to another
+		select {
+		case <-r.all:
+		default:
+			close(r.all)
+		}
 	}
 }
 
