@@ -64,7 +64,7 @@ func entersLate(t *testing.T, n *network, all []*node, late *node, whole proto.P
 	}
 	rest := late.mailbox
 	late.mailbox = nil
-	late.receive(newIncoming(state.Frame{Source: "stranger", Data: whole.Frame()}))
+	late.receive(newIncoming(state.Frame{Source: "founder", Data: whole.Frame()}))
 	for _, f := range junk {
 		late.receive(newIncoming(state.Frame{Source: "stranger", Data: f}))
 	}
