@@ -110,15 +110,16 @@ func (r Root) Unite(gone proto.Bitmap) (Root, Change) {
 	return next, change
 }
 
-// Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, or that made one of some epochs,
-// each with its listed binding. One that was only introduced is not listed: its device may be lost.
+// Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, of whom it is known that they were let
+// in since others heard them (a ticket says so to who did not), or that made one of some epochs, each with its listed binding. One that was
+// only introduced is not listed: its device may be lost.
 func (r Root) Stay(makers []Maker) (out []Binding) {
 	for i := range r.All() {
 		b, ok := r.ListedBinding(i)
 		if !ok || r.Gone(i) {
 			continue
 		}
-		if _, listed := r.Listed(i); listed || b.Met() || slices.Contains(makers, b.Maker) {
+		if _, listed := r.Listed(i); listed || b.Met() || b.Answered > 0 || slices.Contains(makers, b.Maker) {
 			out = append(out, b)
 		}
 	}
@@ -146,11 +147,15 @@ func (r Root) Unlisted() (n int) {
 }
 
 // Uncovered returns who was heard in an older root, is not gone, and is neither listed nor bound in this one: each index with the binding
-// listed there.
-func (r Root) Uncovered(old Root) (out []Binding) {
+// listed there. Who came by an invite that an owner closed, or whose lifetime is over by the wall clock, is not among them: who was removed
+// and has the link could come back, since in the old root it can still bind an index and write as it.
+func (r Root) Uncovered(old Root, now Millis) (out []Binding) {
+	over := func(c proto.Certificate) bool {
+		return !c.IsZero() && (r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
+	}
 	for m := range old.members.All() {
 		b, ok := old.ListedBinding(m.index)
-		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 {
+		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !over(b.Credential.Certificate) {
 			out = append(out, b)
 		}
 	}
