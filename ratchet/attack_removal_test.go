@@ -65,6 +65,11 @@ func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
 		n.settle()
 		n.now = n.now.Add(time.Hour)
 	}
+	for _, x := range all[:4] {
+		for _, m := range x.read {
+			require.True(t, m.AfterRemoval, "%s shows it like a member's", x.name)
+		}
+	}
 	n.forget()
 	all[1].send("secret of those that stayed")
 	n.settle()
@@ -136,4 +141,35 @@ func TestRemoveEndsADirectInvite(t *testing.T) {
 	}
 	require.Empty(t, x.texts())
 	require.EqualValues(t, 1, all[1].gen())
+}
+
+// A member that says another one's inbox key as its own takes no box from it: the other one misses nothing of the new root.
+func TestAnothersInboxKeyTakesNoBox(t *testing.T) {
+	n, all := five(t, 78)
+	thief, victim := all[1], all[3]
+	n.forget()
+	require.NoError(t, thief.edit(func(d *edit) error {
+		stolen := victim.space.State().me().newest().secret.Public
+		news := d.st.news.Value()
+		news.update = proto.NewUpdate(d.st.space, d.st.me().index, d.st.me().drawn+1, stolen, d.st.me().signing)
+		news.updateDue = true
+		d.setNews(news)
+		d.st.rhythm.commit = true
+		return d.say(inner("my key"))
+	}))
+	n.settle()
+	victim.offline = true
+	all[0].do(Rekey())
+	n.settle()
+	for _, text := range []string{"one", "two", "three"} {
+		all[2].send(text)
+		n.settle()
+	}
+	victim.offline = false
+	for range 6 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	require.EqualValues(t, 1, victim.gen())
+	require.Subset(t, victim.texts(), []string{"3: one", "3: two", "3: three"})
 }

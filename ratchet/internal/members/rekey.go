@@ -146,18 +146,23 @@ func (r Root) Unlisted() (n int) {
 	return n
 }
 
-// Uncovered returns who was heard in an older root, is not gone, and is neither listed nor bound in this one: each index with the binding
-// listed there. Who came by an invite that an owner closed, or whose lifetime is over by the wall clock, is not among them: who was removed
-// and has the link could come back, since in the old root it can still bind an index and write as it.
+// Uncovered returns who was heard in an older root, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
+// index with the binding listed there.
 func (r Root) Uncovered(old Root, now Millis) (out []Binding) {
-	over := func(c proto.Certificate) bool {
-		return !c.IsZero() && (r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
-	}
 	for m := range old.members.All() {
 		b, ok := old.ListedBinding(m.index)
-		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !over(b.Credential.Certificate) {
+		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
 			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// Shut reports whether this root knows nothing of the index of a binding of an older root, whose invite an owner closed, or whose lifetime
+// is over by the wall clock. Such a binding may be of somebody who was removed and has the link: in the old root it can still bind an
+// index and write as it.
+func (r Root) Shut(old Root, b Binding, now Millis) bool {
+	c := b.Credential.Certificate
+	return len(r.member(b.Index).bindings) == 0 && !c.IsZero() &&
+		(r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
 }
