@@ -110,7 +110,7 @@ func TestJunkRekeysDoNotPushTheKeptOneOut(t *testing.T) {
 		p := whole
 		p.Name[0] ^= byte(k + 1)
 		junk = append(junk, altered(t, p, func(r *proto.Rekey) {
-			tag := proto.TagOfBox(me.Space, 1, me.Inboxes[0].Public)
+			tag := proto.TagOfBox(me.Space, 1, me.Index, me.Inboxes[0].Public)
 			share, err := dkg.NewPolynomial().Share(me.Index)
 			require.NoError(t, err)
 			box, err := proto.RekeyBox{Share: share, X: secret.Random(32), Y: secret.Random(32)}.Seal(me.Space, me.Inboxes[0].Public)

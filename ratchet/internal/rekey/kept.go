@@ -78,7 +78,7 @@ func ownBox(me Self, r proto.Rekey) (b proto.RekeyBox, inbox suite.KEMKey, ok bo
 	}
 	for _, k := range me.Inboxes {
 		for g := me.Rekey + 1; g <= me.Rekey+ahead; g++ {
-			box, found := boxes[proto.TagOfBox(me.Space, g, k.Public)]
+			box, found := boxes[proto.TagOfBox(me.Space, g, me.Index, k.Public)]
 			if !found {
 				continue
 			}
