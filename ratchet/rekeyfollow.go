@@ -99,6 +99,8 @@ func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
 	case err == nil:
 		*d = try
 	case errors.Is(err, epochs.ErrWaits): // a further word may give its place
+	case errors.Is(err, outcome.ErrNotYet): // there is no room for it now: its messages lead to a ticket where it is not tried again
+		d.st.rhythm.ask = true
 	default:
 		d.setRekeys(d.st.rekeys.Value().Without(k))
 		d.st.rhythm.ask = d.st.rhythm.ask || errors.Is(err, errShare)
