@@ -106,6 +106,9 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	r.end()
 	l.wait(t)
 	r.close()
+	gone := api.Deletion{Person: a.user.Public(), Version: 2}
+	gone.Signature = a.user.Sign(gone.Message())
+	check(to.Directory.Delete(ctx, gone))
 	require.NoError(t, w.h.Shutdown(ctx))
 	called.under.Wait() // a line is noted when it has ended
 	called.mu.Lock()    // the client may have begun another request

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
 	"github.com/trefoil-im/trefoil/state"
@@ -52,11 +53,42 @@ func (c *Client) Post(ctx context.Context, topic string, frame []byte) state.Del
 
 // Subscribe implements trefoil.Transport.
 func (c *Client) Subscribe(ctx context.Context, topic string) error {
+	if mailbox, err := key.ParseAddress(topic); err == nil {
+		return c.subscribeMailbox(ctx, mailbox)
+	}
 	return c.Mailboxes.Subscribe(ctx, topic)
+}
+
+// subscribeMailbox subscribes to a mailbox, with the statement of its key, unless this client has.
+func (c *Client) subscribeMailbox(ctx context.Context, mailbox key.Address) error {
+	c.mu.Lock()
+	done := c.mailboxes[mailbox.String()]
+	c.mu.Unlock()
+	if done {
+		return nil
+	}
+	device, err := c.device(ctx)
+	if err != nil {
+		return err
+	}
+	k, signature, err := c.sign(ctx, mailbox, api.SubscribeProof(mailbox, device))
+	if err != nil {
+		return err
+	}
+	if err := c.Mailboxes.SubscribeMailbox(ctx, k, signature); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mailboxes[mailbox.String()] = true
+	return nil
 }
 
 // Unsubscribe implements trefoil.Transport.
 func (c *Client) Unsubscribe(ctx context.Context, topic string) error {
+	c.mu.Lock()
+	delete(c.mailboxes, topic)
+	c.mu.Unlock()
 	return c.Mailboxes.Unsubscribe(ctx, topic)
 }
 
@@ -101,6 +133,12 @@ func isTransient(err error) bool {
 func (c *Client) subscribeAll(ctx context.Context, topics iter.Seq[string]) error {
 	var some []string
 	for topic := range topics {
+		if _, err := key.ParseAddress(topic); err == nil {
+			if err := c.Subscribe(ctx, topic); err != nil && !errors.Is(err, state.ErrNotFound) { // or it is this device's no longer
+				return err
+			}
+			continue
+		}
 		if some = append(some, topic); len(some) == api.MaxSubscribed {
 			if err := c.Mailboxes.Subscribe(ctx, some...); err != nil {
 				return err

@@ -42,6 +42,11 @@ func (h *Handler) serveOpen() {
 		c.note("revoked", len(out.Revoked))
 		return out, err
 	})
+	handle(h, httpapi.Delete, func(ctx context.Context, c *call, in api.Deletion) (api.Published, error) {
+		out, err := h.r.Directory.Delete(ctx, in)
+		c.note("revoked", len(out.Revoked))
+		return out, err
+	})
 	handle(h, httpapi.Lookup, func(ctx context.Context, _ *call, in httpapi.LookupRequest) (api.Person, error) {
 		return h.r.Directory.Lookup(ctx, in.Address, in.Known)
 	})
@@ -82,7 +87,7 @@ func (h *Handler) serveDevices() {
 		return httpapi.StockAnswer{Unclaimed: n}, err
 	})
 	handle(h, httpapi.Claim, func(ctx context.Context, c *call, in httpapi.ClaimRequest) (httpapi.ClaimAnswer, error) {
-		claimed, err := h.r.Directory.Claim(ctx, c.device, in.Key, in.Person)
+		claimed, err := h.r.Directory.Claim(ctx, c.device, in.Key, in.Person, in.Identities...)
 		c.note("claimed", len(claimed))
 		return httpapi.ClaimAnswer{Claimed: claimed}, err
 	})

@@ -34,6 +34,7 @@ var (
 	Challenge   = Route[ChallengeRequest, api.Challenge]{Method: "POST", Path: "/v1/challenges", Open: true, Body: shortBody}
 	Login       = Route[api.Login, api.Token]{Method: "POST", Path: "/v1/tokens", Open: true, Body: shortBody}
 	Publish     = Route[api.Publication, api.Published]{Method: "POST", Path: "/v1/publications", Open: true, Body: publicationBody}
+	Delete      = Route[api.Deletion, api.Published]{Method: "POST", Path: "/v1/deletions", Open: true, Body: shortBody}
 	Lookup      = Route[LookupRequest, api.Person]{Method: "GET", Path: "/v1/people/{address}", Open: true}
 	Log         = Route[none, api.LogHead]{Method: "GET", Path: "/v1/log", Open: true}
 	Leaves      = Route[LeavesRequest, LeavesAnswer]{Method: "GET", Path: "/v1/log/leaves", Open: true}
@@ -107,8 +108,9 @@ type (
 		Unclaimed int `json:"unclaimed"`
 	}
 	ClaimRequest struct {
-		Key    api.RequestKey `json:"key"`
-		Person key.Address    `json:"person"`
+		Key        api.RequestKey `json:"key"`
+		Person     key.Address    `json:"person"`
+		Identities [][]byte       `json:"identities,omitempty"`
 	}
 	ClaimAnswer struct {
 		Claimed []api.Claimed `json:"claimed,omitempty"`
