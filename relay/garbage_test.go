@@ -46,8 +46,8 @@ func history(t testing.TB) (*world, map[string]asked) {
 	require.NoError(t, w.r.Conversations.Fulfil(w.ctx, from.id, request, from.seal("text", to)))
 	require.NoError(t, w.r.Conversations.Leave(w.ctx, to.id, id))
 	require.NoError(t, w.r.Mailboxes.Subscribe(w.ctx, to.id, "topic", "another"))
-	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(w.ctx, to.id, to.d.Bundle().Mailbox(),
-		to.d.Sign(api.SubscribeProof(to.d.Mailbox(), to.id))))
+	require.NoError(t, w.r.Mailboxes.SubscribeMailboxes(w.ctx, to.id,
+		api.MailboxProof{Mailbox: to.d.Bundle().Mailbox(), Signature: to.d.Sign(api.SubscribeProof(to.d.Mailbox(), to.id))}))
 	from.post("topic", "frame")
 	to.inbox()
 	require.NoError(t, w.r.Mailboxes.Acknowledge(w.ctx, to.id, 1))

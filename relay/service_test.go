@@ -55,7 +55,7 @@ type conversationCalls interface {
 
 type mailboxCalls interface {
 	Subscribe(context.Context, api.DeviceID, ...string) error
-	SubscribeMailbox(context.Context, api.DeviceID, key.VerifyKey, []byte) error
+	SubscribeMailboxes(context.Context, api.DeviceID, ...api.MailboxProof) error
 	Unsubscribe(context.Context, api.DeviceID, string) error
 	Post(context.Context, api.DeviceID, api.RequestKey, string, []byte) (api.Posted, error)
 	Page(context.Context, api.DeviceID, uint64, int) (api.Page, error)
@@ -193,8 +193,8 @@ func (m httpMailboxes) Subscribe(ctx context.Context, by api.DeviceID, topics ..
 	return m.as(by).Mailboxes.Subscribe(ctx, topics...)
 }
 
-func (m httpMailboxes) SubscribeMailbox(ctx context.Context, by api.DeviceID, k key.VerifyKey, signature []byte) error {
-	return m.as(by).Mailboxes.SubscribeMailbox(ctx, k, signature)
+func (m httpMailboxes) SubscribeMailboxes(ctx context.Context, by api.DeviceID, proofs ...api.MailboxProof) error {
+	return m.as(by).Mailboxes.SubscribeMailboxes(ctx, proofs...)
 }
 
 func (m httpMailboxes) Unsubscribe(ctx context.Context, by api.DeviceID, topic string) error {

@@ -135,9 +135,9 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// SubscribeMailbox subscribes to the address of a mailbox, with a signature of api.SubscribeProof by its key.
-func (m *Mailboxes) SubscribeMailbox(ctx context.Context, mailbox key.VerifyKey, signature []byte) error {
-	_, err := call(ctx, m.c, httpapi.SubscribeMailbox, httpapi.SubscribeMailboxRequest{Mailbox: mailbox, Signature: signature})
+// SubscribeMailboxes subscribes to the addresses of mailboxes.
+func (m *Mailboxes) SubscribeMailboxes(ctx context.Context, proofs ...api.MailboxProof) error {
+	_, err := call(ctx, m.c, httpapi.SubscribeMailboxes, httpapi.SubscribeMailboxesRequest{Mailboxes: proofs})
 	return err
 }
 

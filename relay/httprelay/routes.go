@@ -149,8 +149,9 @@ func (h *Handler) serveMailboxes() {
 		c.note("topics", len(in.Topics))
 		return none{}, h.r.Mailboxes.Subscribe(ctx, c.device, in.Topics...)
 	})
-	handle(h, httpapi.SubscribeMailbox, func(ctx context.Context, c *call, in httpapi.SubscribeMailboxRequest) (none, error) {
-		return none{}, h.r.Mailboxes.SubscribeMailbox(ctx, c.device, in.Mailbox, in.Signature)
+	handle(h, httpapi.SubscribeMailboxes, func(ctx context.Context, c *call, in httpapi.SubscribeMailboxesRequest) (none, error) {
+		c.note("mailboxes", len(in.Mailboxes))
+		return none{}, h.r.Mailboxes.SubscribeMailboxes(ctx, c.device, in.Mailboxes...)
 	})
 	handle(h, httpapi.Unsubscribe, func(ctx context.Context, c *call, in httpapi.UnsubscribeRequest) (none, error) {
 		return none{}, h.r.Mailboxes.Unsubscribe(ctx, c.device, in.Topic)
