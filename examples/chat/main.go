@@ -20,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -39,7 +40,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o := app.Options{URL: *server, Name: *name, ShowURL: showQR, Files: files(filepath.Join(*home, "files"))}
+	o := app.Options{URL: *server, Name: *name, Files: files(filepath.Join(*home, "files"))}
 	if *verbose {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -49,6 +50,7 @@ func main() {
 		defer mu.Unlock()
 		fmt.Println(line)
 	}
+	o.ShowURL = func(url string) { o.Show(codeOf(url)) }
 	if err := run(ctx, *home, os.Stdin, o); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -137,11 +139,11 @@ func (f files) Create(name string) (io.WriteCloser, error) {
 	return os.OpenFile(filepath.Join(string(f), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// showQR shows a QR code in half blocks, dark on light, with the margin that readers need.
-func showQR(url string) {
+// codeOf returns a QR code in half blocks, dark on light, with the margin that readers need.
+func codeOf(url string) string {
 	code, err := qr.Encode(url, qr.L, qr.Auto)
 	if err != nil {
-		return // the link itself was shown
+		return "the link is too long for a code"
 	}
 	const margin = 4
 	size := code.Bounds().Dx()
@@ -152,20 +154,22 @@ func showQR(url string) {
 		r, _, _, _ := code.At(x, y).RGBA()
 		return r == 0
 	}
+	var out strings.Builder
 	for y := -margin; y < size+margin; y += 2 {
-		line := "\x1b[30;47m" // black on white, whatever the terminal has
+		out.WriteString("\x1b[30;47m") // black on white, whatever the terminal has
 		for x := -margin; x < size+margin; x++ {
 			switch top, bottom := dark(x, y), dark(x, y+1); {
 			case top && bottom:
-				line += "█"
+				out.WriteString("█")
 			case top:
-				line += "▀"
+				out.WriteString("▀")
 			case bottom:
-				line += "▄"
+				out.WriteString("▄")
 			default:
-				line += " "
+				out.WriteString(" ")
 			}
 		}
-		fmt.Println(line + "\x1b[0m")
+		out.WriteString("\x1b[0m\n")
 	}
+	return out.String()
 }

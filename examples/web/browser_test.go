@@ -1,4 +1,4 @@
-//go:build browser
+//go:build browser && unix
 
 package main
 
@@ -34,7 +34,7 @@ type browser struct {
 func open(t *testing.T, url string) *browser {
 	b := &browser{T: t, profile: t.TempDir()}
 	// As root, which a container often is, Chromium runs without its sandbox only. It shows pages of this test.
-	c := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=900,800",
+	c := exec.Command(program(t), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--window-size=900,800",
 		"--remote-debugging-port=0", "--user-data-dir="+b.profile, url)
 	require.NoError(t, c.Start())
 	t.Cleanup(func() {
@@ -44,6 +44,17 @@ func open(t *testing.T, url string) *browser {
 	})
 	b.connect()
 	return b
+}
+
+// program returns the browser of this machine.
+func program(t *testing.T) string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	require.FailNow(t, "there is no Chromium: .ci/web installs it on Debian")
+	return ""
 }
 
 // connect connects to the page.

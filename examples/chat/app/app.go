@@ -95,10 +95,13 @@ func (a *App) here() (place, error) {
 // space returns the space that was entered.
 func (a *App) space() (trefoil.Space, error) {
 	p, err := a.here()
+	if err != nil {
+		return trefoil.Space{}, err
+	}
 	if s, ok := p.(trefoil.Space); ok {
 		return s, nil
 	}
-	return trefoil.Space{}, errors.Join(err, errors.New("this is no space"))
+	return trefoil.Space{}, errors.New("this is no space")
 }
 
 // Do does what a line says: a command that begins with a slash, or else a message to the chat that was entered.

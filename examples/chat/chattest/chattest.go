@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package chattest runs the server and the terminals of the examples as processes, for tests.
 package chattest
 
