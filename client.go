@@ -111,6 +111,9 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
 		return nil, err
 	}
+	if t, ok := t.(interface{ SignWith(Signer) }); ok {
+		t.SignWith(signer{c.directs})
+	}
 	return c, nil
 }
 

@@ -20,13 +20,15 @@ type Directory interface {
 	Claim(ctx context.Context, person key.Address, device key.PublicKey[key.Identity]) (directory.OneTimePreKey, bool, error)
 
 	// Publish takes what has changed of a person and a device, all or nothing, and returns how many one-time pre-keys of the device
-	// are left. Publishing the same twice is no error.
+	// are left. Publishing the same twice is no error. A registration of any Version but the next one is refused: another device was
+	// faster, and is not in it. A client publishes before it brings its first line up, so that a relay knows who logs in.
 	Publish(ctx context.Context, p Publication) (left int, err error)
 }
 
 // Listing is what a directory knows of a person.
 type Listing struct {
 	Registration []byte             // of the person's devices: directory.ParseRegistration reads it
+	Version      uint64             // of the registration: how many there were
 	Bundles      []directory.Bundle // of the devices
 }
 
@@ -34,35 +36,36 @@ type Listing struct {
 type Publication struct {
 	Person       session.Person // that signs for the relay; the zero Person if nothing of it changes
 	Registration []byte         // nil if it is published already
+	Version      uint64         // of Registration: one more than that of the Listing that it was made from
 	Bundle       directory.Bundle
 	OneTime      []directory.OneTimePreKey // beside those that are there
 }
 
-// person returns what a person has published, verified, and its bundles. It is false if the directory knows nobody.
-func (d *directs) person(ctx context.Context, who key.Address) (directory.Person, []directory.Bundle, bool, error) {
+// person returns what a person has published, verified, with the listing that it is from. It is false if the directory knows nobody.
+func (d *directs) person(ctx context.Context, who key.Address) (directory.Person, Listing, bool, error) {
 	l, err := d.lookup.Lookup(ctx, who)
 	if err != nil || len(l.Registration) == 0 {
-		return directory.Person{}, nil, false, err
+		return directory.Person{}, l, false, err
 	}
 	r, err := directory.ParseRegistration(l.Registration)
 	if err != nil {
-		return directory.Person{}, nil, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
+		return directory.Person{}, l, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
 	}
 	p, err := r.Verify(who)
 	if err != nil {
-		return directory.Person{}, nil, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
+		return directory.Person{}, l, false, fmt.Errorf("trefoil: registration of %v: %w", who, err)
 	}
-	return p, l.Bundles, true, nil
+	return p, l, true, nil
 }
 
 // peers returns the devices of a person that have a bundle. To one without, only the classic suite reaches, which this package
 // does not speak: who withholds a bundle withholds the device.
 func (d *directs) peers(ctx context.Context, who key.Address) (all []directory.Peer, err error) {
-	p, bundles, ok, err := d.person(ctx, who)
+	p, l, ok, err := d.person(ctx, who)
 	if err != nil || !ok {
 		return nil, err
 	}
-	for _, b := range bundles {
+	for _, b := range l.Bundles {
 		peer, err := p.WithBundle(b)
 		if err != nil {
 			return nil, fmt.Errorf("trefoil: a bundle of %v: %w", who, err)
@@ -79,4 +82,27 @@ func (d *directs) claim(ctx context.Context, p directory.Peer) (directory.Peer, 
 		return p, err
 	}
 	return p.WithOneTime(o)
+}
+
+// signer is the Signer of a client.
+type signer struct{ d *directs }
+
+// Device implements Signer.
+func (s signer) Device(ctx context.Context) (key.Address, key.PublicKey[key.Identity], error) {
+	if _, err := s.d.self(ctx); err != nil {
+		return key.Address{}, key.PublicKey[key.Identity]{}, err
+	}
+	own, err := s.d.devices.Load(ctx, s.d.endpoint.Device)
+	if err != nil {
+		return key.Address{}, key.PublicKey[key.Identity]{}, err
+	}
+	return own.Part().Person(), own.Part().Name(), nil
+}
+
+// Sign implements Signer.
+func (s signer) Sign(ctx context.Context, mailbox key.Address, statement []byte) (key.VerifyKey, []byte, error) {
+	if _, err := s.d.self(ctx); err != nil {
+		return key.VerifyKey{}, nil, err
+	}
+	return s.d.endpoint.Sign(ctx, mailbox, statement)
 }

@@ -34,7 +34,15 @@ func (r *run) lines() {
 		wait := pause(failures)
 		failures++
 		r.client.log.Info("the line is down", "error", err, "again", wait)
-		r.sleep(wait, nil)
+		r.sleep(wait, r.hurried)
+	}
+}
+
+// hurry has a line be tried now that is down.
+func (r *run) hurry() {
+	select {
+	case r.hurried <- struct{}{}:
+	default:
 	}
 }
 
@@ -47,6 +55,7 @@ func (r *run) receive() error {
 	r.line = l
 	r.mu.Unlock()
 	r.client.stats.lines.Add(1)
+	r.client.introduce(l.ctx)
 	return r.client.transport.Receive(l.ctx, func(yield func(string) bool) {
 		chats, err := r.client.chats(l.ctx)
 		topics, failed := r.client.topics(l.ctx)

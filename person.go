@@ -110,6 +110,9 @@ func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 		return key.Address{}, err
 	}
 	c.changed(aDevice, d.endpoint.Device)
+	if r := c.current.Load(); r != nil {
+		r.hurry()
+	}
 	return person.Address(), nil
 }
 
@@ -139,7 +142,7 @@ func (d *directs) publish(ctx context.Context) error {
 	}
 	p := Publication{Bundle: own.Bundle()}
 	if !upToDate {
-		if p.Person, p.Registration, err = d.registration(ctx, own); err != nil {
+		if err = d.register(ctx, own, &p); err != nil {
 			return err
 		}
 	}
@@ -159,6 +162,22 @@ func (d *directs) publish(ctx context.Context) error {
 	}
 	_, err = d.lookup.Publish(ctx, p)
 	return err
+}
+
+// introduceFor is for how long a directory that does not answer holds up a line at most.
+const introduceFor = 15 * time.Second
+
+// introduce publishes what the directory has to know of this device, before the relay is asked for anything: a relay that devices log
+// in at knows them from there. If that fails it is done later, and what the relay is asked for says why it could not be.
+func (c *Client) introduce(ctx context.Context) {
+	if !c.hasPerson(ctx) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, introduceFor)
+	defer cancel()
+	if err := c.directs.publish(ctx); err != nil {
+		c.log.Info("not published yet", "error", err)
+	}
 }
 
 // rotate replaces keys of the device that are old enough, and returns the device as it is stored now.
@@ -192,31 +211,32 @@ func (d *directs) issue(ctx context.Context) (keys []directory.OneTimePreKey, er
 	return keys, err
 }
 
-// registration returns the person and its registration with this device, or nothing if it is registered already, or the keys that
-// could sign it are not on this device.
-func (d *directs) registration(ctx context.Context, own session.Device) (session.Person, []byte, error) {
+// register adds the person's registration with this device to a publication, unless it is registered already, or the keys that could
+// sign it are not on this device.
+func (d *directs) register(ctx context.Context, own session.Device, p *Publication) error {
 	ids, err := d.persons.List(ctx)
 	if err != nil || len(ids) == 0 {
-		return session.Person{}, nil, err
+		return err
 	}
 	person, err := d.persons.Load(ctx, ids[0])
 	if err != nil {
-		return session.Person{}, nil, err
+		return err
 	}
-	listed, _, known, err := d.person(ctx, own.Person())
+	listed, l, known, err := d.person(ctx, own.Person())
 	if err != nil {
-		return session.Person{}, nil, err
+		return err
 	}
 	var entries []directory.Entry
 	if known {
 		entries = listed.Entries()
 		if slices.ContainsFunc(entries, func(e directory.Entry) bool { return e.Identity().Equal(own.Identity()) }) {
-			return session.Person{}, nil, nil
+			return nil
 		}
 	}
 	r, err := person.Part().Register(append(entries, own.Entry())...)
 	if err != nil {
-		return session.Person{}, nil, err
+		return err
 	}
-	return person.Part(), r.JSON(), nil
+	p.Person, p.Registration, p.Version = person.Part(), r.JSON(), l.Version+1
+	return nil
 }

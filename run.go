@@ -75,6 +75,8 @@ type run struct {
 	acks     map[[32]byte]func()
 	errs     []error
 	panicked error // what a function of the program ended with
+
+	hurried chan struct{} // told when a line that is down is to be tried now
 }
 
 // size is of frames.
@@ -98,7 +100,7 @@ func (s size) hasRoom() bool {
 func (c *Client) begin(ctx context.Context, once bool) (*run, error) {
 	r := &run{
 		client: c, once: once, slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
-		chats: make(map[chatKey]*chat), topics: make(map[string]bool), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()),
+		chats: make(map[chatKey]*chat), topics: make(map[string]bool), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()), hurried: make(chan struct{}, 1),
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if !c.current.CompareAndSwap(nil, r) {

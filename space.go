@@ -47,6 +47,7 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
+	c.introduce(ctx)
 	if err := c.transport.Subscribe(ctx, topicOf(s.ID())); err != nil {
 		return Space{}, fmt.Errorf("trefoil: subscribing: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -26,6 +27,19 @@ type Transport interface {
 
 	// Unsubscribe ends a subscription, and drops what is stored of it. To have none is no error.
 	Unsubscribe(ctx context.Context, topic string) error
+}
+
+// Signer signs for a device what a relay wants to have proved. A Transport with a method SignWith(Signer) is given one by Open, before
+// anything else: package relay/client logs in with it, and shows whose mailboxes it subscribes to (docs/RELAY.md, rule 9). It is
+// safe for concurrent use.
+type Signer interface {
+	// Device names the device: its person, and the identity key with which it was registered first. It returns ErrNoPerson as long
+	// as there is none.
+	Device(ctx context.Context) (person key.Address, name key.PublicKey[key.Identity], err error)
+
+	// Sign returns the signature of a statement (see session.Device.Sign) by the key of a mailbox of the device, and that key; the
+	// zero address is the mailbox in its registration. It returns state.ErrNotFound for a mailbox that is none of the device.
+	Sign(ctx context.Context, mailbox key.Address, statement []byte) (key.VerifyKey, []byte, error)
 }
 
 // Frame is what a Transport delivers. The zero Frame says that all that was stored has been delivered.

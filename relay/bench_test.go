@@ -11,11 +11,13 @@ import (
 	"github.com/trefoil-im/trefoil/relay/api"
 )
 
+// The benchmarks call the relay as devices do, through its client and its handler, without a network between them.
+
 // BenchmarkCreateConversation creates conversations with this many devices, on SQLite.
 func BenchmarkCreateConversation(b *testing.B) {
 	for _, devices := range []int{2, 20} {
 		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
-			w := newWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "relay.db")))
+			w := newHTTPWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "relay.db")))
 			a, o := w.person(devices/2), w.person(devices/2)
 			for b.Loop() {
 				a.devices[0].begin(a.devices[0].junk(newConversation(), api.Group, 0, a, o))
@@ -26,7 +28,7 @@ func BenchmarkCreateConversation(b *testing.B) {
 
 // mailboxes returns a device that posts to a topic, to which as many others subscribe.
 func mailboxes(b *testing.B, subscribers int) (from *device, to []*device) {
-	w := newWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "relay.db")))
+	w := newHTTPWorld(b, openSQLite(b, filepath.Join(b.TempDir(), "relay.db")))
 	w.share = 1 << 40
 	w.r = w.on(w.store)
 	from, to = w.person(1).devices[0], w.person(subscribers).devices

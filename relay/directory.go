@@ -14,20 +14,29 @@ import (
 type Directory struct{ b base }
 
 type personRow struct {
-	Address      key.Address
-	Version      uint64
-	Registration []byte
-	Leaf         uint64
+	Address key.Address
+	Version uint64
+	Leaf    uint64
 }
 
-func (r *personRow) fields() []any { return []any{&r.Address, &r.Version, &r.Registration, &r.Leaf} }
+// registrationRow is there unless the person was deleted.
+type registrationRow struct {
+	Person       key.Address
+	Registration []byte
+}
 
-var persons = table[personRow, *personRow]{store.Persons}
+func (r *personRow) fields() []any       { return []any{&r.Address, &r.Version, &r.Leaf} }
+func (r *registrationRow) fields() []any { return []any{&r.Person, &r.Registration} }
+
+var (
+	persons       = table[personRow, *personRow]{store.Persons}
+	registrations = table[registrationRow, *registrationRow]{store.Registrations}
+)
 
 // Publish registers a person, or replaces its registration: it adds devices, renews their keys, and revokes those that the
 // registration does not name any longer, for good. It is complete or refused: with ErrMalformed or ErrUnverified; with a
 // *StaleError if the version is not the next one; with a *DevicesError if Devices are not exactly those with new keys; with
-// ErrRevoked for a device that was revoked before; with ErrExists for a mailbox that another device has; with ErrQuota after
+// ErrRevoked for a device that was revoked before; with a *DeletedError for a person that was deleted; with ErrExists for a mailbox that another device has; with ErrQuota after
 // 1,024 devices.
 //
 // The same publication again returns the same, so an answer that was lost can be had again.
@@ -46,12 +55,19 @@ func (d *Directory) Publish(ctx context.Context, p api.Publication) (out api.Pub
 	return out, nil
 }
 
-func (p published) publish(tx store.Tx, now int64) (api.Published, error) {
+func (p published) publish(tx store.Tx, at int64) (api.Published, error) {
 	person, found, err := persons.get(tx, p.address)
 	if err != nil {
 		return api.Published{}, err
 	}
-	repeated := found && p.Version == person.Version && string(p.Registration) == string(person.Registration)
+	if err := refuseDeleted(tx, person); err != nil {
+		return api.Published{}, err
+	}
+	now, _, err := registrations.get(tx, p.address)
+	if err != nil {
+		return api.Published{}, err
+	}
+	repeated := found && p.Version == person.Version && string(p.Registration) == string(now.Registration)
 	if !repeated && p.Version != person.Version+1 {
 		return api.Published{}, &api.StaleError{Current: person.Version}
 	}
@@ -70,13 +86,16 @@ func (p published) publish(tx store.Tx, now int64) (api.Published, error) {
 	if err != nil {
 		return api.Published{}, err
 	}
-	if err := persons.put(tx, personRow{p.address, p.Version, p.Registration, leaf.Leaf}); err != nil {
+	if err := persons.put(tx, personRow{p.address, p.Version, leaf.Leaf}); err != nil {
+		return api.Published{}, err
+	}
+	if err := registrations.put(tx, registrationRow{p.address, p.Registration}); err != nil {
 		return api.Published{}, err
 	}
 	if err := leaves.insert(tx, leaf); err != nil {
 		return api.Published{}, err
 	}
-	if err := c.write(tx, now); err != nil {
+	if err := c.write(tx, at); err != nil {
 		return api.Published{}, err
 	}
 	return api.Published{Version: p.Version, Leaf: leaf.Leaf, Devices: c.ids, Revoked: ids(c.gone)}, nil
@@ -234,8 +253,13 @@ func (c comparison) write(tx store.Tx, now int64) error {
 			return err
 		}
 	}
-	for _, d := range c.gone {
-		if err := revocations.insert(tx, revocationRow{d.ID, c.p.Version, now, false}); err != nil {
+	return revoke(tx, c.p.Version, now, c.gone...)
+}
+
+// revoke ends devices for good, with a version of their person's registration.
+func revoke(tx store.Tx, version uint64, now int64, gone ...deviceRow) error {
+	for _, d := range gone {
+		if err := revocations.insert(tx, revocationRow{d.ID, version, now, false}); err != nil {
 			return err
 		}
 		if err := forgetKeys(tx, d.ID); err != nil {

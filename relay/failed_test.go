@@ -78,6 +78,11 @@ func failedWrites(t *testing.T, w *world) {
 			_, err := r.Directory.Publish(t.Context(), b.publication())
 			return err
 		}},
+		{"delete a person", func(r *service) error {
+			b.version = 3
+			_, err := r.Directory.Delete(t.Context(), b.deletion())
+			return err
+		}},
 	} {
 		before, failures := w.dump(), 0
 		for n := relaytest.AtCommit; ; n++ {

@@ -32,7 +32,7 @@ func FuzzWrites(f *testing.F) {
 			},
 			"fulfil": func() error { return w.r.Conversations.Fulfil(w.ctx, d.id, api.RequestID{}, e) },
 			"mailbox": func() error {
-				return w.r.Mailboxes.SubscribeMailbox(w.ctx, d.id, p.user.Public(), proof)
+				return w.r.Mailboxes.SubscribeMailboxes(w.ctx, d.id, api.MailboxProof{Mailbox: p.user.Public(), Signature: proof})
 			},
 			"subscribe": func() error { return w.r.Mailboxes.Subscribe(w.ctx, added.id, topic) }, // not registered
 		} {

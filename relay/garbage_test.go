@@ -46,8 +46,8 @@ func history(t testing.TB) (*world, map[string]asked) {
 	require.NoError(t, w.r.Conversations.Fulfil(w.ctx, from.id, request, from.seal("text", to)))
 	require.NoError(t, w.r.Conversations.Leave(w.ctx, to.id, id))
 	require.NoError(t, w.r.Mailboxes.Subscribe(w.ctx, to.id, "topic", "another"))
-	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(w.ctx, to.id, to.d.Bundle().Mailbox(),
-		to.d.Sign(api.SubscribeProof(to.d.Mailbox(), to.id))))
+	require.NoError(t, w.r.Mailboxes.SubscribeMailboxes(w.ctx, to.id,
+		api.MailboxProof{Mailbox: to.d.Bundle().Mailbox(), Signature: to.d.Sign(api.SubscribeProof(to.d.Mailbox(), to.id))}))
 	from.post("topic", "frame")
 	to.inbox()
 	require.NoError(t, w.r.Mailboxes.Acknowledge(w.ctx, to.id, 1))
@@ -58,6 +58,8 @@ func history(t testing.TB) (*world, map[string]asked) {
 	must(w.r.Blobs.Append(w.ctx, from.id, address, 0, blob))
 	_, _, err = w.r.Blobs.Read(w.ctx, to.id, address, 1)
 	require.NoError(t, err)
+
+	must(w.r.Directory.Delete(w.ctx, w.person(1).deletion()))
 
 	each := make(map[string]asked)
 	for _, q := range w.r.handler.asked {
@@ -71,7 +73,7 @@ func history(t testing.TB) (*world, map[string]asked) {
 	each["POST /v1/tokens"] = asked{"POST", "http://relay.test/v1/tokens", http.Header{"Content-Type": {"application/json"}}, body, ""}
 	each["POST /v1/challenges"] = asked{"POST", "http://relay.test/v1/challenges", http.Header{"Content-Type": {"application/json"}},
 		[]byte(`{"device":"` + to.id.String() + `"}`), ""}
-	require.Len(t, each, 27, "there is one of each kind: but health, the description and the WebSocket")
+	require.Len(t, each, 28, "there is one of each kind: but health, the description and the WebSocket")
 	return w, each
 }
 
@@ -129,6 +131,14 @@ func TestGarbage(t *testing.T) {
 		refuse("an array", func(q *asked) { q.body = []byte("[" + string(q.body) + "]") })
 		refuse("null", func(q *asked) { q.body = []byte("null") })
 		refuse("another encoding", func(q *asked) { q.body = append(q.body[:1:1], "\"\xff\":1,"+string(q.body[1:])...) })
+		refuse("all names twice", func(q *asked) {
+			inner := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(q.body)), "{"), "}")
+			q.body = []byte("{" + inner + "," + inner + "}")
+		})
+		refuse("a name in capitals", func(q *asked) {
+			name, rest, _ := strings.Cut(string(q.body[2:]), `"`)
+			q.body = []byte(`{"` + strings.ToUpper(name) + `"` + rest)
+		})
 		refuse("an unknown field", func(q *asked) { q.body = append(q.body[:1:1], `"more":1,`+string(q.body[1:])...) })
 		for range 12 {
 			cut := chance.IntN(len(good.body))

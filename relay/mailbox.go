@@ -88,7 +88,7 @@ var (
 
 // Subscribe lets a device have what is posted to some topics from now on: to all of them, or to none and it returns an error. A
 // topic has 1 to MaxTopic bytes, and knowing it is enough. Up to MaxSubscribed are given at once. Subscribing again is no error.
-// It returns ErrForbidden for the address of a mailbox, to which SubscribeMailbox subscribes; ErrQuota after MaxTopics topics
+// It returns ErrForbidden for the address of a mailbox, to which SubscribeMailboxes subscribes; ErrQuota after MaxTopics topics
 // of the device, or MaxSubscribers of a topic.
 func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topics ...string) error {
 	if len(topics) > api.MaxSubscribed {
@@ -105,13 +105,21 @@ func (m *Mailboxes) Subscribe(ctx context.Context, device api.DeviceID, topics .
 	return m.subscribe(ctx, device, topics...)
 }
 
-// SubscribeMailbox is Subscribe for the address of a mailbox, with a signature of SubscribeProof by its key. A device has
-// subscribed to the mailbox in its registration already.
-func (m *Mailboxes) SubscribeMailbox(ctx context.Context, device api.DeviceID, mailbox key.VerifyKey, signature []byte) error {
-	if err := mailbox.VerifyStatement(api.SubscribeProof(mailbox.Address(), device), signature); err != nil {
-		return api.Malformed(err)
+// SubscribeMailboxes is Subscribe for the addresses of mailboxes, each with a signature of SubscribeProof by its key, up to
+// MaxMailboxProofs at once. A device has subscribed to the mailbox in its registration already.
+func (m *Mailboxes) SubscribeMailboxes(ctx context.Context, device api.DeviceID, proofs ...api.MailboxProof) error {
+	if len(proofs) > api.MaxMailboxProofs {
+		return fmt.Errorf("%w: up to %d mailboxes are subscribed to at once", api.ErrMalformed, api.MaxMailboxProofs)
 	}
-	return m.subscribe(ctx, device, mailbox.Address().String())
+	var topics []string
+	for _, p := range proofs {
+		address := p.Mailbox.Address()
+		if err := p.Mailbox.VerifyStatement(api.SubscribeProof(address, device), p.Signature); err != nil {
+			return api.Malformed(err)
+		}
+		topics = append(topics, address.String())
+	}
+	return m.subscribe(ctx, device, topics...)
 }
 
 func checkTopic(topic string) error {

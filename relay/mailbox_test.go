@@ -143,9 +143,9 @@ func TestAddressesBelongToAKey(t *testing.T) {
 	pair := slot.Part()
 	proof := pair.Sign(api.SubscribeProof(pair.Mailbox(), own.id))
 	w.refused(api.ErrUnverified, func() error {
-		return w.r.Mailboxes.SubscribeMailbox(t.Context(), a.devices[0].id, pair.MailboxKey(), proof)
+		return w.r.Mailboxes.SubscribeMailboxes(t.Context(), a.devices[0].id, api.MailboxProof{Mailbox: pair.MailboxKey(), Signature: proof})
 	})
-	require.NoError(t, w.r.Mailboxes.SubscribeMailbox(t.Context(), own.id, pair.MailboxKey(), proof))
+	require.NoError(t, w.r.Mailboxes.SubscribeMailboxes(t.Context(), own.id, api.MailboxProof{Mailbox: pair.MailboxKey(), Signature: proof}))
 	require.Equal(t, 1, a.devices[0].post(pair.Mailbox().String(), "of a pair"))
 	require.Equal(t, []string{"to a device", "of a pair"}, texts(own.inbox()))
 }

@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -126,13 +128,14 @@ func forgetKeys(tx store.Tx, device api.DeviceID) error {
 }
 
 // Claim returns, for each device of a person but the calling one, its bundle and one of its one-time pre-keys, which is gone
-// then. The same requester and key get the same one-time pre-keys again for ClaimGrace, each with its bundle, unless the
+// then; with identity keys (as key.PublicKey.Bytes returns them), for those devices only that have one of them now. The same requester and key get the same one-time pre-keys again for ClaimGrace, each with its bundle, unless the
 // device was revoked or renewed; the same key with another person is ErrReused.
 //
 // A device has no one-time pre-key left when all were claimed, and for a person that has claimed MaxClaims of them in
 // ClaimGrace. The session begins without one then; it is weaker against a later theft of the device's keys, until the device
 // replaces its bundle, and in nothing else. ErrNotFound means that there is no such person.
-func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.RequestKey, person key.Address) (out []api.Claimed, err error) {
+func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.RequestKey, person key.Address,
+	identities ...[]byte) (out []api.Claimed, err error) {
 	if k == (api.RequestKey{}) {
 		return nil, fmt.Errorf("%w: key of a request", api.ErrMalformed)
 	}
@@ -156,7 +159,7 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 			}
 		}
 		for _, target := range live {
-			if target.ID == device {
+			if target.ID == device || len(identities) > 0 && !slices.ContainsFunc(identities, target.hasIdentity) {
 				continue
 			}
 			c, err := target.claim(tx, by, k, d.b.now())
@@ -169,6 +172,9 @@ func (d *Directory) Claim(ctx context.Context, device api.DeviceID, k api.Reques
 	})
 	return out, err
 }
+
+// hasIdentity reports whether it is the key with which the device agrees now.
+func (r deviceRow) hasIdentity(k []byte) bool { return bytes.Equal(k, r.Identity[:]) }
 
 // claim takes a one-time pre-key of a device, if there is one and the requester may have it, or the one that it took before.
 func (r deviceRow) claim(tx store.Tx, by deviceRow, k api.RequestKey, now int64) (api.Claimed, error) {

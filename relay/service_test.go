@@ -32,9 +32,10 @@ type service struct {
 
 type directoryCalls interface {
 	Publish(context.Context, api.Publication) (api.Published, error)
+	Delete(context.Context, api.Deletion) (api.Published, error)
 	Lookup(context.Context, key.Address, uint64) (api.Person, error)
 	Stock(context.Context, api.DeviceID, []byte, [][]byte) (int, error)
-	Claim(context.Context, api.DeviceID, api.RequestKey, key.Address) ([]api.Claimed, error)
+	Claim(context.Context, api.DeviceID, api.RequestKey, key.Address, ...[]byte) ([]api.Claimed, error)
 	Log(context.Context) (api.LogHead, error)
 	Leaves(context.Context, uint64, int) ([]api.Leaf, error)
 	Inclusion(context.Context, uint64, uint64) ([]api.Hash, error)
@@ -54,7 +55,7 @@ type conversationCalls interface {
 
 type mailboxCalls interface {
 	Subscribe(context.Context, api.DeviceID, ...string) error
-	SubscribeMailbox(context.Context, api.DeviceID, key.VerifyKey, []byte) error
+	SubscribeMailboxes(context.Context, api.DeviceID, ...api.MailboxProof) error
 	Unsubscribe(context.Context, api.DeviceID, string) error
 	Post(context.Context, api.DeviceID, api.RequestKey, string, []byte) (api.Posted, error)
 	Page(context.Context, api.DeviceID, uint64, int) (api.Page, error)
@@ -148,8 +149,8 @@ func (d httpDirectory) Stock(ctx context.Context, by api.DeviceID, bundle []byte
 	return d.as(by).Directory.Stock(ctx, bundle, keys)
 }
 
-func (d httpDirectory) Claim(ctx context.Context, by api.DeviceID, k api.RequestKey, who key.Address) ([]api.Claimed, error) {
-	return d.as(by).Directory.Claim(ctx, k, who)
+func (d httpDirectory) Claim(ctx context.Context, by api.DeviceID, k api.RequestKey, who key.Address, of ...[]byte) ([]api.Claimed, error) {
+	return d.as(by).Directory.Claim(ctx, k, who, of...)
 }
 
 type httpConversations struct{ as caller }
@@ -192,8 +193,8 @@ func (m httpMailboxes) Subscribe(ctx context.Context, by api.DeviceID, topics ..
 	return m.as(by).Mailboxes.Subscribe(ctx, topics...)
 }
 
-func (m httpMailboxes) SubscribeMailbox(ctx context.Context, by api.DeviceID, k key.VerifyKey, signature []byte) error {
-	return m.as(by).Mailboxes.SubscribeMailbox(ctx, k, signature)
+func (m httpMailboxes) SubscribeMailboxes(ctx context.Context, by api.DeviceID, proofs ...api.MailboxProof) error {
+	return m.as(by).Mailboxes.SubscribeMailboxes(ctx, proofs...)
 }
 
 func (m httpMailboxes) Unsubscribe(ctx context.Context, by api.DeviceID, topic string) error {

@@ -34,6 +34,7 @@ func (r *Relay) Sweep(ctx context.Context) (out Swept, err error) {
 		{&out.Claims, r.b.sweepClaims},
 		{&out.Claims, r.b.sweepBundles},
 		{&out.Blobs, r.b.sweepBlobs},
+		{&out.Blobs, r.b.sweepDeleted},
 		{&out.Tokens, r.b.sweepTokens},
 		{new(int), r.b.sweepBudgets},
 	} {

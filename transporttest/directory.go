@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -14,9 +15,15 @@ import (
 // concurrent use.
 type Directory struct {
 	mu            sync.Mutex
-	registrations map[key.Address][]byte
+	registrations map[key.Address]registered
 	devices       map[string]listed // by identity
 	down          error
+}
+
+// registered is what one person has published.
+type registered struct {
+	registration []byte
+	version      uint64
 }
 
 // listed is what one device has published.
@@ -27,7 +34,7 @@ type listed struct {
 
 // NewDirectory returns a directory that knows nobody.
 func NewDirectory() *Directory {
-	return &Directory{registrations: make(map[key.Address][]byte), devices: make(map[string]listed)}
+	return &Directory{registrations: make(map[key.Address]registered), devices: make(map[string]listed)}
 }
 
 // Fail makes every call return an error until it is called with nil.
@@ -44,7 +51,7 @@ func (d *Directory) Lookup(ctx context.Context, person key.Address) (l trefoil.L
 	if err := errors.Join(d.down, ctx.Err()); err != nil {
 		return l, err
 	}
-	l.Registration = d.registrations[person]
+	l.Registration, l.Version = d.registrations[person].registration, d.registrations[person].version
 	for _, known := range d.devices {
 		if known.person == person {
 			l.Bundles = append(l.Bundles, known.keys.Bundle())
@@ -88,7 +95,12 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 			return 0, err
 		}
 		known.person = p.Person.Address()
-		d.registrations[known.person] = p.Registration
+		now := d.registrations[known.person]
+		isRepeated := p.Version == now.version && bytes.Equal(p.Registration, now.registration)
+		if p.Version != now.version+1 && !isRepeated {
+			return 0, errors.New("transporttest: another registration was published meanwhile")
+		}
+		d.registrations[known.person] = registered{p.Registration, p.Version}
 	}
 	if known.person.IsZero() {
 		return 0, errors.New("transporttest: a device that no person has registered")

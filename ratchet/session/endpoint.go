@@ -196,6 +196,34 @@ func (c *call) maintain(ctx context.Context, id state.ID) (did bool, err error) 
 	return true, err
 }
 
+// Sign signs a statement to a server (see Device.Sign) with the key of one of Mailboxes, and returns the key: a server that hands over
+// what comes to a mailbox wants to know that it is the asker's. The zero address is the device's own mailbox. It returns
+// state.ErrNotFound for a mailbox that is not one of them.
+func (e *Endpoint) Sign(ctx context.Context, mailbox key.Address, statement []byte) (key.VerifyKey, []byte, error) {
+	own, err := e.Devices.Load(ctx, e.Device)
+	if err != nil {
+		return key.VerifyKey{}, nil, err
+	}
+	if d := own.Part(); mailbox.IsZero() || mailbox == d.Mailbox() {
+		return d.mailbox.Public(), d.Sign(statement), nil
+	}
+	id, found, err := e.index.mailbox(ctx, e.Sessions, mailbox.String())
+	if err != nil {
+		return key.VerifyKey{}, nil, err
+	}
+	if !found {
+		return key.VerifyKey{}, nil, state.ErrNotFound
+	}
+	s, err := e.Sessions.Load(ctx, id)
+	if err != nil {
+		return key.VerifyKey{}, nil, err
+	}
+	if s.Part().Mailbox() != mailbox {
+		return key.VerifyKey{}, nil, state.ErrNotFound
+	}
+	return s.Part().MailboxKey(), s.Part().Sign(statement), nil
+}
+
 // Mailboxes returns where the device reads: its own mailbox, and one of each slot.
 func (e *Endpoint) Mailboxes(ctx context.Context) ([]key.Address, error) {
 	c, err := e.call(ctx)

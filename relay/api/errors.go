@@ -17,6 +17,8 @@ var (
 	ErrUnverified = errors.New("relay: not vouched for by a signature")
 	// ErrNotFound: there is no such thing, and the caller is entitled to know.
 	ErrNotFound = errors.New("relay: not found")
+	// ErrDeleted: the person was deleted, for good. The error is a *DeletedError.
+	ErrDeleted = errors.New("relay: deleted")
 	// ErrUnauthenticated: nobody knows who calls: there is no token, or it is not valid any longer. Log in and try again.
 	ErrUnauthenticated = errors.New("relay: not authenticated")
 	// ErrForbidden: the caller has no part in it, whether it exists or not.
@@ -49,6 +51,17 @@ func (e *StaleError) Error() string { return fmt.Sprintf("%v: current is %d", Er
 
 // Is implements errors.Is.
 func (e *StaleError) Is(target error) bool { return target == ErrStale }
+
+// DeletedError says that a person was deleted, with what it signed: see Deletion.Verify.
+type DeletedError struct {
+	Deletion Deletion `json:"deletion"`
+}
+
+// Error implements error.
+func (e *DeletedError) Error() string { return ErrDeleted.Error() }
+
+// Is implements errors.Is.
+func (e *DeletedError) Is(target error) bool { return target == ErrDeleted }
 
 // DevicesError says in which devices a request differs from the directory.
 type DevicesError struct {

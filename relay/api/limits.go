@@ -35,6 +35,8 @@ const (
 	MaxTopics = 20_000
 	// MaxSubscribed is how many topics one call subscribes to at most.
 	MaxSubscribed = 1000
+	// MaxMailboxProofs is how many mailboxes one call subscribes to at most. Each is one verification.
+	MaxMailboxProofs = 256
 	// MaxSubscribers is how many devices subscribe to one topic at most: Post stores an item for each in one transaction.
 	MaxSubscribers = 16_384
 	// MaxSessions is how many sessions the devices of one person begin in 24 hours at most, and MaxSealedADay how many bytes

@@ -47,3 +47,9 @@ const labelSubscribe = "trefoil/relay subscribe"
 func SubscribeProof(mailbox key.Address, device DeviceID) []byte {
 	return labelled(labelSubscribe, mailbox[:], device[:])
 }
+
+// MailboxProof shows whose a mailbox is.
+type MailboxProof struct {
+	Mailbox   key.VerifyKey `json:"mailbox"`
+	Signature []byte        `json:"signature,omitempty"` // by Mailbox, of SubscribeProof
+}

@@ -28,6 +28,7 @@ type PublishedDevice struct {
 // Labels of what is signed for a relay. They are part of the formats.
 const (
 	labelPublication = "trefoil/relay publication"
+	labelDeletion    = "trefoil/relay deletion"
 	labelDevice      = "trefoil/relay device"
 )
 
@@ -46,7 +47,27 @@ func DeviceProof(person key.Address, e directory.Entry) []byte {
 	return labelled(labelDevice, person[:], e.Name().Bytes(), renewals, e.Identity().Bytes(), mailbox[:])
 }
 
-// Published is what became of a publication.
+// Deletion is what a person signs to be taken out of the directory, for good. Its address is never registered again.
+type Deletion struct {
+	Person    key.VerifyKey `json:"person"`
+	Version   uint64        `json:"version"` // one more than that of the registration
+	Signature []byte        `json:"signature,omitempty"`
+}
+
+// Message returns what the person signs: a label and the version.
+func (d Deletion) Message() []byte {
+	return labelled(labelDeletion, binary.BigEndian.AppendUint64(nil, d.Version))
+}
+
+// Verify returns nil if the person of an address has signed the deletion: a relay cannot make one up.
+func (d Deletion) Verify(person key.Address) error {
+	if d.Person.Address() != person {
+		return key.ErrUnverified
+	}
+	return d.Person.Verify(d.Message(), d.Signature)
+}
+
+// Published is what became of a publication, or of a deletion.
 type Published struct {
 	Version uint64     `json:"version"`
 	Leaf    uint64     `json:"leaf"` // its place in the log

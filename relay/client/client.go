@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
 )
@@ -35,11 +36,10 @@ type Options struct {
 	URL string
 	// Name is what the relay calls itself: by default the host of URL, with the port if it has one.
 	Name string
-	// Device is the ID of this device.
+	// Device is the ID of this device, and Sign returns the signature of a message by the device's mailbox key: it is asked to
+	// sign api.LoginProof, when the device logs in. A trefoil.Client gives both by itself (see SignWith).
 	Device api.DeviceID
-	// Sign returns the signature of a message by the device's mailbox key. It is asked to sign api.LoginProof, when the device
-	// logs in.
-	Sign func(message []byte) []byte
+	Sign   func(message []byte) []byte
 	// Authorize, if it is given, prepares a request in place of logging in: for a program that authenticates its users itself.
 	Authorize func(*http.Request) error
 	// Notify, if it is given, gets the notices that the relay puts into the mailbox while Receive runs, in the goroutine of its
@@ -77,14 +77,19 @@ type Client struct {
 	base string // URL without a slash at the end
 	http *http.Client
 
-	login sync.Mutex // held while the device logs in
-	mu    sync.Mutex
-	token string
-	acks  []uint64 // to be acknowledged
-	acker bool     // a goroutine does so
+	login     sync.Mutex // held while the device logs in
+	mu        sync.Mutex
+	signer    trefoil.Signer // nil if there is none
+	token     string
+	mailboxes map[string]bool // addresses that are subscribed to, as far as this client knows
+	acks      []uint64        // to be acknowledged
+	acker     bool            // a goroutine does so
 }
 
-var _ trefoil.Transport = (*Client)(nil)
+var (
+	_ trefoil.Transport = (*Client)(nil)
+	_ trefoil.Directory = (*Client)(nil)
+)
 
 // New returns a client. It makes no request.
 func New(o Options) (*Client, error) {
@@ -106,7 +111,7 @@ func New(o Options) (*Client, error) {
 	}
 	own := *o.HTTP
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &Client{o: o, base: strings.TrimRight(u.String(), "/"), http: &own}
+	c := &Client{o: o, base: strings.TrimRight(u.String(), "/"), http: &own, mailboxes: make(map[string]bool)}
 	c.Directory, c.Conversations, c.Mailboxes, c.Blobs = &Directory{c}, &Conversations{c}, &Mailboxes{c}, &Blobs{c}
 	return c, nil
 }
@@ -187,16 +192,19 @@ func (c *Client) authorized(ctx context.Context) (string, error) {
 	if token != "" {
 		return token, nil
 	}
-	if c.o.Sign == nil {
-		return "", fmt.Errorf("%w: Options.Sign is not given", api.ErrUnauthenticated)
-	}
-	challenge, err := call(ctx, c, httpapi.Challenge, httpapi.ChallengeRequest{Device: c.o.Device})
+	device, err := c.device(ctx)
 	if err != nil {
 		return "", err
 	}
-	answer := api.Login{Device: c.o.Device, Challenge: challenge.Challenge,
-		Signature: c.o.Sign(api.LoginProof(c.o.Name, c.o.Device, challenge.Challenge))}
-	out, err := call(ctx, c, httpapi.Login, answer)
+	challenge, err := call(ctx, c, httpapi.Challenge, httpapi.ChallengeRequest{Device: device})
+	if err != nil {
+		return "", err
+	}
+	_, signature, err := c.sign(ctx, key.Address{}, api.LoginProof(c.o.Name, device, challenge.Challenge))
+	if err != nil {
+		return "", err
+	}
+	out, err := call(ctx, c, httpapi.Login, api.Login{Device: device, Challenge: challenge.Challenge, Signature: signature})
 	if err != nil {
 		return "", err
 	}

@@ -85,7 +85,8 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	require.NoError(t, to.Conversations.Leave(ctx, p.Conversation))
 
 	require.NoError(t, to.Mailboxes.Subscribe(ctx, "topic"))
-	require.NoError(t, to.Mailboxes.SubscribeMailbox(ctx, b.mailbox.Public(), b.device.Sign(api.SubscribeProof(b.mailbox.Public().Address(), b.id))))
+	require.NoError(t, to.Mailboxes.SubscribeMailboxes(ctx, api.MailboxProof{Mailbox: b.mailbox.Public(),
+		Signature: b.device.Sign(api.SubscribeProof(b.mailbox.Public().Address(), b.id))}))
 	check(from.Mailboxes.Post(ctx, requestKey(), "topic", []byte("frame")))
 	page, err := to.Mailboxes.Page(ctx, 0, 0)
 	require.NoError(t, err)
@@ -106,6 +107,9 @@ func TestClientCallsEveryRoute(t *testing.T) {
 	r.end()
 	l.wait(t)
 	r.close()
+	gone := api.Deletion{Person: a.user.Public(), Version: 2}
+	gone.Signature = a.user.Sign(gone.Message())
+	check(to.Directory.Delete(ctx, gone))
 	require.NoError(t, w.h.Shutdown(ctx))
 	called.under.Wait() // a line is noted when it has ended
 	called.mu.Lock()    // the client may have begun another request

@@ -29,7 +29,13 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(processDir); dir != "" {
+		fmt.Fprintln(os.Stderr, beRelay(dir, os.Getenv(processListen)))
+		os.Exit(1)
+	}
+	os.Exit(pgtest.Run(m))
+}
 
 // databases are those that the load is measured on, each with what inserts one row of 1 KiB.
 var databases = []struct {

@@ -18,8 +18,13 @@ func (d *Directory) Publish(ctx context.Context, p api.Publication) (api.Publish
 	return call(ctx, d.c, httpapi.Publish, p)
 }
 
+// Delete takes a person out of the directory for good. It needs no login: the person has signed it.
+func (d *Directory) Delete(ctx context.Context, in api.Deletion) (api.Published, error) {
+	return call(ctx, d.c, httpapi.Delete, in)
+}
+
 // Lookup returns what the directory knows of a person, and what changed since a version; 0 for none. What it answers is not
-// verified: see directory.ParseRegistration.
+// verified: see directory.ParseRegistration, and api.Deletion.Verify for a person that was deleted.
 func (d *Directory) Lookup(ctx context.Context, person key.Address, known uint64) (api.Person, error) {
 	return call(ctx, d.c, httpapi.Lookup, httpapi.LookupRequest{Address: person, Known: known})
 }
@@ -30,9 +35,9 @@ func (d *Directory) Stock(ctx context.Context, bundle []byte, oneTime [][]byte) 
 	return out.Unclaimed, err
 }
 
-// Claim returns what sessions with the devices of a person are begun with.
-func (d *Directory) Claim(ctx context.Context, k api.RequestKey, person key.Address) ([]api.Claimed, error) {
-	out, err := call(ctx, d.c, httpapi.Claim, httpapi.ClaimRequest{Key: k, Person: person})
+// Claim returns what sessions with the devices of a person are begun with: with all, or with those that have one of the identity keys.
+func (d *Directory) Claim(ctx context.Context, k api.RequestKey, person key.Address, identities ...[]byte) ([]api.Claimed, error) {
+	out, err := call(ctx, d.c, httpapi.Claim, httpapi.ClaimRequest{Key: k, Person: person, Identities: identities})
 	return out.Claimed, err
 }
 
@@ -130,9 +135,9 @@ func checkTopic(topic string) error {
 	return nil
 }
 
-// SubscribeMailbox subscribes to the address of a mailbox, with a signature of api.SubscribeProof by its key.
-func (m *Mailboxes) SubscribeMailbox(ctx context.Context, mailbox key.VerifyKey, signature []byte) error {
-	_, err := call(ctx, m.c, httpapi.SubscribeMailbox, httpapi.SubscribeMailboxRequest{Mailbox: mailbox, Signature: signature})
+// SubscribeMailboxes subscribes to the addresses of mailboxes.
+func (m *Mailboxes) SubscribeMailboxes(ctx context.Context, proofs ...api.MailboxProof) error {
+	_, err := call(ctx, m.c, httpapi.SubscribeMailboxes, httpapi.SubscribeMailboxesRequest{Mailboxes: proofs})
 	return err
 }
 

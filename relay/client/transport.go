@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
 	"github.com/trefoil-im/trefoil/state"
@@ -52,11 +54,54 @@ func (c *Client) Post(ctx context.Context, topic string, frame []byte) state.Del
 
 // Subscribe implements trefoil.Transport.
 func (c *Client) Subscribe(ctx context.Context, topic string) error {
-	return c.Mailboxes.Subscribe(ctx, topic)
+	mailbox, err := key.ParseAddress(topic)
+	switch {
+	case err != nil:
+		return c.Mailboxes.Subscribe(ctx, topic)
+	case c.reads(topic):
+		return nil
+	}
+	p, err := c.prove(ctx, mailbox)
+	if err != nil {
+		return err
+	}
+	return c.subscribeMailboxes(ctx, p)
+}
+
+// reads reports whether this client has subscribed to a mailbox.
+func (c *Client) reads(mailbox string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mailboxes[mailbox]
+}
+
+// prove shows that a mailbox is this device's.
+func (c *Client) prove(ctx context.Context, mailbox key.Address) (p api.MailboxProof, err error) {
+	device, err := c.device(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.Mailbox, p.Signature, err = c.sign(ctx, mailbox, api.SubscribeProof(mailbox, device))
+	return p, err
+}
+
+func (c *Client) subscribeMailboxes(ctx context.Context, proofs ...api.MailboxProof) error {
+	if err := c.Mailboxes.SubscribeMailboxes(ctx, proofs...); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range proofs {
+		c.mailboxes[p.Mailbox.Address().String()] = true
+	}
+	return nil
 }
 
 // Unsubscribe implements trefoil.Transport.
 func (c *Client) Unsubscribe(ctx context.Context, topic string) error {
+	c.mu.Lock()
+	delete(c.mailboxes, topic)
+	c.mu.Unlock()
 	return c.Mailboxes.Unsubscribe(ctx, topic)
 }
 
@@ -97,21 +142,39 @@ func isTransient(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrSlowDown) || errors.Is(err, httpapi.ErrInternal)
 }
 
-// subscribeAll subscribes to topics, many at once.
+// subscribeAll subscribes to topics, many at once: to mailboxes only once, since each takes a signature.
 func (c *Client) subscribeAll(ctx context.Context, topics iter.Seq[string]) error {
 	var some []string
+	var proofs []api.MailboxProof
 	for topic := range topics {
-		if some = append(some, topic); len(some) == api.MaxSubscribed {
-			if err := c.Mailboxes.Subscribe(ctx, some...); err != nil {
-				return err
-			}
-			some = some[:0]
+		mailbox, err := key.ParseAddress(topic)
+		if err != nil {
+			some = append(some, topic)
+			continue
+		}
+		if c.reads(topic) {
+			continue
+		}
+		p, err := c.prove(ctx, mailbox)
+		if errors.Is(err, state.ErrNotFound) {
+			continue // it is this device's no longer
+		}
+		if err != nil {
+			return err
+		}
+		proofs = append(proofs, p)
+	}
+	for chunk := range slices.Chunk(some, api.MaxSubscribed) {
+		if err := c.Mailboxes.Subscribe(ctx, chunk...); err != nil {
+			return err
 		}
 	}
-	if len(some) == 0 {
-		return ctx.Err()
+	for chunk := range slices.Chunk(proofs, api.MaxMailboxProofs) {
+		if err := c.subscribeMailboxes(ctx, chunk...); err != nil {
+			return err
+		}
 	}
-	return c.Mailboxes.Subscribe(ctx, some...)
+	return ctx.Err()
 }
 
 // line is one Receive.

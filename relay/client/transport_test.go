@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/relay/client"
 	"github.com/trefoil-im/trefoil/relay/httprelay"
@@ -40,4 +42,17 @@ func TestTransport(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The client is a trefoil.Directory, too, on the same handler.
+func TestDirectory(t *testing.T) {
+	transporttest.RunDirectory(t, func(t *testing.T) transporttest.Reach {
+		w := serve(t, store.NewMemory(), httprelay.Options{})
+		return func(s trefoil.Signer) trefoil.Directory {
+			c, err := client.New(client.Options{URL: w.url, Name: relayName})
+			require.NoError(t, err)
+			c.SignWith(s)
+			return c
+		}
+	})
 }

@@ -42,6 +42,11 @@ func (h *Handler) serveOpen() {
 		c.note("revoked", len(out.Revoked))
 		return out, err
 	})
+	handle(h, httpapi.Delete, func(ctx context.Context, c *call, in api.Deletion) (api.Published, error) {
+		out, err := h.r.Directory.Delete(ctx, in)
+		c.note("revoked", len(out.Revoked))
+		return out, err
+	})
 	handle(h, httpapi.Lookup, func(ctx context.Context, _ *call, in httpapi.LookupRequest) (api.Person, error) {
 		return h.r.Directory.Lookup(ctx, in.Address, in.Known)
 	})
@@ -82,7 +87,7 @@ func (h *Handler) serveDevices() {
 		return httpapi.StockAnswer{Unclaimed: n}, err
 	})
 	handle(h, httpapi.Claim, func(ctx context.Context, c *call, in httpapi.ClaimRequest) (httpapi.ClaimAnswer, error) {
-		claimed, err := h.r.Directory.Claim(ctx, c.device, in.Key, in.Person)
+		claimed, err := h.r.Directory.Claim(ctx, c.device, in.Key, in.Person, in.Identities...)
 		c.note("claimed", len(claimed))
 		return httpapi.ClaimAnswer{Claimed: claimed}, err
 	})
@@ -144,8 +149,9 @@ func (h *Handler) serveMailboxes() {
 		c.note("topics", len(in.Topics))
 		return none{}, h.r.Mailboxes.Subscribe(ctx, c.device, in.Topics...)
 	})
-	handle(h, httpapi.SubscribeMailbox, func(ctx context.Context, c *call, in httpapi.SubscribeMailboxRequest) (none, error) {
-		return none{}, h.r.Mailboxes.SubscribeMailbox(ctx, c.device, in.Mailbox, in.Signature)
+	handle(h, httpapi.SubscribeMailboxes, func(ctx context.Context, c *call, in httpapi.SubscribeMailboxesRequest) (none, error) {
+		c.note("mailboxes", len(in.Mailboxes))
+		return none{}, h.r.Mailboxes.SubscribeMailboxes(ctx, c.device, in.Mailboxes...)
 	})
 	handle(h, httpapi.Unsubscribe, func(ctx context.Context, c *call, in httpapi.UnsubscribeRequest) (none, error) {
 		return none{}, h.r.Mailboxes.Unsubscribe(ctx, c.device, in.Topic)

@@ -23,7 +23,13 @@ const Version = 1
 // The tables of people and devices. Times are milliseconds since 1970.
 var (
 	Persons = &Table{Name: "persons", Keys: 1, Columns: []Column{
-		Fixed("address", addressSize), Number("version", 1), Bytes("registration", 1, api.MaxRegistration), Number("leaf", 0)}}
+		Fixed("address", addressSize), Number("version", 1), Number("leaf", 0)}}
+	Registrations = &Table{Name: "registrations", Keys: 1, Columns: []Column{
+		Fixed("person", addressSize), Bytes("registration", 1, api.MaxRegistration)},
+		Refer: []Reference{{[]string{"person"}, Persons}}}
+	Deletions = &Table{Name: "deletions", Keys: 1, Columns: []Column{
+		Fixed("person", addressSize), Fixed("key", keySize), Fixed("signature", signatureSize), Number("at", 0), Choice("swept", 0, 1)},
+		Refer: []Reference{{[]string{"person"}, Persons}}, Indexes: []Index{{"swept", []string{"swept"}, false}}}
 	Devices = &Table{Name: "devices", Keys: 1, Columns: []Column{
 		Fixed("device", hashSize), Fixed("person", addressSize), Fixed("name", keySize), Fixed("identity", keySize),
 		Number("renewals", 0), Fixed("mailbox", keySize), Number("number", 1), Fixed("bundle", bundleSize),
@@ -164,7 +170,7 @@ var (
 
 // Schema is all tables. Each stands after those that it refers to. It must not be written to.
 var Schema = []*Table{
-	Persons, Devices, Revocations, Bundles, OneTime, Claims,
+	Persons, Registrations, Deletions, Devices, Revocations, Bundles, OneTime, Claims,
 	Secrets, Tokens,
 	Leaves, Hashes, Tree,
 	Conversations, Pairs, Sessions, Currents, Members, Leavers, Envelopes, Proposals, Budgets, Requests, Answers,

@@ -51,6 +51,7 @@ var problems = []struct {
 	{"forbidden", http.StatusForbidden, api.ErrForbidden},
 	{"not-found", http.StatusNotFound, api.ErrNotFound},
 	{"before-joined", http.StatusNotFound, api.ErrBeforeJoined},
+	{"deleted", http.StatusGone, api.ErrDeleted},
 	{"no-route", http.StatusNotFound, ErrRoute},
 	{"no-method", http.StatusMethodNotAllowed, ErrMethod},
 	{"exists", http.StatusConflict, api.ErrExists},
@@ -77,6 +78,7 @@ type Problem struct {
 	Detail string `json:"detail,omitempty"`
 
 	*api.StaleError        // of "stale"
+	*api.DeletedError      // of "deleted"
 	*api.DevicesError      // of "devices"
 	*api.MembersError      // of "members"
 	*api.BeforeJoinedError // of "before-joined"
@@ -92,6 +94,7 @@ func NewProblem(err error) Problem {
 		out := Problem{Type: typePrefix + p.code, Title: strings.TrimPrefix(p.class.Error(), "relay: "), Status: p.status}
 		out.Detail = strings.TrimPrefix(err.Error(), "relay: ")
 		errors.As(err, &out.StaleError)
+		errors.As(err, &out.DeletedError)
 		errors.As(err, &out.DevicesError)
 		errors.As(err, &out.MembersError)
 		errors.As(err, &out.BeforeJoinedError)
@@ -159,6 +162,8 @@ func readProblem(resp *http.Response, raw []byte) error {
 		return &RetryError{class, min(max(time.Duration(seconds), 1)*time.Second, maxPause)}
 	case api.ErrStale:
 		return given(p.StaleError)
+	case api.ErrDeleted:
+		return given(p.DeletedError)
 	case api.ErrDevices:
 		return given(p.DevicesError)
 	case api.ErrMembers:

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
 )
@@ -37,7 +38,8 @@ func TestProblemsCarryErrors(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []error{&api.StaleError{Current: 7}, &api.DevicesError{Missing: []api.DeviceID{{1}}, Extra: []api.DeviceID{{2}, {3}}},
+	for _, want := range []error{&api.StaleError{Current: 7}, &api.DeletedError{Deletion: api.Deletion{Person: keypair.GenerateSigningKey().Public(), Version: 3, Signature: []byte{1}}},
+		&api.DevicesError{Missing: []api.DeviceID{{1}}, Extra: []api.DeviceID{{2}, {3}}},
 		&api.MembersError{Unknown: []key.Address{{1}}, Leaving: []key.Address{{2}}}, &api.BeforeJoinedError{First: 3}} {
 		_, err := told(t, fmt.Errorf("wrapped: %w", want))
 		require.Equal(t, want, err)

@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
-	"unicode/utf8"
 )
 
 // Version is the version of the protocol that this release speaks, and Oldest the oldest one that it understands. A device says
@@ -75,25 +74,6 @@ func (r Route[In, Out]) Read(w http.ResponseWriter, req *http.Request) (in In, e
 		return in, nil
 	}
 	return in, strict(raw, f.body)
-}
-
-// strict reads one JSON object without fields that the value does not have.
-func strict(raw []byte, value any) error {
-	if !utf8.Valid(raw) { // package json would put another character in its place
-		return malformed("not UTF-8")
-	}
-	if t := bytes.TrimLeft(raw, " \t\r\n"); len(t) == 0 || t[0] != '{' {
-		return malformed("not an object of JSON")
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(value); err != nil {
-		return malformed(err.Error())
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return malformed("more than one value")
-	}
-	return nil
 }
 
 // Write answers a request.

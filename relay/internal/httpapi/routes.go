@@ -10,11 +10,12 @@ import (
 // The longest bodies in bytes. Bytes in JSON take a third more than they are.
 const (
 	shortBody       = 64 << 10
-	frameBody       = 3 << 20  // api.MaxFrame in base64, with its topic
-	topicsBody      = 1 << 20  // api.MaxSubscribed topics, each of api.MaxTopic bytes, most of them escaped
-	preKeysBody     = 3 << 20  // directory.MaxOneTime pre-keys with a bundle
-	publicationBody = 16 << 20 // a registration of directory.MaxDevices, a hundred pre-keys for each; more come with Stock
-	proposalBody    = 64 << 20 // api.MaxEnvelopes of 12 KiB, twice what an initiation takes
+	frameBody       = 3 << 20   // api.MaxFrame in base64, with its topic
+	topicsBody      = 1 << 20   // api.MaxSubscribed topics, each of api.MaxTopic bytes, most of them escaped
+	mailboxesBody   = 128 << 10 // api.MaxMailboxProofs
+	preKeysBody     = 3 << 20   // directory.MaxOneTime pre-keys with a bundle
+	publicationBody = 16 << 20  // a registration of directory.MaxDevices, a hundred pre-keys for each; more come with Stock
+	proposalBody    = 64 << 20  // api.MaxEnvelopes of 12 KiB, twice what an initiation takes
 	// MaxBody is the longest of all.
 	MaxBody = proposalBody
 )
@@ -34,6 +35,7 @@ var (
 	Challenge   = Route[ChallengeRequest, api.Challenge]{Method: "POST", Path: "/v1/challenges", Open: true, Body: shortBody}
 	Login       = Route[api.Login, api.Token]{Method: "POST", Path: "/v1/tokens", Open: true, Body: shortBody}
 	Publish     = Route[api.Publication, api.Published]{Method: "POST", Path: "/v1/publications", Open: true, Body: publicationBody}
+	Delete      = Route[api.Deletion, api.Published]{Method: "POST", Path: "/v1/deletions", Open: true, Body: shortBody}
 	Lookup      = Route[LookupRequest, api.Person]{Method: "GET", Path: "/v1/people/{address}", Open: true}
 	Log         = Route[none, api.LogHead]{Method: "GET", Path: "/v1/log", Open: true}
 	Leaves      = Route[LeavesRequest, LeavesAnswer]{Method: "GET", Path: "/v1/log/leaves", Open: true}
@@ -52,12 +54,12 @@ var (
 	GetRequest = Route[KeyRequestRequest, KeyRequestAnswer]{Method: "GET", Path: "/v1/requests/{id}"}
 	Fulfil     = Route[FulfilRequest, none]{Method: "POST", Path: "/v1/requests/{id}/answer", Body: 2 * api.MaxSealed}
 
-	Subscribe        = Route[SubscribeRequest, none]{Method: "POST", Path: "/v1/subscriptions", Body: topicsBody}
-	SubscribeMailbox = Route[SubscribeMailboxRequest, none]{Method: "POST", Path: "/v1/subscriptions/mailbox", Body: shortBody}
-	Unsubscribe      = Route[UnsubscribeRequest, none]{Method: "DELETE", Path: "/v1/subscriptions"}
-	Post             = Route[PostRequest, api.Posted]{Method: "POST", Path: "/v1/frames", Body: frameBody}
-	Page             = Route[PageRequest, api.Page]{Method: "GET", Path: "/v1/mailbox"}
-	Acknowledge      = Route[AcknowledgeRequest, none]{Method: "POST", Path: "/v1/mailbox/acknowledge", Body: shortBody}
+	Subscribe          = Route[SubscribeRequest, none]{Method: "POST", Path: "/v1/subscriptions", Body: topicsBody}
+	SubscribeMailboxes = Route[SubscribeMailboxesRequest, none]{Method: "POST", Path: "/v1/subscriptions/mailboxes", Body: mailboxesBody}
+	Unsubscribe        = Route[UnsubscribeRequest, none]{Method: "DELETE", Path: "/v1/subscriptions"}
+	Post               = Route[PostRequest, api.Posted]{Method: "POST", Path: "/v1/frames", Body: frameBody}
+	Page               = Route[PageRequest, api.Page]{Method: "GET", Path: "/v1/mailbox"}
+	Acknowledge        = Route[AcknowledgeRequest, none]{Method: "POST", Path: "/v1/mailbox/acknowledge", Body: shortBody}
 
 	StartBlob  = Route[StartBlobRequest, BlobAnswer]{Method: "PUT", Path: "/v1/blobs/{address}"}
 	AppendBlob = Route[AppendBlobRequest, BlobAnswer]{Method: "PATCH", Path: "/v1/blobs/{address}", Body: api.ChunkSize}
@@ -107,8 +109,9 @@ type (
 		Unclaimed int `json:"unclaimed"`
 	}
 	ClaimRequest struct {
-		Key    api.RequestKey `json:"key"`
-		Person key.Address    `json:"person"`
+		Key        api.RequestKey `json:"key"`
+		Person     key.Address    `json:"person"`
+		Identities [][]byte       `json:"identities,omitempty"`
 	}
 	ClaimAnswer struct {
 		Claimed []api.Claimed `json:"claimed,omitempty"`
@@ -144,9 +147,8 @@ type (
 	SubscribeRequest struct {
 		Topics []string `json:"topics,omitempty"`
 	}
-	SubscribeMailboxRequest struct {
-		Mailbox   key.VerifyKey `json:"mailbox"`
-		Signature []byte        `json:"signature"`
+	SubscribeMailboxesRequest struct {
+		Mailboxes []api.MailboxProof `json:"mailboxes"`
 	}
 	UnsubscribeRequest struct {
 		Topic string `query:"topic"`

@@ -1,10 +1,28 @@
 CREATE TABLE "relay_persons" (
 	"address" bytea NOT NULL CHECK (octet_length("address") = 32),
 	"version" bigint NOT NULL CHECK ("version" >= 1),
-	"registration" bytea NOT NULL CHECK (octet_length("registration") BETWEEN 1 AND 131072),
 	"leaf" bigint NOT NULL CHECK ("leaf" >= 0),
 	PRIMARY KEY ("address")
 );
+
+CREATE TABLE "relay_registrations" (
+	"person" bytea NOT NULL CHECK (octet_length("person") = 32),
+	"registration" bytea NOT NULL CHECK (octet_length("registration") BETWEEN 1 AND 131072),
+	PRIMARY KEY ("person"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+);
+
+CREATE TABLE "relay_deletions" (
+	"person" bytea NOT NULL CHECK (octet_length("person") = 32),
+	"key" bytea NOT NULL CHECK (octet_length("key") = 57),
+	"signature" bytea NOT NULL CHECK (octet_length("signature") = 114),
+	"at" bigint NOT NULL CHECK ("at" >= 0),
+	"swept" bigint NOT NULL CHECK ("swept" BETWEEN 0 AND 1),
+	PRIMARY KEY ("person"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+);
+
+CREATE INDEX "relay_deletions_swept" ON "relay_deletions" ("swept");
 
 CREATE TABLE "relay_devices" (
 	"device" bytea NOT NULL CHECK (octet_length("device") = 32),

@@ -1,10 +1,28 @@
 CREATE TABLE "relay_persons" (
 	"address" BLOB NOT NULL CHECK (length("address") = 32),
 	"version" INTEGER NOT NULL CHECK ("version" >= 1),
-	"registration" BLOB NOT NULL CHECK (length("registration") BETWEEN 1 AND 131072),
 	"leaf" INTEGER NOT NULL CHECK ("leaf" >= 0),
 	PRIMARY KEY ("address")
 ) STRICT;
+
+CREATE TABLE "relay_registrations" (
+	"person" BLOB NOT NULL CHECK (length("person") = 32),
+	"registration" BLOB NOT NULL CHECK (length("registration") BETWEEN 1 AND 131072),
+	PRIMARY KEY ("person"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+) STRICT;
+
+CREATE TABLE "relay_deletions" (
+	"person" BLOB NOT NULL CHECK (length("person") = 32),
+	"key" BLOB NOT NULL CHECK (length("key") = 57),
+	"signature" BLOB NOT NULL CHECK (length("signature") = 114),
+	"at" INTEGER NOT NULL CHECK ("at" >= 0),
+	"swept" INTEGER NOT NULL CHECK ("swept" BETWEEN 0 AND 1),
+	PRIMARY KEY ("person"),
+	FOREIGN KEY ("person") REFERENCES "relay_persons" ("address")
+) STRICT;
+
+CREATE INDEX "relay_deletions_swept" ON "relay_deletions" ("swept");
 
 CREATE TABLE "relay_devices" (
 	"device" BLOB NOT NULL CHECK (length("device") = 32),

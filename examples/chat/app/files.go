@@ -1,0 +1,137 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+
+	"github.com/trefoil-im/trefoil/attachment"
+	"github.com/trefoil-im/trefoil/relay/api"
+)
+
+// Files is where files come from and go.
+type Files interface {
+	Open(name string) (io.ReadCloser, error)
+	// Create makes a file that is not there yet. The name came from somebody else, and is one without directories.
+	Create(name string) (io.WriteCloser, error)
+}
+
+// maxFile is the longest file in bytes, 64 MiB: this program keeps the encrypted file in memory. Package attachment need not.
+const maxFile = 64 << 20
+
+// sealed is what a message says of a file: where its blob lies at the server, and the key to it, which the server does not see.
+type sealed struct {
+	Name string          `json:"name"`
+	Blob api.BlobAddress `json:"blob"`
+	Ref  []byte          `json:"ref"` // attachment.Ref
+}
+
+var errNoFiles = errors.New("there are no files here")
+
+// file sends a file: its blob to the server, and then the key to it into the chat.
+func (a *App) file(ctx context.Context, name string) error {
+	if a.o.Files == nil {
+		return errNoFiles
+	}
+	f, err := a.o.Files.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var blob bytes.Buffer
+	ref, err := attachment.Seal(&blob, io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return err
+	}
+	if ref.Size() > maxFile {
+		return fmt.Errorf("a file has up to %d bytes", maxFile)
+	}
+	address := api.BlobAddress(sha256.Sum256(blob.Bytes()))
+	if err := a.upload(ctx, address, blob.Bytes()); err != nil {
+		return err
+	}
+	return a.send(ctx, body{File: &sealed{path.Base(name), address, ref.Marshal()}})
+}
+
+// upload goes on where an upload of the same blob ended, if there was one.
+func (a *App) upload(ctx context.Context, address api.BlobAddress, blob []byte) error {
+	size := int64(len(blob))
+	at, err := a.line.Blobs.Start(ctx, address, size)
+	for err == nil && at < size {
+		at, err = a.line.Blobs.Append(ctx, address, at, blob[at:min(at+api.ChunkSize, size)])
+	}
+	return err
+}
+
+// received notes a file that came, and returns the line that says so.
+func (a *App) received(f sealed) string {
+	ref, err := attachment.Parse(f.Ref)
+	if err != nil {
+		return "a file that this program does not understand"
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.came = append(a.came, f)
+	return fmt.Sprintf("file %d: %.100q, %d bytes", len(a.came), f.Name, ref.Size())
+}
+
+// get saves a file that came.
+func (a *App) get(ctx context.Context, number string) error {
+	if a.o.Files == nil {
+		return errNoFiles
+	}
+	a.mu.Lock()
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > len(a.came) {
+		a.mu.Unlock()
+		return errors.New("no such file came")
+	}
+	f := a.came[n-1]
+	a.mu.Unlock()
+	ref, err := attachment.Parse(f.Ref)
+	if err != nil {
+		return err
+	}
+	out, err := a.o.Files.Create(path.Base(path.Clean("/" + f.Name)))
+	if err != nil {
+		return err
+	}
+	err = ref.Decrypt(out, &download{ctx: ctx, app: a, blob: f.Blob})
+	if err = errors.Join(err, out.Close()); err == nil {
+		a.show("saved %.100q", f.Name)
+	}
+	return err
+}
+
+// download reads a blob from the server, piece by piece.
+type download struct {
+	ctx  context.Context
+	app  *App
+	blob api.BlobAddress
+	at   int64
+	rest []byte
+	end  bool
+}
+
+// Read implements io.Reader.
+func (d *download) Read(b []byte) (int, error) {
+	if len(d.rest) == 0 && !d.end {
+		data, size, err := d.app.line.Blobs.Read(d.ctx, d.blob, d.at)
+		if err != nil {
+			return 0, err
+		}
+		d.at += int64(len(data))
+		d.rest, d.end = data, d.at >= size
+	}
+	if len(d.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, d.rest)
+	d.rest = d.rest[n:]
+	return n, nil
+}

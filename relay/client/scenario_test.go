@@ -1,0 +1,221 @@
+package client_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/relay/client"
+	"github.com/trefoil-im/trefoil/relay/httprelay"
+	"github.com/trefoil-im/trefoil/relay/relaytest"
+	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
+)
+
+// device is a whole device: a trefoil.Client on the relay.
+type device struct {
+	*trefoil.Client
+	who   key.Address
+	store *store.Memory
+	key   state.Key
+	raw   []byte // of key
+
+	mu   sync.Mutex
+	came chan struct{} // closed when something comes
+	told []trefoil.Event
+}
+
+// device runs a device of a new person.
+func (w *server) device(name string, change func(*client.Options)) *device {
+	w.Helper()
+	o := client.Options{URL: w.url, Name: relayName, Poll: 20 * time.Millisecond}
+	if change != nil {
+		change(&o)
+	}
+	line, err := client.New(o)
+	require.NoError(w, err)
+	d := &device{store: store.NewMemory(), raw: []byte(fmt.Sprintf("%-32s", "the key of the vault of "+name)), came: make(chan struct{})}
+	d.key, err = state.NewKey(d.raw)
+	require.NoError(w, err)
+	d.Client, err = trefoil.Open(w.Context(), d.store, d.key, line, trefoil.Options{
+		Directory: line, Profile: []byte("the name of " + name), Handle: func(_ context.Context, e trefoil.Event) error {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.told = append(d.told, e)
+			close(d.came)
+			d.came = make(chan struct{})
+			return nil
+		},
+	})
+	require.NoError(w, err)
+	d.who, err = d.NewPerson(w.Context())
+	require.NoError(w, err)
+	ctx, cancel := context.WithCancel(w.Context())
+	var ran sync.WaitGroup
+	ran.Go(func() { d.Run(ctx) })
+	w.Cleanup(func() {
+		cancel()
+		ran.Wait()
+	})
+	return d
+}
+
+// wait waits for an event.
+func (w *server) wait(d *device, what string, is func(trefoil.Event) bool) {
+	w.Helper()
+	for deadline := time.After(patience); ; {
+		d.mu.Lock()
+		found, came := slices.ContainsFunc(d.told, is), d.came
+		d.mu.Unlock()
+		if found {
+			return
+		}
+		select {
+		case <-came:
+		case <-deadline:
+			require.FailNow(w, "missing: "+what)
+		}
+	}
+}
+
+func (w *server) reads(d *device, text string) {
+	w.Helper()
+	w.wait(d, text, func(e trefoil.Event) bool {
+		m, ok := e.(trefoil.Message)
+		return ok && string(m.Body) == text && !m.Own
+	})
+}
+
+// Two devices meet in a space and in a direct conversation, one is removed, with wakes and on a relay that has none. Nothing that the
+// relay stores holds a secret of either.
+func TestDevicesOnARelay(t *testing.T) {
+	for _, push := range []bool{true, false} {
+		t.Run(fmt.Sprintf("push=%t", push), func(t *testing.T) {
+			o := httprelay.Options{}
+			if !push {
+				o.Lines = -1
+			}
+			w := serve(t, openSQLite(t), o)
+			ann, bob := w.device("ann", nil), w.device("bob", nil)
+			space, err := ann.NewSpace(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, space.SetTitle(t.Context(), "the title of the space"))
+			made, err := space.Invite(t.Context(), invite.Private(0))
+			require.NoError(t, err)
+			link, err := made.Link.URL("https://chat.example/")
+			require.NoError(t, err)
+			joined, err := bob.Join(t.Context(), link)
+			require.NoError(t, err)
+			send := func(send func(context.Context, []byte) (trefoil.EventID, error), to *device, text string) {
+				t.Helper()
+				_, err := send(t.Context(), []byte(text))
+				require.NoError(t, err)
+				if to != nil {
+					w.reads(to, text)
+				}
+			}
+			send(joined.Send, ann, "a message of bob to the space")
+			send(space.Send, bob, "a message of ann to the space")
+			send(ann.Direct(bob.who).Send, bob, "a message of ann to bob")
+			send(bob.Direct(ann.who).Send, ann, "a message of bob to ann")
+			send(ann.Direct(bob.who).Send, bob, "another message of ann to bob")
+			members, err := space.Members(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, space.Remove(t.Context(), members[1].Index))
+			w.wait(bob, "removal", func(e trefoil.Event) bool { _, ok := e.(trefoil.Removed); return ok })
+			send(space.Send, nil, "a message of ann without bob")
+
+			secrets := map[string][]byte{
+				"title": []byte("the title of the space"), "name": []byte("the name of "), "text": []byte("message of "),
+				"link": made.Link.Bytes()[1:],
+			}
+			for name, d := range map[string]*device{"ann": ann, "bob": bob} {
+				secrets["vault of "+name] = d.raw
+				for what, s := range w.privateKeys(d) {
+					secrets[what+" of "+name] = s
+				}
+			}
+			require.Len(t, secrets, 4+2*7, "there are all")
+			dump, err := relaytest.Dump(t.Context(), w.store)
+			require.NoError(t, err)
+			public := w.identity(ann).Bytes() // in JSON, as hexadecimal digits
+			require.Contains(t, dump, hex.EncodeToString([]byte(hex.EncodeToString(public))), "what is there is found")
+			for what, s := range secrets {
+				require.GreaterOrEqual(t, len(s), 8, what)
+				for _, form := range []string{string(s), hex.EncodeToString(s), base64.StdEncoding.EncodeToString(s)[:len(s)]} {
+					require.NotContains(t, dump, hex.EncodeToString([]byte(form)), what)
+				}
+			}
+		})
+	}
+}
+
+// identity returns the public key of a device, as the relay has it.
+func (w *server) identity(d *device) key.PublicKey[key.Identity] {
+	w.Helper()
+	found, err := w.relay.Directory.Lookup(w.Context(), d.who, 0)
+	require.NoError(w, err)
+	b, err := directory.ParseBundle(found.Devices[0].Bundle)
+	require.NoError(w, err)
+	return b.Identity()
+}
+
+// plainDevice is a session.Device as it lies under the seal.
+type plainDevice struct{ b []byte }
+
+func (plainDevice) StoredAs() store.Kind       { return store.Devices }
+func (p plainDevice) IsZero() bool             { return len(p.b) == 0 }
+func (p plainDevice) Encode(e *state.Encoder)  { e.Bytes(p.b) }
+func (plainDevice) Succeeds(plainDevice) error { return nil }
+
+func (plainDevice) Decode(in *state.Decoder) (plainDevice, error) {
+	b := in.Bytes(1 << 20)
+	return plainDevice{b}, in.Err()
+}
+
+// privateKeys returns the private keys of a device and its person, out of its vault.
+func (w *server) privateKeys(d *device) map[string][]byte {
+	w.Helper()
+	persons, err := state.Open[state.One[session.Person]](w.Context(), d.store, d.key, state.Options{})
+	require.NoError(w, err)
+	ids, err := persons.List(w.Context())
+	require.NoError(w, err)
+	require.Len(w, ids, 1)
+	person, err := persons.Load(w.Context(), ids[0])
+	require.NoError(w, err)
+	devices, err := state.Open[state.One[plainDevice]](w.Context(), d.store, d.key, state.Options{})
+	require.NoError(w, err)
+	ids, err = devices.List(w.Context())
+	require.NoError(w, err)
+	own, err := devices.Load(w.Context(), ids[0])
+	require.NoError(w, err)
+	r := wire.NewReader(own.Part().b) // the form is that of session.Device
+	r.U16()
+	r.Fixed(len(key.Address{}) + key.PublicKeySize)
+	r.U32()
+	private := func() []byte {
+		k := r.Fixed(keypair.PrivateKeySize)
+		r.Fixed(key.PublicKeySize)
+		return k
+	}
+	out := map[string][]byte{"person": person.Part().User.Seed(), "account": person.Part().Account.Bytes()}
+	out["identity"], out["pre-key"] = private(), private()
+	out["mailbox"] = r.Fixed(keypair.SeedSize)
+	out["inbox"] = private()
+	require.NoError(w, r.Err())
+	return out
+}
