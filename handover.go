@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -17,7 +16,6 @@ func (r *run) handing(ch *chat) {
 		r.mu.Lock()
 		if !ch.again || r.ctx.Err() != nil || r.once && failures > 0 {
 			ch.handing = false
-			r.done()
 			r.mu.Unlock()
 			return
 		}
@@ -62,7 +60,8 @@ type handled struct {
 // handPage hands over some items, and takes out those that were handled.
 func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
 	var done []handled
-	since := time.Now()
+	now := r.client.o.Now
+	since := now()
 	for _, in := range items {
 		if r.ctx.Err() != nil {
 			break
@@ -81,11 +80,11 @@ func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
 				break
 			}
 		}
-		if done = append(done, handled{in.Seq, e}); time.Since(since) >= commitWithin {
+		if done = append(done, handled{in.Seq, e}); now().Sub(since) >= commitWithin {
 			if err := r.takeOut(ch, done); err != nil {
 				return err
 			}
-			done, since = nil, time.Now()
+			done, since = nil, now()
 		}
 	}
 	return errors.Join(failure, r.takeOut(ch, done))

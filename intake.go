@@ -22,7 +22,6 @@ func (r *run) working(ch *chat) {
 				ch.missed = false
 				r.reconnect()
 			}
-			r.done()
 			r.mu.Unlock()
 			return
 		}
@@ -32,9 +31,12 @@ func (r *run) working(ch *chat) {
 		r.mu.Unlock()
 		err := r.step(ch, l, batch)
 		switch {
+		case r.once: // what was read is handed over, then it goes on
+			r.spawn(func() { r.working(ch) })
+			return
 		case err == nil:
 			failures = 0
-		case !r.once:
+		default:
 			r.sleep(pause(failures), ch.taken)
 			failures++
 		}

@@ -3,6 +3,7 @@ package trefoil
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -95,6 +96,10 @@ func (r *run) take(l *line, f Frame) {
 	ch := r.chat(k.kind, k.id)
 	for !r.buffered.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
 		room := r.room
+		if r.once {
+			r.full = true
+			r.notify()
+		}
 		r.mu.Unlock()
 		select {
 		case <-room:
@@ -137,6 +142,13 @@ func (r *run) unpark(ch *chat) {
 // makeRoom notes that frames were dealt with or left to the relay. The mutex is held.
 func (r *run) makeRoom(frames []Frame) {
 	r.buffered = r.buffered.minus(sizeOf(frames...))
+	if !r.once { // settle says when there is
+		r.moreRoom()
+	}
+}
+
+// moreRoom has a line go on that waits for room. The mutex is held.
+func (r *run) moreRoom() {
 	close(r.room)
 	r.room = make(chan struct{})
 }
@@ -153,8 +165,8 @@ func (r *run) backlogEnded(l *line) {
 		r.chat(k.kind, k.id)
 	}
 	l.chats, l.listed = nil, nil
-	for _, ch := range r.chats {
-		r.look(ch)
+	for _, k := range slices.SortedFunc(maps.Keys(r.chats), chatKey.compare) {
+		r.look(r.chats[k])
 	}
 	r.notify()
 }

@@ -3,6 +3,8 @@ package transporttest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/trefoil-im/trefoil"
@@ -45,8 +47,8 @@ func (d *Directory) Lookup(ctx context.Context, person key.Address) (l trefoil.L
 		return l, err
 	}
 	l.Registration = d.registrations[person]
-	for _, known := range d.devices {
-		if known.person == person {
+	for _, name := range slices.Sorted(maps.Keys(d.devices)) {
+		if known := d.devices[name]; known.person == person {
 			l.Bundles = append(l.Bundles, known.keys.Bundle())
 		}
 	}
