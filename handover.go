@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -29,7 +30,7 @@ func (r *run) handing(ch *chat) {
 		r.client.stats.failures.Add(1)
 		r.fail("handing over", ch.id, err)
 		failures++
-		if !r.once && r.sleep(pause(failures-1), nil) {
+		if !r.once && r.sleep(backoff.Wait(failures-1, 0), nil) {
 			r.mu.Lock()
 			ch.again = true
 			r.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -37,7 +38,7 @@ func (r *run) working(ch *chat) {
 		case err == nil:
 			failures = 0
 		default:
-			r.sleep(pause(failures), ch.taken)
+			r.sleep(backoff.Wait(failures, 0), ch.taken)
 			failures++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -32,7 +33,7 @@ func (r *run) lines() {
 		if r.ctx.Err() != nil {
 			return
 		}
-		wait := pause(failures)
+		wait := backoff.Wait(failures, 0)
 		failures++
 		r.client.log.Info("the line is down", "error", err, "again", wait)
 		r.sleep(wait, nil)
@@ -171,7 +172,7 @@ func (r *run) backlogEnded(l *line) {
 	r.notify()
 }
 
-// reconnect gets again what was left to the relay. How soon, pause says. The mutex is held.
+// reconnect gets again what was left to the relay. How soon, lines says. The mutex is held.
 func (r *run) reconnect() {
 	if r.line != nil {
 		r.line.again = true
