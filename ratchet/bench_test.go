@@ -244,32 +244,20 @@ func BenchmarkBytesWritten(b *testing.B) {
 
 // aDay returns the bytes written for each message of the last of some days that the reader reads in a vault.
 func (c *crowd) aDay(messages, days int) float64 {
-	backend := &countingStore{Memory: store.NewMemory(), paths: map[string]int{}}
-	key, err := state.NewKey(make([]byte, 32))
-	require.NoError(c, err)
-	clock := func() time.Time { return c.now }
-	v, err := state.Open[Space](c.Context(), backend, key, state.Options{Now: clock, ForgetEvery: -1})
-	require.NoError(c, err)
-	require.NoError(c, v.Create(c.Context(), c.reader, nil))
-	open := Opener(Options{Now: clock})
+	d := c.newDesk()
 	for k := range days * messages {
 		if k == (days-1)*messages {
-			backend.written = 0
-			clear(backend.paths)
+			d.backend.written = 0
+			clear(d.backend.paths)
 		}
 		c.now = c.now.Add(24 * time.Hour / time.Duration(messages))
 		i := 1 + k*7919%(len(c.people)-1)
-		r, err := v.Receive(c.Context(), c.reader.ID(), state.Frame{Source: fmt.Sprint(i), Data: c.say(i, []byte("text"))}, open)
-		require.NoError(c, err)
-		require.Equal(c, state.Read, r.Verdict, "%v", r.Reason)
-		if k%100 == 99 {
-			require.NoError(c, v.Drain(c.Context(), c.reader.ID(), func(context.Context, state.Incoming) error { return nil }))
-		}
+		d.read(i, c.say(i, []byte("text")))
 	}
-	for path, n := range backend.paths {
+	for path, n := range d.backend.paths {
 		if n > 100*messages {
 			c.Logf("%s: %d B/message", path, n/messages)
 		}
 	}
-	return float64(backend.written) / float64(messages)
+	return float64(d.backend.written) / float64(messages)
 }

@@ -219,7 +219,7 @@ func (d *edit) giveLinks(r members.Root) {
 	if len(x.wanted) == 0 {
 		return
 	}
-	asked := x.wanted
+	asked, removing := x.wanted, d.st.rekeys.Value().Draft.Removes()
 	x.wanted = nil
 	d.st.duties = state.NewSegment(x)
 	for _, i := range asked {
@@ -229,7 +229,7 @@ func (d *edit) giveLinks(r members.Root) {
 				open++
 			}
 		}
-		if !r.Policy().MembersMayInvite || r.Gone(i) || open >= maxGivenTo || len(x.given) >= maxGiven {
+		if !r.Policy().MembersMayInvite || r.Gone(i) || slices.Contains(removing, i) || open >= maxGivenTo || len(x.given) >= maxGiven {
 			continue
 		}
 		try := *d

@@ -56,6 +56,10 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 			return fmt.Errorf("%w: share in a ticket", outcome.ErrForged)
 		}
 	}
+	if held && !joins {
+		d.deriveToldRoot(c)
+		r, _ = d.root(c.Root.ID())
+	}
 	d.told(r, c, joins)
 	d.merge(own, c, joins)
 	d.displaced()

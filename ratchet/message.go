@@ -20,7 +20,8 @@ type Message struct {
 	SenderKey PublicKey
 	// Own says that this member wrote it, in a state that was lost since.
 	Own bool
-	// AfterRemoval says that the sender is gone, and that nobody can tell whether it was sent before.
+	// AfterRemoval says that the sender is gone, or that nobody let it into the root that a removal made, and that nobody can tell whether
+	// it was sent before.
 	AfterRemoval bool
 	// Epoch and Number say where it stands. Together with Sender they are unique in a space; they are no order.
 	Epoch  [32]byte

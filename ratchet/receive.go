@@ -350,7 +350,8 @@ func (d *edit) deliver(l reading) Message {
 		m.AfterRemoval = true
 	case members.Delivered: // in an older root: nobody can tell whether it was sent before the rekey
 		_, p, ok := d.preferred()
-		m.AfterRemoval = ok && p.ID() != r.ID() && p.Gone(l.maker.Index)
+		b, _ := r.Binding(l.maker)
+		m.AfterRemoval = ok && p.ID() != r.ID() && (p.Gone(l.maker.Index) || p.Shut(r, b, d.now))
 	}
 	if !l.said.Inner.Statement {
 		m.Plaintext = l.said.Inner.Plaintext

@@ -19,8 +19,8 @@ const sealAtOnce = 512
 
 // Remove returns the step with which an owner removes members: they can read nothing that is sent in the new root that it makes (§10). In a
 // space of more than 512 members Maintain makes the rest of the boxes, and Due says so. Public invites are closed; whoever was invited
-// alone can still come. It returns ErrPhase for a member that is no owner or cannot make a rekey now, ErrPolicy for an index that is no
-// other member's, and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid KEM.
+// alone can still come. A direct invite that nobody came by is ended by it like a member: its link and ticket are a member's state. It
+// returns ErrPhase for a member that is no owner or cannot make a rekey now, ErrPolicy for an index that is none of these, and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid KEM.
 func Remove(indices ...dkg.Index) Step {
 	return Step{func(d *edit) error {
 		_, r, ok := d.preferred()
@@ -29,7 +29,7 @@ func Remove(indices ...dkg.Index) Step {
 		}
 		for _, i := range indices {
 			_, listed := r.Listed(i)
-			if i == d.st.me().index || !listed && !r.Heard(i) {
+			if i == d.st.me().index || !listed && !r.Heard(i) && !isDirect(r, i) {
 				return ErrPolicy
 			}
 		}
@@ -38,6 +38,13 @@ func Remove(indices ...dkg.Index) Step {
 		}
 		return d.beginRekey(indices...)
 	}}
+}
+
+// isDirect reports whether an index is that of a direct invite.
+func isDirect(r members.Root, i dkg.Index) bool {
+	return slices.ContainsFunc(slices.Concat(r.Open(), r.Used()), func(x proto.Record) bool {
+		return x.Certificate.Kind == dkg.Direct && x.Certificate.First == i
+	})
 }
 
 // Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.

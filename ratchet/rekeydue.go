@@ -131,7 +131,7 @@ func (d *edit) outsiders(r members.Root) bool {
 func (d *edit) uncovered(r members.Root) (out []members.Binding) {
 	for row := range d.st.roots.All() {
 		if old, ok := d.root(row.id); ok && old.Rekey() < r.Rekey() {
-			out = append(out, r.Uncovered(old)...)
+			out = append(out, r.Uncovered(old, d.now)...)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b members.Binding) int { return cmp.Compare(a.Index, b.Index) })

@@ -25,7 +25,7 @@ func openRekey(d *edit, f incoming) (Message, error) {
 	if whole == nil {
 		return Message{}, err
 	}
-	k, err := rekey.Look(d.rekeySelf(), p.Name, whole)
+	k, err := rekey.Look(d.rekeySelf(), p.Name, rekey.Source(f.source), whole)
 	if err != nil {
 		return Message{}, d.unread(f, outcome.Malformed(err))
 	}
@@ -33,7 +33,8 @@ func openRekey(d *edit, f incoming) (Message, error) {
 	if len(p.Hashes) > 1 {
 		d.retry(d.st.orphans.Value().Others()...) // copies of its parts are of no use any more
 	}
-	d.setRekeys(d.st.rekeys.Value().Keep(k))
+	kept, k := d.st.rekeys.Value().Keep(k)
+	d.setRekeys(kept)
 	d.followRekey(k, slices.Collect(d.st.forest.All()))
 	return Message{}, nil
 }
@@ -85,6 +86,10 @@ func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
 	if d.st.phase != Member {
 		return
 	}
+	if d.holdsRoot(k.Name()) { // by another whole of the name
+		d.setRekeys(d.st.rekeys.Value().Without(k))
+		return
+	}
 	at, ok := d.parentOf(k, held)
 	if !ok {
 		return
@@ -94,8 +99,10 @@ func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
 	case err == nil:
 		*d = try
 	case errors.Is(err, epochs.ErrWaits): // a further word may give its place
+	case errors.Is(err, outcome.ErrNotYet): // there is no room for it now: its messages lead to a ticket where it is not tried again
+		d.st.rhythm.ask = true
 	default:
-		d.setRekeys(d.st.rekeys.Value().Without(k.Name()))
+		d.setRekeys(d.st.rekeys.Value().Without(k))
 		d.st.rhythm.ask = d.st.rhythm.ask || errors.Is(err, errShare)
 	}
 }
@@ -197,7 +204,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 		}
 		d.grow(f, change)
 	}
-	d.setRekeys(d.st.rekeys.Value().Without(k.Name()))
+	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
 		d.unboxed(n, above.ID(), at.epoch.ID())
 		return nil

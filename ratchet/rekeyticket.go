@@ -54,6 +54,25 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	return d.coveredBy(b.Certificate, terms.ID())
 }
 
+// deriveToldRoot takes in the box of a rekey that a further ticket hands on, of a root that is held and was only told: x derives it, and
+// what was sent there before is read. A box that does not open or does not fit changes nothing.
+func (d *edit) deriveToldRoot(c proto.CheckedTicket) {
+	e, held := d.st.forest.Epoch(c.Root.ID())
+	t, known := d.tp.terms(c.Root.ID())
+	if !held || !known || e.Derived() || c.Body.ShareForm != proto.RekeyShare {
+		return
+	}
+	parent, ok := d.st.forest.Epoch(t.notice.Common.Parent)
+	box, inbox, opens := rekey.OpenHandedOn(d.rekeySelf(), c.Body.ShareBox)
+	if !ok || !opens || t.Commitment().Verify(box.Share) != nil {
+		return
+	}
+	try := *d
+	if try.enterRoot(newRoot{terms: t, above: parent.Root(), share: box.Share, x: box.X, inbox: inbox}) == nil {
+		*d = try
+	}
+}
+
 // coveredBy notes the certificate of a root that does not list this member, and lets it know itself there.
 func (d *edit) coveredBy(c proto.Certificate, root proto.EpochID) error {
 	me := d.st.me()

@@ -2,6 +2,8 @@ package ratchet
 
 import (
 	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 )
 
 // outranAfter is how many generations a restored state may be moved by reading its backlog before it asks for a ticket: its own
@@ -25,6 +27,10 @@ func Restore(s Space, now time.Time) (Space, error) {
 	news.updatedAt = d.age() - updateEvery
 	d.setNews(news)
 	d.setAsking(d.st.asking.Value().Restored())
+	if x := d.st.rekeys.Value(); !x.Draft.IsZero() { // the lost state may have made a root of it: whoever was in that one knows its secrets
+		x.Draft = rekey.NewDraft(x.Draft.Removes()...)
+		d.setRekeys(x)
+	}
 	d.st.rhythm.restored, d.st.rhythm.commit = true, true
 	if e, ok := d.st.forest.Preferred(); ok {
 		d.st.rhythm.restoredAt = e.Generation()

@@ -5,8 +5,6 @@ package crashtest
 import (
 	"database/sql"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -26,25 +24,16 @@ func database(t *testing.T, server *pgtest.Server, seed uint64) child {
 	return child{Path: strings.Replace(server.DSN(), "dbname=postgres", "dbname="+name, 1)}
 }
 
-// killsOnServer returns how many kills there are: 8, 1,000 with TREFOIL_LONG=1, or as many as TREFOIL_KILLS says. After each a
-// database is copied.
-func killsOnServer() int {
-	if n, err := strconv.Atoi(os.Getenv("TREFOIL_KILLS")); err == nil && !testing.Short() {
-		return n
-	}
-	return times(8, 1000)
-}
-
 // What holds of files holds on PostgreSQL when the program is killed at any moment (G4).
 func TestKilledOnPostgres(t *testing.T) {
 	server := pgtest.Start(t)
-	killAtAnyMoment(t, killsOnServer(), func(seed uint64) child { return database(t, server, seed) }, nil)
+	killAtAnyMoment(t, times(20, 1000), func(seed uint64) child { return database(t, server, seed) }, nil)
 }
 
 // It also holds when the server is killed, which ends the program.
 func TestPostgresIsKilled(t *testing.T) {
 	server := pgtest.Start(t)
-	killAtAnyMoment(t, killsOnServer(), func(seed uint64) child {
+	killAtAnyMoment(t, times(20, 1000), func(seed uint64) child {
 		c := database(t, server, seed)
 		c.Server = true
 		return c

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -20,18 +19,15 @@ import (
 	"github.com/trefoil-im/trefoil/internal/pgtest"
 )
 
-// operations returns how many each writer does: 50, 2,000 with TREFOIL_LONG=1, or as many as TREFOIL_OPERATIONS says.
+// operations returns how many each writer does: 200, or 2,000 with TREFOIL_LONG=1.
 func operations() int {
-	n, err := strconv.Atoi(os.Getenv("TREFOIL_OPERATIONS"))
 	switch {
 	case testing.Short():
 		return 25
-	case err == nil:
-		return n
 	case os.Getenv("TREFOIL_LONG") != "":
 		return 2000
 	}
-	return 50
+	return 200
 }
 
 // writers is how many write at once, in all processes together.

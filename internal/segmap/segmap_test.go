@@ -1,6 +1,7 @@
 package segmap
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -40,18 +42,30 @@ func (part) Decode(d *state.Decoder) (part, error) {
 
 func (part) Succeeds(part) error { return nil }
 
-// forged is a part that is written as one is, with any rows in any blocks.
+// forged is a part that is written as one is, with any rows in any blocks on any shelves.
 type forged struct {
-	numbers []uint32
-	blocks  []rows[entry]
+	shelves []uint32
+	blocks  []blocks[entry]
+}
+
+// blocksOf returns blocks with these numbers and rows.
+func blocksOf(numbers []uint32, all ...rows[entry]) (on blocks[entry]) {
+	for i, no := range numbers {
+		on.list = append(on.list, block[entry]{no, state.NewSegment(all[i])})
+	}
+	return on
 }
 
 func (f forged) Encode(e *state.Encoder) {
 	e.Version(1)
-	e.Uint32(uint32(len(f.numbers)))
-	for i, no := range f.numbers {
+	if len(f.shelves) == 1 {
+		f.blocks[0].encode(e, "rows-")
+		return
+	}
+	e.Uint32(shelved | uint32(len(f.shelves)))
+	for i, no := range f.shelves {
 		e.Uint32(no)
-		state.NewSegment(f.blocks[i]).Encode(e, blockName("rows-", no))
+		state.NewSegment(f.blocks[i]).Encode(e, numbered("rows-", no))
 	}
 }
 
@@ -92,7 +106,7 @@ func TestMapIsPersistent(t *testing.T) {
 		}
 		var versions []version
 		for range rapid.IntRange(0, 60).Draw(r, "steps") {
-			e := entry{rapid.Uint32Range(0, 100).Draw(r, "index"), rapid.Uint32().Draw(r, "n")}
+			e := entry{rapid.Uint32Range(0, 40).Draw(r, "index") * rapid.SampledFrom([]uint32{1, 17}).Draw(r, "apart"), rapid.Uint32().Draw(r, "n")}
 			if rapid.Bool().Draw(r, "put") {
 				m, like[e.index] = m.Put(e), e.n
 			} else {
@@ -159,20 +173,36 @@ func TestMapIsStored(t *testing.T) {
 
 // Stored bytes that no map encodes to are refused.
 func TestDisorderIsRefused(t *testing.T) {
-	low, high := rows[entry]{[]entry{{1, 0}, {2, 0}}}, rows[entry]{[]entry{{17, 0}}}
-	ordered := forged{[]uint32{0, 1}, []rows[entry]{low, high}}
-	_, err := reload(t, ordered)
-	require.NoError(t, err)
+	low, high, far := rows[entry]{[]entry{{1, 0}, {2, 0}}}, rows[entry]{[]entry{{17, 0}}}, rows[entry]{[]entry{{256, 0}}}
+	near := blocksOf([]uint32{0, 1}, low, high)
+	for _, f := range []forged{{[]uint32{0}, []blocks[entry]{near}}, {[]uint32{0, 1}, []blocks[entry]{near, blocksOf([]uint32{16}, far)}}} {
+		_, err := reload(t, f)
+		require.NoError(t, err)
+	}
+	var numbers []uint32
+	var all []rows[entry]
+	for i := range uint32(1<<shelfBits + 1) {
+		numbers, all = append(numbers, i), append(all, rows[entry]{[]entry{{i << IndexBits, 0}}})
+	}
+	one := func(numbers []uint32, all ...rows[entry]) forged {
+		return forged{[]uint32{0}, []blocks[entry]{blocksOf(numbers, all...)}}
+	}
 	for name, f := range map[string]forged{
-		"blocks in the wrong order": {[]uint32{1, 0}, []rows[entry]{high, low}},
-		"rows of another block":     {[]uint32{0, 2}, []rows[entry]{low, high}},
-		"rows in the wrong order":   {[]uint32{0}, []rows[entry]{{[]entry{{2, 0}, {1, 0}}}}},
-		"a row twice":               {[]uint32{0}, []rows[entry]{{[]entry{{2, 0}, {2, 1}}}}},
-		"rows of two blocks":        {[]uint32{0}, []rows[entry]{{[]entry{{1, 0}, {17, 0}}}}},
-		"an empty block":            {[]uint32{0}, []rows[entry]{{}}},
+		"blocks in the wrong order":  one([]uint32{1, 0}, high, low),
+		"rows of another block":      one([]uint32{0, 2}, low, high),
+		"rows in the wrong order":    one([]uint32{0}, rows[entry]{[]entry{{2, 0}, {1, 0}}}),
+		"a row twice":                one([]uint32{0}, rows[entry]{[]entry{{2, 0}, {2, 1}}}),
+		"rows of two blocks":         one([]uint32{0}, rows[entry]{[]entry{{1, 0}, {17, 0}}}),
+		"an empty block":             one([]uint32{0}, rows[entry]{}),
+		"blocks of two shelves":      one([]uint32{0, 16}, low, far),
+		"no shelf":                   {},
+		"too many blocks":            one(numbers, all...),
+		"shelves in the wrong order": {[]uint32{1, 0}, []blocks[entry]{blocksOf([]uint32{16}, far), near}},
+		"blocks of another shelf":    {[]uint32{0, 2}, []blocks[entry]{near, blocksOf([]uint32{16}, far)}},
+		"an empty shelf of two":      {[]uint32{0, 1}, []blocks[entry]{near, {}}},
 	} {
 		_, err := reload(t, f)
-		require.ErrorIs(t, err, ErrDisorder, name)
+		require.ErrorIs(t, err, wire.ErrMalformed, name)
 	}
 }
 
@@ -199,4 +229,39 @@ func TestPutAll(t *testing.T) {
 			}
 		}
 	})
+}
+
+// countingStore counts the bytes of segments that are written.
+type countingStore struct {
+	store.Store
+	bytes int
+}
+
+func (s *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	for _, c := range changes {
+		for path, sealed := range c.Put {
+			s.bytes += len(path) + len(sealed)
+		}
+	}
+	return s.Store.Commit(ctx, changes...)
+}
+
+// A change of one row writes its block, its shelf and little more, however many rows there are.
+func TestAChangeWritesLittle(t *testing.T) {
+	var all []entry
+	for i := range uint32(16_000) {
+		all = append(all, entry{i, 0})
+	}
+	backend := &countingStore{Store: store.NewMemory()}
+	s, err := state.New(state.ID{1}, part{Map[entry]{}.PutAll(all)}, part{}, part{})
+	require.NoError(t, err)
+	v := openVault[part](t, backend)
+	require.NoError(t, v.Create(t.Context(), s, nil))
+	backend.bytes = 0
+	require.NoError(t, v.Update(t.Context(), s.ID(), func(tx *state.Tx[spaceWith[part]]) error {
+		tx.Set(tx.Value().WithState(part{tx.Value().State().m.Put(entry{7_000, 1})}))
+		return nil
+	}))
+	require.Positive(t, backend.bytes)
+	require.Less(t, backend.bytes, 2_000)
 }

@@ -110,15 +110,16 @@ func (r Root) Unite(gone proto.Bitmap) (Root, Change) {
 	return next, change
 }
 
-// Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, or that made one of some epochs,
-// each with its listed binding. One that was only introduced is not listed: its device may be lost.
+// Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, of whom it is known that they were let
+// in since others heard them (a ticket says so to who did not), or that made one of some epochs, each with its listed binding. One that was
+// only introduced is not listed: its device may be lost.
 func (r Root) Stay(makers []Maker) (out []Binding) {
 	for i := range r.All() {
 		b, ok := r.ListedBinding(i)
 		if !ok || r.Gone(i) {
 			continue
 		}
-		if _, listed := r.Listed(i); listed || b.Met() || slices.Contains(makers, b.Maker) {
+		if _, listed := r.Listed(i); listed || b.Met() || b.Answered > 0 || slices.Contains(makers, b.Maker) {
 			out = append(out, b)
 		}
 	}
@@ -145,14 +146,23 @@ func (r Root) Unlisted() (n int) {
 	return n
 }
 
-// Uncovered returns who was heard in an older root, is not gone, and is neither listed nor bound in this one: each index with the binding
-// listed there.
-func (r Root) Uncovered(old Root) (out []Binding) {
+// Uncovered returns who was heard in an older root, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
+// index with the binding listed there.
+func (r Root) Uncovered(old Root, now Millis) (out []Binding) {
 	for m := range old.members.All() {
 		b, ok := old.ListedBinding(m.index)
-		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 {
+		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
 			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// Shut reports whether this root knows nothing of the index of a binding of an older root, whose invite an owner closed, or whose lifetime
+// is over by the wall clock. Such a binding may be of somebody who was removed and has the link: in the old root it can still bind an
+// index and write as it.
+func (r Root) Shut(old Root, b Binding, now Millis) bool {
+	c := b.Credential.Certificate
+	return len(r.member(b.Index).bindings) == 0 && !c.IsZero() &&
+		(r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
 }

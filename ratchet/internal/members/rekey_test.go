@@ -47,6 +47,9 @@ func TestSuccession(t *testing.T) {
 	}
 	require.Equal(t, proto.Roster{entry(w.founder), entry(heard)}, roster)
 	require.Len(t, r.Stay([]members.Maker{shy.maker()}), 3, "whose commit was followed")
+	told, err := r.Answered(shy.maker(), 5, now)
+	require.NoError(t, err)
+	require.Len(t, told.Stay(nil), 3, "whom others heard")
 
 	terms := w.root(1, w.owners, roster, proto.NewBitmap(gone.index))
 	next, c := members.NewRoot(terms).Succeed(r, []proto.Record{w.again(terms, shy)}, 8, now)
@@ -77,7 +80,7 @@ func TestSuccession(t *testing.T) {
 	_, c, err = next.ReadFrom(shy.maker())
 	require.NoError(t, err)
 	require.Equal(t, []dkg.Index{shy.index}, c.Arrived)
-	require.Empty(t, next.Uncovered(r))
+	require.Empty(t, next.Uncovered(r, now))
 }
 
 // Who was heard and is neither listed nor covered by the next root is found, and whom another root of its generation has in gone is gone.
@@ -88,12 +91,15 @@ func TestUncoveredAndUnited(t *testing.T) {
 	terms := w.root(1, w.owners, proto.Roster{entry(w.founder), entry(q)}, nil)
 	next, c := members.NewRoot(terms).Succeed(r, nil, 1, now)
 	require.Empty(t, c.Gone)
-	uncovered := next.Uncovered(r)
+	uncovered := next.Uncovered(r, now)
 	require.Len(t, uncovered, 1)
 	require.Equal(t, p.maker(), uncovered[0].Maker)
+	over := proto.Close{Said: proto.Said{Root: terms.ID(), By: place(terms, w.owners[0])}, Invite: uncovered[0].Credential.Certificate.Name()}
+	closed, _ := w.apply(next, proto.Sign(over, w.space, w.owners[0]))
+	require.Empty(t, closed.Uncovered(r, now), "who was removed and has the link can bind an index of it in the old root")
 	next, c = next.Unite(proto.NewBitmap(p.index, q.index))
 	require.Equal(t, []dkg.Index{q.index}, c.Gone)
-	require.Empty(t, next.Uncovered(r))
+	require.Empty(t, next.Uncovered(r, now))
 	require.True(t, next.ListsGone())
 	require.Equal(t, proto.Roster{entry(w.founder)}, next.Roster())
 	require.Equal(t, members.AfterRemoval, next.Fate(q.maker(), w.epoch, func(a, b proto.EpochID) bool { return false }))

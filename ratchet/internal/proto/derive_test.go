@@ -35,7 +35,7 @@ func TestGoldenDerivations(t *testing.T) {
 	_, ctx, content := p.envelope(t, p.inner(t))
 	message, asked := content.ID(ctx), p.ask(t).ID()
 	body, rest, inbox := p.joiners[0].binding.Hash(), p.joiners[0].rest.Hash(), HashOfInbox(direct.Public)
-	invite, boxTag, request := NameOfInvite(keys.Admission.Public), TagOfBox(p.space, 1, direct.Public), DirectRequest(p.link(p.joiners[0]))
+	invite, boxTag, request := NameOfInvite(keys.Admission.Public), TagOfBox(p.space, 1, 2, direct.Public), DirectRequest(p.link(p.joiners[0]))
 	roster, owners := p.roster.Digest(NewBitmap(9)), p.owners.Hash()
 	var out []byte
 	for _, b := range [][]byte{k.Header.Expose(), k.Commit.Expose(), k.SenderRoot.Expose(), k.CommitRoot.Expose(), k.Authenticator.Expose(),

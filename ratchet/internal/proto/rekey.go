@@ -12,10 +12,11 @@ import (
 // BoxTag says in the clear whose a box of a rekey is (§10). The zero BoxTag is none.
 type BoxTag [8]byte
 
-// TagOfBox returns the tag of the box to an inbox key in the rekey of a generation.
-func TagOfBox(space state.ID, rekey uint64, inbox suite.KEMKey) BoxTag {
+// TagOfBox returns the tag of the box of member j to its inbox key in the rekey of a generation. The index is in it: an update proves no
+// possession, so a member can say another one's key as its own.
+func TagOfBox(space state.ID, rekey uint64, j dkg.Index, inbox suite.KEMKey) BoxTag {
 	key := suite.Hash(inbox.Bytes())
-	d := suite.HashLabel(suite.HashBox, space[:], suite.U64(rekey), key[:])
+	d := suite.HashLabel(suite.HashBox, space[:], suite.U64(rekey), suite.U32(uint32(j)), key[:])
 	return BoxTag(d[:8])
 }
 

@@ -285,6 +285,6 @@ func TestRekeyFormats(t *testing.T) {
 		_, err = twice.Encode()
 		require.ErrorIs(t, err, outcome.ErrTooLong)
 	}
-	require.NotEqual(t, TagOfBox(state.ID{}, 1, suite.NewKEMSecret(suite.X25519).Public), BoxTag{})
+	require.NotEqual(t, TagOfBox(state.ID{}, 1, 2, suite.NewKEMSecret(suite.X25519).Public), BoxTag{})
 	require.Equal(t, Name{7}, NameOfRekey(EpochID{7}))
 }

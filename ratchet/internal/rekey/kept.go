@@ -2,6 +2,7 @@ package rekey
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -38,6 +39,7 @@ func noticeSize(depth int) int {
 // Kept is the whole of a rekey that waits for its parent. It is immutable.
 type Kept struct {
 	serial uint64
+	source Source
 	name   proto.Name
 	mine   bool       // there is a box for this member, which opens
 	notice []byte     // sealed
@@ -46,9 +48,12 @@ type Kept struct {
 	whole  state.Segment[blob]
 }
 
+// Source stands for the mailbox that the last part of a whole came from.
+type Source [16]byte
+
 // Look reads a whole and looks for the own box. Without one only the notice and the way to its parent are kept: they say who is listed. It
 // returns wire.ErrMalformed.
-func Look(me Self, name proto.Name, whole []byte) (Kept, error) {
+func Look(me Self, name proto.Name, from Source, whole []byte) (Kept, error) {
 	r, err := proto.ParseRekey(whole)
 	if err != nil {
 		return Kept{}, err
@@ -56,7 +61,7 @@ func Look(me Self, name proto.Name, whole []byte) (Kept, error) {
 	if len(r.Ways.Own) > maxWay || len(r.Ways.Others) > 0 || len(r.Notice) > noticeSize(me.Depth) {
 		return Kept{}, fmt.Errorf("%w: way or notice of a rekey", wire.ErrMalformed)
 	}
-	k := Kept{name: name, notice: r.Notice, ways: r.Ways, size: uint32(len(whole))}
+	k := Kept{source: from, name: name, notice: r.Notice, ways: r.Ways, size: uint32(len(whole))}
 	if _, _, k.mine = ownBox(me, r); k.mine {
 		k.whole = state.NewSegment(blob(whole))
 	} else {
@@ -73,7 +78,7 @@ func ownBox(me Self, r proto.Rekey) (b proto.RekeyBox, inbox suite.KEMKey, ok bo
 	}
 	for _, k := range me.Inboxes {
 		for g := me.Rekey + 1; g <= me.Rekey+ahead; g++ {
-			box, found := boxes[proto.TagOfBox(me.Space, g, k.Public)]
+			box, found := boxes[proto.TagOfBox(me.Space, g, me.Index, k.Public)]
 			if !found {
 				continue
 			}
@@ -179,34 +184,42 @@ func (k Kept) OwnBox(me Self) (proto.RekeyBox, suite.KEMKey, bool) {
 	return ownBox(me, r)
 }
 
-// Key implements segmap.Row.
+// Key implements segmap.Row. It is no name: whoever repeats a rekey with something changed makes another whole of the same name.
 func (k Kept) Key() (out segmap.Key) {
-	copy(out.Place[:], k.name[:])
+	binary.BigEndian.PutUint64(out.Place[:], k.serial)
 	return out
+}
+
+// same reports whether two wholes say the same.
+func (k Kept) same(o Kept) bool {
+	return k.name == o.name && k.mine == o.mine && bytes.Equal(k.notice, o.notice) &&
+		bytes.Equal(proto.EncodeWays(k.ways), proto.EncodeWays(o.ways)) && bytes.Equal(k.whole.Value(), o.whole.Value())
 }
 
 // Encode implements state.Piece.
 func (k Kept) Encode(e *state.Encoder) {
 	e.Uint64(k.serial)
+	e.Fixed(k.source[:])
 	e.Fixed(k.name[:])
 	e.Uint32(k.size)
 	e.Bytes(k.notice)
 	e.Bytes(proto.EncodeWays(k.ways))
 	e.Bool(k.mine)
 	if k.mine {
-		k.whole.Encode(e, fmt.Sprintf("%x", k.name))
+		k.whole.Encode(e, fmt.Sprintf("%x", k.serial))
 	}
 }
 
 // Decode implements state.Piece.
 func (Kept) Decode(d *state.Decoder) (k Kept, err error) {
 	k.serial = d.Uint64()
+	d.Into(k.source[:])
 	d.Into(k.name[:])
 	k.size = d.Uint32()
 	k.notice = d.Bytes(proto.MaxRekey)
 	ways := d.Bytes(proto.MaxRekey)
 	if k.mine = d.Bool(); k.mine {
-		if k.whole, err = state.DecodeSegment[blob](d, fmt.Sprintf("%x", k.name)); err != nil {
+		if k.whole, err = state.DecodeSegment[blob](d, fmt.Sprintf("%x", k.serial)); err != nil {
 			return Kept{}, err
 		}
 	}

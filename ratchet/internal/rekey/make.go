@@ -94,8 +94,8 @@ func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
 	for _, r := range p.Recipients {
 		b, ok := d.boxes.Get(segmap.ByIndex(uint32(r.Index)))
 		at, listed := slices.BinarySearchFunc(n.Roster, r.Index, func(e proto.RosterEntry, i dkg.Index) int { return int(e.Index) - int(i) })
-		tag := proto.TagOfBox(p.Space, n.Template.Rekey, r.Inbox)
-		if !ok || !listed || len(b.box.Value()) == 0 || slices.Contains(content.BoxTags, tag) { // who says another's key has no box
+		tag := proto.TagOfBox(p.Space, n.Template.Rekey, r.Index, r.Inbox)
+		if !ok || !listed || len(b.box.Value()) == 0 || slices.Contains(content.BoxTags, tag) { // alike by chance: a reader takes no tag twice
 			continue
 		}
 		content.BoxTags[at] = tag

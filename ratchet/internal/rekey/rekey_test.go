@@ -93,7 +93,7 @@ func TestOpen(t *testing.T) {
 	n, whole := s.made(s.sealed())
 	name := proto.NameOfRekey(n.ID)
 	for i := dkg.Index(1); i <= 5; i++ {
-		k, err := rekey.Look(s.self(i), name, whole)
+		k, err := rekey.Look(s.self(i), name, rekey.Source{}, whole)
 		require.NoError(t, err)
 		require.True(t, k.Mine())
 		_, err = k.Notice(s.id, s.parent, suite.NewAEAD(secret.Random(32)))
@@ -112,7 +112,7 @@ func TestOpen(t *testing.T) {
 	}
 	removed := s.self(99)
 	removed.Inboxes = []suite.KEMSecret{suite.NewKEMSecret(s.kem)}
-	k, err := rekey.Look(removed, name, whole)
+	k, err := rekey.Look(removed, name, rekey.Source{}, whole)
 	require.NoError(t, err)
 	require.False(t, k.Mine())
 	notice, err := k.Notice(s.id, s.parent, s.commit)
@@ -120,7 +120,7 @@ func TestOpen(t *testing.T) {
 	require.False(t, notice.Members.Has(99))
 	_, err = k.Open(removed, notice)
 	require.Error(t, err)
-	_, err = rekey.Look(removed, name, whole[1:])
+	_, err = rekey.Look(removed, name, rekey.Source{}, whole[1:])
 	require.ErrorIs(t, err, wire.ErrMalformed)
 	for _, long := range []proto.Rekey{
 		{Notice: make([]byte, 20<<10), Content: make([]byte, 99), Owners: make([]byte, 99)},
@@ -131,12 +131,12 @@ func TestOpen(t *testing.T) {
 		}
 		b, err := long.Encode()
 		require.NoError(t, err)
-		_, err = rekey.Look(removed, name, b)
+		_, err = rekey.Look(removed, name, rekey.Source{}, b)
 		require.ErrorIs(t, err, wire.ErrMalformed, "what is tried with every epoch is bounded")
 	}
 	late := s.self(2)
 	late.Rekey = 0
-	k, err = rekey.Look(late, name, whole)
+	k, err = rekey.Look(late, name, rekey.Source{}, whole)
 	require.NoError(t, err)
 	require.True(t, k.Mine(), "some rekeys behind")
 }
@@ -159,7 +159,7 @@ func TestDraftIsSealedByAndBy(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, left)
 	n, whole := s.made(d)
-	k, err := rekey.Look(s.self(4), proto.NameOfRekey(n.ID), whole)
+	k, err := rekey.Look(s.self(4), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
 	require.NoError(t, err)
 	require.True(t, k.Mine())
 	require.NotContains(t, fmt.Sprintf("%v %+v %#v", d, d, d), "polynomial")
@@ -170,12 +170,12 @@ func TestOneInboxKeyOfTwo(t *testing.T) {
 	s := newSpace(t, 3)
 	s.inbox[3] = s.inbox[2]
 	n, whole := s.made(s.sealed())
-	k, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), whole)
+	k, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
 	require.NoError(t, err)
 	require.True(t, k.Mine())
-	k, err = rekey.Look(s.self(3), proto.NameOfRekey(n.ID), whole)
+	k, err = rekey.Look(s.self(3), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
 	require.NoError(t, err)
-	require.False(t, k.Mine())
+	require.True(t, k.Mine(), "whichever of them holds it")
 }
 
 // More members than a rekey holds are refused when it is made.
@@ -193,21 +193,50 @@ func TestKeptAreBounded(t *testing.T) {
 	s := newSpace(t, 2)
 	var r rekey.Rekeys
 	n, whole := s.made(s.sealed())
-	mine, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), whole)
+	mine, err := rekey.Look(s.self(2), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
 	require.NoError(t, err)
-	r = r.Keep(mine)
+	r, mine = r.Keep(mine)
 	for i := range 20 {
-		k, err := rekey.Look(rekey.Self{Space: s.id, Index: 9, Depth: dkg.DefaultDepth}, proto.Name{byte(i)}, whole)
+		k, err := rekey.Look(rekey.Self{Space: s.id, Index: 9, Depth: dkg.DefaultDepth}, proto.Name{byte(i)}, rekey.Source{}, whole)
 		require.NoError(t, err)
-		r = r.Keep(k)
+		r, _ = r.Keep(k)
 	}
 	all := reload(t, r).All()
 	require.Len(t, all, 8)
 	require.Equal(t, mine.Name(), all[0].Name())
 	require.True(t, r.Waits())
-	require.False(t, r.Without(mine.Name()).Waits())
+	require.False(t, r.Without(mine).Waits())
 	_, _, ok := all[0].OwnBox(s.self(2))
 	require.True(t, ok)
+}
+
+// A whole that somebody changed takes the place of none, and a source with many does not push out what came from another one.
+func TestChangedWholesTakeNoPlace(t *testing.T) {
+	s := newSpace(t, 2)
+	n, whole := s.made(s.sealed())
+	name := proto.NameOfRekey(n.ID)
+	look := func(from byte, change func(*proto.Rekey)) rekey.Kept {
+		k, err := proto.ParseRekey(whole)
+		require.NoError(t, err)
+		change(&k)
+		b, err := k.Encode()
+		require.NoError(t, err)
+		out, err := rekey.Look(s.self(2), name, rekey.Source{from}, b)
+		require.NoError(t, err)
+		return out
+	}
+	r, _ := rekey.Rekeys{}.Keep(look(1, func(*proto.Rekey) {}))
+	r, _ = r.Keep(look(2, func(k *proto.Rekey) { k.Boxes = nil }))
+	require.Len(t, r.All(), 2)
+	for i := range byte(20) {
+		r, _ = r.Keep(look(2, func(k *proto.Rekey) { k.Content = append([]byte{i}, k.Content...) }))
+		r, _ = r.Keep(look(3, func(*proto.Rekey) {})) // known already
+	}
+	all := reload(t, r).All()
+	require.Len(t, all, 8)
+	said, err := all[0].Open(s.self(2), n.Notice)
+	require.NoError(t, err, "the honest one")
+	require.True(t, said.X.Equal(n.X))
 }
 
 // Boxes are kept of members that were not heard, by root.

@@ -55,8 +55,14 @@ func (r Rekeys) All() []Kept {
 	return slices.SortedFunc(r.kept.All(), func(a, b Kept) int { return int(min(max(int64(a.serial)-int64(b.serial), -1), 1)) })
 }
 
-// Keep returns the rekeys with a whole that waits. At the bounds those go first that have no box for this member, then the oldest.
-func (r Rekeys) Keep(k Kept) Rekeys {
+// Keep returns the rekeys with a whole that waits, and the whole as they know it. At the bounds those go first that have no box for this member; of these, or else of
+// all, the oldest of the source with most. Everybody can repeat a rekey with something changed, and every member makes boxes for others.
+func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
+	for o := range r.kept.All() {
+		if k.same(o) {
+			return r, o
+		}
+	}
 	r.serial++
 	k.serial = r.serial
 	r.kept = r.kept.Put(k)
@@ -66,16 +72,32 @@ func (r Rekeys) Keep(k Kept) Rekeys {
 			size += int(o.size)
 		}
 		if len(all) <= maxKept && size <= maxKeptBytes {
-			return r
+			return r, k
 		}
-		at := max(0, slices.IndexFunc(all, func(o Kept) bool { return !o.mine }))
-		r.kept = r.kept.Drop(all[at].Key())
+		r.kept = r.kept.Drop(first(all).Key())
 	}
 }
 
+// first returns the whole that goes first.
+func first(all []Kept) (out Kept) {
+	if others := slices.DeleteFunc(slices.Clone(all), Kept.Mine); len(others) > 0 {
+		all = others
+	}
+	of := map[Source]int{}
+	for _, k := range all {
+		of[k.source]++
+	}
+	for _, k := range all {
+		if out.serial == 0 || of[k.source] > of[out.source] {
+			out = k
+		}
+	}
+	return out
+}
+
 // Without returns the rekeys without a whole that waits.
-func (r Rekeys) Without(n proto.Name) Rekeys {
-	r.kept = r.kept.Drop(Kept{name: n}.Key())
+func (r Rekeys) Without(k Kept) Rekeys {
+	r.kept = r.kept.Drop(k.Key())
 	return r
 }
 
@@ -173,7 +195,7 @@ func (rootBoxes) Decode(d *state.Decoder) (b rootBoxes, err error) {
 }
 
 // format is the version of the stored form.
-const format = 1
+const format = 2
 
 // Encode implements state.Piece.
 func (r Rekeys) Encode(e *state.Encoder) {

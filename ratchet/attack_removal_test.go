@@ -1,0 +1,175 @@
+package ratchet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// taking returns a device with what another one holds that signs as an index of a public run: who has the link can bind any of them, and
+// who is in an epoch has the chains of all.
+func (x *node) taking(l invite.Link, i dkg.Index, name string) *node {
+	t := x.net.t
+	link, err := openLink(l)
+	require.NoError(t, err)
+	keys, err := link.Keys()
+	require.NoError(t, err)
+	y := x.copyOf(name)
+	d, err := newEdit(y.space, x.net.now, Options{})
+	require.NoError(t, err)
+	_, r, ok := d.preferred()
+	require.True(t, ok)
+	var c proto.Certificate
+	for _, x := range append(r.Open(), r.Used()...) {
+		if x.Certificate.Covers(i) {
+			c = x.Certificate
+		}
+	}
+	inbox := suite.NewKEMSecret(link.Suite.KEM())
+	me := d.st.me()
+	me.index, me.signing = i, suite.NewSigningKey(link.Suite.Scheme())
+	me.inboxes = []inboxKey{{secret: inbox}}
+	me.rest = proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: []byte(name)}
+	me.binding = proto.NewBinding(d.st.space, i, me.rest.Hash(), keys.Admission, me.signing)
+	me.certificates = []proto.Certificate{c}
+	d.setIdentity(me)
+	d.st.forest = d.st.forest.As(i)
+	d.setNews(announcements{})
+	d.st.rhythm.commit = false
+	y.space = d.space()
+	return y
+}
+
+// Who was removed and has a public link of the space that the removal closed does not come back by a message that it sends in the old
+// root as another index of the run.
+func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
+	n, all := five(t, 70)
+	founder, gone := all[0], all[4]
+	public := founder.invite(invite.Public(16, 0))
+	n.settle()
+	link, err := openLink(public)
+	require.NoError(t, err)
+	thief := gone.taking(public, link.First+3, "thief")
+	founder.do(Remove(gone.space.State().me().index))
+	n.settle()
+	n.forget()
+	thief.mailbox = nil
+	thief.send("it is me, and I am new")
+	for range 4 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	for _, x := range all[:4] {
+		for _, m := range x.read {
+			require.True(t, m.AfterRemoval, "%s shows it like a member's", x.name)
+		}
+	}
+	n.forget()
+	all[1].send("secret of those that stayed")
+	n.settle()
+	for len(thief.mailbox) > 0 {
+		f := thief.mailbox[0]
+		thief.mailbox = thief.mailbox[1:]
+		thief.receive(f)
+	}
+	require.NotContains(t, thief.texts(), "2: secret of those that stayed")
+	for _, x := range all[:4] {
+		require.Len(t, x.members(), 4, x.name)
+		require.EqualValues(t, 1, x.gen(), x.name)
+	}
+}
+
+// A member that is being removed, while the boxes are still being sealed, gets no link by which it comes back.
+func TestNoLinkForWhoIsBeingRemoved(t *testing.T) {
+	n := newNetwork(t, 71)
+	founder := n.found(Policy{MembersMayInvite: true})
+	b, gone := n.member(founder, "b"), n.member(founder, "gone")
+	n.settle()
+	n.seal = 1
+	n.forget()
+	founder.do(Remove(gone.space.State().me().index))
+	require.True(t, Due(founder.space, n.now).Rekey, "boxes are left to be sealed")
+	gone.do(WantInvite())
+	n.settle()
+	require.EqualValues(t, 1, founder.gen())
+	require.EqualValues(t, 1, b.gen())
+	var links []invite.Link
+	for _, e := range gone.events {
+		if e.Kind == LinkGiven {
+			links = append(links, e.Link)
+		}
+	}
+	for _, l := range links {
+		back := n.join(l, "back")
+		n.settle()
+		require.NotEqual(t, Member, back.phase(), "the removed member has a link that goes on in the new root")
+	}
+}
+
+// A direct invite that nobody came by is ended by Remove, since its link and ticket are a member's state (§9).
+func TestRemoveEndsADirectInvite(t *testing.T) {
+	n, all := five(t, 72)
+	founder := all[0]
+	var made invite.Made
+	founder.do(NewInvite(invite.Direct(0), &made))
+	n.settle()
+	x := n.join(made.Link, "x")
+	for _, f := range made.Ticket {
+		x.receive(incoming{name: [32]byte{9}, data: f})
+	}
+	x.offline = true
+	for _, y := range all {
+		y.mailbox = nil
+	}
+	link, err := openLink(made.Link)
+	require.NoError(t, err)
+	require.NoError(t, founder.edit(Remove(link.First).do))
+	n.settle()
+	n.forget()
+	all[1].send("after the removal")
+	n.settle()
+	for len(x.mailbox) > 0 {
+		f := x.mailbox[0]
+		x.mailbox = x.mailbox[1:]
+		x.receive(f)
+	}
+	require.Empty(t, x.texts())
+	require.EqualValues(t, 1, all[1].gen())
+}
+
+// A member that says another one's inbox key as its own takes no box from it: the other one misses nothing of the new root.
+func TestAnothersInboxKeyTakesNoBox(t *testing.T) {
+	n, all := five(t, 78)
+	thief, victim := all[1], all[3]
+	n.forget()
+	require.NoError(t, thief.edit(func(d *edit) error {
+		stolen := victim.space.State().me().newest().secret.Public
+		news := d.st.news.Value()
+		news.update = proto.NewUpdate(d.st.space, d.st.me().index, d.st.me().drawn+1, stolen, d.st.me().signing)
+		news.updateDue = true
+		d.setNews(news)
+		d.st.rhythm.commit = true
+		return d.say(inner("my key"))
+	}))
+	n.settle()
+	victim.offline = true
+	all[0].do(Rekey())
+	n.settle()
+	for _, text := range []string{"one", "two", "three"} {
+		all[2].send(text)
+		n.settle()
+	}
+	victim.offline = false
+	for range 6 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	require.EqualValues(t, 1, victim.gen())
+	require.Subset(t, victim.texts(), []string{"3: one", "3: two", "3: three"})
+}
