@@ -23,31 +23,34 @@ import (
 // keys that were used. Import alone reads it. What it holds can be read for as long as it and its key exist, whatever the
 // device has forgotten since.
 func (c *Client) Export(ctx context.Context, to store.Store, key state.Key) error {
-	into, err := openVaults(ctx, to, backupKey(key))
+	into, err := openVaults(ctx, to, backupKey(key), c.o.Now)
 	if err != nil {
 		return err
 	}
 	d := c.directs
 	from := vaults{c.spaces, d.persons, d.devices, d.endpoint.Sessions, d.talks}
-	return from.copy(ctx, into, false)
+	return from.copy(ctx, into, asItIs)
 }
 
 // Import writes what a backup holds into the store of a new device, which Open opens then. Spaces and sessions pass through their
 // Restore: they go on above every number that the lost device can have used, and ask others for what they have missed. It returns
 // state.ErrWrongKey for another key and for what is no backup. What the store holds already stays as it is, so an Import that
-// was interrupted is made again.
+// was interrupted is made again. Of the options, which are those of the Open that follows, it uses the clock.
 //
 // The device that the backup is of must not be used any more: both would be the same member.
-func Import(ctx context.Context, from store.Store, fromKey state.Key, to store.Store, toKey state.Key) error {
-	backup, err := openVaults(ctx, from, backupKey(fromKey))
+func Import(ctx context.Context, from store.Store, fromKey state.Key, to store.Store, toKey state.Key, o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	backup, err := openVaults(ctx, from, backupKey(fromKey), o.Now)
 	if err != nil {
 		return err
 	}
-	into, err := openVaults(ctx, to, toKey)
+	into, err := openVaults(ctx, to, toKey, o.Now)
 	if err != nil {
 		return err
 	}
-	return backup.copy(ctx, into, true)
+	return backup.copy(ctx, into, restoring(o.Now()))
 }
 
 // vaults are those of a client.
@@ -59,30 +62,43 @@ type vaults struct {
 	talks    *state.Vault[storedTalk]
 }
 
-func openVaults(ctx context.Context, s store.Store, k state.Key) (v vaults, err error) {
-	d, err := openDirects(ctx, s, k, nil, state.Options{}, state.Options{})
+func openVaults(ctx context.Context, s store.Store, k state.Key, now func() time.Time) (v vaults, err error) {
+	o := state.Options{Now: now}
+	d, err := openDirects(ctx, s, k, nil, o, o)
 	if err != nil {
 		return vaults{}, err
 	}
-	spaces, err := state.Open[ratchet.Space](ctx, s, k, state.Options{})
+	spaces, err := state.Open[ratchet.Space](ctx, s, k, o)
 	return vaults{spaces, d.persons, d.devices, d.endpoint.Sessions, d.talks}, err
 }
 
-// copy copies everything into other vaults, restored or as it is.
-func (v vaults) copy(ctx context.Context, into vaults, restored bool) error {
-	now := time.Now()
-	space := func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, now) }
-	device := func(d session.StoredDevice) (session.StoredDevice, error) { return d.With(d.Part().Restore(now)), nil }
-	pair := func(s session.Session) (session.Session, error) { return s.With(s.Part().Restore(now)), nil }
-	if !restored {
-		space, device, pair = same[ratchet.Space], same[session.StoredDevice], same[session.Session]
+// restores say what becomes of the values that know numbers.
+type restores struct {
+	space  func(ratchet.Space) (ratchet.Space, error)
+	device func(session.StoredDevice) (session.StoredDevice, error)
+	pair   func(session.Session) (session.Session, error)
+}
+
+// asItIs changes nothing.
+var asItIs = restores{same[ratchet.Space], same[session.StoredDevice], same[session.Session]}
+
+// restoring passes values through their Restore.
+func restoring(now time.Time) restores {
+	return restores{
+		space:  func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, now) },
+		device: func(d session.StoredDevice) (session.StoredDevice, error) { return d.With(d.Part().Restore(now)), nil },
+		pair:   func(s session.Session) (session.Session, error) { return s.With(s.Part().Restore(now)), nil },
 	}
+}
+
+// copy copies everything into other vaults.
+func (v vaults) copy(ctx context.Context, into vaults, r restores) error {
 	for _, copied := range []error{
 		copyValues(ctx, v.persons, into.persons, same),
-		copyValues(ctx, v.devices, into.devices, device),
-		copyValues(ctx, v.sessions, into.sessions, pair),
+		copyValues(ctx, v.devices, into.devices, r.device),
+		copyValues(ctx, v.sessions, into.sessions, r.pair),
 		copyValues(ctx, v.talks, into.talks, same),
-		copyValues(ctx, v.spaces, into.spaces, space),
+		copyValues(ctx, v.spaces, into.spaces, r.space),
 	} {
 		if copied != nil {
 			return copied

@@ -44,10 +44,13 @@ func TestBackup(t *testing.T) {
 		_, err = trefoil.Open(t.Context(), backup, key, w.net.Device("thief"), trefoil.Options{})
 		require.ErrorIs(t, err, state.ErrWrongKey, "nobody goes on from the backup itself")
 		fresh, plain := store.NewMemory(), mustKey(t)
-		require.ErrorIs(t, trefoil.Import(t.Context(), backup, plain, fresh, plain), state.ErrWrongKey)
-		require.ErrorIs(t, trefoil.Import(t.Context(), bob.store, plain, store.NewMemory(), plain), state.ErrWrongKey, "a store is no backup")
-		require.NoError(t, trefoil.Import(t.Context(), backup, key, fresh, plain))
-		require.NoError(t, trefoil.Import(t.Context(), backup, key, fresh, plain), "it can be made again")
+		require.ErrorIs(t, trefoil.Import(t.Context(), backup, plain, fresh, plain, trefoil.Options{}), state.ErrWrongKey)
+		require.ErrorIs(t, trefoil.Import(t.Context(), bob.store, plain, store.NewMemory(), plain, trefoil.Options{}), state.ErrWrongKey, "a store is no backup")
+		asked := 0
+		clock := func() time.Time { asked++; return time.Now() }
+		require.NoError(t, trefoil.Import(t.Context(), backup, key, fresh, plain, trefoil.Options{Now: clock}))
+		require.NotZero(t, asked, "there is one clock")
+		require.NoError(t, trefoil.Import(t.Context(), backup, key, fresh, plain, trefoil.Options{}), "it can be made again")
 
 		again := w.open("Bob", fresh, w.net.Device("Bob"), func(o *trefoil.Options) { o.Directory = dir }).run()
 		w.pass(time.Hour)
@@ -82,7 +85,7 @@ func TestBackupOfTheInbox(t *testing.T) {
 
 		backup, fresh := store.NewMemory(), store.NewMemory()
 		require.NoError(t, silent.Export(t.Context(), backup, mustKey(t)))
-		require.NoError(t, trefoil.Import(t.Context(), backup, mustKey(t), fresh, mustKey(t)))
+		require.NoError(t, trefoil.Import(t.Context(), backup, mustKey(t), fresh, mustKey(t), trefoil.Options{}))
 		d := w.open("again", fresh, w.net.Device("again"), func(o *trefoil.Options) { o.Directory = dir })
 		require.NoError(t, d.client.Sync(t.Context()))
 		require.Equal(t, []string{"hello"}, d.read())

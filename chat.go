@@ -60,7 +60,6 @@ func (r *run) atEnd(ch *chat) bool {
 func (r *run) work(ch *chat) {
 	if !ch.working && r.spawnLocked(func() { r.working(ch) }) {
 		ch.working = true
-		r.busy++
 	}
 }
 
@@ -72,17 +71,10 @@ func (r *run) handOver(ch *chat) {
 	ch.again = true
 	if !ch.handing && r.spawnLocked(func() { r.handing(ch) }) {
 		ch.handing = true
-		r.busy++
 	}
 }
 
-// done notes that a goroutine of a chat ends. The mutex is held.
-func (r *run) done() {
-	r.busy--
-	r.notify()
-}
-
-// notify wakes who waits for the run to settle. The mutex is held.
+// notify has settle look again. The mutex is held.
 func (r *run) notify() {
 	close(r.told)
 	r.told = make(chan struct{})
@@ -91,14 +83,27 @@ func (r *run) notify() {
 // errDown is the error of a line that was down before the end of the backlog.
 var errDown = errors.New("trefoil: the line was down before the backlog was read")
 
-// settle waits until the backlog was delivered and nothing works on any chat, and returns why if that will not be.
+// settle does all that there is to do, one thing after the other, and returns why if the backlog will not be delivered. It begins when
+// the line has delivered all of it, or as much as there is room for, and takes in more when all of that is done: so the order of what
+// is done does not depend on how fast a line is.
 func (r *run) settle(down <-chan error) error {
 	for {
 		r.mu.Lock()
-		told, settled := r.told, r.busy == 0 && r.line != nil && r.line.ended
+		told, ended := r.told, r.line != nil && r.line.ended
+		if (ended || r.full) && len(r.tasks) > 0 {
+			f := r.tasks[0]
+			r.tasks = r.tasks[1:]
+			r.mu.Unlock()
+			r.guard(f)
+			continue
+		}
+		if r.full {
+			r.full = false
+			r.moreRoom()
+		}
 		r.mu.Unlock()
-		if settled {
-			return nil
+		if ended {
+			return r.ctx.Err()
 		}
 		select {
 		case <-told:

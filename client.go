@@ -22,8 +22,8 @@ var (
 
 // Options are the settings of a Client. The zero value holds the defaults.
 type Options struct {
-	// Handle is told of every event: of each chat one after the other, in the order in which they were read, and of several
-	// chats at once. It is told at least once; an event is gone when Handle has returned nil and InCommit was committed. After
+	// Handle is told of every event: of each chat one after the other, in the order in which they were read, and in a Run of
+	// several chats at once. It is told at least once; an event is gone when Handle has returned nil and InCommit was committed. After
 	// an error it is told again, with the same Stamp, after a second and then later each time, up to 5 minutes; meanwhile
 	// nothing else of this chat is handed over, and other chats go on. It may take its time and call every method of
 	// Client and Space but Run and Sync, which return ErrRunning. Its context ends with Run, and Run waits for it. With neither

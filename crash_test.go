@@ -2,6 +2,8 @@ package trefoil_test
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"database/sql"
 	"flag"
 	"fmt"
@@ -10,12 +12,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
 var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
+
+// chatEnv names the relay, the device and its file to a process that is a chat program.
+const chatEnv = "TREFOIL_TEST_CHAT"
+
+func TestMain(m *testing.M) {
+	if args := strings.Fields(os.Getenv(chatEnv)); len(args) == 3 {
+		chat(context.Background(), socket{args[0], args[1]}, args[1], args[2])
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // process is a chat program in a process of its own.
 type process struct {
@@ -108,10 +123,25 @@ func (c *chatting) join(p *process) {
 	c.settle()
 }
 
+// remove has the first process remove another, and returns what the removed had read when all others knew.
+func (c *chatting) remove(p *process) (read []string) {
+	c.processes[0].do("remove " + p.name)
+	c.processes = slices.DeleteFunc(c.processes, func(other *process) bool { return other == p })
+	for _, other := range c.processes {
+		other.do("without " + p.name)
+	}
+	return c.written[p.since:]
+}
+
 // Three processes with histories of their own chat over a socket. They are killed again and again, one writes while it is cut off,
-// two more devices come by links after 200 messages, and one leaves. In the end each has every message once.
+// two more devices come by links after 200 messages, one is removed, and one leaves. In the end each has every message once that it
+// may read, and no other. The program that they are has at most 100 lines.
 func TestThreeProcesses(t *testing.T) {
 	t.Parallel()
+	program, err := os.ReadFile("chat_test.go")
+	require.NoError(t, err)
+	require.LessOrEqual(t, bytes.Count(program, []byte("\n")), 100)
+
 	dir, chance := t.TempDir(), rand.New(rand.NewPCG(*seed, 0))
 	t.Logf("repeat with -seed %d", *seed)
 	relay := serve(t, filepath.Join(dir, "relay"))
@@ -134,9 +164,21 @@ func TestThreeProcesses(t *testing.T) {
 		}
 	}
 	c.settle()
-	c.join(begin("dave"))
+	dave := begin("dave")
+	c.join(dave)
 	c.join(begin("the-telephone-of-alice"))
-	bob.do("leave")
-	c.send(alice, "bob is gone")
+	read := c.remove(bob)
+	for i := range 10 {
+		c.send(c.processes[chance.IntN(4)], fmt.Sprint("without bob ", i))
+		if i == 5 {
+			dave.kill()
+			dave.begin()
+		}
+	}
+	c.settle()
+	bob.do("removed")
+	require.ElementsMatch(t, read, bob.history(), "bob reads nothing that was written without him")
+	dave.do("leave")
+	c.send(alice, "dave has left")
 	c.settle()
 }

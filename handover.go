@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"time"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -17,7 +17,6 @@ func (r *run) handing(ch *chat) {
 		r.mu.Lock()
 		if !ch.again || r.ctx.Err() != nil || r.once && failures > 0 {
 			ch.handing = false
-			r.done()
 			r.mu.Unlock()
 			return
 		}
@@ -31,7 +30,7 @@ func (r *run) handing(ch *chat) {
 		r.client.stats.failures.Add(1)
 		r.fail("handing over", ch.id, err)
 		failures++
-		if !r.once && r.sleep(pause(failures-1), nil) {
+		if !r.once && r.sleep(backoff.Wait(failures-1, 0), nil) {
 			r.mu.Lock()
 			ch.again = true
 			r.mu.Unlock()
@@ -62,7 +61,8 @@ type handled struct {
 // handPage hands over some items, and takes out those that were handled.
 func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
 	var done []handled
-	since := time.Now()
+	now := r.client.o.Now
+	since := now()
 	for _, in := range items {
 		if r.ctx.Err() != nil {
 			break
@@ -81,11 +81,11 @@ func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
 				break
 			}
 		}
-		if done = append(done, handled{in.Seq, e}); time.Since(since) >= commitWithin {
+		if done = append(done, handled{in.Seq, e}); now().Sub(since) >= commitWithin {
 			if err := r.takeOut(ch, done); err != nil {
 				return err
 			}
-			done, since = nil, time.Now()
+			done, since = nil, now()
 		}
 	}
 	return errors.Join(failure, r.takeOut(ch, done))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -22,7 +23,6 @@ func (r *run) working(ch *chat) {
 				ch.missed = false
 				r.reconnect()
 			}
-			r.done()
 			r.mu.Unlock()
 			return
 		}
@@ -32,10 +32,13 @@ func (r *run) working(ch *chat) {
 		r.mu.Unlock()
 		err := r.step(ch, l, batch)
 		switch {
+		case r.once: // what was read is handed over, then it goes on
+			r.spawn(func() { r.working(ch) })
+			return
 		case err == nil:
 			failures = 0
-		case !r.once:
-			r.sleep(pause(failures), ch.taken)
+		default:
+			r.sleep(backoff.Wait(failures, 0), ch.taken)
 			failures++
 		}
 	}

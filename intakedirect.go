@@ -2,6 +2,7 @@ package trefoil
 
 import (
 	"context"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/state"
@@ -27,12 +28,12 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 		frames, asked = append(frames, state.Frame{Source: f.Topic, Data: f.Data}), append(asked, f)
 	}
 	of, receipts, err := r.client.directs.endpoint.ReceiveAll(r.ctx, frames)
-	slots := make(map[state.ID]bool)
+	var slots []state.ID
 	var stopped []Frame
 	for i, receipt := range receipts {
 		r.acknowledge(receipt.Acknowledge)
-		if of[i] != (state.ID{}) {
-			slots[of[i]] = true
+		if of[i] != (state.ID{}) && !slices.Contains(slots, of[i]) {
+			slots = append(slots, of[i])
 		}
 		switch {
 		case receipt.Verdict == state.Stop:
@@ -46,7 +47,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 	if len(receipts) == 0 {
 		stopped = asked
 	}
-	for slot := range slots {
+	for _, slot := range slots {
 		if failed := r.collect(slot); failed != nil && err == nil {
 			err = failed
 		}

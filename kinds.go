@@ -1,6 +1,7 @@
 package trefoil
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 type chatKey struct {
 	kind chatKind
 	id   state.ID
+}
+
+func (k chatKey) compare(o chatKey) int {
+	return cmp.Or(cmp.Compare(k.kind, o.kind), k.id.Compare(o.id))
 }
 
 // rows are those of all chats of one kind.

@@ -1,9 +1,6 @@
 package trefoil
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
 const (
 	// defaultEvery is how often is done what is due without a frame. Nothing is urgent within a minute.
@@ -32,14 +29,4 @@ const (
 
 	// decideTime bounds the commit that takes out what was handled when Run ended.
 	decideTime = 10 * time.Second
-
-	// maxPause is the longest time between two tries of what failed: a handler, a line, a commit.
-	maxPause = 5 * time.Minute
 )
-
-// pause returns how long to wait after a number of failures in succession: a second, twice as long each time, up to maxPause, and
-// up to a quarter more, so that many do not come at the same moment.
-func pause(failures int) time.Duration {
-	wait := min(maxPause, time.Second<<min(failures, 20))
-	return wait + rand.N(wait/4)
-}

@@ -3,8 +3,10 @@ package trefoil
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -31,7 +33,7 @@ func (r *run) lines() {
 		if r.ctx.Err() != nil {
 			return
 		}
-		wait := pause(failures)
+		wait := backoff.Wait(failures, 0)
 		failures++
 		r.client.log.Info("the line is down", "error", err, "again", wait)
 		r.sleep(wait, r.hurried)
@@ -104,6 +106,10 @@ func (r *run) take(l *line, f Frame) {
 	ch := r.chat(k.kind, k.id)
 	for !r.buffered.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
 		room := r.room
+		if r.once {
+			r.full = true
+			r.notify()
+		}
 		r.mu.Unlock()
 		select {
 		case <-room:
@@ -146,6 +152,13 @@ func (r *run) unpark(ch *chat) {
 // makeRoom notes that frames were dealt with or left to the relay. The mutex is held.
 func (r *run) makeRoom(frames []Frame) {
 	r.buffered = r.buffered.minus(sizeOf(frames...))
+	if !r.once { // settle says when there is
+		r.moreRoom()
+	}
+}
+
+// moreRoom has a line go on that waits for room. The mutex is held.
+func (r *run) moreRoom() {
 	close(r.room)
 	r.room = make(chan struct{})
 }
@@ -162,13 +175,13 @@ func (r *run) backlogEnded(l *line) {
 		r.chat(k.kind, k.id)
 	}
 	l.chats, l.listed = nil, nil
-	for _, ch := range r.chats {
-		r.look(ch)
+	for _, k := range slices.SortedFunc(maps.Keys(r.chats), chatKey.compare) {
+		r.look(r.chats[k])
 	}
 	r.notify()
 }
 
-// reconnect gets again what was left to the relay. How soon, pause says. The mutex is held.
+// reconnect gets again what was left to the relay. How soon, lines says. The mutex is held.
 func (r *run) reconnect() {
 	if r.line != nil {
 		r.line.again = true

@@ -34,6 +34,9 @@ func (c *Client) Run(ctx context.Context) error {
 // Sync does one round, for programs that are woken for a moment, such as push extensions: it reads all that is stored at the
 // relay, does what is due, hands over what was read, and sends what waits. It returns when that is done, with the errors of
 // what could not be. What the relay did not take stays for the next Run or Sync.
+//
+// It does one thing after the other, in the goroutine of its caller and in an order that follows from what is stored and from what
+// the relay delivers: of Handle and the methods of Transport but Receive, one call at a time.
 func (c *Client) Sync(ctx context.Context) error {
 	r, err := c.begin(ctx, true)
 	if err != nil {
@@ -41,7 +44,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	}
 	defer r.end()
 	down := make(chan error, 1)
-	r.spawn(func() { down <- r.receive() })
+	r.group.Go(func() { r.guard(func() { down <- r.receive() }) })
 	if err := r.settle(down); err != nil {
 		return err
 	}
@@ -67,11 +70,12 @@ type run struct {
 	chats    map[chatKey]*chat
 	topics   map[string]bool // that are subscribed to, as far as this run knows
 	line     *line
-	busy     int           // goroutines that work on chats
+	tasks    []func()      // of a Sync: what it does next
+	full     bool          // of a Sync: the line waits for room
 	buffered size          // of frames to be received
 	parked   size          // of frames of chats that cannot receive now
 	room     chan struct{} // closed when there may be room again
-	told     chan struct{} // closed when the run may have settled
+	told     chan struct{} // closed when there may be something to do for settle
 	acks     map[[32]byte]func()
 	errs     []error
 	panicked error // what a function of the program ended with
@@ -133,7 +137,8 @@ func (r *run) result() error {
 	return errors.Join(append(r.errs, r.ctx.Err())...)
 }
 
-// spawn begins a goroutine that ends before the run does, and reports whether it could.
+// spawn begins something that ends before the run does, and reports whether it could: in a Run a goroutine, and in a Sync what is
+// done after what began before.
 func (r *run) spawn(f func()) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,10 +146,15 @@ func (r *run) spawn(f func()) bool {
 }
 
 func (r *run) spawnLocked(f func()) bool {
-	if r.over {
+	switch {
+	case r.over:
 		return false
+	case r.once:
+		r.tasks = append(r.tasks, f)
+		r.notify()
+	default:
+		r.group.Go(func() { r.guard(f) })
 	}
-	r.group.Go(func() { r.guard(f) })
 	return true
 }
 

@@ -145,8 +145,9 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 }
 
 // Remove removes members, as an owner: the keys of the space are made anew for the others, and the removed are told and read nothing
-// that is sent from then on. What they have read stays theirs, and what they had sent is read by all. It is durable when it
-// returns; Run and Sync prepare the keys and send them, and Rekeyed follows. Errors are ratchet.ErrPhase for a member that is no
+// that is sent from then on. What they have read stays theirs, and what they had sent is read by all. Public invites are closed, since
+// the removed may hold their links; private ones stay open. It is durable when it returns; Run and Sync prepare the keys and send
+// them, and Rekeyed follows. Errors are ratchet.ErrPhase for a member that is no
 // owner, and ratchet.ErrPolicy for a place at which nobody is, and the owner's own.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.Remove(indices...))

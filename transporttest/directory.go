@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/trefoil-im/trefoil"
@@ -52,8 +54,8 @@ func (d *Directory) Lookup(ctx context.Context, person key.Address) (l trefoil.L
 		return l, err
 	}
 	l.Registration, l.Version = d.registrations[person].registration, d.registrations[person].version
-	for _, known := range d.devices {
-		if known.person == person {
+	for _, name := range slices.Sorted(maps.Keys(d.devices)) {
+		if known := d.devices[name]; known.person == person {
 			l.Bundles = append(l.Bundles, known.keys.Bundle())
 		}
 	}

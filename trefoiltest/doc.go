@@ -9,10 +9,10 @@
 //	w.Settle()                                  // until nothing moves any more
 //	w.Check()                                   // everybody has read what it is owed
 //
-// Nothing happens by itself: a device works when Settle or Advance lets it, one after the other, and time passes in Advance only. What the
-// world draws, the fate of frames and the turns of devices, follows from the seed, and a failure names it. Keys come from
-// testing/cryptotest, seeded likewise, which is of the whole process: a test with a world cannot be parallel, and testing says so. Within
-// its turn a device works with several goroutines, so which of them draws first, and with it a key, may differ from run to run.
+// Nothing happens by itself: a device works when Settle or Advance lets it, one after the other, and time passes in Advance only. So a
+// world repeats with its seed, frame by frame: the fate of frames and the turns of devices are drawn from it, and keys come from
+// testing/cryptotest, seeded likewise. That is of the whole process, as is that Go runs on one processor meanwhile: a test with a world
+// cannot be parallel, and New panics in one that is. Another release of Go may draw other keys.
 //
 // Of a device a test can take the memory (Crash), the store in the middle of a call (CrashAt), a copy (Copy), and its secrets (Seize).
 // [Check] runs a test with many seeds, and looks for the fewest faults of the network with which it still fails.

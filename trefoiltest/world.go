@@ -3,6 +3,7 @@ package trefoiltest
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/cryptotest"
@@ -31,7 +32,8 @@ type World struct {
 	spaces  map[state.ID]*Device
 }
 
-// New returns a world in which nobody is. Seed decides everything that the world draws; a failed test says it.
+// New returns a world in which nobody is. Seed decides everything that is drawn, keys too; a failed test says it. New panics in a test
+// that is parallel, or runs in one that is.
 func New(t *testing.T, seed uint64) *World {
 	t.Helper()
 	t.Cleanup(func() {
@@ -43,7 +45,9 @@ func New(t *testing.T, seed uint64) *World {
 }
 
 func newWorld(t *testing.T, tb testing.TB, seed uint64, muted map[int]bool) *World {
-	cryptotest.SetGlobalRandom(t, seed)
+	cryptotest.SetGlobalRandom(t, seed) // it panics in a test that is parallel
+	processors := runtime.GOMAXPROCS(1) // the boxes of a rekey are made on all of them, each with keys of its own
+	t.Cleanup(func() { runtime.GOMAXPROCS(processors) })
 	w := &World{T: tb, now: Start, rng: rand.New(rand.NewPCG(seed, 0)), dir: transporttest.NewDirectory(), spaces: make(map[state.ID]*Device)}
 	w.net = newNet(w, seed, muted)
 	return w

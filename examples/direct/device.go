@@ -2,82 +2,79 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
+	"slices"
 	"time"
 
+	_ "modernc.org/sqlite"
+
+	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/ratchet/session"
-	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
-
-	_ "modernc.org/sqlite"
+	"github.com/trefoil-im/trefoil/transporttest"
 )
 
-// device is the program on one device. Everything that a chat program has to do with direct sessions is in this file.
+// server is what all devices can reach. It holds public keys only, and is not trusted: what it hands out is signed, what it carries
+// is sealed.
+type server struct {
+	network   *transporttest.Network
+	directory *transporttest.Directory
+}
+
+// device is the program on one device: a client in an SQLite file, and its line to the server.
 type device struct {
 	title  string
 	file   string
 	key    state.Key // in a real program from the platform's key store
-	id     state.ID  // of its own keys
-	server *server
+	server server
+	line   *line
 
-	db    *sql.DB
-	store *sqlstore.Store
-	*session.Endpoint
-	read []string
+	db     *sql.DB
+	store  *sqlstore.Store
+	client *trefoil.Client
+	read   []string // by the program, since the story asked last
+	told   map[trefoil.EventID]bool
 }
 
-// newDevice draws a device's keys and makes them durable. It returns what the person has to register.
-func newDevice(ctx context.Context, s *server, dir, title string, person key.Address, vaultKey state.Key) (
-	*device, directory.Entry, error) {
-	keys, err := session.NewDevice(person, time.Now())
+// newDevice opens a device that belongs to nobody yet.
+func newDevice(ctx context.Context, s server, dir, title string) (*device, error) {
+	raw := make([]byte, state.KeySize)
+	rand.Read(raw)
+	k, err := state.NewKey(raw)
 	if err != nil {
-		return nil, directory.Entry{}, err
+		return nil, err
 	}
-	// The one-time pre-keys are saved before they are published: an ID is never given out twice.
-	keys, oneTime, err := keys.Issue(10)
-	if err != nil {
-		return nil, directory.Entry{}, err
+	d := &device{
+		title: title, file: filepath.Join(dir, title+".db"), key: k, server: s,
+		line: &line{Transport: s.network.Device(title)}, told: make(map[trefoil.EventID]bool),
 	}
-	d := &device{title: title, file: filepath.Join(dir, title+".db"), key: vaultKey, id: keys.ID(), server: s}
-	if err := d.open(ctx); err != nil {
-		return nil, directory.Entry{}, err
-	}
-	first, err := state.NewOne(keys.ID(), keys)
-	if err != nil {
-		return nil, directory.Entry{}, err
-	}
-	if err := d.Devices.Create(ctx, first, nil); err != nil {
-		return nil, directory.Entry{}, err
-	}
-	return d, keys.Entry(), s.stock(keys.Identity(), keys.Bundle(), oneTime)
+	return d, d.open(ctx)
 }
 
-// open opens the file and both vaults.
+// open opens the file.
 func (d *device) open(ctx context.Context) (err error) {
 	if d.db, err = sql.Open("sqlite", d.file); err != nil {
 		return err
 	}
 	if d.store, err = sqlstore.SQLite(ctx, d.db); err != nil {
-		return err
+		return errors.Join(err, d.db.Close())
 	}
-	d.Endpoint = &session.Endpoint{Device: d.id, Peers: d.server.peers, Claim: d.server.claim}
-	if d.Devices, err = state.Open[session.StoredDevice](ctx, d.store, d.key, state.Options{}); err != nil {
-		return err
+	d.client, err = trefoil.Open(ctx, d.store, d.key, d.line, trefoil.Options{Directory: d.server.directory, Handle: d.handle})
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", d.file, err), d.close())
 	}
-	d.Sessions, err = state.Open[session.Session](ctx, d.store, d.key, state.Options{})
-	return err
+	return nil
 }
 
-// close ends the program: everything in memory is gone.
-func (d *device) close() error {
-	d.Endpoint = nil
-	return errors.Join(d.store.Close(), d.db.Close())
-}
+// close ends the program: what is in memory is gone.
+func (d *device) close() error { return errors.Join(d.store.Close(), d.db.Close()) }
 
 // restart begins again with what is on disk.
 func (d *device) restart(ctx context.Context) error {
@@ -87,85 +84,99 @@ func (d *device) restart(ctx context.Context) error {
 	return d.open(ctx)
 }
 
-// say sends a text to every device of a person, in one commit.
-func (d *device) say(ctx context.Context, person key.Address, text string) error {
-	slots, err := d.SendAll(ctx, []byte(text), person)
-	if err != nil {
-		return err
+// handle is told of every event, at least once.
+func (d *device) handle(_ context.Context, e trefoil.Event) error {
+	m, ok := e.(trefoil.Message)
+	if !ok || m.Own && d.told[m.ID] {
+		return nil
 	}
-	return d.flush(ctx, slots)
-}
-
-// flush hands the outboxes of slots to the server.
-func (d *device) flush(ctx context.Context, slots []state.ID) error {
-	for _, id := range slots {
-		_, err := d.Sessions.Flush(ctx, id, func(_ context.Context, o state.Outgoing) state.Delivery {
-			to, err := key.ParseAddress(o.To)
-			if err != nil {
-				return state.Rejected(err.Error())
-			}
-			d.server.post(to, o.Data)
-			return state.Delivered()
-		})
-		if err != nil {
-			return err
-		}
+	if m.Own {
+		d.read = append(d.read, "own: "+string(m.Body))
+	} else {
+		d.read = append(d.read, string(m.Body))
 	}
 	return nil
 }
 
-// fetch reads everything that came, and then does what is due: a real program does that every minute or so.
-func (d *device) fetch(ctx context.Context) error {
-	mailboxes, err := d.Mailboxes(ctx)
+// say sends a text to every device of a person, and to the other ones of the writer.
+func (d *device) say(ctx context.Context, to key.Address, text string) error {
+	id, err := d.client.Direct(to).Send(ctx, []byte(text))
 	if err != nil {
 		return err
 	}
-	for _, mailbox := range mailboxes {
-		if err := d.take(ctx, mailbox, d.server.fetch(mailbox)); err != nil {
-			return err
-		}
-	}
-	slots, err := d.Maintain(ctx)
-	return errors.Join(err, d.flush(ctx, slots))
+	d.told[id] = true // what is written here need not be shown here
+	return d.client.Sync(ctx)
 }
 
-// take reads frames from a mailbox, whoever they are from, and collects what they said.
-func (d *device) take(ctx context.Context, mailbox key.Address, data [][]byte) error {
-	var frames []state.Frame
-	for _, b := range data {
-		frames = append(frames, state.Frame{Source: mailbox.String(), Data: b})
+// second makes this device one more of the person to whom another belongs: it gets the keys of the person, and draws those of
+// a device. Its Sync registers it beside the first.
+func (d *device) second(ctx context.Context, first *device) error {
+	from, err := state.Open[state.One[session.Person]](ctx, first.store, first.key, state.Options{})
+	if err != nil {
+		return err
 	}
-	slots, receipts, err := d.ReceiveAll(ctx, frames)
-	for i, r := range receipts {
-		isHeld := slots[i] != (state.ID{})
-		if r.Verdict == state.Stop || r.Verdict == state.Retain && !isHeld {
-			d.server.post(mailbox, data[i]) // not acknowledged
-		}
-		if !isHeld {
-			continue // from nobody
-		}
-		err = errors.Join(err, d.Sessions.Drain(ctx, slots[i], func(_ context.Context, in state.Incoming) error {
-			d.read = append(d.read, string(in.Data()))
-			return nil
-		}))
+	ids, err := from.List(ctx)
+	if err != nil || len(ids) != 1 {
+		return errors.Join(fmt.Errorf("%d persons on one device", len(ids)), err)
 	}
-	return err
+	person, err := from.Load(ctx, ids[0])
+	if err != nil {
+		return err
+	}
+	keys, err := session.NewDevice(person.Part().Address(), time.Now())
+	if err != nil {
+		return err
+	}
+	device, err := state.NewOne(keys.ID(), keys)
+	if err != nil {
+		return err
+	}
+	persons, err := state.Open[state.One[session.Person]](ctx, d.store, d.key, state.Options{})
+	if err != nil {
+		return err
+	}
+	devices, err := state.Open[session.StoredDevice](ctx, d.store, d.key, state.Options{})
+	if err != nil {
+		return err
+	}
+	return state.Batch(ctx, persons.Creating(person, nil), devices.Creating(device, nil))
 }
 
-// describe says what the sessions with a person are like.
-func (d *device) describe(ctx context.Context, person key.Address) (string, error) {
-	slots, err := d.Sessions.List(ctx)
+// describe says what the sessions with the devices of others are like. A client does not tell; what it stores does.
+func (d *device) describe(ctx context.Context) (out string, err error) {
+	sessions, err := state.Open[session.Session](ctx, d.store, d.key, state.Options{})
 	if err != nil {
 		return "", err
 	}
-	for _, id := range slots {
-		s, err := d.Sessions.Load(ctx, id)
+	ids, err := sessions.List(ctx)
+	for _, id := range ids {
+		s, err := sessions.Load(ctx, id)
 		if err != nil {
 			return "", err
 		}
-		if who, _ := s.Part().Peer(); who == person {
-			return fmt.Sprintf("%d session(s) side by side, post-quantum: %v", s.Part().Sessions(), s.Part().IsPostQuantum()), nil
-		}
+		out = fmt.Sprintf("%d session(s) side by side, post-quantum: %v", s.Part().Sessions(), s.Part().IsPostQuantum())
 	}
-	return "no session", nil
+	return out, err
+}
+
+// line is a device's line to the server, which can fail.
+type line struct {
+	trefoil.Transport
+	deaf  bool // nothing comes
+	twice bool // everything comes twice
+}
+
+// Receive implements trefoil.Transport.
+func (l *line) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
+	return l.Transport.Receive(ctx, topics, func(f trefoil.Frame) {
+		isEnd := f.Topic == ""
+		if !isEnd && l.twice {
+			again := f
+			again.Data = slices.Clone(f.Data)
+			handle(again)
+		}
+		if isEnd || !l.deaf {
+			handle(f)
+		}
+	})
 }

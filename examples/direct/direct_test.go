@@ -14,7 +14,7 @@ func TestStory(t *testing.T) {
 	require.Empty(t, errs.String())
 	for _, want := range []string{
 		`Bob-1  reads  : "are you there?"`, `Ann-1  reads  : "here I am"`, "2 session(s) side by side, post-quantum: true",
-		"Bob-1  reads nothing", `Bob-2  reads  : "to all your devices"`, `Bob-1  reads  : "copy: from the new one"`,
+		"Bob-1  reads nothing", `Bob-2  reads  : "to all your devices"`, `Bob-1  reads  : "own: from the new one"`,
 	} {
 		require.Contains(t, out.String(), want)
 	}

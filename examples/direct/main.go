@@ -3,7 +3,7 @@
 //
 //	go run ./examples/direct
 //
-// Each device is a program of its own, which keeps everything in one SQLite file. Between them is a server that holds
+// Each device is a program of its own, a client that keeps everything in one SQLite file. Between them is a server that holds
 // registrations, pre-keys and mailboxes, and can read none of what it carries.
 package main
 

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -69,4 +71,45 @@ func names(lines []line) (out []string) {
 		}
 	}
 	return out
+}
+
+// kick is a removal: of whom, and before which line.
+type kick struct {
+	name   string
+	before int
+}
+
+// parseKick reads NAME@LINE. A name may hold an @ itself.
+func parseKick(s string) (kick, error) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return kick{}, fmt.Errorf("%q is not of the form NAME@LINE", s)
+	}
+	n, err := strconv.Atoi(s[at+1:])
+	if err != nil || n < 1 {
+		return kick{}, fmt.Errorf("%q: %q is not the number of a line", s, s[at+1:])
+	}
+	return kick{s[:at], n}, checkName(s[:at])
+}
+
+// checkKicks returns an error unless everybody is a member when it is to be removed, and not the owner, and is removed once.
+func checkKicks(kicks []kick, lines []line) error {
+	removed := make(map[string]bool)
+	for _, k := range kicks {
+		first := slices.IndexFunc(lines, func(l line) bool { return l.name == k.name })
+		switch {
+		case k.before > len(lines):
+			return fmt.Errorf("there is no line %d, before which %s could be removed", k.before, k.name)
+		case first < 0:
+			return fmt.Errorf("%s is nobody in this conversation", k.name)
+		case first == 0:
+			return fmt.Errorf("%s is the owner, who cannot be removed", k.name)
+		case k.before <= lines[first].number:
+			return fmt.Errorf("%s cannot be removed before line %d, since it comes with line %d", k.name, k.before, lines[first].number)
+		case removed[k.name]:
+			return fmt.Errorf("%s cannot be removed twice", k.name)
+		}
+		removed[k.name] = true
+	}
+	return nil
 }

@@ -3,8 +3,9 @@
 //
 //	go run ./examples/quickstart
 //
-// plays and explains the cases for which the library was made. With -conversation it plays the lines of a file instead,
-// if wanted over a network that repeats, delays and reorders, and checks that everybody read everything exactly once.
+// plays and explains the cases for which the library was made. With -conversation it plays the lines of a file instead, if wanted
+// over a network that repeats, delays and reorders, with members that are removed and keys that are made anew, and checks that
+// everybody read everything that was sent to it exactly once, and nothing else.
 package main
 
 import (
@@ -33,6 +34,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	chaos := flags.Uint64("chaos", 0, "`seed` for a network that repeats, delays and reorders what -conversation sends; 0 is an orderly one")
 	out := flags.String("out", "", "write what each member of -conversation read to name.tsv in this `directory`")
 	public := flags.Bool("public", false, "let the members of -conversation join by one public link, instead of a private one each")
+	rekey := flags.Int("rekey", 0, "have the owner of -conversation make the keys anew every `N` lines; 0 is never")
+	var kicks []kick
+	flags.Func("kick", "have the owner of -conversation remove NAME before line LINE is sent, as `NAME@LINE`; lines of NAME from then on are skipped; may be repeated", func(s string) error {
+		k, err := parseKick(s)
+		kicks = append(kicks, k)
+		return err
+	})
 	db := flags.String("db", "", "keep the SQLite files in this `directory` (default a temporary one, removed at the end)")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -49,8 +57,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if !given["conversation"] && (given["chaos"] || given["out"] || given["public"]) {
-		return usage("-chaos, -public and -out go with -conversation")
+	if !given["conversation"] && (given["chaos"] || given["out"] || given["public"] || given["kick"] || given["rekey"]) {
+		return usage("-chaos, -kick, -out, -public and -rekey go with -conversation")
+	}
+	if *rekey < 0 {
+		return usage("-rekey %d: not a number of lines", *rekey)
 	}
 	var lines []line
 	if given["conversation"] {
@@ -60,6 +71,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		if lines, err = parseConversation(file); err != nil {
 			return usage("%s: %v", *conversation, err)
+		}
+		if err := checkKicks(kicks, lines); err != nil {
+			return usage("-kick: %v", err)
 		}
 	}
 	fail := func(err error) int {
@@ -83,6 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return statusFine
 	}
 	t := newTalk(dir, *chaos)
+	t.kicks, t.rekey = kicks, *rekey
 	if *public {
 		t.places = places(len(names(lines)))
 	}
@@ -115,12 +130,14 @@ func playConversation(ctx context.Context, t *talk, out string, lines []line, st
 		return nil, err
 	}
 	if out != "" {
-		if err := t.write(out); err != nil {
+		if err := t.save(ctx, out); err != nil {
 			return nil, err
 		}
 	}
-	missing = t.missing(lines)
+	if missing, err = t.missing(ctx, lines); err != nil {
+		return nil, err
+	}
 	fmt.Fprintf(stdout, "%d lines by %d members in %d frames of %d KB: %d missing\n",
-		len(lines), len(t.members), t.world.relay.frames, t.world.relay.bytes/1000, len(missing))
+		len(lines), len(t.members), t.world.network.frames, t.world.network.bytes/1000, len(missing))
 	return missing, nil
 }

@@ -10,9 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/trefoil-im/trefoil/state/store"
-	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
 // conversation makes lines by a number of people, who come one after the other.
@@ -41,7 +38,7 @@ func TestStory(t *testing.T) {
 	require.Empty(t, errs.String())
 	for _, want := range []string{
 		`Bob   reads "welcome, Bob" by Ann`, `Ann   reads "I say coffee" by Bob`, `Cleo  reads "I say tea" by Ann`,
-		`Ann   reads "sent by a program that had ended" by Bob`, `Bob   reads "six", "five", "four", "three", "two", "one" by Ann`,
+		`Ann   reads "written by a program that had ended" by Bob`, `Bob   reads "six", "five", "four", "three", "two", "one" by Ann`,
 		"place 2 is used", "place 3 is used",
 	} {
 		require.Contains(t, text, want)
@@ -53,73 +50,83 @@ func TestStory(t *testing.T) {
 			shared = append(shared, strings.Fields(l)[1])
 		}
 	}
-	require.Len(t, shared, 3)
+	require.Len(t, shared, 2)
 	require.Equal(t, shared[0], shared[1])
-	require.Equal(t, shared[0], shared[2])
+}
+
+// play runs the program on a conversation, and returns the directory of what was read.
+func play(t *testing.T, lines []line, args ...string) string {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "conversation")
+	require.NoError(t, os.WriteFile(path, file(lines), 0o600))
+	args = append(args, "-conversation", path, "-out", filepath.Join(dir, "out"), "-db", filepath.Join(dir, "db"))
+	var out, errs bytes.Buffer
+	status := run(t.Context(), args, &out, &errs)
+	require.Equal(t, statusFine, status, "%v: %s", args, errs.String())
+	require.Empty(t, errs.String())
+	require.Contains(t, out.String(), "0 missing")
+	for _, name := range names(lines) {
+		require.FileExists(t, filepath.Join(dir, "db", name+".db"))
+	}
+	return filepath.Join(dir, "out")
+}
+
+// requireRead requires that each member read what it is owed, by the rules of the program alone: from its own first line on, up to
+// the line before which it was removed, what others wrote before they were.
+func requireRead(t *testing.T, lines []line, kicked map[string]int, out string) {
+	t.Helper()
+	first := make(map[string]int)
+	isIn := func(name string, n int) bool { return n >= first[name] && (kicked[name] == 0 || n < kicked[name]) }
+	for _, l := range lines {
+		if first[l.name] == 0 {
+			first[l.name] = l.number
+		}
+	}
+	for name := range first {
+		var want strings.Builder
+		for _, l := range lines {
+			if l.name != name && isIn(name, l.number) && isIn(l.name, l.number) {
+				fmt.Fprintf(&want, "%d\t%s\t%s\n", l.number, l.name, l.text)
+			}
+		}
+		got, err := os.ReadFile(filepath.Join(out, name+".tsv"))
+		require.NoError(t, err)
+		require.Equal(t, want.String(), string(got), name)
+	}
 }
 
 // G12: whatever the network does, everybody reads everything from its own first line on, once.
 func TestConversationUnderChaos(t *testing.T) {
 	t.Parallel()
-	for _, seed := range []uint64{0, 1, 2, 3, 4} {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			dir, public := t.TempDir(), seed%2 == 1
-			lines := conversation(seed, 60, 5)
-			path := filepath.Join(dir, "conversation")
-			require.NoError(t, os.WriteFile(path, file(lines), 0o600))
-			var out, errs bytes.Buffer
-			status := run(t.Context(), []string{
-				"-conversation", path, "-chaos", fmt.Sprint(seed), fmt.Sprint("-public=", public), "-out", filepath.Join(dir, "out"), "-db", filepath.Join(dir, "db"),
-			}, &out, &errs)
-			require.Equal(t, statusFine, status, errs.String())
-			first := make(map[string]int)
-			for _, l := range lines {
-				if first[l.name] == 0 {
-					first[l.name] = l.number
-				}
-			}
-			for name, from := range first {
-				var want strings.Builder
-				for _, l := range lines {
-					if l.number >= from && l.name != name {
-						fmt.Fprintf(&want, "%d\t%s\t%s\n", l.number, l.name, l.text)
-					}
-				}
-				got, err := os.ReadFile(filepath.Join(dir, "out", name+".tsv"))
-				require.NoError(t, err)
-				require.Equal(t, want.String(), string(got), name)
-				require.FileExists(t, filepath.Join(dir, "db", name+".db"))
-			}
+			lines := conversation(seed, 50, 4)
+			requireRead(t, lines, nil, play(t, lines, "-chaos", fmt.Sprint(seed), fmt.Sprint("-public=", seed%2 == 1)))
 		})
 	}
 }
 
-// G4: the same with stores of which every twentieth call fails, before it was carried out or after.
-func TestConversationOnFailingStores(t *testing.T) {
+// G22: who is removed reads nothing that was sent from then on and says nothing any more, the others miss nothing; with rekeys, by
+// private links and a public one, and whatever the network does.
+func TestRemovalAndRekeys(t *testing.T) {
 	t.Parallel()
-	for _, seed := range []uint64{1, 2} {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+	for name, args := range map[string][]string{
+		"removal":             {"-kick", "member 1@20", "-kick", "member 2@20"},
+		"rekeys under chaos":  {"-rekey", "5", "-chaos", "1"},
+		"removal under chaos": {"-kick", "member 1@20", "-kick", "member 2@31", "-chaos", "2"},
+		"all":                 {"-kick", "member 2@18", "-kick", "member 1@28", "-rekey", "9", "-public", "-chaos", "3"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lines := conversation(seed, 40, 4)
-			talk := newTalk(t.TempDir(), seed)
-			failed := make(chan struct{}, 1<<20)
-			stores := uint64(0)
-			talk.world.wrap = func(s store.Store) store.Store {
-				stores++
-				chance := rand.New(rand.NewPCG(seed, stores))
-				return storetest.Fail(s, func(c storetest.Call) storetest.Fault {
-					if c.N <= 3 || chance.IntN(20) > 0 { // the first calls are those of Open
-						return storetest.None
-					}
-					failed <- struct{}{}
-					return storetest.Fault(1 + chance.IntN(2))
-				})
+			kicked := make(map[string]int)
+			for _, arg := range args {
+				if k, err := parseKick(arg); err == nil {
+					kicked[k.name] = k.before
+				}
 			}
-			require.NoError(t, talk.play(t.Context(), lines))
-			require.Empty(t, talk.missing(lines))
-			require.NoError(t, talk.close())
-			require.Greater(t, len(failed), 50, "stores did fail")
+			lines := conversation(4, 36, 4)
+			requireRead(t, lines, kicked, play(t, lines, args...))
 		})
 	}
 }
@@ -138,10 +145,7 @@ func TestAnyText(t *testing.T) {
 	parsed, err := parseConversation(file(lines))
 	require.NoError(t, err)
 	require.Equal(t, lines, parsed)
-	talk := newTalk(t.TempDir(), 3)
-	require.NoError(t, talk.play(t.Context(), lines))
-	require.Empty(t, talk.missing(lines))
-	require.NoError(t, talk.close())
+	requireRead(t, lines, nil, play(t, lines, "-chaos", "3"))
 }
 
 // A check that cannot fail would be worth nothing.
@@ -150,20 +154,26 @@ func TestMissingIsFound(t *testing.T) {
 	lines := []line{{1, "ann", "a"}, {2, "bob", "b"}, {3, "ann", "c"}}
 	talk := newTalk(t.TempDir(), 0)
 	require.NoError(t, talk.play(t.Context(), lines))
-	require.NoError(t, talk.close())
-	require.Empty(t, talk.missing(lines))
-	bob := talk.byName["bob"]
-	require.Equal(t, []line{{3, "ann", "c"}}, bob.read, "what was said before he came is not his")
+	missing := func(change string) []string {
+		bob := talk.byName["bob"]
+		_, err := bob.db.ExecContext(t.Context(), change)
+		require.NoError(t, err)
+		out, err := talk.missing(t.Context(), lines)
+		require.NoError(t, err)
+		return out
+	}
+	require.Empty(t, missing(""))
+	read, err := talk.byName["bob"].read(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []line{{3, "ann", "c"}}, read, "what was said before he came is not his")
 
-	read := bob.read
-	bob.read = nil
-	require.Equal(t, []string{"bob read line 3 by ann 0 times"}, talk.missing(lines))
-	bob.read = append(read, read...)
-	require.Equal(t, []string{"bob read line 3 by ann 2 times"}, talk.missing(lines))
-	bob.read = append(read, line{1, "ann", "a"})
-	require.Equal(t, []string{"bob read a line 1 by ann that was not sent to it"}, talk.missing(lines))
-	bob.read = []line{{3, "ann", "x"}}
-	require.Len(t, talk.missing(lines), 2)
+	require.Equal(t, []string{"bob read line 3 by ann 2 times"}, missing("INSERT INTO history SELECT * FROM history"))
+	require.Len(t, missing("UPDATE history SET text = 'x'"), 2)
+	require.Equal(t, []string{"bob read line 3 by ann 0 times"}, missing("DELETE FROM history"))
+	require.Contains(t, missing("INSERT INTO history VALUES (1, 'ann', 0, 1, 'a')"), "bob read a line 1 by ann that was not sent to it")
+	talk.until["bob"] = 3
+	require.Len(t, missing("INSERT INTO history VALUES (3, 'ann', 0, 1, 'c')"), 2, "he is to read nothing")
+	require.NoError(t, talk.close())
 }
 
 // One clear error and status 2 for what is malformed.
@@ -174,6 +184,8 @@ func TestUsage(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
+	talk := filepath.Join(dir, "talk")
+	require.NoError(t, os.WriteFile(talk, []byte("ann\ta\nbob\tb\nb@b\tc\nann\td\n"), 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -183,6 +195,20 @@ func TestUsage(t *testing.T) {
 		"chaos alone":  {[]string{"-chaos", "1"}, "-conversation"},
 		"out alone":    {[]string{"-out", dir}, "-conversation"},
 		"public alone": {[]string{"-public"}, "-conversation"},
+		"kick alone":   {[]string{"-kick", "bob@2"}, "-conversation"},
+		"rekey alone":  {[]string{"-rekey", "2"}, "-conversation"},
+		"bad rekey":    {[]string{"-rekey", "x"}, "-rekey"},
+		"less than no": {[]string{"-rekey", "-1", "-conversation", talk}, "-rekey -1"},
+		"no line":      {[]string{"-kick", "bob", "-conversation", talk}, "NAME@LINE"},
+		"bad line":     {[]string{"-kick", "bob@x", "-conversation", talk}, `"x" is not the number of a line`},
+		"line 0":       {[]string{"-kick", "bob@0", "-conversation", talk}, `"0" is not the number of a line`},
+		"no such name": {[]string{"-kick", "@3", "-conversation", talk}, "the name is empty"},
+		"nobody":       {[]string{"-kick", "dan@3", "-conversation", talk}, "dan is nobody"},
+		"behind":       {[]string{"-kick", "bob@5", "-conversation", talk}, "no line 5"},
+		"the owner":    {[]string{"-kick", "ann@3", "-conversation", talk}, "ann is the owner"},
+		"not there":    {[]string{"-kick", "b@b@2", "-conversation", talk}, "comes with line 3"},
+		"as it comes":  {[]string{"-kick", "b@b@3", "-conversation", talk}, "comes with line 3"},
+		"twice":        {[]string{"-kick", "bob@3", "-kick", "bob@4", "-conversation", talk}, "twice"},
 		"bad seed":     {[]string{"-chaos", "x"}, "-chaos"},
 		"no file":      {[]string{"-conversation", filepath.Join(dir, "none")}, "none"},
 		"empty name":   {[]string{"-conversation", ""}, "no such file"},

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/trefoil-im/trefoil/invite"
-	"github.com/trefoil-im/trefoil/ratchet"
 )
 
 // story is the built-in conversation, with explanations.
@@ -26,7 +25,7 @@ type story struct {
 func tellStory(ctx context.Context, dir string, out io.Writer) (err error) {
 	s := &story{talk: newTalk(dir, 0), ctx: ctx, out: out, shown: make(map[string]int)}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, chapter := range []func() error{s.theCase, s.atOnce, s.restarted, s.disorder, s.theEnd} {
+	for _, chapter := range []func() error{s.theCase, s.atOnce, s.restarted, s.disorder, s.removed, s.theEnd} {
 		if err := chapter(); err != nil {
 			return err
 		}
@@ -70,17 +69,23 @@ func (s *story) atOnce() error {
 	if err := s.comes("Cleo", url); err != nil {
 		return err
 	}
-	return s.together("Ann", "I say tea", "Bob", "I say coffee")
+	if err := s.together("Ann", "I say tea", "Bob", "I say coffee"); err != nil {
+		return err
+	}
+	invites, err := s.byName["Ann"].space.Invites(s.ctx)
+	for _, in := range invites {
+		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %d\n", in.First, in.Status, in.Members)
+	}
+	return err
 }
 
 // restarted is a program that ends in the middle and goes on from its file.
 func (s *story) restarted() error {
 	s.explain("3. A program that is restarted from disk",
-		"Bob encrypts, and his program ends before anything was sent. The envelope is in his outbox, saved together with",
-		"the state that made it. When he is back, the very same bytes go out, and what came meanwhile is read.")
+		"Bob writes, and his program ends before anything was sent. The message waits in his file, sealed like everything",
+		"there. When he is back it is encrypted and leaves, once, and what came meanwhile is read.")
 	bob := s.byName["Bob"]
-	s.number++
-	if err := bob.say(s.ctx, line{s.number, "Bob", "sent by a program that had ended"}); err != nil {
+	if err := s.writes("Bob", "written by a program that had ended"); err != nil {
 		return err
 	}
 	if err := bob.stop(); err != nil {
@@ -91,18 +96,13 @@ func (s *story) restarted() error {
 		return err
 	}
 	fmt.Fprintf(s.out, "   Bob is gone. All he has is %d KB in one file.\n", info.Size()/1000)
-	s.number++
-	if err := s.byName["Ann"].say(s.ctx, line{s.number, "Ann", "is Bob asleep?"}); err != nil {
+	if err := s.writes("Ann", "is Bob asleep?"); err != nil {
 		return err
 	}
-	if err := s.byName["Ann"].flush(s.ctx); err != nil {
+	if err := s.byName["Ann"].work(s.ctx); err != nil {
 		return err
 	}
-	s.world.relay.reconnect("Bob")
 	if err := bob.start(s.ctx); err != nil {
-		return err
-	}
-	if err := bob.flush(s.ctx); err != nil {
 		return err
 	}
 	return s.everybodyReads()
@@ -112,48 +112,60 @@ func (s *story) restarted() error {
 func (s *story) disorder() error {
 	s.explain("4. Late, twice and backwards",
 		"Ann sends six messages. The relay delivers all of them twice, and the last one first.")
-	ann := s.byName["Ann"]
 	for _, t := range []string{"one", "two", "three", "four", "five", "six"} {
-		s.number++
-		if err := ann.say(s.ctx, line{s.number, "Ann", t}); err != nil {
+		if err := s.writes("Ann", t); err != nil {
 			return err
 		}
 	}
-	if err := ann.flush(s.ctx); err != nil {
+	if err := s.byName["Ann"].work(s.ctx); err != nil {
 		return err
 	}
-	for _, name := range []string{"Bob", "Cleo"} {
-		box := s.world.relay.boxes[name]
-		slices.Reverse(box.waiting)
-		box.waiting = append(box.waiting, box.waiting...)
+	s.world.network.collect()
+	for _, box := range s.world.network.boxes {
+		slices.Reverse(box.coming)
+		box.coming = append(box.coming, box.coming...)
 	}
 	return s.everybodyReads()
 }
 
-// theEnd compares what the members hold, and shows what the relay saw.
-func (s *story) theEnd() error {
-	s.explain("5. In the end", "Members of one epoch share a fingerprint that nobody else knows. They may compare it:")
-	for _, m := range s.members {
-		space, err := m.load(s.ctx)
-		if err != nil {
-			return err
-		}
-		at := ratchet.Info(space)
-		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Fingerprint[:8], at.Generation, len(ratchet.Members(space)))
+// removed is somebody who can read no more.
+func (s *story) removed() error {
+	s.explain("5. Somebody is removed",
+		"Ann removes Cleo. The keys of the space are made anew for those who stay, and Cleo gets none of them. Her program",
+		"goes on and receives every envelope; it reads nothing.")
+	s.number++
+	if err := s.remove(s.ctx, kick{"Cleo", s.number}); err != nil {
+		return err
 	}
-	for _, in := range ratchet.Invites(must(s.members[0].load(s.ctx)), s.clock) {
-		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %d\n", in.First, in.Status, in.Members)
+	s.number--
+	if err := s.says("Ann", "between us"); err != nil {
+		return err
 	}
-	fmt.Fprintf(s.out, "The relay saw %d envelopes of %d KB in all, and not a word.\n", s.world.relay.frames, s.world.relay.bytes/1000)
+	status, err := s.byName["Cleo"].space.Status(s.ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "   Cleo  is told that she is %s\n", status.Phase)
 	return nil
 }
 
-// must is for what was loaded a moment ago.
-func must(space ratchet.Space, err error) ratchet.Space {
-	if err != nil {
-		panic(err)
+// theEnd compares what the members hold, and shows what the relay saw.
+func (s *story) theEnd() error {
+	s.explain("6. In the end", "Members of one epoch share a fingerprint that nobody else knows. They may compare it:")
+	for _, name := range []string{"Ann", "Bob"} {
+		space := s.byName[name].space
+		at, err := space.Status(s.ctx)
+		if err != nil {
+			return err
+		}
+		members, err := space.Members(s.ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "   %-5s %s in epoch %d of the new keys, with %d members\n", name, at.Fingerprint, at.Generation, len(members))
 	}
-	return space
+	fmt.Fprintf(s.out, "The relay saw %d envelopes of %d KB in all, and not a word.\n", s.world.network.frames, s.world.network.bytes/1000)
+	return nil
 }
 
 func (s *story) explain(title string, paragraph ...string) {
@@ -167,18 +179,22 @@ func (s *story) explain(title string, paragraph ...string) {
 
 // says sends one line and shows who reads it.
 func (s *story) says(name, text string) error {
-	s.number++
 	fmt.Fprintf(s.out, "   %-5s writes %q\n", name, text)
-	if err := s.speak(s.ctx, line{s.number, name, text}); err != nil {
+	if err := s.writes(name, text); err != nil {
 		return err
 	}
 	return s.everybodyReads()
 }
 
-// together sends two lines that are both encrypted before either is delivered.
+// writes has a line written, and sends nothing.
+func (s *story) writes(name, text string) error {
+	s.number++
+	return s.write(s.ctx, line{s.number, name, text})
+}
+
+// together sends two lines that are both written before either is delivered.
 func (s *story) together(a, first, b, second string) error {
-	s.number += 2
-	if err := s.speak(s.ctx, line{s.number - 1, a, first}, line{s.number, b, second}); err != nil {
+	if err := errors.Join(s.writes(a, first), s.writes(b, second)); err != nil {
 		return err
 	}
 	return s.everybodyReads()
@@ -208,14 +224,18 @@ func (s *story) everybodyReads() error {
 		return err
 	}
 	for _, m := range s.members {
-		for fresh := m.read[s.shown[m.name]:]; len(fresh) > 0; {
+		read, err := m.read(s.ctx)
+		if err != nil {
+			return err
+		}
+		for fresh := read[s.shown[m.name]:]; len(fresh) > 0; {
 			from, texts := fresh[0].name, []string(nil)
 			for len(fresh) > 0 && fresh[0].name == from {
 				texts, fresh = append(texts, fmt.Sprintf("%q", fresh[0].text)), fresh[1:]
 			}
 			fmt.Fprintf(s.out, "   %-5s reads %s by %s\n", m.name, strings.Join(texts, ", "), from)
 		}
-		s.shown[m.name] = len(m.read)
+		s.shown[m.name] = len(read)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ type Worker[V state.Value[V]] struct {
 	vault   *state.Vault[V]
 	send    Sender
 	options Options
-	backoff backoff
+	backoff pauses
 	woken   chan struct{} // there is something in wake
 
 	mu   sync.Mutex
