@@ -219,8 +219,10 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	for _, e := range c.Epochs {
 		t.Epochs = append(t.Epochs, d.toldEpoch(e, c))
 	}
+	d.returned(c.Body.Returned)
 	f, change := d.st.forest.Merge(t, d.share, d.age())
 	d.grow(f, change)
+	d.returned(c.Body.Returned)
 	d.toldOpen(c)
 	a := d.st.asking.Value()
 	var did asking.Change
@@ -249,6 +251,31 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	}
 	if d.st.rhythm.commit {
 		_ = d.say(proto.Inner{}) // at once: a reader that is silent is unseen. If it cannot be said now, Maintain sees to it
+	}
+}
+
+// returned enters the epochs of own commits of which a ticket brings the secrets, as far as their parents are held. The next send
+// commits: in these epochs, and below, this member may have sent already.
+func (d *edit) returned(all []proto.Returned) {
+	for moved := true; moved; {
+		moved = false
+		for _, x := range all {
+			parent, ok := d.st.forest.Epoch(x.Parent)
+			r, held := d.root(parentRoot(parent, ok))
+			if !ok || !held || x.Shown.Commit.Core.Maker != d.st.me().index {
+				continue
+			}
+			key, err := x.Shown.VerifyMaker(r, parent.Child(d.st.space, x.Shown.Commit))
+			if err != nil {
+				continue
+			}
+			f, change, err := d.st.forest.Return(x, key, d.share, d.age())
+			if err != nil {
+				continue
+			}
+			d.grow(f, change)
+			d.st.rhythm.commit, moved = true, true
+		}
 	}
 }
 
