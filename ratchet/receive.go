@@ -323,7 +323,7 @@ func (d *edit) keep(frame orphans.Frame, l reading) {
 // deliver takes in what the message says, and returns it.
 func (d *edit) deliver(l reading) Message {
 	m := Message{
-		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.own,
+		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.maker == d.st.me().maker(),
 		Epoch: l.ctx.Epoch, Number: l.ctx.Header.Number,
 		Sent: int64(l.said.Inner.Time), Expiry: int64(l.said.Inner.Expiry),
 	}
