@@ -132,7 +132,6 @@ func (d *edit) publicOf(r members.Root, s dkg.Share) error { return r.Commitment
 
 // told takes in what a ticket tells of members, statements and invites, as if it had come live. To who joins, profiles are no change.
 func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
-	serial := d.st.forest.Entered()
 	take := func(next members.Root, change members.Change, err error) {
 		if err != nil {
 			return
@@ -148,11 +147,6 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 	}
 	for _, s := range c.Statements {
 		take(r.Apply(s, d.ageOf(s, r), d.now))
-	}
-	for _, x := range c.Body.Records {
-		if !x.IsOpen() {
-			take(r.AddRecord(x, serial))
-		}
 	}
 	for _, a := range c.Body.Answered {
 		if b, ok := r.ListedBinding(a.Index); ok {
@@ -181,12 +175,12 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 	}
 }
 
-// toldOpen takes in the open invites of a ticket, once its epochs were entered: who will come by them may not read in these, which may
-// be older than the invite (§9, Merging, step 7).
-func (d *edit) toldOpen(c proto.CheckedTicket) {
+// toldInvites takes in the invites of a ticket, open and used, once its epochs were entered: who came by them, or will, may not read in
+// these, which may be older than the invite (§9, Merging, step 7).
+func (d *edit) toldInvites(c proto.CheckedTicket) {
 	serial := d.st.forest.Entered()
 	for _, x := range c.Body.Records {
-		if r, ok := d.root(c.Root.ID()); ok && x.IsOpen() {
+		if r, ok := d.root(c.Root.ID()); ok {
 			if next, change, err := r.AddRecord(x, serial); err == nil {
 				d.changed(next, change)
 			}
@@ -223,7 +217,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	f, change := d.st.forest.Merge(t, d.share, d.age())
 	d.grow(f, change)
 	d.returned(c.Body.Returned)
-	d.toldOpen(c)
+	d.toldInvites(c)
 	a := d.st.asking.Value()
 	var did asking.Change
 	if own.Context.Direct {

@@ -64,6 +64,7 @@ func (d *edit) retain(found orphans.Result, reason error) {
 	x, lost := d.st.orphans.Value().Note(found, orphans.Reading{
 		Now: d.age(), Wall: d.now,
 		Stranger: errors.Is(reason, outcome.ErrUnknownSender) || errors.Is(reason, errBindings), Prior: errors.Is(reason, errPrior),
+		Unsaid: errors.Is(reason, errUnsaid),
 	})
 	d.setOrphans(x)
 	d.lose(lost...)
@@ -87,6 +88,9 @@ func (d *edit) receive(f incoming, env proto.Envelope) (Message, orphans.Result,
 		return Message{}, found, err
 	}
 	if err := d.authenticate(&l); err != nil {
+		return Message{}, found, err
+	}
+	if err := d.sayable(l); err != nil {
 		return Message{}, found, err
 	}
 	if err := d.enter(&l); err != nil {
