@@ -213,10 +213,10 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	for _, e := range c.Epochs {
 		t.Epochs = append(t.Epochs, d.toldEpoch(e, c))
 	}
-	d.returned(c.Body.Returned)
+	returned := d.returned(c.Body.Returned)
 	f, change := d.st.forest.Merge(t, d.share, d.age())
 	d.grow(f, change)
-	d.returned(c.Body.Returned)
+	d.returned(returned)
 	d.toldInvites(c)
 	a := d.st.asking.Value()
 	var did asking.Change
@@ -248,29 +248,43 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	}
 }
 
-// returned enters the epochs of own commits of which a ticket brings the secrets, as far as their parents are held. The next send
-// commits: in these epochs, and below, this member may have sent already.
-func (d *edit) returned(all []proto.Returned) {
-	for moved := true; moved; {
-		moved = false
+// returned enters the epochs of own commits of which a ticket brings the secrets, and returns the commits whose parents are not held
+// yet. The next send commits: in these epochs, and below, this member may have sent already.
+func (d *edit) returned(all []proto.Returned) []proto.Returned {
+	for {
+		var left []proto.Returned
+		moved := false
 		for _, x := range all {
 			parent, ok := d.st.forest.Epoch(x.Parent)
-			r, held := d.root(parentRoot(parent, ok))
-			if !ok || !held || x.Shown.Commit.Core.Maker != d.st.me().index {
-				continue
+			if !ok {
+				left = append(left, x)
+			} else if d.enterReturned(parent, x) {
+				d.st.rhythm.commit, moved = true, true
 			}
-			key, err := x.Shown.VerifyMaker(r, parent.Child(d.st.space, x.Shown.Commit))
-			if err != nil {
-				continue
-			}
-			f, change, err := d.st.forest.Return(x, key, d.share, d.age())
-			if err != nil {
-				continue
-			}
-			d.grow(f, change)
-			d.st.rhythm.commit, moved = true, true
+		}
+		if all = left; !moved {
+			return left
 		}
 	}
+}
+
+// enterReturned enters the epoch of one of them, and reports whether it did.
+func (d *edit) enterReturned(parent epochs.Epoch, x proto.Returned) bool {
+	child := parent.Child(d.st.space, x.Shown.Commit)
+	r, ok := d.root(parent.Root())
+	if held, known := d.st.forest.Epoch(child); !ok || known && held.Derived() || x.Shown.Commit.Core.Maker != d.st.me().index {
+		return false
+	}
+	key, err := x.Shown.VerifyMaker(r, child)
+	if err != nil {
+		return false
+	}
+	f, change, err := d.st.forest.Return(x, key, d.share, d.age())
+	if err != nil {
+		return false
+	}
+	d.grow(f, change)
+	return true
 }
 
 // toldEpoch returns a checked epoch as the forest takes it.
