@@ -184,6 +184,8 @@ func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.
 			return err
 		}
 		d.remember(a.ID().Name(), frames)
+	} else if d.queued {
+		frames = nil // they lie there yet, or what was to be sent before them
 	}
 	d.send(frames...)
 	news := d.st.news.Value()

@@ -2,11 +2,13 @@ package ratchet
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -108,6 +110,36 @@ func takeStatement(d *edit, l reading) {
 	}
 }
 
+// errUnsaid: the statement in a message cannot be taken in yet, because it is beyond a bound, or names a root that is not held.
+var errUnsaid = fmt.Errorf("%w: statements", outcome.ErrBound)
+
+// sayable returns errUnsaid for a message whose statement would be refused for a reason that ends: no bound may lose an honest one.
+func (d *edit) sayable(l reading) error {
+	if !l.said.Inner.Statement {
+		return nil
+	}
+	s, err := proto.ParseStatement(l.said.Inner.Plaintext)
+	if err != nil {
+		return nil
+	}
+	try := *d
+	switch s := s.(type) {
+	case proto.InviteMade:
+		err = try.takeInvite(s)
+	case proto.OwnerStatement:
+		err = try.apply(s, l.epoch.Root())
+	}
+	if errors.Is(err, members.ErrLimit) || errors.Is(err, members.ErrUnknown) {
+		return errUnsaid
+	}
+	return nil
+}
+
+// unsaid tries the statements that wait, when there may be room for one, or a root is held that one names.
+func (d *edit) unsaid() {
+	d.retry(d.st.orphans.Value().Unsaid()...)
+}
+
 // apply takes in a statement in all roots held, and returns what became of it in one of them.
 func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
 	if b, ok := s.(proto.Bind); ok {
@@ -121,6 +153,7 @@ func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
 		next, change, err := r.Apply(s, d.ageOf(s, r), d.now)
 		if err == nil {
 			d.changed(next, change)
+			d.unsaid()
 		} else if row.id == in {
 			reason = err
 		}

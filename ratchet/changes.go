@@ -120,6 +120,7 @@ func (d *edit) changed(r members.Root, c members.Change) {
 	}
 	if _, p, ok := d.preferred(); ok && len(c.Erased) > 0 {
 		d.settleInvites(p) // m goes with v
+		d.unsaid()
 	}
 	if len(c.Opened) > 0 {
 		d.retry(d.st.orphans.Value().Untagged()...)

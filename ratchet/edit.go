@@ -33,6 +33,7 @@ type edit struct {
 	done   []orphans.FrameName // retained frames that are dealt with
 	lost   []orphans.FrameName // retained frames that are given up at a bound: not acknowledged, so that they come again
 
+	queued bool                                     // frames for the space wait in the outbox: a ticket that was made lies there, too
 	unsent bool                                     // frames for the space wait in the outbox since before
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded

@@ -136,7 +136,6 @@ func (d *edit) publicOf(r members.Root, s dkg.Share) error { return r.Commitment
 
 // told takes in what a ticket tells of members, statements and invites, as if it had come live. To who joins, profiles are no change.
 func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
-	serial := d.st.forest.Entered()
 	take := func(next members.Root, change members.Change, err error) {
 		if err != nil {
 			return
@@ -152,11 +151,6 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 	}
 	for _, s := range c.Statements {
 		take(r.Apply(s, d.ageOf(s, r), d.now))
-	}
-	for _, x := range c.Body.Records {
-		if !x.IsOpen() {
-			take(r.AddRecord(x, serial))
-		}
 	}
 	for _, a := range c.Body.Answered {
 		if b, ok := r.ListedBinding(a.Index); ok {
@@ -185,12 +179,12 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 	}
 }
 
-// toldOpen takes in the open invites of a ticket, once its epochs were entered: who will come by them may not read in these, which may
-// be older than the invite (§9, Merging, step 7).
-func (d *edit) toldOpen(c proto.CheckedTicket) {
+// toldInvites takes in the invites of a ticket, open and used, once its epochs were entered: who came by them, or will, may not read in
+// these, which may be older than the invite (§9, Merging, step 7).
+func (d *edit) toldInvites(c proto.CheckedTicket) {
 	serial := d.st.forest.Entered()
 	for _, x := range c.Body.Records {
-		if r, ok := d.root(c.Root.ID()); ok && x.IsOpen() {
+		if r, ok := d.root(c.Root.ID()); ok {
 			if next, change, err := r.AddRecord(x, serial); err == nil {
 				d.changed(next, change)
 			}
@@ -223,9 +217,11 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	for _, e := range c.Epochs {
 		t.Epochs = append(t.Epochs, d.toldEpoch(e, c))
 	}
+	returned := d.returned(c.Body.Returned)
 	f, change := d.st.forest.Merge(t, d.share, d.age())
 	d.grow(f, change)
-	d.toldOpen(c)
+	d.returned(returned)
+	d.toldInvites(c)
 	a := d.st.asking.Value()
 	var did asking.Change
 	if own.Context.Direct {
@@ -254,6 +250,45 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	if d.st.rhythm.commit {
 		_ = d.say(proto.Inner{}) // at once: a reader that is silent is unseen. If it cannot be said now, Maintain sees to it
 	}
+}
+
+// returned enters the epochs of own commits of which a ticket brings the secrets, and returns the commits whose parents are not held
+// yet. The next send commits: in these epochs, and below, this member may have sent already.
+func (d *edit) returned(all []proto.Returned) []proto.Returned {
+	for {
+		var left []proto.Returned
+		moved := false
+		for _, x := range all {
+			parent, ok := d.st.forest.Epoch(x.Parent)
+			if !ok {
+				left = append(left, x)
+			} else if d.enterReturned(parent, x) {
+				d.st.rhythm.commit, moved = true, true
+			}
+		}
+		if all = left; !moved {
+			return left
+		}
+	}
+}
+
+// enterReturned enters the epoch of one of them, and reports whether it did.
+func (d *edit) enterReturned(parent epochs.Epoch, x proto.Returned) bool {
+	child := parent.Child(d.st.space, x.Shown.Commit)
+	r, ok := d.root(parent.Root())
+	if held, known := d.st.forest.Epoch(child); !ok || known && held.Derived() || x.Shown.Commit.Core.Maker != d.st.me().index {
+		return false
+	}
+	key, err := x.Shown.VerifyMaker(r, child)
+	if err != nil {
+		return false
+	}
+	f, change, err := d.st.forest.Return(x, key, d.share, d.age())
+	if err != nil {
+		return false
+	}
+	d.grow(f, change)
+	return true
 }
 
 // toldEpoch returns a checked epoch as the forest takes it.

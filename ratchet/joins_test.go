@@ -59,6 +59,17 @@ func TestJoinsSettle(t *testing.T) {
 	}
 }
 
+// Devices that collide on an index of one public run, in orders in which a device stands below commits of the other one.
+func TestDevicesThatCollideSettle(t *testing.T) {
+	for _, seed := range []uint64{307, 310, 315} {
+		h := newHistory(t, seed)
+		for k := range 12 {
+			h.step(k)
+		}
+		h.end()
+	}
+}
+
 // history is joins in a hostile network.
 type history struct {
 	*network

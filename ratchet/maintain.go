@@ -125,7 +125,8 @@ func Maintain(o Options) func(*state.Tx[Space]) error {
 			return err
 		}
 		d.fromVault(tx)
-		d.unsent = tx.Waiting(o.Topic) > 0
+		d.queued = tx.Waiting(o.Topic) > 0
+		d.unsent = d.queued
 		for _, t := range due.each() {
 			next := d
 			if err := next.perform(t); err == nil {

@@ -18,7 +18,7 @@ type Message struct {
 	// Sender is the member who wrote it, by index and signing key. The signature of every message is checked.
 	Sender    dkg.Index
 	SenderKey PublicKey
-	// Own says that this member wrote it, in a state that was lost since.
+	// Own says that this member wrote it, in a state that was lost since. Another binding of its index is somebody else.
 	Own bool
 	// AfterRemoval says that the sender is gone, or that nobody let it into the root that a removal made, and that nobody can tell whether
 	// it was sent before.

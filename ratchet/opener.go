@@ -52,6 +52,7 @@ func Opener(o Options) state.Opener[Space] {
 			return err
 		}
 		d.fromVault(tx)
+		d.queued = tx.Waiting(o.Topic) > 0
 		m, err := openFrame(&d, newIncoming(f))
 		if d.failed != nil {
 			return d.failed

@@ -64,6 +64,7 @@ func (d *edit) retain(found orphans.Result, reason error) {
 	x, lost := d.st.orphans.Value().Note(found, orphans.Reading{
 		Now: d.age(), Wall: d.now,
 		Stranger: errors.Is(reason, outcome.ErrUnknownSender) || errors.Is(reason, errBindings), Prior: errors.Is(reason, errPrior),
+		Unsaid: errors.Is(reason, errUnsaid),
 	})
 	d.setOrphans(x)
 	d.lose(lost...)
@@ -87,6 +88,9 @@ func (d *edit) receive(f incoming, env proto.Envelope) (Message, orphans.Result,
 		return Message{}, found, err
 	}
 	if err := d.authenticate(&l); err != nil {
+		return Message{}, found, err
+	}
+	if err := d.sayable(l); err != nil {
 		return Message{}, found, err
 	}
 	if err := d.enter(&l); err != nil {
@@ -323,7 +327,7 @@ func (d *edit) keep(frame orphans.Frame, l reading) {
 // deliver takes in what the message says, and returns it.
 func (d *edit) deliver(l reading) Message {
 	m := Message{
-		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.own,
+		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.maker == d.st.me().maker(),
 		Epoch: l.ctx.Epoch, Number: l.ctx.Header.Number,
 		Sent: int64(l.said.Inner.Time), Expiry: int64(l.said.Inner.Expiry),
 	}

@@ -68,6 +68,7 @@ func (d *edit) enterRoot(in newRoot) error {
 	d.boxedTo(in.inbox)
 	d.dealFrom(in)
 	d.succeeded(r, did)
+	d.unsaid()
 	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {
 		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
 	}

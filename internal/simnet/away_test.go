@@ -206,7 +206,7 @@ func TestSixteenSiblings(t *testing.T) {
 }
 
 // Twins are let in on two sides of a partition without an owner, and commit there; the owner decides when it comes back. It lasts
-// less than the 7 days for which the place of an index is kept that was read further on.
+// ten days, longer than the place of a member is kept that was read further on (D121).
 func TestTwinsCommitToHalves(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 48})
 	n.Grow(5)
@@ -220,7 +220,7 @@ func TestTwinsCommitToHalves(t *testing.T) {
 	pass(n, time.Minute, 10*time.Second)
 	require.True(t, one.Joined())
 	require.True(t, two.Joined())
-	commits(t, n, 4, one, two, n.Members[1], n.Members[3])
+	commitsEvery(t, n, 60*time.Hour, 4, one, two, n.Members[1], n.Members[3])
 	n.Heal()
 	for i, m := range n.Members[1:5] {
 		require.NoError(t, m.Send(fmt.Sprint("honest ", i)))

@@ -27,7 +27,6 @@ func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 			_, e, err := ratchet.Encrypt(twice.Space(), n.Now(), []byte("posted, not saved"))
 			require.NoError(t, err)
 			n.Inject(twice, "posted, not saved", e[len(e)-1])
-			twice.Disputed = true // what others send below the commit that it lost is owed to it only once it is back in step (§16)
 			require.NoError(t, twice.Send("posted and saved"))
 			for i, m := range n.Others(twice) {
 				if order>>i&1 == 1 {
@@ -43,7 +42,6 @@ func TestScenario02TwoCommitsFromOneParent(t *testing.T) {
 				}
 			}
 			n.Rest()
-			twice.Disputed = false
 			for i := range 14 {
 				require.NoError(t, n.Members[i%7].Send(fmt.Sprint("after ", i)))
 			}

@@ -15,8 +15,13 @@ import (
 // commits lets so many commits be made, by the given members in turn, each of which takes 40 hours.
 func commits(t *testing.T, n *simnet.Net, count int, by ...*simnet.Member) {
 	t.Helper()
+	commitsEvery(t, n, 40*time.Hour, count, by...)
+}
+
+func commitsEvery(t *testing.T, n *simnet.Net, d time.Duration, count int, by ...*simnet.Member) {
+	t.Helper()
 	for i := range count {
-		n.Advance(40 * time.Hour)
+		n.Advance(d)
 		require.NoError(t, by[i%len(by)].Send(fmt.Sprintf("commit %d at %v", i, n.Now())))
 		n.Settle()
 	}

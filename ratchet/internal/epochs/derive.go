@@ -62,18 +62,23 @@ func (f Forest) contradicted(parent Epoch, p proto.Shown, place proto.Place) boo
 
 // derive makes steps 7 and 8.
 func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
-	core := p.Commit.Core
-	values := parent.values(parent.path(core.Maker, place))
-	if len(values) == 0 {
-		return Candidate{}, ErrClosed
-	}
 	share, ok := own(parent.root)
 	if !ok {
 		return Candidate{}, ErrUnknown
 	}
-	ss, err := core.Follow(share)
+	ss, err := p.Commit.Core.Follow(share)
 	if err != nil {
 		return Candidate{}, ErrFalse
+	}
+	return f.deriveWith(parent, p, place, key, ss)
+}
+
+// deriveWith makes steps 7 and 8 with the secret of the commit.
+func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, ss secret.Bytes) (Candidate, error) {
+	core := p.Commit.Core
+	values := parent.values(parent.path(core.Maker, place))
+	if len(values) == 0 {
+		return Candidate{}, ErrClosed
 	}
 	m := parent.child(f, p, place, Maker{Index: core.Maker, Key: key})
 	for _, v := range values {

@@ -41,7 +41,7 @@ func (e Epoch) Encode(enc *state.Encoder) {
 	enc.Uint32(e.seen)
 	enc.Int64(e.stamp)
 	writeIndices(enc, e.heard)
-	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled} {
+	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled, e.passed} {
 		enc.Bool(flag)
 	}
 	enc.Bytes(e.exporter.Expose())
@@ -61,7 +61,7 @@ func (Epoch) Decode(d *state.Decoder) (e Epoch, err error) {
 	if e.heard, err = readIndices(d); err != nil || len(e.heard) > maxHeard {
 		return Epoch{}, segmap.ErrDisorder
 	}
-	for _, flag := range []*bool{&e.derived, &e.cut, &e.confirmed, &e.alone, &e.misled} {
+	for _, flag := range []*bool{&e.derived, &e.cut, &e.confirmed, &e.alone, &e.misled, &e.passed} {
 		*flag = d.Bool()
 	}
 	e.exporter = optional(d)

@@ -9,11 +9,12 @@ const (
 	dropAfter        = 30 * day
 )
 
-// Prune returns the forest without what is too old at a time of the pruning clock: of an epoch that is more than 4 behind only
-// the places of members that are not known to have left it, and in the end nothing.
+// Prune returns the forest without what is too old at a time of the pruning clock: of an epoch that is more than 4 behind the
+// places of members that are known to have left it, and in the end nothing.
 func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
 	change := Change{}
 	behind, r := f.behind(), f.readers(last)
+	var first map[dkg.Index]uint64
 	for e := range f.All() {
 		age := now - e.stamp
 		switch {
@@ -21,8 +22,11 @@ func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
 		case age >= dropAfter && (e.cut || !e.derived):
 			f = f.drop(e, aged, &change)
 		case e.derived && !e.cut:
-			keep := f.notPast(e, r) // and the own chain, which says what was sent
-			f = f.put(e.cutTo(mergeIndices(keep, []dkg.Index{f.own}), keep).stow())
+			if first == nil {
+				first = f.firstSeen()
+			}
+			senders := mergeIndices(f.notPast(e, r), []dkg.Index{f.own}) // the own chain says what was sent
+			f = f.put(e.leftBy(f.past(e, r, first), senders).stow())
 		}
 	}
 	return f.settle(change, now)

@@ -45,12 +45,13 @@ func (f Forest) ForTicket(q TicketQuery) (out []TicketEpoch, cut int) {
 	for _, e := range whole {
 		out = append(out, e.tell(q, e.id == p.id, f.own))
 	}
+	first := f.firstSeen()
 	for _, e := range others {
 		if len(out) == len(whole)+maxOthers {
 			break
 		}
 		if keep := f.notPast(e, r); len(keep) > 0 {
-			out = append(out, e.cutTo(keep, keep).tell(q, false, f.own))
+			out = append(out, e.leftBy(f.past(e, r, first), keep).tell(q, false, f.own))
 		}
 	}
 	return f.fit(out, whole, q, r)
@@ -146,6 +147,43 @@ func (e Epoch) cutTo(senders, makers []dkg.Index) Epoch {
 	e.cut = true
 	places := append([]dkg.Index{0}, makers...)
 	e.commits = commitTree{e.commits.tree.Cut(places), e.commits.told.Cut(places)}
+	e.senders = e.senders.cut(senders, e.depth)
+	return e
+}
+
+// firstSeen returns the serial number of the first epoch held in which a member was read or sent, or which it made.
+func (f Forest) firstSeen() map[dkg.Index]uint64 {
+	out := map[dkg.Index]uint64{}
+	for e := range f.All() { // the newest first
+		if !e.isRoot() {
+			out[e.maker.Index] = e.serial
+		}
+		for c := range e.senders.chains.all {
+			if c.wasUsed() {
+				out[c.index] = e.serial
+			}
+		}
+	}
+	return out
+}
+
+// past returns the members, ascending, that left an epoch: something of them is known from when it was entered or before, and
+// something was read in an epoch that comes before it. Who was let in elsewhere is not among them, and may commit from it yet (D121).
+func (f Forest) past(e Epoch, r readers, first map[dkg.Index]uint64) (out []dkg.Index) {
+	at, _ := slices.BinarySearchFunc(r.positions, e.Position(), f.further)
+	for _, i := range r.members[:at] {
+		if seen, ok := first[i]; ok && seen <= e.serial {
+			out = append(out, i)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// leftBy returns the epoch with the chains of some members, and without the places of those that left it.
+func (e Epoch) leftBy(past, senders []dkg.Index) Epoch {
+	e.cut = true
+	e.commits = commitTree{e.commits.tree.Less(past), e.commits.told.Less(past)}
 	e.senders = e.senders.cut(senders, e.depth)
 	return e
 }

@@ -340,7 +340,7 @@ func (r Root) taken(q proto.Asked, k Maker) (Binding, bool) {
 	at := slices.IndexFunc(m.bindings, func(b Binding) bool {
 		return b.Maker != k && (b.Heard() || m.named(r.Terms, b.Body))
 	})
-	if at < 0 || m.named(r.Terms, q.Binding.Hash()) {
+	if at < 0 || m.decided(r.Terms, q.Binding.Hash()) {
 		return Binding{}, false
 	}
 	return m.bindings[at], true

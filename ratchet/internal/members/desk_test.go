@@ -311,3 +311,25 @@ func TestDeskIsBounded(t *testing.T) {
 	got := reload(t, room{root: o.root, desk: o.desk})
 	require.True(t, stored(t, got).Equal(stored(t, room{o.root, o.desk})))
 }
+
+// Of several binds that name bindings of one index the one that decides lets its binding in, and no other (§9, Answering, step 9).
+func TestOnlyTheDecidingBindLetsIn(t *testing.T) {
+	w := newWorld(t)
+	twins := w.twins(2)
+	first, second := w.owners[0], w.owners[1]
+	if place(w.terms, second) == 0 {
+		first, second = second, first
+	}
+	r, _, err := members.NewRoot(w.terms).AddRecord(twins[0].record, 1)
+	require.NoError(t, err)
+	r = w.read(w.introduce(w.introduce(r, twins[0]), twins[1]), twins[0])
+	r, _ = w.apply(r, w.bound(w.terms, second, twins[1]))
+	o := w.office(r)
+	o.who.CanBox = true
+	require.Equal(t, members.Answer, o.answer(w.ask(twins[1], o.now), twins[1]).Act)
+	o.root, _ = w.apply(o.root, w.bound(w.terms, first, twins[0]))
+	o.now += 2 * hour
+	require.Equal(t, members.Refuse, o.answer(w.ask(twins[1], o.now), twins[1]).Act)
+	o.now += 2 * hour
+	require.Equal(t, members.Answer, o.answer(w.ask(twins[0], o.now), twins[0]).Act)
+}

@@ -81,6 +81,19 @@ func (m member) named(t Terms, body proto.BodyHash) bool {
 	return ok && e.Body == body || slices.ContainsFunc(m.binds, func(b bind) bool { return b.said.Body == body })
 }
 
+// decided reports whether the notice, or the first bind of a binding that is known, names a body.
+func (m member) decided(t Terms, body proto.BodyHash) bool {
+	if e, ok := t.roster.Find(m.index); ok {
+		return e.Body == body
+	}
+	for _, b := range m.binds {
+		if b.said.Body == body || slices.ContainsFunc(m.bindings, func(o Binding) bool { return o.Body == b.said.Body }) {
+			return b.said.Body == body
+		}
+	}
+	return false
+}
+
 // vacate returns the member with room for one more binding: of those besides the listed one of which nothing was read the
 // oldest gives way. It reports whether there is room.
 func (m member) vacate(t Terms) (member, bool) {

@@ -87,8 +87,8 @@ func (x Index) TicketGone() (Index, []FrameName) {
 }
 
 // Maintain goes on with the searches that are not at their end, and returns what they came to: a frame that is found is to be
-// read. Load returns a frame that the vault keeps; it does not exist if the vault lost it. The frames that are returned last
-// are given up because of a bound.
+// read. Load returns a frame that the vault keeps; it does not exist if the vault lost it, or it is damaged there. The frames that are
+// returned last are given up: because of a bound, or since they cannot be loaded.
 func (x Index) Maintain(k Known, b *Budget, load func(FrameName) (Frame, bool)) (Index, []Result, []FrameName) {
 	var results []Result
 	var gone []FrameName
@@ -124,8 +124,8 @@ func (x Index) turn(n Note, k Known, b *Budget, load func(FrameName) (Frame, boo
 		return y, r, nil
 	}
 	f, ok := load(n.Name)
-	if !ok {
-		return x, Result{}, nil
+	if !ok { // damaged in the store: the relay has it yet
+		return x.Forget(n.Name), Result{}, []FrameName{n.Name}
 	}
 	s := newSearch(x, k, b, n, waysOf(f.Envelope.Ways))
 	s.sweep() // of a frame whose header opened, too: its commits may lead others on
@@ -149,6 +149,16 @@ func (x Index) Strangers(of ...dkg.Index) (out []FrameName) {
 func (x Index) Bounded() (out []FrameName) {
 	for _, n := range x.pages.all() {
 		if _, led := x.Candidate(n.Epoch); led && n.Opened {
+			out = append(out, n.Name)
+		}
+	}
+	return out
+}
+
+// Unsaid returns the frames whose statement waits for room, or for the root that it names: those to be read when either came.
+func (x Index) Unsaid() (out []FrameName) {
+	for _, n := range x.pages.all() {
+		if n.Unsaid {
 			out = append(out, n.Name)
 		}
 	}

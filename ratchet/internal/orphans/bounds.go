@@ -36,6 +36,7 @@ type Reading struct {
 	Wall     Millis
 	Stranger bool // no binding known fits its signature
 	Prior    bool // it may be from before joining (§9)
+	Unsaid   bool // its statement waits for room, or for the root that it names
 }
 
 // Note returns the index with what the search of a frame came to, for a frame that is retained, and the frames that are given
@@ -46,7 +47,7 @@ func (x Index) Note(r Result, at Reading) (Index, []FrameName) {
 		x.serial++
 		n.serial, n.Since, n.Arrived = x.serial, at.Now, at.Wall
 	}
-	n.Stranger, n.Prior = at.Stranger && n.Opened, at.Prior
+	n.Stranger, n.Prior, n.Unsaid = at.Stranger && n.Opened, at.Prior, at.Unsaid
 	return x.take(n, r.fresh)
 }
 

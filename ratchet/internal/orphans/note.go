@@ -56,6 +56,8 @@ type Note struct {
 	Sender   dkg.Index
 	// Prior: the frame may be from before joining (§9), which is no reason to send.
 	Prior bool
+	// Unsaid: the statement in it waits for room, or for the root that it names (§7). That is no reason to send either.
+	Unsaid bool
 	// Form says what the frame is. Only messages are searched, and make a member send.
 	Form Form
 
@@ -147,6 +149,7 @@ const (
 	flagStranger
 	flagPrior
 	flagRest
+	flagUnsaid
 )
 
 func flag(set bool, f uint8) uint8 {
@@ -161,7 +164,8 @@ func (n Note) Encode(e *state.Encoder) {
 	e.Fixed(n.Name[:])
 	e.Uint32(n.Size)
 	e.Fixed(n.Source[:])
-	e.Uint8(flag(n.Member, flagMember) | flag(n.Opened, flagOpened) | flag(n.Stranger, flagStranger) | flag(n.Prior, flagPrior) | flag(n.rest(), flagRest))
+	e.Uint8(flag(n.Member, flagMember) | flag(n.Opened, flagOpened) | flag(n.Stranger, flagStranger) | flag(n.Prior, flagPrior) | flag(n.rest(), flagRest) |
+		flag(n.Unsaid, flagUnsaid))
 	e.Uint8(uint8(n.Form))
 	e.Int64(n.Since)
 	e.Int64(n.Arrived)
@@ -187,7 +191,7 @@ func (Note) Decode(d *state.Decoder) (n Note, err error) {
 	d.Into(n.Source[:])
 	flags := d.Uint8()
 	n.Member, n.Opened = flags&flagMember != 0, flags&flagOpened != 0
-	n.Stranger, n.Prior = flags&flagStranger != 0, flags&flagPrior != 0
+	n.Stranger, n.Prior, n.Unsaid = flags&flagStranger != 0, flags&flagPrior != 0, flags&flagUnsaid != 0
 	n.Form = Form(d.Uint8())
 	n.Since, n.Arrived, n.serial = d.Int64(), d.Int64(), d.Uint64()
 	n.commits = d.Uint8()
@@ -198,7 +202,7 @@ func (Note) Decode(d *state.Decoder) (n Note, err error) {
 	if n.search, err = decodeProgress(d, n.commits); err != nil {
 		return Note{}, err
 	}
-	if flags >= flagRest<<1 || n.serial == 0 || n.Stranger && !n.Opened || n.Form >= forms ||
+	if flags >= flagUnsaid<<1 || n.serial == 0 || n.Stranger && !n.Opened || n.Form >= forms ||
 		n.Form != Message && (n.Opened || n.commits > 0 || flags&flagRest != 0) {
 		return Note{}, wire.ErrMalformed
 	}

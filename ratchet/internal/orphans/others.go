@@ -13,7 +13,7 @@ func (x Index) Others() (out []FrameName) {
 // WaitsSince reports whether a frame that counts for Waits came up to a time of the wall clock, and was not read since.
 func (x Index) WaitsSince(wall Millis) bool {
 	for _, n := range x.pages.all() {
-		if !n.rest() && n.Form == Message && !n.Prior && !n.away() && n.Arrived <= wall {
+		if !n.rest() && n.Form == Message && !n.Prior && !n.Unsaid && !n.away() && n.Arrived <= wall {
 			return true
 		}
 	}

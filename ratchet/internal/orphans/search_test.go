@@ -214,3 +214,19 @@ func TestCandidatesOfOneMaker(t *testing.T) {
 	require.Equal(t, 360, x.Candidates(), "those that waited")
 	x.Check(t)
 }
+
+// A retained frame that is damaged in the store is given up, so that it comes again, and keeps no search due.
+func TestDamagedFrameIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	way, nodes := w.line(w.root, 2)
+	f := w.forest()
+	fr := w.message(nodes[1], 1, "a", way)
+	none := orphans.Budget{}
+	x, _ := orphans.Index{}.Note(orphans.Index{}.Search(fr, f, &none), orphans.Reading{})
+	require.True(t, x.Searching(f))
+	x, results, gone := x.Maintain(f, orphans.ForMaintain(), func(orphans.FrameName) (orphans.Frame, bool) { return orphans.Frame{}, false })
+	require.Empty(t, results)
+	require.Equal(t, []orphans.FrameName{fr.Name}, gone)
+	require.False(t, x.Searching(f))
+	x.Check(t)
+}

@@ -87,7 +87,7 @@ func (w waiting) kind() Due {
 func (x Index) counts(now, wait Millis, away bool) bool {
 	for _, s := range x.lookup.order.up() {
 		n, _ := x.pages.get(s)
-		if n.rest() || n.Form != Message || n.Prior || n.away() != away {
+		if n.rest() || n.Form != Message || n.Prior || n.Unsaid || n.away() != away {
 			continue
 		}
 		if since, ok := x.waiting.since(n, now); ok && passed(now, since, wait) {

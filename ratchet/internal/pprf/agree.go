@@ -92,6 +92,36 @@ func (n *node) cut(bits int, first dkg.Index, keep []dkg.Index) *node {
 	return next
 }
 
+// Less returns the tree of which nothing is left below the indices (§6). The indices ascend.
+func (f Frontier) Less(gone []dkg.Index) Frontier {
+	return f.shaped(f.root.Expose().less(f.indexBits(), 0, gone))
+}
+
+// less returns what of a node does not lie below indices; bits and first are those of cut.
+func (n *node) less(bits int, first dkg.Index, gone []dkg.Index) *node {
+	for len(gone) > 0 && gone[0] < first {
+		gone = gone[1:]
+	}
+	if n == nil || len(gone) == 0 || gone[0]-first >= 1<<bits {
+		return n
+	}
+	if bits == 0 {
+		return nil
+	}
+	whole := n
+	if n.holdsKey() {
+		whole = n.split()
+	}
+	next := &node{child: [2]*node{
+		whole.child[0].less(bits-1, first, gone),
+		whole.child[1].less(bits-1, first+1<<(bits-1), gone),
+	}}
+	if next.holdsKey() { // nothing is left
+		return nil
+	}
+	return next
+}
+
 // Unite returns the frontier that covers what either of two covers. Agree is false if they are not parts of one tree, as far
 // as can be seen; then, and if the union would be too long to be stored, the frontier returned is f.
 func (f Frontier) Unite(o Frontier) (u Frontier, agree bool) {

@@ -247,6 +247,15 @@ func (t Told) Cut(keep []dkg.Index) Told {
 	return t
 }
 
+// Less returns the words without what lies below the indices, which ascend.
+func (t Told) Less(gone []dkg.Index) Told {
+	t.words = slices.Clone(t.words)
+	for i := range t.words {
+		t.words[i].tree = t.words[i].tree.Less(gone)
+	}
+	return t
+}
+
 // with and without return an ascending list with an index, or without it, and leave the one given as it is.
 func with(list []dkg.Index, i dkg.Index) []dkg.Index {
 	at, found := slices.BinarySearch(list, i)

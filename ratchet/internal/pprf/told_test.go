@@ -130,7 +130,7 @@ func TestFourthWord(t *testing.T) {
 	require.Equal(t, told.Encode(), told.Tell(2, 1, newTree()).Encode(), "an older answer")
 }
 
-// TestCutProperty: a cut keeps what lies below its indices and nothing else, and can be decoded (§6).
+// TestCutProperty: a cut keeps what lies below its indices and nothing else, less takes away just that; both can be decoded (§6).
 func TestCutProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		depth := rapid.IntRange(smallDepth, dkg.MaxDepth).Draw(t, "depth")
@@ -157,11 +157,22 @@ func TestCutProperty(t *testing.T) {
 				require.True(t, want.Equal(got))
 			}
 		}
-		read, err := Decode(cut.Encode(), depth+ChildBits)
-		require.NoError(t, err)
-		require.Equal(t, cut.Encode(), read.Encode())
+		less := tree.Frontier().Less(keep)
+		for _, i := range []dkg.Index{0, dkg.Index(top / 2), dkg.Index(top)} {
+			_, errLess := less.Value(Path(i, depth, make([]byte, 16)))
+			_, gone := slices.BinarySearch(keep, i)
+			require.Equal(t, gone, errLess != nil)
+		}
+		for _, i := range keep {
+			require.False(t, less.Covers(Path(i, depth, make([]byte, 16))))
+		}
+		for _, f := range []Frontier{cut, less} {
+			read, err := Decode(f.Encode(), depth+ChildBits)
+			require.NoError(t, err)
+			require.Equal(t, f.Encode(), read.Encode())
+		}
 		senders := New(secret.Random(suite.KeySize), depth).Cut(keep)
-		_, err = Decode(senders.Encode(), depth)
+		_, err := Decode(senders.Encode(), depth)
 		require.NoError(t, err)
 	})
 }

@@ -97,11 +97,13 @@ func (s Shown) Encode() []byte {
 
 // ParseShown reads a commit and its credential without verifying them.
 func ParseShown(b []byte) (Shown, error) {
-	return parseAll(b, MaxSealedCommit-suite.AEADOverhead, func(r *wire.Reader) (s Shown) {
-		s.Commit = readCommit(r)
-		s.Credential = readOptionalCredential(r)
-		return s
-	})
+	return parseAll(b, maxOpened, readShown)
+}
+
+func readShown(r *wire.Reader) (s Shown) {
+	s.Commit = readCommit(r)
+	s.Credential = readOptionalCredential(r)
+	return s
 }
 
 // Seal seals the commit under the commit key of its parent.

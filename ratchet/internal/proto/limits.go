@@ -58,6 +58,9 @@ const (
 	// MaxTicketEpochs is the number of epochs in a ticket: the preferred one, its 4 nearest ancestors, and 64 others.
 	MaxTicketEpochs = 5 + 64
 
+	// MaxReturned is the number of commits of the asker's index that a ticket returns. An honest member loses one or two.
+	MaxReturned = 64
+
 	// MaxTicketRecords is the number of open records in a ticket, which is that of a space, and MaxUsedRecords the length of
 	// all used ones.
 	MaxTicketRecords = 256
@@ -102,6 +105,7 @@ const (
 	maxTemplate  = 1 + 2 + maxOwnerList + policySize + 8 + 2*ed448.PointSize + 1 + suite.KeySize
 	maxNotice    = commonSize + 32 + 4 + MaxBitmap + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
 	maxUpdate    = 4 + 4 + 2 + suite.MaxKEMKey + 2 + suite.MaxSignature
+	maxOpened    = MaxSealedCommit - suite.AEADOverhead
 	maxCommit    = coreSize + 32 + 2 + suite.MaxSignature
 	maxRevoke    = 1 + 32 + 32 + 1 + 4 + 4*MaxRevoked + 2 + suite.MaxSignature
 	maxCurrent   = 32 + 8 + 2 + suite.MaxSignature

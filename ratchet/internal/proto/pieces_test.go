@@ -239,6 +239,7 @@ func (p pieces) ticketBody(t testing.TB) TicketBody {
 		Authenticator: keys.Authenticator, CommitTree: pprf.NewCommitTree(keys.CommitRoot, piecesDepth),
 		SenderTree: pprf.New(keys.SenderRoot, piecesDepth), Chains: []TicketChain{{1, 4, keys.Exporter}, {3, 0, place.secret()}}}
 	genesis := TicketEpoch{Cut: true, HeaderCheck: p.keys.HeaderCheck(p.place), CommitKey: p.keys.Commit, Authenticator: p.keys.Authenticator, CommitTree: tree}
+	lost, _, _ := p.commit(t, p.joiners[0])
 	return TicketBody{
 		Issuer: 1, Origin: p.origin, Root: TicketRoot{Notice: p.notice, Roster: p.roster}, Template: p.template,
 		Certificate: p.joiners[0].record.Certificate, Masked: p.joiners[0].record.Masked, HoldsPreferred: true,
@@ -251,6 +252,7 @@ func (p pieces) ticketBody(t testing.TB) TicketBody {
 		},
 		Answered: []Answered{{1, 1}, {2, piecesTime}},
 		Records:  []Record{p.joiners[2].record, p.joiners[1].record.Used()},
+		Returned: []Returned{{Parent: p.id, Shown: lost, Secret: secret.Own(lost.Commit.Core.R.Bytes())}},
 		Epochs:   []TicketEpoch{child, genesis},
 	}
 }

@@ -63,6 +63,7 @@ type TicketBody struct {
 	Members        []TicketMember
 	Answered       []Answered // ascending
 	Records        []Record
+	Returned       []Returned    // commits of the asker's index
 	Epochs         []TicketEpoch // the preferred one first
 }
 
@@ -124,6 +125,10 @@ func (b TicketBody) writeLists(w *wire.Writer) {
 	w.U16(uint16(len(b.Records)))
 	for _, x := range b.Records {
 		w.Vec16(x.Encode().Expose())
+	}
+	w.U8(uint8(len(b.Returned)))
+	for _, x := range b.Returned {
+		x.write(w)
 	}
 	w.U8(uint8(len(b.Epochs)))
 	for _, e := range b.Epochs {
@@ -193,7 +198,13 @@ func (b *TicketBody) readLists(r *wire.Reader) {
 		b.Records = append(b.Records, readNested(r, r.Vec16(maxRecord), readRecord))
 	}
 	n := int(r.U8())
-	if n > MaxTicketEpochs {
+	if n > MaxReturned {
+		r.Fail("number of commits")
+	}
+	for ; n > 0 && r.Err() == nil; n-- {
+		b.Returned = append(b.Returned, readReturned(r))
+	}
+	if n = int(r.U8()); n > MaxTicketEpochs {
 		r.Fail("number of epochs")
 	}
 	for ; n > 0 && r.Err() == nil; n-- {

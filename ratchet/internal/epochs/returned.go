@@ -1,0 +1,98 @@
+package epochs
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// Returned gives the commits of an asker's index that its ticket returns, in the order of §5, at most proto.MaxReturned. An asker
+// that lost the state with which it made them holds no secret of theirs, and no share opens a commit of its own index. A commit is
+// returned as long as nothing shows that the asker has its epoch, at or above which the epoch named as preferred lies (D120).
+func (f Forest) Returned(asker Maker, preferred proto.EpochID, own Shares) (out []proto.Returned) {
+	var lost []Epoch
+	for e := range f.All() {
+		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !f.isAbove(e, preferred) && !f.has(asker, e) {
+			lost = append(lost, e)
+		}
+	}
+	slices.SortFunc(lost, func(a, b Epoch) int { return f.compare(a.position(), b.position()) })
+	for _, e := range lost {
+		share, ok := own(e.root)
+		if !ok || len(out) == proto.MaxReturned {
+			continue
+		}
+		if ss, err := e.shown.Commit.Core.Follow(share); err == nil {
+			out = append(out, proto.Returned{Parent: e.parent, Shown: e.shown, Secret: ss})
+		}
+	}
+	return out
+}
+
+// has reports whether something shows that a member has an epoch that a commit of its index made: of its own making, that it was
+// read or committed below; of a twin's, that it committed below.
+func (f Forest) has(m Maker, made Epoch) bool {
+	if made.maker == m {
+		return made.passed
+	}
+	for _, x := range f.catalog.metas {
+		if x.maker == m && f.isAbove(made, x.id) {
+			return true
+		}
+	}
+	return false
+}
+
+// Return enters the epoch of a commit of the own index with the secret that a ticket returned, and derives what tickets told below
+// it. Key is that of its maker, who was verified. It returns ErrUnknown without the parent, and an error if the commit is false or
+// the secret does not fit, which says nothing of the commit.
+func (f Forest) Return(x proto.Returned, key suite.PublicKey, own Shares, now Millis) (Forest, Change, error) {
+	parent, ok := f.Epoch(x.Parent)
+	root, known := f.Root(parent.rootID())
+	if !ok || !known {
+		return f, Change{}, ErrUnknown
+	}
+	core := x.Shown.Commit.Core
+	place := core.Place(f.space, parent.id, parent.generation+1)
+	public, err := root.Public.PublicShare(core.Maker)
+	if err != nil || f.contradicted(parent, x.Shown, place) || core.VerifyProof(f.space, parent.id, public) != nil {
+		return f, Change{}, ErrFalse
+	}
+	c, err := f.deriveWith(parent, x.Shown, place, key, x.Secret)
+	if err != nil {
+		return f, Change{}, err
+	}
+	change := Change{}
+	next, err := f.enter(c, now, &change)
+	if err != nil {
+		return f, Change{}, err
+	}
+	next = next.deriveBelow([]proto.EpochID{c.parent, c.id}, own, now, &change)
+	next, change = next.evict(maxEpochs, change, now)
+	return next, change, nil
+}
+
+// rootID is the root of an epoch, zero of none.
+func (e Epoch) rootID() (id proto.EpochID) {
+	if e.meta != nil {
+		id = e.root
+	}
+	return id
+}
+
+// pass notes that a maker was read, or committed, below an epoch that it made: the nearest one at or above from. Those above that one
+// were noted when it was entered.
+func (f Forest) pass(from proto.EpochID, by func(Maker) bool) Forest {
+	for m := f.catalog.metas[from]; m != nil; m = f.catalog.metas[m.parent] {
+		if m.isRoot() || !by(m.maker) {
+			continue
+		}
+		if e, _ := f.Epoch(m.id); !e.passed {
+			e.passed = true
+			f = f.put(e)
+		}
+		break
+	}
+	return f
+}

@@ -1,0 +1,79 @@
+package ratchet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+)
+
+// twoDays lets so much time pass that whoever sends next commits. The clock of what is kept moves by a day at most.
+func (n *network) twoDays() {
+	for range 2 {
+		n.now = n.now.Add(23 * time.Hour)
+		n.settle()
+	}
+}
+
+// A member whose state was set back behind its own commit, without knowing it, reads all that others sent below that commit, although
+// everybody else has read it before it asked (D120). What it says then is read.
+func TestLostCommitIsReturned(t *testing.T) {
+	n := newNetwork(t, 71)
+	founder := n.found(Policy{})
+	m, other := n.member(founder, "m"), n.member(founder, "other")
+	n.twoDays()
+	before := m.space
+	m.send("with a commit")
+	m.send("and one more")
+	m.space, m.retained = before, map[orphans.FrameName]incoming{}
+	m.offline = true
+	n.settle()
+	founder.send("below it")
+	n.settle()
+	n.twoDays()
+	other.send("below a commit below it")
+	n.settle()
+	founder.send("there, too")
+	n.settle()
+	m.offline, m.read = false, nil
+	n.settle()
+	require.Subset(t, m.texts(), []string{"1: below it", "3: below a commit below it", "1: there, too"})
+	m.send("back")
+	n.settle()
+	n.agree(3)
+	for _, x := range []*node{founder, other} {
+		require.Subset(t, x.texts(), []string{"2: with a commit", "2: and one more", "2: back"}, x.name)
+	}
+}
+
+// A thief with a copy from before a member's commit asks in its name. What was sent before it is let in it does not read, once the
+// member was read below its commit (D120).
+func TestCommitIsNotReturnedToAThief(t *testing.T) {
+	n := newNetwork(t, 72)
+	founder := n.found(Policy{})
+	m, other := n.member(founder, "m"), n.member(founder, "other")
+	n.twoDays()
+	thief := m.copyOf("thief")
+	m.send("heals")
+	n.settle()
+	founder.send("below it")
+	n.settle()
+	n.twoDays()
+	other.send("below a commit below it")
+	n.settle()
+	m.send("still there")
+	n.settle()
+	n.now = n.now.Add(2 * time.Hour)
+	thief.offline, thief.read = false, nil
+	n.settle()
+	require.True(t, founder.has(Resynced))
+	founder.send("after it asked")
+	n.settle()
+	require.Contains(t, thief.texts(), "1: after it asked", "as before: it is a second holder of the key")
+	for _, text := range []string{"1: below it", "3: below a commit below it"} {
+		require.NotContains(t, thief.texts(), text)
+		require.Contains(t, m.texts(), text)
+	}
+}
