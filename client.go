@@ -18,6 +18,8 @@ var (
 	ErrRunning = errors.New("trefoil: the client runs already")
 	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
 	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
+	// ErrDiffers is the error for the QR code of another fingerprint.
+	ErrDiffers = errors.New("trefoil: the fingerprints differ")
 )
 
 // Options are the settings of a Client. The zero value holds the defaults.

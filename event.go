@@ -184,8 +184,8 @@ type Conflict struct {
 // String implements Event.
 func (e Conflict) String() string { return e.line("conflict about member %d", e.Index) }
 
-// DevicesChanged: the person that this device has a direct conversation with has other devices than when it was written to last.
-// The person has signed them.
+// DevicesChanged: the person that this device has a direct conversation with has other devices than when it was written to last, or one
+// of them has other keys. The person has signed them. Direct.Fingerprint is another one.
 type DevicesChanged struct {
 	Stamp
 	Devices int // that it has now

@@ -141,11 +141,20 @@ func TestMessageID(t *testing.T) {
 	}
 }
 
-// A fingerprint has thirty digits, and none if there is nothing to compare.
-func TestFingerprint(t *testing.T) {
-	require.Empty(t, fingerprint([32]byte{}))
-	require.Regexp(t, `^(\d{5} ){5}\d{5}$`, fingerprint([32]byte{1}))
-	require.NotEqual(t, fingerprint([32]byte{1}), fingerprint([32]byte{2}))
+// A fingerprint has sixty digits, and none if there is nothing to compare; a scanned code is right, another one, or no fingerprint.
+func TestFingerprintForPeople(t *testing.T) {
+	a, b := Fingerprint{1}, Fingerprint{2}
+	require.Empty(t, Fingerprint{}.String())
+	require.Regexp(t, `^(\d{5} ){11}\d{5}$`, a.String())
+	require.NotEqual(t, a.String(), b.String())
+	require.NoError(t, a.Check(a.QR()))
+	require.ErrorIs(t, a.Check(b.QR()), ErrDiffers)
+	require.ErrorIs(t, Fingerprint{}.Check(Fingerprint{}.QR()), ErrDiffers, "nothing to compare is not alike")
+	require.ErrorIs(t, a.Check(nil), ratchet.ErrMalformed)
+	require.ErrorIs(t, a.Check(append(a.QR(), 0)), ratchet.ErrMalformed)
+	newer := a.QR()
+	newer[0]++
+	require.ErrorIs(t, a.Check(newer), state.ErrTooNew)
 }
 
 func FuzzNotice(f *testing.F) {

@@ -2,12 +2,9 @@ package trefoil
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
@@ -111,7 +108,7 @@ func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) 
 	return made, nil
 }
 
-// Invites returns what became of the invites of the space, for an owner: those that are open, and since the last rekey the others.
+// Invites returns what became of the invites of the space, for an owner. Of those that ended before a rekey it tells for 30 days.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {
@@ -186,10 +183,8 @@ func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 // Status says where this device stands in a space.
 type Status struct {
 	ratchet.Summary
-	// Fingerprint is what members compare when they meet: six groups of five digits. If they are alike, no server and no
-	// member has split the space. It changes with every epoch, so both compare after the same message; it is empty while
-	// there is nothing to compare.
-	Fingerprint string
+	// Fingerprint is that of the members and their keys. It is zero while joining.
+	Fingerprint Fingerprint
 	// Ready says that the backlog was read on the present line, so that messages leave at once.
 	Ready bool
 	// Outbox is how many frames and messages wait to be sent, Inbox how many events to be handed over, and Retained how many
@@ -208,21 +203,7 @@ func (s Space) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	info := ratchet.Info(v)
-	return Status{info, fingerprint(info.Fingerprint), s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
-}
-
-// fingerprint returns a fingerprint for people: 99 bits of it, in thirty digits.
-func fingerprint(of [32]byte) string {
-	if of == ([32]byte{}) {
-		return ""
-	}
-	h := sha256.Sum256(append([]byte("trefoil fingerprint"), of[:]...))
-	var groups []string
-	for i := range 6 {
-		five := binary.BigEndian.Uint64(append(make([]byte, 3), h[5*i:5*i+5]...))
-		groups = append(groups, fmt.Sprintf("%05d", five%100_000))
-	}
-	return strings.Join(groups, " ")
+	return Status{info, info.Fingerprint, s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
 }
 
 // Update is the way down: a transaction on the space itself, for what this package does not do. The function may run again

@@ -23,9 +23,12 @@ type Summary struct {
 	// Epoch and Generation name the epoch in which this member sends; zeros if there is none.
 	Epoch      [32]byte
 	Generation uint64
-	// Fingerprint is what members compare out of band: alike for those that are in one epoch and know of the same members, and
-	// known to nobody else. If it is alike, no server and no insider has split the space. It is zero while there is no epoch.
+	// Fingerprint is what people compare out of band: alike exactly for those that know of the same members with the same signing keys.
+	// Commits, inbox key updates, profiles and rekeys do not change it. It is no secret. It is zero while there is no epoch.
 	Fingerprint [32]byte
+	// Authenticator is alike for members that send in one epoch and know of the same members, and is known to nobody else. If it is
+	// alike, no server and no insider has split the space. It changes with every epoch, and is zero while there is none.
+	Authenticator [32]byte
 }
 
 // Info returns where this member stands in a space.
@@ -41,7 +44,8 @@ func Info(s Space) Summary {
 		return out
 	}
 	out.Epoch, out.Generation = e.ID(), e.Generation()
-	out.Fingerprint = proto.Fingerprint(e.Authenticator(), r.Roster(), r.GoneSet())
+	roster := r.Roster()
+	out.Fingerprint, out.Authenticator = roster.Fingerprint(d.st.space), proto.Authenticator(e.Authenticator(), roster, r.GoneSet())
 	if t, ok := r.Title(); ok {
 		out.Title = append([]byte(nil), t.Title...)
 	}

@@ -132,14 +132,14 @@ func (s *story) disorder() error {
 
 // theEnd compares what the members hold, and shows what the relay saw.
 func (s *story) theEnd() error {
-	s.explain("5. In the end", "Members of one epoch share a fingerprint that nobody else knows. They may compare it:")
+	s.explain("5. In the end", "Members of one epoch share an authenticator that nobody else knows:")
 	for _, m := range s.members {
 		space, err := m.load(s.ctx)
 		if err != nil {
 			return err
 		}
 		at := ratchet.Info(space)
-		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Fingerprint[:8], at.Generation, len(ratchet.Members(space)))
+		fmt.Fprintf(s.out, "   %-5s %x… in epoch %d of the space, with %d members\n", m.name, at.Authenticator[:8], at.Generation, len(ratchet.Members(space)))
 	}
 	for _, in := range ratchet.Invites(must(s.members[0].load(s.ctx)), s.clock) {
 		fmt.Fprintf(s.out, "   Ann's ledger: place %d is %s, by member %d\n", in.First, in.Status, in.Members)

@@ -66,11 +66,12 @@ const (
 
 // Labels of HashTo32.
 const (
-	ChallengeDLEQ     = "dleq"
-	Hash32HeaderCheck = "header check"
-	Hash32EpochCheck  = "epoch check"
-	Hash32Message     = "message"
-	Hash32Fingerprint = "fingerprint"
+	ChallengeDLEQ       = "dleq"
+	Hash32HeaderCheck   = "header check"
+	Hash32EpochCheck    = "epoch check"
+	Hash32Message       = "message"
+	Hash32Fingerprint   = "fingerprint"
+	Hash32Authenticator = "authenticator"
 )
 
 // Labels of signatures. Reserved are "role" and "person".
