@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
@@ -146,6 +147,17 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 // owner, and ratchet.ErrPolicy for a place at which nobody is, and the owner's own.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.Remove(indices...))
+}
+
+// Replace removes a member whose device somebody else has or has copied, as an owner, and returns an invite for its person, in one commit.
+// A lifetime of 0 has no end. The link must reach the person by another way than this space or a direct conversation with that device:
+// whoever has the device reads both. Errors are those of Remove and Invite.
+func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Duration) (invite.Made, error) {
+	var made invite.Made
+	if err := s.do(ctx, ratchet.Replace(index, lifetime, &made)); err != nil {
+		return invite.Made{}, err
+	}
+	return made, nil
 }
 
 // Rekey makes the keys of the space anew for the same members, as an owner: what was stolen before reads nothing from then on. Its

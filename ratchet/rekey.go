@@ -23,21 +23,26 @@ const sealAtOnce = 512
 // other member's, and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid KEM.
 func Remove(indices ...dkg.Index) Step {
 	return Step{func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok || !d.mayDeal() {
-			return ErrPhase
-		}
-		for _, i := range indices {
-			_, listed := r.Listed(i)
-			if i == d.st.me().index || !listed && !r.Heard(i) {
-				return ErrPolicy
-			}
-		}
-		if err := d.endInvitesOf(r, indices); err != nil {
+		if err := d.prepareRemoval(indices...); err != nil {
 			return err
 		}
 		return d.beginRekey(indices...)
 	}}
+}
+
+// prepareRemoval checks that members can be removed, and ends the invites by which they could come back.
+func (d *edit) prepareRemoval(indices ...dkg.Index) error {
+	_, r, ok := d.preferred()
+	if !ok || !d.mayDeal() {
+		return ErrPhase
+	}
+	for _, i := range indices {
+		_, listed := r.Listed(i)
+		if i == d.st.me().index || !listed && !r.Heard(i) {
+			return ErrPolicy
+		}
+	}
+	return d.endInvitesOf(r, indices)
 }
 
 // Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.
