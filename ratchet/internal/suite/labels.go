@@ -74,7 +74,7 @@ const (
 	Hash32Authenticator = "authenticator"
 )
 
-// Labels of signatures. Reserved are "role" and "person".
+// Labels of signatures. Reserved is "role".
 const (
 	SignOwner     = "owner"
 	SignAdmission = "admission"
@@ -94,6 +94,7 @@ const (
 	SignSeat      = "seat"
 	SignProfile   = "profile"
 	SignTitle     = "title"
+	SignPerson    = "person"
 )
 
 // Labels of HPKE.
