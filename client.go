@@ -74,6 +74,7 @@ type Options struct {
 type Client struct {
 	spaces    *state.Vault[ratchet.Space]
 	directs   *directs
+	links     *state.Vault[storedLink]
 	transport Transport
 	o         Options
 	log       *slog.Logger
@@ -107,6 +108,9 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	v.Now, v.Log, v.Shared = o.Now, o.Log, o.Shared
 	var err error
 	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
+		return nil, err
+	}
+	if c.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
 		return nil, err
 	}
 	v = c.keeping(v, aSpace)

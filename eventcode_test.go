@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,7 +19,8 @@ var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
 	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
-	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
+	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
+	MailboxNotRead{Since: time.UnixMilli(14)},
 }
 
 // sampleLink returns a link.

@@ -15,7 +15,8 @@ import (
 type Directory struct {
 	mu            sync.Mutex
 	registrations map[key.Address][]byte
-	devices       map[string]listed // by identity
+	registered    map[string]key.Address // by identity, whose devices they are
+	devices       map[string]listed      // by identity
 	down          error
 }
 
@@ -27,7 +28,7 @@ type listed struct {
 
 // NewDirectory returns a directory that knows nobody.
 func NewDirectory() *Directory {
-	return &Directory{registrations: make(map[key.Address][]byte), devices: make(map[string]listed)}
+	return &Directory{registrations: make(map[key.Address][]byte), registered: make(map[string]key.Address), devices: make(map[string]listed)}
 }
 
 // Fail makes every call return an error until it is called with nil.
@@ -84,12 +85,16 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 		if err != nil {
 			return 0, err
 		}
-		if _, err := r.Verify(p.Person.Address()); err != nil {
+		person, err := r.Verify(p.Person.Address())
+		if err != nil {
 			return 0, err
 		}
-		known.person = p.Person.Address()
-		d.registrations[known.person] = p.Registration
+		for _, e := range person.Entries() { // one that another device registered publishes its bundle by itself
+			d.registered[string(e.Identity().Bytes())] = person.Address()
+		}
+		d.registrations[person.Address()] = p.Registration
 	}
+	known.person = d.registered[name]
 	if known.person.IsZero() {
 		return 0, errors.New("transporttest: a device that no person has registered")
 	}

@@ -103,6 +103,9 @@ func (l Linking) First() bool { return l.first }
 // Phase says how far the linking is.
 func (l Linking) Phase() Phase { return l.phase }
 
+// Begun returns when this device began it.
+func (l Linking) Begun() time.Time { return time.UnixMilli(l.begun) }
+
 // Person returns the person that the further device becomes one of; zero on that device before Comparing.
 func (l Linking) Person() key.Address { return l.person }
 
