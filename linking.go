@@ -3,10 +3,10 @@ package trefoil
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
-	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -205,7 +205,7 @@ func (r *run) maintainLink(ch *chat) error {
 		return r.belong(ch.id, l)
 	}
 	now := c.o.Now()
-	if l.Phase() >= linking.Done && now.Sub(l.posted) > linkKept {
+	if l.Phase() >= linking.Done && now.Sub(l.Begun()) > linkKept {
 		if p, err := c.links.Pending(r.ctx, ch.id); err != nil || p.Inbox > 0 {
 			return err
 		}
@@ -244,10 +244,18 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 		return err
 	}
 	found := make(map[state.ID]entrance)
+	room := c.roomForEntrances()
 	var steps []state.Step
 	for _, space := range ids {
+		if _, err := c.spaces.Load(ctx, space); err != nil { // a damaged one holds nothing up
+			c.log.Warn("a space that a further device is not let into", "space", space.String(), "error", err)
+			continue
+		}
 		steps = append(steps, c.spaces.Updating(space, func(tx spaceTx) error {
 			delete(found, space)
+			if len(encodeEntrances(slices.Collect(maps.Values(found)))) > room {
+				return nil
+			}
 			if e, err := c.group(space).entrance(tx); err == nil {
 				found[space] = e
 			}
@@ -275,6 +283,7 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	for _, space := range ids {
 		c.changed(aSpace, space)
 	}
+	c.log.Info("a further device is let in", "spaces", len(found), "left out", len(ids)-len(found))
 	return nil
 }
 
@@ -330,14 +339,21 @@ func (r *run) belong(id state.ID, l linkRow) error {
 			c.log.Warn("an entrance that cannot be used", "error", err)
 			continue
 		}
-		if _, err := c.spaces.Load(r.ctx, s.ID()); !errors.Is(err, state.ErrNotFound) {
+		ask := func(tx spaceTx) error {
+			tx.Send(topicOf(s.ID()), request)
+			return nil
+		}
+		switch _, err := c.spaces.Load(r.ctx, s.ID()); {
+		case errors.Is(err, state.ErrDeleted): // it was forgotten here
+			if err := c.spaces.Revive(r.ctx, s, ask); err != nil {
+				return err
+			}
+		case errors.Is(err, state.ErrNotFound):
+			steps = append(steps, c.spaces.Creating(s, ask))
+		default:
 			continue // this device is there already
 		}
 		joined = append(joined, s.ID())
-		steps = append(steps, c.spaces.Creating(s, func(tx spaceTx) error {
-			tx.Send(topicOf(s.ID()), request)
-			return nil
-		}))
 	}
 	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
 		l := tx.Value().Part()
@@ -362,28 +378,3 @@ func (r *run) belong(id state.ID, l linkRow) error {
 	c.changed(aDevice, d.endpoint.Device)
 	return err
 }
-
-// entrance makes an invite for a further device of this member's person, and what goes with it. It returns an error where this device
-// cannot invite.
-func (g group) entrance(tx spaceTx) (entrance, error) {
-	var made invite.Made
-	if err := ratchet.Do(g.o, ratchet.NewInvite(invite.Private(entranceFor), &made))(tx); err != nil {
-		return entrance{}, err
-	}
-	v := tx.Value()
-	vouch, err := ratchet.Vouch(v, made.Link)
-	if err != nil {
-		return entrance{}, err
-	}
-	e := entrance{link: made.Link, vouch: vouch}
-	index, _ := v.State().Self()
-	for _, m := range ratchet.Members(v) {
-		if m.Index == index {
-			e.profile = m.Profile
-		}
-	}
-	return e, nil
-}
-
-// entranceFor is how long a further device may take to come into a space.
-const entranceFor = 7 * 24 * time.Hour
