@@ -18,6 +18,8 @@ var (
 	ErrRunning = errors.New("trefoil: the client runs already")
 	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
 	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
+	// ErrDiffers is the error for the QR code of another fingerprint.
+	ErrDiffers = errors.New("trefoil: the fingerprints differ")
 )
 
 // Options are the settings of a Client. The zero value holds the defaults.
@@ -72,6 +74,7 @@ type Options struct {
 type Client struct {
 	spaces    *state.Vault[ratchet.Space]
 	directs   *directs
+	links     *state.Vault[storedLink]
 	transport Transport
 	o         Options
 	log       *slog.Logger
@@ -105,6 +108,9 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	v.Now, v.Log, v.Shared = o.Now, o.Log, o.Shared
 	var err error
 	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
+		return nil, err
+	}
+	if c.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
 		return nil, err
 	}
 	v = c.keeping(v, aSpace)

@@ -41,7 +41,7 @@ func TestStatus(t *testing.T) {
 		space := w.newSpace(alice, bob)
 		alice.send(space, "a secret text")
 		w.pass(time.Minute)
-		var fingerprints []string
+		var fingerprints []trefoil.Fingerprint
 		for _, d := range []*device{alice, bob} {
 			status, err := d.client.Space(space).Status(t.Context())
 			require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestStatus(t *testing.T) {
 			fingerprints = append(fingerprints, status.Fingerprint)
 			require.True(t, d.client.Stats().Online)
 		}
-		require.Len(t, fingerprints[0], 35)
+		require.Len(t, fingerprints[0].String(), 71)
 		require.Equal(t, fingerprints[0], fingerprints[1])
 		members, err := alice.client.Space(space).Members(t.Context())
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package trefoil
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"iter"
 	"slices"
@@ -110,7 +111,7 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if err := d.publish(ctx); err != nil { // who cannot look this device up takes the message for a stranger's
 		return nil, err
 	}
-	peers, err := d.peers(ctx, with)
+	person, peers, err := d.devicesOf(ctx, with)
 	if err != nil {
 		return nil, err
 	}
@@ -129,16 +130,16 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if err != nil {
 		return nil, err
 	}
-	names := namesOf(peers)
+	known := person.Fingerprint()
 	step := d.talks.Updating(id, func(tx talkTx) error {
 		if !tx.Withdraw(out.Seq) {
 			return errSentAlready
 		}
 		t := tx.Value().Part()
-		if len(t.devices) > 0 && !slices.EqualFunc(t.devices, names, slices.Equal[[]byte]) {
-			tx.Emit(DevicesChanged{Devices: len(names)})
+		if t.known != ([sha256.Size]byte{}) && t.known != known {
+			tx.Emit(DevicesChanged{Devices: len(person.Entries())})
 		}
-		t.devices = names
+		t.known = known
 		tx.Set(tx.Value().With(t))
 		return nil
 	})

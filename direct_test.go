@@ -187,6 +187,53 @@ func TestDirectSeveralDevices(t *testing.T) {
 	})
 }
 
+// Both persons of a conversation see one fingerprint, on all their devices. Keys that devices replace by themselves do not change it; a
+// further device does, whoever's it is, and the writer is told.
+func TestDirectFingerprint(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		bobKeys := session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}
+		b := bobKeys.Address()
+		ann, a := w.person(dir, "Ann")
+		cat, c := w.person(dir, "Cat")
+		bob := w.deviceOf(bobKeys, dir, "Bob's phone")
+		w.pass(time.Minute)
+		of := func(d *device, with key.Address) trefoil.Fingerprint {
+			f, err := d.client.Direct(with).Fingerprint(w.Context())
+			require.NoError(t, err)
+			require.NotZero(t, f)
+			return f
+		}
+		first := of(ann, b)
+		require.Equal(t, first, of(bob, a))
+		require.NotEqual(t, first, of(cat, b))
+		require.NotEqual(t, of(cat, a), of(cat, b))
+		require.NotEqual(t, of(cat, c), of(cat, b))
+		ann.say(b, "one")
+		w.pass(8 * 24 * time.Hour)
+		ann.say(b, "a week later")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"one", "a week later"}, bob.read())
+		require.Equal(t, first, of(ann, b))
+
+		laptop := w.deviceOf(bobKeys, dir, "Bob's laptop")
+		w.pass(time.Minute)
+		second := of(ann, b)
+		require.NotEqual(t, first, second)
+		require.Equal(t, second, of(bob, a))
+		require.Equal(t, second, of(laptop, a))
+		require.Empty(t, told[trefoil.DevicesChanged](ann))
+		ann.say(b, "both")
+		w.pass(time.Minute)
+		require.Len(t, told[trefoil.DevicesChanged](ann), 1)
+
+		_, err := ann.client.Direct(keypair.GenerateSigningKey().Public().Address()).Fingerprint(w.Context())
+		require.ErrorIs(t, err, session.ErrUnverified)
+		_, err = w.device("nobody").client.Direct(b).Fingerprint(w.Context())
+		require.ErrorIs(t, err, trefoil.ErrNoPerson)
+	})
+}
+
 // A program that fails holds up the conversation that it fails in, and no other; what it did not handle it is told of again, after a
 // restart, too.
 func TestDirectHandover(t *testing.T) {

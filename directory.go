@@ -60,19 +60,25 @@ func (d *directs) person(ctx context.Context, who key.Address) (directory.Person
 
 // peers returns the devices of a person that have a bundle. To one without, only the classic suite reaches, which this package
 // does not speak: who withholds a bundle withholds the device.
-func (d *directs) peers(ctx context.Context, who key.Address) (all []directory.Peer, err error) {
+func (d *directs) peers(ctx context.Context, who key.Address) ([]directory.Peer, error) {
+	_, all, err := d.devicesOf(ctx, who)
+	return all, err
+}
+
+// devicesOf returns a person, the zero Person if it is nobody, and what peers returns.
+func (d *directs) devicesOf(ctx context.Context, who key.Address) (p directory.Person, all []directory.Peer, err error) {
 	p, l, ok, err := d.person(ctx, who)
 	if err != nil || !ok {
-		return nil, err
+		return directory.Person{}, nil, err
 	}
 	for _, b := range l.Bundles {
 		peer, err := p.WithBundle(b)
 		if err != nil {
-			return nil, fmt.Errorf("trefoil: a bundle of %v: %w", who, err)
+			return directory.Person{}, nil, fmt.Errorf("trefoil: a bundle of %v: %w", who, err)
 		}
 		all = append(all, peer)
 	}
-	return all, nil
+	return p, all, nil
 }
 
 // claim returns a peer with a one-time pre-key if there is one.

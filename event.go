@@ -184,8 +184,8 @@ type Conflict struct {
 // String implements Event.
 func (e Conflict) String() string { return e.line("conflict about member %d", e.Index) }
 
-// DevicesChanged: the person that this device has a direct conversation with has other devices than when it was written to last.
-// The person has signed them.
+// DevicesChanged: the person that this device has a direct conversation with has other devices than when it was written to last, or one
+// of them has other keys. The person has signed them. Direct.Fingerprint is another one.
 type DevicesChanged struct {
 	Stamp
 	Devices int // that it has now
@@ -193,6 +193,31 @@ type DevicesChanged struct {
 
 // String implements Event.
 func (e DevicesChanged) String() string { return e.line("has %d devices now", e.Devices) }
+
+// LinkDigits: this device and the one to be linked have found each other. Both show the digits, and Client.ConfirmDevice is to be called on
+// both, with what the other one shows.
+type LinkDigits struct {
+	Stamp
+	Digits string // six, in two groups
+}
+
+// String implements Event. It does not show the digits.
+func (e LinkDigits) String() string { return e.line("digits to compare") }
+
+// Linked: the further device belongs to the person now. Both devices are told.
+type Linked struct{ Stamp }
+
+// String implements Event.
+func (e Linked) String() string { return e.line("device linked") }
+
+// LinkEnded: the linking of a device has ended without success. Nothing was given away.
+type LinkEnded struct {
+	Stamp
+	Reason error // linking.ErrDigits, linking.ErrTwice, linking.ErrExpired, or ratchet.ErrMalformed
+}
+
+// String implements Event.
+func (e LinkEnded) String() string { return e.line("linking ended: %v", e.Reason) }
 
 // KeyChanged: an owner decided that a member is another device than the one that was known.
 type KeyChanged struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -45,6 +46,9 @@ const (
 	kindMailboxNotRead
 	kindDevicesChanged
 	kindRekeyed
+	kindLinkDigits
+	kindLinked
+	kindLinkEnded
 	kinds
 )
 
@@ -53,7 +57,7 @@ var reasons = []error{
 	1: ratchet.ErrInviteDead, 2: ratchet.ErrInviteTaken, 3: ratchet.ErrLost, 4: ratchet.ErrForged, 5: ratchet.ErrRemoved,
 	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: ratchet.ErrMalformed,
 	11: ratchet.ErrHintExpired, 12: ratchet.ErrHintClosed, 13: ratchet.ErrHintOldCounter, 14: ratchet.ErrHintNotListed,
-	15: ratchet.ErrHintOwnerNeeded, 16: session.ErrUnverified,
+	15: ratchet.ErrHintOwnerNeeded, 16: session.ErrUnverified, 17: linking.ErrDigits, 18: linking.ErrTwice, 19: linking.ErrExpired,
 }
 
 // malformed is the reason of everything that is none of them.
@@ -118,6 +122,12 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.count = kindDevicesChanged, uint32(min(e.Devices, math.MaxInt32))
 	case NotSent:
 		n.kind, n.about, n.reason = kindNotSent, e.Message, reasonOf(e.Reason)
+	case LinkDigits:
+		n.kind, n.text = kindLinkDigits, e.Digits
+	case Linked:
+		n.kind = kindLinked
+	case LinkEnded:
+		n.kind, n.reason = kindLinkEnded, reasonOf(e.Reason)
 	case StillWaiting:
 		n.kind, n.time = kindStillWaiting, e.Since.UnixMilli()
 	case Hint:
@@ -229,6 +239,12 @@ func (n notice) event(at Stamp) Event {
 // laterEvent returns the events of whom this device waits for, of members, and of itself.
 func (n notice) laterEvent(at Stamp, reason error) Event {
 	switch n.kind {
+	case kindLinkDigits:
+		return LinkDigits{at, n.text}
+	case kindLinked:
+		return Linked{at}
+	case kindLinkEnded:
+		return LinkEnded{at, reason}
 	case kindStillWaiting:
 		return StillWaiting{at, time.UnixMilli(n.time)}
 	case kindHint:

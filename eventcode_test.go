@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,7 +19,8 @@ var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
 	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
-	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
+	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
+	MailboxNotRead{Since: time.UnixMilli(14)},
 }
 
 // sampleLink returns a link.
@@ -141,11 +143,20 @@ func TestMessageID(t *testing.T) {
 	}
 }
 
-// A fingerprint has thirty digits, and none if there is nothing to compare.
-func TestFingerprint(t *testing.T) {
-	require.Empty(t, fingerprint([32]byte{}))
-	require.Regexp(t, `^(\d{5} ){5}\d{5}$`, fingerprint([32]byte{1}))
-	require.NotEqual(t, fingerprint([32]byte{1}), fingerprint([32]byte{2}))
+// A fingerprint has sixty digits, and none if there is nothing to compare; a scanned code is right, another one, or no fingerprint.
+func TestFingerprintForPeople(t *testing.T) {
+	a, b := Fingerprint{1}, Fingerprint{2}
+	require.Empty(t, Fingerprint{}.String())
+	require.Regexp(t, `^(\d{5} ){11}\d{5}$`, a.String())
+	require.NotEqual(t, a.String(), b.String())
+	require.NoError(t, a.Check(a.QR()))
+	require.ErrorIs(t, a.Check(b.QR()), ErrDiffers)
+	require.ErrorIs(t, Fingerprint{}.Check(Fingerprint{}.QR()), ErrDiffers, "nothing to compare is not alike")
+	require.ErrorIs(t, a.Check(nil), ratchet.ErrMalformed)
+	require.ErrorIs(t, a.Check(append(a.QR(), 0)), ratchet.ErrMalformed)
+	newer := a.QR()
+	newer[0]++
+	require.ErrorIs(t, a.Check(newer), state.ErrTooNew)
 }
 
 func FuzzNotice(f *testing.F) {

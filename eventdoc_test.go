@@ -24,7 +24,7 @@ func TestEventsAreDocumented(t *testing.T) {
 		rows = append(rows, m[1])
 	}
 	var events, errs []string
-	for folder, name := range map[string]string{".": "trefoil", "state": "state", "ratchet": "ratchet", "ratchet/session": "session", "invite": "invite", "dkg": "dkg"} {
+	for folder, name := range map[string]string{".": "trefoil", "state": "state", "ratchet": "ratchet", "ratchet/session": "session", "ratchet/session/linking": "linking", "invite": "invite", "dkg": "dkg"} {
 		e, v := declared(t, folder)
 		if folder == "." {
 			events = e

@@ -75,6 +75,8 @@ func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
 	case ch.kind == aDevice:
 		err = r.maintainDirects(ch)
 	case ch.kind == aTalk: // what comes, comes by the device
+	case ch.kind == aLinking:
+		err = r.maintainLink(ch)
 	case len(batch) > 0:
 		err = r.receiveBatch(ch, batch)
 	default:
@@ -165,8 +167,11 @@ func source(from string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// notOurs acknowledges the frames of a chat that this device does not have, and ends the subscription.
+// notOurs gives frames to a linking, or acknowledges those of a chat that this device does not have, and ends the subscription.
 func (r *run) notOurs(ch *chat, batch []Frame) error {
+	if err := r.receiveLinks(ch, batch); !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
 	for _, f := range batch {
 		f.Ack()
 	}
@@ -177,6 +182,37 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 		ch.leaving = r.spawnLocked(func() { r.leave(ch) })
 	}
 	return nil
+}
+
+// receiveLinks receives frames of a linking. It returns state.ErrNotFound if there is none.
+func (r *run) receiveLinks(ch *chat, batch []Frame) error {
+	frames := make([]state.Frame, len(batch))
+	for i, f := range batch {
+		frames[i] = state.Frame{Source: source(f.From), Data: f.Data}
+	}
+	receipts, err := r.client.links.ReceiveAll(r.ctx, ch.id, frames, r.client.receiveLink)
+	if errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	var stopped []Frame
+	for i, receipt := range receipts {
+		if receipt.Verdict == state.Stop {
+			stopped = append(stopped, batch[i])
+			err = receipt.Reason
+			continue
+		}
+		batch[i].Ack()
+	}
+	r.fail("receiving", ch.id, err)
+	r.received(ch, batch, stopped, len(stopped) == len(batch), false)
+	r.mu.Lock()
+	linked := r.chat(aLinking, ch.id)
+	linked.due = true
+	r.work(linked)
+	r.handOver(linked)
+	r.mu.Unlock()
+	r.posts.wake(aLinking, ch.id)
+	return err
 }
 
 // leave ends the subscription to a chat that this device does not have, unless it has come back meanwhile.

@@ -133,6 +133,7 @@ func TestPublicLink(t *testing.T) {
 		for _, d := range append(devices, alice) {
 			require.ElementsMatch(t, want, d.read(), d.name)
 			require.Equal(t, alice.status(space).Fingerprint, d.status(space).Fingerprint, d.name)
+			require.Equal(t, alice.status(space).Authenticator, d.status(space).Authenticator, d.name)
 		}
 		require.Len(t, told[trefoil.Arrived](alice), 3, "bob had arrived before")
 		all, err := alice.client.Space(space).Invites(t.Context())

@@ -13,9 +13,10 @@ import (
 type chatKind uint8
 
 const (
-	aSpace  chatKind = iota // a space
-	aTalk                   // a direct conversation: it sends and hands over
-	aDevice                 // what comes for direct conversations, of all of them: it receives and is maintained
+	aSpace   chatKind = iota // a space
+	aTalk                    // a direct conversation: it sends and hands over
+	aDevice                  // what comes for direct conversations, of all of them: it receives and is maintained
+	aLinking                 // the linking of a device: it is maintained, sends and hands over; what comes, comes as to a space
 )
 
 // chatKey names a chat of a run.
@@ -51,15 +52,18 @@ func (v vaultRows[V]) take(ctx context.Context, id state.ID, f func(taker)) erro
 
 // rows returns the rows of chats of a kind.
 func (c *Client) rows(k chatKind) rows {
-	if k == aTalk {
+	switch k {
+	case aTalk:
 		return vaultRows[storedTalk]{c.directs.talks}
+	case aLinking:
+		return vaultRows[storedLink]{c.links}
 	}
 	return vaultRows[spaceValue]{c.spaces}
 }
 
 // chats returns what lies in the store.
 func (c *Client) chats(ctx context.Context) (all []chatKey, err error) {
-	for _, k := range []chatKind{aSpace, aTalk} {
+	for _, k := range []chatKind{aSpace, aTalk, aLinking} {
 		ids, err := c.rows(k).List(ctx)
 		if err != nil {
 			return all, err

@@ -224,12 +224,14 @@ func (r *run) subscribe(ctx context.Context, topic string) error {
 
 // topics returns where this device reads.
 func (c *Client) topics(ctx context.Context) (all []string, err error) {
-	ids, err := c.spaces.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range ids {
-		all = append(all, topicOf(id))
+	for _, rows := range []rows{c.rows(aSpace), c.rows(aLinking)} {
+		ids, err := rows.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			all = append(all, topicOf(id))
+		}
 	}
 	if !c.hasPerson(ctx) {
 		return all, ctx.Err()

@@ -142,7 +142,7 @@ func (d *directs) publish(ctx context.Context) error {
 	}
 	p := Publication{Bundle: own.Bundle()}
 	if !upToDate {
-		if err = d.register(ctx, own, &p); err != nil {
+		if err = d.register(ctx, own, own.Entry(), &p); err != nil {
 			return err
 		}
 	}
@@ -211,9 +211,10 @@ func (d *directs) issue(ctx context.Context) (keys []directory.OneTimePreKey, er
 	return keys, err
 }
 
-// register adds the person's registration with this device to a publication, unless it is registered already, or the keys that could
-// sign it are not on this device.
-func (d *directs) register(ctx context.Context, own session.Device, p *Publication) error {
+// register adds to a publication the person's registration with one more device, unless it is registered already, or the keys that
+// could sign it are not on this device. It returns session.ErrUnverified if that is not this device, and the directory does not know
+// the person.
+func (d *directs) register(ctx context.Context, own session.Device, one directory.Entry, p *Publication) error {
 	ids, err := d.persons.List(ctx)
 	if err != nil || len(ids) == 0 {
 		return err
@@ -226,14 +227,17 @@ func (d *directs) register(ctx context.Context, own session.Device, p *Publicati
 	if err != nil {
 		return err
 	}
+	if !known && !one.Identity().Equal(own.Identity()) {
+		return session.ErrUnverified
+	}
 	var entries []directory.Entry
 	if known {
 		entries = listed.Entries()
-		if slices.ContainsFunc(entries, func(e directory.Entry) bool { return e.Identity().Equal(own.Identity()) }) {
+		if slices.ContainsFunc(entries, func(e directory.Entry) bool { return e.Identity().Equal(one.Identity()) }) {
 			return nil
 		}
 	}
-	r, err := person.Part().Register(append(entries, own.Entry())...)
+	r, err := person.Part().Register(append(entries, one)...)
 	if err != nil {
 		return err
 	}

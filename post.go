@@ -24,9 +24,10 @@ func (r *run) newPosts() posts {
 	c := r.client
 	o := worker.Options{Scan: c.o.Every, Failed: r.failedOutbox}
 	return posts{
-		aSpace:  worker.New(c.spaces, r.send, o),
-		aTalk:   worker.New(c.directs.talks, r.write, o),
-		aDevice: worker.New(c.directs.endpoint.Sessions, r.sendDirect, o),
+		aSpace:   worker.New(c.spaces, r.send, o),
+		aTalk:    worker.New(c.directs.talks, r.write, o),
+		aLinking: worker.New(c.links, r.sendLink, o),
+		aDevice:  worker.New(c.directs.endpoint.Sessions, r.sendDirect, o),
 	}
 }
 
@@ -120,6 +121,12 @@ func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing)
 	return d
 }
 
+// sendLink hands a frame of a linking to the relay.
+func (r *run) sendLink(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
+	r.guard(func() { d = r.post(ctx, topicOf(id), out) })
+	return d
+}
+
 // flushAll sends what waits in all chats, once.
 func (r *run) flushAll() {
 	flush := func(rows rows, send worker.Sender) {
@@ -132,6 +139,7 @@ func (r *run) flushAll() {
 	}
 	flush(r.client.rows(aSpace), r.send)
 	flush(r.client.rows(aTalk), r.write)
+	flush(r.client.rows(aLinking), r.sendLink)
 	flush(vaultRows[session.Session]{r.client.directs.endpoint.Sessions}, r.sendDirect)
 }
 

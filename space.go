@@ -2,12 +2,10 @@ package trefoil
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
+	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
@@ -112,7 +110,7 @@ func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) 
 	return made, nil
 }
 
-// Invites returns what became of the invites of the space, for an owner: those that are open, and since the last rekey the others.
+// Invites returns what became of the invites of the space, for an owner. Of those that ended before a rekey it tells for 30 days.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {
@@ -153,6 +151,17 @@ func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.Remove(indices...))
 }
 
+// Replace removes a member whose device somebody else has or has copied, as an owner, and returns an invite for its person, in one commit.
+// A lifetime of 0 has no end. The link must reach the person by another way than this space or a direct conversation with that device:
+// whoever has the device reads both. Errors are those of Remove and Invite.
+func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Duration) (invite.Made, error) {
+	var made invite.Made
+	if err := s.do(ctx, ratchet.Replace(index, lifetime, &made)); err != nil {
+		return invite.Made{}, err
+	}
+	return made, nil
+}
+
 // Rekey makes the keys of the space anew for the same members, as an owner: what was stolen before reads nothing from then on. Its
 // errors are those of Remove.
 func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
@@ -188,10 +197,8 @@ func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 // Status says where this device stands in a space.
 type Status struct {
 	ratchet.Summary
-	// Fingerprint is what members compare when they meet: six groups of five digits. If they are alike, no server and no
-	// member has split the space. It changes with every epoch, so both compare after the same message; it is empty while
-	// there is nothing to compare.
-	Fingerprint string
+	// Fingerprint is that of the members and their keys. It is zero while joining.
+	Fingerprint Fingerprint
 	// Ready says that the backlog was read on the present line, so that messages leave at once.
 	Ready bool
 	// Outbox is how many frames and messages wait to be sent, Inbox how many events to be handed over, and Retained how many
@@ -210,21 +217,7 @@ func (s Space) Status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	info := ratchet.Info(v)
-	return Status{info, fingerprint(info.Fingerprint), s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
-}
-
-// fingerprint returns a fingerprint for people: 99 bits of it, in thirty digits.
-func fingerprint(of [32]byte) string {
-	if of == ([32]byte{}) {
-		return ""
-	}
-	h := sha256.Sum256(append([]byte("trefoil fingerprint"), of[:]...))
-	var groups []string
-	for i := range 6 {
-		five := binary.BigEndian.Uint64(append(make([]byte, 3), h[5*i:5*i+5]...))
-		groups = append(groups, fmt.Sprintf("%05d", five%100_000))
-	}
-	return strings.Join(groups, " ")
+	return Status{info, info.Fingerprint, s.client.isReady(s.id), p.Outbox, p.Inbox, p.Retained}, nil
 }
 
 // Update is the way down: a transaction on the space itself, for what this package does not do. The function may run again

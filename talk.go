@@ -1,14 +1,11 @@
 package trefoil
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
-	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
-	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -18,8 +15,8 @@ import (
 // what was written and is not encrypted yet, its inbox what was read and is not handed over yet, whichever device it came from.
 type talk struct {
 	with key.Address
-	// devices are the names of the person's devices that were written to last, in ascending order. There are none before.
-	devices [][]byte
+	// known is the fingerprint of the person as it was written to last, zero before.
+	known [sha256.Size]byte
 }
 
 // storedTalk is a talk in a vault.
@@ -27,15 +24,6 @@ type storedTalk = state.One[talk]
 
 // talkID returns the row of the conversation with a person, which is the Chat of its events.
 func talkID(with key.Address) state.ID { return state.ID(with) }
-
-// namesOf returns the names of devices as a talk keeps them.
-func namesOf(peers []directory.Peer) (names [][]byte) {
-	for _, p := range peers {
-		names = append(names, p.Name().Bytes())
-	}
-	slices.SortFunc(names, bytes.Compare)
-	return names
-}
 
 // StoredAs says that a talk is stored apart from sessions.
 func (talk) StoredAs() store.Kind { return store.Talks }
@@ -52,41 +40,29 @@ func (t talk) Succeeds(prev talk) error {
 }
 
 const (
-	talkVersion = 1
-	maxName     = 64 // bytes of the name of a device
+	talkVersion = 2
+	talkSize    = 2 + len(key.Address{}) + sha256.Size
 )
 
 // Encode implements state.Part.
 func (t talk) Encode(e *state.Encoder) {
-	w := wire.NewWriter(64 + maxName*len(t.devices))
+	w := wire.NewWriter(talkSize)
 	w.U16(talkVersion)
 	w.Fixed(t.with[:])
-	w.U16(uint16(len(t.devices)))
-	for _, d := range t.devices {
-		w.Vec8(d)
-	}
+	w.Fixed(t.known[:])
 	e.Bytes(w.Bytes())
 }
 
 // Decode implements state.Part.
 func (talk) Decode(in *state.Decoder) (t talk, err error) {
-	b := in.Bytes(64 + (maxName+1)*directory.MaxDevices)
+	b := in.Bytes(talkSize)
 	if err := in.Err(); err != nil {
 		return talk{}, err
 	}
 	r := wire.NewReader(b)
 	r.Version16(talkVersion, talkVersion)
 	r.Into(t.with[:])
-	n := int(r.U16())
-	if n > directory.MaxDevices {
-		r.Fail("too many devices")
-	}
-	for range n {
-		if r.Err() != nil {
-			break
-		}
-		t.devices = append(t.devices, r.Vec8(maxName))
-	}
+	r.Into(t.known[:])
 	return t, r.Done()
 }
 

@@ -57,7 +57,7 @@ func TestTalkIsStored(t *testing.T) {
 	v, err := state.Open[storedTalk](t.Context(), s, k, state.Options{})
 	require.NoError(t, err)
 	with := key.Address{7}
-	first, err := state.NewOne(talkID(with), talk{with: with, devices: [][]byte{{1, 2}, {3}}})
+	first, err := state.NewOne(talkID(with), talk{with: with, known: [32]byte{3}})
 	require.NoError(t, err)
 	require.NoError(t, v.Create(t.Context(), first, nil))
 	again, err := state.Open[storedTalk](t.Context(), s, k, state.Options{})

@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -23,9 +24,12 @@ type Summary struct {
 	// Epoch and Generation name the epoch in which this member sends; zeros if there is none.
 	Epoch      [32]byte
 	Generation uint64
-	// Fingerprint is what members compare out of band: alike for those that are in one epoch and know of the same members, and
-	// known to nobody else. If it is alike, no server and no insider has split the space. It is zero while there is no epoch.
+	// Fingerprint is what people compare out of band: alike exactly for those that know of the same members with the same signing keys.
+	// Commits, inbox key updates, profiles and rekeys do not change it. It is no secret. It is zero while there is no epoch.
 	Fingerprint [32]byte
+	// Authenticator is alike for members that send in one epoch and know of the same members, and is known to nobody else. If it is
+	// alike, no server and no insider has split the space. It changes with every epoch, and is zero while there is none.
+	Authenticator [32]byte
 }
 
 // Info returns where this member stands in a space.
@@ -41,7 +45,8 @@ func Info(s Space) Summary {
 		return out
 	}
 	out.Epoch, out.Generation = e.ID(), e.Generation()
-	out.Fingerprint = proto.Fingerprint(e.Authenticator(), r.Roster(), r.GoneSet())
+	roster := r.Roster()
+	out.Fingerprint, out.Authenticator = roster.Fingerprint(d.st.space), proto.Authenticator(e.Authenticator(), roster, r.GoneSet())
 	if t, ok := r.Title(); ok {
 		out.Title = append([]byte(nil), t.Title...)
 	}
@@ -52,6 +57,9 @@ func Info(s Space) Summary {
 type MemberInfo struct {
 	Index dkg.Index
 	Key   PublicKey
+	// Person is the signing key of the first device of its person: its own key, unless that device signed for it. Members with one
+	// Person are devices of one person, under one profile. Each is removed by itself.
+	Person PublicKey
 	// Body is H(body) of the binding by which it is listed, by which members are compared.
 	Body [32]byte
 	// Profile is what it says of itself; nothing if only others named it.
@@ -73,20 +81,26 @@ func Members(s Space) []MemberInfo {
 		return nil
 	}
 	var out []MemberInfo
+	newest := make(map[PublicKey]proto.Profile) // of each person, what one of its devices said last
 	for i := range r.All() {
 		all := r.Bindings(i)
 		if r.Gone(i) || len(all) == 0 {
 			continue
 		}
 		b := all[0]
-		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard()}
-		switch {
-		case b.Profile.Signature != nil:
-			m.Profile = append([]byte(nil), b.Profile.App...)
-		case b.Profiled:
-			m.Profile = append([]byte(nil), b.Rest.App...)
+		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Person: PublicKey{r.PersonOf(b)}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard()}
+		if b.Profiled {
+			m.Profile = slices.Clone(b.Rest.App)
+		}
+		if b.Profile.Signature != nil && b.Profile.Counter > newest[m.Person].Counter {
+			newest[m.Person] = b.Profile
 		}
 		out = append(out, m)
+	}
+	for k, m := range out {
+		if p, ok := newest[m.Person]; ok {
+			out[k].Profile = slices.Clone(p.App)
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -35,6 +37,20 @@ func NewInvite(t invite.Terms, made *invite.Made) Step {
 
 // invite makes an invite and says it.
 func (d *edit) invite(t invite.Terms) (invites.Made, error) {
+	made, err := d.noteInvite(t)
+	if err != nil {
+		return invites.Made{}, err
+	}
+	for _, s := range made.Statements {
+		if err := d.say(statement(s)); err != nil {
+			return invites.Made{}, err
+		}
+	}
+	return made, nil
+}
+
+// noteInvite makes an invite and says nothing of it.
+func (d *edit) noteInvite(t invite.Terms) (invites.Made, error) {
 	_, r, ok := d.preferred()
 	if !ok || d.st.owner.Value().isNone() {
 		return invites.Made{}, ErrPhase
@@ -49,11 +65,6 @@ func (d *edit) invite(t invite.Terms) (invites.Made, error) {
 		return invites.Made{}, err
 	}
 	d.changed(next, change)
-	for _, s := range made.Statements {
-		if err := d.say(statement(s)); err != nil {
-			return invites.Made{}, err
-		}
-	}
 	return made, nil
 }
 
@@ -129,7 +140,7 @@ func WantInvite() Step {
 }
 
 // Invites returns the invites of the space as they stand at a time, in ascending order of their places; none for a member that is no
-// owner.
+// owner. Of those that ended before a rekey it tells as long as epochs of before are held: 30 days at least.
 func Invites(s Space, now time.Time) []invite.Invite {
 	d, err := newEdit(s, now, Options{})
 	if err != nil || d.st.owner.Value().isNone() {
@@ -139,5 +150,12 @@ func Invites(s Space, now time.Time) []invite.Invite {
 	if !ok {
 		return nil
 	}
-	return slices.Collect(invites.Ledger(r, d.now))
+	roots := []members.Root{r}
+	for row := range d.st.roots.All() {
+		if old, ok := d.root(row.id); ok && old.ID() != r.ID() {
+			roots = append(roots, old)
+		}
+	}
+	slices.SortStableFunc(roots[1:], func(a, b members.Root) int { return cmp.Compare(b.Rekey(), a.Rekey()) })
+	return slices.Collect(invites.Ledger(roots, d.now))
 }

@@ -19,6 +19,10 @@ import (
 // Opener enters tickets, Maintain asks again, and events tell what it waits for (StillWaiting, Hint) and how it ended (Joined,
 // Refused). Join returns ErrMalformed for the zero Link and one whose fields say nothing, and ErrTooLong.
 func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
+	return join(l, now, profile, nil)
+}
+
+func join(l invite.Link, now time.Time, profile, vouch []byte) (Space, []byte, error) {
 	link, err := openLink(l)
 	if err != nil {
 		return Space{}, nil, err
@@ -30,7 +34,7 @@ func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
 	inbox := suite.NewKEMSecret(link.Suite.KEM())
 	me := identity{
 		unconfirmed: link.Space, index: link.First, signing: suite.NewSigningKey(link.Suite.Scheme()), inboxes: []inboxKey{{secret: inbox}},
-		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), App: profile, Time: uint64(max(ms, 0))},
+		rest: proto.Rest{Inbox: proto.HashOfInbox(inbox.Public), Capabilities: capabilities(), Person: vouch, App: profile, Time: uint64(max(ms, 0))},
 	}
 	st := newState(me, ms)
 	st.space, st.phase = link.Space, Joining

@@ -245,7 +245,7 @@ func TestExport(t *testing.T) {
 	g.all(g.peers[0], g.peers[0].committing("next"))
 	require.NotEqual(t, first, export(g.peers[0], "call"))
 	require.Equal(t, export(g.peers[0], "call"), export(g.peers[1], "call"))
-	require.Equal(t, Info(g.peers[0].space()).Fingerprint, Info(g.peers[1].space()).Fingerprint)
+	require.Equal(t, Info(g.peers[0].space()).Authenticator, Info(g.peers[1].space()).Authenticator)
 }
 
 // Time and expiry are those that the sender signed.

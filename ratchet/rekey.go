@@ -23,17 +23,7 @@ const sealAtOnce = 512
 // returns ErrPhase for a member that is no owner or cannot make a rekey now, ErrPolicy for an index that is none of these, and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid KEM.
 func Remove(indices ...dkg.Index) Step {
 	return Step{func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok || !d.mayDeal() {
-			return ErrPhase
-		}
-		for _, i := range indices {
-			_, listed := r.Listed(i)
-			if i == d.st.me().index || !listed && !r.Heard(i) && !isDirect(r, i) {
-				return ErrPolicy
-			}
-		}
-		if err := d.endInvitesOf(r, indices); err != nil {
+		if err := d.prepareRemoval(indices...); err != nil {
 			return err
 		}
 		return d.beginRekey(indices...)
@@ -45,6 +35,21 @@ func isDirect(r members.Root, i dkg.Index) bool {
 	return slices.ContainsFunc(slices.Concat(r.Open(), r.Used()), func(x proto.Record) bool {
 		return x.Certificate.Kind == dkg.Direct && x.Certificate.First == i
 	})
+}
+
+// prepareRemoval checks that members can be removed, and ends the invites by which they could come back.
+func (d *edit) prepareRemoval(indices ...dkg.Index) error {
+	_, r, ok := d.preferred()
+	if !ok || !d.mayDeal() {
+		return ErrPhase
+	}
+	for _, i := range indices {
+		_, listed := r.Listed(i)
+		if i == d.st.me().index || !listed && !r.Heard(i) && !isDirect(r, i) {
+			return ErrPolicy
+		}
+	}
+	return d.endInvitesOf(r, indices)
 }
 
 // Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.

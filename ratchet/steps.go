@@ -98,7 +98,12 @@ func SetProfile(profile []byte) Step {
 		if !ok || !known {
 			return ErrPhase
 		}
-		counter := max(uint64(max(d.now, 1)), b.Profile.Counter+1)
+		counter := uint64(max(d.now, 1))
+		for i := range r.All() { // other devices of the person have set it, too
+			if o, ok := r.ListedBinding(i); ok && (o.Maker == b.Maker || r.PersonOf(o) == r.PersonOf(b)) {
+				counter = max(counter, o.Profile.Counter+1)
+			}
+		}
 		return d.declare(proto.Sign(proto.Profile{Index: me.index, Counter: counter, App: profile}, d.st.space, me.signing))
 	}}
 }

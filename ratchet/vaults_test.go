@@ -46,7 +46,7 @@ func TestVaults(t *testing.T) {
 		s := d.Space()
 		require.Equal(t, ratchet.Member, ratchet.Info(s).Phase, d.Name)
 		require.Len(t, ratchet.Members(s), 4)
-		require.Equal(t, first.Fingerprint, ratchet.Info(s).Fingerprint, d.Name)
+		require.Equal(t, first.Authenticator, ratchet.Info(s).Authenticator, d.Name)
 		others := slices.DeleteFunc(slices.Clone(want), func(text string) bool { return strings.HasPrefix(text, d.Name+" ") })
 		require.ElementsMatch(t, others, d.Texts(), d.Name)
 	}

@@ -18,7 +18,8 @@ import (
 type Directory struct {
 	mu            sync.Mutex
 	registrations map[key.Address]registered
-	devices       map[string]listed // by identity
+	registered    map[string]key.Address // by identity, whose devices they are
+	devices       map[string]listed      // by identity
 	down          error
 }
 
@@ -36,7 +37,7 @@ type listed struct {
 
 // NewDirectory returns a directory that knows nobody.
 func NewDirectory() *Directory {
-	return &Directory{registrations: make(map[key.Address]registered), devices: make(map[string]listed)}
+	return &Directory{registrations: make(map[key.Address]registered), registered: make(map[string]key.Address), devices: make(map[string]listed)}
 }
 
 // Fail makes every call return an error until it is called with nil.
@@ -93,17 +94,21 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 		if err != nil {
 			return 0, err
 		}
-		if _, err := r.Verify(p.Person.Address()); err != nil {
+		person, err := r.Verify(p.Person.Address())
+		if err != nil {
 			return 0, err
 		}
-		known.person = p.Person.Address()
-		now := d.registrations[known.person]
+		now := d.registrations[person.Address()]
 		isRepeated := p.Version == now.version && bytes.Equal(p.Registration, now.registration)
 		if p.Version != now.version+1 && !isRepeated {
 			return 0, errors.New("transporttest: another registration was published meanwhile")
 		}
-		d.registrations[known.person] = registered{p.Registration, p.Version}
+		d.registrations[person.Address()] = registered{p.Registration, p.Version}
+		for _, e := range person.Entries() { // one that another device registered publishes its bundle by itself
+			d.registered[string(e.Identity().Bytes())] = person.Address()
+		}
 	}
+	known.person = d.registered[name]
 	if known.person.IsZero() {
 		return 0, errors.New("transporttest: a device that no person has registered")
 	}

@@ -193,7 +193,7 @@ func (n *Net) atRest() (missing string, rest bool) {
 		if unread := n.unreadBy(m); len(unread) > 0 {
 			return fmt.Sprintf("%s has not read %v", m.Name, unread), false
 		}
-		if at := m.Info(); at.Fingerprint != want.Fingerprint {
+		if at := m.Info(); at.Authenticator != want.Authenticator {
 			return fmt.Sprintf("%s is at %x (%d), knows %d; %s at %x (%d), knows %d", m.Name, at.Epoch[:4], at.Generation,
 				len(ratchet.Members(m.Space())), n.founder.Name, want.Epoch[:4], want.Generation, len(ratchet.Members(n.founder.Space()))), false
 		}
@@ -217,7 +217,7 @@ func (n *Net) Check() {
 			continue
 		}
 		require.Equal(n.t, want.Epoch, m.Info().Epoch, "%s sends in another epoch", m.Name)
-		require.Equal(n.t, want.Fingerprint, m.Info().Fingerprint, "%s knows other members", m.Name)
+		require.Equal(n.t, want.Authenticator, m.Info().Authenticator, "%s knows other members", m.Name)
 		for h, p := range m.held {
 			require.False(n.t, p.text != nil && p.text.owed[m], "%s keeps %x unread", m.Name, h)
 		}

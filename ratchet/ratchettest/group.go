@@ -193,10 +193,10 @@ next:
 // RequireConverged requires that all members send in the same epoch, know the same members, and retain nothing.
 func (g *Group) RequireConverged() {
 	g.T.Helper()
-	want := ratchet.Info(g.Peers[0].Space).Fingerprint
+	want := ratchet.Info(g.Peers[0].Space).Authenticator
 	require.NotZero(g.T, want)
 	for _, p := range g.Peers {
-		require.Equal(g.T, want, ratchet.Info(p.Space).Fingerprint, p.Name)
+		require.Equal(g.T, want, ratchet.Info(p.Space).Authenticator, p.Name)
 		require.Empty(g.T, p.Retained, p.Name)
 	}
 }

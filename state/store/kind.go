@@ -14,6 +14,7 @@ const (
 	Leases   Kind = 5 // who sends for what
 	Vault    Kind = 6 // the store itself, in one row: its identity and its data keys
 	Talks    Kind = 7 // a direct conversation with a person, with all devices of both
+	Linkings Kind = 8 // the linking of a further device to a person
 )
 
 // kinds is what there is to know of each kind.
@@ -28,6 +29,7 @@ var kinds = [...]struct {
 	Leases:   {"leases", []string{"lease"}},
 	Vault:    {"vault", []string{"identity", "keys"}},
 	Talks:    {"talks", []string{"talk"}},
+	Linkings: {"linkings", []string{"linking"}},
 }
 
 // Kinds returns all kinds, in the order of their numbers.

@@ -12,21 +12,25 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Ledger yields what became of every invite of a root at a time, in ascending order of their first indices.
-func Ledger(r members.Root, now Millis) iter.Seq[invite.Invite] {
-	all := slices.Concat(r.Open(), r.Used())
-	slices.SortFunc(all, func(a, b proto.Record) int { return cmp.Compare(a.Certificate.First, b.Certificate.First) })
-	return func(yield func(invite.Invite) bool) {
-		for _, x := range all {
-			if !yield(entry(r, x.Certificate, now)) {
-				return
+// Ledger yields what became of every invite of a space at a time, in ascending order of their first indices: of those in the preferred
+// root, which comes first, and of those that ended under the others, the newest of which comes next.
+func Ledger(roots []members.Root, now Millis) iter.Seq[invite.Invite] {
+	var all []invite.Invite
+	seen := make(map[proto.InviteName]bool)
+	for k, r := range roots {
+		for _, x := range slices.Concat(r.Open(), r.Used()) {
+			if n := x.Certificate.Name(); !seen[n] {
+				seen[n] = true
+				all = append(all, entry(roots, x.Certificate, k == 0 && !r.Closed(n), now))
 			}
 		}
 	}
+	slices.SortFunc(all, func(a, b invite.Invite) int { return cmp.Compare(a.First, b.First) })
+	return slices.Values(all)
 }
 
-// entry returns what became of the invite of a certificate.
-func entry(r members.Root, c proto.Certificate, now Millis) invite.Invite {
+// entry returns what became of the invite of a certificate. One that does not go on has ended, unless all came.
+func entry(roots []members.Root, c proto.Certificate, goesOn bool, now Millis) invite.Invite {
 	out := invite.Invite{Name: c.Name(), Kind: c.Kind, Status: invite.Open, First: c.First, Count: c.Count, Step: c.Step}
 	if c.Expires != 0 {
 		out.Expires = time.Unix(int64(c.Expires)*3600, 0)
@@ -35,16 +39,16 @@ func entry(r members.Root, c proto.Certificate, now Millis) invite.Invite {
 	for t := range c.Count {
 		i := c.First + dkg.Index(t)*dkg.Index(c.Step)
 		switch {
-		case r.Heard(i):
+		case slices.ContainsFunc(roots, func(r members.Root) bool { return r.Met(i) }):
 			out.Members = append(out.Members, i)
-		case !r.Gone(i):
+		case !roots[0].Gone(i):
 			free++
 		}
 	}
 	switch {
 	case free == 0 && len(out.Members) > 0:
 		out.Status = invite.Used
-	case free == 0 || r.Closed(c.Name()):
+	case free == 0 || !goesOn:
 		out.Status = invite.Ended
 	case c.ExpiredAt(uint64(max(now, 0))):
 		out.Status = invite.Expired

@@ -199,3 +199,6 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 func (r Root) Heard(i dkg.Index) bool {
 	return slices.ContainsFunc(r.member(i).bindings, Binding.Heard)
 }
+
+// Met reports whether a message of an index was read in this root or an older one, under whichever binding.
+func (r Root) Met(i dkg.Index) bool { return slices.ContainsFunc(r.member(i).bindings, Binding.Met) }

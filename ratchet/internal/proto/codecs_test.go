@@ -52,6 +52,9 @@ func codecs() []codec {
 		}),
 		newCodec("binding", ParseBinding, Binding.Encode, func(_ testing.TB, p pieces) Binding { return p.joiners[0].binding }),
 		newCodec("binding-founder", ParseBinding, Binding.Encode, func(_ testing.TB, p pieces) Binding { return p.founder.binding }),
+		newCodec("vouch", ParseVouch, Vouch.Encode, func(_ testing.TB, p pieces) Vouch {
+			return NewVouch(p.space, p.joiners[0].signing, 7, p.joiners[0].signing.Public)
+		}),
 		newCodec("rest", ParseRest, Rest.Encode, func(_ testing.TB, p pieces) Rest { return p.joiners[0].rest }),
 		newCodec("introduction", ParseIntroduction, Introduction.Encode, func(_ testing.TB, p pieces) Introduction {
 			return p.joiners[0].introduction()

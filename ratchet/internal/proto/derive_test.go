@@ -31,7 +31,7 @@ func TestGoldenDerivations(t *testing.T) {
 	export, err := suite.Export(k.Exporter, "label", []byte("context"), 32)
 	require.NoError(t, err)
 	resync, tag := ResyncKey(key, p.space, id)
-	fingerprint := Fingerprint(k.Authenticator, p.roster, NewBitmap(9))
+	fingerprint, authenticator := p.roster.Fingerprint(p.space), Authenticator(k.Authenticator, p.roster, NewBitmap(9))
 	_, ctx, content := p.envelope(t, p.inner(t))
 	message, asked := content.ID(ctx), p.ask(t).ID()
 	body, rest, inbox := p.joiners[0].binding.Hash(), p.joiners[0].rest.Hash(), HashOfInbox(direct.Public)
@@ -41,7 +41,7 @@ func TestGoldenDerivations(t *testing.T) {
 	for _, b := range [][]byte{k.Header.Expose(), k.Commit.Expose(), k.SenderRoot.Expose(), k.CommitRoot.Expose(), k.Authenticator.Expose(),
 		k.Exporter.Expose(), hh[:], check[:], id[:], keys.M.Expose(), keys.Admission.Public.Bytes(), keys.RequestKey.Expose(), keys.Tag[:],
 		direct.Seed.Expose(), MaskOf(keys.M, p.space, p.poly.Commitment()).HideShare(masked).Expose(), export.Expose(), resync.Expose(), tag[:],
-		RekeyBodyKey(key, p.space).Expose(), fingerprint[:], message[:], asked[:], body[:], rest[:], inbox[:], invite[:], boxTag[:], request[:],
+		RekeyBodyKey(key, p.space).Expose(), fingerprint[:], authenticator[:], message[:], asked[:], body[:], rest[:], inbox[:], invite[:], boxTag[:], request[:],
 		roster[:], owners[:], suite.U32(Jitter(id, 7))} {
 		out = append(out, b...)
 	}

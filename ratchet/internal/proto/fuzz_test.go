@@ -53,6 +53,10 @@ func FuzzBinding(f *testing.F) {
 	fuzz(f, "binding", "binding-founder")
 }
 
+func FuzzVouch(f *testing.F) {
+	fuzz(f, "vouch")
+}
+
 func FuzzRest(f *testing.F) {
 	fuzz(f, "rest")
 }

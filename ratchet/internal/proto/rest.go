@@ -16,7 +16,7 @@ type Capabilities struct {
 type Rest struct {
 	Inbox        InboxHash
 	Capabilities Capabilities
-	Person       []byte // reserved: nothing is written in this version, and nothing concluded from what is there
+	Person       []byte // of a further device of a person: a Vouch; else empty. What is no right one says nothing
 	App          []byte
 	Time         uint64 // milliseconds since 1970, for display only
 }

@@ -97,10 +97,27 @@ func TestRosters(t *testing.T) {
 		_, err := ParseRoster(r.Encode(), piecesDepth)
 		require.ErrorIs(t, err, wire.ErrMalformed, name)
 	}
-	a := Fingerprint(p.keys.Authenticator, two, nil)
-	require.NotEqual(t, a, Fingerprint(p.keys.Authenticator, two, NewBitmap(3)))
-	require.NotEqual(t, a, Fingerprint(p.keys.Authenticator, two[:1], nil))
-	require.NotEqual(t, a, Fingerprint(p.keys.Header, two, nil))
+	a := Authenticator(p.keys.Authenticator, two, nil)
+	require.NotEqual(t, a, Authenticator(p.keys.Authenticator, two, NewBitmap(3)))
+	require.NotEqual(t, a, Authenticator(p.keys.Authenticator, two[:1], nil))
+	require.NotEqual(t, a, Authenticator(p.keys.Header, two, nil))
+}
+
+// TestFingerprint: members, their places and their keys make the fingerprint, and nothing else does.
+func TestFingerprint(t *testing.T) {
+	p := newPieces(t, suite.Ed25519Hybrid)
+	two := Roster{p.roster[0], {2, p.joiners[0].signing.Public, p.joiners[0].binding.Hash()}}
+	a := two.Fingerprint(p.space)
+	for name, other := range map[string]Roster{
+		"none": {}, "one": two[:1], "another key": {two[0], {two[1].Index, suite.NewSigningKey(suite.Ed25519).Public, two[1].Body}},
+		"another place":      {two[0], {two[1].Index + 1, two[1].Signing, two[1].Body}},
+		"keys changed round": {{two[0].Index, two[1].Signing, two[0].Body}, {two[1].Index, two[0].Signing, two[1].Body}},
+	} {
+		require.NotEqual(t, a, other.Fingerprint(p.space), name)
+	}
+	require.NotEqual(t, a, two.Fingerprint(state.ID{1}))
+	two[1].Body = BodyHash{1}
+	require.Equal(t, a, two.Fingerprint(p.space), "what the key has signed beside it")
 }
 
 // TestBitmaps: a bitmap is the set that it was made of.

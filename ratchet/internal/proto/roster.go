@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // RosterEntry is one member as a root lists it (§9).
@@ -47,10 +48,22 @@ func (r Roster) Digest(gone Bitmap) Digest {
 	}))
 }
 
-// Fingerprint returns what members compare out of band (§9): of the preferred epoch's authenticator, the roster of those listed,
-// and gone.
-func Fingerprint(authenticator secret.Bytes, listed Roster, gone Bitmap) [32]byte {
-	return suite.HashTo32(suite.Hash32Fingerprint, authenticator.Expose(), listed.Encode(), gone)
+// Fingerprint returns what people compare out of band (§9): of the members in the roster and the signing key of each. What their keys
+// have signed, such as profiles and inbox keys, does not change it.
+func (r Roster) Fingerprint(space state.ID) [32]byte {
+	keys := encode(len(r)*(4+2+suite.MaxPublicKey), func(w *wire.Writer) {
+		for _, e := range r {
+			w.U32(uint32(e.Index))
+			suite.WritePublicKey(w, e.Signing)
+		}
+	})
+	return suite.HashTo32(suite.Hash32Fingerprint, space[:], keys)
+}
+
+// Authenticator returns what tells members of one epoch that they see the same (§9): of the epoch's secret authenticator, the roster of
+// those listed, and gone.
+func Authenticator(secret secret.Bytes, listed Roster, gone Bitmap) [32]byte {
+	return suite.HashTo32(suite.Hash32Authenticator, secret.Expose(), listed.Encode(), gone)
 }
 
 // Encode returns (u32 index ‖ vec16 signing key ‖ H(body)[:32])….

@@ -66,14 +66,15 @@ const (
 
 // Labels of HashTo32.
 const (
-	ChallengeDLEQ     = "dleq"
-	Hash32HeaderCheck = "header check"
-	Hash32EpochCheck  = "epoch check"
-	Hash32Message     = "message"
-	Hash32Fingerprint = "fingerprint"
+	ChallengeDLEQ       = "dleq"
+	Hash32HeaderCheck   = "header check"
+	Hash32EpochCheck    = "epoch check"
+	Hash32Message       = "message"
+	Hash32Fingerprint   = "fingerprint"
+	Hash32Authenticator = "authenticator"
 )
 
-// Labels of signatures. Reserved are "role" and "person".
+// Labels of signatures. Reserved is "role".
 const (
 	SignOwner     = "owner"
 	SignAdmission = "admission"
@@ -93,6 +94,7 @@ const (
 	SignSeat      = "seat"
 	SignProfile   = "profile"
 	SignTitle     = "title"
+	SignPerson    = "person"
 )
 
 // Labels of HPKE.

@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -15,6 +17,18 @@ func (p Person) Address() key.Address { return p.r.user.Address() }
 
 // Entries returns what is registered, for the person itself to sign again with a device more or less.
 func (p Person) Entries() []Entry { return slices.Clone(p.r.entries) }
+
+// Fingerprint returns a digest of who the person is and which devices it has: of its signing key, and of the name, identity key and mailbox
+// of each device. It is alike exactly if these are. Keys that a device replaces by itself, in its bundle, do not change it; a renewal does.
+func (p Person) Fingerprint() [sha256.Size]byte {
+	devices := make([][]byte, len(p.r.entries))
+	for i, e := range p.r.entries {
+		devices[i] = slices.Concat(e.Name().Bytes(), e.identity.Bytes(), e.mailbox[:]) // each of one length
+	}
+	slices.SortFunc(devices, bytes.Compare)
+	address := p.Address()
+	return sha256.Sum256(slices.Concat([]byte("trefoil person fingerprint"), address[:], slices.Concat(devices...)))
+}
 
 // Peers returns the person's devices: in the hybrid suite those whose bundle is given, in the classic suite the others. It
 // returns ErrUnverified if a bundle is not that of one of the devices.

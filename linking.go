@@ -1,0 +1,368 @@
+package trefoil
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/linking"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// LinkDevice begins to link a further device to this device's person, and returns a code of 111 letters and digits, as a QR code or to be
+// typed: AcceptDevice on the other device takes it within 15 minutes. LinkDigits follows on both, and on both the person confirms that
+// they are alike (ConfirmDevice). Then the further device belongs to the person: it gets what others write to the person from then on, and
+// comes into every space that this device owns, as a member of its own, shown as the same person. Linked follows.
+//
+// It is durable when it returns and needs no network. A code that was made before ends. It returns ErrNoPerson on a device that holds
+// no keys of its person: the first device alone links others.
+func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
+	self, err := c.Person(ctx)
+	if err != nil {
+		return "", err
+	}
+	if ids, err := c.directs.persons.List(ctx); err != nil || len(ids) == 0 {
+		return "", errors.Join(ErrNoPerson, err)
+	}
+	l := linking.Offer(self, c.o.Now())
+	return l.Code(), c.beginLink(ctx, l)
+}
+
+// AcceptDevice has this device become a further one of the person whose device shows the code. It is durable when it returns and needs
+// no network. It returns linking.ErrCode for what is no code, state.ErrTooNew for that of a later release, state.ErrExists on a
+// device of a person, and ErrNoPerson without Options.Directory.
+func (c *Client) AcceptDevice(ctx context.Context, code string) error {
+	switch _, err := c.Person(ctx); {
+	case c.directs.lookup == nil:
+		return ErrNoPerson
+	case err == nil:
+		return state.ErrExists
+	case !errors.Is(err, ErrNoPerson):
+		return err
+	}
+	l, err := linking.Accept(code, c.o.Now())
+	if err != nil {
+		return err
+	}
+	return c.beginLink(ctx, l)
+}
+
+// beginLink stores a linking, and ends others.
+func (c *Client) beginLink(ctx context.Context, l linking.Linking) error {
+	ids, err := c.links.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := c.endLink(ctx, id); err != nil {
+			return err
+		}
+	}
+	first, err := state.NewOne(l.ID(), linkRow{Linking: l})
+	if err != nil {
+		return err
+	}
+	if err := c.links.Create(ctx, first, c.say); err != nil {
+		return err
+	}
+	c.changed(aLinking, l.ID())
+	return nil
+}
+
+// endLink deletes a linking.
+func (c *Client) endLink(ctx context.Context, id state.ID) error {
+	if err := c.links.Delete(ctx, id); err != nil && !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	c.unsubscribe(ctx, id)
+	return nil
+}
+
+// say puts what a device has to say into the outbox.
+func (c *Client) say(tx linkTx) error {
+	l := tx.Value().Part()
+	if l.Phase() == linking.Done && l.Payload() != nil {
+		return nil // what was granted is not taken in yet
+	}
+	f, err := l.Frame()
+	if err != nil || f == nil {
+		return err
+	}
+	l.posted = c.o.Now()
+	tx.Set(tx.Value().With(l))
+	tx.Send(topicOf(l.ID()), f)
+	return nil
+}
+
+// ConfirmDevice says that the other device shows these digits: what the person read there, not what this device shows. It is called on
+// both devices. With other digits the linking ends on this one, and the error is linking.ErrDigits: somebody may have seen the code. It
+// returns linking.ErrPhase if nothing is to be confirmed.
+func (c *Client) ConfirmDevice(ctx context.Context, digits string) error {
+	ids, err := c.links.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		var result error
+		err := c.links.Update(ctx, id, func(tx linkTx) (err error) {
+			result, err = c.confirm(tx, digits)
+			return err
+		})
+		if !errors.Is(err, linking.ErrPhase) {
+			c.changed(aLinking, id)
+			return errors.Join(err, result)
+		}
+	}
+	return linking.ErrPhase
+}
+
+// confirm returns as result what the person is told although something is saved.
+func (c *Client) confirm(tx linkTx, digits string) (result, err error) {
+	l := tx.Value().Part()
+	var payload []byte
+	if !l.First() && l.Phase() == linking.Comparing {
+		if l.device, err = session.NewDevice(l.Person(), c.o.Now()); err != nil {
+			return nil, err
+		}
+		payload = asksToBelong(l.device)
+	}
+	l.Linking, err = l.Confirm(digits, payload)
+	if errors.Is(err, linking.ErrDigits) {
+		c.linkEnded(tx, l, err)
+		return err, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	tx.Set(tx.Value().With(l))
+	return nil, c.say(tx)
+}
+
+// linkEnded saves a linking that has ended without success.
+func (c *Client) linkEnded(tx linkTx, l linkRow, reason error) {
+	l.device = session.Device{}
+	tx.Set(tx.Value().With(l))
+	tx.Emit(LinkEnded{Reason: reason})
+}
+
+// receiveLink reads a frame of a linking.
+func (c *Client) receiveLink(tx linkTx, f state.Frame) error {
+	l := tx.Value().Part()
+	before := l.Phase()
+	next, err := l.Receive(f.Data)
+	l.Linking = next
+	switch {
+	case errors.Is(err, linking.ErrTwice):
+		c.linkEnded(tx, l, err)
+		return nil
+	case err != nil:
+		return errIgnored
+	}
+	tx.Set(tx.Value().With(l))
+	switch {
+	case before == linking.Waiting && l.Phase() == linking.Comparing:
+		tx.Emit(LinkDigits{Digits: l.Digits()})
+	case l.First() && l.Phase() == linking.Done:
+		tx.Emit(Linked{})
+	}
+	return c.say(tx)
+}
+
+// errIgnored is the error for a frame that says nothing to a linking.
+var errIgnored = state.NewOutcome(state.Discard, "trefoil: nothing for this linking")
+
+// When what was said is said again: others may have lost it. The wait grows with the age of the linking.
+const (
+	sayAgain     = time.Minute
+	sayAgainPart = 4 // of its age
+	linkKept     = 24 * time.Hour
+)
+
+// maintainLink does what is due of a linking: it goes on with one that was confirmed, says again what it has to, and ends one that takes too
+// long.
+func (r *run) maintainLink(ch *chat) error {
+	c := r.client
+	v, err := c.links.Load(r.ctx, ch.id)
+	if errors.Is(err, state.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.subscribe(r.ctx, topicOf(ch.id)); err != nil {
+		return err
+	}
+	l := v.Part()
+	switch {
+	case l.First() && l.Phase() == linking.Confirmed && l.Payload() != nil && !l.Granted():
+		return c.grant(r.ctx, ch.id, l)
+	case !l.First() && l.Phase() == linking.Done && l.Payload() != nil:
+		return r.belong(ch.id, l)
+	}
+	now := c.o.Now()
+	if l.Phase() >= linking.Done && now.Sub(l.Begun()) > linkKept {
+		if p, err := c.links.Pending(r.ctx, ch.id); err != nil || p.Inbox > 0 {
+			return err
+		}
+		return c.endLink(r.ctx, ch.id)
+	}
+	return c.links.Update(r.ctx, ch.id, func(tx linkTx) error {
+		l := tx.Value().Part()
+		next, err := l.Tick(now)
+		if l.Linking = next; err != nil {
+			c.linkEnded(tx, l, err)
+			return nil
+		}
+		if tx.Waiting(topicOf(ch.id)) > 0 || now.Sub(l.posted) < max(sayAgain, now.Sub(l.Begun())/sayAgainPart) {
+			return nil
+		}
+		return c.say(tx)
+	})
+}
+
+// grant registers the further device and makes its entrances into the spaces of this one, in one commit.
+func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
+	entry, err := parseAsks(l.Payload())
+	if err != nil {
+		return c.links.Update(ctx, id, func(tx linkTx) error {
+			l := tx.Value().Part()
+			l.Linking = l.End()
+			c.linkEnded(tx, l, err)
+			return nil
+		})
+	}
+	if err := c.directs.admit(ctx, entry); err != nil {
+		return err
+	}
+	ids, err := c.spaces.List(ctx)
+	if err != nil {
+		return err
+	}
+	found := make(map[state.ID]entrance)
+	room := c.roomForEntrances()
+	var steps []state.Step
+	for _, space := range ids {
+		if _, err := c.spaces.Load(ctx, space); err != nil { // a damaged one holds nothing up
+			c.log.Warn("a space that a further device is not let into", "space", space.String(), "error", err)
+			continue
+		}
+		steps = append(steps, c.spaces.Updating(space, func(tx spaceTx) error {
+			delete(found, space)
+			if len(encodeEntrances(slices.Collect(maps.Values(found)))) > room {
+				return nil
+			}
+			if e, err := c.group(space).entrance(tx); err == nil {
+				found[space] = e
+			}
+			return nil
+		}))
+	}
+	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
+		var all []entrance
+		for _, space := range ids {
+			if e, ok := found[space]; ok {
+				all = append(all, e)
+			}
+		}
+		l := tx.Value().Part()
+		var err error
+		if l.Linking, err = l.Grant(encodeEntrances(all)); err != nil {
+			return err
+		}
+		tx.Set(tx.Value().With(l))
+		return c.say(tx)
+	}))
+	if err := state.Batch(ctx, steps...); err != nil {
+		return err
+	}
+	for _, space := range ids {
+		c.changed(aSpace, space)
+	}
+	c.log.Info("a further device is let in", "spaces", len(found), "left out", len(ids)-len(found))
+	return nil
+}
+
+// admit publishes the registration of this device's person with a further device.
+func (d *directs) admit(ctx context.Context, further directory.Entry) error {
+	if err := d.publish(ctx); err != nil {
+		return err
+	}
+	if ids, err := d.persons.List(ctx); err != nil || len(ids) == 0 {
+		return cmp.Or(err, ErrNoPerson)
+	}
+	own, err := d.devices.Load(ctx, d.endpoint.Device)
+	if err != nil {
+		return err
+	}
+	p := Publication{Bundle: own.Part().Bundle()}
+	if err := d.register(ctx, own.Part(), further, &p); err != nil || p.Registration == nil {
+		return err
+	}
+	_, err = d.lookup.Publish(ctx, p)
+	return err
+}
+
+// belong makes this device one of the person that granted it, and has it join the spaces, in one commit.
+func (r *run) belong(id state.ID, l linkRow) error {
+	c, d := r.client, r.client.directs
+	entrances, err := parseEntrances(l.Payload())
+	if err != nil {
+		return err
+	}
+	own, err := state.NewOne(l.device.ID(), l.device)
+	if err != nil {
+		return err
+	}
+	steps := []state.Step{d.devices.Creating(own, nil)}
+	var joined []state.ID
+	for _, e := range entrances {
+		s, request, err := ratchet.JoinAsDevice(e.link, c.o.Now(), e.profile, e.vouch)
+		if err != nil {
+			c.log.Warn("an entrance that cannot be used", "error", err)
+			continue
+		}
+		ask := func(tx spaceTx) error {
+			tx.Send(topicOf(s.ID()), request)
+			return nil
+		}
+		switch _, err := c.spaces.Load(r.ctx, s.ID()); {
+		case errors.Is(err, state.ErrDeleted): // it was forgotten here
+			if err := c.spaces.Revive(r.ctx, s, ask); err != nil {
+				return err
+			}
+		case errors.Is(err, state.ErrNotFound):
+			steps = append(steps, c.spaces.Creating(s, ask))
+		default:
+			continue // this device is there already
+		}
+		joined = append(joined, s.ID())
+	}
+	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
+		l := tx.Value().Part()
+		l.Linking, l.device = l.Taken(), session.Device{}
+		tx.Set(tx.Value().With(l))
+		tx.Emit(Linked{})
+		return c.say(tx)
+	}))
+	if err := state.Batch(r.ctx, steps...); err != nil {
+		return err
+	}
+	for _, space := range joined {
+		c.changed(aSpace, space)
+	}
+	if _, err := d.self(r.ctx); err != nil {
+		return err
+	}
+	mailboxes, err := d.endpoint.Mailboxes(r.ctx)
+	for _, m := range mailboxes {
+		r.fail("subscribing", id, r.subscribe(r.ctx, m.String()))
+	}
+	c.changed(aDevice, d.endpoint.Device)
+	return err
+}

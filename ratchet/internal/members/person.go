@@ -1,0 +1,20 @@
+package members
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// PersonOf returns the signing key of the first device of the person that a binding belongs to: its own key, unless another one signed for
+// it. A field that says nothing, or that is false, says that the device stands for itself; whoever claims to be of a person that did
+// not sign is shown alone.
+func (r Root) PersonOf(b Binding) suite.PublicKey {
+	if !b.Profiled || len(b.Rest.Person) == 0 || b.admission().IsZero() {
+		return b.Key
+	}
+	v, err := proto.ParseVouch(b.Rest.Person)
+	if err != nil || v.Verify(r.Space(), b.Index, b.admission()) != nil {
+		return b.Key
+	}
+	return v.Signing
+}
