@@ -66,6 +66,7 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"NewInvite":  {{all, step(ratchet.NewInvite(invite.Terms{}, &made))}, {all, step(ratchet.NewInvite(invite.Public(17, 0), &made))}, {others, step(ratchet.NewInvite(invite.Private(0), &made))}},
 		"EndInvite":  {{all, step(ratchet.EndInvite([16]byte{1}))}},
 		"Remove":     {{others, step(ratchet.Remove(2))}, {all, step(ratchet.Remove(99))}},
+		"Replace":    {{others, step(ratchet.Replace(2, 0, &made))}, {all, step(ratchet.Replace(99, 0, &made))}},
 		"Rekey":      {{others, step(ratchet.Rekey())}},
 		"SetTitle":   {{all, step(ratchet.SetTitle(make([]byte, 1<<10+1)))}, {others, step(ratchet.SetTitle(nil))}},
 		"SetProfile": {{all, step(ratchet.SetProfile(make([]byte, ratchet.MaxApplicationData+1)))}, {outside, step(ratchet.SetProfile(nil))}},

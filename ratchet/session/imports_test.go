@@ -40,7 +40,7 @@ func imports(t *testing.T, folder string) map[string]bool {
 // Imports run one way: each package may import those before it.
 func TestImportsRunOneWay(t *testing.T) {
 	order := []string{"key", "internal/keywire", "internal/strictjson", "directory", "keypair", "internal/quorumtest",
-		"internal/aead", "internal/box", "internal/braid", "internal/double", "internal/frame", "internal/gaps", "internal/sentlog", ".", "quorum"}
+		"internal/aead", "internal/box", "internal/braid", "internal/double", "internal/frame", "internal/gaps", "internal/sentlog", "linking", ".", "quorum"}
 	before := map[string]bool{}
 	for _, p := range order {
 		for i := range imports(t, p) {
