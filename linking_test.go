@@ -46,7 +46,7 @@ func TestLinkDevice(t *testing.T) {
 		space := w.newSpace(phone, bob)
 		w.pass(time.Minute)
 		phone.linkTo(laptop)
-		w.pass(time.Minute)
+		w.pass(10 * time.Minute)
 		require.Equal(t, phone.digits(), laptop.digits())
 		require.NoError(t, laptop.client.ConfirmDevice(t.Context(), phone.digits()))
 		w.pass(time.Minute)
@@ -117,7 +117,7 @@ func TestLinkDeviceThief(t *testing.T) {
 		w.pass(time.Hour)
 
 		phone.linkTo(laptop)
-		w.pass(time.Minute)
+		w.pass(10 * time.Minute)
 		wrong := "000 000"
 		if phone.digits() == wrong {
 			wrong = "000 001"
@@ -154,7 +154,7 @@ func TestLinkDeviceRestarts(t *testing.T) {
 			return w.open(d.name, d.store, w.net.Device(d.name), withDirectory).run()
 		}
 		phone.linkTo(laptop)
-		w.pass(time.Minute)
+		w.pass(10 * time.Minute)
 		digits := phone.digits()
 		phone, laptop = again(phone), again(laptop)
 		require.NoError(t, laptop.client.ConfirmDevice(t.Context(), digits))
