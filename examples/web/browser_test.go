@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds how long a test waits for the browser. Only a page that fails takes it.
-const patience = 5 * time.Minute
+const patience = 20 * time.Minute
 
 // browser is Chromium without a window, driven by the DevTools protocol.
 type browser struct {
