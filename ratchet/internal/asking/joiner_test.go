@@ -160,6 +160,32 @@ func TestRevokedIndexOfARun(t *testing.T) {
 	require.True(t, w.link.Covers(w.open(ch).Index), "22 is not of the run")
 }
 
+// An index of a run that a rekey lists is hinted at without a proof. The joiner asks for another one, 32 at most, and then goes on asking.
+func TestListedIndexOfARun(t *testing.T) {
+	w := newWorld(t, dkg.Public)
+	a, x := w.join()
+	free := dkg.Index(21 + 2*60)
+	if x.Index == free {
+		free -= 2
+	}
+	_, ch := w.refuse(a, x, proto.Hint{Reason: proto.HintNotListed, Value: uint64(free)}, 1)
+	require.Equal(t, free, w.open(ch).Index)
+	require.Zero(t, ch.Hint)
+	seen := map[dkg.Index]bool{}
+	for ch = (asking.Change{}); ch.Hint == 0; {
+		require.False(t, seen[x.Index])
+		seen[x.Index] = true
+		if a, ch = w.refuse(a, x, proto.Hint{Reason: proto.HintNotListed}, 1); ch.Post != nil {
+			x = w.open(ch)
+		}
+	}
+	require.Len(t, seen, 32)
+	require.Equal(t, proto.HintNotListed, ch.Hint)
+	require.NoError(t, a.Over(), "only a proof ends asking")
+	_, ch = w.tick(a, 2*hour+1)
+	require.Equal(t, x.Index, w.open(ch).Index)
+}
+
 // After 32 indices that were taken a joiner gives up and is told. A ticket for one of its last 8 requests still lets it in, at the
 // index of that request.
 func TestJoinerTriesIndices(t *testing.T) {

@@ -55,6 +55,12 @@ const hintTaken proto.HintReason = 7
 func (a Asking) refuseJoiner(me Self, l proto.Link, q request, y proto.Refusal, c Clock) (Asking, Change, error) {
 	switch y := y.(type) {
 	case proto.Hint:
+		if y.Reason == proto.HintNotListed { // a rekey lists somebody else there: another index of a run is as good (D83)
+			if i, ok := a.choose(l, dkg.Index(y.Value)); ok {
+				a.wait = 0
+				return a.ask(me, l, i, c)
+			}
+		}
 		if y.Reason != proto.HintOldCounter {
 			a, out := a.hint(y.Reason)
 			return a, out, nil

@@ -202,7 +202,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	}
 	if other, ok := r.taken(q, k); ok { // step 9
 		if other.Credential.IsZero() { // listed by the notice: there is no binding that proves it
-			return refuse(hint(proto.HintNotListed, 0))
+			return refuse(hint(proto.HintNotListed, uint64(who.free(x.Certificate))))
 		}
 		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate), Bind: r.bindOf(q.Index, other.Body)})
 	}
