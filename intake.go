@@ -241,6 +241,9 @@ func (r *run) maintain(ch *chat, l *line) error {
 	r.mu.Unlock()
 	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error { return g.maintain(tx, end) })
 	if err == nil {
+		err = r.subscribe(r.ctx, topicOf(ch.id)) // a space that was made while the relay could not be asked
+	}
+	if err == nil {
 		var done [][32]byte
 		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
 		r.acknowledge(done)

@@ -210,6 +210,14 @@ func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
 	}
 }
 
+// subscribe subscribes to a topic, and has the run know it.
+func (c *Client) subscribe(ctx context.Context, topic string) error {
+	if r := c.current.Load(); r != nil {
+		return r.subscribe(ctx, topic)
+	}
+	return c.transport.Subscribe(ctx, topic)
+}
+
 // subscribe makes sure that a topic is subscribed to before anything is posted, since the answer comes there.
 func (r *run) subscribe(ctx context.Context, topic string) error {
 	r.mu.Lock()

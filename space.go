@@ -3,7 +3,6 @@ package trefoil
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -38,19 +37,20 @@ func (c *Client) Spaces(ctx context.Context) iter.Seq2[Space, error] {
 	}
 }
 
-// NewSpace makes a space with this device as its only member and owner. It subscribes first, so it needs the relay. It returns
-// ratchet.ErrPolicy if Options.Policy is none.
+// NewSpace makes a space with this device as its only member and owner. It is durable when it returns and needs no network: if the
+// relay cannot be told now that this device reads there, Run or Sync does it, and who has asked to be let in meanwhile asks again. It
+// returns ratchet.ErrPolicy if Options.Policy is none.
 func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	s, err := ratchet.NewSpace(c.o.Now(), c.o.Policy, c.o.Profile)
 	if err != nil {
 		return Space{}, err
 	}
-	c.introduce(ctx)
-	if err := c.transport.Subscribe(ctx, topicOf(s.ID())); err != nil {
-		return Space{}, fmt.Errorf("trefoil: subscribing: %w", err)
-	}
 	if err := c.spaces.Create(ctx, s, nil); err != nil {
 		return Space{}, err
+	}
+	c.introduce(ctx)
+	if err := c.subscribe(ctx, topicOf(s.ID())); err != nil {
+		c.log.Info("not subscribed yet", "chat", s.ID().String(), "error", err)
 	}
 	c.changed(aSpace, s.ID())
 	return Space{c, s.ID()}, nil
