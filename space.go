@@ -185,7 +185,8 @@ func (s Space) Forget(ctx context.Context) error {
 	return nil
 }
 
-// Members returns who belongs to the space, in ascending order of places; nobody while joining.
+// Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
+// who did when it last knew, and is not among them.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {
