@@ -178,7 +178,7 @@ const introduceFor = 15 * time.Second
 // introduce publishes what the directory has to know of this device, before the relay is asked for anything: a relay that devices log
 // in at knows them from there. If that fails it is done later, and what the relay is asked for says why it could not be.
 func (c *Client) introduce(ctx context.Context) {
-	if !c.hasPerson(ctx) {
+	if has, _ := c.hasPerson(ctx); !has {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, introduceFor)

@@ -85,7 +85,8 @@ func (s Space) ID() state.ID { return s.id }
 // Send writes a message to all members, of at most MaxBody bytes. It is durable when Send returns, and needs no network:
 // what cannot be encrypted yet waits, sealed in the vault, until Run or Sync has read the backlog. The writer is handed its own
 // message like those of others, under the ID that Send returns. Errors are ratchet.ErrTooLong, ratchet.ErrRemoved,
-// ratchet.ErrPhase after Leave, and state.ErrFull if too much waits.
+// ratchet.ErrPhase after Leave, and state.ErrFull if too much waits. After state.ErrUncertain the message of the ID was written or not:
+// all are handed it, or nobody is.
 func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
 	if len(body) > MaxBody {
 		return EventID{}, ratchet.ErrTooLong
@@ -185,7 +186,8 @@ func (s Space) Forget(ctx context.Context) error {
 	return nil
 }
 
-// Members returns who belongs to the space, in ascending order of places; nobody while joining.
+// Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
+// who did when it last knew, and is not among them.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {

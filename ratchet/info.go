@@ -70,7 +70,8 @@ type MemberInfo struct {
 	Heard bool
 }
 
-// Members returns who belongs to the space, in ascending order of indices; nobody while joining.
+// Members returns who belongs to the space, in ascending order of indices; nobody while joining. A member that left or was removed is
+// told who did when it last knew, and is not among them.
 func Members(s Space) []MemberInfo {
 	d, err := newEdit(s, time.Time{}, Options{})
 	if err != nil {
@@ -84,7 +85,7 @@ func Members(s Space) []MemberInfo {
 	newest := make(map[PublicKey]proto.Profile) // of each person, what one of its devices said last
 	for i := range r.All() {
 		all := r.Bindings(i)
-		if r.Gone(i) || len(all) == 0 {
+		if r.Gone(i) || len(all) == 0 || i == d.st.me().index && d.st.phase == Removed {
 			continue
 		}
 		b := all[0]
