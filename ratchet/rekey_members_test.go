@@ -55,7 +55,7 @@ func TestRekeyInAnyOrder(t *testing.T) {
 // A run that a rekey issues again lets everybody in, although nobody can prove who has the places that the rekey lists: who has drawn one
 // of those asks for another.
 func TestRunAfterARekey(t *testing.T) {
-	n := newNetwork(t, 63)
+	n := newNetwork(t, 61)
 	founder := n.found(Policy{})
 	var made invite.Made
 	founder.do(NewInvite(invite.Public(16, 0), &made))
@@ -75,12 +75,12 @@ func TestRunAfterARekey(t *testing.T) {
 			require.Equal(t, Member, x.phase(), x.name)
 		}
 	}
-	join(4)
+	join(8)
 	founder.do(Rekey())
 	n.settle()
 	requests = 0
-	join(2)
-	require.Greater(t, requests, 2, "nobody has drawn a place that is taken")
+	join(5)
+	require.Greater(t, requests, 5, "nobody has drawn a place that is taken")
 }
 
 // What a removed member sent before it was told is delivered late, with a mark; it is followed, and changes nobody's membership.
