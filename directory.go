@@ -13,7 +13,7 @@ import (
 // verifies what it returns, so it can withhold devices and can make none up. Its methods are called by several goroutines at
 // once, and return when their context ends.
 type Directory interface {
-	// Lookup returns what a person has published, or the zero Listing if it is nobody.
+	// Lookup returns what a person has published, or the zero Listing if it is nobody, or was deleted.
 	Lookup(ctx context.Context, person key.Address) (Listing, error)
 
 	// Claim returns a one-time pre-key of a device, the same to nobody else, or false if there is none left.
@@ -36,9 +36,15 @@ type Listing struct {
 type Publication struct {
 	Person       session.Person // that signs for the relay; the zero Person if nothing of it changes
 	Registration []byte         // nil if it is published already
-	Version      uint64         // of Registration: one more than that of the Listing that it was made from
+	Deleted      bool           // the person is taken out of the directory, for good: beside it only Person and Version count
+	Version      uint64         // of Registration, or of the deletion: one more than that of the Listing that it was made from
 	Bundle       directory.Bundle
 	OneTime      []directory.OneTimePreKey // beside those that are there
+
+	// Further is the bundle of another device that is new in Registration, and Consent what its mailbox key states of it
+	// (directory.Entry.Consent). They are the zero Bundle and nil if none is.
+	Further directory.Bundle
+	Consent []byte
 }
 
 // person returns what a person has published, verified, with the listing that it is from. It is false if the directory knows nobody.

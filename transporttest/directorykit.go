@@ -41,6 +41,7 @@ var directoryChecks = []directoryCheck{
 	{"LookupConsumesNothing", directoryKit.lookupConsumesNothing},
 	{"NewBundle", directoryKit.newBundle},
 	{"SecondDevice", directoryKit.secondDevice},
+	{"Deleted", directoryKit.deleted},
 	{"Context", directoryKit.endedContext},
 }
 
@@ -247,6 +248,26 @@ func (k directoryKit) secondDevice() {
 	require.Equal(k, []uint32{1, 1}, numbers)
 	require.Zero(k, b.claim(a))
 	require.Equal(k, uint32(1), b.claim(second))
+}
+
+// A person that was deleted is nobody and stays it; a deletion that does not know of the registration before is refused.
+func (k directoryKit) deleted() {
+	a, b := k.registered(), k.registered()
+	a.publish(a.issue(1))
+	for _, version := range []uint64{1, 3} {
+		_, err := a.d.Publish(k.Context(), trefoil.Publication{Person: a.person, Deleted: true, Version: version})
+		require.Error(k, err, "version %d", version)
+	}
+	for range 2 {
+		a.publish(trefoil.Publication{Person: a.person, Deleted: true, Version: 2})
+		l, _ := b.lookup(a.person.Address())
+		require.Zero(k, l)
+		require.Zero(k, b.claim(a))
+	}
+	for _, version := range []uint64{1, 3} {
+		_, err := a.d.Publish(k.Context(), a.publication(version, a))
+		require.Error(k, err, "version %d after the deletion", version)
+	}
 }
 
 func (k directoryKit) endedContext() {
