@@ -18,6 +18,7 @@ const (
 	rekeyUnlisted = 64      // members that were heard, and that the notice does not list
 	repostEvery   = day     // wall clock
 	repostFor     = 7 * day // pruning clock
+	repostAfter   = hour    // wall clock, that something waited that nothing opens
 	rekeyFollowed = 2       // members that were read in the root: others have it from them
 	intervalTurn  = 3 * day // of the interval, what rekeyTurn is of the others
 )
@@ -28,14 +29,19 @@ func (d *edit) rekeyDue() bool {
 		return false
 	}
 	x := d.st.rekeys.Value()
-	_, _, ok := d.preferred()
-	return ok && (!x.Draft.IsZero() && d.mayDeal() || d.repostDue(x.Posted) || d.followed(x.Posted) || d.beginDue())
+	_, begin := d.beginDue()
+	return d.draftDue(x.Draft) || d.repostDue(x.Posted) || d.postedIsOver(x.Posted) || begin
+}
+
+// draftDue reports whether something can be done about a rekey that is being prepared.
+func (d *edit) draftDue(x rekey.Draft) bool {
+	return !x.IsZero() && d.mayDeal(x.Wish()) && (d.fetched() || len(x.Wish().Owners) == 0)
 }
 
 // maintainRekey does what is due about rekeys.
 func (d *edit) maintainRekey() error {
 	x := d.st.rekeys.Value()
-	if d.followed(x.Posted) {
+	if d.postedIsOver(x.Posted) {
 		x.Posted = rekey.Posted{}
 		d.setRekeys(x)
 	}
@@ -46,11 +52,13 @@ func (d *edit) maintainRekey() error {
 			return err
 		}
 	}
-	switch {
-	case !x.Draft.IsZero() && d.mayDeal():
+	if d.draftDue(x.Draft) {
 		return d.continueRekey()
-	case d.beginDue():
-		return d.beginRekey()
+	}
+	if w, due := d.beginDue(); due {
+		x.Posted.Wish = rekey.Wish{}
+		d.setRekeys(x)
+		return d.beginRekey(w)
 	}
 	return nil
 }
@@ -62,11 +70,7 @@ func (d *edit) continueRekey() error {
 	if !ok {
 		return outcome.ErrPhase
 	}
-	removes, left := x.Draft.Removes(), false
-	for _, i := range removes {
-		left = left || !r.Gone(i)
-	}
-	if len(removes) > 0 && !left && !r.ListsGone() {
+	if w := x.Draft.Wish(); len(w.Remove) > 0 && d.open(w, r).IsZero() && !r.ListsGone() {
 		x.Draft = rekey.Draft{}
 		d.setRekeys(x)
 		return nil
@@ -74,18 +78,69 @@ func (d *edit) continueRekey() error {
 	return d.sealRekey()
 }
 
-// repostDue reports whether the rekey that was made last is to be posted again: nobody may have followed it.
-func (d *edit) repostDue(p rekey.Posted) bool {
-	return !p.IsZero() && !d.followed(p) && passed(d.now, p.Last, repostEvery)
+// open returns what of a wish is not so in a root.
+func (d *edit) open(w rekey.Wish, r members.Root) (left rekey.Wish) {
+	for _, i := range w.Remove {
+		if !r.Gone(i) {
+			left.Remove = append(left.Remove, i)
+		}
+	}
+	if w.Policy != r.Policy() {
+		left.Policy = w.Policy
+	}
+	left.Owners = w.Owners
+	rights := rightsOf(r)
+	for _, g := range w.Roles {
+		if _, known := r.ListedBinding(g.Index); known && !r.Gone(g.Index) && rights[g.Index] != g.Rights {
+			left.Roles = append(left.Roles, g)
+		}
+	}
+	return left
 }
 
-// followed reports whether a rekey needs no posting any more: two others, or all of fewer, were read in its root, or it is old.
-func (d *edit) followed(p rekey.Posted) bool {
-	if p.IsZero() {
-		return false
+// overtaken returns what the rekey that this device made last was to change, and is not so because another root took its place. A new owner
+// list is none of that: it bars the others.
+func (d *edit) overtaken(r members.Root) rekey.Wish {
+	p := d.st.rekeys.Value().Posted
+	if p.IsZero() || p.Wish.IsZero() || d.isAbove(p.Root, r.ID()) {
+		return rekey.Wish{}
 	}
+	w := p.Wish
+	w.Owners = nil
+	return d.open(w, r)
+}
+
+// isAbove reports whether a root is another one held, or one that led to it.
+func (d *edit) isAbove(above, root proto.EpochID) bool {
+	for range maxRoots {
+		if root == above {
+			return true
+		}
+		t, ok := d.tp.terms(root)
+		if !ok {
+			return false
+		}
+		root = d.standing(t).Above
+	}
+	return false
+}
+
+// repostDue reports whether the rekey that was made last is to be posted again: nobody may have followed it; or somebody did not, and is
+// in another root that was made at the same time, whose parts do not come here either. What it sends there waits here.
+func (d *edit) repostDue(p rekey.Posted) bool {
+	return !p.IsZero() && passed(d.now, p.Last, repostEvery) && (!d.followed(p) || d.st.orphans.Value().UnreadSince(d.now-repostAfter))
+}
+
+// postedIsOver reports whether nobody can need any more what was posted.
+func (d *edit) postedIsOver(p rekey.Posted) bool {
+	_, held := d.root(p.Root)
+	return !p.IsZero() && (!held || d.st.clock.age(p.Since) >= repostFor)
+}
+
+// followed reports whether two others, or all of fewer, were read in the root of a rekey.
+func (d *edit) followed(p rekey.Posted) bool {
 	r, ok := d.root(p.Root)
-	if !ok || d.st.clock.age(p.Since) >= repostFor {
+	if !ok {
 		return true
 	}
 	heard, others := 0, 0
@@ -100,26 +155,29 @@ func (d *edit) followed(p rekey.Posted) bool {
 	return heard >= min(rekeyFollowed, others)
 }
 
-// beginDue reports whether this owner is to begin a rekey that nobody asked for.
-func (d *edit) beginDue() bool {
+// beginDue reports whether this owner is to begin a rekey that nobody asked for, and what it is to change.
+func (d *edit) beginDue() (rekey.Wish, bool) {
 	e, r, ok := d.preferred()
-	if !ok || !d.mayDeal() || !d.st.rekeys.Value().Draft.IsZero() || d.now-d.st.clock.reached > rekeyFetched {
-		return false
+	if !ok || !d.mayDeal(rekey.Wish{}) || !d.st.rekeys.Value().Draft.IsZero() || !d.fetched() {
+		return rekey.Wish{}, false
 	}
 	if made := d.st.rekeys.Value().Made; made != 0 && !passed(d.now, made, rekeyEvery) {
-		return false
+		return rekey.Wish{}, false
 	}
-	place, _ := d.st.me().owners.PlaceOf(d.st.owner.Value().owner.Public)
+	if w := d.overtaken(r); !w.IsZero() || d.strangersOwn(r) {
+		return w, true
+	}
+	place, _ := d.place(r)
 	_, entered := e.Seen()
 	if root, held := d.st.forest.Epoch(r.ID()); held {
 		_, entered = root.Seen()
 	}
 	turn := Millis(place)
 	if d.outsiders(r) {
-		return d.st.clock.age(entered) >= turn*rekeyTurn
+		return rekey.Wish{}, d.st.clock.age(entered) >= turn*rekeyTurn
 	}
 	every := Millis(r.Policy().RekeyInterval) * hour
-	return every > 0 && d.st.clock.age(entered) >= every+turn*intervalTurn
+	return rekey.Wish{}, every > 0 && d.st.clock.age(entered) >= every+turn*intervalTurn
 }
 
 // outsiders reports whether somebody belongs to the space whom the preferred root does not list, or the other way round.
@@ -154,7 +212,7 @@ func (d *edit) gives(r members.Root) func(proto.Asked, members.Binding) members.
 // dealsFrom reports whether the evals are those of a root.
 func (d *edit) dealsFrom(r members.Root) bool {
 	id, _ := d.ev.Root()
-	return d.ev.CanDeal() && proto.EpochID(id) == r.ID() && !d.st.owner.Value().isNone()
+	return d.ev.CanDeal() && proto.EpochID(id) == r.ID()
 }
 
 // maskedFor returns the record by which a member came that a root does not list, if its masked share is there.

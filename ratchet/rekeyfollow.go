@@ -218,7 +218,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 		return errShare
 	}
 	return d.enterRoot(newRoot{
-		terms: terms, above: above.ID(), share: said.Share, x: said.X, inbox: said.Inbox, records: c.Records, boxes: said.Boxes, owners: said.Owners, seat: said.Seat,
+		terms: terms, above: above.ID(), share: said.Share, x: said.X, inbox: said.Inbox, records: c.Records, said: c.Said, boxes: said.Boxes, owners: said.Owners, seat: said.Seat,
 	})
 }
 

@@ -26,7 +26,7 @@ func TestStatementWaitsForRoom(t *testing.T) {
 	require.NoError(t, err)
 	e, r, ok := d.preferred()
 	require.True(t, ok)
-	owner := d.st.owner.Value().owner
+	owner := d.st.me().signing
 	revoke := func(indices ...dkg.Index) proto.Revoke {
 		return proto.Sign(proto.Revoke{Said: proto.Said{Root: r.ID()}, Epoch: e.ID(), Indices: indices}, r.Space(), owner)
 	}
@@ -73,7 +73,7 @@ func TestStatementWaitsForItsRoot(t *testing.T) {
 	require.True(t, ok)
 	founder.saying(proto.Sign(proto.Revoke{
 		Said: proto.Said{Root: proto.EpochID{7}}, Epoch: e.ID(), Indices: []dkg.Index{900},
-	}, r.Space(), d.st.owner.Value().owner))
+	}, r.Space(), d.st.me().signing))
 	n.settle()
 	require.Len(t, m.retained, 1)
 	require.False(t, m.has(StatementRefused))

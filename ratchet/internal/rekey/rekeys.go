@@ -17,7 +17,7 @@ type Millis = proto.Millis
 // Rekeys is what a device has of rekeys. It is an immutable value; the zero Rekeys is empty.
 type Rekeys struct {
 	Draft  Draft  // of an owner that prepares one
-	Posted Posted // the last one that this device made, until others follow it
+	Posted Posted // the last one that this device made, for a week
 	Made   Millis // wall clock, when this device made one last; 0 never
 
 	kept   segmap.Map[Kept]
@@ -30,12 +30,13 @@ type Posted struct {
 	Root  proto.EpochID
 	Since Millis // pruning clock, when it was made
 	Last  Millis // wall clock, when it was posted last
+	Wish  Wish   // what it changed, to be wished again if another root takes its place
 	whole state.Segment[blob]
 }
 
 // NewPosted returns a rekey that was posted first.
-func NewPosted(root proto.EpochID, whole []byte, age, wall Millis) Posted {
-	return Posted{root, age, wall, state.NewSegment(blob(whole))}
+func NewPosted(root proto.EpochID, w Wish, whole []byte, age, wall Millis) Posted {
+	return Posted{root, age, wall, w, state.NewSegment(blob(whole))}
 }
 
 // IsZero reports whether there is none.
@@ -211,6 +212,7 @@ func (r Rekeys) Encode(e *state.Encoder) {
 		e.Fixed(p.Root[:])
 		e.Int64(p.Since)
 		e.Int64(p.Last)
+		p.Wish.encode(e)
 		p.whole.Encode(e, "posted")
 	}
 	r.kept.Encode(e, "k")
@@ -229,6 +231,9 @@ func (Rekeys) Decode(d *state.Decoder) (r Rekeys, err error) {
 	if d.Bool() {
 		d.Into(r.Posted.Root[:])
 		r.Posted.Since, r.Posted.Last = d.Int64(), d.Int64()
+		if r.Posted.Wish, err = decodeWish(d); err != nil {
+			return Rekeys{}, err
+		}
 		if r.Posted.whole, err = state.DecodeSegment[blob](d, "posted"); err != nil {
 			return Rekeys{}, err
 		}
