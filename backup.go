@@ -91,7 +91,7 @@ func restoring(now time.Time) restores {
 	}
 }
 
-// copy copies everything into other vaults.
+// copy copies everything into other vaults but linkings, which end within a day and are of one device.
 func (v vaults) copy(ctx context.Context, into vaults, r restores) error {
 	for _, copied := range []error{
 		copyValues(ctx, v.persons, into.persons, same),

@@ -18,6 +18,7 @@
 //   - Package ratchet/session does the same for direct conversations between two devices.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
 //   - Package state/worker sends from the outboxes of many values, and state/inspect describes what is stored.
+//   - Packages relay and relay/client are the server between devices, for chat backends in Go, and the transport to it.
 //   - Package attachment encrypts files that are too large for a message, which holds 64 KiB.
 //   - Package dkg deals the shares that the members of a space hold.
 //   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold. Spaces do not use them yet.
@@ -50,11 +51,10 @@
 //
 // # What is not there yet
 //
-//   - Direct conversations in a client: package ratchet/session has them, without these rules.
-//   - Removing a member, and rekeys: who left, or whose device was stolen, reads on.
-//   - A second owner: only the founder makes and ends invites. Members ask it for links to hand on ([Space.WantInvite]).
+//   - A second owner: only the founder removes members, and makes and ends invites. Members ask it for links to hand on
+//     ([Space.WantInvite]).
 //   - Messages that are to be forgotten after a time: package ratchet has them (ratchet.Expiring), a client does not send them.
-//   - Linking devices.
+//   - Linked devices in spaces that the first device does not own: they need an invite there.
 //   - Reading what was there before: a joiner reads what members send once they have received its first message.
 //
 // The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's

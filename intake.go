@@ -1,6 +1,7 @@
 package trefoil
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -94,7 +95,7 @@ func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
 func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 	var receipts []state.Receipt
 	var err error
-	frames := make([]state.Frame, len(batch))
+	frames := stateFrames(batch)
 	if batch[0].Lost > 0 {
 		err = r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
 			tx.Emit(GivenUp{Frames: batch[0].Lost})
@@ -105,29 +106,13 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 			receipts = []state.Receipt{{Verdict: state.Stop, Reason: err}}
 		}
 	} else {
-		for i, f := range batch {
-			frames[i] = state.Frame{Source: source(f.From), Data: f.Data}
-		}
 		receipts, err = r.client.spaces.ReceiveAll(r.ctx, ch.id, frames, r.client.group(ch.id).receive)
 	}
 	if errors.Is(err, state.ErrNotFound) {
 		return r.notOurs(ch, batch)
 	}
-	var stopped []Frame
-	retained := false
-	for i, receipt := range receipts {
-		r.acknowledge(receipt.Acknowledge)
-		switch receipt.Verdict {
-		case state.Stop:
-			stopped = append(stopped, batch[i])
-			err = receipt.Reason
-		case state.Retain:
-			r.remember(frames[i].Hash(), batch[i].Ack)
-			retained = true
-		default:
-			batch[i].Ack()
-		}
-	}
+	stopped, retained, reason := r.deal(batch, frames, receipts)
+	err = cmp.Or(reason, err)
 	r.fail("receiving", ch.id, err)
 	stalled := len(stopped) == len(batch) || errors.Is(err, state.ErrFull)
 	r.received(ch, batch, stopped, stalled, retained)
@@ -135,6 +120,33 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 		return nil
 	}
 	return err
+}
+
+// stateFrames returns frames as a vault receives them.
+func stateFrames(batch []Frame) []state.Frame {
+	frames := make([]state.Frame, len(batch))
+	for i, f := range batch {
+		frames[i] = state.Frame{Source: source(f.From), Data: f.Data}
+	}
+	return frames
+}
+
+// deal acknowledges frames as their receipts say. It returns those that could not be received, and why the last of them could not, and
+// whether some are retained.
+func (r *run) deal(batch []Frame, frames []state.Frame, receipts []state.Receipt) (stopped []Frame, retained bool, reason error) {
+	for i, receipt := range receipts {
+		r.acknowledge(receipt.Acknowledge)
+		switch receipt.Verdict {
+		case state.Stop:
+			stopped, reason = append(stopped, batch[i]), receipt.Reason
+		case state.Retain:
+			r.remember(frames[i].Hash(), batch[i].Ack)
+			retained = true
+		default:
+			batch[i].Ack()
+		}
+	}
+	return stopped, retained, reason
 }
 
 // received keeps frames that could not be received for another try if the chat is stalled, and else leaves them to the relay: then
@@ -186,25 +198,15 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 
 // receiveLinks receives frames of a linking. It returns state.ErrNotFound if there is none.
 func (r *run) receiveLinks(ch *chat, batch []Frame) error {
-	frames := make([]state.Frame, len(batch))
-	for i, f := range batch {
-		frames[i] = state.Frame{Source: source(f.From), Data: f.Data}
-	}
+	frames := stateFrames(batch)
 	receipts, err := r.client.links.ReceiveAll(r.ctx, ch.id, frames, r.client.receiveLink)
 	if errors.Is(err, state.ErrNotFound) {
 		return err
 	}
-	var stopped []Frame
-	for i, receipt := range receipts {
-		if receipt.Verdict == state.Stop {
-			stopped = append(stopped, batch[i])
-			err = receipt.Reason
-			continue
-		}
-		batch[i].Ack()
-	}
+	stopped, retained, reason := r.deal(batch, frames, receipts)
+	err = cmp.Or(reason, err)
 	r.fail("receiving", ch.id, err)
-	r.received(ch, batch, stopped, len(stopped) == len(batch), false)
+	r.received(ch, batch, stopped, len(stopped) == len(batch), retained)
 	r.mu.Lock()
 	linked := r.chat(aLinking, ch.id)
 	linked.due = true

@@ -27,12 +27,12 @@ func (d *device) digits() string {
 	return all[len(all)-1].Digits
 }
 
-// linkTo begins to link a device: both show digits.
-func (d *device) linkTo(further *device) {
-	d.Helper()
-	code, err := d.client.LinkDevice(d.Context())
-	require.NoError(d, err)
-	require.NoError(d, further.client.AcceptDevice(d.Context(), code))
+// link begins to link a device: both show digits. The person takes a second to carry the code, in which the first device begins to listen.
+func (w world) link(first, further *device) {
+	code, err := first.client.LinkDevice(first.Context())
+	require.NoError(first, err)
+	w.pass(time.Second)
+	require.NoError(further, further.client.AcceptDevice(first.Context(), code))
 }
 
 // A further device is linked by a code and six digits. It gets what others write to the person, is in the person's spaces as a member of its
@@ -45,7 +45,7 @@ func TestLinkDevice(t *testing.T) {
 		laptop := w.unlinked(dir, "Ann's laptop")
 		space := w.newSpace(phone, bob)
 		w.pass(time.Minute)
-		phone.linkTo(laptop)
+		w.link(phone, laptop)
 		w.pass(time.Minute)
 		require.Equal(t, phone.digits(), laptop.digits())
 		require.NoError(t, laptop.client.ConfirmDevice(t.Context(), phone.digits()))
@@ -116,7 +116,7 @@ func TestLinkDeviceThief(t *testing.T) {
 		require.ErrorIs(t, phone.client.ConfirmDevice(t.Context(), "000 000"), linking.ErrPhase)
 		w.pass(time.Hour)
 
-		phone.linkTo(laptop)
+		w.link(phone, laptop)
 		w.pass(time.Minute)
 		wrong := "000 000"
 		if phone.digits() == wrong {
@@ -153,7 +153,7 @@ func TestLinkDeviceRestarts(t *testing.T) {
 			d.stop()
 			return w.open(d.name, d.store, w.net.Device(d.name), withDirectory).run()
 		}
-		phone.linkTo(laptop)
+		w.link(phone, laptop)
 		w.pass(time.Minute)
 		digits := phone.digits()
 		phone, laptop = again(phone), again(laptop)

@@ -39,7 +39,7 @@ const linkRowVersion = 1
 func (l linkRow) Encode(e *state.Encoder) {
 	e.Version(linkRowVersion)
 	l.Linking.Encode(e)
-	e.Uint64(uint64(l.posted.UnixMilli()))
+	e.Int64(l.posted.UnixMilli())
 	e.Bool(!l.device.IsZero())
 	if !l.device.IsZero() {
 		l.device.Encode(e)
@@ -52,7 +52,7 @@ func (linkRow) Decode(in *state.Decoder) (l linkRow, err error) {
 	if l.Linking, err = l.Linking.Decode(in); err != nil {
 		return linkRow{}, err
 	}
-	l.posted = time.UnixMilli(int64(in.Uint64()))
+	l.posted = time.UnixMilli(in.Int64())
 	if in.Bool() {
 		l.device, err = l.device.Decode(in)
 	}

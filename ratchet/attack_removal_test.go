@@ -21,10 +21,7 @@ func (x *node) taking(l invite.Link, i dkg.Index, name string) *node {
 	keys, err := link.Keys()
 	require.NoError(t, err)
 	y := x.copyOf(name)
-	d, err := newEdit(y.space, x.net.now, Options{})
-	require.NoError(t, err)
-	_, r, ok := d.preferred()
-	require.True(t, ok)
+	d, _, r := y.standing()
 	var c proto.Certificate
 	for _, x := range append(r.Open(), r.Used()...) {
 		if x.Certificate.Covers(i) {
@@ -73,11 +70,7 @@ func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
 	n.forget()
 	all[1].send("secret of those that stayed")
 	n.settle()
-	for len(thief.mailbox) > 0 {
-		f := thief.mailbox[0]
-		thief.mailbox = thief.mailbox[1:]
-		thief.receive(f)
-	}
+	thief.inOrder()
 	require.NotContains(t, thief.texts(), "2: secret of those that stayed")
 	for _, x := range all[:4] {
 		require.Len(t, x.members(), 4, x.name)
@@ -134,11 +127,7 @@ func TestRemoveEndsADirectInvite(t *testing.T) {
 	n.forget()
 	all[1].send("after the removal")
 	n.settle()
-	for len(x.mailbox) > 0 {
-		f := x.mailbox[0]
-		x.mailbox = x.mailbox[1:]
-		x.receive(f)
-	}
+	x.inOrder()
 	require.Empty(t, x.texts())
 	require.EqualValues(t, 1, all[1].gen())
 }

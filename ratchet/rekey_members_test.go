@@ -236,11 +236,7 @@ func TestThiefBeforeARekey(t *testing.T) {
 	n.settle()
 	for _, x := range []*node{thief, late} {
 		x.read = nil
-		for len(x.mailbox) > 0 {
-			f := x.mailbox[0]
-			x.mailbox = x.mailbox[1:]
-			x.receive(f)
-		}
+		x.inOrder()
 	}
 	require.NotContains(t, thief.texts(), fmt.Sprintf("%d: after the rekey", all[1].index()))
 	require.EqualValues(t, 0, thief.gen())

@@ -22,10 +22,7 @@ func TestStatementWaitsForRoom(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	n.settle()
-	d, err := newEdit(founder.space, n.now, Options{})
-	require.NoError(t, err)
-	e, r, ok := d.preferred()
-	require.True(t, ok)
+	d, e, r := founder.standing()
 	owner := d.st.me().signing
 	revoke := func(indices ...dkg.Index) proto.Revoke {
 		return proto.Sign(proto.Revoke{Said: proto.Said{Root: r.ID()}, Epoch: e.ID(), Indices: indices}, r.Space(), owner)
@@ -45,9 +42,7 @@ func TestStatementWaitsForRoom(t *testing.T) {
 	n.settle()
 	require.Len(t, m.retained, 1)
 	gone := func() bool {
-		d, err := newEdit(m.space, n.now, Options{})
-		require.NoError(t, err)
-		_, r, _ := d.preferred()
+		_, _, r := m.standing()
 		return r.Gone(900)
 	}
 	require.False(t, gone())
@@ -67,10 +62,7 @@ func TestStatementWaitsForItsRoot(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	n.settle()
-	d, err := newEdit(founder.space, n.now, Options{})
-	require.NoError(t, err)
-	e, r, ok := d.preferred()
-	require.True(t, ok)
+	d, e, r := founder.standing()
 	founder.saying(proto.Sign(proto.Revoke{
 		Said: proto.Said{Root: proto.EpochID{7}}, Epoch: e.ID(), Indices: []dkg.Index{900},
 	}, r.Space(), d.st.me().signing))

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -164,6 +166,24 @@ func (x *node) open(f incoming) {
 	case state.Stop:
 		require.NoError(x.net.t, err, x.name)
 	}
+}
+
+// inOrder delivers the mailbox as it came, and does not say that its end was reached.
+func (x *node) inOrder() {
+	for len(x.mailbox) > 0 {
+		f := x.mailbox[0]
+		x.mailbox = x.mailbox[1:]
+		x.receive(f)
+	}
+}
+
+// standing returns an edit of the device, which is not saved, with the epoch and the root in which it stands.
+func (x *node) standing() (edit, epochs.Epoch, members.Root) {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	e, r, ok := d.preferred()
+	require.True(x.net.t, ok)
+	return d, e, r
 }
 
 // sync delivers the mailbox, in any order, and says that its end was reached.

@@ -143,6 +143,9 @@ func (p panel) draw(b *bytes.Buffer, x float64) {
 	}
 	anchors := []string{"start", "middle", "end"}
 	for k, pt := range p.points {
+		if k+1 < len(p.points) && across(p.points[k+1].size)-across(pt.size) < left {
+			continue // no room for both
+		}
 		anchor := anchors[min(1, k)]
 		if k == len(p.points)-1 {
 			anchor = anchors[2]

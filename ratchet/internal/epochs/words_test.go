@@ -6,14 +6,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// heard returns three members, and a message with a commit by the first that the others have read.
+func (g *group) heard() (a, b, c *member, first message) {
+	a, b, c = g.member(1), g.member(2), g.member(3)
+	first = a.say(true)
+	require.NoError(g.t, b.read(first))
+	require.NoError(g.t, c.read(first))
+	return a, b, c, first
+}
+
 // TestLiarAnswersAlone: with the words of a liar alone nothing of others opens, and nothing of it is settled: with an honest ticket,
 // however late, all of it is read.
 func TestLiarAnswersAlone(t *testing.T) {
 	g := newGroup(t)
-	a, b, liar := g.member(1), g.member(2), g.member(3)
-	first := a.say(true)
-	require.NoError(t, b.read(first))
-	require.NoError(t, liar.read(first))
+	a, b, liar, _ := g.heard()
 	j := g.bare(4)
 	j.merge(liar.ticket(TicketQuery{}, 1).lie(g.root.Depth))
 	honest := b.ticket(TicketQuery{}, 1) // of the same request, lost on its way
@@ -32,10 +38,7 @@ func TestLiarAnswersAlone(t *testing.T) {
 // TestLiarAnswersFirst: the words of a liar that came first do not keep an honest one out, and its chain from 0 opens nothing.
 func TestLiarAnswersFirst(t *testing.T) {
 	g := newGroup(t)
-	a, b, liar := g.member(1), g.member(2), g.member(3)
-	first := a.say(true)
-	require.NoError(t, b.read(first))
-	require.NoError(t, liar.read(first))
+	a, b, liar, first := g.heard()
 	j := g.bare(4)
 	j.merge(liar.ticket(TicketQuery{}, 1).lie(g.root.Depth))
 	j.merge(b.ticket(TicketQuery{}, 1))
@@ -50,10 +53,7 @@ func TestLiarAnswersFirst(t *testing.T) {
 // chain nor by a tree, and does not give the place of a commit again that was followed (§6, §9; D75).
 func TestLaterWordBringsNothingBack(t *testing.T) {
 	g := newGroup(t)
-	a, b, late := g.member(1), g.member(2), g.member(3)
-	first := a.say(true)
-	require.NoError(t, b.read(first))
-	require.NoError(t, late.read(first))
+	a, b, late, first := g.heard()
 	j := g.bare(4)
 	j.merge(b.ticket(TicketQuery{}, 1))
 	read := []message{a.say(false), b.say(false)} // one of a chain, one of a node of the tree
