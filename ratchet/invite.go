@@ -104,6 +104,9 @@ func EndInvite(name [16]byte, places ...dkg.Index) Step {
 		if !ok {
 			return ErrPhase
 		}
+		if _, owner := d.place(r); !owner {
+			return ErrPhase
+		}
 		said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
 		return d.stateAll(said, err)
 	}}
