@@ -139,6 +139,36 @@ type TitleChanged struct{ Stamp }
 // String implements Event.
 func (e TitleChanged) String() string { return e.line("title changed") }
 
+// OwnersChanged: the space has other owners than before. Space.Members has them.
+type OwnersChanged struct{ Stamp }
+
+// String implements Event.
+func (e OwnersChanged) String() string { return e.line("owners changed") }
+
+// RoleChanged: owners gave a member other rights than before. Space.Members has them.
+type RoleChanged struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e RoleChanged) String() string { return e.line("role of member %d changed", e.Index) }
+
+// PolicyChanged: an owner changed how the space works. Space.Status has the policy.
+type PolicyChanged struct{ Stamp }
+
+// String implements Event.
+func (e PolicyChanged) String() string { return e.line("policy changed") }
+
+// HandedOver: the root owner key is with a member now: this one, to which it was given, or the one to which this one gave it.
+type HandedOver struct {
+	Stamp
+	Index dkg.Index
+}
+
+// String implements Event.
+func (e HandedOver) String() string { return e.line("root owner key with member %d", e.Index) }
+
 // ProfileChanged: a member changed what it says of itself. Space.Members has its profile.
 type ProfileChanged struct {
 	Stamp

@@ -49,6 +49,10 @@ const (
 	kindLinkDigits
 	kindLinked
 	kindLinkEnded
+	kindOwnersChanged
+	kindRoleChanged
+	kindPolicyChanged
+	kindHandedOver
 	kinds
 )
 
@@ -136,6 +140,14 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.index = kindLetInGone, e.Index
 	case TitleChanged:
 		n.kind = kindTitleChanged
+	case OwnersChanged:
+		n.kind = kindOwnersChanged
+	case RoleChanged:
+		n.kind, n.index = kindRoleChanged, e.Index
+	case PolicyChanged:
+		n.kind = kindPolicyChanged
+	case HandedOver:
+		n.kind, n.index = kindHandedOver, e.Index
 	case ProfileChanged:
 		n.kind, n.index = kindProfileChanged, e.Index
 	case LinkGiven:
@@ -253,6 +265,14 @@ func (n notice) laterEvent(at Stamp, reason error) Event {
 		return LetInGone{at, n.index}
 	case kindTitleChanged:
 		return TitleChanged{at}
+	case kindOwnersChanged:
+		return OwnersChanged{at}
+	case kindRoleChanged:
+		return RoleChanged{at, n.index}
+	case kindPolicyChanged:
+		return PolicyChanged{at}
+	case kindHandedOver:
+		return HandedOver{at, n.index}
 	case kindProfileChanged:
 		return ProfileChanged{at, n.index}
 	case kindLinkGiven:

@@ -19,8 +19,8 @@ var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
 	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
-	LinkGiven{Link: sampleLink()}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
-	MailboxNotRead{Since: time.UnixMilli(14)},
+	LinkGiven{Link: sampleLink()}, OwnersChanged{}, RoleChanged{Index: 15}, PolicyChanged{}, HandedOver{Index: 16}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
+	LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
 }
 
 // sampleLink returns a link.
@@ -101,6 +101,10 @@ func TestKept(t *testing.T) {
 		{ratchet.Event{Kind: ratchet.Unread, First: 2, End: 5}, Lost{Messages: 3}},
 		{ratchet.Event{Kind: ratchet.MailboxNotRead, Since: 6}, MailboxNotRead{Since: time.UnixMilli(6)}},
 		{ratchet.Event{Kind: ratchet.LinkGiven, Link: link}, LinkGiven{Link: link}},
+		{ratchet.Event{Kind: ratchet.OwnersChanged}, OwnersChanged{}},
+		{ratchet.Event{Kind: ratchet.RoleChanged, Index: 4}, RoleChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.PolicyChanged}, PolicyChanged{}},
+		{ratchet.Event{Kind: ratchet.HandedOver, Index: 4}, HandedOver{Index: 4}},
 		{state.SendRejected{Reason: "too long"}, Rejected{Reason: "too long"}},
 		{state.SendRejected{Reason: string(make([]byte, 2*maxReason))}, Rejected{Reason: string(make([]byte, maxReason))}},
 	} {

@@ -91,6 +91,14 @@ func toldBy(e ratchet.Event) Event {
 		return Impersonated{}
 	case ratchet.TitleChanged:
 		return TitleChanged{}
+	case ratchet.OwnersChanged:
+		return OwnersChanged{}
+	case ratchet.RoleChanged:
+		return RoleChanged{Index: e.Index}
+	case ratchet.PolicyChanged:
+		return PolicyChanged{}
+	case ratchet.HandedOver:
+		return HandedOver{Index: e.Index}
 	case ratchet.ProfileChanged:
 		return ProfileChanged{Index: e.Index}
 	case ratchet.Unread:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -131,8 +132,8 @@ func (s Space) EndInvite(ctx context.Context, name [16]byte, places ...dkg.Index
 // Options.Policy of the founder has MembersMayInvite.
 func (s Space) WantInvite(ctx context.Context) error { return s.do(ctx, ratchet.WantInvite()) }
 
-// SetTitle names the space, as an owner: at most 1 KiB. All members, this one too, are told TitleChanged, and Status has it. Errors are
-// ratchet.ErrTooLong, and ratchet.ErrPhase for a member that is no owner.
+// SetTitle names the space, as an owner or a member with that right: at most 1 KiB. All members, this one too, are told TitleChanged, and Status has it. Errors are
+// ratchet.ErrTooLong, and ratchet.ErrPhase for another member.
 func (s Space) SetTitle(ctx context.Context, title string) error {
 	return s.do(ctx, ratchet.SetTitle([]byte(title)))
 }
@@ -146,8 +147,9 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 // Remove removes members, as an owner: the keys of the space are made anew for the others, and the removed are told and read nothing
 // that is sent from then on. What they have read stays theirs, and what they had sent is read by all. Public invites are closed, since
 // the removed may hold their links; private ones stay open. It is durable when it returns; Run and Sync prepare the keys and send
-// them, and Rekeyed follows. Errors are ratchet.ErrPhase for a member that is no
-// owner, and ratchet.ErrPolicy for a place at which nobody is, and the owner's own.
+// them, and Rekeyed follows. A member with that right removes others than owners: nobody
+// shows them any more, and they read on until an owner is awake, which makes the keys anew by itself. Errors are ratchet.ErrPhase for a
+// member without the right, and ratchet.ErrPolicy for a place at which nobody is, the own one, and an owner's without the root owner key.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.Remove(indices...))
 }
@@ -167,9 +169,11 @@ func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Durat
 // errors are those of Remove.
 func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
 
-// Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. The only owner cannot leave:
-// ratchet.ErrPhase.
-func (s Space) Leave(ctx context.Context) error { return s.do(ctx, ratchet.Leave()) }
+// Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. It returns ratchet.ErrOrphan for the only
+// owner, and while the root owner key is here (HandOver, TakeRootKey), unless it is called with ratchet.Orphan.
+func (s Space) Leave(ctx context.Context, flags ...ratchet.Flag) error {
+	return s.do(ctx, ratchet.Leave(flags...))
+}
 
 // do takes a step.
 func (s Space) do(ctx context.Context, step ratchet.Step) error {
@@ -177,8 +181,13 @@ func (s Space) do(ctx context.Context, step ratchet.Step) error {
 }
 
 // Forget deletes all that this device holds of the space, what waits to be sent and to be handed over included, and ends
-// the subscription. It tells nobody and needs no network.
-func (s Space) Forget(ctx context.Context) error {
+// the subscription. It tells nobody and needs no network. It returns ratchet.ErrOrphan like Leave.
+func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
+	if !slices.Contains(flags, ratchet.Orphan) {
+		if v, err := s.client.spaces.Load(ctx, s.id); err == nil && ratchet.Info(v).Sole {
+			return ratchet.ErrOrphan
+		}
+	}
 	if err := s.client.spaces.Delete(ctx, s.id); err != nil {
 		return err
 	}

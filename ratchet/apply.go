@@ -3,7 +3,9 @@ package ratchet
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
@@ -11,6 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // ticket says what became of the key that the tickets of this member came under.
@@ -102,6 +105,8 @@ func takeStatement(d *edit, l reading) {
 		d.refuse(l, d.takeInvite(s))
 	case proto.InviteWanted:
 		d.wanted(l.maker.Index)
+	case proto.RootKey:
+		d.refuse(l, d.takeRootKey(s))
 	case proto.InviteGiven:
 		d.refuse(l, d.takeGiven(l, s))
 	default:
@@ -181,10 +186,11 @@ func (d *edit) takeInvite(s proto.InviteMade) error {
 	case err == nil:
 		r = next
 		d.changed(r, change)
+		d.earlyLinks()
 	case !errors.Is(err, members.ErrStale): // known: it may bring m
 		return err
 	}
-	if d.ev.IsNone() {
+	if !d.dealsFrom(r) {
 		return nil
 	}
 	ev, err := invites.Keep(d.ev, r, s, d.st.me().index, d.inboxSecrets())
@@ -212,11 +218,35 @@ func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
 	if b, ok := r.ListedBinding(l.maker.Index); !ok || b.Maker != l.maker {
 		return members.ErrNoEffect // a seat is of the listed binding, not of a twin
 	}
-	link, err := invites.Given(r, s, l.maker.Index, s.Asker, d.inboxSecrets())
-	if err == nil {
-		d.emit(Event{Kind: LinkGiven, Index: l.maker.Index, Link: link})
+	err := d.handLink(r, l.maker.Index, s)
+	if x := d.st.duties.Value(); errors.Is(err, invites.ErrEarly) && len(x.early) < maxEarly {
+		x.early = append(slices.Clip(x.early), early{r.ID(), l.maker.Index, s})
+		d.st.duties = state.NewSegment(x)
+		return nil
 	}
 	return err
+}
+
+// handLink hands a link on that an owner gave.
+func (d *edit) handLink(r members.Root, from dkg.Index, s proto.InviteGiven) error {
+	link, err := invites.Given(r, s, from, s.Asker, d.inboxSecrets())
+	if err == nil {
+		d.emit(Event{Kind: LinkGiven, Index: from, Link: link})
+	}
+	return err
+}
+
+// earlyLinks hands the links on that waited for the record of their invite.
+func (d *edit) earlyLinks() {
+	x := d.st.duties.Value()
+	if len(x.early) == 0 {
+		return
+	}
+	x.early = slices.DeleteFunc(slices.Clone(x.early), func(e early) bool {
+		r, ok := d.root(e.root)
+		return !ok || !errors.Is(d.handLink(r, e.from, e.said), invites.ErrEarly)
+	})
+	d.st.duties = state.NewSegment(x)
 }
 
 // displaced takes in that a bind names another binding of this member's index: it takes another index of its run, or asks no more.

@@ -306,7 +306,7 @@ func TestLeaveWithholdsNothingSentBefore(t *testing.T) {
 	}
 	require.True(t, founder.has(LeavePending))
 	require.False(t, m.has(Gone), "it said so itself")
-	require.ErrorIs(t, founder.edit(Leave().do), ErrPhase, "the only owner")
+	require.ErrorIs(t, founder.edit(Leave().do), ErrOrphan, "the only owner")
 }
 
 // Small frames carry everything: tickets go in parts, which come in any order and from several members at once.

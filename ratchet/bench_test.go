@@ -78,9 +78,9 @@ func newCrowd(t testing.TB, n int, p Policy) *crowd {
 	}
 	c.genesis, err = newGenesis(c.now, p, nil, c.people...)
 	require.NoError(t, err)
-	c.reader, err = c.genesis.found(c.genesis.founder, c.genesis.keys)
+	c.reader, err = c.genesis.found(c.genesis.founder)
 	require.NoError(t, err)
-	c.witness, err = c.genesis.found(c.people[0], ownerKeys{})
+	c.witness, err = c.genesis.found(c.people[0])
 	require.NoError(t, err)
 	return c
 }

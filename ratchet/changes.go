@@ -96,13 +96,16 @@ func (d *edit) changed(r members.Root, c members.Change) {
 			d.displaced()
 		}
 	}
+	for _, i := range c.Appointed {
+		d.emit(Event{Kind: RoleChanged, Index: i})
+	}
 	if c.Titled {
 		d.emit(Event{Kind: TitleChanged})
 	}
 	for _, i := range c.Profiled {
 		d.emit(Event{Kind: ProfileChanged, Index: i})
 	}
-	owner := !d.st.owner.Value().isNone()
+	_, owner := d.place(r)
 	for _, i := range c.Gone {
 		own := i == d.st.me().index
 		if own && d.st.phase == Left {

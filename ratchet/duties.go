@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
@@ -13,11 +14,18 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// duties is what an owner owes to members: links that they asked for, and m of open invites for those that came to hold a seat.
+// duties is what an owner owes to members: links that they asked for; and of who asked, links that came early.
 type duties struct {
 	wanted []dkg.Index // who asked for a link and got none yet
 	given  []given
-	seated []dkg.Index // to whom m of all open invites was said, ascending
+	early  []early
+}
+
+// early is a link that was given to this member before the record of its invite came.
+type early struct {
+	root proto.EpochID
+	from dkg.Index
+	said proto.InviteGiven
 }
 
 // given is an invite that was made for a member to hand on.
@@ -31,7 +39,7 @@ const (
 	maxGivenTo   = 3  // open ones of a member
 	maxGiven     = 64 // open ones of all
 	maxWanted    = 256
-	maxSeated    = 64
+	maxEarly     = 8
 	givenForMost = 7 * 24 * time.Hour
 )
 
@@ -41,41 +49,58 @@ const maxDecided = 8
 
 // Encode implements state.Piece.
 func (x duties) Encode(e *state.Encoder) {
-	for _, all := range [][]dkg.Index{x.wanted, x.seated} {
-		e.Uint32(uint32(len(all)))
-		for _, i := range all {
-			e.Uint32(uint32(i))
-		}
+	e.Uint32(uint32(len(x.wanted)))
+	for _, i := range x.wanted {
+		e.Uint32(uint32(i))
 	}
 	e.Uint32(uint32(len(x.given)))
 	for _, g := range x.given {
 		e.Uint32(uint32(g.asker))
 		e.Fixed(g.name[:])
 	}
+	e.Uint32(uint32(len(x.early)))
+	for _, y := range x.early {
+		e.Fixed(y.root[:])
+		e.Uint32(uint32(y.from))
+		e.Bytes(proto.EncodeStatement(y.said))
+	}
 }
 
 // Decode implements state.Piece.
 func (duties) Decode(d *state.Decoder) (x duties, err error) {
-	for _, all := range []struct {
-		to  *[]dkg.Index
-		max int
-	}{{&x.wanted, maxWanted}, {&x.seated, maxSeated}} {
-		for range d.Count(all.max, 4) {
-			*all.to = append(*all.to, dkg.Index(d.Uint32()))
-		}
+	for range d.Count(maxWanted, 4) {
+		x.wanted = append(x.wanted, dkg.Index(d.Uint32()))
 	}
 	for range d.Count(maxGiven, 20) {
 		g := given{asker: dkg.Index(d.Uint32())}
 		d.Into(g.name[:])
 		x.given = append(x.given, g)
 	}
-	return x, d.Err()
+	for range d.Count(maxEarly, 40) {
+		var y early
+		d.Into(y.root[:])
+		y.from = dkg.Index(d.Uint32())
+		load(d, &err, &y.said, proto.MaxPlaintext, func(b []byte) (proto.InviteGiven, error) {
+			s, err := proto.ParseStatement(b)
+			given, ok := s.(proto.InviteGiven)
+			if err == nil && !ok {
+				err = wire.ErrMalformed
+			}
+			return given, err
+		})
+		x.early = append(x.early, y)
+	}
+	if err == nil {
+		err = d.Err()
+	}
+	return x, err
 }
 
 // wanted notes that a member asked for a link to hand on.
 func (d *edit) wanted(i dkg.Index) {
 	x := d.st.duties.Value()
-	if d.st.owner.Value().isNone() || slices.Contains(x.wanted, i) || len(x.wanted) >= maxWanted {
+	_, r, ok := d.preferred()
+	if _, owner := d.place(r); !ok || !owner || slices.Contains(x.wanted, i) || len(x.wanted) >= maxWanted {
 		return
 	}
 	x.wanted = append(slices.Clip(x.wanted), i)
@@ -118,21 +143,21 @@ func (d *edit) deferred(due bool) (out []orphans.FrameName) {
 	return out
 }
 
-// oweDue reports whether this owner owes something to members.
+// oweDue reports whether this member owes something to others.
 func (d *edit) oweDue() bool {
-	_, r, ok := d.preferred()
-	if !ok || d.st.phase != Member || d.st.owner.Value().isNone() {
+	if d.st.phase != Member {
 		return false
 	}
 	try := *d
 	try.frames = nil
-	try.maintainOwner(r)
-	return len(try.frames) > 0
+	return try.owe() == nil && len(try.frames) > 0
 }
 
-// owe does what an owner owes to members.
+// owe does what a member owes to others, by its role, as an owner, or as the one that got the root owner key.
 func (d *edit) owe() error {
-	if _, r, ok := d.preferred(); ok && !d.st.owner.Value().isNone() {
+	if _, r, ok := d.preferred(); ok {
+		d.confirmRootKey()
+		d.repeatRemovals(r)
 		d.maintainOwner(r)
 	}
 	return nil
@@ -152,18 +177,15 @@ func (d *edit) settleInvites(r members.Root) {
 
 // maintainOwner does what an owner owes in a root. What cannot be said now is said later.
 func (d *edit) maintainOwner(r members.Root) {
-	d.settleInvites(r)
-	me := d.invitesOwner()
-	place, ok := r.Owners().PlaceOf(me.Key.Public)
-	if !ok || r.Size() < 2 {
+	place, ok := d.place(r)
+	if !ok {
 		return
 	}
-	said := proto.Said{Root: r.ID(), By: place}
-	if own, ok := r.ListedBinding(me.Self); ok && !slices.Contains(r.Seats()[place], me.Self) {
-		d.sayOwed(proto.Sign(proto.Seat{Said: said, Counter: uint64(max(d.now, 1)), Held: true, Index: me.Self, Body: own.Body}, d.st.space, me.Key))
+	d.settleInvites(r)
+	if r.Size() < 2 {
+		return
 	}
-	d.bindTwins(r, said)
-	d.shareInvites(r)
+	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
 	d.giveLinks(r)
 }
 
@@ -189,27 +211,7 @@ func (d *edit) bindTwins(r members.Root, said proto.Said) {
 		if decided++; decided > maxDecided {
 			return
 		}
-		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.owner.Value().owner))
-	}
-}
-
-// shareInvites says m of all open invites to members that came to hold a seat.
-func (d *edit) shareInvites(r members.Root) {
-	x := d.st.duties.Value()
-	for _, held := range r.Seats() {
-		for _, i := range held {
-			at, done := slices.BinarySearch(x.seated, i)
-			if done || i == d.st.me().index || len(x.seated) >= maxSeated {
-				continue
-			}
-			for _, s := range invites.Share(d.ev, r, i) {
-				if d.say(statement(s)) != nil {
-					return
-				}
-			}
-			x.seated = slices.Insert(slices.Clone(x.seated), at, i)
-			d.st.duties = state.NewSegment(x)
-		}
+		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.me().signing))
 	}
 }
 
@@ -219,7 +221,7 @@ func (d *edit) giveLinks(r members.Root) {
 	if len(x.wanted) == 0 {
 		return
 	}
-	asked, removing := x.wanted, d.st.rekeys.Value().Draft.Removes()
+	asked, removing := x.wanted, d.st.rekeys.Value().Draft.Wish().Removes
 	x.wanted = nil
 	d.st.duties = state.NewSegment(x)
 	for _, i := range asked {
@@ -229,7 +231,7 @@ func (d *edit) giveLinks(r members.Root) {
 				open++
 			}
 		}
-		if !r.Policy().MembersMayInvite || r.Gone(i) || slices.Contains(removing, i) || open >= maxGivenTo || len(x.given) >= maxGiven {
+		if !d.mayAsk(r, i) || r.Gone(i) || removing(i) || open >= maxGivenTo || len(x.given) >= maxGiven {
 			continue
 		}
 		try := *d
@@ -252,7 +254,13 @@ func (d *edit) giveLinks(r members.Root) {
 	}
 }
 
+// mayAsk reports whether a member may ask for links: all may, or it has the right.
+func (d *edit) mayAsk(r members.Root, i dkg.Index) bool {
+	b, ok := r.ListedBinding(i)
+	return r.Policy().MembersMayInvite || ok && r.Rights(b.Maker)&proto.MayInvite != 0
+}
+
 // invitesOwner is this owner as package invites takes it.
 func (d *edit) invitesOwner() invites.Owner {
-	return invites.Owner{Key: d.st.owner.Value().owner, Self: d.st.me().index, Newest: d.st.me().owners.Counter}
+	return invites.Owner{Key: d.st.me().signing, Self: d.st.me().index, Newest: d.st.me().owners.Counter}
 }

@@ -141,7 +141,7 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 			return
 		}
 		if r = next; joins {
-			change.Profiled = nil
+			change.Profiled, change.Appointed = nil, nil
 		}
 		d.changed(r, change)
 	}

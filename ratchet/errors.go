@@ -3,7 +3,7 @@ package ratchet
 import "github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 
 // Errors of this package, to be found with errors.Is. Those of a frame carry its verdict (state.VerdictOf): ErrNotYet retains it,
-// the others discard it. Their texts say the reason more closely, and show no key and no plaintext. Hints, and the last four,
+// the others discard it. Their texts say the reason more closely, and show no key and no plaintext. Hints, and the last five,
 // which are of calls that cannot be made now, carry no verdict.
 var (
 	// ErrNotYet: the frame cannot be read or answered yet. An epoch, commit, introduction, ticket or update of the program may
@@ -37,6 +37,8 @@ var (
 
 	// ErrPhase: the space is not in a phase in which this can be done: still joining, left already, or not the owner's.
 	ErrPhase = outcome.ErrPhase
+	// ErrOrphan: the space would be left without an owner, or without the root owner key (Orphan).
+	ErrOrphan = outcome.ErrOrphan
 	// ErrTooSoon: it was done too short a time ago.
 	ErrTooSoon = outcome.ErrTooSoon
 	// ErrTooLong: a plaintext, application data or ticket is longer than its limit.

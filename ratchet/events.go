@@ -81,6 +81,12 @@ const (
 	WasRemoved
 	// LinkGiven: an owner gave the link that this member asked for, to be handed on.
 	LinkGiven
+	// OwnersChanged: the space has other owners. RoleChanged: a member has other rights. PolicyChanged: the space works otherwise.
+	OwnersChanged
+	RoleChanged
+	PolicyChanged
+	// HandedOver: the root owner key is with the member now.
+	HandedOver
 	// TitleChanged: an owner named the space. ProfileChanged: a member changed what it says of itself.
 	TitleChanged
 	ProfileChanged
@@ -92,6 +98,7 @@ var eventNames = [...]string{
 	LetInGone: "let in although gone", Withheld: "message withheld", Misled: "misled", Alone: "alone", Unread: "own messages unread",
 	EpochsGivenUp: "epochs given up", MailboxNotRead: "mailbox not read", StatementRefused: "statement refused",
 	TicketCut: "ticket cut", InviteDead: "invite dead", Rekeyed: "rekeyed", WasRemoved: "removed from the space", LinkGiven: "link given",
+	OwnersChanged: "owners changed", RoleChanged: "role changed", PolicyChanged: "policy changed", HandedOver: "root owner key handed over",
 	TitleChanged: "title changed", ProfileChanged: "profile changed",
 }
 

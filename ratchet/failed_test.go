@@ -1,6 +1,7 @@
 package ratchet_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -60,20 +61,26 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	}
 	const all, others, outside = "owner member joining left", "member joining left", "joining left"
 	calls := map[string][]call{
-		"Encrypt":    {{all, encrypt(long)}, {outside, encrypt(nil)}},
-		"Decrypt":    {{all, decrypt(foreign)}, {all, decrypt(nil)}, {all, decrypt(request)}},
-		"Admit":      {{all, admit(nil)}, {all, admit(foreign)}, {outside, admit(request)}},
-		"NewInvite":  {{all, step(ratchet.NewInvite(invite.Terms{}, &made))}, {all, step(ratchet.NewInvite(invite.Public(17, 0), &made))}, {others, step(ratchet.NewInvite(invite.Private(0), &made))}},
-		"EndInvite":  {{all, step(ratchet.EndInvite([16]byte{1}))}},
-		"Remove":     {{others, step(ratchet.Remove(2))}, {all, step(ratchet.Remove(99))}},
-		"Replace":    {{others, step(ratchet.Replace(2, 0, &made))}, {all, step(ratchet.Replace(99, 0, &made))}},
-		"Rekey":      {{others, step(ratchet.Rekey())}},
-		"SetTitle":   {{all, step(ratchet.SetTitle(make([]byte, 1<<10+1)))}, {others, step(ratchet.SetTitle(nil))}},
-		"SetProfile": {{all, step(ratchet.SetProfile(make([]byte, ratchet.MaxApplicationData+1)))}, {outside, step(ratchet.SetProfile(nil))}},
-		"WantInvite": {{all, step(ratchet.WantInvite())}},
-		"Leave":      {{"owner joining left", step(ratchet.Leave())}},
-		"Expiring":   {{all, step(ratchet.Expiring(long, time.Hour))}, {outside, step(ratchet.Expiring(nil, time.Hour))}},
-		"Restore":    {{"", func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, g.Now) }}},
+		"Encrypt":     {{all, encrypt(long)}, {outside, encrypt(nil)}},
+		"Decrypt":     {{all, decrypt(foreign)}, {all, decrypt(nil)}, {all, decrypt(request)}},
+		"Admit":       {{all, admit(nil)}, {all, admit(foreign)}, {outside, admit(request)}},
+		"NewInvite":   {{all, step(ratchet.NewInvite(invite.Terms{}, &made))}, {all, step(ratchet.NewInvite(invite.Public(17, 0), &made))}, {others, step(ratchet.NewInvite(invite.Private(0), &made))}},
+		"EndInvite":   {{all, step(ratchet.EndInvite([16]byte{1}))}},
+		"Remove":      {{others, step(ratchet.Remove(2))}, {all, step(ratchet.Remove(99))}},
+		"Replace":     {{others, step(ratchet.Replace(2, 0, &made))}, {all, step(ratchet.Replace(99, 0, &made))}},
+		"Rekey":       {{others, step(ratchet.Rekey())}},
+		"SetTitle":    {{all, step(ratchet.SetTitle(make([]byte, 1<<10+1)))}, {others, step(ratchet.SetTitle(nil))}},
+		"SetProfile":  {{all, step(ratchet.SetProfile(make([]byte, ratchet.MaxApplicationData+1)))}, {outside, step(ratchet.SetProfile(nil))}},
+		"WantInvite":  {{all, step(ratchet.WantInvite())}},
+		"SetOwners":   {{others, step(ratchet.SetOwners(1))}, {all, step(ratchet.SetOwners(2))}, {all, step(ratchet.SetOwners(1, 99))}, {all, step(ratchet.SetOwners())}},
+		"HandOver":    {{others, step(ratchet.HandOver(1))}, {all, step(ratchet.HandOver(1))}, {all, step(ratchet.HandOver(99))}},
+		"TakeRootKey": {{others, step(ratchet.TakeRootKey(func([]byte) error { return nil }))}, {all, step(ratchet.TakeRootKey(func([]byte) error { return errors.New("full") }))}},
+		"PutRootKey":  {{all, step(ratchet.PutRootKey(nil))}, {all, step(ratchet.PutRootKey(make([]byte, 32)))}},
+		"Appoint":     {{others, step(ratchet.Appoint(ratchet.MayTitle, 2))}, {all, step(ratchet.Appoint(8, 2))}, {all, step(ratchet.Appoint(ratchet.MayTitle, 99))}},
+		"SetPolicy":   {{others, step(ratchet.SetPolicy(ratchet.Policy{}))}, {all, step(ratchet.SetPolicy(ratchet.Policy{Scheme: ratchet.Ed448}))}},
+		"Leave":       {{"owner joining left", step(ratchet.Leave())}},
+		"Expiring":    {{all, step(ratchet.Expiring(long, time.Hour))}, {outside, step(ratchet.Expiring(nil, time.Hour))}},
+		"Restore":     {{"", func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, g.Now) }}},
 	}
 	for name, list := range calls {
 		for _, c := range list {

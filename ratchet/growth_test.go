@@ -96,7 +96,7 @@ var growths = []growth{
 	}},
 	{"skipped", 4, []int{250, 1_000, 2_000}, func(c *crowd, n int) (d *desk, late [][]byte) {
 		d = c.newDesk()
-		sender, err := c.genesis.found(c.people[1], ownerKeys{})
+		sender, err := c.genesis.found(c.people[1])
 		require.NoError(c, err)
 		for out := 0; out < n; {
 			var frames [][]byte

@@ -49,11 +49,7 @@ func newGroup(t testing.TB, n int, p Policy) *group {
 	g.genesis, err = newGenesis(g.now, p, nil, others...)
 	require.NoError(t, err)
 	for _, x := range append([]person{g.genesis.founder}, others...) {
-		keys := ownerKeys{}
-		if x.index == founder {
-			keys = g.genesis.keys
-		}
-		s, err := g.genesis.found(x, keys)
+		s, err := g.genesis.found(x)
 		require.NoError(t, err)
 		g.peers = append(g.peers, g.newPeer(s))
 	}

@@ -166,41 +166,6 @@ func (identity) Decode(d *state.Decoder) (me identity, err error) {
 	return me, nil
 }
 
-// ownerKeys are the private keys of an owner (§11), or the explicit none.
-type ownerKeys struct {
-	owner suite.SigningKey
-	root  suite.SigningKey // root owner key; zero if it is kept elsewhere
-}
-
-func (k ownerKeys) isNone() bool { return k.owner.IsZero() }
-
-// Encode implements state.Piece.
-func (k ownerKeys) Encode(e *state.Encoder) {
-	e.Bool(!k.isNone())
-	if k.isNone() {
-		return
-	}
-	encodeSigningKey(e, k.owner)
-	e.Bool(!k.root.IsZero())
-	if !k.root.IsZero() {
-		encodeSigningKey(e, k.root)
-	}
-}
-
-// Decode implements state.Piece.
-func (ownerKeys) Decode(d *state.Decoder) (k ownerKeys, err error) {
-	if !d.Bool() {
-		return ownerKeys{}, d.Err()
-	}
-	if k.owner, err = decodeSigningKey(d); err != nil {
-		return ownerKeys{}, err
-	}
-	if d.Bool() {
-		k.root, err = decodeSigningKey(d)
-	}
-	return k, err
-}
-
 // load reads a field of at most max bytes with the parser of its format, unless something failed before.
 func load[T any](d *state.Decoder, err *error, to *T, max int, parse func([]byte) (T, error)) {
 	b := d.Bytes(max)

@@ -17,8 +17,12 @@ type Summary struct {
 	// Index and Key are this member's.
 	Index dkg.Index
 	Key   PublicKey
-	// Owner: this device holds an owner's keys.
-	Owner bool
+	// Owner: this member is an owner. HoldsRootKey: it can name the owners.
+	Owner, HoldsRootKey bool
+	// Sole: the space would be orphaned without this member, so Leave refuses.
+	Sole bool
+	// Policy is how the space works.
+	Policy Policy
 	// Title is the name that an owner gave the space.
 	Title []byte
 	// Epoch and Generation name the epoch in which this member sends; zeros if there is none.
@@ -39,11 +43,13 @@ func Info(s Space) Summary {
 		return Summary{}
 	}
 	me := d.st.me()
-	out := Summary{Phase: d.st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, Owner: !d.st.owner.Value().isNone()}
+	out := Summary{Phase: d.st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, HoldsRootKey: !d.st.rootOwner.Value().key.IsZero()}
 	e, r, ok := d.preferred()
 	if !ok {
 		return out
 	}
+	_, out.Owner = d.place(r)
+	out.Sole, out.Policy = d.sole(r), policyOf(r.Policy())
 	out.Epoch, out.Generation = e.ID(), e.Generation()
 	roster := r.Roster()
 	out.Fingerprint, out.Authenticator = roster.Fingerprint(d.st.space), proto.Authenticator(e.Authenticator(), roster, r.GoneSet())
@@ -68,6 +74,9 @@ type MemberInfo struct {
 	Conflict bool
 	// Heard: a message of it was read.
 	Heard bool
+	// Owner: it is an owner. Rights is what its role lets it do beside what all may.
+	Owner  bool
+	Rights Rights
 }
 
 // Members returns who belongs to the space, in ascending order of indices; nobody while joining. A member that left or was removed is
@@ -83,13 +92,15 @@ func Members(s Space) []MemberInfo {
 	}
 	var out []MemberInfo
 	newest := make(map[PublicKey]proto.Profile) // of each person, what one of its devices said last
+	rights := rightsOf(r)
 	for i := range r.All() {
 		all := r.Bindings(i)
 		if r.Gone(i) || len(all) == 0 || i == d.st.me().index && d.st.phase == Removed {
 			continue
 		}
 		b := all[0]
-		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Person: PublicKey{r.PersonOf(b)}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard()}
+		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Person: PublicKey{r.PersonOf(b)}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard(), Rights: rights[i]}
+		_, m.Owner = r.Owners().PlaceOf(b.Key)
 		if b.Profiled {
 			m.Profile = slices.Clone(b.Rest.App)
 		}

@@ -52,7 +52,7 @@ func (d *edit) invite(t invite.Terms) (invites.Made, error) {
 // noteInvite makes an invite and says nothing of it.
 func (d *edit) noteInvite(t invite.Terms) (invites.Made, error) {
 	_, r, ok := d.preferred()
-	if !ok || d.st.owner.Value().isNone() {
+	if !ok {
 		return invites.Made{}, ErrPhase
 	}
 	ev, made, err := invites.Make(d.ev, r, d.invitesOwner(), t, d.now)
@@ -101,7 +101,10 @@ func stepError(err error) error {
 func EndInvite(name [16]byte, places ...dkg.Index) Step {
 	return Step{func(d *edit) error {
 		e, r, ok := d.preferred()
-		if !ok || d.st.owner.Value().isNone() {
+		if !ok {
+			return ErrPhase
+		}
+		if _, owner := d.place(r); !owner {
 			return ErrPhase
 		}
 		said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
@@ -125,14 +128,14 @@ func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
 }
 
 // WantInvite returns the step with which a member asks an owner for a link to hand on; it comes with the event LinkGiven. It returns
-// ErrPolicy where members may not invite.
+// ErrPolicy where neither members may invite nor this one has the right.
 func WantInvite() Step {
 	return Step{func(d *edit) error {
 		_, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
 		}
-		if !r.Policy().MembersMayInvite {
+		if !d.mayAsk(r, d.st.me().index) {
 			return ErrPolicy
 		}
 		return d.say(statement(proto.InviteWanted{Invite: dkg.Private}))
@@ -143,11 +146,11 @@ func WantInvite() Step {
 // owner. Of those that ended before a rekey it tells as long as epochs of before are held: 30 days at least.
 func Invites(s Space, now time.Time) []invite.Invite {
 	d, err := newEdit(s, now, Options{})
-	if err != nil || d.st.owner.Value().isNone() {
+	if err != nil {
 		return nil
 	}
 	_, r, ok := d.preferred()
-	if !ok {
+	if _, owner := d.place(r); !ok || !owner {
 		return nil
 	}
 	roots := []members.Root{r}

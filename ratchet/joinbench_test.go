@@ -24,7 +24,7 @@ func large(t testing.TB, n int) (founder, joiner Space, now time.Time, ticket []
 	}
 	g, err := newGenesis(now, Policy{}, nil, others...)
 	require.NoError(t, err)
-	founder, err = g.found(g.founder, g.keys)
+	founder, err = g.found(g.founder)
 	require.NoError(t, err)
 	d, err := newEdit(founder, now, Options{})
 	require.NoError(t, err)

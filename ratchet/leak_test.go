@@ -19,8 +19,8 @@ func secretsOf(s Space) (out [][]byte) {
 	for _, k := range me.inboxes {
 		out = append(out, k.secret.Seed.Expose())
 	}
-	if k := st.owner.Value(); !k.isNone() {
-		out = append(out, k.owner.Seed.Expose(), k.root.Seed.Expose())
+	if k := st.rootOwner.Value().key; !k.IsZero() {
+		out = append(out, k.Seed.Expose())
 	}
 	for r := range st.roots.All() {
 		out = append(out, r.share.Value().Share.Bytes().Expose())

@@ -23,7 +23,7 @@ func NewSpace(now time.Time, p Policy, profile []byte) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	return g.found(g.founder, g.keys)
+	return g.found(g.founder)
 }
 
 // genesis is a space while it is made: what its notice fixes, and the secret of its first epoch.
@@ -32,7 +32,7 @@ type genesis struct {
 	policy  proto.Policy
 	poly    dkg.Polynomial
 	founder person
-	keys    ownerKeys
+	root    suite.SigningKey // root owner key
 	terms   rootTerms
 	epoch   proto.EpochKeys
 	next    dkg.Index // the first index that is free
@@ -70,9 +70,9 @@ func newGenesis(now time.Time, p Policy, profile []byte, others ...person) (g ge
 	scheme := g.policy.Suite.Scheme()
 	g.poly = dkg.NewPolynomial()
 	g.founder = newPerson(founder, g.policy.Suite, g.now, profile)
-	g.keys = ownerKeys{owner: suite.NewSigningKey(scheme), root: suite.NewSigningKey(scheme)}
-	origin := proto.NewOrigin(g.keys.root.Public)
-	owners, err := proto.NewOwnerList(g.keys.root, origin, 1, g.keys.owner.Public)
+	g.root = suite.NewSigningKey(scheme)
+	origin := proto.NewOrigin(g.root.Public)
+	owners, err := proto.NewOwnerList(g.root, origin, 1, 0, g.founder.signing.Public)
 	if err != nil {
 		return genesis{}, err
 	}
@@ -90,23 +90,24 @@ func newGenesis(now time.Time, p Policy, profile []byte, others ...person) (g ge
 	place := n.Common.Place()
 	g.epoch = proto.DeriveKeys(secret.Random(64), place)
 	n.Check = g.epoch.Check(place)
-	if n, err = n.Sign(g.keys.owner); err != nil {
+	if n, err = n.Sign(g.founder.signing); err != nil {
 		return genesis{}, err
 	}
 	g.terms, err = newRootTerms(origin, n, t, roster, nil)
 	return g, err
 }
 
-// found returns the space of a member that the notice lists. The owner's keys are the explicit none for all but the founder.
-func (g genesis) found(x person, keys ownerKeys) (Space, error) {
+// found returns the space of a member that the notice lists. The founder deals, and holds the root owner key.
+func (g genesis) found(x person) (Space, error) {
 	me := x.identity
 	me.origin, me.owners = g.terms.origin, g.terms.template.Owners
 	s, err := g.poly.Share(me.index)
 	if err != nil {
 		return Space{}, err
 	}
-	evals := dkg.NoEvals()
-	if !keys.isNone() {
+	evals, root := dkg.NoEvals(), rootOwner{}
+	if me.index == founder {
+		root.key = g.root
 		evals, err = g.poly.Evals(dkg.Terms{
 			Root: g.terms.ID(), Depth: g.terms.Depth(), Capacity: dkg.DefaultCapacity, Held: []dkg.Index{me.index}, Next: g.next,
 		})
@@ -115,7 +116,7 @@ func (g genesis) found(x person, keys ownerKeys) (Space, error) {
 		}
 	}
 	st := newState(me, g.now)
-	st.owner = state.NewSegment(keys)
+	st.rootOwner = state.NewSegment(root)
 	r, _, err := members.NewRoot(g.terms.Terms).Tell(proto.TicketMember{Index: me.index, HasRest: true, Rest: me.rest, Inbox: me.inboxes[0].secret.Public})
 	if err != nil {
 		return Space{}, err

@@ -6,8 +6,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Policy says how a space works. It is fixed when the space is made and signed by its owner. Fields left at their zero
-// values take the defaults.
+// Policy says how a space works, signed by its owners. SetPolicy changes all but Scheme and KEM. Fields left at their zero values take the
+// defaults.
 type Policy struct {
 	// Scheme is the signature scheme of members, Ed25519 by default.
 	Scheme string
@@ -42,6 +42,14 @@ func (p Policy) encode() (out proto.Policy, err error) {
 	}
 	out.MembersMayInvite, out.RekeyInterval = p.MembersMayInvite, p.RekeyHours
 	return out, nil
+}
+
+// policyOf returns a policy as it is signed.
+func policyOf(p proto.Policy) Policy {
+	return Policy{
+		Scheme: string(p.Suite.Scheme()), KEM: uint16(p.Suite.KEM()), Unpadded: p.Padding == proto.NoPadding,
+		MembersMayInvite: p.MembersMayInvite, RekeyHours: p.RekeyInterval,
+	}
 }
 
 // What a Policy chooses from: the signature schemes of RFC 8032 by their names, and the KEMs by their numbers in the HPKE registry, which

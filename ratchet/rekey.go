@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // sealAtOnce is how many boxes a call seals at most: 50 ms of one processor.
@@ -19,14 +20,25 @@ const sealAtOnce = 512
 
 // Remove returns the step with which an owner removes members: they can read nothing that is sent in the new root that it makes (§10). In a
 // space of more than 512 members Maintain makes the rest of the boxes, and Due says so. Public invites are closed; whoever was invited
-// alone can still come. A direct invite that nobody came by is ended by it like a member: its link and ticket are a member's state. It
-// returns ErrPhase for a member that is no owner or cannot make a rekey now, ErrPolicy for an index that is none of these, and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid KEM.
+// alone can still come. A direct invite that nobody came by is ended by it like a member: its link and ticket are a member's state. A
+// member with the right removes others than owners: they are none of the space at once, and the next owner that is awake makes the new
+// root. It returns ErrPhase for a member without the right, and for an owner that cannot make a rekey now; ErrPolicy for an index that is
+// none of these, and an owner's without the root owner key, since the owner could go on; and ErrTooLong for more members than a rekey
+// holds: 3,000 with the hybrid KEM.
 func Remove(indices ...dkg.Index) Step {
 	return Step{func(d *edit) error {
+		_, r, ok := d.preferred()
+		_, owner := d.place(r)
+		if _, may := r.Role(d.st.me().maker(), proto.MayRemove); ok && may && !owner {
+			if err := d.removable(r, indices); err != nil {
+				return err
+			}
+			return d.removeByRole(r, indices)
+		}
 		if err := d.prepareRemoval(indices...); err != nil {
 			return err
 		}
-		return d.beginRekey(indices...)
+		return d.beginRekey(rekey.Wish{Remove: indices})
 	}}
 }
 
@@ -37,50 +49,67 @@ func isDirect(r members.Root, i dkg.Index) bool {
 	})
 }
 
-// prepareRemoval checks that members can be removed, and ends the invites by which they could come back.
+// prepareRemoval checks that an owner can remove members, and ends the invites by which they could come back.
 func (d *edit) prepareRemoval(indices ...dkg.Index) error {
 	_, r, ok := d.preferred()
-	if !ok || !d.mayDeal() {
+	if !ok || !d.mayDeal(rekey.Wish{}) {
 		return ErrPhase
 	}
+	met := slices.DeleteFunc(slices.Clone(indices), func(i dkg.Index) bool {
+		_, listed := r.Listed(i)
+		return i != d.st.me().index && !listed && !r.Heard(i) && isDirect(r, i)
+	})
+	if err := d.removable(r, met); err != nil {
+		return err
+	}
+	return d.endInvitesOf(r, indices)
+}
+
+// removable returns ErrPolicy unless all indices are those of other members, and of owners only with the root owner key.
+func (d *edit) removable(r members.Root, indices []dkg.Index) error {
 	for _, i := range indices {
 		_, listed := r.Listed(i)
-		if i == d.st.me().index || !listed && !r.Heard(i) && !isDirect(r, i) {
+		if i == d.st.me().index || !listed && !r.Heard(i) {
+			return ErrPolicy
+		}
+		if b, ok := r.ListedBinding(i); ok && d.st.rootOwner.Value().key.IsZero() && slices.Contains(d.st.me().owners.Keys, b.Key) {
 			return ErrPolicy
 		}
 	}
-	return d.endInvitesOf(r, indices)
+	return nil
 }
 
 // Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.
 func Rekey() Step {
 	return Step{func(d *edit) error {
-		if !d.mayDeal() {
+		if !d.mayDeal(rekey.Wish{}) {
 			return ErrPhase
 		}
-		return d.beginRekey()
+		return d.beginRekey(rekey.Wish{})
 	}}
 }
 
-// mayDeal reports whether this device can make a rekey now: it holds an owner's key of the newest list, stands in an epoch with a place for
-// a rekey, and did not come from a copy since its last ticket.
-func (d *edit) mayDeal() bool {
-	e, _, ok := d.preferred()
-	k := d.st.owner.Value()
-	if !ok || d.st.phase != Member || k.isNone() || d.st.rhythm.restored {
+// mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and has the key
+// to sign; it stands in an epoch with a place for a rekey, and did not come from a copy since its last ticket.
+func (d *edit) mayDeal(w rekey.Wish) bool {
+	e, r, ok := d.preferred()
+	if !ok || d.st.phase != Member || d.st.rhythm.restored || r.Gone(d.st.me().index) {
 		return false
 	}
-	_, owner := d.st.me().owners.PlaceOf(k.owner.Public)
-	return owner && e.HasRekeyPlace()
+	owners, me := d.st.me().owners.Keys, d.st.me().signing.Public
+	if len(w.Owners) > 0 && !d.st.rootOwner.Value().key.IsZero() {
+		owners = w.Owners
+	}
+	return slices.Contains(owners, me) && e.HasRekeyPlace()
 }
 
 // beginRekey begins a rekey, or adds to the one that is being prepared, and makes as much of it as a call may.
-func (d *edit) beginRekey(remove ...dkg.Index) error {
+func (d *edit) beginRekey(w rekey.Wish) error {
 	x := d.st.rekeys.Value()
 	if x.Draft.IsZero() {
-		x.Draft = rekey.NewDraft(remove...)
+		x.Draft = rekey.NewDraft(w)
 	} else {
-		x.Draft = x.Draft.Removing(remove...)
+		x.Draft = x.Draft.Wishing(w)
 	}
 	d.setRekeys(x)
 	return d.sealRekey()
@@ -88,80 +117,92 @@ func (d *edit) beginRekey(remove ...dkg.Index) error {
 
 // sealRekey makes the next boxes, and with the last one the rekey.
 func (d *edit) sealRekey() error {
+	x := d.st.rekeys.Value()
 	e, r, ok := d.preferred()
-	if !ok || !d.mayDeal() {
+	if !ok || !d.mayDeal(x.Draft.Wish()) {
 		return ErrPhase
 	}
-	x := d.st.rekeys.Value()
-	stay := d.staying(e, r, x.Draft.Removes())
-	to := d.recipients(r, stay)
+	stay := d.staying(e, r, x.Draft.Wish())
+	owners := d.ownersAfter(x.Draft.Wish(), stay)
+	to := d.recipients(stay, owners)
 	draft, left, err := x.Draft.Seal(d.st.space, to, d.seal)
 	if err != nil { // of 2^425 polynomials one has a share that is 0
-		x.Draft = rekey.NewDraft(x.Draft.Removes()...)
+		x.Draft = rekey.NewDraft(x.Draft.Wish())
 		d.setRekeys(x)
 		return nil
 	}
 	x.Draft = draft
 	d.setRekeys(x)
-	if left > 0 {
+	if left > 0 || !d.fetched() && len(x.Draft.Wish().Owners) > 0 {
 		return nil
 	}
-	return d.deal(e, r, stay, to)
+	return d.deal(e, r, dealing{stay, owners, to})
+}
+
+// fetched reports whether the end of the mailbox was reached within the last hour. A new owner list from a member that was away would undo
+// what owners did meanwhile.
+func (d *edit) fetched() bool { return d.now-d.st.clock.reached <= rekeyFetched }
+
+// dealing is for whom a rekey is made.
+type dealing struct {
+	stay   []members.Binding // who is listed
+	owners []suite.PublicKey
+	to     []rekey.Recipient // who has a box
 }
 
 // staying returns the members that a rekey lists (R2).
-func (d *edit) staying(e epochs.Epoch, r members.Root, removed []dkg.Index) []members.Binding {
+func (d *edit) staying(e epochs.Epoch, r members.Root, w rekey.Wish) []members.Binding {
 	all := append(r.Stay(d.st.forest.MakersAbove(e.ID())), d.uncovered(r)...)
 	slices.SortFunc(all, func(a, b members.Binding) int { return cmp.Compare(a.Index, b.Index) })
-	return slices.DeleteFunc(all, func(b members.Binding) bool {
-		_, gone := slices.BinarySearch(removed, b.Index)
-		return gone
-	})
+	return slices.DeleteFunc(all, func(b members.Binding) bool { return w.Removes(b.Index) })
 }
 
 // recipients returns those whose inbox key is known, with the key that counts.
-func (d *edit) recipients(r members.Root, stay []members.Binding) (out []rekey.Recipient) {
+func (d *edit) recipients(stay []members.Binding, owners []suite.PublicKey) (out []rekey.Recipient) {
 	me := d.st.me()
-	seats := map[dkg.Index]bool{me.index: true}
-	for _, held := range r.Seats() {
-		for _, i := range held {
-			seats[i] = true
-		}
-	}
 	for _, b := range stay {
 		k, ok := b.InboxKey()
 		if b.Maker == me.maker() {
 			k, ok = me.newest().secret.Public, true
 		}
 		if ok {
-			out = append(out, rekey.Recipient{Index: b.Index, Inbox: k, Seat: seats[b.Index]})
+			out = append(out, rekey.Recipient{Index: b.Index, Inbox: k, Seat: slices.Contains(owners, b.Key)})
 		}
 	}
 	return out
 }
 
 // deal finishes the draft: it enters the root and posts the rekey.
-func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to []rekey.Recipient) error {
-	x, owner := d.st.rekeys.Value(), d.st.owner.Value().owner
-	place, ok := d.st.me().owners.PlaceOf(owner.Public)
+func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
+	x, owner := d.st.rekeys.Value(), d.st.me().signing
+	wish := x.Draft.Wish()
 	t, held := d.tp.terms(r.ID())
-	if !ok || !held {
+	owners, err := d.ownerList(with.owners, r.Rekey()+1)
+	if err != nil || !held {
+		return cmp.Or(err, ErrPhase)
+	}
+	place, ok := owners.PlaceOf(owner.Public)
+	if !ok {
 		return ErrPhase
 	}
 	var roster proto.Roster
-	for _, b := range stay {
+	for _, b := range with.stay {
 		roster = append(roster, proto.RosterEntry{Index: b.Index, Signing: b.Key, Body: b.Body})
 	}
-	gone := r.GoneSet().Union(proto.NewBitmap(x.Draft.Removes()...))
+	gone := r.GoneSet().Union(proto.NewBitmap(wish.Remove...))
 	open, err := invites.Continue(d.ev, r, gone)
 	if err != nil {
 		return err
 	}
 	_, commit := e.Ciphers()
 	var evals dkg.Evals
+	policy := wish.Policy
+	if policy == (proto.Policy{}) {
+		policy = r.Policy()
+	}
 	plan := rekey.Plan{
-		Space: d.st.space, Owner: owner, Owners: d.st.me().owners, Policy: r.Policy(), Depth: r.Depth(), Cursor: open.Cursor,
-		Roster: roster, Gone: gone, Recipients: to, Invites: open.Secrets(),
+		Space: d.st.space, Owner: owner, Owners: owners, Policy: policy, Depth: r.Depth(), Cursor: open.Cursor,
+		Roster: roster, Gone: gone, Recipients: with.to, Invites: open.Secrets(), Inboxes: d.inboxesForNew(r, with),
 		Parent: rekey.Parent{
 			ID: e.ID(), Rekey: r.Rekey(), Commit: commit, Ways: proto.Ways{Own: commits(d.st.forest, d.st.space, proto.EpochID{}, e.ID(), 4)},
 			Keys: d.dealKeys(e.ID()),
@@ -170,6 +211,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to [
 			evals, records, err = open.Reissue(n.Polynomial, n.ID, n.Template, place, owner, roster)
 			return records
 		},
+		Said: func(n rekey.New) [][]byte { return d.saidAgain(r, wish, n) },
 	}
 	made, whole, failed := x.Draft.Make(plan)
 	if failed != nil || err != nil {
@@ -183,19 +225,34 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, stay []members.Binding, to [
 	if err != nil {
 		return err
 	}
-	x.Draft, x.Posted, x.Made = rekey.Draft{}, rekey.NewPosted(made.ID, whole, d.age(), d.now), max(d.now, 1)
-	d.setRekeys(x)
-	if err := d.postRekey(); err != nil {
+	p := rekey.NewPosted(made.ID, wish, whole, d.age(), d.now)
+	x.Draft, x.Made = rekey.Draft{}, max(d.now, 1)
+	d.setRekeys(x.Post(p))
+	if err := d.postRekey(p); err != nil {
 		return err
 	}
 	return d.enterRoot(newRoot{
-		terms: terms, above: r.ID(), share: s, x: made.X, inbox: d.st.me().newest().secret.Public, records: made.Records, boxes: made.Boxes, evals: evals, dealt: true,
+		terms: terms, above: r.ID(), share: s, x: made.X, inbox: d.st.me().newest().secret.Public, records: made.Records, said: made.Said, boxes: made.Boxes, evals: evals, dealt: true,
 	})
 }
 
-// postRekey puts the parts of the rekey that was made last into the outbox: boxes leave before the body.
-func (d *edit) postRekey() error {
-	p := d.st.rekeys.Value().Posted
+// inboxesForNew returns the inbox keys of all for an owner that is new: those who came before it was there may not say theirs again soon.
+func (d *edit) inboxesForNew(r members.Root, with dealing) (out []proto.KnownInbox) {
+	if !slices.ContainsFunc(with.owners, func(k suite.PublicKey) bool { _, old := r.Owners().PlaceOf(k); return !old }) {
+		return nil
+	}
+	for _, b := range with.stay {
+		if k := (proto.KnownInbox{Index: b.Index, Update: b.Update}); !b.Update.IsZero() {
+			out = append(out, k)
+		} else if k.Inbox = b.Inbox; !k.Inbox.IsZero() {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// postRekey puts the parts of a rekey into the outbox: boxes leave before the body.
+func (d *edit) postRekey(p rekey.Posted) error {
 	split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), p.Whole(), d.max)
 	if err != nil {
 		return outcome.ErrTooLong

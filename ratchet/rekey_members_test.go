@@ -173,7 +173,7 @@ func TestBoxIsHandedOn(t *testing.T) {
 	all[0].offline = true
 	n.forget()
 	require.EqualValues(t, 0, away.gen())
-	for range 4 {
+	for range 6 {
 		all[1].send("in the new root")
 		n.settle()
 		n.now = n.now.Add(2 * time.Hour)
@@ -235,7 +235,9 @@ func TestRekeyIsPostedAgain(t *testing.T) {
 		x.send("hello")
 	}
 	n.settle()
-	require.True(t, all[0].space.State().rekeys.Value().Posted.IsZero())
+	posted := all[0].space.State().rekeys.Value().Posted[0].Last
+	n.hours(26)
+	require.Equal(t, posted, all[0].space.State().rekeys.Value().Posted[0].Last, "once is enough")
 }
 
 // After a leave an owner rekeys by itself.

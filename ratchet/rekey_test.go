@@ -58,7 +58,6 @@ func TestRemove(t *testing.T) {
 	for _, x := range all[:4] {
 		require.Len(t, x.texts(), 3, x.name)
 		require.True(t, x.has(Gone), x.name)
-		require.Empty(t, x.space.State().rekeys.Value().Posted, x.name)
 	}
 	require.Empty(t, gone.texts())
 	n.now = n.now.Add(8 * 24 * time.Hour)

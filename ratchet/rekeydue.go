@@ -18,6 +18,7 @@ const (
 	rekeyUnlisted = 64      // members that were heard, and that the notice does not list
 	repostEvery   = day     // wall clock
 	repostFor     = 7 * day // pruning clock
+	repostAfter   = hour    // wall clock, that something waited that nothing opens
 	rekeyFollowed = 2       // members that were read in the root: others have it from them
 	intervalTurn  = 3 * day // of the interval, what rekeyTurn is of the others
 )
@@ -28,29 +29,35 @@ func (d *edit) rekeyDue() bool {
 		return false
 	}
 	x := d.st.rekeys.Value()
-	_, _, ok := d.preferred()
-	return ok && (!x.Draft.IsZero() && d.mayDeal() || d.repostDue(x.Posted) || d.followed(x.Posted) || d.beginDue())
+	_, begin := d.beginDue()
+	return d.draftDue(x.Draft) || begin || len(d.reposts(x.Posted)) > 0 || slices.ContainsFunc(x.Posted, d.postedIsOver)
+}
+
+// draftDue reports whether something can be done about a rekey that is being prepared.
+func (d *edit) draftDue(x rekey.Draft) bool {
+	return !x.IsZero() && d.mayDeal(x.Wish()) && (d.fetched() || len(x.Wish().Owners) == 0)
 }
 
 // maintainRekey does what is due about rekeys.
 func (d *edit) maintainRekey() error {
 	x := d.st.rekeys.Value()
-	if d.followed(x.Posted) {
-		x.Posted = rekey.Posted{}
-		d.setRekeys(x)
-	}
-	if d.repostDue(x.Posted) {
-		x.Posted.Last = d.now
-		d.setRekeys(x)
-		if err := d.postRekey(); err != nil {
+	x.Posted = slices.DeleteFunc(slices.Clone(x.Posted), d.postedIsOver)
+	for _, k := range d.reposts(x.Posted) {
+		x.Posted[k].Last = d.now
+		if err := d.postRekey(x.Posted[k]); err != nil {
 			return err
 		}
 	}
-	switch {
-	case !x.Draft.IsZero() && d.mayDeal():
+	d.setRekeys(x)
+	if d.draftDue(x.Draft) {
 		return d.continueRekey()
-	case d.beginDue():
-		return d.beginRekey()
+	}
+	if w, due := d.beginDue(); due {
+		for k := range x.Posted {
+			x.Posted[k].Wish = rekey.Wish{}
+		}
+		d.setRekeys(x)
+		return d.beginRekey(w)
 	}
 	return nil
 }
@@ -62,11 +69,7 @@ func (d *edit) continueRekey() error {
 	if !ok {
 		return outcome.ErrPhase
 	}
-	removes, left := x.Draft.Removes(), false
-	for _, i := range removes {
-		left = left || !r.Gone(i)
-	}
-	if len(removes) > 0 && !left && !r.ListsGone() {
+	if w := x.Draft.Wish(); len(w.Remove) > 0 && d.open(w, r).IsZero() && !r.ListsGone() {
 		x.Draft = rekey.Draft{}
 		d.setRekeys(x)
 		return nil
@@ -74,18 +77,80 @@ func (d *edit) continueRekey() error {
 	return d.sealRekey()
 }
 
-// repostDue reports whether the rekey that was made last is to be posted again: nobody may have followed it.
-func (d *edit) repostDue(p rekey.Posted) bool {
-	return !p.IsZero() && !d.followed(p) && passed(d.now, p.Last, repostEvery)
+// open returns what of a wish is not so in a root.
+func (d *edit) open(w rekey.Wish, r members.Root) (left rekey.Wish) {
+	for _, i := range w.Remove {
+		if !r.Gone(i) {
+			left.Remove = append(left.Remove, i)
+		}
+	}
+	if w.Policy != r.Policy() {
+		left.Policy = w.Policy
+	}
+	left.Owners = w.Owners
+	rights := rightsOf(r)
+	for _, g := range w.Roles {
+		if _, known := r.ListedBinding(g.Index); known && !r.Gone(g.Index) && rights[g.Index] != g.Rights {
+			left.Roles = append(left.Roles, g)
+		}
+	}
+	return left
 }
 
-// followed reports whether a rekey needs no posting any more: two others, or all of fewer, were read in its root, or it is old.
-func (d *edit) followed(p rekey.Posted) bool {
-	if p.IsZero() {
-		return false
+// overtaken returns what the rekeys that this device made were to change, and is not so because other roots took their places. A new owner
+// list is none of that: it bars the others.
+func (d *edit) overtaken(r members.Root) (w rekey.Wish) {
+	for _, p := range d.st.rekeys.Value().Posted {
+		if !p.Wish.IsZero() && !d.isAbove(p.Root, r.ID()) {
+			w = w.And(p.Wish)
+		}
 	}
+	w.Owners = nil
+	return d.open(w, r)
+}
+
+// isAbove reports whether a root is another one held, or one that led to it.
+func (d *edit) isAbove(above, root proto.EpochID) bool {
+	for range maxRoots {
+		if root == above {
+			return true
+		}
+		t, ok := d.tp.terms(root)
+		if !ok {
+			return false
+		}
+		root = d.standing(t).Above
+	}
+	return false
+}
+
+// reposts returns which of the rekeys that were posted are to be posted again. All are, if nobody may have followed the last one, since that
+// needs those before; or if somebody may be in another branch, whose parts do not come here either. What is sent there waits here.
+func (d *edit) reposts(all []rekey.Posted) (due []int) {
+	if len(all) == 0 {
+		return nil
+	}
+	if d.followed(all[len(all)-1]) && !d.st.orphans.Value().UnreadSince(d.now-repostAfter) {
+		return nil
+	}
+	for k, p := range all {
+		if passed(d.now, p.Last, repostEvery) {
+			due = append(due, k)
+		}
+	}
+	return due
+}
+
+// postedIsOver reports whether nobody can need any more what was posted.
+func (d *edit) postedIsOver(p rekey.Posted) bool {
+	_, held := d.root(p.Root)
+	return !held || d.st.clock.age(p.Since) >= repostFor
+}
+
+// followed reports whether two others, or all of fewer, were read in the root of a rekey.
+func (d *edit) followed(p rekey.Posted) bool {
 	r, ok := d.root(p.Root)
-	if !ok || d.st.clock.age(p.Since) >= repostFor {
+	if !ok {
 		return true
 	}
 	heard, others := 0, 0
@@ -100,26 +165,29 @@ func (d *edit) followed(p rekey.Posted) bool {
 	return heard >= min(rekeyFollowed, others)
 }
 
-// beginDue reports whether this owner is to begin a rekey that nobody asked for.
-func (d *edit) beginDue() bool {
+// beginDue reports whether this owner is to begin a rekey that nobody asked for, and what it is to change.
+func (d *edit) beginDue() (rekey.Wish, bool) {
 	e, r, ok := d.preferred()
-	if !ok || !d.mayDeal() || !d.st.rekeys.Value().Draft.IsZero() || d.now-d.st.clock.reached > rekeyFetched {
-		return false
+	if !ok || !d.mayDeal(rekey.Wish{}) || !d.st.rekeys.Value().Draft.IsZero() || !d.fetched() {
+		return rekey.Wish{}, false
 	}
 	if made := d.st.rekeys.Value().Made; made != 0 && !passed(d.now, made, rekeyEvery) {
-		return false
+		return rekey.Wish{}, false
 	}
-	place, _ := d.st.me().owners.PlaceOf(d.st.owner.Value().owner.Public)
+	if w := d.overtaken(r); !w.IsZero() || d.strangersOwn(r) {
+		return w, true
+	}
+	place, _ := d.place(r)
 	_, entered := e.Seen()
 	if root, held := d.st.forest.Epoch(r.ID()); held {
 		_, entered = root.Seen()
 	}
 	turn := Millis(place)
 	if d.outsiders(r) {
-		return d.st.clock.age(entered) >= turn*rekeyTurn
+		return rekey.Wish{}, d.st.clock.age(entered) >= turn*rekeyTurn
 	}
 	every := Millis(r.Policy().RekeyInterval) * hour
-	return every > 0 && d.st.clock.age(entered) >= every+turn*intervalTurn
+	return rekey.Wish{}, every > 0 && d.st.clock.age(entered) >= every+turn*intervalTurn
 }
 
 // outsiders reports whether somebody belongs to the space whom the preferred root does not list, or the other way round.
@@ -127,10 +195,10 @@ func (d *edit) outsiders(r members.Root) bool {
 	return r.ListsGone() || r.Unlisted() >= rekeyUnlisted || len(d.uncovered(r)) > 0
 }
 
-// uncovered returns who was heard in an older root and is not known in the preferred one.
+// uncovered returns who was heard in another root that is not newer, and is not known in the preferred one.
 func (d *edit) uncovered(r members.Root) (out []members.Binding) {
 	for row := range d.st.roots.All() {
-		if old, ok := d.root(row.id); ok && old.Rekey() < r.Rekey() {
+		if old, ok := d.root(row.id); ok && old.ID() != r.ID() && old.Rekey() <= r.Rekey() {
 			out = append(out, r.Uncovered(old, d.now)...)
 		}
 	}
@@ -154,7 +222,7 @@ func (d *edit) gives(r members.Root) func(proto.Asked, members.Binding) members.
 // dealsFrom reports whether the evals are those of a root.
 func (d *edit) dealsFrom(r members.Root) bool {
 	id, _ := d.ev.Root()
-	return d.ev.CanDeal() && proto.EpochID(id) == r.ID() && !d.st.owner.Value().isNone()
+	return d.ev.CanDeal() && proto.EpochID(id) == r.ID()
 }
 
 // maskedFor returns the record by which a member came that a root does not list, if its masked share is there.

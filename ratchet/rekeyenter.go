@@ -21,6 +21,7 @@ type newRoot struct {
 	x       secret.Bytes // empty if it was only told
 	inbox   suite.KEMKey // to which its box was, if there was one
 	records []proto.Record
+	said    [][]byte // by the dealer
 	boxes   []rekey.Box
 	owners  proto.RekeyOwners
 	seat    bool // owners is there
@@ -55,8 +56,10 @@ func (d *edit) enterRoot(in newRoot) error {
 		r = members.NewRoot(in.terms.Terms)
 	}
 	old, _ := d.root(in.above)
+	_, before, _ := d.preferred()
 	_, p, had := d.preferred()
 	r, did := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
+	r = d.saidBy(in, r)
 	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
 	d.grow(f, change)
 	d.rank(ranks)
@@ -71,8 +74,26 @@ func (d *edit) enterRoot(in newRoot) error {
 	d.unsaid()
 	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {
 		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
+		d.reportRoot(before, now)
 	}
 	return nil
+}
+
+// saidBy returns the members of a root with what its dealer said in it, and of a new owner with the inbox keys of all.
+func (d *edit) saidBy(in newRoot, r members.Root) members.Root {
+	for _, b := range in.said {
+		if s, err := proto.ParseStatement(b); err == nil {
+			if next, _, err := r.Apply(s, members.Newer, d.now); err == nil {
+				r = next
+			}
+		}
+	}
+	for _, k := range in.owners.Inboxes {
+		if next, err := r.Boxes(k); err == nil {
+			r = next
+		}
+	}
+	return r
 }
 
 // succeeded reports what a rekey changed about members.
@@ -120,7 +141,7 @@ func (d *edit) rank(ranks map[proto.EpochID]rekey.Rank) {
 	}
 }
 
-// unite puts together who is gone by a root and by the others of its generation whose signers the other lists as owners (R9).
+// unite puts together who is gone by a root, by those before, and by the others of its generation, whose signers it lists as owners (R9).
 func (d *edit) unite(id proto.EpochID) {
 	t, ok := d.tp.terms(id)
 	if !ok {
@@ -128,11 +149,15 @@ func (d *edit) unite(id proto.EpochID) {
 	}
 	for row := range d.st.roots.All() {
 		o, ok := d.tp.terms(row.id)
-		if !ok || row.id == id || o.Rekey() != t.Rekey() {
+		if !ok || row.id == id {
 			continue
 		}
-		d.uniteInto(id, o)
-		d.uniteInto(row.id, t)
+		if o.Rekey() <= t.Rekey() {
+			d.uniteInto(id, o)
+		}
+		if t.Rekey() <= o.Rekey() {
+			d.uniteInto(row.id, t)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 )
 
 // Replace returns the step with which an owner ends a thief that acts as a member, and lets the member's person in again: it removes the
@@ -27,6 +28,6 @@ func Replace(i dkg.Index, lifetime time.Duration, made *invite.Made) Step {
 			return err
 		}
 		*made = invite.Made{Name: m.Record.Certificate.Name(), Link: link}
-		return d.beginRekey(i)
+		return d.beginRekey(rekey.Wish{Remove: []dkg.Index{i}})
 	}}
 }

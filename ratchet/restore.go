@@ -28,7 +28,7 @@ func Restore(s Space, now time.Time) (Space, error) {
 	d.setNews(news)
 	d.setAsking(d.st.asking.Value().Restored())
 	if x := d.st.rekeys.Value(); !x.Draft.IsZero() { // the lost state may have made a root of it: whoever was in that one knows its secrets
-		x.Draft = rekey.NewDraft(x.Draft.Removes()...)
+		x.Draft = rekey.NewDraft(x.Draft.Wish())
 		d.setRekeys(x)
 	}
 	d.st.rhythm.restored, d.st.rhythm.commit = true, true

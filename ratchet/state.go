@@ -38,10 +38,11 @@ type State struct {
 // calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
 // of these.
 type calm struct {
-	self    state.Segment[identity]
-	owner   state.Segment[ownerKeys]
-	orphans state.Segment[orphans.Index]
-	desk    state.Segment[members.Desk]
+	self state.Segment[identity]
+
+	rootOwner state.Segment[rootOwner]
+	orphans   state.Segment[orphans.Index]
+	desk      state.Segment[members.Desk]
 
 	news    state.Segment[announcements] // what the next messages say
 	lines   state.Segment[lines]         // ways that the next messages carry
@@ -54,14 +55,14 @@ type calm struct {
 }
 
 // stateVersion is the version of the stored format.
-const stateVersion = 4
+const stateVersion = 5
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now Millis) State {
 	space := me.origin.Space()
 	return State{
 		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
-			self: state.NewSegment(me), owner: state.NewSegment(ownerKeys{}),
+			self: state.NewSegment(me), rootOwner: state.NewSegment(rootOwner{}),
 			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
 			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}),
@@ -107,7 +108,7 @@ func (State) Decode(d *state.Decoder) (s State, err error) {
 // Encode implements state.Piece.
 func (c calm) Encode(e *state.Encoder) {
 	c.self.Encode(e, "self")
-	c.owner.Encode(e, "owner")
+	c.rootOwner.Encode(e, "owner")
 	c.orphans.Encode(e, "orphans")
 	c.desk.Encode(e, "desk")
 	c.news.Encode(e, "news")
@@ -124,7 +125,7 @@ func (c calm) Encode(e *state.Encoder) {
 func (calm) Decode(d *state.Decoder) (c calm, err error) {
 	for _, read := range []func() error{
 		func() (err error) { c.self, err = state.DecodeSegment[identity](d, "self"); return },
-		func() (err error) { c.owner, err = state.DecodeSegment[ownerKeys](d, "owner"); return },
+		func() (err error) { c.rootOwner, err = state.DecodeSegment[rootOwner](d, "owner"); return },
 		func() (err error) { c.orphans, err = state.DecodeSegment[orphans.Index](d, "orphans"); return },
 		func() (err error) { c.desk, err = state.DecodeSegment[members.Desk](d, "desk"); return },
 		func() (err error) { c.news, err = state.DecodeSegment[announcements](d, "news"); return },
@@ -170,8 +171,6 @@ func (s State) Succeeds(prev State) error {
 	case b.owners.Counter < a.owners.Counter, b.drawn < a.drawn, s.asking.Value().Counter() < prev.asking.Value().Counter(),
 		s.forest.Entered() < prev.forest.Entered(), s.clock.falls(prev.clock):
 		return fmt.Errorf("%w: a counter falls", state.ErrStale)
-	case !prev.owner.Value().isNone() && s.owner.Value().isNone():
-		return fmt.Errorf("%w: owner's keys are gone", state.ErrStale)
 	}
 	for row := range s.roots.All() {
 		old, ok := prev.roots.Get(row.Key())

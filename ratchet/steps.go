@@ -2,6 +2,8 @@ package ratchet
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
@@ -61,27 +63,31 @@ func statement(s proto.Statement) proto.Inner {
 	return proto.Inner{Statement: true, Plaintext: proto.EncodeStatement(s)}
 }
 
-// SetTitle returns the step with which an owner names the space: at most 1 KiB. It returns ErrTooLong, and ErrPhase for a member that
-// is no owner.
+// SetTitle returns the step with which an owner, or a member with the right, names the space: at most 1 KiB. It returns ErrTooLong, and
+// ErrPhase for another member.
 func SetTitle(title []byte) Step {
 	return Step{func(d *edit) error {
 		_, r, ok := d.preferred()
 		if len(title) > proto.MaxTitle {
 			return ErrTooLong
 		}
-		k := d.st.owner.Value()
-		if !ok || k.isNone() {
+		me := d.st.me()
+		said := proto.Said{Root: r.ID()}
+		place, owner := d.place(r)
+		role, may := r.Role(me.maker(), proto.MayTitle)
+		switch {
+		case !ok || !owner && !may:
 			return ErrPhase
-		}
-		place, ok := r.Owners().PlaceOf(k.owner.Public)
-		if !ok {
-			return ErrPhase
+		case owner:
+			said.By = place
+		default:
+			said.Role = role
 		}
 		counter := uint64(max(d.now, 1))
 		if old, ok := r.Title(); ok {
-			counter = max(counter, old.Counter+1)
+			counter = max(counter, min(old.Counter, math.MaxUint64-1)+1)
 		}
-		return d.declare(proto.Sign(proto.Title{Said: proto.Said{Root: r.ID(), By: place}, Counter: counter, Title: title}, d.st.space, k.owner))
+		return d.declare(proto.Sign(proto.Title{Said: said, Counter: counter, Title: title}, d.st.space, me.signing))
 	}}
 }
 
@@ -108,16 +114,24 @@ func SetProfile(profile []byte) Step {
 	}}
 }
 
+// Flag says yes to what a call would refuse.
+type Flag uint8
+
+// Orphan: the space may be left without an owner, or without the root owner key. Nobody can be removed or let in from then on, or nobody
+// become an owner.
+const Orphan Flag = 1
+
 // Leave returns the step with which a member leaves: it sends nothing afterwards, and others do not show it. Until owners rekey it can
-// read. It returns ErrPhase for the only owner.
-func Leave() Step {
+// read. It returns ErrPhase, and ErrOrphan for the only owner and for the member that holds the root owner key, unless the flag Orphan is
+// given.
+func Leave(flags ...Flag) Step {
 	return Step{func(d *edit) error {
 		e, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
 		}
-		if k := d.st.owner.Value(); !k.isNone() && len(r.Owners().Keys) < 2 {
-			return ErrPhase
+		if d.sole(r) && !slices.Contains(flags, Orphan) {
+			return ErrOrphan
 		}
 		me := d.st.me()
 		b, ok := r.Binding(me.maker())

@@ -114,11 +114,11 @@ func TestNothingShows(t *testing.T) {
 	st := s.State()
 	d, err := newEdit(s, g.now, Options{})
 	require.NoError(t, err)
-	me, owner := st.me(), st.owner.Value()
+	me, owner := st.me(), st.rootOwner.Value()
 	e, _ := st.forest.Preferred()
 	share, _ := d.share(e.Root())
 	terms, _ := d.tp.terms(e.Root())
-	secrets := []secret.Bytes{me.signing.Seed, me.inboxes[0].secret.Seed, owner.owner.Seed, owner.root.Seed, e.Authenticator(), share.Bytes(), terms.template.K}
+	secrets := []secret.Bytes{me.signing.Seed, me.inboxes[0].secret.Seed, owner.key.Seed, e.Authenticator(), share.Bytes(), terms.template.K}
 	m := g.peers[1].read[0]
 	for _, v := range []any{s, &s, st, &st, s.Template(), s.Evals(), d, &d, me, owner, m, &m, st.calm, terms, share, [](any){st, m}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {

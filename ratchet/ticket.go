@@ -128,7 +128,7 @@ func ticketStatements(r members.Root) (out [][]byte) {
 	for _, s := range r.Statements() {
 		raw, used, limit := proto.EncodeStatement(s), &deciding, proto.MaxTicketStatements
 		switch s.(type) {
-		case proto.Title, proto.Seat:
+		case proto.Title:
 			used, limit = &titles, proto.MaxTicketTitles
 		case proto.Profile:
 			used, limit = &profiles, proto.MaxTicketRests
@@ -145,10 +145,8 @@ func ticketStatements(r members.Root) (out [][]byte) {
 func (d *edit) ticketMembers(r members.Root, asker dkg.Index, id proto.RequestID) []proto.TicketMember {
 	all := d.byHearing(r, id)
 	seats := map[dkg.Index]bool{}
-	for _, held := range r.Seats() {
-		for _, i := range held {
-			seats[i] = true
-		}
+	for _, i := range r.Seats() {
+		seats[i] = true
 	}
 	room := ticketRoom{proto.MaxTicketBindings, proto.MaxTicketRests, proto.MaxTicketInboxes}
 	var out []proto.TicketMember

@@ -23,7 +23,7 @@ func TestStatementWaitsForRoom(t *testing.T) {
 	m := n.member(founder, "m")
 	n.settle()
 	d, e, r := founder.standing()
-	owner := d.st.owner.Value().owner
+	owner := d.st.me().signing
 	revoke := func(indices ...dkg.Index) proto.Revoke {
 		return proto.Sign(proto.Revoke{Said: proto.Said{Root: r.ID()}, Epoch: e.ID(), Indices: indices}, r.Space(), owner)
 	}
@@ -65,7 +65,7 @@ func TestStatementWaitsForItsRoot(t *testing.T) {
 	d, e, r := founder.standing()
 	founder.saying(proto.Sign(proto.Revoke{
 		Said: proto.Said{Root: proto.EpochID{7}}, Epoch: e.ID(), Indices: []dkg.Index{900},
-	}, r.Space(), d.st.owner.Value().owner))
+	}, r.Space(), d.st.me().signing))
 	n.settle()
 	require.Len(t, m.retained, 1)
 	require.False(t, m.has(StatementRefused))

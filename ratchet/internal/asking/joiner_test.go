@@ -93,7 +93,7 @@ func reloadSometimes(t testing.TB, a asking.Asking, n int64) asking.Asking {
 func TestRefusalsNeedTheirProof(t *testing.T) {
 	w := newWorld(t, dkg.Private)
 	other := newWorld(t, dkg.Private)
-	old, err := proto.NewOwnerList(w.rootKey, w.origin, 2, w.owner.Public)
+	old, err := proto.NewOwnerList(w.rootKey, w.origin, 2, 0, w.owner.Public)
 	require.NoError(t, err)
 	aged := w.revoke(21)
 	aged.Owners = old

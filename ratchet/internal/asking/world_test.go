@@ -37,7 +37,7 @@ func newWorld(t testing.TB, kind dkg.Kind) *world {
 	w := &world{t: t, rootKey: suite.NewSigningKey(suite.Ed25519), owner: suite.NewSigningKey(suite.Ed25519)}
 	w.origin = proto.NewOrigin(w.rootKey.Public)
 	var err error
-	w.owners, err = proto.NewOwnerList(w.rootKey, w.origin, 3, w.owner.Public)
+	w.owners, err = proto.NewOwnerList(w.rootKey, w.origin, 3, 0, w.owner.Public)
 	require.NoError(t, err)
 	w.link = proto.Link{Kind: kind, Suite: ofSuite, Space: w.origin.Space(), First: 21, Count: 1, Step: 1, Seed: secret.Random(suite.KeySize), Owners: 3}
 	if kind == dkg.Public {

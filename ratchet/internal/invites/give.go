@@ -30,7 +30,8 @@ func Give(r members.Root, asker dkg.Index, l invite.Link) (proto.InviteGiven, er
 }
 
 // Given returns the link that a member gave. It counts from a member with a seat only, and if the link is of this space and of an open
-// invite (D73): everybody can box a text. It returns ErrForged.
+// invite (D73): everybody can box a text. It returns ErrForged, and ErrEarly before the
+// record of the invite came.
 func Given(r members.Root, s proto.InviteGiven, from, self dkg.Index, inboxes []suite.KEMSecret) (invite.Link, error) {
 	if s.Asker != self || !slices.Contains(others(r, 0), from) {
 		return invite.Link{}, fmt.Errorf("%w: by a member without a seat", ErrForged)
@@ -55,7 +56,10 @@ func Given(r members.Root, s proto.InviteGiven, from, self dkg.Index, inboxes []
 		return invite.Link{}, fmt.Errorf("%w: of another space", ErrForged)
 	}
 	x, ok := record(r, proto.NameOfInvite(keys.Admission.Public))
-	if !ok || !x.IsOpen() {
+	if !ok {
+		return invite.Link{}, ErrEarly
+	}
+	if !x.IsOpen() {
 		return invite.Link{}, fmt.Errorf("%w: of no invite that is open", ErrForged)
 	}
 	return out, nil

@@ -23,6 +23,8 @@ var (
 	ErrTerms = errors.New("ratchet: no such invite")
 	// ErrMember: who came by the invite is a member. A rekey removes members.
 	ErrMember = errors.New("ratchet: somebody came by the invite")
+	// ErrEarly: the record of the invite did not come yet.
+	ErrEarly = errors.New("ratchet: link before its invite")
 	// ErrForged: what is said of an invite does not fit it.
 	ErrForged = errors.New("ratchet: false invite")
 )
@@ -148,11 +150,13 @@ func last(r members.Root) (last dkg.Index) {
 
 // others returns the members in seats but oneself.
 func others(r members.Root, self dkg.Index) (out []dkg.Index) {
-	for _, seats := range r.Seats() {
-		out = append(out, seats...)
+	for _, i := range r.Seats() {
+		if i != self {
+			out = append(out, i)
+		}
 	}
 	slices.Sort(out)
-	return slices.DeleteFunc(slices.Compact(out), func(i dkg.Index) bool { return i == self })
+	return out
 }
 
 // boxed returns the statements that bring m of an invite to members in seats, as many as hold the boxes. Who has no inbox key that is
@@ -172,16 +176,6 @@ func boxed(x proto.Record, m secret.Bytes, r members.Root, to []dkg.Index) (out 
 	}
 	for part := range slices.Chunk(boxes, proto.MaxMaskBoxes) {
 		out = append(out, proto.InviteMade{Record: x, Boxes: part})
-	}
-	return out
-}
-
-// Share returns what the invites of an owner that are open are to be said once more for: a member that holds a seat since.
-func Share(ev dkg.Evals, r members.Root, seat dkg.Index) (out []proto.InviteMade) {
-	for offer := range ev.Offers() {
-		if x, ok := record(r, offer.Name); ok && x.IsOpen() {
-			out = append(out, boxed(x, offer.M, r, []dkg.Index{seat})...)
-		}
 	}
 	return out
 }

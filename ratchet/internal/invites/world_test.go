@@ -39,11 +39,11 @@ type person struct {
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, poly: dkg.NewPolynomial(), epoch: proto.EpochID{42}, who: map[dkg.Index]person{}}
 	rootKey := suite.NewSigningKey(suite.Ed25519)
-	keys := []suite.SigningKey{suite.NewSigningKey(suite.Ed25519), suite.NewSigningKey(suite.Ed448)}
+	keys := []suite.SigningKey{suite.NewSigningKey(suite.Ed25519), suite.NewSigningKey(suite.Ed25519)}
 	origin := proto.NewOrigin(rootKey.Public)
-	list, err := proto.NewOwnerList(rootKey, origin, 1, keys[0].Public, keys[1].Public)
+	list, err := proto.NewOwnerList(rootKey, origin, 1, 0, keys[0].Public, keys[1].Public)
 	require.NoError(t, err)
-	founder := person{suite.NewSigningKey(ofSuite.Scheme()), suite.NewKEMSecret(ofSuite.KEM())}
+	founder := person{keys[0], suite.NewKEMSecret(ofSuite.KEM())}
 	w.who[1] = founder
 	rest := proto.Rest{Inbox: proto.HashOfInbox(founder.inbox.Public), Time: uint64(now)}
 	binding := proto.NewBinding(origin.Space(), 1, rest.Hash(), suite.SigningKey{}, founder.signing)
@@ -80,9 +80,13 @@ func (w *world) make(owner int, t invite.Terms) invites.Made {
 
 // join lets somebody in by a link, of whom a message was read.
 func (w *world) join(made invites.Made, i dkg.Index) {
+	w.joinAs(made, i, suite.NewSigningKey(ofSuite.Scheme()))
+}
+
+func (w *world) joinAs(made invites.Made, i dkg.Index, key suite.SigningKey) {
 	keys, err := made.Link.Keys()
 	require.NoError(w.t, err)
-	p := person{suite.NewSigningKey(ofSuite.Scheme()), suite.NewKEMSecret(ofSuite.KEM())}
+	p := person{key, suite.NewKEMSecret(ofSuite.KEM())}
 	rest := proto.Rest{Inbox: proto.HashOfInbox(p.inbox.Public), Time: uint64(now)}
 	b := proto.NewBinding(w.root.Space(), i, rest.Hash(), keys.Admission, p.signing)
 	w.root, _, err = w.root.Introduce(proto.Introduction{Credential: proto.Credential{Certificate: made.Record.Certificate, Binding: b}, Rest: rest, Inbox: p.inbox.Public}, members.Via{})
@@ -100,12 +104,8 @@ func (w *world) apply(all ...proto.OwnerStatement) {
 	}
 }
 
-// seat lets the second owner's key be held by a member.
-func (w *world) seat(owner int, i dkg.Index) {
-	b, ok := w.root.ListedBinding(i)
-	require.True(w.t, ok)
-	place, ok := w.root.Owners().PlaceOf(w.owners[owner].Key.Public)
-	require.True(w.t, ok)
-	w.apply(proto.Sign(proto.Seat{Said: proto.Said{Root: w.root.ID(), By: place}, Counter: 1, Held: true, Index: i, Body: b.Body}, w.root.Space(), w.owners[owner].Key))
-	w.owners[owner].Self = i
+// seat lets the second owner in.
+func (w *world) seat(made invites.Made) {
+	w.joinAs(made, made.Link.First, w.owners[1].Key)
+	w.owners[1].Self = made.Link.First
 }

@@ -14,6 +14,7 @@ type Change struct {
 	KeyChanged []KeyChange // another binding of the index is listed, by a bind
 	Gone       []dkg.Index // not a member any more: left or revoked
 	LetInGone  []dkg.Index // a binding of an index that is gone was introduced
+	Appointed  []dkg.Index // owners gave the member rights
 	Titled     bool        // the title of the space is another one
 	Profiled   []dkg.Index // what it says of itself is something else
 	Erased     []proto.Tag // tags of invites whose masked share was erased

@@ -8,10 +8,10 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Gone reports whether an index is not a member any more: by the notice or that of another root of this generation, a revoke, or the
-// leave of its listed binding.
+// Gone reports whether an index is not a member any more: by the notice or that of another root, a revoke, the removal by a member with
+// the right, or the leave of its listed binding.
 func (r Root) Gone(i dkg.Index) bool {
-	if r.gone.Has(i) || r.united.Has(i) || r.revoked.Has(i) {
+	if r.gone.Has(i) || r.united.Has(i) || r.revoked.Has(i) || r.removedByRole(i) {
 		return true
 	}
 	if !r.members.Has(segmap.ByIndex(uint32(i))) {
@@ -23,7 +23,7 @@ func (r Root) Gone(i dkg.Index) bool {
 
 // Readmits reports whether somebody is not gone whom a statement named that an earlier value of the root held.
 func (r Root) Readmits(earlier Root) bool {
-	if !earlier.revoked.Within(r.revoked) {
+	if !earlier.revoked.Within(r.revoked) || !earlier.removed.Within(r.removed) {
 		return true
 	}
 	for m := range earlier.members.Unshared(r.members) {
@@ -43,6 +43,13 @@ func (r Root) GoneSet() proto.Bitmap {
 	for m := range r.members.All() {
 		if at, ok := m.listed(r.Terms); ok && m.bindings[at].Left() {
 			left = append(left, m.index)
+		}
+	}
+	if len(r.removed) > 0 {
+		for i := range r.All() {
+			if r.removedByRole(i) {
+				left = append(left, i)
+			}
 		}
 	}
 	return out.Union(proto.NewBitmap(left...))
@@ -218,7 +225,7 @@ func (r Root) Fate(k Maker, e proto.EpochID, below func(e, other proto.EpochID) 
 		return Withheld
 	}
 	fate := Delivered
-	if r.united.Has(k.Index) {
+	if r.united.Has(k.Index) || r.removedByRole(k.Index) {
 		fate = AfterRemoval
 	}
 	for _, s := range r.revokes(k.Index) {

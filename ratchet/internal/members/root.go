@@ -26,6 +26,7 @@ type Root struct {
 	introduced map[dkg.Index]int // bindings that were introduced by each and not heard; follows from members
 	both       int               // members that the roster lists, too; follows from members
 	revoked    proto.Bitmap      // follows from statements
+	removed    proto.Bitmap      // by roles; follows from statements
 }
 
 // NewRoot returns a root of which only the notice is known.
@@ -205,6 +206,23 @@ func (r Root) Update(u proto.Update) (Root, error) {
 	return r, ErrUnknown
 }
 
+// Boxes takes in to which inbox key an owner would box what is for a member: an update, or the key of its introduction, if it is known to
+// be that. It returns the errors of Update, and ErrUnknown.
+func (r Root) Boxes(k proto.KnownInbox) (Root, error) {
+	if !k.Update.IsZero() {
+		return r.Update(k.Update)
+	}
+	b, ok := r.ListedBinding(k.Index)
+	if !ok || !b.Profiled || b.Rest.Inbox != proto.HashOfInbox(k.Inbox) || k.Inbox.KEM() != r.Suite().KEM() {
+		return r, ErrUnknown
+	}
+	return r.update(b.Maker, func(b Binding) (Binding, error) {
+		next := b.Identity
+		next.Inbox = k.Inbox
+		return b.with(next), nil
+	})
+}
+
 // Answered takes in that a binding said that its requests up to a counter were answered. A counter of more than an hour past
 // one's own time is not stored: it would keep the member from asking (§9, Counters from outside).
 func (r Root) Answered(k Maker, counter uint64, now Millis) (Root, error) {
@@ -231,7 +249,7 @@ func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {
 	return keys, false
 }
 
-const format = 2 // of a stored Root
+const format = 3 // of a stored Root
 
 // Encode implements state.Piece.
 func (r Root) Encode(e *state.Encoder) {
@@ -274,6 +292,6 @@ func (Root) Decode(d *state.Decoder) (r Root, err error) {
 			}
 		}
 	}
-	r.revoked = r.statements.revoked()
+	r.revoked, r.removed = indicesOf(r.statements.revokes), indicesOf(r.statements.removals)
 	return r, d.Err()
 }

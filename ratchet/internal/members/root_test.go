@@ -160,7 +160,6 @@ func TestStatementOfARemovedOwner(t *testing.T) {
 		w.bound(w.terms, removed, p),
 		proto.Sign(proto.Close{Said: proto.Said{Root: w.terms.ID(), By: place(w.terms, removed)}, Invite: p.record.Certificate.Name()}, w.space, removed),
 		proto.Sign(proto.Title{Said: proto.Said{Root: w.terms.ID(), By: place(w.terms, removed)}, Counter: 1 << 60, Title: []byte("mine")}, w.space, removed),
-		proto.Sign(proto.Seat{Said: proto.Said{Root: w.terms.ID(), By: place(w.terms, removed)}, Counter: 1, Held: true, Index: 5, Body: p.binding.Hash()}, w.space, removed),
 	}
 	old, r := w.member(members.NewRoot(w.terms), p), members.NewRoot(later)
 	for _, s := range said {
@@ -182,23 +181,20 @@ func TestStatementOfARemovedOwner(t *testing.T) {
 	require.True(t, r.Gone(5))
 	_, ok := r.Title()
 	require.False(t, ok)
-	require.Empty(t, r.Seats())
+	require.Equal(t, map[uint8]dkg.Index{0: 1}, r.Seats())
 }
 
-// A seat counts while its member is listed under the body that it names and is not gone; a title by its counter.
+// An owner has a seat while it is a member under its key; a title counts by its counter.
 func TestSeatsAndTitles(t *testing.T) {
 	w := newWorld(t)
-	p := w.join(5)
-	r := w.member(members.NewRoot(w.terms), p)
-	at := proto.Said{Root: w.terms.ID(), By: place(w.terms, w.owners[1])}
-	r, _ = w.apply(r, proto.Sign(proto.Seat{Said: at, Counter: 2, Held: true, Index: 5, Body: p.binding.Hash()}, w.space, w.owners[1]))
-	require.Equal(t, map[uint8][]dkg.Index{at.By: {5}}, r.Seats())
-	_, _, err := r.Apply(proto.Sign(proto.Seat{Said: at, Counter: 1, Index: 5, Body: p.binding.Hash()}, w.space, w.owners[1]), members.Older, now)
-	require.ErrorIs(t, err, members.ErrStale)
+	r := members.NewRoot(w.terms)
+	founder, other := place(w.terms, w.owners[0]), place(w.terms, w.owners[1])
+	require.Equal(t, map[uint8]dkg.Index{founder: 1}, r.Seats())
+	p := w.joinAs(5, w.owners[1])
+	r = w.member(r, p)
+	require.Equal(t, map[uint8]dkg.Index{founder: 1, other: 5}, r.Seats())
 	gone, _ := w.apply(r, w.leave(p))
-	require.Empty(t, gone.Seats())
-	r, _ = w.apply(r, proto.Sign(proto.Seat{Said: at, Counter: 3, Index: 5, Body: p.binding.Hash()}, w.space, w.owners[1]))
-	require.Empty(t, r.Seats())
+	require.Equal(t, map[uint8]dkg.Index{founder: 1}, gone.Seats())
 	for k, owner := range w.owners {
 		by := proto.Said{Root: w.terms.ID(), By: place(w.terms, owner)}
 		r, _ = w.apply(r, proto.Sign(proto.Title{Said: by, Counter: uint64(9 - k), Title: []byte{byte('a' + k)}}, w.space, owner))

@@ -17,27 +17,27 @@ import (
 const (
 	maxRevokes = 256
 	maxCloses  = 256
-	maxTitles  = proto.MaxOwners
-	maxSeats   = 64
+	maxTitles  = proto.MaxOwners + 1
 )
 
 // statements are the owners' statements that count in a root, each kind apart.
 type statements struct {
 	revokes segmap.Map[said]
 	closes  segmap.Map[said]
-	titles  segmap.Map[said] // the newest of each owner
-	seats   segmap.Map[said] // the newest of each owner and index
+	titles  segmap.Map[said] // the newest of each owner, and the newest by a role
+
+	roles    segmap.Map[said]
+	removals segmap.Map[said] // revokes by roles
 }
 
-// said is an owner's statement with the place of the owner that signed it.
+// said is an owner's statement with the place of the owner that signed it; 255 if it was said by a role.
 type said struct {
 	place uint8
 	what  proto.OwnerStatement
 	key   segmap.Key // follows from both
 }
 
-// saidBy returns a statement at its place: a revoke by its hash, a close by the invite, a title by its owner, a seat by owner
-// and index.
+// saidBy returns a statement at its place: a close by the invite, a title by its owner, the others by their hash.
 func saidBy(place uint8, s proto.OwnerStatement) said {
 	out := said{place: place, what: s}
 	switch s := s.(type) {
@@ -45,9 +45,6 @@ func saidBy(place uint8, s proto.OwnerStatement) said {
 		copy(out.key.Place[:], s.Invite[:])
 	case proto.Title:
 		out.key.Place[0] = place
-	case proto.Seat:
-		out.key.Place[0] = place
-		out.key.Place[1], out.key.Place[2], out.key.Place[3] = byte(s.Index>>16), byte(s.Index>>8), byte(s.Index)
 	default:
 		h := proto.StatementHash(s)
 		out.key = segmap.ByID([32]byte(h[:32]))
@@ -75,7 +72,7 @@ func (said) Decode(d *state.Decoder) (said, error) {
 		return said{}, err
 	}
 	of, ok := s.(proto.OwnerStatement)
-	if !ok || place >= proto.MaxOwners {
+	if !ok || place >= proto.MaxOwners && proto.ByRole(of).IsZero() {
 		return said{}, wire.ErrMalformed
 	}
 	return saidBy(place, of), nil
@@ -85,7 +82,8 @@ func (s statements) encode(e *state.Encoder) {
 	s.revokes.Encode(e, "sr")
 	s.closes.Encode(e, "sc")
 	s.titles.Encode(e, "st")
-	s.seats.Encode(e, "ss")
+	s.roles.Encode(e, "sg")
+	s.removals.Encode(e, "sm")
 }
 
 func decodeStatements(d *state.Decoder) (s statements, err error) {
@@ -95,7 +93,7 @@ func decodeStatements(d *state.Decoder) (s statements, err error) {
 		to   *segmap.Map[said]
 	}{
 		{proto.KindRevoke, "sr", &s.revokes}, {proto.KindClose, "sc", &s.closes},
-		{proto.KindTitle, "st", &s.titles}, {proto.KindSeat, "ss", &s.seats},
+		{proto.KindTitle, "st", &s.titles}, {proto.KindRole, "sg", &s.roles}, {proto.KindRevoke, "sm", &s.removals},
 	} {
 		if *of.to, err = segmap.Decode[said](d, of.name); err != nil {
 			return statements{}, err
@@ -109,9 +107,9 @@ func decodeStatements(d *state.Decoder) (s statements, err error) {
 	return s, nil
 }
 
-// revoked returns the set of the indices that are revoked.
-func (s statements) revoked() (out proto.Bitmap) {
-	for x := range s.revokes.All() {
+// indicesOf returns the set of the indices that some revokes name.
+func indicesOf(revokes segmap.Map[said]) (out proto.Bitmap) {
+	for x := range revokes.All() {
 		out = out.Union(proto.NewBitmap(x.what.(proto.Revoke).Indices...))
 	}
 	return out
@@ -161,7 +159,12 @@ func (r Root) ownerSaid(s proto.OwnerStatement, named Age, now Millis) (Root, Ch
 	case proto.Bind:
 		return r.bind(place, s)
 	case proto.Revoke:
+		if !s.Role.IsZero() {
+			return r.remove(place, s)
+		}
 		return r.revoke(place, s)
+	case proto.Role:
+		return r.give(place, s)
 	case proto.Close:
 		return r.close(place, s, now)
 	case proto.Title:
@@ -169,11 +172,6 @@ func (r Root) ownerSaid(s proto.OwnerStatement, named Age, now Millis) (Root, Ch
 		r.statements.titles, err = newest(r.statements.titles, saidBy(place, s), s.Counter, maxTitles)
 		after, _ := r.Title()
 		return r, Change{Titled: !bytes.Equal(before.Title, after.Title)}, err
-	case proto.Seat:
-		if s.Index.Check(r.Depth()) != nil {
-			return r, Change{}, ErrNoEffect
-		}
-		r.statements.seats, err = newest(r.statements.seats, saidBy(place, s), s.Counter, maxSeats)
 	}
 	return r, Change{}, err
 }
@@ -192,13 +190,7 @@ func newest(m segmap.Map[said], s said, counter uint64, limit int) (segmap.Map[s
 
 // newer reports whether a statement counts before an older one: the greater counter, then the smaller hash (D38).
 func newer(s said, counter uint64, old said) bool {
-	var was uint64
-	switch o := old.what.(type) {
-	case proto.Title:
-		was = o.Counter
-	case proto.Seat:
-		was = o.Counter
-	}
+	was := old.what.(proto.Title).Counter
 	a, b := proto.StatementHash(s.what), proto.StatementHash(old.what)
 	return cmp.Or(cmp.Compare(was, counter), bytes.Compare(a[:], b[:])) < 0
 }
@@ -264,19 +256,6 @@ func (r Root) Title() (proto.Title, bool) {
 	return t, ok
 }
 
-// Seats returns the owners' seats that count, by place of the owner: held ones, of members that are listed under the body named
-// and not gone.
-func (r Root) Seats() map[uint8][]dkg.Index {
-	out := make(map[uint8][]dkg.Index)
-	for x := range r.statements.seats.All() {
-		s := x.what.(proto.Seat)
-		if b, ok := r.ListedBinding(s.Index); s.Held && ok && b.Body == s.Body && !r.Gone(s.Index) {
-			out[x.place] = append(out[x.place], s.Index)
-		}
-	}
-	return out
-}
-
 // Statements returns all statements that are kept, as a ticket carries them: those that decide who is a member first.
 func (r Root) Statements() (out []proto.Statement) {
 	for m := range r.members.All() {
@@ -289,7 +268,7 @@ func (r Root) Statements() (out []proto.Statement) {
 			out = append(out, b.said)
 		}
 	}
-	for _, of := range []segmap.Map[said]{r.statements.revokes, r.statements.closes, r.statements.titles, r.statements.seats} {
+	for _, of := range []segmap.Map[said]{r.statements.revokes, r.statements.closes, r.statements.roles, r.statements.removals, r.statements.titles} {
 		for s := range of.All() {
 			out = append(out, s.what)
 		}

@@ -66,6 +66,7 @@ func newWorld(t testing.TB) *world {
 	w.origin = proto.NewOrigin(w.rootKey.Public)
 	w.space = w.origin.Space()
 	w.founder = newPerson(1)
+	w.founder.signing = w.owners[0]
 	w.founder.binding = proto.NewBinding(w.space, 1, w.founder.rest.Hash(), suite.SigningKey{}, w.founder.signing)
 	w.terms = w.root(0, w.owners, proto.Roster{{Index: 1, Signing: w.founder.signing.Public, Body: w.founder.binding.Hash()}}, nil)
 	w.epoch = proto.EpochID{42}
@@ -78,7 +79,7 @@ func (w *world) root(rekey uint64, owners []suite.SigningKey, roster proto.Roste
 	for _, k := range owners {
 		keys = append(keys, k.Public)
 	}
-	list, err := proto.NewOwnerList(w.rootKey, w.origin, rekey+1, keys...)
+	list, err := proto.NewOwnerList(w.rootKey, w.origin, rekey+1, rekey, keys...)
 	require.NoError(w.t, err)
 	t := proto.Template{Owners: list, Policy: proto.Policy{Suite: ofSuite}, Rekey: rekey, Public: w.poly.Commitment(), Depth: depth, K: secret.Random(suite.KeySize)}
 	c := proto.Common{Space: w.space, Rekey: rekey, Public: w.poly.Commitment(), Depth: depth, Cursor: 2, Template: t.Hash(), Roster: roster.Digest(gone)}
@@ -131,6 +132,14 @@ func (w *world) bind(x proto.Record, keys proto.InviteKeys, i dkg.Index) person 
 func (w *world) join(i dkg.Index) person {
 	x, keys := w.invite(w.terms, dkg.Private, i)
 	return w.bind(x, keys, i)
+}
+
+// joinAs returns a person with a private invite of its own and a key that is there.
+func (w *world) joinAs(i dkg.Index, k suite.SigningKey) person {
+	p := w.join(i)
+	p.signing = k
+	p.binding = proto.NewBinding(w.space, i, p.rest.Hash(), p.keys.Admission, k)
+	return p
 }
 
 // twins returns so many bindings of one index of a run.

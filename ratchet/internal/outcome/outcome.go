@@ -76,6 +76,7 @@ var (
 // Errors of calls that a caller should not have made now. They carry no verdict.
 var (
 	ErrPhase   = errors.New("ratchet: not possible in this phase of the space")
+	ErrOrphan  = errors.New("ratchet: the space would be left without an owner")
 	ErrTooSoon = errors.New("ratchet: too soon")
 	ErrTooLong = errors.New("ratchet: too long")
 	ErrPolicy  = errors.New("ratchet: against the policy")

@@ -138,5 +138,5 @@ func FuzzLink(f *testing.F) {
 }
 
 func FuzzStatement(f *testing.F) {
-	fuzz(f, "statement-leave", "statement-revoke", "statement-bind", "statement-close", "statement-invite", "statement-profile", "statement-title", "statement-seat", "statement-wanted", "statement-given", "statement-current")
+	fuzz(f, "statement-leave", "statement-revoke", "statement-bind", "statement-close", "statement-invite", "statement-profile", "statement-title", "statement-root", "statement-role", "statement-removal", "statement-named", "statement-wanted", "statement-given", "statement-current")
 }

@@ -158,25 +158,22 @@ func TestVersions(t *testing.T) {
 			require.ErrorIs(t, c.accept(b), wire.ErrTooNew, c.name)
 		}
 	}
-	for _, kind := range []StatementKind{kindRole, kindPerson} {
-		_, err := ParseStatement([]byte{byte(kind), 0, 0})
-		require.ErrorIs(t, err, wire.ErrTooNew)
-	}
+	_, err := ParseStatement([]byte{byte(kindPerson), 0, 0})
+	require.ErrorIs(t, err, wire.ErrTooNew)
 	for _, kind := range []byte{0, 3, 15, 255} {
 		_, err := ParseStatement([]byte{kind, 0, 0})
 		require.ErrorIs(t, err, wire.ErrMalformed, fmt.Sprint(kind))
 	}
-	for _, name := range []string{"revoke", "bind", "close", "title", "seat"} {
+	for _, name := range []string{"revoke", "bind", "close", "title", "role"} {
 		b := readGolden(t, "statement-"+name)
 		at := 1 + 32
 		if name == "revoke" {
 			at += 32
 		}
-		b[at] = roleSigned
-		_, err := ParseStatement(b)
-		require.ErrorIs(t, err, wire.ErrTooNew, name)
-		b[at] = MaxOwners
-		_, err = ParseStatement(b)
-		require.ErrorIs(t, err, wire.ErrMalformed, name)
+		for _, by := range []byte{MaxOwners, bySomeRole} {
+			b[at] = by
+			_, err = ParseStatement(b)
+			require.ErrorIs(t, err, wire.ErrMalformed, name)
+		}
 	}
 }

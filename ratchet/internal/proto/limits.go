@@ -72,13 +72,16 @@ const (
 	MaxTicketRests    = 256 << 10
 	MaxTicketInboxes  = 2 << 20
 
-	// MaxTicketStatements bounds statements of kinds leave, revoke, bind and close in a ticket, and MaxTicketTitles titles
-	// and seats, in bytes. Those that decide who is a member are left out last.
+	// MaxTicketStatements bounds statements of kinds leave, revoke, bind, close and role in a ticket, and MaxTicketTitles
+	// titles, in bytes. Those that decide who is a member are left out last.
 	MaxTicketStatements = 1 << 20
 	MaxTicketTitles     = 64 << 10
 
 	// MaxOwners is the number of owners, and so of verifications that a forged signature of an owner can cost.
 	MaxOwners = 16
+
+	// MaxRoles is the number of members to whom owners gave rights in a root.
+	MaxRoles = 64
 
 	// MaxRoster bounds a roster, and MaxBitmap a set of indices, of which there are 2^20.
 	MaxRoster = 2 << 20
@@ -101,13 +104,14 @@ const (
 
 // Sizes that follow from others.
 const (
-	maxOwnerList = 8 + 1 + MaxOwners*(2+suite.MaxPublicKey) + 2 + suite.MaxSignature
+	maxOwnerList = 8 + 8 + 1 + MaxOwners*(2+suite.MaxPublicKey) + 2 + suite.MaxSignature
 	maxTemplate  = 1 + 2 + maxOwnerList + policySize + 8 + 2*ed448.PointSize + 1 + suite.KeySize
 	maxNotice    = commonSize + 32 + 4 + MaxBitmap + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
 	maxUpdate    = 4 + 4 + 2 + suite.MaxKEMKey + 2 + suite.MaxSignature
 	maxOpened    = MaxSealedCommit - suite.AEADOverhead
 	maxCommit    = coreSize + 32 + 2 + suite.MaxSignature
-	maxRevoke    = 1 + 32 + 32 + 1 + 4 + 4*MaxRevoked + 2 + suite.MaxSignature
+	maxRole      = 32 + 1 + 4 + 2 + suite.MaxPublicKey + 1 + 2 + suite.MaxSignature
+	maxRevoke    = 1 + 32 + 32 + 1 + 2 + maxRole + 4 + 4*MaxRevoked + 2 + suite.MaxSignature
 	maxCurrent   = 32 + 8 + 2 + suite.MaxSignature
 	maxShare     = ed448.ScalarSize + suite.MaxOverhead // a share in a box
 	maxRekeyBox  = ed448.ScalarSize + 2*suite.KeySize + suite.MaxOverhead

@@ -36,7 +36,7 @@ func TestCertificates(t *testing.T) {
 	p := newPieces(t, suite.Ed25519X25519)
 	run := p.joiners[2].record.Certificate
 	require.NoError(t, run.Verify(p.view()))
-	stranger, err := NewOwnerList(p.rootKey, p.origin, 4, suite.NewSigningKey(suite.Ed25519).Public)
+	stranger, err := NewOwnerList(p.rootKey, p.origin, 4, 0, suite.NewSigningKey(suite.Ed25519).Public)
 	require.NoError(t, err)
 	for name, err := range map[string]error{
 		"none":      Certificate{}.Verify(p.view()),

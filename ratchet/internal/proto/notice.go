@@ -39,6 +39,9 @@ func (n Notice) Verify(o Origin) error {
 	if n.Common.Space != o.Space() {
 		return invalid("notice of another space")
 	}
+	if n.Owners.Since > n.Common.Rekey {
+		return invalid("owner list of a later root")
+	}
 	if err := n.Owners.Verify(o); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 // OwnerList names the owners of a space, signed with the root owner key (§2). Each key is of either scheme.
 type OwnerList struct {
 	Counter   uint64
+	Since     uint64            // generation of the root that carries it first, 0 of the genesis
 	Keys      []suite.PublicKey // 1 to MaxOwners, shorter ones first, then ascending by their bytes
 	Signature []byte
 }
@@ -22,9 +23,10 @@ func compareOwners(a, b suite.PublicKey) int {
 	return cmp.Or(cmp.Compare(len(x), len(y)), bytes.Compare(x, y))
 }
 
-// NewOwnerList signs a list. The keys may come in any order. It returns suite.ErrInvalid for none, too many, or one twice.
-func NewOwnerList(root suite.SigningKey, o Origin, counter uint64, keys ...suite.PublicKey) (OwnerList, error) {
-	l := OwnerList{Counter: counter, Keys: slices.SortedFunc(slices.Values(keys), compareOwners)}
+// NewOwnerList signs a list for the roots of a generation and later ones. The keys may come in any order. It returns suite.ErrInvalid for
+// none, too many, or one twice.
+func NewOwnerList(root suite.SigningKey, o Origin, counter, since uint64, keys ...suite.PublicKey) (OwnerList, error) {
+	l := OwnerList{Counter: counter, Since: since, Keys: slices.SortedFunc(slices.Values(keys), compareOwners)}
 	if !l.ordered() {
 		return OwnerList{}, invalid("owners")
 	}
@@ -79,13 +81,14 @@ func (l OwnerList) body() []byte { return encode(maxOwnerList, l.writeBody) }
 
 func (l OwnerList) writeBody(w *wire.Writer) {
 	w.U64(l.Counter)
+	w.U64(l.Since)
 	w.U8(uint8(len(l.Keys)))
 	for _, k := range l.Keys {
 		suite.WritePublicKey(w, k)
 	}
 }
 
-// Encode returns u64 counter ‖ u8 number ‖ vec16 owner key… ‖ vec16 signature.
+// Encode returns u64 counter ‖ u64 generation ‖ u8 number ‖ vec16 owner key… ‖ vec16 signature.
 func (l OwnerList) Encode() []byte {
 	return encode(maxOwnerList, func(w *wire.Writer) {
 		l.writeBody(w)
@@ -95,6 +98,7 @@ func (l OwnerList) Encode() []byte {
 
 func readOwnerList(r *wire.Reader) (l OwnerList) {
 	l.Counter = r.U64()
+	l.Since = readGeneration(r)
 	n := int(r.U8())
 	if n > MaxOwners {
 		r.Fail("number of owners")

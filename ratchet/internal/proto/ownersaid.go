@@ -22,7 +22,7 @@ func (s Revoke) withSignature(sig []byte) Revoke { s.Signature = sig; return s }
 func (s Revoke) writeBody(w *wire.Writer) {
 	w.Fixed(s.Root[:])
 	w.Fixed(s.Epoch[:])
-	w.U8(s.By)
+	s.writeBy(w)
 	w.U32(uint32(len(s.Indices)))
 	for _, i := range s.Indices {
 		w.U32(uint32(i))
@@ -33,7 +33,7 @@ func readRevoke(r *wire.Reader) Statement {
 	var s Revoke
 	r.Into(s.Root[:])
 	r.Into(s.Epoch[:])
-	s.By = readBy(r)
+	s.readBy(r)
 	n := r.Count(MaxRevoked, 4)
 	if n == 0 {
 		r.Fail("a revoke of nobody")
@@ -74,7 +74,7 @@ func (s Bind) writeBody(w *wire.Writer) {
 func readBind(r *wire.Reader) Statement {
 	var s Bind
 	r.Into(s.Root[:])
-	s.By = readBy(r)
+	s.By = readPlace(r)
 	s.Index = readIndex(r)
 	r.Into(s.Body[:])
 	s.Signature = readSignature(r)
@@ -101,7 +101,7 @@ func (s Close) writeBody(w *wire.Writer) {
 func readClose(r *wire.Reader) Statement {
 	var s Close
 	r.Into(s.Root[:])
-	s.By = readBy(r)
+	s.By = readPlace(r)
 	r.Into(s.Invite[:])
 	s.Signature = readSignature(r)
 	return s
@@ -121,7 +121,7 @@ func (s Title) withSignature(sig []byte) Title { s.Signature = sig; return s }
 
 func (s Title) writeBody(w *wire.Writer) {
 	w.Fixed(s.Root[:])
-	w.U8(s.By)
+	s.writeBy(w)
 	w.U64(s.Counter)
 	w.Vec16(s.Title)
 }
@@ -129,44 +129,9 @@ func (s Title) writeBody(w *wire.Writer) {
 func readTitle(r *wire.Reader) Statement {
 	var s Title
 	r.Into(s.Root[:])
-	s.By = readBy(r)
+	s.readBy(r)
 	s.Counter = r.U64()
 	s.Title = r.Vec16(MaxTitle)
-	s.Signature = readSignature(r)
-	return s
-}
-
-// Seat says which member holds the owner key that signs it, so that others can box to that member what is for owners.
-type Seat struct {
-	Said
-	Counter uint64
-	Held    bool // false: given up
-	Index   dkg.Index
-	Body    BodyHash
-}
-
-// Kind implements Statement.
-func (Seat) Kind() StatementKind { return KindSeat }
-
-func (s Seat) withSignature(sig []byte) Seat { s.Signature = sig; return s }
-
-func (s Seat) writeBody(w *wire.Writer) {
-	w.Fixed(s.Root[:])
-	w.U8(s.By)
-	w.U64(s.Counter)
-	w.Bool(s.Held)
-	w.U32(uint32(s.Index))
-	w.Fixed(s.Body[:])
-}
-
-func readSeat(r *wire.Reader) Statement {
-	var s Seat
-	r.Into(s.Root[:])
-	s.By = readBy(r)
-	s.Counter = r.U64()
-	s.Held = r.Bool()
-	s.Index = readIndex(r)
-	r.Into(s.Body[:])
 	s.Signature = readSignature(r)
 	return s
 }
@@ -188,6 +153,7 @@ func (Current) Kind() StatementKind { return KindCurrent }
 func (s Current) RootNamed() EpochID { return s.Root }
 
 func (s Current) signedBy() uint8                  { return 0 } // it names no place
+func (s Current) byRole() Role                     { return Role{} }
 func (s Current) signature() []byte                { return s.Signature }
 func (s Current) withSignature(sig []byte) Current { s.Signature = sig; return s }
 

@@ -59,7 +59,7 @@ func newPieces(t testing.TB, s suite.Suite) (p pieces) {
 	p.origin = NewOrigin(p.rootKey.Public)
 	p.space = p.origin.Space()
 	p.poly = dkg.NewPolynomial()
-	p.owners, err = NewOwnerList(p.rootKey, p.origin, 3, suite.NewSigningKey(suite.Ed448).Public, p.owner.Public)
+	p.owners, err = NewOwnerList(p.rootKey, p.origin, 3, 0, suite.NewSigningKey(suite.Ed448).Public, p.owner.Public)
 	require.NoError(t, err)
 	p.template = Template{Owners: p.owners, Policy: Policy{Suite: s, Padding: Padme, MembersMayInvite: true, RekeyInterval: 720},
 		Public: p.poly.Commitment(), Depth: piecesDepth, K: secret.Random(suite.KeySize)}
@@ -214,6 +214,7 @@ func (p pieces) statements(t testing.TB) map[string]Statement {
 	require.NoError(t, err)
 	given, err := m.inbox.Public.Seal(suite.HPKEInvite, p.space, 2, []byte("https://chat.example/#A"))
 	require.NoError(t, err)
+	role := Sign(Role{Root: p.id, By: p.place0(), Index: 2, Key: m.signing.Public, Rights: MayRemove | MayTitle}, p.space, p.owner)
 	return map[string]Statement{
 		"leave":   Sign(Leave{Index: 2, Body: m.binding.Hash(), Root: p.id, Epoch: p.id, Time: piecesTime}, p.space, m.signing),
 		"revoke":  Sign(Revoke{Said: by, Epoch: p.id, Indices: []dkg.Index{5, 9}}, p.space, p.owner),
@@ -222,7 +223,10 @@ func (p pieces) statements(t testing.TB) map[string]Statement {
 		"invite":  InviteMade{p.joiners[2].record, []MaskBox{{1, box}}},
 		"profile": Sign(Profile{Index: 2, Counter: 1, App: []byte("Ada L.")}, p.space, m.signing),
 		"title":   Sign(Title{Said: by, Counter: 4, Title: []byte("friends")}, p.space, p.owner),
-		"seat":    Sign(Seat{Said: by, Counter: 1, Held: true, Index: 1, Body: p.founder.binding.Hash()}, p.space, p.owner),
+		"root":    Sign(RootKey{Counter: 1, Index: 2, Box: given}, p.space, p.rootKey),
+		"role":    role,
+		"removal": Sign(Revoke{Said: Said{Root: p.id, Role: role}, Epoch: p.id, Indices: []dkg.Index{5}}, p.space, m.signing),
+		"named":   Sign(Title{Said: Said{Root: p.id, Role: role}, Counter: 5, Title: []byte("foes")}, p.space, m.signing),
 		"wanted":  InviteWanted{dkg.Private},
 		"given":   InviteGiven{2, given},
 		"current": Sign(Current{Root: p.id, Time: piecesTime}, p.space, p.owner),
@@ -274,7 +278,8 @@ func (p pieces) rekey(t testing.TB) (RekeyContent, RekeyOwners, Rekey) {
 	x := RekeyBox{m.share, secret.Random(suite.KeySize), secret.Random(suite.KeySize)}
 	box, err := x.Seal(p.space, m.inbox.Public)
 	require.NoError(t, err)
-	content := RekeyContent{Notice: p.notice, Template: p.template, Roster: p.roster, BoxTags: []BoxTag{{}}, Gone: NewBitmap(9), Records: []Record{m.record}}
+	content := RekeyContent{Notice: p.notice, Template: p.template, Roster: p.roster, BoxTags: []BoxTag{{}}, Gone: NewBitmap(9), Records: []Record{m.record},
+		Said: [][]byte{EncodeStatement(p.statements(t)["role"])}}
 	owners := RekeyOwners{Polynomial: p.poly, Invites: []OpenInvite{{m.record.Certificate.Name(), m.keys.M}},
 		Inboxes: []KnownInbox{{Index: 1, Inbox: p.founder.inbox.Public}, {Index: 2, Update: p.resync(t).Update}}}
 	aad, commit := EpochAAD(p.space, p.id), suite.NewAEAD(p.keys.Commit)

@@ -84,9 +84,10 @@ type RekeyContent struct {
 	BoxTags  []BoxTag // of each entry of the roster; zero: no box
 	Gone     Bitmap
 	Records  []Record
+	Said     [][]byte // statements of the dealer, which name the new root; for ParseStatement
 }
 
-// Encode returns notice ‖ vec16 template ‖ vec32 roster ‖ tags ‖ vec32 gone ‖ u16 number ‖ vec16 record….
+// Encode returns notice ‖ vec16 template ‖ vec32 roster ‖ tags ‖ vec32 gone ‖ u16 number ‖ vec16 record… ‖ u16 number ‖ vec16 statement….
 func (c RekeyContent) Encode() secret.Bytes {
 	return secret.Own(encode(4096+len(c.Roster)*110, func(w *wire.Writer) {
 		w.Fixed(c.Notice.Encode())
@@ -99,6 +100,10 @@ func (c RekeyContent) Encode() secret.Bytes {
 		w.U16(uint16(len(c.Records)))
 		for _, x := range c.Records {
 			w.Vec16(x.Encode().Expose())
+		}
+		w.U16(uint16(len(c.Said)))
+		for _, s := range c.Said {
+			w.Vec16(s)
 		}
 	}))
 }
@@ -116,6 +121,9 @@ func readRekeyContent(r *wire.Reader) (c RekeyContent) {
 	c.Gone = readBitmap(r, true)
 	for n := int(r.U16()); n > 0 && r.Err() == nil; n-- {
 		c.Records = append(c.Records, readNested(r, r.Vec16(maxRecord), readRecord))
+	}
+	for n := int(r.U16()); n > 0 && r.Err() == nil; n-- {
+		c.Said = append(c.Said, r.Vec16(maxStatement))
 	}
 	return c
 }

@@ -152,7 +152,7 @@ func TestOwnerLists(t *testing.T) {
 	for range 4 {
 		keys = append(keys, suite.NewSigningKey(suite.Ed25519).Public, suite.NewSigningKey(suite.Ed448).Public)
 	}
-	l, err := NewOwnerList(p.rootKey, p.origin, 1, keys...)
+	l, err := NewOwnerList(p.rootKey, p.origin, 1, 0, keys...)
 	require.NoError(t, err)
 	require.NoError(t, l.Verify(p.origin))
 	for place, k := range l.Keys {
@@ -166,7 +166,7 @@ func TestOwnerLists(t *testing.T) {
 	_, ok = l.PlaceOf(p.owner.Public)
 	require.False(t, ok)
 	for name, keys := range map[string][]suite.PublicKey{"none": nil, "twice": {keys[0], keys[0]}, "17": append(append(keys, keys...), m2key)} {
-		_, err := NewOwnerList(p.rootKey, p.origin, 1, keys...)
+		_, err := NewOwnerList(p.rootKey, p.origin, 1, 0, keys...)
 		require.ErrorIs(t, err, suite.ErrInvalid, name)
 	}
 	swapped := l
@@ -174,9 +174,9 @@ func TestOwnerLists(t *testing.T) {
 	_, err = ParseOwnerList(swapped.Encode())
 	require.ErrorIs(t, err, wire.ErrMalformed)
 	require.ErrorIs(t, with(l, func(l *OwnerList) { l.Counter++ }).Verify(p.origin), suite.ErrInvalid)
-	other, err := NewOwnerList(p.rootKey, p.origin, 1, keys[:2]...)
+	other, err := NewOwnerList(p.rootKey, p.origin, 1, 0, keys[:2]...)
 	require.NoError(t, err)
-	later, err := NewOwnerList(p.rootKey, p.origin, 2, keys[0])
+	later, err := NewOwnerList(p.rootKey, p.origin, 2, 0, keys[0])
 	require.NoError(t, err)
 	require.NotEqual(t, l.Newer(other), other.Newer(l))
 	require.True(t, later.Newer(l))

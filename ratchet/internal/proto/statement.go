@@ -20,11 +20,11 @@ const (
 	KindInvite       StatementKind = 6
 	KindProfile      StatementKind = 7
 	KindTitle        StatementKind = 8
-	KindSeat         StatementKind = 9
+	KindRootKey      StatementKind = 9
 	KindInviteWanted StatementKind = 10
 	KindInviteGiven  StatementKind = 11
 	KindCurrent      StatementKind = 12
-	kindRole         StatementKind = 13 // reserved
+	KindRole         StatementKind = 13
 	kindPerson       StatementKind = 14 // reserved
 )
 
@@ -43,8 +43,10 @@ func (k StatementKind) label() string {
 		return suite.SignProfile
 	case KindTitle:
 		return suite.SignTitle
-	case KindSeat:
-		return suite.SignSeat
+	case KindRootKey:
+		return suite.SignRoot
+	case KindRole:
+		return suite.SignRole
 	case KindCurrent:
 		return suite.SignCurrent
 	}
@@ -52,20 +54,23 @@ func (k StatementKind) label() string {
 }
 
 // Statement is something said in a message or a ticket that changes what members know of each other (§7). Its types are
-// Leave, Revoke, Bind, Close, InviteMade, Profile, Title, Seat, InviteWanted, InviteGiven and Current.
+// Leave, Revoke, Bind, Close, InviteMade, Profile, Title, RootKey, InviteWanted, InviteGiven, Current and Role.
 type Statement interface {
 	Kind() StatementKind
 	writeBody(*wire.Writer)
 	signature() []byte
 }
 
-// OwnerStatement is a statement that an owner of a root says: Revoke, Bind, Close, Title, Seat and Current.
+// OwnerStatement is a statement that an owner of a root says: Revoke, Bind, Close, Title, Current and Role. A
+// member says Revoke and Title by a role, too.
 type OwnerStatement interface {
 	Statement
 	// RootNamed returns the root that the statement names.
 	RootNamed() EpochID
 	// signedBy returns the place at which the statement says that its signer stands.
 	signedBy() uint8
+	// byRole returns the role that gives its signer the right, the zero Role of an owner.
+	byRole() Role
 }
 
 // signable is a statement that gets a signature.
@@ -90,11 +95,14 @@ func VerifyStatement(s Statement, space state.ID, k suite.PublicKey) error {
 	return k.Verify(s.signature(), s.Kind().label(), space[:], statementBody(s))
 }
 
-// VerifyOwner checks that an owner in the list of a root's notice signed a statement, and returns the owner's place; else it
-// returns suite.ErrInvalid. The statement may name another root: it says which key to try first, and the signature decides.
+// VerifyOwner checks that an owner in the list of a root's notice signed a statement, and returns the owner's place; or, of a statement
+// by a role, that the role counts in the root and its member signed, and returns 255. Else it returns suite.ErrInvalid. The statement may name another root: it says which key to try first, and the signature decides.
 // Whether the root that it names is the same or an older one, the caller knows (§7).
 func VerifyOwner(s OwnerStatement, root RootView) (place uint8, err error) {
 	space, first := root.Space(), s.signedBy()
+	if !s.byRole().IsZero() {
+		return bySomeRole, verifyByRole(s, root)
+	}
 	if k, ok := root.Owner(first); ok && VerifyStatement(s, space, k) == nil {
 		return first, nil
 	}
@@ -121,8 +129,7 @@ func EncodeStatement(s Statement) []byte {
 	})
 }
 
-// ParseStatement reads a statement without verifying it. It returns wire.ErrTooNew for those of roles and persons, which are
-// reserved.
+// ParseStatement reads a statement without verifying it. It returns wire.ErrTooNew for those of persons, which are reserved.
 func ParseStatement(b []byte) (Statement, error) {
 	if len(b) == 0 || len(b) > maxStatement {
 		return nil, fmt.Errorf("%w: length of a statement", wire.ErrMalformed)
@@ -130,13 +137,10 @@ func ParseStatement(b []byte) (Statement, error) {
 	kind, body := StatementKind(b[0]), b[1:]
 	read, ok := statementReaders(kind)
 	switch {
-	case kind == kindRole || kind == kindPerson:
+	case kind == kindPerson:
 		return nil, fmt.Errorf("%w: statement of kind %d", wire.ErrTooNew, kind)
 	case !ok:
 		return nil, fmt.Errorf("%w: kind of a statement", wire.ErrMalformed)
-	}
-	if byRole(kind, body) {
-		return nil, fmt.Errorf("%w: statement by a role", wire.ErrTooNew)
 	}
 	return parseAll(body, maxStatement, read)
 }
@@ -158,8 +162,10 @@ func statementReaders(k StatementKind) (func(*wire.Reader) Statement, bool) {
 		return readProfile, true
 	case KindTitle:
 		return readTitle, true
-	case KindSeat:
-		return readSeat, true
+	case KindRootKey:
+		return readRootKey, true
+	case KindRole:
+		return readRoleStatement, true
 	case KindInviteWanted:
 		return readInviteWanted, true
 	case KindInviteGiven:
@@ -170,26 +176,12 @@ func statementReaders(k StatementKind) (func(*wire.Reader) Statement, bool) {
 	return nil, false
 }
 
-// roleSigned is what stands for the place of an owner where a role signed, which is reserved.
-const roleSigned = 255
-
-// byRole reports whether the body of an owner's statement says that a role signed it.
-func byRole(k StatementKind, body []byte) bool {
-	at := 32
-	switch k {
-	case KindRevoke:
-		at = 64
-	case KindBind, KindClose, KindTitle, KindSeat:
-	default:
-		return false
-	}
-	return len(body) > at && body[at] == roleSigned
-}
-
-// Said is what every owner's statement has: the root that it names, and the signer's place in the list of that root.
+// Said is what an owner's statement has: the root that it names, and the signer's place in the list of that root, or the role by which it
+// is said.
 type Said struct {
 	Root      EpochID
 	By        uint8
+	Role      Role
 	Signature []byte
 }
 
@@ -197,9 +189,29 @@ type Said struct {
 func (s Said) RootNamed() EpochID { return s.Root }
 
 func (s Said) signedBy() uint8   { return s.By }
+func (s Said) byRole() Role      { return s.Role }
 func (s Said) signature() []byte { return s.Signature }
 
-func readBy(r *wire.Reader) uint8 {
+// writeBy writes u8 place, or 255 and the role.
+func (s Said) writeBy(w *wire.Writer) {
+	if s.Role.IsZero() {
+		w.U8(s.By)
+		return
+	}
+	w.U8(bySomeRole)
+	w.Vec16(EncodeStatement(s.Role)[1:])
+}
+
+func (s *Said) readBy(r *wire.Reader) {
+	if s.By = r.U8(); s.By == bySomeRole {
+		s.By, s.Role = 0, readNested(r, r.Vec16(maxRole), readRole)
+	} else if r.Err() == nil && s.By >= MaxOwners {
+		r.Fail("place of an owner")
+	}
+}
+
+// readPlace reads the place of an owner where no role counts.
+func readPlace(r *wire.Reader) uint8 {
 	by := r.U8()
 	if r.Err() == nil && by >= MaxOwners {
 		r.Fail("place of an owner")

@@ -100,7 +100,7 @@ func TestLiesOfATicket(t *testing.T) {
 
 	b = p.ticketBody(t)
 	stranger := Sign(Revoke{Said: Said{Root: p.id}, Indices: []dkg.Index{1}}, p.space, suite.NewSigningKey(suite.Ed25519))
-	b.Statements = append(b.Statements, EncodeStatement(stranger), []byte{byte(kindRole)})
+	b.Statements = append(b.Statements, EncodeStatement(stranger), []byte{byte(kindPerson)})
 	b.Records = append(b.Records, other.joiners[0].record)
 	b.Earlier = TicketRoot{Notice: other.notice, Roster: other.roster}
 	got, err := p.checked(t, b, p.founder.signing)

@@ -3,7 +3,6 @@ package rekey
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -17,9 +16,9 @@ import (
 
 // Draft is a rekey while an owner prepares it. It is immutable; the zero Draft is none.
 type Draft struct {
-	remove []dkg.Index // ascending
-	keys   state.Segment[keys]
-	boxes  segmap.Map[sealed]
+	wish  Wish
+	keys  state.Segment[keys]
+	boxes segmap.Map[sealed]
 }
 
 // keys are the secrets of a rekey.
@@ -45,23 +44,23 @@ type sealed struct {
 	box   state.Segment[blob]
 }
 
-// NewDraft draws the secrets of a rekey that removes some members.
-func NewDraft(remove ...dkg.Index) Draft {
+// NewDraft draws the secrets of a rekey that changes something.
+func NewDraft(w Wish) Draft {
 	return Draft{
-		remove: slices.Compact(slices.Sorted(slices.Values(remove))),
-		keys:   state.NewSegment(keys{dkg.NewPolynomial(), secret.Random(suite.KeySize), secret.Random(suite.KeySize), secret.Random(suite.KeySize)}),
+		wish: Wish{}.And(w),
+		keys: state.NewSegment(keys{dkg.NewPolynomial(), secret.Random(suite.KeySize), secret.Random(suite.KeySize), secret.Random(suite.KeySize)}),
 	}
 }
 
 // IsZero reports whether there is no draft.
 func (d Draft) IsZero() bool { return d.keys.IsZero() }
 
-// Removes returns whom the rekey removes, ascending.
-func (d Draft) Removes() []dkg.Index { return d.remove }
+// Wish returns what the rekey changes.
+func (d Draft) Wish() Wish { return d.wish }
 
-// Removing returns the draft that removes others, too.
-func (d Draft) Removing(more ...dkg.Index) Draft {
-	d.remove = slices.Compact(slices.Sorted(slices.Values(slices.Concat(d.remove, more))))
+// Wishing returns the draft that changes more.
+func (d Draft) Wishing(more Wish) Draft {
+	d.wish = d.wish.And(more)
 	return d
 }
 
@@ -182,18 +181,15 @@ func (keys) Decode(d *state.Decoder) (k keys, err error) {
 
 // Encode implements state.Piece.
 func (d Draft) Encode(e *state.Encoder) {
-	e.Uint32(uint32(len(d.remove)))
-	for _, i := range d.remove {
-		e.Uint32(uint32(i))
-	}
+	d.wish.encode(e)
 	d.keys.Encode(e, "keys")
 	d.boxes.Encode(e, "b")
 }
 
 // Decode implements state.Piece.
 func (Draft) Decode(d *state.Decoder) (x Draft, err error) {
-	for range d.Count(1<<dkg.MaxDepth, 4) {
-		x.remove = append(x.remove, dkg.Index(d.Uint32()))
+	if x.wish, err = decodeWish(d); err != nil {
+		return Draft{}, err
 	}
 	if x.keys, err = state.DecodeSegment[keys](d, "keys"); err != nil {
 		return Draft{}, err

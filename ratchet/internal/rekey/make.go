@@ -37,6 +37,8 @@ type Plan struct {
 	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made
 	Records    func(New) []proto.Record // of the invites that stay open
 	Invites    []proto.OpenInvite       // and m of each
+	Said       func(New) [][]byte       // statements that name the new root; nil: none
+	Inboxes    []proto.KnownInbox       // for the owners
 }
 
 // New is the root that a rekey makes, as its dealer knows it.
@@ -49,6 +51,7 @@ type New struct {
 	Roster     proto.Roster
 	Gone       proto.Bitmap
 	Records    []proto.Record
+	Said       [][]byte
 	Boxes      []Box // ascending
 }
 
@@ -81,6 +84,9 @@ func (d Draft) Make(p Plan) (New, []byte, error) {
 	}
 	n.ID = n.Notice.Root()
 	n.Records = p.Records(n)
+	if p.Said != nil {
+		n.Said = p.Said(n)
+	}
 	whole, err := d.whole(&n, p, k)
 	return n, whole, err
 }
@@ -88,7 +94,7 @@ func (d Draft) Make(p Plan) (New, []byte, error) {
 // whole seals what a rekey says.
 func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
 	content := proto.RekeyContent{
-		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Gone: n.Gone, Records: n.Records,
+		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Gone: n.Gone, Records: n.Records, Said: n.Said,
 	}
 	var whole proto.Rekey
 	for _, r := range p.Recipients {
@@ -105,7 +111,7 @@ func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
 	shuffle(whole.Boxes)
 	aad := proto.EpochAAD(p.Space, p.Parent.ID)
 	body := suite.NewAEAD(proto.RekeyBodyKey(k.x, p.Space))
-	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites}
+	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites, Inboxes: p.Inboxes}
 	whole.Notice = p.Parent.Commit.Seal(nil, n.Notice.Encode(), aad)
 	whole.Ways = p.Parent.Ways
 	whole.Content = body.Seal(nil, content.Encode().Expose(), aad)

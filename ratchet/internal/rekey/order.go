@@ -36,12 +36,8 @@ const (
 func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 	out := make(map[proto.EpochID]Rank, len(all))
 	generations := map[uint64][]Standing{}
-	from, known := uint64(0), false // the first generation that carries the newest list
 	for _, s := range all {
 		generations[s.Rekey] = append(generations[s.Rekey], s)
-		if s.Owners.Hash() == newest.Hash() && (!known || s.Rekey < from) {
-			from, known = s.Rekey, true
-		}
 	}
 	for g, roots := range generations {
 		deciding := roots[0].Owners
@@ -56,7 +52,7 @@ func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 				r.Place = p
 			}
 			_, owner := newest.PlaceOf(s.Signer)
-			r.Barred = known && g >= from && (!owner || s.Owners.Counter < newest.Counter)
+			r.Barred = g >= newest.Since && (!owner || s.Owners.Hash() != newest.Hash())
 			out[s.ID] = r
 		}
 		slices.SortFunc(roots, func(a, b Standing) int {

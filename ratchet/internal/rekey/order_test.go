@@ -21,12 +21,12 @@ func TestOrder(t *testing.T) {
 		owners[i] = suite.NewSigningKey(suite.Ed25519)
 		keys[i] = owners[i].Public
 	}
-	list := func(counter uint64, keys ...suite.PublicKey) proto.OwnerList {
-		l, err := proto.NewOwnerList(root, origin, counter, keys...)
+	list := func(counter, since uint64, keys ...suite.PublicKey) proto.OwnerList {
+		l, err := proto.NewOwnerList(root, origin, counter, since, keys...)
 		require.NoError(t, err)
 		return l
 	}
-	old, newest := list(1, keys...), list(2, keys[1:]...)
+	old, newest := list(1, 0, keys...), list(2, 1, keys[1:]...)
 	at := func(id byte, g uint64, l proto.OwnerList, signer int, above byte) rekey.Standing {
 		return rekey.Standing{ID: proto.EpochID{id}, Rekey: g, Owners: l, Signer: keys[signer], Above: proto.EpochID{above}}
 	}

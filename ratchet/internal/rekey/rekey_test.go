@@ -38,7 +38,7 @@ func newSpace(t testing.TB, n int) *space {
 	origin := proto.NewOrigin(root.Public)
 	s.id = origin.Space()
 	var err error
-	s.list, err = proto.NewOwnerList(root, origin, 1, s.owner.Public)
+	s.list, err = proto.NewOwnerList(root, origin, 1, 0, s.owner.Public)
 	require.NoError(t, err)
 	s.commit = suite.NewAEAD(secret.Random(32))
 	for i := dkg.Index(1); i <= dkg.Index(n); i++ {
@@ -80,7 +80,7 @@ func (s *space) made(d rekey.Draft) (rekey.New, []byte) {
 
 // sealed returns a draft with all boxes.
 func (s *space) sealed() rekey.Draft {
-	d, left, err := rekey.NewDraft(99).Seal(s.id, s.recipients(), 1<<20)
+	d, left, err := rekey.NewDraft(rekey.Wish{Remove: []dkg.Index{99}}).Seal(s.id, s.recipients(), 1<<20)
 	require.NoError(s, err)
 	require.Zero(s, left)
 	return d
@@ -144,7 +144,7 @@ func TestOpen(t *testing.T) {
 // A draft is sealed by and by; a box is made again if the inbox key or the seat of its member changed. It goes through a vault at any step.
 func TestDraftIsSealedByAndBy(t *testing.T) {
 	s := newSpace(t, 10)
-	d := rekey.NewDraft(99)
+	d := rekey.NewDraft(rekey.Wish{Remove: []dkg.Index{99}})
 	for want := 7; want > -3; want -= 3 {
 		next, left, err := reload(t, rekey.Rekeys{Draft: d}).Draft.Seal(s.id, s.recipients(), 3)
 		require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestDraftIsSealedByAndBy(t *testing.T) {
 		d = next
 	}
 	require.Equal(t, 10, d.Sealed(s.recipients()))
-	require.Equal(t, []dkg.Index{3, 99}, d.Removing(3).Removes())
+	require.Equal(t, []dkg.Index{3, 99}, d.Wishing(rekey.Wish{Remove: []dkg.Index{3}}).Wish().Remove)
 	s.inbox[4] = suite.NewKEMSecret(s.kem)
 	require.Equal(t, 9, d.Sealed(s.recipients()))
 	d, left, err := d.Seal(s.id, s.recipients(), 3)
@@ -243,7 +243,7 @@ func TestChangedWholesTakeNoPlace(t *testing.T) {
 func TestBoxesOfTheUnheard(t *testing.T) {
 	s := newSpace(t, 3)
 	n, _ := s.made(s.sealed())
-	r := rekey.Rekeys{Posted: rekey.NewPosted(n.ID, []byte{1}, 2, 3)}.WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
+	r := rekey.Rekeys{}.Post(rekey.NewPosted(n.ID, rekey.Wish{}, []byte{1}, 2, 3)).WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
 	r = reload(t, r)
 	require.Nil(t, r.Box(n.ID, 1))
 	require.Equal(t, n.Boxes[1].Box, r.Box(n.ID, 2))
@@ -283,4 +283,20 @@ func reload(t require.TestingT, r rekey.Rekeys) rekey.Rekeys {
 	require.NoError(t, err)
 	require.True(t, got.Equal(v))
 	return got.Part().Rekeys
+}
+
+// What a rekey is to change is kept with the draft and with what was posted; of two wishes the later one counts.
+func TestWishesAreKept(t *testing.T) {
+	key, policy := suite.NewSigningKey(suite.Ed448).Public, proto.Policy{Suite: suite.Ed25519X25519, RekeyInterval: 7}
+	w := rekey.Wish{Remove: []dkg.Index{9, 2}, Owners: []suite.PublicKey{key}, Roles: []proto.Grant{{Index: 4, Rights: proto.MayRemove}, {Index: 5}}}.
+		And(rekey.Wish{Remove: []dkg.Index{2, 1}, Policy: policy, Roles: []proto.Grant{{Index: 4}}})
+	want := rekey.Wish{Remove: []dkg.Index{1, 2, 9}, Owners: []suite.PublicKey{key}, Policy: policy, Roles: []proto.Grant{{Index: 4}, {Index: 5}}}
+	require.Equal(t, want, w)
+	require.True(t, w.Removes(9))
+	require.False(t, w.Removes(3))
+	r := reload(t, rekey.Rekeys{Draft: rekey.NewDraft(w)}.Post(rekey.NewPosted(proto.EpochID{1}, w, []byte{1}, 2, 3)))
+	require.Equal(t, want, r.Draft.Wish())
+	require.Equal(t, want, r.Posted[0].Wish)
+	require.True(t, rekey.Wish{}.IsZero())
+	require.False(t, w.IsZero())
 }

@@ -74,7 +74,7 @@ const (
 	Hash32Authenticator = "authenticator"
 )
 
-// Labels of signatures. Reserved is "role".
+// Labels of signatures.
 const (
 	SignOwner     = "owner"
 	SignAdmission = "admission"
@@ -91,7 +91,8 @@ const (
 	SignLeave     = "leave"
 	SignBind      = "bind"
 	SignClose     = "close"
-	SignSeat      = "seat"
+	SignRoot      = "root key"
+	SignRole      = "role"
 	SignProfile   = "profile"
 	SignTitle     = "title"
 	SignPerson    = "person"
@@ -106,4 +107,5 @@ const (
 	HPKEMask    = "mask"
 	HPKERekey   = "rekey"
 	HPKEShare   = "share"
+	HPKERoot    = "root key"
 )

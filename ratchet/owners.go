@@ -1,0 +1,242 @@
+package ratchet
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
+	"github.com/trefoil-im/trefoil/internal/wire"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// SetOwners returns the step with which the member that holds the root owner key names the owners: at most 16 members, itself among them,
+// in place of those that there were. It is a rekey, which Maintain finishes once the mailbox was read to its end; OwnersChanged follows.
+// The new owners need not be awake. It returns ErrPhase without the root owner key or while no rekey can be made, and ErrPolicy for an
+// index that is no member's, too many, or a list without this member.
+func SetOwners(indices ...dkg.Index) Step {
+	return Step{func(d *edit) error {
+		e, r, ok := d.preferred()
+		if !ok || d.st.rootOwner.Value().key.IsZero() {
+			return ErrPhase
+		}
+		var keys []suite.PublicKey
+		stay := r.Stay(d.st.forest.MakersAbove(e.ID()))
+		for _, i := range indices {
+			at := slices.IndexFunc(stay, func(b members.Binding) bool { return b.Index == i })
+			if at < 0 {
+				return ErrPolicy
+			}
+			keys = append(keys, stay[at].Key)
+		}
+		slices.SortFunc(keys, suite.PublicKey.Compare)
+		keys = slices.Compact(keys)
+		if len(keys) > proto.MaxOwners || !slices.Contains(keys, d.st.me().signing.Public) {
+			return ErrPolicy
+		}
+		return d.beginRekey(rekey.Wish{Owners: keys})
+	}}
+}
+
+// HandOver returns the step with which a member gives the root owner key, with which the owners are named, to another one. It is erased
+// here once that member has said that it has it: HandedOver tells both. It returns ErrPhase without the key and for a member of which no
+// inbox key is known yet, and ErrPolicy for an index that is no other member's.
+func HandOver(to dkg.Index) Step {
+	return Step{func(d *edit) error {
+		_, r, ok := d.preferred()
+		root := d.st.rootOwner.Value()
+		if !ok || root.key.IsZero() {
+			return ErrPhase
+		}
+		b, known := r.ListedBinding(to)
+		if !known || r.Gone(to) || to == d.st.me().index {
+			return ErrPolicy
+		}
+		inbox, known := b.InboxKey()
+		if !known {
+			return ErrPhase
+		}
+		box, err := inbox.Seal(suite.HPKERoot, d.st.space, uint32(to), root.key.Seed.Expose())
+		if err != nil {
+			return ErrPhase
+		}
+		root.seen = max(uint64(max(d.now, 1)), root.seen+1)
+		root.to = to
+		d.setRootOwner(root)
+		return d.say(statement(proto.Sign(proto.RootKey{Counter: root.seen, Index: to, Box: box}, d.st.space, root.key)))
+	}}
+}
+
+// TakeRootKey returns the step that takes the root owner key away from this device, so that who steals it names no owners. It is given to
+// a function that keeps it, on paper say, before it is erased; it may be called again with the same key. PutRootKey brings it back. The
+// step returns ErrPhase without the key, and the error of the function, which then changes nothing.
+func TakeRootKey(keep func(key []byte) error) Step {
+	return Step{func(d *edit) error {
+		root := d.st.rootOwner.Value()
+		if root.key.IsZero() {
+			return ErrPhase
+		}
+		if err := keep(slices.Clone(root.key.Seed.Expose())); err != nil {
+			return err
+		}
+		root.key, root.to, root.owed = suite.SigningKey{}, 0, false
+		d.setRootOwner(root)
+		return nil
+	}}
+}
+
+// PutRootKey returns the step with which a member, owner or not, comes to hold the root owner key that TakeRootKey gave: it can name the
+// owners from then on, also where none of them is left. It returns ErrPhase while joining, and ErrPolicy for what is not the key of the
+// space.
+func PutRootKey(key []byte) Step {
+	return Step{func(d *edit) error {
+		if d.st.phase != Member {
+			return ErrPhase
+		}
+		if !d.holdRootKey(secret.New(key)) {
+			return ErrPolicy
+		}
+		return nil
+	}}
+}
+
+// holdRootKey keeps the root owner key, if it is that of the space.
+func (d *edit) holdRootKey(seed secret.Bytes) bool {
+	public := d.st.me().origin.RootOwner
+	k, err := suite.ParseSigningKey(public.Scheme(), seed)
+	if err != nil || k.Public != public {
+		return false
+	}
+	root := d.st.rootOwner.Value()
+	root.key, root.to = k, 0
+	d.setRootOwner(root)
+	return true
+}
+
+// takeRootKey takes in that the root owner key was handed on: to this member, or by it.
+func (d *edit) takeRootKey(s proto.RootKey) error {
+	root, me := d.st.rootOwner.Value(), d.st.me()
+	if err := proto.VerifyStatement(s, d.st.space, me.origin.RootOwner); err != nil {
+		return err
+	}
+	switch own := s.Index == me.index; {
+	case len(s.Box) == 0 && root.to == s.Index && root.seen == s.Counter && !root.key.IsZero():
+		d.setRootOwner(rootOwner{seen: root.seen})
+		d.emit(Event{Kind: HandedOver, Index: s.Index})
+	case s.Counter <= root.seen:
+		return members.ErrStale // a copy of an older one gives nothing back
+	case len(s.Box) > 0 && own && d.st.phase == Member:
+		for _, k := range d.inboxSecrets() {
+			seed, err := k.Open(suite.HPKERoot, d.st.space, uint32(me.index), s.Box)
+			if err != nil || !d.holdRootKey(seed) {
+				continue
+			}
+			root := d.st.rootOwner.Value()
+			root.seen, root.owed = s.Counter, true
+			d.setRootOwner(root)
+			d.emit(Event{Kind: HandedOver, Index: me.index})
+			return nil
+		}
+		return members.ErrNoEffect
+	default:
+		root.seen = s.Counter
+		d.setRootOwner(root)
+	}
+	return nil
+}
+
+// confirmRootKey says that this member has the root owner key that was handed to it.
+func (d *edit) confirmRootKey() {
+	root := d.st.rootOwner.Value()
+	if !root.owed {
+		return
+	}
+	if d.sayOwed(proto.Sign(proto.RootKey{Counter: root.seen, Index: d.st.me().index}, d.st.space, root.key)) {
+		root.owed = false
+		d.setRootOwner(root)
+	}
+}
+
+// place returns where this member stands in the owner list of a root.
+func (d *edit) place(r members.Root) (uint8, bool) {
+	return r.Owners().PlaceOf(d.st.me().signing.Public)
+}
+
+// sole reports whether the space would be orphaned without this member: others are in it, and it is the only owner, or the root owner key
+// is on this device alone as far as it knows.
+func (d *edit) sole(r members.Root) bool {
+	me := d.st.me().index
+	if len(r.Roster()) < 2 || r.Gone(me) || d.st.phase != Member {
+		return false
+	}
+	_, owner := d.place(r)
+	seats := r.Seats()
+	return owner && len(seats) < 2 || !d.st.rootOwner.Value().key.IsZero()
+}
+
+// ownersAfter returns the keys of the owners of the root that a rekey makes: those that were wished or that there are, and with the root
+// owner key here only those of members that stay.
+func (d *edit) ownersAfter(w rekey.Wish, stay []members.Binding) []suite.PublicKey {
+	keys := d.st.me().owners.Keys
+	if d.st.rootOwner.Value().key.IsZero() {
+		return keys
+	}
+	if len(w.Owners) > 0 {
+		keys = w.Owners
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k suite.PublicKey) bool {
+		return !slices.ContainsFunc(stay, func(b members.Binding) bool { return b.Key == k })
+	})
+}
+
+// ownerList returns the owner list of the root that a rekey makes: the newest, or a new one for this root.
+func (d *edit) ownerList(keys []suite.PublicKey, generation uint64) (proto.OwnerList, error) {
+	me := d.st.me()
+	if len(keys) == len(me.owners.Keys) && !slices.ContainsFunc(keys, func(k suite.PublicKey) bool { return !slices.Contains(me.owners.Keys, k) }) {
+		return me.owners, nil
+	}
+	return proto.NewOwnerList(d.st.rootOwner.Value().key, me.origin, me.owners.Counter+1, generation, keys...)
+}
+
+// strangersOwn reports whether the list has an owner that is no member any more, which this device can take off.
+func (d *edit) strangersOwn(r members.Root) bool {
+	return !d.st.rootOwner.Value().key.IsZero() && len(r.Seats()) < len(r.Owners().Keys)
+}
+
+// rootOwner is what a member has of the root owner key.
+type rootOwner struct {
+	key  suite.SigningKey // zero: it is elsewhere
+	seen uint64           // the greatest counter of a statement that handed it on
+	to   dkg.Index        // to whom it was given by this member, who did not say so yet
+	owed bool             // this member is to say that it has it
+}
+
+func (d *edit) setRootOwner(r rootOwner) { d.st.rootOwner = state.NewSegment(r) }
+
+// Encode implements state.Piece.
+func (r rootOwner) Encode(e *state.Encoder) {
+	e.Bool(!r.key.IsZero())
+	if !r.key.IsZero() {
+		encodeSigningKey(e, r.key)
+	}
+	e.Uint64(r.seen)
+	e.Uint32(uint32(r.to))
+	e.Bool(r.owed)
+}
+
+// Decode implements state.Piece.
+func (rootOwner) Decode(d *state.Decoder) (r rootOwner, err error) {
+	if d.Bool() {
+		if r.key, err = decodeSigningKey(d); err != nil {
+			return rootOwner{}, err
+		}
+	}
+	r.seen, r.to, r.owed = d.Uint64(), dkg.Index(d.Uint32()), d.Bool()
+	if d.Err() == nil && r.key.IsZero() && (r.to != 0 || r.owed) {
+		return rootOwner{}, wire.ErrMalformed
+	}
+	return r, d.Err()
+}
