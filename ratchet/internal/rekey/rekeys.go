@@ -196,7 +196,7 @@ func (rootBoxes) Decode(d *state.Decoder) (b rootBoxes, err error) {
 }
 
 // format is the version of the stored form.
-const format = 2
+const format = 3
 
 // Encode implements state.Piece.
 func (r Rekeys) Encode(e *state.Encoder) {
