@@ -28,7 +28,7 @@ type chat struct {
 	again   bool          // there may be more to hand over
 	taken   chan struct{} // told when something was handed over
 
-	cleared bool // what an earlier run had left in the sessions was collected
+	cleared bool // of the device: nothing that was read lies in a session
 }
 
 // chat returns what is done for a chat. The mutex is held.

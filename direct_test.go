@@ -88,6 +88,22 @@ func TestDirectOffline(t *testing.T) {
 	})
 }
 
+// A device that becomes a person's while its line is up reads what others write to it at once.
+func TestPersonOfARunningDevice(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		bob, _ := w.person(dir, "Bob")
+		ann := w.device("Ann", func(o *trefoil.Options) { o.Directory = dir }).run()
+		w.pass(time.Minute)
+		a, err := ann.client.NewPerson(w.Context())
+		require.NoError(t, err)
+		w.pass(time.Minute)
+		bob.say(a, "hello")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"hello"}, ann.read())
+	})
+}
+
 // A message to somebody who is nobody is NotSent, and one's own notes are read on one's own device only.
 func TestDirectToNobody(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {

@@ -74,10 +74,10 @@ func (r *run) step(ch *chat, l *line, batch []Frame) (err error) {
 	case ch.kind == aDevice && len(batch) > 0:
 		err = r.receiveDirects(ch, batch)
 	case ch.kind == aDevice:
-		err = r.maintainDirects(ch)
+		r.fail("maintaining", ch.id, r.maintainDirects(ch)) // what failed is done with the next tick
 	case ch.kind == aTalk: // what comes, comes by the device
 	case ch.kind == aLinking:
-		err = r.maintainLink(ch)
+		r.fail("linking", ch.id, r.maintainLink(ch))
 	case len(batch) > 0:
 		err = r.receiveBatch(ch, batch)
 	default:
@@ -220,7 +220,7 @@ func (r *run) receiveLinks(ch *chat, batch []Frame) error {
 // leave ends the subscription to a chat that this device does not have, unless it has come back meanwhile.
 func (r *run) leave(ch *chat) {
 	r.client.unsubscribe(r.ctx, ch.id)
-	if _, err := r.client.spaces.Pending(r.ctx, ch.id); err == nil {
+	if _, err := r.client.spaces.Pending(r.ctx, ch.id); !errors.Is(err, state.ErrNotFound) {
 		r.fail("subscribing", ch.id, r.subscribe(r.ctx, topicOf(ch.id)))
 	}
 	r.mu.Lock()
@@ -240,6 +240,9 @@ func (r *run) maintain(ch *chat, l *line) error {
 	}
 	r.mu.Unlock()
 	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error { return g.maintain(tx, end) })
+	if err == nil {
+		err = r.subscribe(r.ctx, topicOf(ch.id)) // a space that was made while the relay could not be asked
+	}
 	if err == nil {
 		var done [][32]byte
 		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)

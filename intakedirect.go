@@ -1,17 +1,22 @@
 package trefoil
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// hasPerson reports whether there are direct conversations on this device.
-func (c *Client) hasPerson(ctx context.Context) bool {
+// hasPerson reports whether there are direct conversations on this device. An error means that the store could not say.
+func (c *Client) hasPerson(ctx context.Context) (bool, error) {
 	_, err := c.Person(ctx)
-	return err == nil
+	if errors.Is(err, ErrNoPerson) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // receiveDirects receives frames for the device, whoever they are from, and acknowledges those that are dealt with. If none could
@@ -48,8 +53,8 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 		stopped = asked
 	}
 	for _, slot := range slots {
-		if failed := r.collect(slot); failed != nil && err == nil {
-			err = failed
+		if failed := r.collect(slot); failed != nil {
+			ch.cleared, err = false, cmp.Or(err, failed)
 		}
 		r.posts.wake(aDevice, slot)
 	}
@@ -73,35 +78,44 @@ func (r *run) collect(slot state.ID) error {
 	return err
 }
 
-// maintainDirects publishes what has to be, does what is due in all sessions, and hands over what a run before this one has left.
+// maintainDirects publishes what has to be, subscribes to where the device reads, does what is due in all sessions, and hands over what
+// could not be before. What fails does not keep the rest from being done.
 func (r *run) maintainDirects(ch *chat) error {
 	d := r.client.directs
 	if _, err := d.self(r.ctx); err != nil {
 		return err
 	}
-	r.fail("publishing", ch.id, d.publish(r.ctx))
-	own, err := d.devices.Load(r.ctx, d.endpoint.Device)
-	if err != nil {
-		return err
+	failed := d.publish(r.ctx)
+	mailboxes, err := d.endpoint.Mailboxes(r.ctx)
+	failed = errors.Join(failed, err)
+	for _, m := range mailboxes {
+		failed = errors.Join(failed, r.subscribe(r.ctx, m.String()))
 	}
 	slots, err := d.endpoint.Maintain(r.ctx)
 	for _, slot := range slots {
 		r.posts.wake(aDevice, slot)
 	}
-	r.fail("maintaining", ch.id, err)
-	if ch.cleared {
-		return nil
+	failed = errors.Join(failed, err)
+	if !ch.cleared {
+		err := r.clear()
+		ch.cleared = err == nil
+		failed = errors.Join(failed, err)
 	}
-	all, err := d.endpoint.Sessions.List(r.ctx)
+	return failed
+}
+
+// clear receives what sessions retain, and hands over what was read in them and could not be before.
+func (r *run) clear() error {
+	d := r.client.directs
+	own, err := d.devices.Load(r.ctx, d.endpoint.Device)
 	if err != nil {
 		return err
 	}
-	ch.cleared = true
+	all, failed := d.endpoint.Sessions.List(r.ctx)
 	for _, slot := range all {
-		acks, err := d.endpoint.Sessions.Retry(r.ctx, slot, session.Opener(func() session.Device { return own.Part() }))
+		acks, err := d.endpoint.Sessions.Retry(r.ctx, slot, session.Opener(own.Part))
 		r.acknowledge(acks)
-		r.fail("receiving", slot, err)
-		r.fail("receiving", slot, r.collect(slot))
+		failed = errors.Join(failed, err, r.collect(slot))
 	}
-	return nil
+	return failed
 }

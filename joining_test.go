@@ -1,8 +1,10 @@
 package trefoil_test
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
+	"github.com/trefoil-im/trefoil/state/store"
 )
 
 // restart opens a device again on its store and runs it.
@@ -56,6 +59,71 @@ func TestPrivateLink(t *testing.T) {
 		require.ErrorIs(t, err, invite.ErrCut)
 		_, err = bob.client.Join(t.Context(), "https://chat.example/")
 		require.ErrorIs(t, err, invite.ErrNotLink)
+	})
+}
+
+// refusing is a line that refuses the first subscriptions, as a relay does that does not know the device yet.
+type refusing struct {
+	trefoil.Transport
+	left atomic.Int32
+}
+
+func (r *refusing) Subscribe(ctx context.Context, topic string) error {
+	if r.left.Add(-1) >= 0 {
+		return errUnplugged
+	}
+	return r.Transport.Subscribe(ctx, topic)
+}
+
+// A space is made while the relay is out of reach, or refuses to be subscribed to: it can be invited to at once, and who asks is let in
+// when the relay can be asked.
+func TestSpaceMadeWithoutTheRelay(t *testing.T) {
+	t.Run("out of reach", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w world) {
+			alice, line := w.tapped("alice")
+			line.plug(false)
+			alice.run()
+			bob := w.device("bob").run()
+			space := w.newSpace(alice)
+			_, err := bob.client.Join(t.Context(), alice.link(space, invite.Private(0)))
+			require.NoError(t, err)
+			w.pass(time.Minute)
+			line.plug(true)
+			w.pass(time.Hour)
+			require.Len(t, told[trefoil.Joined](bob), 1)
+		})
+	})
+	t.Run("refused", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w world) {
+			line := &refusing{Transport: w.net.Device("alice")}
+			alice := w.open("alice", store.NewMemory(), line).run()
+			bob := w.device("bob").run()
+			w.pass(time.Second) // the line is up
+			line.left.Store(3)
+			space := w.newSpace(alice)
+			w.pass(time.Minute) // nobody writes, and nothing is to be posted
+			require.Negative(t, line.left.Load())
+			_, err := bob.client.Join(t.Context(), alice.link(space, invite.Private(0)))
+			require.NoError(t, err)
+			w.pass(time.Minute)
+			require.Len(t, told[trefoil.Joined](bob), 1)
+		})
+	})
+	t.Run("before a Sync", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w world) {
+			alice, line := w.tapped("alice")
+			line.plug(false)
+			bob := w.device("bob").run()
+			space := w.newSpace(alice)
+			line.plug(true)
+			require.NoError(t, alice.client.Sync(t.Context()))
+			_, err := bob.client.Join(t.Context(), alice.link(space, invite.Private(0)))
+			require.NoError(t, err)
+			w.pass(time.Second)
+			require.NoError(t, alice.client.Sync(t.Context()))
+			w.pass(time.Minute)
+			require.Len(t, told[trefoil.Joined](bob), 1)
+		})
 	})
 }
 

@@ -72,8 +72,9 @@ func (c *Client) chats(ctx context.Context) (all []chatKey, err error) {
 			all = append(all, chatKey{k, id})
 		}
 	}
-	if c.hasPerson(ctx) {
+	has, err := c.hasPerson(ctx)
+	if has {
 		all = append(all, chatKey{aDevice, c.directs.endpoint.Device})
 	}
-	return all, nil
+	return all, err
 }

@@ -95,14 +95,19 @@ func (r *run) take(l *line, f Frame) {
 		r.backlogEnded(l)
 		return
 	}
-	k, ok := r.client.chatOf(l.ctx, f.Topic)
-	if !ok {
+	k, ok, err := r.client.chatOf(l.ctx, f.Topic)
+	r.fail("receiving", state.ID{}, err)
+	if err == nil && !ok {
 		r.client.log.Warn("frame of an unknown topic")
 		f.Ack()
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil { // the relay has it
+		r.reconnect()
+		return
+	}
 	ch := r.chat(k.kind, k.id)
 	for !r.buffered.hasRoom() && !ch.stalled && l.ctx.Err() == nil {
 		room := r.room
@@ -205,6 +210,14 @@ func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
 	}
 }
 
+// subscribe subscribes to a topic, and has the run know it.
+func (c *Client) subscribe(ctx context.Context, topic string) error {
+	if r := c.current.Load(); r != nil {
+		return r.subscribe(ctx, topic)
+	}
+	return c.transport.Subscribe(ctx, topic)
+}
+
 // subscribe makes sure that a topic is subscribed to before anything is posted, since the answer comes there.
 func (r *run) subscribe(ctx context.Context, topic string) error {
 	r.mu.Lock()
@@ -233,8 +246,8 @@ func (c *Client) topics(ctx context.Context) (all []string, err error) {
 			all = append(all, topicOf(id))
 		}
 	}
-	if !c.hasPerson(ctx) {
-		return all, ctx.Err()
+	if has, err := c.hasPerson(ctx); !has {
+		return all, err
 	}
 	mailboxes, err := c.directs.endpoint.Mailboxes(ctx)
 	for _, m := range mailboxes {
@@ -243,13 +256,17 @@ func (c *Client) topics(ctx context.Context) (all []string, err error) {
 	return all, err
 }
 
-// chatOf returns what receives the frames of a topic.
-func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool) {
+// chatOf returns what receives the frames of a topic. It is false for one that nothing of this device receives.
+func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool, error) {
 	if id, err := store.ParseID(topic); err == nil {
-		return chatKey{aSpace, id}, true
+		return chatKey{aSpace, id}, true, nil
 	}
-	if _, err := key.ParseAddress(topic); err != nil || !c.hasPerson(ctx) {
-		return chatKey{}, false
+	if _, err := key.ParseAddress(topic); err != nil {
+		return chatKey{}, false, nil
 	}
-	return chatKey{aDevice, c.directs.endpoint.Device}, true
+	has, err := c.hasPerson(ctx)
+	if !has {
+		return chatKey{}, false, err
+	}
+	return chatKey{aDevice, c.directs.endpoint.Device}, true, nil
 }

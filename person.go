@@ -24,6 +24,8 @@ type directs struct {
 	devices *state.Vault[session.StoredDevice]
 	talks   *state.Vault[storedTalk]
 
+	publishing chan struct{} // holds a value while this device publishes
+
 	mu        sync.Mutex
 	endpoint  *session.Endpoint // without a Device until self has found it
 	address   key.Address       // of the person
@@ -33,7 +35,7 @@ type directs struct {
 
 // openDirects opens the vaults of direct conversations.
 func openDirects(ctx context.Context, s store.Store, k state.Key, l Directory, v, talks state.Options) (d *directs, err error) {
-	d = &directs{lookup: l, now: v.Now}
+	d = &directs{lookup: l, now: v.Now, publishing: make(chan struct{}, 1)}
 	d.endpoint = &session.Endpoint{Peers: d.peers, Claim: d.claim, Now: v.Now}
 	if d.persons, err = state.Open[state.One[session.Person]](ctx, s, k, v); err != nil {
 		return nil, err
@@ -127,8 +129,14 @@ const (
 )
 
 // publish brings what the directory has of this device up to date: once in a run of the program, when keys were rotated, and when
-// one-time pre-keys run out.
+// one-time pre-keys run out. Several at once would each register the device and issue keys: the later ones wait and find it done.
 func (d *directs) publish(ctx context.Context) error {
+	select {
+	case d.publishing <- struct{}{}:
+		defer func() { <-d.publishing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	own, err := d.rotate(ctx)
 	if err != nil {
 		return err
@@ -170,7 +178,7 @@ const introduceFor = 15 * time.Second
 // introduce publishes what the directory has to know of this device, before the relay is asked for anything: a relay that devices log
 // in at knows them from there. If that fails it is done later, and what the relay is asked for says why it could not be.
 func (c *Client) introduce(ctx context.Context) {
-	if !c.hasPerson(ctx) {
+	if has, _ := c.hasPerson(ctx); !has {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, introduceFor)

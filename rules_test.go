@@ -34,6 +34,11 @@ func TestRule1WhatIsWrittenLeaves(t *testing.T) {
 		require.NoError(t, bob.client.Space(space).Leave(t.Context()))
 		w.pass(time.Second)
 		require.Len(t, told[trefoil.Left](alice), 1)
+		for _, d := range []*device{alice, bob} {
+			members, err := d.client.Space(space).Members(t.Context())
+			require.NoError(t, err)
+			require.Len(t, members, 1, d.name)
+		}
 		_, err := bob.client.Space(space).Send(t.Context(), []byte("too late"))
 		require.ErrorIs(t, err, ratchet.ErrPhase)
 	})

@@ -3,7 +3,6 @@ package trefoil
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -39,19 +38,20 @@ func (c *Client) Spaces(ctx context.Context) iter.Seq2[Space, error] {
 	}
 }
 
-// NewSpace makes a space with this device as its only member and owner. It subscribes first, so it needs the relay. It returns
-// ratchet.ErrPolicy if Options.Policy is none.
+// NewSpace makes a space with this device as its only member and owner. It is durable when it returns and needs no network: if the
+// relay cannot be told now that this device reads there, Run or Sync does it, and who has asked to be let in meanwhile asks again. It
+// returns ratchet.ErrPolicy if Options.Policy is none.
 func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	s, err := ratchet.NewSpace(c.o.Now(), c.o.Policy, c.o.Profile)
 	if err != nil {
 		return Space{}, err
 	}
-	c.introduce(ctx)
-	if err := c.transport.Subscribe(ctx, topicOf(s.ID())); err != nil {
-		return Space{}, fmt.Errorf("trefoil: subscribing: %w", err)
-	}
 	if err := c.spaces.Create(ctx, s, nil); err != nil {
 		return Space{}, err
+	}
+	c.introduce(ctx)
+	if err := c.subscribe(ctx, topicOf(s.ID())); err != nil {
+		c.log.Info("not subscribed yet", "chat", s.ID().String(), "error", err)
 	}
 	c.changed(aSpace, s.ID())
 	return Space{c, s.ID()}, nil
@@ -86,7 +86,8 @@ func (s Space) ID() state.ID { return s.id }
 // Send writes a message to all members, of at most MaxBody bytes. It is durable when Send returns, and needs no network:
 // what cannot be encrypted yet waits, sealed in the vault, until Run or Sync has read the backlog. The writer is handed its own
 // message like those of others, under the ID that Send returns. Errors are ratchet.ErrTooLong, ratchet.ErrRemoved,
-// ratchet.ErrPhase after Leave, and state.ErrFull if too much waits.
+// ratchet.ErrPhase after Leave, and state.ErrFull if too much waits. After state.ErrUncertain the message of the ID was written or not:
+// all are handed it, or nobody is.
 func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
 	if len(body) > MaxBody {
 		return EventID{}, ratchet.ErrTooLong
@@ -194,7 +195,8 @@ func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
 	return nil
 }
 
-// Members returns who belongs to the space, in ascending order of places; nobody while joining.
+// Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
+// who did when it last knew, and is not among them.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {

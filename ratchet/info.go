@@ -81,7 +81,8 @@ type MemberInfo struct {
 	Rights Rights
 }
 
-// Members returns who belongs to the space, in ascending order of indices; nobody while joining.
+// Members returns who belongs to the space, in ascending order of indices; nobody while joining. A member that left or was removed is
+// told who did when it last knew, and is not among them.
 func Members(s Space) []MemberInfo {
 	d, err := newEdit(s, time.Time{}, Options{})
 	if err != nil {
@@ -96,7 +97,7 @@ func Members(s Space) []MemberInfo {
 	rights := rightsOf(r)
 	for i := range r.All() {
 		all := r.Bindings(i)
-		if r.Gone(i) || len(all) == 0 {
+		if r.Gone(i) || len(all) == 0 || i == d.st.me().index && d.st.phase == Removed {
 			continue
 		}
 		b := all[0]

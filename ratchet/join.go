@@ -7,6 +7,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -167,7 +169,14 @@ func (d *edit) asksFor() bool {
 		return false
 	}
 	stuck := (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e) && !d.st.asking.Value().Waiting()
-	return d.st.rhythm.ask || stuck || d.waits(e) == orphans.Ask || d.toldDue()
+	return d.st.rhythm.ask || stuck || d.asksFrom(e, r) || d.toldDue()
+}
+
+// asksFrom reports whether a ticket is due because of frames that cannot be read. Who is gone in its root can send nothing there, and asks at
+// once: another root may have been preferred in which it is a member.
+func (d *edit) asksFrom(e epochs.Epoch, r members.Root) bool {
+	due := d.waits(e)
+	return due == orphans.Ask || due == orphans.Send && r.Gone(d.st.me().index)
 }
 
 // toldWaits are the times after which a member asks again that prefers what was only told (D56).
@@ -218,7 +227,7 @@ func (d *edit) ask() error {
 	if d.toldDue() {
 		d.st.rhythm.toldAsks++
 	}
-	if e, _, ok := d.preferred(); ok && d.waits(e) == orphans.Ask {
+	if e, r, ok := d.preferred(); ok && d.asksFrom(e, r) {
 		d.setOrphans(d.st.orphans.Value().Did(orphans.Ask, d.now))
 	}
 	if !d.askAgain() {

@@ -224,9 +224,10 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	if err != nil {
 		return err
 	}
-	x.Draft, x.Posted, x.Made = rekey.Draft{}, rekey.NewPosted(made.ID, wish, whole, d.age(), d.now), max(d.now, 1)
-	d.setRekeys(x)
-	if err := d.postRekey(); err != nil {
+	p := rekey.NewPosted(made.ID, wish, whole, d.age(), d.now)
+	x.Draft, x.Made = rekey.Draft{}, max(d.now, 1)
+	d.setRekeys(x.Post(p))
+	if err := d.postRekey(p); err != nil {
 		return err
 	}
 	return d.enterRoot(newRoot{
@@ -249,9 +250,8 @@ func (d *edit) inboxesForNew(r members.Root, with dealing) (out []proto.KnownInb
 	return out
 }
 
-// postRekey puts the parts of the rekey that was made last into the outbox: boxes leave before the body.
-func (d *edit) postRekey() error {
-	p := d.st.rekeys.Value().Posted
+// postRekey puts the parts of a rekey into the outbox: boxes leave before the body.
+func (d *edit) postRekey(p rekey.Posted) error {
 	split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), p.Whole(), d.max)
 	if err != nil {
 		return outcome.ErrTooLong

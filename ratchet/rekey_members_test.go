@@ -201,9 +201,9 @@ func TestRekeyIsPostedAgain(t *testing.T) {
 		x.send("hello")
 	}
 	n.settle()
-	posted := all[0].space.State().rekeys.Value().Posted.Last
+	posted := all[0].space.State().rekeys.Value().Posted[0].Last
 	n.hours(26)
-	require.Equal(t, posted, all[0].space.State().rekeys.Value().Posted.Last, "once is enough")
+	require.Equal(t, posted, all[0].space.State().rekeys.Value().Posted[0].Last, "once is enough")
 }
 
 // After a leave an owner rekeys by itself.

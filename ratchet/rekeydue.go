@@ -30,7 +30,7 @@ func (d *edit) rekeyDue() bool {
 	}
 	x := d.st.rekeys.Value()
 	_, begin := d.beginDue()
-	return d.draftDue(x.Draft) || d.repostDue(x.Posted) || d.postedIsOver(x.Posted) || begin
+	return d.draftDue(x.Draft) || begin || len(d.reposts(x.Posted)) > 0 || slices.ContainsFunc(x.Posted, d.postedIsOver)
 }
 
 // draftDue reports whether something can be done about a rekey that is being prepared.
@@ -43,22 +43,21 @@ func (d *edit) draftDue(x rekey.Draft) bool {
 // maintainRekey does what is due about rekeys.
 func (d *edit) maintainRekey() error {
 	x := d.st.rekeys.Value()
-	if d.postedIsOver(x.Posted) {
-		x.Posted = rekey.Posted{}
-		d.setRekeys(x)
-	}
-	if d.repostDue(x.Posted) {
-		x.Posted.Last = d.now
-		d.setRekeys(x)
-		if err := d.postRekey(); err != nil {
+	x.Posted = slices.DeleteFunc(slices.Clone(x.Posted), d.postedIsOver)
+	for _, k := range d.reposts(x.Posted) {
+		x.Posted[k].Last = d.now
+		if err := d.postRekey(x.Posted[k]); err != nil {
 			return err
 		}
 	}
+	d.setRekeys(x)
 	if d.draftDue(x.Draft) {
 		return d.continueRekey()
 	}
 	if w, due := d.beginDue(); due {
-		x.Posted.Wish = rekey.Wish{}
+		for k := range x.Posted {
+			x.Posted[k].Wish = rekey.Wish{}
+		}
 		d.setRekeys(x)
 		return d.beginRekey(w)
 	}
@@ -111,14 +110,14 @@ func (d *edit) open(w rekey.Wish, r members.Root) (left rekey.Wish) {
 	return left
 }
 
-// overtaken returns what the rekey that this device made last was to change, and is not so because another root took its place. A new owner
+// overtaken returns what the rekeys that this device made were to change, and is not so because other roots took their places. A new owner
 // list is none of that: it bars the others.
-func (d *edit) overtaken(r members.Root) rekey.Wish {
-	p := d.st.rekeys.Value().Posted
-	if p.IsZero() || p.Wish.IsZero() || d.isAbove(p.Root, r.ID()) {
-		return rekey.Wish{}
+func (d *edit) overtaken(r members.Root) (w rekey.Wish) {
+	for _, p := range d.st.rekeys.Value().Posted {
+		if !p.Wish.IsZero() && !d.isAbove(p.Root, r.ID()) {
+			w = w.And(p.Wish)
+		}
 	}
-	w := p.Wish
 	w.Owners, w.Signed = nil, proto.OwnerList{}
 	return d.open(w, r)
 }
@@ -138,16 +137,27 @@ func (d *edit) isAbove(above, root proto.EpochID) bool {
 	return false
 }
 
-// repostDue reports whether the rekey that was made last is to be posted again: nobody may have followed it; or somebody did not, and is
-// in another root that was made at the same time, whose parts do not come here either. What it sends there waits here.
-func (d *edit) repostDue(p rekey.Posted) bool {
-	return !p.IsZero() && passed(d.now, p.Last, repostEvery) && (!d.followed(p) || d.st.orphans.Value().UnreadSince(d.now-repostAfter))
+// reposts returns which of the rekeys that were posted are to be posted again. All are, if nobody may have followed the last one, since that
+// needs those before; or if somebody may be in another branch, whose parts do not come here either. What is sent there waits here.
+func (d *edit) reposts(all []rekey.Posted) (due []int) {
+	if len(all) == 0 {
+		return nil
+	}
+	if d.followed(all[len(all)-1]) && !d.st.orphans.Value().UnreadSince(d.now-repostAfter) {
+		return nil
+	}
+	for k, p := range all {
+		if passed(d.now, p.Last, repostEvery) {
+			due = append(due, k)
+		}
+	}
+	return due
 }
 
 // postedIsOver reports whether nobody can need any more what was posted.
 func (d *edit) postedIsOver(p rekey.Posted) bool {
 	_, held := d.root(p.Root)
-	return !p.IsZero() && (!held || d.st.clock.age(p.Since) >= repostFor)
+	return !held || d.st.clock.age(p.Since) >= repostFor
 }
 
 // followed reports whether two others, or all of fewer, were read in the root of a rekey.
@@ -198,10 +208,10 @@ func (d *edit) outsiders(r members.Root) bool {
 	return r.ListsGone() || r.Unlisted() >= rekeyUnlisted || len(d.uncovered(r)) > 0
 }
 
-// uncovered returns who was heard in an older root and is not known in the preferred one.
+// uncovered returns who was heard in another root that is not newer, and is not known in the preferred one.
 func (d *edit) uncovered(r members.Root) (out []members.Binding) {
 	for row := range d.st.roots.All() {
-		if old, ok := d.root(row.id); ok && old.Rekey() < r.Rekey() {
+		if old, ok := d.root(row.id); ok && old.ID() != r.ID() && old.Rekey() <= r.Rekey() {
 			out = append(out, r.Uncovered(old, d.now)...)
 		}
 	}

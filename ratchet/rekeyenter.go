@@ -141,7 +141,7 @@ func (d *edit) rank(ranks map[proto.EpochID]rekey.Rank) {
 	}
 }
 
-// unite puts together who is gone by a root and by the others of its generation whose signers the other lists as owners (R9).
+// unite puts together who is gone by a root, by those before, and by the others of its generation, whose signers it lists as owners (R9).
 func (d *edit) unite(id proto.EpochID) {
 	t, ok := d.tp.terms(id)
 	if !ok {
@@ -149,11 +149,15 @@ func (d *edit) unite(id proto.EpochID) {
 	}
 	for row := range d.st.roots.All() {
 		o, ok := d.tp.terms(row.id)
-		if !ok || row.id == id || o.Rekey() != t.Rekey() {
+		if !ok || row.id == id {
 			continue
 		}
-		d.uniteInto(id, o)
-		d.uniteInto(row.id, t)
+		if o.Rekey() <= t.Rekey() {
+			d.uniteInto(id, o)
+		}
+		if t.Rekey() <= o.Rekey() {
+			d.uniteInto(row.id, t)
+		}
 	}
 }
 

@@ -233,14 +233,14 @@ func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
 	_, owner := newest.PlaceOf(ownerAt(n))
-	if !ok || n.Common.Rekey < p.Rekey() || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
-		return // of a root before one that it stands in, or of an owner that was taken off: nobody prefers it
+	if !ok || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
+		return // of an owner that was taken off: nobody prefers it
 	}
 	old, _ := d.root(above)
 	_, listed := old.Listed(i)
 	switch {
-	case !n.Members.Has(i) && (listed || d.st.forest.OwnAbove(parent)):
-		d.st.phase = Removed // also by the other root of one generation, since who is gone by one is gone by both
+	case !n.Members.Has(i) && (listed || n.Common.Rekey > p.Rekey() && d.st.forest.OwnAbove(parent)):
+		d.st.phase = Removed // by whatever root, since who is gone by one is gone by all that come after it
 		d.emit(Event{Kind: WasRemoved})
 	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
 		d.st.rhythm.ask = true

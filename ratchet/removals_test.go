@@ -32,7 +32,7 @@ func TestRemovalHistories(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("TREFOIL_SEED"), 10, 64)
 	count, err := strconv.ParseUint(os.Getenv("TREFOIL_REMOVALS"), 10, 64)
 	if err != nil {
-		count = 6
+		count = 4
 		if os.Getenv("TREFOIL_LONG") != "" {
 			count = 1000
 		}
@@ -116,9 +116,11 @@ func (h *removals) end() {
 	for _, x := range h.all {
 		x.offline = false
 	}
-	for range 8 {
+	for range 6 {
 		h.settle()
-		h.now = h.now.Add(7 * time.Hour)
+		h.now = h.now.Add(15 * time.Minute) // whoever waits for its turn to answer has it
+		h.settle()
+		h.now = h.now.Add(9 * time.Hour)
 	}
 	h.settle()
 	listed := map[dkg.Index]bool{}

@@ -75,10 +75,13 @@ func direct(r *relay.Relay) *service {
 
 // overHTTP is a relay that is called through its handler, by the client.
 func overHTTP(tb testing.TB, r *relay.Relay) *service {
-	h := &recorder{Handler: httprelay.New(r, httprelay.Options{Authenticate: func(req *http.Request) (id api.DeviceID, err error) {
-		err = id.UnmarshalText([]byte(req.Header.Get("Device")))
-		return id, err
-	}})}
+	h := &recorder{Handler: httprelay.New(r, httprelay.Options{
+		Requests: 1 << 20, // a test makes as many at once as it likes; what is too many, package httprelay tests
+		Authenticate: func(req *http.Request) (id api.DeviceID, err error) {
+			err = id.UnmarshalText([]byte(req.Header.Get("Device")))
+			return id, err
+		},
+	})}
 	as := func(device api.DeviceID) *client.Client {
 		c, err := client.New(client.Options{URL: "http://relay.test", HTTP: &http.Client{Transport: inProcess{h}},
 			Authorize: func(req *http.Request) error {

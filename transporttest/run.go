@@ -19,7 +19,7 @@ import (
 type Connect func(device string) trefoil.Transport
 
 // patience bounds how long a check waits for what must come. It is long, since only a broken transport takes it.
-var patience = 20 * time.Second
+var patience = time.Minute
 
 // Run checks a transport against the contract. It calls start for a fresh relay, several times.
 func Run(t *testing.T, start func(t *testing.T) Connect) {

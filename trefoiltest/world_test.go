@@ -194,7 +194,11 @@ func TestRemovedMemberCannotReadOn(t *testing.T) {
 	require.Equal(t, []string{"of Carl", "without Carl", "without Carl, too"}, bob.Read(space))
 	require.Equal(t, []string{"of Carl"}, carl.Read(space))
 	require.NotContains(t, carl.Seize().Opens(), "without Carl")
-	require.Len(t, members(t, bob, space), 2)
+	for _, d := range []*trefoiltest.Device{bob, carl} {
+		all := members(t, d, space)
+		require.Equal(t, []string{"Ann", "Bob"}, []string{string(all[0].Profile), string(all[1].Profile)}, d.Name)
+		require.Len(t, all, 2, d.Name)
+	}
 	_, err := carl.Client.Space(space).Send(t.Context(), []byte("still here"))
 	require.ErrorIs(t, err, ratchet.ErrRemoved)
 }

@@ -55,8 +55,11 @@ func main() {
 const (
 	// sweepEvery is how often what has expired is removed.
 	sweepEvery = 5 * time.Minute
-	// patience is for how long requests under way are waited for at the end.
-	patience = 10 * time.Second
+	// headerTimeout is for how long a connection may take to say what it wants.
+	headerTimeout = 10 * time.Second
+	// patience is for how long requests under way are waited for at the end, and WebSockets, of which one whose device is slow to part
+	// takes 10 s.
+	patience = 30 * time.Second
 )
 
 // run serves until ctx ends.
@@ -80,7 +83,7 @@ func (s settings) run(ctx context.Context, log *slog.Logger) error {
 	if s.pages != "" {
 		mux.Handle("/", http.FileServer(http.Dir(s.pages)))
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: patience}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	go sweep(ctx, r, log)

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"path/filepath"
 	"slices"
-	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -40,6 +39,8 @@ type device struct {
 	store  *sqlstore.Store
 	client *trefoil.Client
 	read   []string // by the program, since the story asked last
+	digits string   // shown while a device is linked
+	linked bool
 	told   map[trefoil.EventID]bool
 }
 
@@ -86,14 +87,18 @@ func (d *device) restart(ctx context.Context) error {
 
 // handle is told of every event, at least once.
 func (d *device) handle(_ context.Context, e trefoil.Event) error {
-	m, ok := e.(trefoil.Message)
-	if !ok || m.Own && d.told[m.ID] {
-		return nil
-	}
-	if m.Own {
-		d.read = append(d.read, "own: "+string(m.Body))
-	} else {
-		d.read = append(d.read, string(m.Body))
+	switch e := e.(type) {
+	case trefoil.LinkDigits:
+		d.digits = e.Digits
+	case trefoil.Linked:
+		d.linked = true
+	case trefoil.Message:
+		switch {
+		case !e.Own:
+			d.read = append(d.read, string(e.Body))
+		case !d.told[e.ID]:
+			d.read = append(d.read, "own: "+string(e.Body))
+		}
 	}
 	return nil
 }
@@ -108,38 +113,42 @@ func (d *device) say(ctx context.Context, to key.Address, text string) error {
 	return d.client.Sync(ctx)
 }
 
-// second makes this device one more of the person to whom another belongs: it gets the keys of the person, and draws those of
-// a device. Its Sync registers it beside the first.
+// second links this device to the person of another: a code goes from the first to the new one, and the person compares the digits that
+// both show.
 func (d *device) second(ctx context.Context, first *device) error {
-	from, err := state.Open[state.One[session.Person]](ctx, first.store, first.key, state.Options{})
+	code, err := first.client.LinkDevice(ctx)
 	if err != nil {
 		return err
 	}
-	ids, err := from.List(ctx)
-	if err != nil || len(ids) != 1 {
-		return errors.Join(fmt.Errorf("%d persons on one device", len(ids)), err)
-	}
-	person, err := from.Load(ctx, ids[0])
-	if err != nil {
+	if err := first.client.Sync(ctx); err != nil { // it listens before the other one speaks
 		return err
 	}
-	keys, err := session.NewDevice(person.Part().Address(), time.Now())
-	if err != nil {
+	if err := d.client.AcceptDevice(ctx, code); err != nil {
 		return err
 	}
-	device, err := state.NewOne(keys.ID(), keys)
-	if err != nil {
+	if err := syncAll(ctx, d, first, d); err != nil { // each shows digits
 		return err
 	}
-	persons, err := state.Open[state.One[session.Person]](ctx, d.store, d.key, state.Options{})
-	if err != nil {
+	if err := errors.Join(first.client.ConfirmDevice(ctx, d.digits), d.client.ConfirmDevice(ctx, first.digits)); err != nil {
 		return err
 	}
-	devices, err := state.Open[session.StoredDevice](ctx, d.store, d.key, state.Options{})
-	if err != nil {
+	if err := syncAll(ctx, d, first, d, first); err != nil {
 		return err
 	}
-	return state.Batch(ctx, persons.Creating(person, nil), devices.Creating(device, nil))
+	if !d.linked || !first.linked {
+		return fmt.Errorf("%s was not linked", d.title)
+	}
+	return nil
+}
+
+// syncAll lets devices work, one after the other.
+func syncAll(ctx context.Context, devices ...*device) error {
+	for _, d := range devices {
+		if err := d.client.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // describe says what the sessions with the devices of others are like. A client does not tell; what it stores does.

@@ -18,6 +18,7 @@ func TestStory(t *testing.T) {
 	} {
 		require.Contains(t, out.String(), want)
 	}
+	require.Regexp(t, `Bob-1 and Bob-2 show \d{3} \d{3}: Bob-2 is linked`, out.String())
 }
 
 func TestUsage(t *testing.T) {

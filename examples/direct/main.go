@@ -1,5 +1,5 @@
 // Direct shows direct conversations: registration, a first message to somebody who is offline, replies, both sides that
-// start at once, a restart from disk, and a second device.
+// start at once, a restart from disk, and a second device that is linked to the first.
 //
 //	go run ./examples/direct
 //

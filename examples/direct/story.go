@@ -127,9 +127,10 @@ func (s *story) restart() error {
 
 func (s *story) secondDevice() error {
 	s.explain("6. A second device",
-		"Bob adds a device: his registration is signed anew, with the first one in it. Ann looks it up as always and begins a",
-		"session with the new device beside the one she has. Bob's devices have a session with each other, too, and each",
-		"shows what the other wrote.")
+		"Bob links a device: he carries a code from the first one to it, and compares six digits that both show. It draws its own",
+		"keys, and the first one signs his registration anew, with both in it. Ann looks it up as always and begins a session with",
+		"the new device beside the one she has. Bob's devices have a session with each other, too, and each shows what the other",
+		"wrote.")
 	ann, bob := s.people[0], s.people[1]
 	if _, err := s.add(bob); err != nil {
 		return err
@@ -155,7 +156,7 @@ func (s *story) arrive(name string) (*person, error) {
 	return p, err
 }
 
-// add makes a device of a person, which registers itself beside those that there are.
+// add makes a device of a person: the first one, or one that the first one links.
 func (s *story) add(p *person) (*device, error) {
 	d, err := newDevice(s.ctx, s.server, s.dir, fmt.Sprintf("%s-%d", p.name, len(p.devices)+1))
 	if err != nil {
@@ -163,8 +164,8 @@ func (s *story) add(p *person) (*device, error) {
 	}
 	if p.devices = append(p.devices, d); len(p.devices) == 1 {
 		p.address, err = d.client.NewPerson(s.ctx)
-	} else {
-		err = d.second(s.ctx, p.devices[0])
+	} else if err = d.second(s.ctx, p.devices[0]); err == nil {
+		fmt.Fprintf(s.out, "   %s and %s show %s: %s is linked\n", p.devices[0].title, d.title, d.digits, d.title)
 	}
 	if err != nil {
 		return nil, err

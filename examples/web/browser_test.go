@@ -20,7 +20,7 @@ import (
 )
 
 // patience bounds how long a test waits for the browser. Only a page that fails takes it.
-const patience = 5 * time.Minute
+const patience = 20 * time.Minute
 
 // browser is Chromium without a window, driven by the DevTools protocol.
 type browser struct {
@@ -57,9 +57,9 @@ func program(t *testing.T) string {
 	return ""
 }
 
-// connect connects to the page.
+// connect connects to the page, which may come after the browser has begun to listen.
 func (b *browser) connect() {
-	var pages []struct{ Type, WebSocketDebuggerURL string }
+	var address string
 	require.Eventually(b, func() bool {
 		// The browser writes into this file at which port it listens.
 		raw, err := os.ReadFile(filepath.Join(b.profile, "DevToolsActivePort"))
@@ -72,20 +72,22 @@ func (b *browser) connect() {
 			return false
 		}
 		defer resp.Body.Close()
-		return json.NewDecoder(resp.Body).Decode(&pages) == nil && len(pages) > 0
-	}, patience, 50*time.Millisecond, "the browser does not listen")
-	for _, p := range pages {
-		if p.Type != "page" {
-			continue
+		var targets []struct{ Type, WebSocketDebuggerURL string }
+		if json.NewDecoder(resp.Body).Decode(&targets) != nil {
+			return false
 		}
-		conn, _, err := websocket.Dial(b.Context(), p.WebSocketDebuggerURL, nil)
-		require.NoError(b, err)
-		conn.SetReadLimit(-1) // a screenshot is long
-		b.Cleanup(func() { conn.CloseNow() })
-		b.conn = conn
-		return
-	}
-	require.Fail(b, "the browser has no page")
+		for _, t := range targets {
+			if t.Type == "page" {
+				address = t.WebSocketDebuggerURL
+			}
+		}
+		return address != ""
+	}, patience, 50*time.Millisecond, "the browser has no page")
+	conn, _, err := websocket.Dial(b.Context(), address, nil)
+	require.NoError(b, err)
+	conn.SetReadLimit(-1) // a screenshot is long
+	b.Cleanup(func() { conn.CloseNow() })
+	b.conn = conn
 }
 
 // call calls a method of the protocol.
@@ -183,10 +185,12 @@ func (b *browser) say(line string) {
 	b.eval(`document.getElementById("form").requestSubmit(), ""`)
 }
 
-// navigate opens another address in the page.
+// navigate opens another address in the page, and returns when the page is that of the address.
 func (b *browser) navigate(url string) {
 	b.Helper()
-	b.eval(fmt.Sprintf(`location.assign(%q), ""`, url))
+	var out struct{ ErrorText string }
+	require.NoError(b, b.call("Page.navigate", map[string]any{"url": url}, &out))
+	require.Empty(b, out.ErrorText, url)
 }
 
 // screenshot writes a picture of the page.

@@ -240,6 +240,26 @@ func TestPostAnswers(t *testing.T) {
 	require.Equal(t, 7*time.Second, after)
 }
 
+// A relay that closes a connection while a request is on its way there is asked again on another one, unless it would refuse what it
+// has carried out.
+func TestClosedConnections(t *testing.T) {
+	w := serve(t, store.NewMemory(), httprelay.Options{})
+	c := w.client(w.person("a"), func(o *client.Options) { o.HTTP = &http.Client{Transport: &http.Transport{}} })
+	closes := func() {
+		require.NoError(t, c.Subscribe(t.Context(), "topic")) // there is a connection
+		w.front(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			w.front(w.h)
+			panic(http.ErrAbortHandler)
+		}))
+	}
+	closes()
+	_, again := c.Post(t.Context(), "topic", []byte("frame")).Again()
+	require.False(t, again)
+	closes()
+	_, err := c.Directory.Stock(t.Context(), nil, nil)
+	require.ErrorIs(t, err, client.ErrUnavailable)
+}
+
 // items yields what is in a mailbox.
 func items(t *testing.T, w *server, p *person) func(func(api.Item) bool) {
 	page, err := w.relay.Mailboxes.Page(t.Context(), p.id, 0, api.MaxPage)

@@ -6,7 +6,8 @@
 //	who, err := c.NewPerson(ctx) // once: a relay knows the devices of persons
 //
 // It logs in when it has to, with what the trefoil.Client signs. Each call is one request, with the errors of package api, or
-// ErrUnavailable if it may be made again as it was: every one carries its own key, or has the same effect.
+// ErrUnavailable if it may be made again as it was: every one carries its own key, or has the same effect. So a request that the relay
+// has closed a connection on, which was kept from an earlier one, is made again by itself.
 //
 // A WebSocket tells the device of what comes. It carries no message, so nothing is lost with it, and without it the device looks into
 // its mailbox now and then.

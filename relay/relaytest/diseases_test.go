@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -123,6 +124,9 @@ var diseases = []disease{
 	{"only what is written is compared", "checks hold until the commit", func(s store.Store) store.Store {
 		return unordered{s, new(sync.Mutex), true}
 	}},
+	{"the row of a rival is an error", "who adds a row beside a rival adds the next one", func(s store.Store) store.Store {
+		return unordered{s, new(sync.Mutex), false}
+	}},
 	{"rows are shared", "slices are neither kept nor shared", func(s store.Store) store.Store { return &sharing{Store: s} }},
 }
 
@@ -235,7 +239,7 @@ type write struct {
 func (tx *collecting) Get(t *store.Table, keys ...store.Key) ([]store.Row, error) {
 	rows, err := tx.tornReader.Get(t, keys...)
 	for _, r := range rows {
-		tx.seen[t.Name+string(data(string(r[0].([]byte)), 8))] = r.Clone()
+		tx.seen[t.Name+fmt.Sprint(t.Key(r))] = r.Clone()
 	}
 	return rows, err
 }
@@ -244,8 +248,7 @@ func (tx *collecting) note(t *store.Table, rows []store.Row, do func(store.Tx) e
 	tx.writes = append(tx.writes, write{do, func(inner store.Tx) bool {
 		for _, r := range rows {
 			now, _ := inner.Get(t, t.Key(r))
-			key, _ := r[0].([]byte)
-			before, read := tx.seen[t.Name+string(data(string(key), 8))]
+			before, read := tx.seen[t.Name+fmt.Sprint(t.Key(r))]
 			if read && (len(now) == 0 || !equal(now[0], before)) {
 				return true
 			}

@@ -122,6 +122,43 @@ func counts(p *probe) {
 	}
 }
 
+// appends lets each writer add the row after the last one, whose number lies in another row. Who finds the row of a rival there begins
+// anew; it is no error of the caller's.
+func appends(p *probe) {
+	add := func(s store.Store, between func()) error {
+		return s.Update(p.Context(), func(tx store.Tx) error {
+			rows, err := tx.Get(store.Tree, store.Key{int64(1)})
+			between()
+			if err != nil {
+				return err
+			}
+			var size int64
+			if len(rows) > 0 {
+				size = rows[0][1].(int64)
+			}
+			if err := tx.Insert(store.Hashes, store.Row{size, data(fmt.Sprint(size), 32)}); err != nil {
+				return err
+			}
+			return tx.Put(store.Tree, store.Row{int64(1), size + 1})
+		})
+	}
+	other := newRival(func() error { return add(p.other, func() {}) })
+	p.must(add(p.s, other.comes))
+	p.must(other.ends())
+	p.together(func(s store.Store, _ int) error {
+		for range each {
+			if err := add(s, func() {}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	const want = 2 + parallel*each
+	if got := len(p.scan(store.Hashes, store.Query{Limit: want + 1})); got != want {
+		p.Fatalf("%d rows, want %d", got, want)
+	}
+}
+
 // skew lets each writer add a row of its own only if there is none yet: as with one conversation for each pair, but without a
 // key that would be unique.
 func skew(p *probe) {

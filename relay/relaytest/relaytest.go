@@ -53,6 +53,7 @@ var checks = []check{
 	{"the low one is below the high one", below},
 	{"a reader sees one moment", oneMoment},
 	{"of many counts none is lost", counts},
+	{"who adds a row beside a rival adds the next one", appends},
 	{"checks hold until the commit", skew},
 	{"slices are neither kept nor shared", scribbling},
 }

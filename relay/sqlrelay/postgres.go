@@ -64,7 +64,9 @@ func postgresFault(err error) fault {
 	case code == "40001", code == "40P01": // serialization failure, deadlock
 		return fault{store.ErrBusy, true, true}
 	case code == "23505":
-		return fault{store.ErrExists, false, true}
+		// The other row may be of a transaction beside this one, which this one has not seen: PostgreSQL documents it of this
+		// isolation level (13.2.3). When it runs again it sees the row.
+		return fault{store.ErrExists, true, true}
 	case code[:2] == "23":
 		return fault{store.ErrConstraint, false, true}
 	case code == "55P03", code == "53300", code == "57P03":

@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/internal/porttest"
 )
 
 // patience bounds how long a test waits for a line. Only a program that fails takes it.
@@ -49,7 +50,7 @@ type Backend struct {
 // Backend starts a server.
 func (p Programs) Backend(args ...string) *Backend {
 	p.Helper()
-	b := &Backend{Programs: p, file: filepath.Join(p.TempDir(), "backend.db"), listen: "127.0.0.1:0", args: args}
+	b := &Backend{Programs: p, file: filepath.Join(p.TempDir(), "backend.db"), listen: porttest.Address(p), args: args}
 	b.Start()
 	return b
 }
@@ -59,9 +60,6 @@ func (b *Backend) Start() {
 	b.Helper()
 	b.now = b.start("backend", append([]string{"-listen", b.listen, "-sqlite", b.file}, b.args...)...)
 	b.URL = b.now.Wait("http://")
-	u, err := url.Parse(b.URL)
-	require.NoError(b, err)
-	b.listen = u.Host
 }
 
 // Kill ends the server with SIGKILL.

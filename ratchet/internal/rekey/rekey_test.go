@@ -243,7 +243,7 @@ func TestChangedWholesTakeNoPlace(t *testing.T) {
 func TestBoxesOfTheUnheard(t *testing.T) {
 	s := newSpace(t, 3)
 	n, _ := s.made(s.sealed())
-	r := rekey.Rekeys{Posted: rekey.NewPosted(n.ID, rekey.Wish{}, []byte{1}, 2, 3)}.WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
+	r := rekey.Rekeys{}.Post(rekey.NewPosted(n.ID, rekey.Wish{}, []byte{1}, 2, 3)).WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
 	r = reload(t, r)
 	require.Nil(t, r.Box(n.ID, 1))
 	require.Equal(t, n.Boxes[1].Box, r.Box(n.ID, 2))
@@ -294,9 +294,9 @@ func TestWishesAreKept(t *testing.T) {
 	require.Equal(t, want, w)
 	require.True(t, w.Removes(9))
 	require.False(t, w.Removes(3))
-	r := reload(t, rekey.Rekeys{Draft: rekey.NewDraft(w), Posted: rekey.NewPosted(proto.EpochID{1}, w, []byte{1}, 2, 3)})
+	r := reload(t, rekey.Rekeys{Draft: rekey.NewDraft(w)}.Post(rekey.NewPosted(proto.EpochID{1}, w, []byte{1}, 2, 3)))
 	require.Equal(t, want, r.Draft.Wish())
-	require.Equal(t, want, r.Posted.Wish)
+	require.Equal(t, want, r.Posted[0].Wish)
 	require.True(t, rekey.Wish{}.IsZero())
 	require.False(t, w.IsZero())
 }

@@ -16,34 +16,52 @@ type Millis = proto.Millis
 
 // Rekeys is what a device has of rekeys. It is an immutable value; the zero Rekeys is empty.
 type Rekeys struct {
-	Draft  Draft  // of an owner that prepares one
-	Posted Posted // the last one that this device made, for a week
-	Made   Millis // wall clock, when this device made one last; 0 never
+	Draft  Draft    // of an owner that prepares one
+	Posted []Posted // those that this device made in the last week, the oldest first
+	Made   Millis   // wall clock, when this device made one last; 0 never
 
 	kept   segmap.Map[Kept]
 	serial uint64
 	boxes  segmap.Map[rootBoxes]
 }
 
-// Posted is a rekey that this device made and posts again, until others were read in its root. The zero Posted is none.
+// Posted is a rekey that this device made and posts again while others may lack it.
 type Posted struct {
 	Root  proto.EpochID
 	Since Millis // pruning clock, when it was made
 	Last  Millis // wall clock, when it was posted last
 	Wish  Wish   // what it changed, to be wished again if another root takes its place
+	size  uint32 // of the whole
 	whole state.Segment[blob]
 }
 
 // NewPosted returns a rekey that was posted first.
 func NewPosted(root proto.EpochID, w Wish, whole []byte, age, wall Millis) Posted {
-	return Posted{root, age, wall, w, state.NewSegment(blob(whole))}
+	return Posted{root, age, wall, w, uint32(len(whole)), state.NewSegment(blob(whole))}
 }
-
-// IsZero reports whether there is none.
-func (p Posted) IsZero() bool { return p.Root.IsZero() }
 
 // Whole returns the bytes that are posted.
 func (p Posted) Whole() []byte { return p.whole.Value() }
+
+// Bounds of the wholes that are posted again: those of a branch of so many generations can be followed from its beginning (D147).
+const (
+	maxPosted      = 8
+	maxPostedBytes = 16 << 20
+)
+
+// Post returns the rekeys with one that is posted. At the bounds the oldest go.
+func (r Rekeys) Post(p Posted) Rekeys {
+	all, size := append(slices.Clip(r.Posted), p), 0
+	for k := range all {
+		size += int(all[k].size)
+	}
+	for len(all) > maxPosted || len(all) > 1 && size > maxPostedBytes {
+		size -= int(all[0].size)
+		all = all[1:]
+	}
+	r.Posted = all
+	return r
+}
 
 // Bounds of the wholes that wait for their parent. Of a member that is far behind each matters; whoever is not a member can post any number.
 const (
@@ -195,6 +213,28 @@ func (rootBoxes) Decode(d *state.Decoder) (b rootBoxes, err error) {
 	return b, err
 }
 
+func (p Posted) segment() string { return fmt.Sprintf("posted-%x", p.Root[:8]) }
+
+func (p Posted) encode(e *state.Encoder) {
+	e.Fixed(p.Root[:])
+	e.Int64(p.Since)
+	e.Int64(p.Last)
+	p.Wish.encode(e)
+	e.Uint32(p.size)
+	p.whole.Encode(e, p.segment())
+}
+
+func decodePosted(d *state.Decoder) (p Posted, err error) {
+	d.Into(p.Root[:])
+	p.Since, p.Last = d.Int64(), d.Int64()
+	if p.Wish, err = decodeWish(d); err != nil {
+		return Posted{}, err
+	}
+	p.size = d.Uint32()
+	p.whole, err = state.DecodeSegment[blob](d, p.segment())
+	return p, err
+}
+
 // format is the version of the stored form.
 const format = 3
 
@@ -207,13 +247,9 @@ func (r Rekeys) Encode(e *state.Encoder) {
 	if !r.Draft.IsZero() {
 		r.Draft.Encode(e)
 	}
-	e.Bool(!r.Posted.IsZero())
-	if p := r.Posted; !p.IsZero() {
-		e.Fixed(p.Root[:])
-		e.Int64(p.Since)
-		e.Int64(p.Last)
-		p.Wish.encode(e)
-		p.whole.Encode(e, "posted")
+	e.Uint32(uint32(len(r.Posted)))
+	for _, p := range r.Posted {
+		p.encode(e)
 	}
 	r.kept.Encode(e, "k")
 	r.boxes.Encode(e, "x")
@@ -228,15 +264,12 @@ func (Rekeys) Decode(d *state.Decoder) (r Rekeys, err error) {
 			return Rekeys{}, err
 		}
 	}
-	if d.Bool() {
-		d.Into(r.Posted.Root[:])
-		r.Posted.Since, r.Posted.Last = d.Int64(), d.Int64()
-		if r.Posted.Wish, err = decodeWish(d); err != nil {
+	for range d.Count(maxPosted, 60) {
+		p, err := decodePosted(d)
+		if err != nil {
 			return Rekeys{}, err
 		}
-		if r.Posted.whole, err = state.DecodeSegment[blob](d, "posted"); err != nil {
-			return Rekeys{}, err
-		}
+		r.Posted = append(r.Posted, p)
 	}
 	if r.kept, err = segmap.Decode[Kept](d, "k"); err != nil {
 		return Rekeys{}, err

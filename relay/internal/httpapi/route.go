@@ -39,6 +39,7 @@ type Route[In, Out any] struct {
 	Method string
 	Path   string // a pattern of http.ServeMux without the method
 	Open   bool   // anybody may call it: it needs no token
+	Once   bool   // made again it is refused, if it was carried out
 	Body   int64  // the longest body in bytes
 }
 
@@ -125,6 +126,11 @@ func (r Route[In, Out]) Request(ctx context.Context, base string, in In) (*http.
 		req.Header.Set("Content-Type", kind)
 	}
 	req.Header.Set(VersionHeader, strconv.Itoa(Version))
+	if !r.Once {
+		// A relay that restarts, or a proxy, closes connections that are kept for later, at any moment. With this header, which is not
+		// sent, net/http makes a request again that has met such an end.
+		req.Header["Idempotency-Key"] = nil
+	}
 	return req, nil
 }
 

@@ -33,7 +33,7 @@ var (
 	Health      = Route[none, Healthy]{Method: "GET", Path: "/healthz", Open: true}
 	Description = Route[none, json.RawMessage]{Method: "GET", Path: "/v1/openapi.json", Open: true}
 	Challenge   = Route[ChallengeRequest, api.Challenge]{Method: "POST", Path: "/v1/challenges", Open: true, Body: shortBody}
-	Login       = Route[api.Login, api.Token]{Method: "POST", Path: "/v1/tokens", Open: true, Body: shortBody}
+	Login       = Route[api.Login, api.Token]{Method: "POST", Path: "/v1/tokens", Open: true, Once: true, Body: shortBody}
 	Publish     = Route[api.Publication, api.Published]{Method: "POST", Path: "/v1/publications", Open: true, Body: publicationBody}
 	Delete      = Route[api.Deletion, api.Published]{Method: "POST", Path: "/v1/deletions", Open: true, Body: shortBody}
 	Lookup      = Route[LookupRequest, api.Person]{Method: "GET", Path: "/v1/people/{address}", Open: true}
@@ -42,7 +42,7 @@ var (
 	Inclusion   = Route[InclusionRequest, ProofAnswer]{Method: "GET", Path: "/v1/log/inclusion", Open: true}
 	Consistency = Route[ConsistencyRequest, ProofAnswer]{Method: "GET", Path: "/v1/log/consistency", Open: true}
 
-	Stock = Route[StockRequest, StockAnswer]{Method: "POST", Path: "/v1/prekeys", Body: preKeysBody}
+	Stock = Route[StockRequest, StockAnswer]{Method: "POST", Path: "/v1/prekeys", Once: true, Body: preKeysBody}
 	Claim = Route[ClaimRequest, ClaimAnswer]{Method: "POST", Path: "/v1/claims", Body: shortBody}
 
 	Begin      = Route[api.Proposal, api.Begun]{Method: "POST", Path: "/v1/sessions", Body: proposalBody}
