@@ -239,7 +239,7 @@ func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	old, _ := d.root(above)
 	_, listed := old.Listed(i)
 	switch {
-	case !n.Members.Has(i) && (listed || n.Common.Rekey > p.Rekey() && d.st.forest.OwnAbove(parent)):
+	case !n.Members.Has(i) && (listed || d.st.forest.OwnAbove(parent)):
 		d.st.phase = Removed // by whatever root, since who is gone by one is gone by all that come after it
 		d.emit(Event{Kind: WasRemoved})
 	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
