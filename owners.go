@@ -33,6 +33,35 @@ func (s Space) PutRootKey(ctx context.Context, key []byte) error {
 	return s.do(ctx, ratchet.PutRootKey(key))
 }
 
+// ProposeOwners returns the bytes that the root owner key is to sign so that these members are the owners, and no others: for a root owner
+// key that several people hold (Policy.RootScheme), of whom some sign with package frost. TakeRootKey begins it: threshold.Whole makes a share of the key, and
+// ceremony.NewResharing shares for others. Errors are ratchet.ErrPhase while joining, and ratchet.ErrPolicy for a list that cannot be.
+func (s Space) ProposeOwners(ctx context.Context, indices ...dkg.Index) ([]byte, error) {
+	v, err := s.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ratchet.ProposeOwners(v, indices...)
+}
+
+// ProposedOwners returns whom such bytes name, for whoever is asked to sign them. Errors are ratchet.ErrPolicy for bytes that name strangers,
+// are of another space or came too late, and ratchet.ErrPhase for bytes of a member that is further on: sign once Sync or Run read the rest.
+func (s Space) ProposedOwners(ctx context.Context, message []byte) ([]dkg.Index, error) {
+	v, err := s.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ratchet.ProposedOwners(v, message)
+}
+
+// PutOwners puts what ProposeOwners returned in place, with its signature, on the device of one of the members that it names, which need be no
+// owner before: so a space whose owners are lost gets others. Run and Sync carry it out once the backlog was read; OwnersChanged follows.
+// Errors are ratchet.ErrPolicy for another signature, a list that does not name this device, and one that others have overtaken; and
+// ratchet.ErrPhase while it cannot be done.
+func (s Space) PutOwners(ctx context.Context, message, signature []byte) error {
+	return s.do(ctx, ratchet.PutOwners(message, signature))
+}
+
 // Appoint gives members these rights and no others, as an owner: ratchet.MayInvite, MayRemove and MayTitle. What is added counts at once,
 // what is taken back from the next Rekeyed on. RoleChanged follows. Errors are ratchet.ErrPhase for a member that is no owner, and
 // ratchet.ErrPolicy for a place at which nobody is, and more than 64 members with a role.
@@ -41,7 +70,7 @@ func (s Space) Appoint(ctx context.Context, rights ratchet.Rights, indices ...dk
 }
 
 // SetPolicy changes how the space works, as an owner; Status has the policy as it is. PolicyChanged follows. Errors are ratchet.ErrPhase
-// for a member that is no owner, and ratchet.ErrPolicy for another Scheme or KEM.
+// for a member that is no owner, and ratchet.ErrPolicy for another Scheme, RootScheme or KEM.
 func (s Space) SetPolicy(ctx context.Context, p ratchet.Policy) error {
 	return s.do(ctx, ratchet.SetPolicy(p))
 }

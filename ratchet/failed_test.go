@@ -30,6 +30,8 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"owner": g.Peers[0].Space, "member": g.Peers[1].Space, "joining": joining.Space, "left": left.Space,
 	}
 	long := make([]byte, ratchet.MaxPlaintext+1)
+	proposed, err := ratchet.ProposeOwners(g.Peers[0].Space, 1, 2)
+	require.NoError(t, err)
 	var made invite.Made
 
 	type result = func(ratchet.Space) (ratchet.Space, error)
@@ -76,8 +78,9 @@ func TestFailedCallChangesNothing(t *testing.T) {
 		"HandOver":    {{others, step(ratchet.HandOver(1))}, {all, step(ratchet.HandOver(1))}, {all, step(ratchet.HandOver(99))}},
 		"TakeRootKey": {{others, step(ratchet.TakeRootKey(func([]byte) error { return nil }))}, {all, step(ratchet.TakeRootKey(func([]byte) error { return errors.New("full") }))}},
 		"PutRootKey":  {{all, step(ratchet.PutRootKey(nil))}, {all, step(ratchet.PutRootKey(make([]byte, 32)))}},
+		"PutOwners":   {{all, step(ratchet.PutOwners(nil, nil))}, {all, step(ratchet.PutOwners(proposed, make([]byte, 114)))}},
 		"Appoint":     {{others, step(ratchet.Appoint(ratchet.MayTitle, 2))}, {all, step(ratchet.Appoint(8, 2))}, {all, step(ratchet.Appoint(ratchet.MayTitle, 99))}},
-		"SetPolicy":   {{others, step(ratchet.SetPolicy(ratchet.Policy{}))}, {all, step(ratchet.SetPolicy(ratchet.Policy{Scheme: ratchet.Ed448}))}},
+		"SetPolicy":   {{others, step(ratchet.SetPolicy(ratchet.Policy{}))}, {all, step(ratchet.SetPolicy(ratchet.Policy{Scheme: ratchet.Ed448}))}, {all, step(ratchet.SetPolicy(ratchet.Policy{RootScheme: ratchet.Ed448}))}},
 		"Leave":       {{"owner joining left", step(ratchet.Leave())}},
 		"Expiring":    {{all, step(ratchet.Expiring(long, time.Hour))}, {outside, step(ratchet.Expiring(nil, time.Hour))}},
 		"Restore":     {{"", func(s ratchet.Space) (ratchet.Space, error) { return ratchet.Restore(s, g.Now) }}},
@@ -98,12 +101,14 @@ func TestFailedCallChangesNothing(t *testing.T) {
 	for _, name := range transitions(t) {
 		require.Contains(t, calls, name, "an exported function without a row in this table")
 	}
-	_, _, err := ratchet.Join(invite.Link{}, g.Now, nil)
+	_, _, err = ratchet.Join(invite.Link{}, g.Now, nil)
 	require.ErrorIs(t, err, ratchet.ErrMalformed)
 	_, _, err = ratchet.Join(g.Invite(invite.Private(0)), g.Now, make([]byte, ratchet.MaxApplicationData+1))
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
-	_, err = ratchet.NewSpace(g.Now, ratchet.Policy{Scheme: "none"}, nil)
-	require.ErrorIs(t, err, ratchet.ErrPolicy)
+	for _, p := range []ratchet.Policy{{Scheme: "none"}, {RootScheme: "none"}} {
+		_, err = ratchet.NewSpace(g.Now, p, nil)
+		require.ErrorIs(t, err, ratchet.ErrPolicy)
+	}
 	_, err = ratchet.NewSpace(g.Now, ratchet.Policy{}, make([]byte, ratchet.MaxApplicationData+1))
 	require.ErrorIs(t, err, ratchet.ErrTooLong)
 }

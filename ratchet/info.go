@@ -19,6 +19,8 @@ type Summary struct {
 	Key   PublicKey
 	// Owner: this member is an owner. HoldsRootKey: it can name the owners.
 	Owner, HoldsRootKey bool
+	// RootKey is the public half of the root owner key, by which owners are named; zero while joining.
+	RootKey PublicKey
 	// Sole: the space would be orphaned without this member, so Leave refuses.
 	Sole bool
 	// Policy is how the space works.
@@ -43,13 +45,13 @@ func Info(s Space) Summary {
 		return Summary{}
 	}
 	me := d.st.me()
-	out := Summary{Phase: d.st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, HoldsRootKey: !d.st.rootOwner.Value().key.IsZero()}
+	out := Summary{Phase: d.st.phase, Index: me.index, Key: PublicKey{me.signing.Public}, HoldsRootKey: !d.st.rootOwner.Value().key.IsZero(), RootKey: PublicKey{me.origin.RootOwner}}
 	e, r, ok := d.preferred()
 	if !ok {
 		return out
 	}
 	_, out.Owner = d.place(r)
-	out.Sole, out.Policy = d.sole(r), policyOf(r.Policy())
+	out.Sole, out.Policy = d.sole(r), policyOf(r.Policy(), me.origin.RootOwner.Scheme())
 	out.Epoch, out.Generation = e.ID(), e.Generation()
 	roster := r.Roster()
 	out.Fingerprint, out.Authenticator = roster.Fingerprint(d.st.space), proto.Authenticator(e.Authenticator(), roster, r.GoneSet())

@@ -67,10 +67,9 @@ func newGenesis(now time.Time, p Policy, profile []byte, others ...person) (g ge
 	if g.policy, err = p.encode(); err != nil {
 		return genesis{}, err
 	}
-	scheme := g.policy.Suite.Scheme()
 	g.poly = dkg.NewPolynomial()
 	g.founder = newPerson(founder, g.policy.Suite, g.now, profile)
-	g.root = suite.NewSigningKey(scheme)
+	g.root = suite.NewSigningKey(p.rootScheme())
 	origin := proto.NewOrigin(g.root.Public)
 	owners, err := proto.NewOwnerList(g.root, origin, 1, 0, g.founder.signing.Public)
 	if err != nil {

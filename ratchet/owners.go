@@ -19,22 +19,12 @@ import (
 // index that is no member's, too many, or a list without this member.
 func SetOwners(indices ...dkg.Index) Step {
 	return Step{func(d *edit) error {
-		e, r, ok := d.preferred()
+		_, r, ok := d.preferred()
 		if !ok || d.st.rootOwner.Value().key.IsZero() {
 			return ErrPhase
 		}
-		var keys []suite.PublicKey
-		stay := r.Stay(d.st.forest.MakersAbove(e.ID()))
-		for _, i := range indices {
-			at := slices.IndexFunc(stay, func(b members.Binding) bool { return b.Index == i })
-			if at < 0 {
-				return ErrPolicy
-			}
-			keys = append(keys, stay[at].Key)
-		}
-		slices.SortFunc(keys, suite.PublicKey.Compare)
-		keys = slices.Compact(keys)
-		if len(keys) > proto.MaxOwners || !slices.Contains(keys, d.st.me().signing.Public) {
+		keys, err := d.keysOf(r, indices)
+		if err != nil || !slices.Contains(keys, d.st.me().signing.Public) {
 			return ErrPolicy
 		}
 		return d.beginRekey(rekey.Wish{Owners: keys})
@@ -181,20 +171,23 @@ func (d *edit) sole(r members.Root) bool {
 // owner key here only those of members that stay.
 func (d *edit) ownersAfter(w rekey.Wish, stay []members.Binding) []suite.PublicKey {
 	keys := d.st.me().owners.Keys
-	if d.st.rootOwner.Value().key.IsZero() {
-		return keys
+	if named := d.named(w); len(named) > 0 {
+		keys = named
 	}
-	if len(w.Owners) > 0 {
-		keys = w.Owners
+	if d.counts(w.Signed) || d.st.rootOwner.Value().key.IsZero() {
+		return keys
 	}
 	return slices.DeleteFunc(slices.Clone(keys), func(k suite.PublicKey) bool {
 		return !slices.ContainsFunc(stay, func(b members.Binding) bool { return b.Key == k })
 	})
 }
 
-// ownerList returns the owner list of the root that a rekey makes: the newest, or a new one for this root.
-func (d *edit) ownerList(keys []suite.PublicKey, generation uint64) (proto.OwnerList, error) {
+// ownerList returns the owner list of the root that a rekey makes: one that others signed, the newest, or a new one for this root.
+func (d *edit) ownerList(w rekey.Wish, keys []suite.PublicKey, generation uint64) (proto.OwnerList, error) {
 	me := d.st.me()
+	if d.counts(w.Signed) {
+		return w.Signed, nil
+	}
 	if len(keys) == len(me.owners.Keys) && !slices.ContainsFunc(keys, func(k suite.PublicKey) bool { return !slices.Contains(me.owners.Keys, k) }) {
 		return me.owners, nil
 	}

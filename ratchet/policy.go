@@ -1,16 +1,21 @@
 package ratchet
 
 import (
+	"cmp"
+
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Policy says how a space works, signed by its owners. SetPolicy changes all but Scheme and KEM. Fields left at their zero values take the
-// defaults.
+// Policy says how a space works, signed by its owners. SetPolicy changes all but Scheme, RootScheme and KEM. Fields left at their zero
+// values take the defaults.
 type Policy struct {
 	// Scheme is the signature scheme of members, Ed25519 by default.
 	Scheme string
+	// RootScheme is that of the root owner key, by which owners are named: by default Scheme. Ed448 lets several people hold the key
+	// together (ProposeOwners), from the first day or later; it adds 75 bytes to each rekey and ticket.
+	RootScheme string
 	// KEM is the mechanism by which secrets are boxed to members, MLKEM768X25519 by default.
 	KEM uint16
 	// Unpadded leaves messages as long as they are. By default they are padded, which adds at most 12 %.
@@ -19,6 +24,11 @@ type Policy struct {
 	MembersMayInvite bool
 	// RekeyHours is the interval of rekeys in hours, 0 for none.
 	RekeyHours uint16
+}
+
+// rootScheme returns the scheme of the root owner key of a new space.
+func (p Policy) rootScheme() suite.Scheme {
+	return suite.Scheme(cmp.Or(p.RootScheme, p.Scheme, Ed25519))
 }
 
 // encode returns the policy as it is signed. It returns ErrPolicy for a scheme or KEM that is none of the protocol's.
@@ -34,7 +44,7 @@ func (p Policy) encode() (out proto.Policy, err error) {
 			out.Suite = s
 		}
 	}
-	if !out.Suite.Valid() {
+	if !out.Suite.Valid() || !p.rootScheme().Valid() {
 		return proto.Policy{}, outcome.ErrPolicy
 	}
 	if out.Padding = proto.Padme; p.Unpadded {
@@ -44,10 +54,10 @@ func (p Policy) encode() (out proto.Policy, err error) {
 	return out, nil
 }
 
-// policyOf returns a policy as it is signed.
-func policyOf(p proto.Policy) Policy {
+// policyOf returns a policy that was signed, of a space with a root owner key of a scheme.
+func policyOf(p proto.Policy, root suite.Scheme) Policy {
 	return Policy{
-		Scheme: string(p.Suite.Scheme()), KEM: uint16(p.Suite.KEM()), Unpadded: p.Padding == proto.NoPadding,
+		RootScheme: string(root), Scheme: string(p.Suite.Scheme()), KEM: uint16(p.Suite.KEM()), Unpadded: p.Padding == proto.NoPadding,
 		MembersMayInvite: p.MembersMayInvite, RekeyHours: p.RekeyInterval,
 	}
 }

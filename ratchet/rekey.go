@@ -89,16 +89,16 @@ func Rekey() Step {
 	}}
 }
 
-// mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and has the key
-// to sign; it stands in an epoch with a place for a rekey, and did not come from a copy since its last ticket.
+// mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and that is
+// signed or that it has the key to sign; it stands in an epoch with a place for a rekey, and did not come from a copy since its last ticket.
 func (d *edit) mayDeal(w rekey.Wish) bool {
 	e, r, ok := d.preferred()
 	if !ok || d.st.phase != Member || d.st.rhythm.restored || r.Gone(d.st.me().index) {
 		return false
 	}
 	owners, me := d.st.me().owners.Keys, d.st.me().signing.Public
-	if len(w.Owners) > 0 && !d.st.rootOwner.Value().key.IsZero() {
-		owners = w.Owners
+	if named := d.named(w); len(named) > 0 {
+		owners = named
 	}
 	return slices.Contains(owners, me) && e.HasRekeyPlace()
 }
@@ -133,14 +133,13 @@ func (d *edit) sealRekey() error {
 	}
 	x.Draft = draft
 	d.setRekeys(x)
-	if left > 0 || !d.fetched() && len(x.Draft.Wish().Owners) > 0 {
+	if left > 0 || !d.mayName(x.Draft.Wish(), r) {
 		return nil
 	}
 	return d.deal(e, r, dealing{stay, owners, to})
 }
 
-// fetched reports whether the end of the mailbox was reached within the last hour. A new owner list from a member that was away would undo
-// what owners did meanwhile.
+// fetched reports whether the end of the mailbox was reached within the last hour.
 func (d *edit) fetched() bool { return d.now-d.st.clock.reached <= rekeyFetched }
 
 // dealing is for whom a rekey is made.
@@ -177,7 +176,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	x, owner := d.st.rekeys.Value(), d.st.me().signing
 	wish := x.Draft.Wish()
 	t, held := d.tp.terms(r.ID())
-	owners, err := d.ownerList(with.owners, r.Rekey()+1)
+	owners, err := d.ownerList(wish, with.owners, r.Rekey()+1)
 	if err != nil || !held {
 		return cmp.Or(err, ErrPhase)
 	}

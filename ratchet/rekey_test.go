@@ -8,9 +8,12 @@ import (
 )
 
 // five returns a space of a founder and four others, in step.
-func five(t *testing.T, seed uint64) (*network, []*node) {
+func five(t *testing.T, seed uint64) (*network, []*node) { return fiveWith(t, seed, Policy{}) }
+
+// fiveWith is five, in a space with a policy.
+func fiveWith(t *testing.T, seed uint64, p Policy) (*network, []*node) {
 	n := newNetwork(t, seed)
-	all := []*node{n.found(Policy{})}
+	all := []*node{n.found(p)}
 	for _, name := range []string{"b", "c", "d", "e"} {
 		all = append(all, n.member(all[0], name))
 	}

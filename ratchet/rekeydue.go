@@ -35,7 +35,9 @@ func (d *edit) rekeyDue() bool {
 
 // draftDue reports whether something can be done about a rekey that is being prepared.
 func (d *edit) draftDue(x rekey.Draft) bool {
-	return !x.IsZero() && d.mayDeal(x.Wish()) && (d.fetched() || len(x.Wish().Owners) == 0)
+	w := x.Wish()
+	_, r, ok := d.preferred()
+	return ok && !x.IsZero() && (d.outdated(w) || d.mayDeal(w) && d.mayName(w, r))
 }
 
 // maintainRekey does what is due about rekeys.
@@ -69,6 +71,14 @@ func (d *edit) continueRekey() error {
 	if !ok {
 		return outcome.ErrPhase
 	}
+	if d.outdated(x.Draft.Wish()) {
+		if x.Draft = x.Draft.Unsigned(); x.Draft.Wish().IsZero() || !d.mayDeal(x.Draft.Wish()) {
+			x.Draft = rekey.Draft{}
+			d.setRekeys(x)
+			return nil
+		}
+		d.setRekeys(x)
+	}
 	if w := x.Draft.Wish(); len(w.Remove) > 0 && d.open(w, r).IsZero() && !r.ListsGone() {
 		x.Draft = rekey.Draft{}
 		d.setRekeys(x)
@@ -76,6 +86,9 @@ func (d *edit) continueRekey() error {
 	}
 	return d.sealRekey()
 }
+
+// outdated reports whether another owner list took the place of the one that a rekey was to carry.
+func (d *edit) outdated(w rekey.Wish) bool { return !w.Signed.IsZero() && !d.counts(w.Signed) }
 
 // open returns what of a wish is not so in a root.
 func (d *edit) open(w rekey.Wish, r members.Root) (left rekey.Wish) {
@@ -87,7 +100,7 @@ func (d *edit) open(w rekey.Wish, r members.Root) (left rekey.Wish) {
 	if w.Policy != r.Policy() {
 		left.Policy = w.Policy
 	}
-	left.Owners = w.Owners
+	left.Owners, left.Signed = w.Owners, w.Signed
 	rights := rightsOf(r)
 	for _, g := range w.Roles {
 		if _, known := r.ListedBinding(g.Index); known && !r.Gone(g.Index) && rights[g.Index] != g.Rights {
@@ -105,7 +118,7 @@ func (d *edit) overtaken(r members.Root) (w rekey.Wish) {
 			w = w.And(p.Wish)
 		}
 	}
-	w.Owners = nil
+	w.Owners, w.Signed = nil, proto.OwnerList{}
 	return d.open(w, r)
 }
 

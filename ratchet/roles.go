@@ -67,7 +67,7 @@ func Appoint(rights Rights, indices ...dkg.Index) Step {
 func anyOwner(uint8) bool { return true }
 
 // SetPolicy returns the step with which an owner changes how the space works, by the rekey that it begins. PolicyChanged follows. It
-// returns ErrPhase like Remove, and ErrPolicy for another scheme or KEM than that of the space, and for one that is none.
+// returns ErrPhase like Remove, and ErrPolicy for another scheme or KEM than the space has, and for one that is none.
 func SetPolicy(p Policy) Step {
 	return Step{func(d *edit) error {
 		_, r, ok := d.preferred()
@@ -75,7 +75,8 @@ func SetPolicy(p Policy) Step {
 			return ErrPhase
 		}
 		next, err := p.encode()
-		if err != nil || next.Suite != r.Suite() {
+		root := string(d.st.me().origin.RootOwner.Scheme())
+		if err != nil || next.Suite != r.Suite() || p.RootScheme != "" && p.RootScheme != root {
 			return ErrPolicy
 		}
 		return d.beginRekey(rekey.Wish{Policy: next})

@@ -99,6 +99,35 @@ func TestResharing(t *testing.T) {
 	})
 }
 
+// A key that one party holds is shared out for any t and n: to the party itself and others, or to others alone. Whoever held it before
+// signs with it still; nobody else does alone.
+func TestSharingAWholeKey(t *testing.T) {
+	every(t, func(m, n int) {
+		seed := make([]byte, threshold.SeedSize)
+		seed[0], seed[1] = byte(m), byte(n)
+		whole, err := threshold.Whole(seed)
+		require.NoError(t, err)
+		old := map[index]threshold.Share{1: whole}
+		sign(t, whole.Key(), old, 1)
+		for first := range 2 {
+			receivers := upTo(n + first)[first:]
+			s, err := NewResharing(nil, whole.Key(), m, parties(1), parties(receivers...))
+			require.NoError(t, err)
+			back, err := ParseSetup(s.Bytes())
+			require.NoError(t, err)
+			key, shares := newWorld(t, back, old).run().finish()
+			require.Equal(t, whole.Key().Public(), key.Public())
+			require.Equal(t, receivers, key.Terms().Holders)
+			require.Equal(t, uint32(1), key.Terms().Generation)
+			require.True(t, secretOf(t, key, shares).Equal(whole.Scalar()))
+			if first == 0 {
+				require.NoError(t, shares[1].Succeeds(whole), "it takes the place of the whole")
+			}
+			sign(t, key, shares, receivers[:m]...)
+		}
+	})
+}
+
 // t helpers give a lost share back, and the key and the other shares stay.
 func TestRepair(t *testing.T) {
 	every(t, func(m, n int) {

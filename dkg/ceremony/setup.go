@@ -78,8 +78,8 @@ func NewRefresh(context []byte, k threshold.Key, holders []Party) (Setup, error)
 	return s, err
 }
 
-// NewResharing returns the setup for new shares of a key, for the receivers and with threshold t. At least as many
-// holders as the key's threshold deal. Whoever is among both keeps its index; a new receiver has one that no holder has.
+// NewResharing returns the setup for new shares of a key, for the receivers and with threshold t, at least 2. At least as many
+// holders as the key's threshold deal; of a key that one party holds (threshold.Whole) that party alone. Whoever is among both keeps its index; a new receiver has one that no holder has.
 // Whoever holds a share and does not receive is a holder no longer.
 func NewResharing(context []byte, k threshold.Key, t int, dealers, receivers []Party) (Setup, error) {
 	return newSetup(setup{kind: resharing, context: context, threshold: t, old: k}, dealers, receivers)

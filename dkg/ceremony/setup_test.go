@@ -16,7 +16,13 @@ func TestSetupRefuses(t *testing.T) {
 	keyless[1].Key = keyless[1].Key[:31]
 	shared := parties(1, 2)
 	shared[1].Key = shared[0].Key
+	whole, err := threshold.Whole(make([]byte, threshold.SeedSize))
+	require.NoError(t, err)
+	one := whole.Key()
 	for name, err := range map[string]error{
+		"threshold 1 again":     failure(NewResharing(nil, one, 1, parties(1), parties(1))),
+		"one share refreshed":   failure(NewRefresh(nil, one, parties(1))),
+		"one share repaired":    failure(NewRepair(nil, one, parties(1)[0], parties(1))),
 		"no parties":            failure(NewGeneration(nil, 2, nil)),
 		"threshold 1":           failure(NewGeneration(nil, 1, parties(1, 2))),
 		"threshold 0":           failure(NewGeneration(nil, 0, parties(1, 2))),

@@ -4,6 +4,8 @@
 // share is verified against. A Share is what one party holds. Package ceremony makes and changes them, package frost signs
 // with them; docs/design/dkg.md has the formulas.
 //
+// Whole makes a share of a key that one party has held so far: a key with threshold 1, of which a resharing makes shares for several.
+//
 // Any t shares are the whole key, and t-1 say nothing about it. Shares of different generations of a key do not mix.
 // Values are immutable and safe for concurrent use.
 package threshold

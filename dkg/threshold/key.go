@@ -16,7 +16,8 @@ type Index uint8
 
 // Limits. They are part of the format.
 const (
-	// MinThreshold is the least number of shares that make a key: with one, a single party could sign.
+	// MinThreshold is the least threshold of a key that several parties hold: with one, a single party could sign. A key that one
+	// party holds has threshold 1 (Whole).
 	MinThreshold = 2
 	// MaxParties is the number of indices.
 	MaxParties = 255
@@ -47,12 +48,12 @@ type Terms struct {
 }
 
 // NewKey returns a key with these commitments to the coefficients of its polynomial. Most programs do not call it: a
-// ceremony does. It returns ErrKey unless holders ascend from at least 1, there are at least 2 commitments and not more than
-// holders, and none is the identity.
+// ceremony does. It returns ErrKey unless holders ascend from at least 1, there are not more commitments than holders, at least
+// 2, or 1 for one holder, and none is the identity.
 func NewKey(terms Terms, commitments []ed448.Point) (Key, error) {
 	k := &key{terms.Transcript, terms.Generation, slices.Clone(terms.Holders), slices.Clone(commitments)}
 	switch {
-	case len(commitments) < MinThreshold || len(commitments) > len(k.holders):
+	case len(commitments) < min(MinThreshold, max(len(k.holders), 1)) || len(commitments) > len(k.holders):
 		return Key{}, fmt.Errorf("%w: threshold %d of %d", ErrKey, len(commitments), len(k.holders))
 	case !ascending(k.holders):
 		return Key{}, fmt.Errorf("%w: holders do not ascend from 1", ErrKey)

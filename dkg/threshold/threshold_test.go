@@ -37,6 +37,7 @@ func TestNewKeyRefuses(t *testing.T) {
 		"identity":          {[]Index{1, 2}, []ed448.Point{{}, c[1]}},
 		"identity at x":     {[]Index{1, 2}, []ed448.Point{c[0], {}}},
 		"nothing committed": {nil, nil},
+		"one holder, none":  {[]Index{1}, nil},
 	} {
 		_, err := NewKey(Terms{Holders: v.holders}, v.c)
 		require.ErrorIs(t, err, ErrKey, name)

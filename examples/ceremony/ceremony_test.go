@@ -15,6 +15,9 @@ func TestStory(t *testing.T) {
 	for _, want := range []string{
 		"party 5 cheated in round", "any 3 of [1 2 3 4] sign", "same public key: true, same share of Ann: false, generation 1",
 		"Dora has the share that she lost: true", "valid under the key of step 2: true",
+		"any 3 of [1 2 3 4] sign, Ann holds the whole key: false", "owners, as all see it: Bob Cem\n",
+		"any 3 of [2 3 4 5] sign with the same key: true, the lost share is one of theirs: false",
+		"owners, as all see it: Bob Cem Ann's new device\n",
 	} {
 		require.Contains(t, out.String(), want)
 	}

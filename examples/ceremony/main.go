@@ -1,5 +1,6 @@
 // Ceremony shows a signing key that five people hold together and any three can use: how it is made although one of
-// them cheats, how shares are refreshed and repaired, and how three of them sign.
+// them cheats, how shares are refreshed and repaired, and how three of them sign. Then it shows a space whose root owner key is such
+// a key, and whose owner loses her device.
 //
 //	go run ./examples/ceremony
 //

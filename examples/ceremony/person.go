@@ -6,13 +6,16 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/dkg/ceremony"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
+	"github.com/trefoil-im/trefoil/transporttest"
 )
 
-// person is somebody who takes part, with a store of their own.
+// person is somebody who takes part, with stores of their own.
 type person struct {
 	name     string
 	identity ed25519.PrivateKey
@@ -24,9 +27,20 @@ type person struct {
 	// cheat is what a cheater shows to Bob in the place of its first message. Others have none.
 	cheat []byte
 	first []byte
+
+	// What the person has of the space: the client's store and what opens it, the place, and the share of the root owner key.
+	key    state.Key
+	store  store.Store
+	line   trefoil.Transport
+	client *trefoil.Client
+	space  state.ID
+	place  dkg.Index
+	shares *state.Vault[state.One[threshold.Share]]
+	setup  ceremony.Setup // the ceremony in which the person takes part
+	heard  []heard        // of signatures, in memory only
 }
 
-func newPerson(name string, i threshold.Index) (*person, error) {
+func newPerson(ctx context.Context, network *transporttest.Network, name string, i threshold.Index) (*person, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -37,16 +51,24 @@ func newPerson(name string, i threshold.Index) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	vault, err := state.Open[state.One[ceremony.Run]](context.Background(), store.NewMemory(), key, state.Options{})
+	own := store.NewMemory() // of the program, beside the client's
+	runs, err := state.Open[state.One[ceremony.Run]](ctx, own, key, state.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return &person{name: name, identity: private, party: ceremony.Party{Index: i, Key: public}, runs: vault}, nil
+	shares, err := state.Open[state.One[threshold.Share]](ctx, own, key, state.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &person{
+		name: name, identity: private, party: ceremony.Party{Index: i, Key: public}, runs: runs,
+		key: key, store: store.NewMemory(), line: network.Device(name), shares: shares,
+	}, nil
 }
 
-// begin stores the person's run of a ceremony. The ceremony's ID names its row.
-func (p *person) begin(ctx context.Context, s ceremony.Setup) error {
-	r, err := ceremony.Begin(s, p.identity, p.share)
+// begin stores the person's run of a ceremony, to which it brings its share of the key, if it has one. The ceremony's ID names its row.
+func (p *person) begin(ctx context.Context, s ceremony.Setup, share threshold.Share) error {
+	r, err := ceremony.Begin(s, p.identity, share)
 	if err != nil {
 		return err
 	}
@@ -54,7 +76,7 @@ func (p *person) begin(ctx context.Context, s ceremony.Setup) error {
 	if err != nil {
 		return err
 	}
-	p.sent, p.first = 0, r.Messages()[0]
+	p.setup, p.sent, p.first = s, 0, r.Messages()[0]
 	return p.runs.Create(ctx, o, nil)
 }
 

@@ -10,25 +10,31 @@ import (
 	"github.com/trefoil-im/trefoil/dkg/ceremony"
 	"github.com/trefoil-im/trefoil/dkg/frost"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
+	"github.com/trefoil-im/trefoil/transporttest"
 )
 
 // story is what the program tells.
 type story struct {
-	ctx    context.Context
-	out    io.Writer
-	people []*person
+	ctx     context.Context
+	out     io.Writer
+	network *transporttest.Network
+	people  []*person
 }
 
 func tell(ctx context.Context, out io.Writer) error {
-	s := &story{ctx: ctx, out: out}
+	s := &story{ctx: ctx, out: out, network: transporttest.NewNetwork()}
 	for i, name := range []string{"Ann", "Bob", "Cem", "Dora", "Eve"} {
-		p, err := newPerson(name, threshold.Index(i+1))
+		p, err := s.newPerson(name, threshold.Index(i+1))
 		if err != nil {
 			return err
 		}
 		s.people = append(s.people, p)
 	}
 	return s.tell()
+}
+
+func (s *story) newPerson(name string, i threshold.Index) (*person, error) {
+	return newPerson(s.ctx, s.network, name, i)
 }
 
 func (s *story) explain(title string, lines ...string) {
@@ -116,7 +122,7 @@ func (s *story) tell() error {
 		return err
 	}
 	s.note("%q signed by Ann, Cem and Dora, valid under the key of step 2: %v", message, key.Verify(message, sig))
-	return nil
+	return s.owners(people)
 }
 
 func parties(people []*person) (out []ceremony.Party) {
@@ -129,7 +135,7 @@ func parties(people []*person) (out []ceremony.Party) {
 // hold runs a ceremony until nobody has anything more to say.
 func (s *story) hold(setup ceremony.Setup, people []*person) error {
 	for _, p := range people {
-		if err := p.begin(s.ctx, setup); err != nil {
+		if err := p.begin(s.ctx, setup, p.share); err != nil {
 			return err
 		}
 	}

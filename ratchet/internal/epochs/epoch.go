@@ -23,7 +23,7 @@ type Root struct {
 	ID         proto.EpochID
 	Generation uint64 // of rekeys
 	Rank       uint8  // place of the signer in the owner list that decides between roots of one generation; 255 if it is not in it
-	Barred     bool   // neither it nor what is below is preferred (§2)
+	Barred     bool   // its epochs are not preferred (§2)
 	Depth      int
 	Public     dkg.Commitment
 }

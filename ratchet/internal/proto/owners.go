@@ -3,6 +3,7 @@ package proto
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -12,7 +13,7 @@ import (
 // OwnerList names the owners of a space, signed with the root owner key (§2). Each key is of either scheme.
 type OwnerList struct {
 	Counter   uint64
-	Since     uint64            // generation of the root that carries it first, 0 of the genesis
+	Since     uint64            // generation of the root that carries it first, or an earlier one; 0 of the genesis
 	Keys      []suite.PublicKey // 1 to MaxOwners, shorter ones first, then ascending by their bytes
 	Signature []byte
 }
@@ -26,14 +27,42 @@ func compareOwners(a, b suite.PublicKey) int {
 // NewOwnerList signs a list for the roots of a generation and later ones. The keys may come in any order. It returns suite.ErrInvalid for
 // none, too many, or one twice.
 func NewOwnerList(root suite.SigningKey, o Origin, counter, since uint64, keys ...suite.PublicKey) (OwnerList, error) {
-	l := OwnerList{Counter: counter, Since: since, Keys: slices.SortedFunc(slices.Values(keys), compareOwners)}
-	if !l.ordered() {
-		return OwnerList{}, invalid("owners")
+	l, err := UnsignedOwnerList(counter, since, keys...)
+	if err != nil {
+		return OwnerList{}, err
 	}
 	space := o.Space()
 	l.Signature = root.Sign(suite.SignOwner, space[:], l.body())
 	return l, nil
 }
+
+// UnsignedOwnerList is NewOwnerList without the signature.
+func UnsignedOwnerList(counter, since uint64, keys ...suite.PublicKey) (OwnerList, error) {
+	l := OwnerList{Counter: counter, Since: since, Keys: slices.SortedFunc(slices.Values(keys), compareOwners)}
+	if !l.ordered() {
+		return OwnerList{}, invalid("owners")
+	}
+	return l, nil
+}
+
+// Message returns what the root owner key of the origin signs.
+func (l OwnerList) Message(o Origin) []byte {
+	space := o.Space()
+	return o.RootOwner.Message(suite.SignOwner, space[:], l.body())
+}
+
+// ParseOwnerMessage reads what Message returns: a list without its signature.
+func ParseOwnerMessage(b []byte, o Origin) (OwnerList, error) {
+	space := o.Space()
+	body, ok := bytes.CutPrefix(b, o.RootOwner.Message(suite.SignOwner, space[:]))
+	if !ok {
+		return OwnerList{}, fmt.Errorf("%w: message of an owner list", wire.ErrMalformed)
+	}
+	return parseAll(body, maxOwnerList, readOwnerListBody)
+}
+
+// IsZero reports whether there is no list.
+func (l OwnerList) IsZero() bool { return len(l.Keys) == 0 }
 
 // ordered reports whether the keys are as many as allowed, in order, and none twice.
 func (l OwnerList) ordered() bool {
@@ -96,7 +125,13 @@ func (l OwnerList) Encode() []byte {
 	})
 }
 
-func readOwnerList(r *wire.Reader) (l OwnerList) {
+func readOwnerList(r *wire.Reader) OwnerList {
+	l := readOwnerListBody(r)
+	l.Signature = readSignature(r)
+	return l
+}
+
+func readOwnerListBody(r *wire.Reader) (l OwnerList) {
 	l.Counter = r.U64()
 	l.Since = readGeneration(r)
 	n := int(r.U8())
@@ -106,7 +141,6 @@ func readOwnerList(r *wire.Reader) (l OwnerList) {
 	for i := 0; i < n && r.Err() == nil; i++ {
 		l.Keys = append(l.Keys, suite.ReadPublicKey(r))
 	}
-	l.Signature = readSignature(r)
 	if r.Err() == nil && !l.ordered() {
 		r.Fail("owners")
 	}

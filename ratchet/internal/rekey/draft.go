@@ -64,6 +64,12 @@ func (d Draft) Wishing(more Wish) Draft {
 	return d
 }
 
+// Unsigned returns the draft without the owner list that others signed.
+func (d Draft) Unsigned() Draft {
+	d.wish.Signed = proto.OwnerList{}
+	return d
+}
+
 // Sealed returns how many of some recipients have their box.
 func (d Draft) Sealed(to []Recipient) int { return len(to) - len(d.missing(to)) }
 

@@ -32,13 +32,16 @@ const (
 	unplaced = 255
 )
 
-// Order returns the rank of each root (§5, Order; §2, barred). Newest is the newest owner list that is known.
+// Order returns the rank of each root (§5, Order; §2, barred). Newest is the newest owner list that is known. What was made below a surplus
+// root is surplus. What was made below one with another list stands for itself: if it carries the newest list, whoever signed that list put an
+// end to what is above.
 func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 	out := make(map[proto.EpochID]Rank, len(all))
 	generations := map[uint64][]Standing{}
 	for _, s := range all {
 		generations[s.Rekey] = append(generations[s.Rekey], s)
 	}
+	surplus := map[proto.EpochID]bool{}
 	for g, roots := range generations {
 		deciding := roots[0].Owners
 		for _, s := range roots {
@@ -65,23 +68,20 @@ func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 				continue
 			}
 			if of[s.Signer]++; counted == maxCounted || of[s.Signer] > maxOfSigner {
-				r.Barred = true
-				out[s.ID] = r
+				surplus[s.ID] = true
 				continue
 			}
 			counted++
 		}
 	}
-	return inherited(all, out)
-}
-
-// inherited bars what was made below a root that is barred.
-func inherited(all []Standing, ranks map[proto.EpochID]Rank) map[proto.EpochID]Rank {
 	slices.SortFunc(all, func(a, b Standing) int { return cmp.Compare(a.Rekey, b.Rekey) })
 	for _, s := range all {
-		if above, ok := ranks[s.Above]; ok && above.Barred {
-			ranks[s.ID] = Rank{ranks[s.ID].Place, true}
+		if surplus[s.Above] {
+			surplus[s.ID] = true
+		}
+		if surplus[s.ID] {
+			out[s.ID] = Rank{out[s.ID].Place, true}
 		}
 	}
-	return ranks
+	return out
 }

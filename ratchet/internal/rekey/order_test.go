@@ -11,7 +11,8 @@ import (
 )
 
 // Of one generation the root counts first whose signer stands first in the newest list of that generation; of one signer two count and four
-// in all. From the generation on that carries the newest list, roots of others are barred, and all that was made below them.
+// in all. From the generation on that carries the newest list, roots of others are barred, and not what carries it below them. Below a root that
+// is one too many all are.
 func TestOrder(t *testing.T) {
 	root := suite.NewSigningKey(suite.Ed25519)
 	origin := proto.NewOrigin(root.Public)
@@ -33,7 +34,8 @@ func TestOrder(t *testing.T) {
 	all := []rekey.Standing{
 		at(1, 0, old, 0, 0),
 		at(2, 1, old, 0, 1), at(3, 1, newest, 1, 1), at(4, 1, newest, 1, 1), at(5, 1, newest, 1, 1), at(6, 1, newest, 2, 1),
-		at(7, 2, newest, 3, 2), at(8, 2, newest, 3, 3),
+		at(7, 2, newest, 3, 2), at(8, 2, newest, 3, 3), at(9, 2, newest, 4, 5), at(10, 2, old, 0, 2),
+		at(11, 3, newest, 2, 9), at(12, 3, newest, 3, 10), at(13, 3, old, 3, 3),
 	}
 	ranks := rekey.Order(all, newest)
 	require.False(t, ranks[proto.EpochID{1}].Barred)
@@ -43,7 +45,12 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, rekey.Rank{Place: place}, ranks[proto.EpochID{4}])
 	require.True(t, ranks[proto.EpochID{5}].Barred, "the third of one signer")
 	require.False(t, ranks[proto.EpochID{6}].Barred)
-	require.True(t, ranks[proto.EpochID{7}].Barred, "below a barred one")
+	require.False(t, ranks[proto.EpochID{7}].Barred, "the list that counts, below a barred one")
+	require.True(t, ranks[proto.EpochID{9}].Barred, "below the third of one signer")
+	require.True(t, ranks[proto.EpochID{10}].Barred)
+	require.True(t, ranks[proto.EpochID{11}].Barred, "two below it")
+	require.False(t, ranks[proto.EpochID{12}].Barred, "two barred ones above")
+	require.True(t, ranks[proto.EpochID{13}].Barred, "another list")
 	require.False(t, ranks[proto.EpochID{8}].Barred)
 	require.EqualValues(t, 255, ranks[proto.EpochID{2}].Place)
 }

@@ -236,7 +236,7 @@ func decodePosted(d *state.Decoder) (p Posted, err error) {
 }
 
 // format is the version of the stored form.
-const format = 2
+const format = 3
 
 // Encode implements state.Piece.
 func (r Rekeys) Encode(e *state.Encoder) {

@@ -14,20 +14,24 @@ import (
 type Wish struct {
 	Remove []dkg.Index       // ascending
 	Owners []suite.PublicKey // the new owner list; none: as it is
+	Signed proto.OwnerList   // the new owner list, signed by those who hold the root owner key; none: Owners
 	Policy proto.Policy      // zero: as it is
 	Roles  []proto.Grant     // the rights of some members from then on, ascending; Rights 0 takes them back
 }
 
 // IsZero reports whether nothing is wished.
 func (w Wish) IsZero() bool {
-	return len(w.Remove) == 0 && len(w.Owners) == 0 && w.Policy == (proto.Policy{}) && len(w.Roles) == 0
+	return len(w.Remove) == 0 && !w.NamesOwners() && w.Policy == (proto.Policy{}) && len(w.Roles) == 0
 }
+
+// NamesOwners reports whether a new owner list is wished.
+func (w Wish) NamesOwners() bool { return len(w.Owners) > 0 || !w.Signed.IsZero() }
 
 // And returns both wishes; where they contradict each other the later one.
 func (w Wish) And(later Wish) Wish {
 	w.Remove = slices.Compact(slices.Sorted(slices.Values(slices.Concat(w.Remove, later.Remove))))
-	if len(later.Owners) > 0 {
-		w.Owners = later.Owners
+	if later.NamesOwners() {
+		w.Owners, w.Signed = later.Owners, later.Signed
 	}
 	if later.Policy != (proto.Policy{}) {
 		w.Policy = later.Policy
@@ -58,6 +62,10 @@ func (w Wish) encode(e *state.Encoder) {
 	for _, k := range w.Owners {
 		e.Bytes(k.Bytes())
 	}
+	e.Bool(!w.Signed.IsZero())
+	if !w.Signed.IsZero() {
+		e.Bytes(w.Signed.Encode())
+	}
 	e.Bool(w.Policy != proto.Policy{})
 	if w.Policy != (proto.Policy{}) {
 		e.Bytes(w.Policy.Encode())
@@ -76,6 +84,11 @@ func decodeWish(d *state.Decoder) (w Wish, err error) {
 	for range d.Count(proto.MaxOwners, 4) {
 		k, bad := suite.LoadPublicKey(d.Bytes(suite.MaxPublicKey))
 		w.Owners, err = append(w.Owners, k), cmp.Or(err, bad)
+	}
+	if d.Bool() {
+		var bad error
+		w.Signed, bad = proto.ParseOwnerList(d.Bytes(proto.MaxRekey))
+		err = cmp.Or(err, bad)
 	}
 	if d.Bool() {
 		var bad error

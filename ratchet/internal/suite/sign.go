@@ -221,6 +221,11 @@ func ParseSigningKey(s Scheme, seed secret.Bytes) (SigningKey, error) {
 // IsZero reports whether there is no key.
 func (k SigningKey) IsZero() bool { return k.Seed.IsZero() }
 
+// Message returns what a signature of the parts under a label is over (§2): for a key that several people hold, who sign elsewhere.
+func (k PublicKey) Message(label string, parts ...[]byte) []byte {
+	return signedBody(k.scheme, label, parts)
+}
+
 // signedBody returns what is signed: label, scheme, and the parts one after the other.
 func signedBody(s Scheme, label string, parts [][]byte) []byte {
 	n := len(protocol) + len(label) + len(s) + 2
