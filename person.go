@@ -249,6 +249,7 @@ func (d *directs) register(ctx context.Context, own session.Device, one director
 	if err != nil {
 		return err
 	}
-	p.Person, p.Registration, p.Version = person.Part(), r.JSON(), l.Version+1
+	user := person.Part().User
+	p.Person, p.Sign, p.Registration, p.Version = user.Public(), user.Sign, r.JSON(), l.Version+1
 	return nil
 }

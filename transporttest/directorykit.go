@@ -96,7 +96,9 @@ func (m *member) publication(version uint64, devices ...*member) trefoil.Publica
 	}
 	r, err := m.person.Register(entries...)
 	require.NoError(m, err)
-	return trefoil.Publication{Person: m.person, Registration: r.JSON(), Version: version, Bundle: m.device.Bundle()}
+	return trefoil.Publication{
+		Person: m.person.User.Public(), Sign: m.person.User.Sign, Registration: r.JSON(), Version: version, Bundle: m.device.Bundle(),
+	}
 }
 
 // issue returns the device's present bundle with new one-time pre-keys.
@@ -180,7 +182,7 @@ func (k directoryKit) allOrNothing() {
 	a, b := k.registered(), k.registered()
 	before, _ := b.lookup(a.person.Address())
 	forged := a.publication(2, a)
-	forged.Person = b.person
+	forged.Person, forged.Sign = b.person.User.Public(), b.person.User.Sign
 	strangers := trefoil.Publication{Bundle: a.device.Bundle(), OneTime: b.issue(2).OneTime}
 	for _, p := range []trefoil.Publication{forged, strangers} {
 		_, err := a.d.Publish(k.Context(), p)

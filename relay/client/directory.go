@@ -172,7 +172,7 @@ func (c *Client) known(ctx context.Context, person key.Address, identity key.Pub
 
 // register publishes the registration, with the device if it is new in it.
 func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.PublishedDevice, isNew bool) error {
-	out := api.Publication{Person: p.Person.User.Public(), Version: p.Version, Registration: p.Registration}
+	out := api.Publication{Person: p.Person, Version: p.Version, Registration: p.Registration}
 	if isNew {
 		r, err := directory.ParseRegistration(p.Registration)
 		if err != nil {
@@ -192,7 +192,7 @@ func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.Publ
 		}
 		out.Devices = []api.PublishedDevice{d}
 	}
-	out.Signature = p.Person.User.Sign(out.Message())
+	out.Signature = p.Sign(out.Message())
 	_, err := c.Directory.Publish(ctx, out)
 	return err
 }
