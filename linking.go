@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
@@ -322,7 +321,7 @@ func (r *run) belong(id state.ID, l linkRow) error {
 	steps := []state.Step{d.devices.Creating(own, nil)}
 	var joined []state.ID
 	for _, e := range entrances {
-		s, request, err := ratchet.JoinAsDevice(e.link, c.o.Now(), e.profile, e.vouch)
+		s, request, err := joinAsDevice(e, c.o.Now())
 		if err != nil {
 			c.log.Warn("an entrance that cannot be used", "error", err)
 			continue
