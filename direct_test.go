@@ -164,6 +164,34 @@ func put[P state.Part[P]](w world, s store.Store, k state.Key, id state.ID, part
 	require.NoError(w, v.Create(w.Context(), first, nil))
 }
 
+// A person that was deleted is nobody to others, on all its devices, and is not registered again; what it had sent is there.
+func TestDeletePerson(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		ann, a := w.person(dir, "Ann")
+		bob, _ := w.person(dir, "Bob")
+		w.pass(time.Minute)
+		bob.say(a, "hello Ann")
+		w.pass(time.Minute)
+		require.NoError(t, ann.client.DeletePerson(t.Context()))
+		require.NoError(t, ann.client.DeletePerson(t.Context()), "again")
+		l, err := dir.Lookup(t.Context(), a)
+		require.NoError(t, err)
+		require.Zero(t, l)
+		bob.say(a, "are you there?")
+		w.pass(2 * time.Hour) // the device asks the directory what is left, and would register
+		require.Equal(t, []string{"hello Ann"}, ann.read())
+		l, err = dir.Lookup(t.Context(), a)
+		require.NoError(t, err)
+		require.Zero(t, l)
+
+		nobody := w.unlinked(dir, "nobody")
+		require.ErrorIs(t, nobody.client.DeletePerson(t.Context()), trefoil.ErrNoPerson)
+		dir.Fail(errors.New("down"))
+		require.ErrorContains(t, bob.client.DeletePerson(t.Context()), "down")
+	})
+}
+
 // All devices of both persons read everything, under one ID, and who writes is told that the other has another device.
 func TestDirectSeveralDevices(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {

@@ -12,7 +12,7 @@ import (
 // verifies what it returns, so it can withhold devices and can make none up. Its methods are called by several goroutines at
 // once, and return when their context ends.
 type Directory interface {
-	// Lookup returns what a person has published, or the zero Listing if it is nobody.
+	// Lookup returns what a person has published, or the zero Listing if it is nobody, or was deleted.
 	Lookup(ctx context.Context, person key.Address) (Listing, error)
 
 	// Claim returns a one-time pre-key of a device, the same to nobody else, or false if there is none left.
@@ -33,12 +33,18 @@ type Listing struct {
 
 // Publication is what a device publishes.
 type Publication struct {
-	Person       key.VerifyKey               // whose Registration it is; zero if nothing of it changes
+	Person       key.VerifyKey               // whose Registration or deletion it is; zero if nothing of it changes
 	Sign         func(message []byte) []byte // signs what the relay wants to have proved, by the key of Person; nil if that is zero
 	Registration []byte                      // nil if it is published already
-	Version      uint64                      // of Registration: one more than that of the Listing that it was made from
+	Deleted      bool                        // the person is taken out of the directory, for good: beside it only Person, Sign and Version count
+	Version      uint64                      // of Registration, or of the deletion: one more than that of the Listing that it was made from
 	Bundle       directory.Bundle
 	OneTime      []directory.OneTimePreKey // beside those that are there
+
+	// Further is the bundle of another device that is new in Registration, and Consent what its mailbox key states of it
+	// (directory.Entry.Consent). They are the zero Bundle and nil if none is.
+	Further directory.Bundle
+	Consent []byte
 }
 
 // person returns what a person has published, verified, with the listing that it is from. It is false if the directory knows nobody.

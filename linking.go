@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
-	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -134,7 +133,9 @@ func (c *Client) confirm(tx linkTx, digits string) (result, err error) {
 		if l.device, err = session.NewDevice(l.Person(), c.o.Now()); err != nil {
 			return nil, err
 		}
-		payload = asksToBelong(l.device)
+		if payload, err = asksToBelong(l.device); err != nil {
+			return nil, err
+		}
 	}
 	l.Linking, err = l.Confirm(digits, payload)
 	if errors.Is(err, linking.ErrDigits) {
@@ -232,7 +233,7 @@ func (r *run) maintainLink(ch *chat) error {
 
 // grant registers the further device and makes its entrances into the spaces of this one, in one commit.
 func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
-	entry, err := parseAsks(l.Payload())
+	asks, err := parseAsks(l.Payload())
 	if err != nil {
 		return c.links.Update(ctx, id, func(tx linkTx) error {
 			l := tx.Value().Part()
@@ -241,7 +242,7 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 			return nil
 		})
 	}
-	if err := c.directs.admit(ctx, entry); err != nil {
+	if err := c.directs.admit(ctx, asks); err != nil {
 		return err
 	}
 	ids, err := c.spaces.List(ctx)
@@ -293,7 +294,7 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 }
 
 // admit publishes the registration of this device's person with a further device.
-func (d *directs) admit(ctx context.Context, further directory.Entry) error {
+func (d *directs) admit(ctx context.Context, f further) error {
 	if err := d.publish(ctx); err != nil {
 		return err
 	}
@@ -304,8 +305,8 @@ func (d *directs) admit(ctx context.Context, further directory.Entry) error {
 	if err != nil {
 		return err
 	}
-	p := Publication{Bundle: own.Part().Bundle()}
-	if err := d.register(ctx, own.Part(), further, &p); err != nil || p.Registration == nil {
+	p := Publication{Bundle: own.Part().Bundle(), Further: f.bundle, Consent: f.consent}
+	if err := d.register(ctx, own.Part(), f.entry, &p); err != nil || p.Registration == nil {
 		return err
 	}
 	_, err = d.lookup.Publish(ctx, p)

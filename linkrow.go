@@ -59,39 +59,61 @@ func (linkRow) Decode(in *state.Decoder) (l linkRow, err error) {
 	return l, err
 }
 
-// asksToBelong is what the further device sends: u8(1) ‖ entry of a registration.
-func asksToBelong(d session.Device) []byte {
+// further is what a device says of itself that wants to belong to a person.
+type further struct {
+	entry   directory.Entry
+	bundle  directory.Bundle
+	consent []byte
+}
+
+// maxBundle bounds a bundle, which takes 2,690 bytes.
+const maxBundle = 4 << 10
+
+// asksToBelong is what the further device sends: u8(1) ‖ entry of a registration ‖ vec16(bundle) ‖ consent.
+func asksToBelong(d session.Device) ([]byte, error) {
 	e := d.Entry()
 	mailbox := e.Mailbox()
-	w := wire.NewWriter(256)
+	bundle, err := d.Bundle().MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	w := wire.NewWriter(3072)
 	w.U8(1)
 	w.Fixed(e.Identity().Bytes())
 	w.Fixed(e.PreKey().Bytes())
 	w.Fixed(mailbox[:])
 	w.Fixed(e.Inbox().Bytes())
-	return w.Bytes()
+	w.Vec16(bundle)
+	w.Fixed(d.Sign(e.Consent(d.Person())))
+	return w.Bytes(), nil
 }
 
-func parseAsks(b []byte) (directory.Entry, error) {
+func parseAsks(b []byte) (f further, err error) {
 	r := wire.NewReader(b)
 	r.Version8(1, 1)
 	identity, preKey := r.Fixed(key.PublicKeySize), r.Fixed(key.PublicKeySize)
 	var mailbox key.Address
 	r.Into(mailbox[:])
-	inbox := r.Fixed(key.PublicKeySize)
+	inbox, bundle := r.Fixed(key.PublicKeySize), r.Vec16(maxBundle)
+	f.consent = r.Fixed(key.SignatureSize)
 	if err := r.Done(); err != nil {
-		return directory.Entry{}, err
+		return further{}, err
 	}
 	i, err := key.ParsePublicKey[key.Identity](identity)
 	if err != nil {
-		return directory.Entry{}, err
+		return further{}, err
 	}
 	p, err := key.ParsePublicKey[key.PreKey](preKey)
 	if err != nil {
-		return directory.Entry{}, err
+		return further{}, err
 	}
 	x, err := key.ParsePublicKey[key.Inbox](inbox)
-	return directory.NewEntry(i, p, mailbox, x), err
+	if err != nil {
+		return further{}, err
+	}
+	f.entry = directory.NewEntry(i, p, mailbox, x)
+	f.bundle, err = directory.ParseBundle(bundle)
+	return f, err
 }
 
 // entrance is how a further device comes into a space.

@@ -1,6 +1,7 @@
 package trefoil
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -118,6 +119,40 @@ func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 	return person.Address(), nil
 }
 
+// DeletePerson takes this device's person out of the directory for good, with all its devices: nobody reaches them any more, and the
+// address is never registered again. What was sent before stays with those that it was sent to, and members of a space stay in it until they leave or
+// are removed. The program closes the client then, and deletes the store, which holds the only copy of the person's keys. Nothing but the
+// directory is changed, and DeletePerson again does nothing. It returns ErrNoPerson on a device that holds no keys of its person, and otherwise
+// the directory's error: it was not reached, or another device was faster with a change, and DeletePerson can be tried again.
+func (c *Client) DeletePerson(ctx context.Context) error {
+	self, err := c.Person(ctx)
+	if err != nil {
+		return err
+	}
+	person, held, err := c.directs.ownPerson(ctx)
+	if err != nil || !held {
+		return cmp.Or(err, ErrNoPerson)
+	}
+	l, err := c.directs.lookup.Lookup(ctx, self)
+	if err != nil || len(l.Registration) == 0 {
+		return err
+	}
+	_, err = c.directs.lookup.Publish(ctx, Publication{
+		Person: person.User.Public(), Sign: person.User.Sign, Deleted: true, Version: l.Version + 1,
+	})
+	return err
+}
+
+// ownPerson returns the keys of this device's person; false if they are not on this device.
+func (d *directs) ownPerson(ctx context.Context) (session.Person, bool, error) {
+	ids, err := d.persons.List(ctx)
+	if err != nil || len(ids) == 0 {
+		return session.Person{}, false, err
+	}
+	p, err := d.persons.Load(ctx, ids[0])
+	return p.Part(), err == nil, err
+}
+
 const (
 	// fewOneTime is below how many one-time pre-keys at the directory a device publishes more, and moreOneTime how many then. Without
 	// one a session begins all the same, with keys that others begin with, too.
@@ -223,12 +258,8 @@ func (d *directs) issue(ctx context.Context) (keys []directory.OneTimePreKey, er
 // could sign it are not on this device. It returns session.ErrUnverified if that is not this device, and the directory does not know
 // the person.
 func (d *directs) register(ctx context.Context, own session.Device, one directory.Entry, p *Publication) error {
-	ids, err := d.persons.List(ctx)
-	if err != nil || len(ids) == 0 {
-		return err
-	}
-	person, err := d.persons.Load(ctx, ids[0])
-	if err != nil {
+	person, held, err := d.ownPerson(ctx)
+	if err != nil || !held {
 		return err
 	}
 	listed, l, known, err := d.person(ctx, own.Person())
@@ -245,11 +276,10 @@ func (d *directs) register(ctx context.Context, own session.Device, one director
 			return nil
 		}
 	}
-	r, err := person.Part().Register(append(entries, one)...)
+	r, err := person.Register(append(entries, one)...)
 	if err != nil {
 		return err
 	}
-	user := person.Part().User
-	p.Person, p.Sign, p.Registration, p.Version = user.Public(), user.Sign, r.JSON(), l.Version+1
+	p.Person, p.Sign, p.Registration, p.Version = person.User.Public(), person.User.Sign, r.JSON(), l.Version+1
 	return nil
 }

@@ -207,10 +207,11 @@ func (s socket) Receive(ctx context.Context, topics iter.Seq[string], handle fun
 // published is a trefoil.Publication, and listed a trefoil.Listing.
 type (
 	published struct {
-		Person, Registration []byte
-		Version              uint64
-		Bundle               []byte
-		OneTime              [][]byte
+		Person, Registration     []byte
+		Deleted                  bool
+		Version                  uint64
+		Bundle, Further, Consent []byte // of bundles: nil for the zero Bundle
+		OneTime                  [][]byte
 	}
 	listed struct {
 		Registration []byte
@@ -236,11 +237,18 @@ func (s *socketRelay) direct(ctx context.Context, c call, a *answer) (err error)
 		}
 		return err
 	}
-	p := trefoil.Publication{Registration: c.Published.Registration, Version: c.Published.Version, Bundle: must(directory.ParseBundle(c.Published.Bundle))}
-	if p.Registration != nil {
-		p.Person = must(key.ParseVerifyKey(c.Published.Person))
+	in := c.Published
+	p := trefoil.Publication{Registration: in.Registration, Deleted: in.Deleted, Version: in.Version, Consent: in.Consent}
+	if in.Registration != nil || in.Deleted {
+		p.Person = must(key.ParseVerifyKey(in.Person))
 	}
-	for _, o := range c.Published.OneTime {
+	if in.Bundle != nil {
+		p.Bundle = must(directory.ParseBundle(in.Bundle))
+	}
+	if in.Further != nil {
+		p.Further = must(directory.ParseBundle(in.Further))
+	}
+	for _, o := range in.OneTime {
 		p.OneTime = append(p.OneTime, must(directory.ParseOneTimePreKey(o)))
 	}
 	a.Left, err = s.dir.Publish(ctx, p)
@@ -273,16 +281,15 @@ func (s socket) Claim(ctx context.Context, person key.Address, device key.Public
 }
 
 func (s socket) Publish(ctx context.Context, p trefoil.Publication) (left int, err error) {
-	out := published{Person: p.Person.Bytes(), Registration: p.Registration, Version: p.Version}
-	if out.Bundle, err = p.Bundle.MarshalBinary(); err != nil {
-		return 0, err
+	out := published{Person: p.Person.Bytes(), Registration: p.Registration, Deleted: p.Deleted, Version: p.Version, Consent: p.Consent}
+	if p.Bundle.Number() > 0 {
+		out.Bundle = must(p.Bundle.MarshalBinary())
+	}
+	if p.Further.Number() > 0 {
+		out.Further = must(p.Further.MarshalBinary())
 	}
 	for _, o := range p.OneTime {
-		raw, err := o.MarshalBinary()
-		if err != nil {
-			return 0, err
-		}
-		out.OneTime = append(out.OneTime, raw)
+		out.OneTime = append(out.OneTime, must(o.MarshalBinary()))
 	}
 	a, err := s.ask(ctx, call{Op: "publish", Published: out})
 	return a.Left, err

@@ -150,7 +150,7 @@ func (p *person) publication(added ...*device) api.Publication {
 func (d *device) published() api.PublishedDevice {
 	bundle, err := d.d.Bundle().MarshalBinary()
 	require.NoError(d.p.w.t, err)
-	return api.PublishedDevice{Bundle: bundle, Proof: d.d.Sign(api.DeviceProof(d.p.address(), d.entry()))}
+	return api.PublishedDevice{Bundle: bundle, Proof: d.d.Sign(d.entry().Consent(d.p.address()))}
 }
 
 func (p *person) publish(added ...*device) api.Published {

@@ -64,7 +64,7 @@ func verifyDevice(person directory.Person, d api.PublishedDevice) (api.DeviceID,
 	if err != nil {
 		return api.DeviceID{}, verifiedDevice{}, api.Malformed(err)
 	}
-	if err := b.Mailbox().VerifyStatement(api.DeviceProof(person.Address(), peer.Entry()), d.Proof); err != nil {
+	if err := b.Mailbox().VerifyStatement(peer.Entry().Consent(person.Address()), d.Proof); err != nil {
 		return api.DeviceID{}, verifiedDevice{}, api.Malformed(err)
 	}
 	keys, err := parseOneTime(b, d.OneTime)

@@ -25,7 +25,7 @@ type Directory struct {
 
 // registered is what one person has published.
 type registered struct {
-	registration []byte
+	registration []byte // none if the person was deleted
 	version      uint64
 }
 
@@ -53,6 +53,9 @@ func (d *Directory) Lookup(ctx context.Context, person key.Address) (l trefoil.L
 	defer d.mu.Unlock()
 	if err := errors.Join(d.down, ctx.Err()); err != nil {
 		return l, err
+	}
+	if len(d.registrations[person].registration) == 0 {
+		return l, nil
 	}
 	l.Registration, l.Version = d.registrations[person].registration, d.registrations[person].version
 	for _, name := range slices.Sorted(maps.Keys(d.devices)) {
@@ -87,6 +90,9 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 	if err := errors.Join(d.down, ctx.Err()); err != nil {
 		return 0, err
 	}
+	if p.Deleted {
+		return 0, d.delete(p.Person.Address(), p.Version)
+	}
 	name := string(p.Bundle.Identity().Bytes())
 	known := d.devices[name]
 	if p.Registration != nil {
@@ -99,6 +105,9 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 			return 0, err
 		}
 		now := d.registrations[person.Address()]
+		if now.version > 0 && len(now.registration) == 0 {
+			return 0, errors.New("transporttest: the person was deleted")
+		}
 		isRepeated := p.Version == now.version && bytes.Equal(p.Registration, now.registration)
 		if p.Version != now.version+1 && !isRepeated {
 			return 0, errors.New("transporttest: another registration was published meanwhile")
@@ -106,6 +115,15 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 		d.registrations[person.Address()] = registered{p.Registration, p.Version}
 		for _, e := range person.Entries() { // one that another device registered publishes its bundle by itself
 			d.registered[string(e.Identity().Bytes())] = person.Address()
+		}
+	}
+	if p.Further.Number() > 0 && p.Registration != nil {
+		further := string(p.Further.Identity().Bytes())
+		if d.registered[further].IsZero() {
+			return 0, errors.New("transporttest: a further device that is not in the registration")
+		}
+		if _, there := d.devices[further]; !there {
+			d.devices[further] = listed{d.registered[further], directory.NewPreKeys(p.Further)}
 		}
 	}
 	known.person = d.registered[name]
@@ -127,4 +145,16 @@ func (d *Directory) Publish(ctx context.Context, p trefoil.Publication) (left in
 	}
 	d.devices[name] = known
 	return known.keys.Len(), nil
+}
+
+// delete takes a person and its devices out for good.
+func (d *Directory) delete(person key.Address, version uint64) error {
+	now := d.registrations[person]
+	if now.version == 0 || version != now.version && len(now.registration) == 0 || version != now.version+1 && len(now.registration) > 0 {
+		return errors.New("transporttest: another version of the person is there, or none")
+	}
+	d.registrations[person] = registered{version: version}
+	maps.DeleteFunc(d.registered, func(_ string, p key.Address) bool { return p == person })
+	maps.DeleteFunc(d.devices, func(_ string, l listed) bool { return l.person == person })
+	return nil
 }

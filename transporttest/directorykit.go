@@ -41,6 +41,7 @@ var directoryChecks = []directoryCheck{
 	{"LookupConsumesNothing", directoryKit.lookupConsumesNothing},
 	{"NewBundle", directoryKit.newBundle},
 	{"SecondDevice", directoryKit.secondDevice},
+	{"Deleted", directoryKit.deleted},
 	{"Context", directoryKit.endedContext},
 }
 
@@ -99,6 +100,11 @@ func (m *member) publication(version uint64, devices ...*member) trefoil.Publica
 	return trefoil.Publication{
 		Person: m.person.User.Public(), Sign: m.person.User.Sign, Registration: r.JSON(), Version: version, Bundle: m.device.Bundle(),
 	}
+}
+
+// deletion returns one that deletes the person.
+func (m *member) deletion(version uint64) trefoil.Publication {
+	return trefoil.Publication{Person: m.person.User.Public(), Sign: m.person.User.Sign, Deleted: true, Version: version}
 }
 
 // issue returns the device's present bundle with new one-time pre-keys.
@@ -249,6 +255,26 @@ func (k directoryKit) secondDevice() {
 	require.Equal(k, []uint32{1, 1}, numbers)
 	require.Zero(k, b.claim(a))
 	require.Equal(k, uint32(1), b.claim(second))
+}
+
+// A person that was deleted is nobody and stays it; a deletion that does not know of the registration before is refused.
+func (k directoryKit) deleted() {
+	a, b := k.registered(), k.registered()
+	a.publish(a.issue(1))
+	for _, version := range []uint64{1, 3} {
+		_, err := a.d.Publish(k.Context(), a.deletion(version))
+		require.Error(k, err, "version %d", version)
+	}
+	for range 2 {
+		a.publish(a.deletion(2))
+		l, _ := b.lookup(a.person.Address())
+		require.Zero(k, l)
+		require.Zero(k, b.claim(a))
+	}
+	for _, version := range []uint64{1, 3} {
+		_, err := a.d.Publish(k.Context(), a.publication(version, a))
+		require.Error(k, err, "version %d after the deletion", version)
+	}
 }
 
 func (k directoryKit) endedContext() {

@@ -108,6 +108,14 @@ func TestBrokenDirectories(t *testing.T) {
 		"SecondDevice": func() spoilt {
 			return spoilt{lookup: func(l trefoil.Listing) trefoil.Listing { l.Bundles = l.Bundles[:min(1, len(l.Bundles))]; return l }}
 		},
+		"Deleted": func() spoilt {
+			return spoilt{publish: func(p trefoil.Publication) trefoil.Publication {
+				if p.Deleted && p.Version == 2 {
+					p = trefoil.Publication{Bundle: p.Bundle}
+				}
+				return p
+			}}
+		},
 		"Context": func() spoilt {
 			return spoilt{ctx: func(context.Context) context.Context { return context.Background() }}
 		},

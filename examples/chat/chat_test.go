@@ -82,3 +82,49 @@ func TestTwoTerminals(t *testing.T) {
 	}
 	server.Stop()
 }
+
+// A person links a second terminal over the real server: both show the same digits, and from then on it reads and writes as that person, in
+// the spaces of the first one and in direct conversations.
+func TestSecondDevice(t *testing.T) {
+	server := chattest.Build(t).Backend()
+	ann, bob := server.Terminal(t.TempDir(), "Ann"), server.Terminal(t.TempDir(), "Bob")
+	address := strings.TrimPrefix(ann.Wait("you are "), "you are ")
+	ann.Say("/space Trip", "/invite")
+	bob.Say("/join " + strings.TrimPrefix(ann.Wait("link "), "link "))
+	bob.Wait("[space Trip] you are in")
+	ann.Wait("[space Trip] Bob arrived")
+
+	home := t.TempDir()
+	tablet := server.Terminal(home, "Ann", "-further")
+	tablet.Wait("nobody's yet")
+	ann.Say("/link")
+	tablet.Say("/accept " + strings.TrimPrefix(ann.Wait("code "), "code "))
+	shown := func(p *chattest.Process) string {
+		digits, _, _ := strings.Cut(strings.TrimPrefix(p.Wait("digits "), "digits "), ":")
+		return digits
+	}
+	require.Equal(t, shown(ann), shown(tablet))
+	ann.Say("/confirm " + shown(tablet))
+	tablet.Say("/confirm " + shown(ann))
+	ann.Wait("linked")
+	tablet.Wait("linked")
+	tablet.Wait("[space Trip] you are in")
+
+	bob.Say("hello both of Ann", "/direct "+address, "to Ann")
+	for _, p := range []*chattest.Process{ann, tablet} {
+		p.Wait("[space Trip] Bob: hello both of Ann")
+		p.Wait(": to Ann")
+	}
+	tablet.Kill()
+	tablet = server.Terminal(home, "Ann", "-further")
+	require.Equal(t, "you are "+address, tablet.Wait("you are "))
+	tablet.Say("/enter 1", "from the tablet")
+	for _, p := range []*chattest.Process{ann, bob} {
+		p.Wait("[space Trip] Ann: from the tablet")
+	}
+	for _, p := range []*chattest.Process{ann, bob, tablet} {
+		require.Zero(t, p.Count("error: "))
+		p.Close()
+	}
+	server.Stop()
+}

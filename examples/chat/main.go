@@ -36,11 +36,12 @@ func main() {
 	home := flag.String("home", "chat", "the directory that this device lives in")
 	server := flag.String("server", "http://localhost:8080", "the URL of the server")
 	name := flag.String("name", "somebody", "what others see of you in spaces")
+	further := flag.Bool("further", false, "this device is a further one of a person: /accept the code that the other one shows")
 	verbose := flag.Bool("verbose", false, "say on standard error what goes wrong and is tried again")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	o := app.Options{URL: *server, Name: *name, Files: files(filepath.Join(*home, "files"))}
+	o := app.Options{URL: *server, Name: *name, Files: files(filepath.Join(*home, "files")), Further: *further}
 	if *verbose {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}

@@ -37,8 +37,8 @@ func TestFormatsArePinned(t *testing.T) {
 		bytes []byte
 	}{
 		{"device id", device[:]},
-		{"device proof", DeviceProof(person, entry)},
-		{"device proof, renewed", DeviceProof(person, entry.Renewed(name, 2))},
+		{"device proof", entry.Consent(person)},
+		{"device proof, renewed", entry.Renewed(name, 2).Consent(person)},
 		{"publication", Publication{Version: 3, Registration: []byte("registration")}.Message()},
 		{"login", LoginProof("relay.example", device, []byte("challenge"))},
 		{"subscription", SubscribeProof(mailbox, device)},

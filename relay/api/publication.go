@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 
-	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
@@ -21,7 +20,7 @@ type Publication struct {
 // PublishedDevice is what a device publishes when it is new, or when its keys were renewed.
 type PublishedDevice struct {
 	Bundle  []byte   `json:"bundle,omitempty"`  // directory.Bundle, 2,690 bytes
-	Proof   []byte   `json:"proof,omitempty"`   // the mailbox key's statement (see session.Device.Sign) of DeviceProof
+	Proof   []byte   `json:"proof,omitempty"`   // the mailbox key's statement (see session.Device.Sign) of directory.Entry.Consent
 	OneTime [][]byte `json:"oneTime,omitempty"` // directory.OneTimePreKey, 1,417 bytes each, in ascending order of ID; there may be none
 }
 
@@ -29,7 +28,6 @@ type PublishedDevice struct {
 const (
 	labelPublication = "trefoil/relay publication"
 	labelDeletion    = "trefoil/relay deletion"
-	labelDevice      = "trefoil/relay device"
 )
 
 // Message returns what the person signs: a label, the version and the digest of the registration. With the version in it no
@@ -37,14 +35,6 @@ const (
 func (p Publication) Message() []byte {
 	digest := sha256.Sum256(p.Registration)
 	return labelled(labelPublication, binary.BigEndian.AppendUint64(nil, p.Version), digest[:])
-}
-
-// DeviceProof returns the statement by which the mailbox key of a device says that the device is one of that person: a label, the
-// address, and the entry's name, renewals, identity and mailbox. Nobody can register the keys of somebody else without it.
-func DeviceProof(person key.Address, e directory.Entry) []byte {
-	mailbox := e.Mailbox()
-	renewals := binary.BigEndian.AppendUint32(nil, e.Renewals())
-	return labelled(labelDevice, person[:], e.Name().Bytes(), renewals, e.Identity().Bytes(), mailbox[:])
 }
 
 // Deletion is what a person signs to be taken out of the directory, for good. Its address is never registered again.

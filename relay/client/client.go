@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trefoil-im/trefoil"
@@ -40,6 +41,10 @@ type Options struct {
 	// sign api.LoginProof, when the device logs in. A trefoil.Client gives both by itself (see SignWith).
 	Device api.DeviceID
 	Sign   func(message []byte) []byte
+	// Guest has a device that belongs to no person log in as that of a person which is made up for it, until it belongs to one: so it
+	// can be linked (see trefoil.Client.AcceptDevice). The guest is in memory only, and is taken out of the directory afterwards; what
+	// is sent to one of a program that ended is lost. So a program gives Guest to link a device, and for nothing else.
+	Guest bool
 	// Authorize, if it is given, prepares a request in place of logging in: for a program that authenticates its users itself.
 	Authorize func(*http.Request) error
 	// Notify, if it is given, gets the notices that the relay puts into the mailbox while Receive runs, in the goroutine of its
@@ -77,7 +82,8 @@ type Client struct {
 	base string // URL without a slash at the end
 	http *http.Client
 
-	login     sync.Mutex // held while the device logs in
+	guest     atomic.Pointer[guest] // nil if the device is none
+	login     sync.Mutex            // held while the device logs in
 	mu        sync.Mutex
 	signer    trefoil.Signer // nil if there is none
 	token     string
@@ -186,6 +192,11 @@ func (c *Client) authorized(ctx context.Context) (string, error) {
 	}
 	c.login.Lock()
 	defer c.login.Unlock()
+	if c.o.Guest {
+		if err := c.visit(ctx); err != nil {
+			return "", err
+		}
+	}
 	c.mu.Lock()
 	token := c.token
 	c.mu.Unlock()

@@ -34,6 +34,9 @@ func (c *Client) device(ctx context.Context) (api.DeviceID, error) {
 	if c.o.Sign != nil || c.o.Authorize != nil && !c.o.Device.IsZero() {
 		return c.o.Device, nil
 	}
+	if g := c.guest.Load(); g != nil {
+		return g.id, nil
+	}
 	s, err := c.signs()
 	if err != nil {
 		return api.DeviceID{}, err
@@ -49,6 +52,9 @@ func (c *Client) device(ctx context.Context) (api.DeviceID, error) {
 func (c *Client) sign(ctx context.Context, mailbox key.Address, statement []byte) (key.VerifyKey, []byte, error) {
 	if c.o.Sign != nil && mailbox.IsZero() {
 		return key.VerifyKey{}, c.o.Sign(statement), nil
+	}
+	if g := c.guest.Load(); g != nil && mailbox.IsZero() {
+		return g.device.Bundle().Mailbox(), g.device.Sign(statement), nil
 	}
 	s, err := c.signs()
 	if err != nil {
@@ -101,9 +107,15 @@ func (c *Client) Claim(ctx context.Context, person key.Address, device key.Publi
 	return o, true, nil
 }
 
-// Publish implements trefoil.Directory, for the device that SignWith has brought: it registers the person, or replaces a bundle that
-// is older at the relay, and adds one-time pre-keys.
+// Publish implements trefoil.Directory, for the device that SignWith has brought: it registers the person or deletes it, or replaces a bundle
+// that is older at the relay, and adds one-time pre-keys.
 func (c *Client) Publish(ctx context.Context, p trefoil.Publication) (left int, err error) {
+	if p.Deleted {
+		out := api.Deletion{Person: p.Person, Version: p.Version}
+		out.Signature = p.Sign(out.Message())
+		_, err := c.Directory.Delete(ctx, out)
+		return 0, err
+	}
 	s, err := c.signs()
 	if err != nil {
 		return 0, err
@@ -173,6 +185,13 @@ func (c *Client) known(ctx context.Context, person key.Address, identity key.Pub
 // register publishes the registration, with the device if it is new in it.
 func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.PublishedDevice, isNew bool) error {
 	out := api.Publication{Person: p.Person, Version: p.Version, Registration: p.Registration}
+	if p.Further.Number() > 0 {
+		raw, err := p.Further.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		out.Devices = append(out.Devices, api.PublishedDevice{Bundle: raw, Proof: p.Consent})
+	}
 	if isNew {
 		r, err := directory.ParseRegistration(p.Registration)
 		if err != nil {
@@ -186,11 +205,10 @@ func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.Publ
 		if err != nil {
 			return api.Malformed(err)
 		}
-		_, d.Proof, err = c.sign(ctx, key.Address{}, api.DeviceProof(p.Person.Address(), peer.Entry()))
-		if err != nil {
+		if _, d.Proof, err = c.sign(ctx, key.Address{}, peer.Entry().Consent(p.Person.Address())); err != nil {
 			return err
 		}
-		out.Devices = []api.PublishedDevice{d}
+		out.Devices = append(out.Devices, d)
 	}
 	out.Signature = p.Sign(out.Message())
 	_, err := c.Directory.Publish(ctx, out)

@@ -41,6 +41,9 @@ type server struct {
 	prefix string
 }
 
+// withoutPush has every relay push nothing, and devices look often.
+var withoutPush bool
+
 func serve(tb testing.TB, s store.Store, o httprelay.Options) *server {
 	w := &server{TB: tb, store: s, people: make(map[string]*person)}
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
@@ -66,6 +69,9 @@ func serve(tb testing.TB, s store.Store, o httprelay.Options) *server {
 
 // start brings the relay up, in place of the one before.
 func (w *server) start(o httprelay.Options) {
+	if withoutPush {
+		o.Lines = -1
+	}
 	w.relay = relay.New(w.store, relay.Options{Name: relayName})
 	w.h = httprelay.New(w.relay, o)
 	w.front(w.h)
@@ -94,6 +100,7 @@ type person struct {
 	device  session.Device
 	id      api.DeviceID
 	first   api.Publication
+	drawn   [][]byte // one-time pre-keys
 }
 
 func newPerson(tb testing.TB) *person {
@@ -110,7 +117,7 @@ func newPerson(tb testing.TB) *person {
 	bundle, err := p.device.Bundle().MarshalBinary()
 	require.NoError(tb, err)
 	p.first = api.Publication{Person: p.user.Public(), Version: 1, Registration: r.JSON(), Devices: []api.PublishedDevice{
-		{Bundle: bundle, Proof: p.device.Sign(api.DeviceProof(address, p.device.Entry()))}}}
+		{Bundle: bundle, Proof: p.device.Sign(p.device.Entry().Consent(address))}}}
 	p.first.Signature = p.user.Sign(p.first.Message())
 	return p
 }
@@ -134,6 +141,9 @@ func (w *server) person(name string) *person {
 func (w *server) client(p *person, change func(*client.Options)) *client.Client {
 	w.Helper()
 	o := client.Options{URL: w.url + w.prefix, Name: relayName, Device: p.id, Sign: p.device.Sign}
+	if withoutPush {
+		o.Poll = 20 * time.Millisecond
+	}
 	if change != nil {
 		change(&o)
 	}

@@ -30,10 +30,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(processDir); dir != "" {
-		fmt.Fprintln(os.Stderr, beRelay(dir, os.Getenv(processListen)))
+	if raw := os.Getenv(processSettings); raw != "" {
+		fmt.Fprintln(os.Stderr, beRelay(raw))
 		os.Exit(1)
 	}
+	withoutPush = os.Getenv(pushSetting) != ""
 	os.Exit(pgtest.Run(m))
 }
 

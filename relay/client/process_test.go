@@ -6,6 +6,9 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,62 +31,135 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// The names of what a relay that is a process of its own is told by.
-const (
-	processDir    = "TREFOIL_TEST_RELAY_DIR"    // where its database is; it dies once there is a file named die
-	processListen = "TREFOIL_TEST_RELAY_LISTEN" // where it listens
-)
+// processSettings is the variable of the environment that makes this program a relay: its settings in JSON.
+const processSettings = "TREFOIL_TEST_RELAY"
 
-// beRelay serves a relay until the process is killed.
-func beRelay(dir, listen string) error {
-	db, err := sql.Open("sqlite", filepath.Join(dir, "relay.db"))
-	if err != nil {
-		return err
-	}
-	rows, err := sqlrelay.SQLite(context.Background(), db)
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
-	return http.Serve(l, httprelay.New(relay.New(mortal{rows, filepath.Join(dir, "die")}, relay.Options{Name: relayName}), httprelay.Options{}))
+// settings are those of a relay that is a process of its own.
+type settings struct {
+	Dir      string // where its database is, unless it is PostgreSQL; the process dies once there is a file named die
+	Postgres string // a connection string
+	Listen   string
+	Name     string
+	Die      int64    // at which point of its mutations the process dies, counted from 1; 0 for never
+	Lines    int      // of httprelay.Options
+	Decoys   []string // to be kept in memory, in hexadecimal digits
 }
 
-// mortal is a store whose process dies right after the commit of a message, before anybody is told of it.
+// open opens the database.
+func (s settings) open(ctx context.Context) (*sqlrelay.Store, error) {
+	driver, place, open := "sqlite", filepath.Join(s.Dir, "relay.db"), sqlrelay.SQLite
+	if s.Postgres != "" {
+		driver, place, open = "pgx", s.Postgres, sqlrelay.Postgres
+	}
+	db, err := sql.Open(driver, place)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, db)
+}
+
+// beRelay serves a relay until the process is killed.
+func beRelay(raw string) error {
+	var s settings
+	if err := json.Unmarshal([]byte(raw), &s); err != nil {
+		return err
+	}
+	rows, err := s.open(context.Background())
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.Listen)
+	if err != nil {
+		return err
+	}
+	hold(s.Decoys)
+	fmt.Println(l.Addr())
+	m := mortal{rows, filepath.Join(s.Dir, "die"), new(atomic.Int64)}
+	m.left.Store(s.Die)
+	return http.Serve(l, httprelay.New(relay.New(m, relay.Options{Name: s.Name}), httprelay.Options{Lines: s.Lines}))
+}
+
+// held is what the process keeps in memory of decoys.
+var held [][]byte
+
+// hold keeps decoys in memory: as they are, and in base64. In hexadecimal digits they came.
+func hold(decoys []string) {
+	for _, d := range decoys {
+		raw, err := hex.DecodeString(d)
+		if err != nil {
+			panic(err)
+		}
+		held = append(held, raw, []byte(base64.StdEncoding.EncodeToString(raw)))
+	}
+}
+
+// mortal is a store whose process dies right after the commit of a message, before anybody is told of it; or at a point of its
+// mutations: before a write, before a commit, or after one.
 type mortal struct {
 	store.Store
-	die string // a file
+	die  string        // a file
+	left *atomic.Int64 // points until then
 }
 
 func (m mortal) Update(ctx context.Context, f func(store.Tx) error) error {
 	posted := false
-	err := m.Store.Update(ctx, func(tx store.Tx) error { return f(noting{tx, &posted}) })
+	err := m.Store.Update(ctx, func(tx store.Tx) error {
+		err := f(noting{tx, m, &posted})
+		m.point()
+		return err
+	})
+	m.point()
 	if _, missing := os.Stat(m.die); err == nil && posted && missing == nil {
-		syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {}
+		die()
 	}
 	return err
 }
 
+func (m mortal) point() {
+	if m.left.Add(-1) == 0 {
+		die()
+	}
+}
+
+// die ends the process as nothing else does: nothing of it runs on.
+func die() {
+	syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
+
 type noting struct {
 	store.Tx
+	m      mortal
 	posted *bool
 }
 
 func (n noting) Insert(t *store.Table, rows ...store.Row) error {
+	n.m.point()
 	*n.posted = *n.posted || t == store.Messages
 	return n.Tx.Insert(t, rows...)
 }
 
-// relayProcess starts a relay as a process, and returns it once it listens.
-func relayProcess(t *testing.T, dir, listen string) *exec.Cmd {
+func (n noting) Put(t *store.Table, rows ...store.Row) error {
+	n.m.point()
+	return n.Tx.Put(t, rows...)
+}
+
+func (n noting) Delete(t *store.Table, keys ...store.Key) error {
+	n.m.point()
+	return n.Tx.Delete(t, keys...)
+}
+
+// relayProcess starts a relay as a process, and returns it once it listens. It ends with the test.
+func relayProcess(t *testing.T, s settings) *exec.Cmd {
+	if s.Name = relayName; withoutPush {
+		s.Lines = -1
+	}
+	raw, err := json.Marshal(s)
+	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self)
-	c.Env = append(os.Environ(), processDir+"="+dir, processListen+"="+listen)
+	c.Env = append(os.Environ(), processSettings+"="+string(raw))
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	require.NoError(t, err)
@@ -90,7 +167,7 @@ func relayProcess(t *testing.T, dir, listen string) *exec.Cmd {
 	t.Cleanup(func() { c.Process.Kill() })
 	address, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	require.Equal(t, listen, strings.TrimSpace(address))
+	require.Equal(t, s.Listen, strings.TrimSpace(address))
 	return c
 }
 
@@ -98,7 +175,7 @@ func relayProcess(t *testing.T, dir, listen string) *exec.Cmd {
 // it delivers what was committed, though nobody sends it again; and what is sent again comes once.
 func TestKilledAfterCommitAsAProcess(t *testing.T) {
 	dir, address := t.TempDir(), porttest.Address(t)
-	process := relayProcess(t, dir, address)
+	process := relayProcess(t, settings{Dir: dir, Listen: address})
 	w := &server{TB: t, url: "http://" + address, people: make(map[string]*person)}
 	a, b := newPerson(t), newPerson(t)
 	from := w.client(a, nil)
@@ -119,11 +196,28 @@ func TestKilledAfterCommitAsAProcess(t *testing.T) {
 	require.Equal(t, syscall.SIGKILL, killed.Sys().(syscall.WaitStatus).Signal())
 	require.NoError(t, os.Remove(die))
 
-	relayProcess(t, dir, address)
+	relayProcess(t, settings{Dir: dir, Listen: address})
 	require.Equal(t, "frame", string(r.next().Data))
 	for _, text := range []string{"frame", "next"} {
 		_, again := from.Post(t.Context(), "topic", []byte(text)).Again()
 		require.False(t, again)
 	}
 	require.Equal(t, "next", string(r.next().Data), "the frame came once")
+}
+
+// pushSetting is the variable of the environment that has relays push nothing.
+const pushSetting = "TREFOIL_TEST_WITHOUT_PUSH"
+
+// All tests once more, in a process in which no relay has a WebSocket: nothing but how soon a device looks depends on them. Left out are
+// those of WebSockets, and those that need more time than difference.
+func TestWithoutPush(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, "-test.skip", "^(TestWithoutPush|TestWakes|TestClientCallsEveryRoute|TestMemoryHoldsNoSecret|TestKilledAnywhere)$", "-test.v")
+	c.Env = append(os.Environ(), pushSetting+"=1")
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for _, name := range []string{"TestTransport/SQLite", "TestDevicesOnARelay/push=true", "TestKilledAfterCommitAsAProcess", "TestDirectory"} {
+		require.Contains(t, string(out), "--- PASS: "+name)
+	}
 }

@@ -29,6 +29,7 @@ import (
 // device is a whole device: a trefoil.Client on the relay.
 type device struct {
 	*trefoil.Client
+	line  *client.Client
 	who   key.Address
 	store *store.Memory
 	key   state.Key
@@ -48,7 +49,7 @@ func (w *server) device(name string, change func(*client.Options)) *device {
 	}
 	line, err := client.New(o)
 	require.NoError(w, err)
-	d := &device{store: store.NewMemory(), raw: []byte(fmt.Sprintf("%-32s", "the key of the vault of "+name)), came: make(chan struct{})}
+	d := &device{line: line, store: store.NewMemory(), raw: []byte(fmt.Sprintf("%-32s", "the key of the vault of "+name)), came: make(chan struct{})}
 	d.key, err = state.NewKey(d.raw)
 	require.NoError(w, err)
 	d.Client, err = trefoil.Open(w.Context(), d.store, d.key, line, trefoil.Options{
@@ -111,44 +112,8 @@ func TestDevicesOnARelay(t *testing.T) {
 			}
 			w := serve(t, openSQLite(t), o)
 			ann, bob := w.device("ann", nil), w.device("bob", nil)
-			space, err := ann.NewSpace(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, space.SetTitle(t.Context(), "the title of the space"))
-			made, err := space.Invite(t.Context(), invite.Private(0))
-			require.NoError(t, err)
-			link, err := made.Link.URL("https://chat.example/")
-			require.NoError(t, err)
-			joined, err := bob.Join(t.Context(), link)
-			require.NoError(t, err)
-			send := func(send func(context.Context, []byte) (trefoil.EventID, error), to *device, text string) {
-				t.Helper()
-				_, err := send(t.Context(), []byte(text))
-				require.NoError(t, err)
-				if to != nil {
-					w.reads(to, text)
-				}
-			}
-			send(joined.Send, ann, "a message of bob to the space")
-			send(space.Send, bob, "a message of ann to the space")
-			send(ann.Direct(bob.who).Send, bob, "a message of ann to bob")
-			send(bob.Direct(ann.who).Send, ann, "a message of bob to ann")
-			send(ann.Direct(bob.who).Send, bob, "another message of ann to bob")
-			members, err := space.Members(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, space.Remove(t.Context(), members[1].Index))
-			w.wait(bob, "removal", func(e trefoil.Event) bool { _, ok := e.(trefoil.Removed); return ok })
-			send(space.Send, nil, "a message of ann without bob")
-
-			secrets := map[string][]byte{
-				"title": []byte("the title of the space"), "name": []byte("the name of "), "text": []byte("message of "),
-				"link": made.Link.Bytes()[1:],
-			}
-			for name, d := range map[string]*device{"ann": ann, "bob": bob} {
-				secrets["vault of "+name] = d.raw
-				for what, s := range w.privateKeys(d) {
-					secrets[what+" of "+name] = s
-				}
-			}
+			link := w.meet(ann, bob)
+			secrets := w.secrets(ann, bob, link)
 			require.Len(t, secrets, 4+2*7, "there are all")
 			dump, err := relaytest.Dump(t.Context(), w.store)
 			require.NoError(t, err)
@@ -164,10 +129,59 @@ func TestDevicesOnARelay(t *testing.T) {
 	}
 }
 
+// meet has two devices meet in a space and in a direct conversation, and the first one remove the other. It returns the link by which the
+// other one joined.
+func (w *server) meet(ann, bob *device) []byte {
+	w.Helper()
+	space, err := ann.NewSpace(w.Context())
+	require.NoError(w, err)
+	require.NoError(w, space.SetTitle(w.Context(), "the title of the space"))
+	made, err := space.Invite(w.Context(), invite.Private(0))
+	require.NoError(w, err)
+	link, err := made.Link.URL("https://chat.example/")
+	require.NoError(w, err)
+	joined, err := bob.Join(w.Context(), link)
+	require.NoError(w, err)
+	send := func(send func(context.Context, []byte) (trefoil.EventID, error), to *device, text string) {
+		w.Helper()
+		_, err := send(w.Context(), []byte(text))
+		require.NoError(w, err)
+		if to != nil {
+			w.reads(to, text)
+		}
+	}
+	send(joined.Send, ann, "a message of bob to the space")
+	send(space.Send, bob, "a message of ann to the space")
+	send(ann.Direct(bob.who).Send, bob, "a message of ann to bob")
+	send(bob.Direct(ann.who).Send, ann, "a message of bob to ann")
+	send(ann.Direct(bob.who).Send, bob, "another message of ann to bob")
+	members, err := space.Members(w.Context())
+	require.NoError(w, err)
+	require.NoError(w, space.Remove(w.Context(), members[1].Index))
+	w.wait(bob, "removal", func(e trefoil.Event) bool { _, ok := e.(trefoil.Removed); return ok })
+	send(space.Send, nil, "a message of ann without bob")
+	return made.Link.Bytes()
+}
+
+// secrets returns what the relay must not know of two devices that met.
+func (w *server) secrets(ann, bob *device, link []byte) map[string][]byte {
+	w.Helper()
+	secrets := map[string][]byte{
+		"title": []byte("the title of the space"), "name": []byte("the name of "), "text": []byte("message of "), "link": link[1:],
+	}
+	for name, d := range map[string]*device{"ann": ann, "bob": bob} {
+		secrets["vault of "+name] = d.raw
+		for what, s := range w.privateKeys(d) {
+			secrets[what+" of "+name] = s
+		}
+	}
+	return secrets
+}
+
 // identity returns the public key of a device, as the relay has it.
 func (w *server) identity(d *device) key.PublicKey[key.Identity] {
 	w.Helper()
-	found, err := w.relay.Directory.Lookup(w.Context(), d.who, 0)
+	found, err := d.line.Directory.Lookup(w.Context(), d.who, 0)
 	require.NoError(w, err)
 	b, err := directory.ParseBundle(found.Devices[0].Bundle)
 	require.NoError(w, err)

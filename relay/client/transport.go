@@ -77,6 +77,9 @@ func (c *Client) reads(mailbox string) bool {
 
 // prove shows that a mailbox is this device's.
 func (c *Client) prove(ctx context.Context, mailbox key.Address) (p api.MailboxProof, err error) {
+	if err := c.settle(ctx); err != nil {
+		return p, err
+	}
 	device, err := c.device(ctx)
 	if err != nil {
 		return p, err
@@ -108,6 +111,10 @@ func (c *Client) Unsubscribe(ctx context.Context, topic string) error {
 // Receive implements trefoil.Transport. When a request fails it goes on where it was, after a pause; only what goes on failing ends
 // it.
 func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	g := c.guest.Load()
 	if err := c.subscribeAll(ctx, topics); err != nil {
 		return err
 	}
@@ -118,6 +125,15 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 	defer cancel()
 	if !c.o.NoPush {
 		group.Go(func() { l.listen(ctx) })
+	}
+	if g != nil {
+		group.Go(func() { // its mailbox goes with it
+			select {
+			case <-g.gone:
+				cancel()
+			case <-ctx.Done():
+			}
+		})
 	}
 	for failures := 0; ctx.Err() == nil; {
 		page, err := c.Mailboxes.Page(ctx, l.after, pageSize)
@@ -133,6 +149,9 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 		if l.deliver(ctx, page); page.End {
 			sleep(ctx, l.pause(), l.woken)
 		}
+	}
+	if g != nil && c.guest.Load() != g {
+		return errBelongs
 	}
 	return ctx.Err()
 }

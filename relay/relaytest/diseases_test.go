@@ -127,6 +127,9 @@ var diseases = []disease{
 	{"the row of a rival is an error", "who adds a row beside a rival adds the next one", func(s store.Store) store.Store {
 		return unordered{s, new(sync.Mutex), false}
 	}},
+	{"a reference that a rival adds is an error", "who removes a row beside a rival removes what refers to it", func(s store.Store) store.Store {
+		return unordered{s, new(sync.Mutex), true}
+	}},
 	{"rows are shared", "slices are neither kept nor shared", func(s store.Store) store.Store { return &sharing{Store: s} }},
 }
 

@@ -159,6 +159,36 @@ func appends(p *probe) {
 	}
 }
 
+// removes lets a writer remove a row with those that refer to it, while a rival adds one that does. If the rival was faster, its row goes,
+// too; if it was not, its row is refused.
+func removes(p *probe) {
+	member := p.ready(store.Members, 1)
+	leaver := store.Row(member[:2])
+	add := func() error {
+		return p.other.Update(p.Context(), func(tx store.Tx) error { return tx.Put(store.Leavers, leaver) })
+	}
+	other := newRival(add)
+	p.must(p.s.Update(p.Context(), func(tx store.Tx) error {
+		rows, err := tx.Scan(store.Leavers, store.Query{Equal: store.Key(leaver), Limit: 1})
+		other.comes()
+		for _, r := range rows {
+			if err == nil {
+				err = tx.Delete(store.Leavers, store.Leavers.Key(r))
+			}
+		}
+		if err == nil {
+			err = tx.Delete(store.Members, store.Members.Key(member))
+		}
+		return err
+	}))
+	if err := other.ends(); err != nil {
+		p.refused(err, store.ErrConstraint, "a row that refers to one that was removed")
+	}
+	if rows := p.scan(store.Leavers, store.Query{Limit: 1}); len(rows) > 0 {
+		p.Fatal("a row refers to one that was removed")
+	}
+}
+
 // skew lets each writer add a row of its own only if there is none yet: as with one conversation for each pair, but without a
 // key that would be unique.
 func skew(p *probe) {

@@ -54,6 +54,7 @@ var checks = []check{
 	{"a reader sees one moment", oneMoment},
 	{"of many counts none is lost", counts},
 	{"who adds a row beside a rival adds the next one", appends},
+	{"who removes a row beside a rival removes what refers to it", removes},
 	{"checks hold until the commit", skew},
 	{"slices are neither kept nor shared", scribbling},
 }

@@ -59,6 +59,8 @@ func postgresFault(err error) fault {
 		return fault{}
 	}
 	switch code := coded.SQLState(); {
+	case code == "55P03", code == "53300", code == "57P03":
+		return fault{store.ErrBusy, false, true}
 	case code == "40003", code[:2] == "08", code[:2] == "57" && code != "57014":
 		return fault{} // the session is ending, or the server does not know
 	case code == "40001", code == "40P01": // serialization failure, deadlock
@@ -67,10 +69,10 @@ func postgresFault(err error) fault {
 		// The other row may be of a transaction beside this one, which this one has not seen: PostgreSQL documents it of this
 		// isolation level (13.2.3). When it runs again it sees the row.
 		return fault{store.ErrExists, true, true}
+	case code == "23503": // likewise: rows that refer to others are looked for beyond what the transaction sees
+		return fault{store.ErrConstraint, true, true}
 	case code[:2] == "23":
 		return fault{store.ErrConstraint, false, true}
-	case code == "55P03", code == "53300", code == "57P03":
-		return fault{store.ErrBusy, false, true}
 	}
 	return fault{answered: true}
 }

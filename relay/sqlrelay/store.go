@@ -17,8 +17,9 @@ const (
 	// maxTries is how often a transaction is run that gives way to others. From aloneFrom on it runs alone in this process.
 	maxTries  = 24
 	aloneFrom = 3
-	// maxExists is how often it is run if there is a row already each time: as many relays as that may add the same one at once.
-	maxExists = 6
+	// maxRefused is how often it is run if another row refuses one of its rows each time: as many relays as that may add the same one
+	// at once.
+	maxRefused = 6
 	// pauseUnit is the first pause between two tries on average; it doubles up to maxPause.
 	pauseUnit = time.Millisecond
 	maxPause  = 50 * time.Millisecond
@@ -91,9 +92,12 @@ func (s *Store) Update(ctx context.Context, f func(store.Tx) error) error {
 
 // again runs a transaction until it does not give way.
 func (s *Store) again(ctx context.Context, l lane, begin string, f func(*tx) error) error {
-	for try := 0; ; try++ {
+	for try, refused := 0, 0; ; try++ {
 		again, err := s.once(ctx, l, begin, try >= aloneFrom, f)
-		if err == nil || !again || try >= maxExists-1 && errors.Is(err, store.ErrExists) {
+		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConstraint) {
+			refused++
+		}
+		if err == nil || !again || refused == maxRefused {
 			return err
 		}
 		if try == maxTries-1 {

@@ -24,6 +24,7 @@ type Options struct {
 	Show    func(string)     // shows a line; called by several goroutines
 	ShowURL func(url string) // shows a link besides, as a QR code; nil for nothing
 	Files   Files            // nil for a program that has none
+	Further bool             // this device is to be linked to a person that has another one, and makes none
 	Log     *slog.Logger     // nil for nothing
 }
 
@@ -42,7 +43,7 @@ type App struct {
 func Open(ctx context.Context, s store.Store, k state.Key, o Options) (*App, error) {
 	a := &App{o: o}
 	var err error
-	if a.line, err = client.New(client.Options{URL: o.URL, Log: o.Log}); err != nil {
+	if a.line, err = client.New(client.Options{URL: o.URL, Guest: o.Further, Log: o.Log}); err != nil {
 		return nil, err
 	}
 	// The client is the line to the server and the directory on it, and logs in with the device's own keys.
@@ -53,6 +54,10 @@ func Open(ctx context.Context, s store.Store, k state.Key, o Options) (*App, err
 		return nil, err
 	}
 	who, err := a.client.Person(ctx)
+	if errors.Is(err, trefoil.ErrNoPerson) && o.Further {
+		a.show("this device is nobody's yet: /accept the code that your other device shows")
+		return a, nil
+	}
 	if errors.Is(err, trefoil.ErrNoPerson) {
 		who, err = a.client.NewPerson(ctx)
 	}

@@ -32,6 +32,9 @@ func init() { // since help lists them
 		{"members", "", "who is in the space", (*App).members},
 		{"remove", "NUMBER", "remove a member: it reads nothing that is sent from then on", (*App).remove},
 		{"leave", "", "leave the space", (*App).leave},
+		{"link", "", "show a code for a further device of yours", (*App).link},
+		{"accept", "CODE", "become a further device of the person whose device shows the code", (*App).accept},
+		{"confirm", "DIGITS", "say what the other device shows, on each of both", (*App).confirm},
 		{"file", "PATH", "send a file", (*App).file},
 		{"get", "NUMBER", "save a file that came", (*App).get},
 	}
@@ -181,4 +184,22 @@ func (a *App) leave(ctx context.Context, _ string) error {
 		return err
 	}
 	return s.Leave(ctx)
+}
+
+func (a *App) link(ctx context.Context, _ string) error {
+	code, err := a.client.LinkDevice(ctx)
+	if err != nil {
+		return err
+	}
+	a.show("code %s", code)
+	if a.o.ShowURL != nil {
+		a.o.ShowURL(code)
+	}
+	return nil
+}
+
+func (a *App) accept(ctx context.Context, code string) error { return a.client.AcceptDevice(ctx, code) }
+
+func (a *App) confirm(ctx context.Context, digits string) error {
+	return a.client.ConfirmDevice(ctx, digits)
 }

@@ -26,6 +26,17 @@ func (b body) encode() []byte {
 
 // told shows an event. It is told of it at least once: a line may come twice when the program dies meanwhile.
 func (a *App) told(ctx context.Context, e trefoil.Event) error {
+	switch e := e.(type) { // those of no chat
+	case trefoil.LinkDigits:
+		a.show("digits %s: /confirm those that the other device shows", e.Digits)
+		return nil
+	case trefoil.Linked:
+		a.show("linked")
+		return nil
+	case trefoil.LinkEnded:
+		a.show("not linked: %v", e.Reason)
+		return nil
+	}
 	chat := a.chatOf(ctx, e.About().Chat)
 	switch e := e.(type) {
 	case trefoil.Message:

@@ -73,9 +73,9 @@ func (b *Backend) Stop() {
 }
 
 // Terminal starts a terminal of the device in a directory.
-func (b *Backend) Terminal(home, name string) *Process {
+func (b *Backend) Terminal(home, name string, args ...string) *Process {
 	b.Helper()
-	return b.start("chat", "-server", b.URL, "-home", home, "-name", name)
+	return b.start("chat", append([]string{"-server", b.URL, "-home", home, "-name", name}, args...)...)
 }
 
 // Process is a program under test, with all lines that it has said.

@@ -172,6 +172,7 @@ func TestRefusals(t *testing.T) {
 		"reason 0":        encodeRefusal(Hint{0, 0}),
 		"reason 6":        encodeRefusal(Hint{6, 0}),
 		"needless value":  encodeRefusal(Hint{HintClosed, 1}),
+		"no index":        encodeRefusal(Hint{HintNotListed, uint64(dkg.MaxIndex) + 1}),
 		"other statement": encodeRefusal(Dead{p.origin, p.owners, title}),
 	} {
 		_, err := parseRefusal(b)

@@ -1,6 +1,8 @@
 package proto
 
 import (
+	"math"
+
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
@@ -31,7 +33,7 @@ type Dead struct {
 // Hint says why no ticket comes, without a proof.
 type Hint struct {
 	Reason HintReason
-	Value  uint64 // of HintOldCounter: the counter that is known; else 0
+	Value  uint64 // of HintOldCounter: the counter that is known; of HintNotListed: an index of the run that is free, or 0; else 0
 }
 
 // HintReason says what a hint is about.
@@ -45,6 +47,17 @@ const (
 	HintNotListed   HintReason = 4
 	HintOwnerNeeded HintReason = 5
 )
+
+// greatest returns the greatest value of a hint: a counter, a free index of a run, or 0.
+func (r HintReason) greatest() uint64 {
+	switch r {
+	case HintOldCounter:
+		return math.MaxUint64
+	case HintNotListed:
+		return uint64(dkg.MaxIndex)
+	}
+	return 0
+}
 
 // MaxHintCounter is the greatest counter that a hint is believed of: it has no proof, and nobody may use up a counter.
 const MaxHintCounter = 1 << 48
@@ -172,7 +185,7 @@ func readRefusal(r *wire.Reader) Refusal {
 		return d
 	case refusalHint:
 		h := Hint{Reason: HintReason(r.U8()), Value: r.U64()}
-		if r.Err() == nil && (h.Reason < HintExpired || h.Reason > HintOwnerNeeded || h.Reason != HintOldCounter && h.Value != 0) {
+		if r.Err() == nil && (h.Reason < HintExpired || h.Reason > HintOwnerNeeded || h.Value > h.Reason.greatest()) {
 			r.Fail("reason of a hint")
 		}
 		return h

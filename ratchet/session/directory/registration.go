@@ -27,6 +27,20 @@ func NewEntry(identity key.PublicKey[key.Identity], preKey key.PublicKey[key.Pre
 	return Entry{identity: identity, preKey: preKey, mailbox: mailbox, inbox: inbox}
 }
 
+// labelConsent is the label of what Consent returns. It is part of the formats.
+const labelConsent = "trefoil/relay device"
+
+// Consent returns the statement by which the mailbox key of a device says that the device is one of that person (see Device.Sign of
+// package session): a label, the address, and the entry's name, renewals, identity and mailbox. A directory asks for it, so that nobody
+// registers the keys of somebody else.
+func (e Entry) Consent(person key.Address) []byte {
+	out := append([]byte(labelConsent), 0)
+	out = append(append(out, person[:]...), e.Name().Bytes()...)
+	out = binary.BigEndian.AppendUint32(out, e.Renewals())
+	out = append(out, e.Identity().Bytes()...)
+	return append(out, e.mailbox[:]...)
+}
+
 // Renewed returns the entry of a device whose keys were all replaced, once or more often, and which was first registered with
 // the identity key name.
 func (e Entry) Renewed(name key.PublicKey[key.Identity], renewals uint32) Entry {

@@ -1,0 +1,95 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
+	"github.com/trefoil-im/trefoil/relay/api"
+)
+
+// guest is who a device is at the relay that belongs to nobody yet: the device of a person that was made up for it.
+type guest struct {
+	person session.Person
+	device session.Device
+	id     api.DeviceID
+	gone   chan struct{} // closed when the device belongs to a person
+}
+
+// errBelongs ends the line of a guest.
+var errBelongs = errors.New("relay/client: the device belongs to a person now")
+
+// visit makes a device that belongs to nobody a guest, and ends that once it belongs to a person. It is called while Client.login is
+// held.
+func (c *Client) visit(ctx context.Context) error {
+	s, err := c.signs()
+	if err != nil {
+		return err
+	}
+	_, _, err = s.Device(ctx)
+	g := c.guest.Load()
+	switch {
+	case err == nil && g != nil:
+		return c.depart(ctx, g)
+	case errors.Is(err, trefoil.ErrNoPerson) && g == nil:
+		return c.arrive(ctx)
+	case errors.Is(err, trefoil.ErrNoPerson):
+		return nil
+	}
+	return err
+}
+
+// settle finds out who the device is, for what is done in its name before a request is made.
+func (c *Client) settle(ctx context.Context) error {
+	if !c.o.Guest {
+		return nil
+	}
+	_, err := c.authorized(ctx)
+	return err
+}
+
+// arrive registers a guest.
+func (c *Client) arrive(ctx context.Context) error {
+	g := &guest{person: session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}, gone: make(chan struct{})}
+	var err error
+	if g.device, err = session.NewDevice(g.person.Address(), time.Now()); err != nil {
+		return err
+	}
+	g.id = api.NewDeviceID(g.person.Address(), g.device.Name())
+	r, err := g.person.Register(g.device.Entry())
+	if err != nil {
+		return err
+	}
+	bundle, err := g.device.Bundle().MarshalBinary()
+	if err != nil {
+		return err
+	}
+	p := api.Publication{Person: g.person.User.Public(), Version: 1, Registration: r.JSON(), Devices: []api.PublishedDevice{
+		{Bundle: bundle, Proof: g.device.Sign(g.device.Entry().Consent(g.person.Address()))}}}
+	p.Signature = g.person.User.Sign(p.Message())
+	if _, err := c.Directory.Publish(ctx, p); err != nil {
+		return err
+	}
+	c.guest.Store(g)
+	return nil
+}
+
+// depart takes a guest out of the directory and has the device log in as itself.
+func (c *Client) depart(ctx context.Context, g *guest) error {
+	d := api.Deletion{Person: g.person.User.Public(), Version: 2}
+	d.Signature = g.person.User.Sign(d.Message())
+	if _, err := c.Directory.Delete(ctx, d); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.token = ""
+	clear(c.mailboxes)
+	c.guest.Store(nil)
+	close(g.gone)
+	return nil
+}
