@@ -22,7 +22,7 @@ import (
 // A transport and a directory over a socket, so that devices can be processes: each call is a connection, on which JSON goes both ways.
 
 type call struct {
-	Device, Op, Topic string // of the directory's: the address of a person in the place of Topic
+	Device, Op, Topic string // where the directory is asked, Topic is the address of a person
 	Topics            []string
 	Data              []byte // of a claim: the identity of a device
 	Published         published
