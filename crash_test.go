@@ -8,13 +8,16 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -79,6 +82,25 @@ func (p *process) do(command string) string {
 	return line[:len(line)-1]
 }
 
+// until repeats a question until the answer is as it is to be.
+func (p *process) until(question string, is func(answer string) bool) {
+	p.Helper()
+	for !is(p.do(question)) {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// people returns the names of the devices of each person in the space, as a process sees them.
+func (p *process) people() [][]string {
+	p.Helper()
+	names := make(map[string][]string)
+	for _, member := range strings.Fields(p.do("members")) {
+		name, person, _ := strings.Cut(member, "/")
+		names[person] = append(names[person], name)
+	}
+	return slices.Collect(maps.Values(names))
+}
+
 // history returns the lines of the program's own table.
 func (p *process) history() (ids []string) {
 	db, err := sql.Open("sqlite", p.file)
@@ -109,7 +131,7 @@ func (c *chatting) settle() {
 	for _, p := range c.processes {
 		p.Helper()
 		want := c.written[p.since:]
-		p.do(fmt.Sprint("wait ", len(want)))
+		p.until("count", func(n string) bool { return must(strconv.Atoi(n)) >= len(want) })
 		require.ElementsMatch(p, want, p.history(), p.name)
 	}
 }
@@ -123,19 +145,41 @@ func (c *chatting) join(p *process) {
 	c.settle()
 }
 
-// remove has the first process remove another, and returns what the removed had read when all others knew.
+// link lets a process in as a further device of the first one's person, who carries the code and types on each what the other shows. Both
+// are killed meanwhile.
+func (c *chatting) link(p *process) {
+	first := c.processes[0]
+	p.since = len(c.written)
+	p.do("accept " + first.do("link"))
+	var shown [2]string
+	for i, other := range []*process{first, p} {
+		other.until("digits", func(digits string) bool { shown[i] = digits; return digits != "" })
+		other.kill()
+		other.begin()
+	}
+	require.Equal(p, shown[0], shown[1])
+	p.do("confirm " + shown[0])
+	first.do("confirm " + shown[1])
+	owner := first.do("person")
+	p.until("person", func(person string) bool { return person == owner })
+	c.processes = append(c.processes, p)
+	c.send(p, "hello from "+p.name)
+	c.settle()
+}
+
+// remove has the first process remove another, and returns what the removed had read when all knew, it too.
 func (c *chatting) remove(p *process) (read []string) {
 	c.processes[0].do("remove " + p.name)
-	c.processes = slices.DeleteFunc(c.processes, func(other *process) bool { return other == p })
 	for _, other := range c.processes {
-		other.do("without " + p.name)
+		other.until("members", func(members string) bool { return !strings.Contains(members, p.name) })
 	}
+	c.processes = slices.DeleteFunc(c.processes, func(other *process) bool { return other == p })
 	return c.written[p.since:]
 }
 
-// Three processes with histories of their own chat over a socket. They are killed again and again, one writes while it is cut off,
-// two more devices come by links after 200 messages, one is removed, and one leaves. In the end each has every message once that it
-// may read, and no other. The program that they are has at most 100 lines.
+// Three processes with histories of their own chat over a socket. They are killed again and again, one writes while it is cut off, and
+// after 200 messages another comes by an invite, and a telephone becomes a further device of alice. One is removed, and one leaves. In the
+// end each has every message once that it may read, and no other. The program that they are has at most 100 lines.
 func TestThreeProcesses(t *testing.T) {
 	t.Parallel()
 	program, err := os.ReadFile("chat_test.go")
@@ -166,17 +210,22 @@ func TestThreeProcesses(t *testing.T) {
 	c.settle()
 	dave := begin("dave")
 	c.join(dave)
-	c.join(begin("the-telephone-of-alice"))
+	telephone := begin("telephone")
+	c.link(telephone)
+	for _, p := range c.processes {
+		require.ElementsMatch(t, [][]string{{"alice", "alice"}, {"bob"}, {"carol"}, {"dave"}}, p.people(), p.name)
+	}
 	read := c.remove(bob)
 	for i := range 10 {
 		c.send(c.processes[chance.IntN(4)], fmt.Sprint("without bob ", i))
 		if i == 5 {
-			dave.kill()
-			dave.begin()
+			for _, p := range []*process{dave, telephone} {
+				p.kill()
+				p.begin()
+			}
 		}
 	}
 	c.settle()
-	bob.do("removed")
 	require.ElementsMatch(t, read, bob.history(), "bob reads nothing that was written without him")
 	dave.do("leave")
 	c.send(alice, "dave has left")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
@@ -34,10 +33,11 @@ type Listing struct {
 
 // Publication is what a device publishes.
 type Publication struct {
-	Person       session.Person // that signs for the relay; the zero Person if nothing of it changes
-	Registration []byte         // nil if it is published already
-	Deleted      bool           // the person is taken out of the directory, for good: beside it only Person and Version count
-	Version      uint64         // of Registration, or of the deletion: one more than that of the Listing that it was made from
+	Person       key.VerifyKey               // whose Registration or deletion it is; zero if nothing of it changes
+	Sign         func(message []byte) []byte // signs what the relay wants to have proved, by the key of Person; nil if that is zero
+	Registration []byte                      // nil if it is published already
+	Deleted      bool                        // the person is taken out of the directory, for good: beside it only Person, Sign and Version count
+	Version      uint64                      // of Registration, or of the deletion: one more than that of the Listing that it was made from
 	Bundle       directory.Bundle
 	OneTime      []directory.OneTimePreKey // beside those that are there
 

@@ -1,6 +1,9 @@
 package trefoil_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +26,43 @@ func TestReadme(t *testing.T) {
 	require.True(t, found)
 	require.LessOrEqual(t, strings.Count(block, "\n"), 30)
 	require.Equal(t, string(source), block)
+}
+
+// What group.go says of itself: the protocol of spaces is called in two files.
+func TestOnlyGroupsCallTheRatchet(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	calls := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		ast.Inspect(f, func(n ast.Node) bool {
+			call, _ := n.(*ast.CallExpr)
+			if call == nil {
+				return true
+			}
+			called, _ := call.Fun.(*ast.SelectorExpr)
+			if called == nil {
+				return true
+			}
+			if in, _ := called.X.(*ast.Ident); in == nil || in.Name != "ratchet" && in.Name != "invite" {
+				return true
+			}
+			name := called.Sel.Name
+			switch {
+			case file == "group.go" || file == "space.go":
+				calls++
+			case strings.HasPrefix(name, "Parse") || strings.HasPrefix(name, "From"):
+			default:
+				require.Equal(t, "backup.go calls Restore", file+" calls "+name)
+			}
+			return true
+		})
+	}
+	require.NotZero(t, calls)
 }
 
 // A guarantee or a rule with a test that is not there is a promise without a proof.

@@ -9,7 +9,8 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// This file and space.go alone call packages ratchet and invite: what a client makes of the protocol of spaces.
+// This file and space.go alone call packages ratchet and invite: what a client makes of the protocol of spaces. Other files use their types,
+// constants and errors, parse what is stored of them, and a backup calls ratchet.Restore.
 
 // spaceTx is a transaction on a space.
 type spaceTx = *state.Tx[ratchet.Space]
@@ -197,4 +198,31 @@ func join(text string, now time.Time, profile []byte) (ratchet.Space, []byte, er
 		return ratchet.Space{}, nil, err
 	}
 	return ratchet.Join(l, now, profile)
+}
+
+// joinAsDevice is join by an entrance that the first device of this device's person made.
+func joinAsDevice(e entrance, now time.Time) (ratchet.Space, []byte, error) {
+	return ratchet.JoinAsDevice(e.link, now, e.profile, e.vouch)
+}
+
+// entrance makes an invite for a further device of this member's person, and what goes with it. It returns an error, and has changed
+// nothing, where this device cannot invite, or was itself vouched for.
+func (g group) entrance(tx spaceTx) (entrance, error) {
+	index, own := tx.Value().State().Self()
+	var e entrance
+	for _, m := range ratchet.Members(tx.Value()) {
+		if m.Index == index {
+			if m.Person != own {
+				return entrance{}, ratchet.ErrPhase
+			}
+			e.profile = m.Profile
+		}
+	}
+	var made invite.Made
+	if err := ratchet.Do(g.o, ratchet.NewInvite(invite.Private(entranceFor), &made))(tx); err != nil {
+		return entrance{}, err
+	}
+	vouch, err := ratchet.Vouch(tx.Value(), made.Link)
+	e.link, e.vouch = made.Link, vouch
+	return e, err
 }

@@ -210,6 +210,14 @@ func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
 	}
 }
 
+// listen subscribes to a chat that others may write to as soon as they are told of it. If the relay cannot be asked now, Run or Sync does it.
+func (c *Client) listen(ctx context.Context, id state.ID) {
+	c.introduce(ctx)
+	if err := c.subscribe(ctx, topicOf(id)); err != nil {
+		c.log.Info("not subscribed yet", "chat", id.String(), "error", err)
+	}
+}
+
 // subscribe subscribes to a topic, and has the run know it.
 func (c *Client) subscribe(ctx context.Context, topic string) error {
 	if r := c.current.Load(); r != nil {

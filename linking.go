@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
@@ -19,7 +18,8 @@ import (
 // they are alike (ConfirmDevice). Then the further device belongs to the person: it gets what others write to the person from then on, and
 // comes into every space that this device owns, as a member of its own, shown as the same person. Linked follows.
 //
-// It is durable when it returns and needs no network. A code that was made before ends. It returns ErrNoPerson on a device that holds
+// It is durable when it returns and needs no network: if the relay cannot be told now that this device reads there, Run or Sync does it, and
+// the other device says again what was lost. A code that was made before ends. It returns ErrNoPerson on a device that holds
 // no keys of its person: the first device alone links others.
 func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
 	self, err := c.Person(ctx)
@@ -30,7 +30,11 @@ func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
 		return "", errors.Join(ErrNoPerson, err)
 	}
 	l := linking.Offer(self, c.o.Now())
-	return l.Code(), c.beginLink(ctx, l)
+	if err := c.beginLink(ctx, l); err != nil {
+		return "", err
+	}
+	c.listen(ctx, l.ID())
+	return l.Code(), nil
 }
 
 // AcceptDevice has this device become a further one of the person whose device shows the code. It is durable when it returns and needs
@@ -323,7 +327,7 @@ func (r *run) belong(id state.ID, l linkRow) error {
 	steps := []state.Step{d.devices.Creating(own, nil)}
 	var joined []state.ID
 	for _, e := range entrances {
-		s, request, err := ratchet.JoinAsDevice(e.link, c.o.Now(), e.profile, e.vouch)
+		s, request, err := joinAsDevice(e, c.o.Now())
 		if err != nil {
 			c.log.Warn("an entrance that cannot be used", "error", err)
 			continue

@@ -27,11 +27,10 @@ func (d *device) digits() string {
 	return all[len(all)-1].Digits
 }
 
-// link begins to link a device: both show digits. The person takes a second to carry the code, in which the first device begins to listen.
+// link begins to link a device: both show digits. The first device listens already when it shows the code.
 func (w world) link(first, further *device) {
 	code, err := first.client.LinkDevice(first.Context())
 	require.NoError(first, err)
-	w.pass(time.Second)
 	require.NoError(further, further.client.AcceptDevice(first.Context(), code))
 }
 
@@ -176,5 +175,21 @@ func TestLinkDeviceRestarts(t *testing.T) {
 		require.Contains(t, laptop.read(), "still here?")
 		w.pass(26 * time.Hour)
 		require.ErrorIs(t, phone.client.ConfirmDevice(t.Context(), digits), linking.ErrPhase)
+	})
+}
+
+// Who takes the code at once is heard, also while the first device does not run.
+func TestLinkDeviceListens(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		phone, _ := w.person(dir, "Ann")
+		laptop := w.unlinked(dir, "Ann's laptop")
+		w.pass(time.Minute)
+		phone.stop()
+		w.link(phone, laptop)
+		w.pass(time.Second)
+		phone.run()
+		w.pass(10 * time.Second)
+		require.Equal(t, phone.digits(), laptop.digits())
 	})
 }

@@ -173,25 +173,3 @@ func (c *Client) roomForEntrances() int {
 
 // aroundEntrances is the longest entrance, of 1.4 KB, and the seal of a frame, of 1.3 KB, with room.
 const aroundEntrances = 4 << 10
-
-// entrance makes an invite for a further device of this member's person, and what goes with it. It returns an error, and has changed
-// nothing, where this device cannot invite, or was itself vouched for.
-func (g group) entrance(tx spaceTx) (entrance, error) {
-	index, own := tx.Value().State().Self()
-	var e entrance
-	for _, m := range ratchet.Members(tx.Value()) {
-		if m.Index == index {
-			if m.Person != own {
-				return entrance{}, ratchet.ErrPhase
-			}
-			e.profile = m.Profile
-		}
-	}
-	var made invite.Made
-	if err := ratchet.Do(g.o, ratchet.NewInvite(invite.Private(entranceFor), &made))(tx); err != nil {
-		return entrance{}, err
-	}
-	vouch, err := ratchet.Vouch(tx.Value(), made.Link)
-	e.link, e.vouch = made.Link, vouch
-	return e, err
-}

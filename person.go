@@ -137,7 +137,9 @@ func (c *Client) DeletePerson(ctx context.Context) error {
 	if err != nil || len(l.Registration) == 0 {
 		return err
 	}
-	_, err = c.directs.lookup.Publish(ctx, Publication{Person: person, Deleted: true, Version: l.Version + 1})
+	_, err = c.directs.lookup.Publish(ctx, Publication{
+		Person: person.User.Public(), Sign: person.User.Sign, Deleted: true, Version: l.Version + 1,
+	})
 	return err
 }
 
@@ -278,6 +280,6 @@ func (d *directs) register(ctx context.Context, own session.Device, one director
 	if err != nil {
 		return err
 	}
-	p.Person, p.Registration, p.Version = person, r.JSON(), l.Version+1
+	p.Person, p.Sign, p.Registration, p.Version = person.User.Public(), person.User.Sign, r.JSON(), l.Version+1
 	return nil
 }

@@ -13,28 +13,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/transporttest"
 )
 
-// A transport over a socket, so that devices can be processes: each call is a connection, on which JSON goes both ways.
+// A transport and a directory over a socket, so that devices can be processes: each call is a connection, on which JSON goes both ways.
 
 type call struct {
-	Device, Op, Topic string
+	Device, Op, Topic string // where the directory is asked, Topic is the address of a person
 	Topics            []string
-	Data              []byte
+	Data              []byte // of a claim: the identity of a device
+	Published         published
 }
 
 type answer struct {
 	Delivered   bool
+	Failed      string // why the directory refuses
 	Topic, From string
-	Data        []byte
-	Ack         int // to be sent back
+	Data        []byte // of a claim: a one-time pre-key, nil if there is none left
+	Ack         int    // to be sent back
+	Left        int    // one-time pre-keys
+	Listed      listed
 }
 
-// socketRelay serves a network at a socket. Devices that are cut off get no answer.
+// socketRelay serves a network and a directory at a socket. Devices that are cut off get no answer.
 type socketRelay struct {
 	net *transporttest.Network
+	dir *transporttest.Directory
 	mu  sync.Mutex
 	cut map[string][]net.Conn // those that are cut off have an entry
 	up  map[string][]net.Conn
@@ -43,7 +50,7 @@ type socketRelay struct {
 func serve(t *testing.T, path string) *socketRelay {
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
-	s := &socketRelay{net: transporttest.NewNetwork(), cut: make(map[string][]net.Conn), up: make(map[string][]net.Conn)}
+	s := &socketRelay{net: transporttest.NewNetwork(), dir: transporttest.NewDirectory(), cut: make(map[string][]net.Conn), up: make(map[string][]net.Conn)}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -88,8 +95,12 @@ func (s *socketRelay) serve(ctx context.Context, conn net.Conn) {
 	if cut {
 		return
 	}
-	d := s.net.Device(c.Device)
+	d, a := s.net.Device(c.Device), answer{Delivered: true}
 	switch c.Op {
+	case "lookup", "claim", "publish":
+		if err := s.direct(ctx, c, &a); err != nil {
+			a.Failed = err.Error()
+		}
 	case "post":
 		d.Post(ctx, c.Topic, c.Data)
 	case "subscribe":
@@ -121,7 +132,7 @@ func (s *socketRelay) serve(ctx context.Context, conn net.Conn) {
 		})
 		return
 	}
-	out.Encode(answer{Delivered: true})
+	out.Encode(a)
 }
 
 // socket is a device's side.
@@ -138,33 +149,37 @@ func (s socket) dial(ctx context.Context, c call) (net.Conn, error) {
 	return conn, json.NewEncoder(conn).Encode(c)
 }
 
-func (s socket) ask(ctx context.Context, c call) error {
+func (s socket) ask(ctx context.Context, c call) (a answer, err error) {
 	conn, err := s.dial(ctx, c)
 	if conn == nil {
-		return err
+		return a, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	var a answer
 	if err := json.NewDecoder(conn).Decode(&a); err != nil || !a.Delivered {
-		return errors.Join(errNoAnswer, err)
+		return a, errors.Join(errNoAnswer, err, ctx.Err())
 	}
-	return nil
+	if a.Failed != "" {
+		return a, errors.New(a.Failed)
+	}
+	return a, nil
 }
 
 func (s socket) Post(ctx context.Context, topic string, frame []byte) state.Delivery {
-	if s.ask(ctx, call{Op: "post", Topic: topic, Data: frame}) != nil {
+	if _, err := s.ask(ctx, call{Op: "post", Topic: topic, Data: frame}); err != nil {
 		return state.RetryAfter(0)
 	}
 	return state.Delivered()
 }
 
 func (s socket) Subscribe(ctx context.Context, topic string) error {
-	return s.ask(ctx, call{Op: "subscribe", Topic: topic})
+	_, err := s.ask(ctx, call{Op: "subscribe", Topic: topic})
+	return err
 }
 
 func (s socket) Unsubscribe(ctx context.Context, topic string) error {
-	return s.ask(ctx, call{Op: "unsubscribe", Topic: topic})
+	_, err := s.ask(ctx, call{Op: "unsubscribe", Topic: topic})
+	return err
 }
 
 func (s socket) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
@@ -187,6 +202,106 @@ func (s socket) Receive(ctx context.Context, topics iter.Seq[string], handle fun
 			out.Encode(a.Ack)
 		}})
 	}
+}
+
+// published is a trefoil.Publication, and listed a trefoil.Listing.
+type (
+	published struct {
+		Person, Registration     []byte
+		Deleted                  bool
+		Version                  uint64
+		Bundle, Further, Consent []byte // of bundles: nil for the zero Bundle
+		OneTime                  [][]byte
+	}
+	listed struct {
+		Registration []byte
+		Version      uint64
+		Bundles      [][]byte
+	}
+)
+
+// direct asks the directory. What does not parse comes from nobody here.
+func (s *socketRelay) direct(ctx context.Context, c call, a *answer) (err error) {
+	switch c.Op {
+	case "lookup":
+		l, err := s.dir.Lookup(ctx, must(key.ParseAddress(c.Topic)))
+		a.Listed = listed{Registration: l.Registration, Version: l.Version}
+		for _, b := range l.Bundles {
+			a.Listed.Bundles = append(a.Listed.Bundles, must(b.MarshalBinary()))
+		}
+		return err
+	case "claim":
+		o, ok, err := s.dir.Claim(ctx, must(key.ParseAddress(c.Topic)), must(key.ParsePublicKey[key.Identity](c.Data)))
+		if ok {
+			a.Data = must(o.MarshalBinary())
+		}
+		return err
+	}
+	in := c.Published
+	p := trefoil.Publication{Registration: in.Registration, Deleted: in.Deleted, Version: in.Version, Consent: in.Consent}
+	if in.Registration != nil || in.Deleted {
+		p.Person = must(key.ParseVerifyKey(in.Person))
+	}
+	if in.Bundle != nil {
+		p.Bundle = must(directory.ParseBundle(in.Bundle))
+	}
+	if in.Further != nil {
+		p.Further = must(directory.ParseBundle(in.Further))
+	}
+	for _, o := range in.OneTime {
+		p.OneTime = append(p.OneTime, must(directory.ParseOneTimePreKey(o)))
+	}
+	a.Left, err = s.dir.Publish(ctx, p)
+	return err
+}
+
+func (s socket) Lookup(ctx context.Context, person key.Address) (l trefoil.Listing, err error) {
+	a, err := s.ask(ctx, call{Op: "lookup", Topic: person.String()})
+	if err != nil {
+		return l, err
+	}
+	l = trefoil.Listing{Registration: a.Listed.Registration, Version: a.Listed.Version}
+	for _, raw := range a.Listed.Bundles {
+		b, err := directory.ParseBundle(raw)
+		if err != nil {
+			return l, err
+		}
+		l.Bundles = append(l.Bundles, b)
+	}
+	return l, nil
+}
+
+func (s socket) Claim(ctx context.Context, person key.Address, device key.PublicKey[key.Identity]) (o directory.OneTimePreKey, ok bool, err error) {
+	a, err := s.ask(ctx, call{Op: "claim", Topic: person.String(), Data: device.Bytes()})
+	if err != nil || a.Data == nil {
+		return o, false, err
+	}
+	o, err = directory.ParseOneTimePreKey(a.Data)
+	return o, err == nil, err
+}
+
+func (s socket) Publish(ctx context.Context, p trefoil.Publication) (left int, err error) {
+	out := published{Person: p.Person.Bytes(), Registration: p.Registration, Deleted: p.Deleted, Version: p.Version, Consent: p.Consent}
+	if p.Bundle.Number() > 0 {
+		out.Bundle = must(p.Bundle.MarshalBinary())
+	}
+	if p.Further.Number() > 0 {
+		out.Further = must(p.Further.MarshalBinary())
+	}
+	for _, o := range p.OneTime {
+		out.OneTime = append(out.OneTime, must(o.MarshalBinary()))
+	}
+	a, err := s.ask(ctx, call{Op: "publish", Published: out})
+	return a.Left, err
+}
+
+// The directory over a socket keeps its contract.
+func TestSocketDirectory(t *testing.T) {
+	transporttest.RunDirectory(t, func(t *testing.T) transporttest.Reach {
+		path := t.TempDir() + "/relay"
+		serve(t, path)
+		return func(trefoil.Signer) trefoil.Directory { return socket{path, "device"} }
+	})
 }
 
 // The transport over a socket keeps the contract.

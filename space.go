@@ -49,10 +49,7 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	if err := c.spaces.Create(ctx, s, nil); err != nil {
 		return Space{}, err
 	}
-	c.introduce(ctx)
-	if err := c.subscribe(ctx, topicOf(s.ID())); err != nil {
-		c.log.Info("not subscribed yet", "chat", s.ID().String(), "error", err)
-	}
+	c.listen(ctx, s.ID())
 	c.changed(aSpace, s.ID())
 	return Space{c, s.ID()}, nil
 }

@@ -97,7 +97,14 @@ func (m *member) publication(version uint64, devices ...*member) trefoil.Publica
 	}
 	r, err := m.person.Register(entries...)
 	require.NoError(m, err)
-	return trefoil.Publication{Person: m.person, Registration: r.JSON(), Version: version, Bundle: m.device.Bundle()}
+	return trefoil.Publication{
+		Person: m.person.User.Public(), Sign: m.person.User.Sign, Registration: r.JSON(), Version: version, Bundle: m.device.Bundle(),
+	}
+}
+
+// deletion returns one that deletes the person.
+func (m *member) deletion(version uint64) trefoil.Publication {
+	return trefoil.Publication{Person: m.person.User.Public(), Sign: m.person.User.Sign, Deleted: true, Version: version}
 }
 
 // issue returns the device's present bundle with new one-time pre-keys.
@@ -181,7 +188,7 @@ func (k directoryKit) allOrNothing() {
 	a, b := k.registered(), k.registered()
 	before, _ := b.lookup(a.person.Address())
 	forged := a.publication(2, a)
-	forged.Person = b.person
+	forged.Person, forged.Sign = b.person.User.Public(), b.person.User.Sign
 	strangers := trefoil.Publication{Bundle: a.device.Bundle(), OneTime: b.issue(2).OneTime}
 	for _, p := range []trefoil.Publication{forged, strangers} {
 		_, err := a.d.Publish(k.Context(), p)
@@ -255,11 +262,11 @@ func (k directoryKit) deleted() {
 	a, b := k.registered(), k.registered()
 	a.publish(a.issue(1))
 	for _, version := range []uint64{1, 3} {
-		_, err := a.d.Publish(k.Context(), trefoil.Publication{Person: a.person, Deleted: true, Version: version})
+		_, err := a.d.Publish(k.Context(), a.deletion(version))
 		require.Error(k, err, "version %d", version)
 	}
 	for range 2 {
-		a.publish(trefoil.Publication{Person: a.person, Deleted: true, Version: 2})
+		a.publish(a.deletion(2))
 		l, _ := b.lookup(a.person.Address())
 		require.Zero(k, l)
 		require.Zero(k, b.claim(a))

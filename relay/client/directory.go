@@ -111,8 +111,8 @@ func (c *Client) Claim(ctx context.Context, person key.Address, device key.Publi
 // that is older at the relay, and adds one-time pre-keys.
 func (c *Client) Publish(ctx context.Context, p trefoil.Publication) (left int, err error) {
 	if p.Deleted {
-		out := api.Deletion{Person: p.Person.User.Public(), Version: p.Version}
-		out.Signature = p.Person.User.Sign(out.Message())
+		out := api.Deletion{Person: p.Person, Version: p.Version}
+		out.Signature = p.Sign(out.Message())
 		_, err := c.Directory.Delete(ctx, out)
 		return 0, err
 	}
@@ -184,7 +184,7 @@ func (c *Client) known(ctx context.Context, person key.Address, identity key.Pub
 
 // register publishes the registration, with the device if it is new in it.
 func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.PublishedDevice, isNew bool) error {
-	out := api.Publication{Person: p.Person.User.Public(), Version: p.Version, Registration: p.Registration}
+	out := api.Publication{Person: p.Person, Version: p.Version, Registration: p.Registration}
 	if p.Further.Number() > 0 {
 		raw, err := p.Further.MarshalBinary()
 		if err != nil {
@@ -210,7 +210,7 @@ func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.Publ
 		}
 		out.Devices = append(out.Devices, d)
 	}
-	out.Signature = p.Person.User.Sign(out.Message())
+	out.Signature = p.Sign(out.Message())
 	_, err := c.Directory.Publish(ctx, out)
 	return err
 }
