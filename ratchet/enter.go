@@ -233,10 +233,10 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.setOrphans(d.st.orphans.Value().Merged(d.now))
 	news := d.st.news.Value()
 	if own.Counter > 0 && own.Counter >= news.answered {
-		news.answered, news.answeredLeft = own.Counter, sayings
+		news.answered, news.answeredDue = own.Counter, true
 	}
-	after, _ := d.st.forest.Preferred()
-	if inStep := !joins && after.ID() == before.ID() && (own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred); !inStep {
+	after, _ := f.Preferred()
+	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
