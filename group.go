@@ -9,7 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// This file and space.go alone call packages ratchet and invite: what a client makes of the protocol of spaces. Other files use their types,
+// This file, space.go and owners.go alone call packages ratchet and invite: what a client makes of the protocol of spaces. Others use their types,
 // constants and errors, parse what is stored of them, and a backup calls ratchet.Restore.
 
 // spaceTx is a transaction on a space.
