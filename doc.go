@@ -21,7 +21,8 @@
 //   - Packages relay and relay/client are the server between devices, for chat backends in Go, and the transport to it.
 //   - Package attachment encrypts files that are too large for a message, which holds 64 KiB.
 //   - Package dkg deals the shares that the members of a space hold.
-//   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold. Spaces do not use them yet.
+//   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold, such as the root owner key of a space
+//     ([Space.ProposeOwners]).
 //
 // docs/ARCHITECTURE.md shows how they fit together.
 //
@@ -30,7 +31,7 @@
 // A client keeps everything in one store, under a 32-byte key from your platform's key store. Keep two things yourself: that key,
 // and the messages that you were handed, if you want a history; with package sqlstore they can be rows in the same database,
 // written in the very commit that uses up the message ([Options].InCommit). Do not copy a store between devices: a second
-// device joins as a member of its own.
+// device is linked ([Client.LinkDevice]), and is a member of its own.
 //
 // Without a client, use one vault for spaces, one for sessions and one for devices, on one store, and keep the signing key of each
 // person.
@@ -51,8 +52,7 @@
 //
 // # What is not there yet
 //
-//   - A second owner: only the founder removes members, and makes and ends invites. Members ask it for links to hand on
-//     ([Space.WantInvite]).
+//   - Ceremony messages between those who hold a root owner key together: the program sends them, as examples/ceremony does.
 //   - Messages that are to be forgotten after a time: package ratchet has them (ratchet.Expiring), a client does not send them.
 //   - Linked devices in spaces that the first device does not own: they need an invite there.
 //   - Reading what was there before: a joiner reads what members send once they have received its first message.

@@ -26,7 +26,7 @@ func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if ids, err := c.directs.persons.List(ctx); err != nil || len(ids) == 0 {
+	if _, held, err := c.directs.ownPerson(ctx); err != nil || !held {
 		return "", errors.Join(ErrNoPerson, err)
 	}
 	l := linking.Offer(self, c.o.Now())
@@ -298,7 +298,7 @@ func (d *directs) admit(ctx context.Context, f further) error {
 	if err := d.publish(ctx); err != nil {
 		return err
 	}
-	if ids, err := d.persons.List(ctx); err != nil || len(ids) == 0 {
+	if _, held, err := d.ownPerson(ctx); err != nil || !held {
 		return cmp.Or(err, ErrNoPerson)
 	}
 	own, err := d.devices.Load(ctx, d.endpoint.Device)

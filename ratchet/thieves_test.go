@@ -112,7 +112,7 @@ func TestHiddenRequestIsShown(t *testing.T) {
 // A device that was restored from a backup asks with a counter above the one that others know, also if its clock is behind (D28): they
 // hint, and it asks again at once. It is brought back into step, and nobody takes it for a thief.
 func TestRestoredClockBehind(t *testing.T) {
-	n := newNetwork(t, 2)
+	n := newNetwork(t, 24)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	backup := m.space

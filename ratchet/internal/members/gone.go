@@ -89,20 +89,9 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	x := saidBy(place, s)
-	if r.statements.revokes.Has(x.key) {
-		return r, Change{}, ErrStale
-	}
-	kept := r.statements.revokes
-	if kept.Size() >= maxRevokes {
-		at, ok := contained(kept, x)
-		switch {
-		case !ok:
-			return r, Change{}, ErrLimit
-		case at == x.key:
-			return r, Change{}, ErrStale
-		}
-		kept = kept.Drop(at)
+	kept, err := keep(r.statements.revokes, saidBy(place, s), r.statements.revokes.Size() >= maxRevokes)
+	if err != nil {
+		return r, Change{}, err
 	}
 	var change Change
 	for _, i := range s.Indices {
@@ -110,12 +99,30 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 			change.Gone = append(change.Gone, i)
 		}
 	}
-	r.statements.revokes = kept.Put(x)
+	r.statements.revokes = kept
 	r.revoked = r.revoked.Union(proto.NewBitmap(s.Indices...))
 	var erased []proto.Tag
 	r, erased = r.end(func(c proto.Certificate) bool { return c.Count == 1 && r.revoked.Has(c.First) })
 	change.Erased = erased
 	return r, change, nil
+}
+
+// keep returns the revokes that are kept with another one. If there is no room for it, one goes that another one contains.
+func keep(kept segmap.Map[said], x said, full bool) (segmap.Map[said], error) {
+	if kept.Has(x.key) {
+		return kept, ErrStale
+	}
+	if full {
+		switch at, ok := contained(kept, x); {
+		case !ok:
+			return kept, ErrLimit
+		case at == x.key:
+			return kept, ErrStale
+		default:
+			kept = kept.Drop(at)
+		}
+	}
+	return kept.Put(x), nil
 }
 
 // contained returns a revoke that another one of the same owner contains, of those kept and x.

@@ -95,28 +95,18 @@ func (r Root) remove(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	x, kept := saidBy(place, s), r.statements.removals
-	if kept.Has(x.key) {
-		return r, Change{}, ErrStale
-	}
 	of := 0
-	for o := range kept.All() {
+	for o := range r.statements.removals.All() {
 		if proto.ByRole(o.what).Maker() == s.Role.Maker() {
 			of++
 		}
 	}
-	if kept.Size() >= maxRemovals || of >= maxRemovalsOf {
-		at, ok := contained(kept, x)
-		switch {
-		case !ok:
-			return r, Change{}, ErrLimit
-		case at == x.key:
-			return r, Change{}, ErrStale
-		}
-		kept = kept.Drop(at)
+	kept, err := keep(r.statements.removals, saidBy(place, s), r.statements.removals.Size() >= maxRemovals || of >= maxRemovalsOf)
+	if err != nil {
+		return r, Change{}, err
 	}
 	before := r
-	r.statements.removals = kept.Put(x)
+	r.statements.removals = kept
 	r.removed = r.removed.Union(proto.NewBitmap(s.Indices...))
 	var change Change
 	for _, i := range s.Indices {
