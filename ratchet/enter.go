@@ -75,7 +75,7 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if b.Certificate.IsZero() || b.Certificate.Admission != own.Binding.Admission {
 		return fmt.Errorf("%w: certificate in a ticket", outcome.ErrForged)
 	}
-	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster)
 	if err != nil {
 		return forged(err)
 	}

@@ -168,7 +168,7 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 		return
 	}
 	if _, owner := r.Owners().PlaceOf(ownerAt(other.notice)); owner {
-		next, change := r.Unite(other.gone)
+		next, change := r.Unite(other.notice.Gone)
 		d.setRoot(next)
 		for _, i := range change.Gone {
 			d.emit(Event{Kind: Gone, Index: i})

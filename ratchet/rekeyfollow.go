@@ -210,7 +210,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 		return nil
 	}
 	c := said.Content
-	terms, err := newRootTerms(d.st.me().origin, n, c.Template, c.Roster, c.Gone)
+	terms, err := newRootTerms(d.st.me().origin, n, c.Template, c.Roster)
 	if err != nil {
 		return rekey.ErrFalse
 	}
@@ -227,7 +227,7 @@ const maxRoots = 64
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
-// unboxed takes in the notice of a rekey that has no box for this member (R6, R7).
+// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7).
 func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
