@@ -56,3 +56,23 @@ func TestRemovedOwnerTakesNobodyBack(t *testing.T) {
 	}
 	n.hears(stay...)
 }
+
+// What a barred root says of members is shown to nobody.
+func TestBarredRootShowsNothing(t *testing.T) {
+	n, all := five(t, 209)
+	founder, b := all[0], all[1]
+	founder.owners(founder, b)
+	n.settle()
+	before := b.copyOf("before")
+	n.all = all
+	founder.owners(founder)
+	n.settle()
+	n.forget()
+	_, frames := before.aside(Remove(all[2].place()))
+	n.get(frames, founder, all[3])
+	n.settle()
+	for _, x := range []*node{founder, all[3]} {
+		require.False(t, x.has(Gone), x.name)
+		require.Len(t, x.members(), 5, x.name)
+	}
+}

@@ -56,9 +56,11 @@ func (d *edit) enterRoot(in newRoot) error {
 		r = members.NewRoot(in.terms.Terms)
 	}
 	old, _ := d.root(in.above)
-	_, before, _ := d.preferred()
-	_, p, had := d.preferred()
-	r, did := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
+	_, before, had := d.preferred()
+	if !had {
+		before = old
+	}
+	r, opened := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
 	r = d.saidBy(in, r)
 	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
 	d.grow(f, change)
@@ -70,11 +72,16 @@ func (d *edit) enterRoot(in newRoot) error {
 	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && !r.Heard(i) }))
 	d.boxedTo(in.inbox)
 	d.dealFrom(in)
-	d.succeeded(r, did)
+	if opened {
+		d.retry(d.st.orphans.Value().Untagged()...)
+	}
 	d.unsaid()
-	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {
-		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
-		d.reportRoot(before, now)
+	if _, now, ok := d.preferred(); ok {
+		d.reportMembers(before, now)
+		if !had || now.ID() != before.ID() {
+			d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
+			d.reportRoot(before, now)
+		}
 	}
 	return nil
 }
@@ -96,8 +103,9 @@ func (d *edit) saidBy(in newRoot, r members.Root) members.Root {
 	return r
 }
 
-// succeeded reports what a rekey changed about members.
-func (d *edit) succeeded(r members.Root, c members.Change) {
+// reportMembers reports what a rekey changed about the members that this device shows.
+func (d *edit) reportMembers(before, now members.Root) {
+	c := now.Since(before)
 	for _, i := range c.Gone {
 		d.emit(Event{Kind: Gone, Index: i})
 	}
@@ -106,9 +114,6 @@ func (d *edit) succeeded(r members.Root, c members.Change) {
 		if k.Index == d.st.me().index {
 			d.displaced()
 		}
-	}
-	if len(c.Opened) > 0 {
-		d.retry(d.st.orphans.Value().Untagged()...)
 	}
 }
 
@@ -168,11 +173,7 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 		return
 	}
 	if _, owner := r.Owners().PlaceOf(ownerAt(other.notice)); owner {
-		next, change := r.Unite(other.gone)
-		d.setRoot(next)
-		for _, i := range change.Gone {
-			d.emit(Event{Kind: Gone, Index: i})
-		}
+		d.setRoot(r.Unite(other.gone))
 	}
 }
 
