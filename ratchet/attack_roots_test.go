@@ -76,3 +76,48 @@ func TestBarredRootShowsNothing(t *testing.T) {
 		require.Len(t, x.members(), 5, x.name)
 	}
 }
+
+// A space is rekeyed as often as its owners like, and everybody follows.
+func TestMoreRekeysThanRootsAreHeld(t *testing.T) {
+	n := newNetwork(t, 202)
+	founder := n.found(Policy{})
+	b := n.member(founder, "b")
+	n.settle()
+	for range maxRoots + 4 {
+		founder.do(Rekey())
+		b.sync()
+	}
+	n.settle()
+	require.EqualValues(t, maxRoots+4, founder.gen())
+	for _, x := range n.all {
+		require.LessOrEqual(t, len(x.space.State().forest.Roots()), maxRoots, x.name)
+	}
+	n.hears(founder, b)
+}
+
+// shown what they say.
+func TestBarredRootsTakeNoPlace(t *testing.T) {
+	n := newNetwork(t, 203)
+	founder := n.found(Policy{})
+	b, c := n.member(founder, "b"), n.member(founder, "c")
+	n.settle()
+	founder.owners(founder, b)
+	n.settle()
+	before := b.copyOf("before")
+	n.all = n.all[:3]
+	founder.owners(founder)
+	n.settle()
+	n.forget()
+	for range maxRoots + 1 {
+		_, frames := before.aside(Remove(c.place()))
+		n.get(frames, founder)
+	}
+	founder.sync()
+	require.False(t, founder.has(Gone), "no root says so that counts")
+	require.Len(t, founder.members(), 3)
+	founder.do(Remove(b.place()))
+	require.EqualValues(t, 3, founder.gen())
+	n.settle()
+	n.hears(founder, c)
+	require.Equal(t, Removed, b.phase())
+}
