@@ -52,11 +52,13 @@ func ProposedOwners(s Space, message []byte) ([]dkg.Index, error) {
 	}
 	var out []dkg.Index
 	for i := range r.All() {
+	strangers := slices.Clone(l.Keys)
 		if b, ok := r.ListedBinding(i); ok && !r.Gone(i) && slices.Contains(l.Keys, b.Key) {
 			out = append(out, i)
 		}
+			strangers = slices.DeleteFunc(strangers, func(k suite.PublicKey) bool { return k == b.Key }) // it may have more than one place
 	}
-	if len(out) != len(l.Keys) {
+	if len(strangers) > 0 {
 		return nil, ErrPolicy
 	}
 	return out, nil
