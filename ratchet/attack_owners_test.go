@@ -43,3 +43,31 @@ func TestProposalWithAStranger(t *testing.T) {
 	_, err = ProposedOwners(founder.space, propose(me.signing.Public, suite.NewSigningKey(suite.Ed25519).Public))
 	require.ErrorIs(t, err, ErrPolicy)
 }
+
+// An owner takes rights back, and changes them, also where as many members have a role as may.
+func TestRightsAreTakenBackFromAsManyAsMay(t *testing.T) {
+	now := day0
+	var others []person
+	var indices []dkg.Index
+	for i := range dkg.Index(proto.MaxRoles + 1) {
+		others = append(others, newPerson(i+2, suite.Ed25519X25519, now.UnixMilli(), nil))
+		indices = append(indices, i+2)
+	}
+	g, err := newGenesis(now, Policy{KEM: X25519}, nil, others...)
+	require.NoError(t, err)
+	s, err := g.found(g.founder)
+	require.NoError(t, err)
+	appoint := func(rights Rights, to ...dkg.Index) error {
+		next, _, err := Appoint(rights, to...).On(s, now)
+		if err == nil {
+			s = next
+		}
+		return err
+	}
+	require.ErrorIs(t, appoint(MayTitle, indices...), ErrPolicy)
+	require.NoError(t, appoint(MayTitle, indices[1:]...))
+	require.ErrorIs(t, appoint(MayTitle, indices[0]), ErrPolicy)
+	require.NoError(t, appoint(MayTitle|MayInvite, indices[1]))
+	require.NoError(t, appoint(0, indices[1], indices[2]))
+	require.NoError(t, appoint(MayTitle, indices[0]))
+}
