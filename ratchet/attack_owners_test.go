@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,4 +71,41 @@ func TestRightsAreTakenBackFromAsManyAsMay(t *testing.T) {
 	require.NoError(t, appoint(MayTitle|MayInvite, indices[1]))
 	require.NoError(t, appoint(0, indices[1], indices[2]))
 	require.NoError(t, appoint(MayTitle, indices[0]))
+}
+
+// A removal by a role that an owner list overtook is not said for ever.
+func TestRemovalOfANewOwnerIsNotRepeated(t *testing.T) {
+	n, all := five(t, 206)
+	founder, b, e := all[0], all[1], all[4]
+	founder.do(Appoint(MayRemove, b.place()))
+	n.settle()
+	founder.offline = true
+	b.do(Remove(e.place()))
+	for _, x := range all[1:] {
+		x.sync()
+	}
+	mail := founder.mailbox
+	founder.mailbox = nil
+	founder.owners(founder, e)
+	founder.sync()
+	founder.maintain()
+	require.EqualValues(t, 1, founder.gen())
+	founder.offline = false
+	founder.mailbox = append(founder.mailbox, mail...)
+	n.hours(3)
+	for k := range 3 {
+		n.forget()
+		require.NoError(t, b.edit(func(d *edit) error { d.st.rhythm.commit = true; return d.say(inner(fmt.Sprint(k))) }))
+		n.settle()
+		require.False(t, Due(b.space, n.now).Owe)
+	}
+	said := 0
+	d, _, r := b.standing()
+	for _, s := range r.Statements() {
+		if _, ok := s.(proto.Revoke); ok {
+			said++
+		}
+	}
+	_ = d
+	require.Zero(t, said)
 }

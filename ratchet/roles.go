@@ -126,7 +126,8 @@ func (d *edit) repeatRemovals(r members.Root) {
 			continue
 		}
 		for _, i := range old.RemovedBy(me) {
-			if _, known := r.ListedBinding(i); known && old.Gone(i) && !r.Gone(i) {
+			b, known := r.ListedBinding(i)
+			if _, owner := r.Owners().PlaceOf(b.Key); known && !owner && old.Gone(i) && !r.Gone(i) { // no role removes an owner
 				again = append(again, i)
 			}
 		}
