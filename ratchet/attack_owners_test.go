@@ -3,6 +3,7 @@ package ratchet
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -108,4 +109,20 @@ func TestRemovalOfANewOwnerIsNotRepeated(t *testing.T) {
 	}
 	_ = d
 	require.Zero(t, said)
+}
+
+// Owners that were named while the mailbox was not read to its end are the owners, although the root owner key left the device meanwhile.
+func TestOwnersAreNamedAlthoughTheKeyLeft(t *testing.T) {
+	n, all := five(t, 207)
+	founder, b := all[0], all[1]
+	n.now = n.now.Add(2 * time.Hour)
+	founder.owners(founder, b)
+	require.EqualValues(t, 0, founder.gen(), "the mailbox was not read")
+	founder.do(TakeRootKey(func([]byte) error { return nil }))
+	founder.restart()
+	n.settle()
+	for _, x := range all {
+		require.True(t, x.has(OwnersChanged), x.name)
+	}
+	require.True(t, Info(b.space).Owner)
 }
