@@ -133,7 +133,7 @@ func (d *edit) sealRekey() error {
 	}
 	x.Draft = draft
 	d.setRekeys(x)
-	if left > 0 || !d.mayName(x.Draft.Wish(), r) {
+	if left > 0 || !d.mayFinish(e, x.Draft.Wish(), r) {
 		return nil
 	}
 	return d.deal(e, r, dealing{stay, owners, to})
