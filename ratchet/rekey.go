@@ -139,8 +139,11 @@ func (d *edit) sealRekey() error {
 	return d.deal(e, r, dealing{stay, owners, to})
 }
 
-// fetched reports whether the end of the mailbox was reached within the last hour.
-func (d *edit) fetched() bool { return d.now-d.st.clock.reached <= rekeyFetched }
+// fetched reports whether the end of the mailbox was reached within the last hour. A clock that went back by more says nothing of that.
+func (d *edit) fetched() bool {
+	since := d.now - d.st.clock.reached
+	return since <= rekeyFetched && since >= -rekeyFetched
+}
 
 // dealing is for whom a rekey is made.
 type dealing struct {
