@@ -89,18 +89,24 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 	return state.RetryAfter(0)
 }
 
-// write puts the frames of a direct message in the place of the message.
+// write puts the frames of a direct message in the place of the message, or gives those of one with which a session begins to a relay
+// that keeps them.
 func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
-		slots, err := r.client.directs.encrypt(ctx, id, out)
-		if errors.Is(err, session.ErrUnverified) {
+		var slots []state.ID
+		var err error
+		if out.To == unkept {
+			d, slots, err = r.client.directs.keep(ctx, id, out)
+		} else if slots, err = r.client.directs.encrypt(ctx, id, out); errors.Is(err, session.ErrUnverified) {
 			err = r.client.directs.notSent(ctx, id, out)
 		}
 		if err != nil {
 			r.fail("encrypting", id, err)
 			return
 		}
-		d = state.Delivered()
+		if out.To != unkept {
+			d = state.Delivered()
+		}
 		for _, slot := range slots {
 			r.posts.wake(aDevice, slot)
 		}
