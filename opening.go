@@ -68,7 +68,9 @@ func (o *opening) add(p directory.Peer, out session.Outgoing) {
 	o.envelopes = append(o.envelopes, e)
 }
 
-func (e Envelope) isFor(p directory.Peer) bool { return e.Person == p.Person() && e.Device.Equal(p.Name()) }
+func (e Envelope) isFor(p directory.Peer) bool {
+	return e.Person == p.Person() && e.Device.Equal(p.Name())
+}
 
 // begins reports whether a session begins with one of the frames.
 func (o *opening) begins() bool {

@@ -304,4 +304,3 @@ func (w *server) devices(from, of *device, n int) {
 		return err == nil && len(l.Bundles) == n
 	}, patience, time.Millisecond)
 }
-
