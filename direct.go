@@ -101,8 +101,9 @@ func again(f func() error) error {
 }
 
 // encrypt replaces a message that waits by its frames to all devices, in one commit, and returns the slots whose outboxes hold
-// them. It returns session.ErrUnverified if there is no such person, or none of its devices can be written to.
-func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) (slots []state.ID, err error) {
+// them. With keeps a relay is given them, too, if a session begins with one, or the message waits for that. It returns
+// session.ErrUnverified if there is no such person, or none of its devices can be written to.
+func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, keeps bool) (slots []state.ID, err error) {
 	with := key.Address(id)
 	self, err := d.self(ctx)
 	if err != nil {
@@ -131,14 +132,17 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 		}
 		t.known = known
 		tx.Set(tx.Value().With(t))
-		if d.keeper != nil && with != self && (o.begins() || out.To == unsentToKeep) {
+		if keeps && with != self && (o.begins() || out.To == unsentToKeep) {
 			o.wait(tx)
 		}
 		return nil
 	})
 	err = state.Batch(ctx, append(steps, step)...)
-	if errors.Is(err, errSentAlready) {
+	switch {
+	case errors.Is(err, errSentAlready):
 		return nil, nil
+	case errors.Is(err, state.ErrFull) && keeps: // of what waits behind the message: it goes first, and is not kept
+		return d.encrypt(ctx, id, out, false)
 	}
 	return slots, err
 }

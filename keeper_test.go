@@ -143,3 +143,25 @@ func TestDirectoryThatShowsOthersEachTime(t *testing.T) {
 		require.Contains(t, phone.read(), "hello")
 	})
 }
+
+// What is written while the outbox is nearly full leaves, although there is no room for what a relay would keep.
+func TestNoRoomToKeep(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		bob, b := w.person(dir, "Bob")
+		k := &keeper{tap: w.tap("Ann"), answer: state.Delivered()}
+		ann := w.open("Ann", store.NewMemory(), k, func(o *trefoil.Options) {
+			o.Directory, o.Vault.OutboxBytes = dir, 26<<10
+		})
+		_, err := ann.client.NewPerson(t.Context())
+		require.NoError(t, err)
+		text := string(bytes.Repeat([]byte("text"), 2<<10))
+		for range 3 {
+			ann.say(b, text)
+		}
+		ann.run()
+		w.pass(time.Hour)
+		require.Equal(t, []string{text, text, text}, bob.read())
+		require.Empty(t, k.kept)
+	})
+}

@@ -158,10 +158,10 @@ func (o *opening) differs(devices []directory.Peer, own key.PublicKey[key.Identi
 func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (answer state.Delivery, slots []state.ID, err error) {
 	o, err := parseOpening(out.Data)
 	if err != nil {
-		return state.Delivered(), nil, err
+		return answer, nil, err
 	}
 	_, devices, err := d.readers(ctx, key.Address(id))
-	if errors.Is(err, session.ErrUnverified) { // the person is gone
+	if d.keeper == nil || errors.Is(err, session.ErrUnverified) { // the transport is another one now, or the person is gone
 		return state.Delivered(), nil, nil
 	}
 	if err != nil {

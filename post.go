@@ -93,20 +93,19 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 // that keeps them.
 func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
+		answer := state.Delivered()
 		var slots []state.ID
 		var err error
 		if out.To == unkept {
-			d, slots, err = r.client.directs.keep(ctx, id, out)
-		} else if slots, err = r.client.directs.encrypt(ctx, id, out); errors.Is(err, session.ErrUnverified) {
+			answer, slots, err = r.client.directs.keep(ctx, id, out)
+		} else if slots, err = r.client.directs.encrypt(ctx, id, out, r.client.directs.keeper != nil); errors.Is(err, session.ErrUnverified) {
 			err = r.client.directs.notSent(ctx, id, out)
 		}
 		if err != nil {
 			r.fail("encrypting", id, err)
 			return
 		}
-		if out.To != unkept {
-			d = state.Delivered()
-		}
+		d = answer
 		for _, slot := range slots {
 			r.posts.wake(aDevice, slot)
 		}

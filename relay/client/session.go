@@ -22,8 +22,12 @@ const (
 	labelFrame        = "trefoil/relay frame"
 )
 
-// quotaPause is when a device tries again that has begun as many sessions in a day as it may.
-const quotaPause = time.Hour
+// Pauses before the relay is asked again: the frames are posted in any case. The devices differ until the directory shows what the relay
+// knows; of sessions a person may begin so many in a day.
+const (
+	devicesPause = time.Minute
+	quotaPause   = time.Hour
+)
 
 // BeginSession is what trefoil.Envelope says. The envelopes are the next session of the direct conversation of the two persons, which is
 // created if there is none: so whoever is faster, all sessions are in one conversation.
@@ -56,10 +60,12 @@ func (c *Client) BeginSession(ctx context.Context, with key.Address, request [16
 			p.Base = stale.Current
 		case errors.Is(err, api.ErrQuota):
 			return state.RetryAfter(quotaPause)
-		case errors.Is(err, api.ErrMalformed), errors.Is(err, api.ErrForbidden):
+		case errors.Is(err, api.ErrDevices):
+			return state.RetryAfter(devicesPause)
+		case errors.Is(err, api.ErrMalformed), errors.Is(err, api.ErrForbidden), errors.Is(err, api.ErrMembers):
 			c.o.Log.Warn("the relay does not keep how a session begins", "error", err)
 			return state.Rejected(err.Error())
-		default: // other devices, among others: the caller looks them up before it tries again
+		default:
 			c.o.Log.Info("the relay does not keep yet how a session begins", "error", err)
 			return state.RetryAfter(0)
 		}
