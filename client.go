@@ -117,6 +117,7 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
 		return nil, err
 	}
+	c.directs.keeper, _ = t.(keeper)
 	if t, ok := t.(interface{ SignWith(Signer) }); ok {
 		t.SignWith(signer{c.directs})
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
+	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -59,8 +60,7 @@ func (d Direct) Send(ctx context.Context, body []byte) (EventID, error) {
 	}
 	l := newLetter(d.with, d.client.o.Now(), body)
 	err = d.client.directs.update(ctx, d.with, func(tx talkTx) error {
-		tx.Send(unsent, l.encode())
-		tx.Deliver(l.arrived(self))
+		l.write(tx, unsent, self)
 		return nil
 	})
 	d.client.changed(aTalk, d.ID())
@@ -101,8 +101,9 @@ func again(f func() error) error {
 }
 
 // encrypt replaces a message that waits by its frames to all devices, in one commit, and returns the slots whose outboxes hold
-// them. It returns session.ErrUnverified if there is no such person, or none of its devices can be written to.
-func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) (slots []state.ID, err error) {
+// them. With keeps a relay is given them, too, if a session begins with one, or the message waits for that. It returns
+// session.ErrUnverified if there is no such person, or none of its devices can be written to.
+func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, keeps bool) (slots []state.ID, err error) {
 	with := key.Address(id)
 	self, err := d.self(ctx)
 	if err != nil {
@@ -111,22 +112,12 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 	if err := d.publish(ctx); err != nil { // who cannot look this device up takes the message for a stranger's
 		return nil, err
 	}
-	person, peers, err := d.devicesOf(ctx, with)
+	person, devices, err := d.readers(ctx, with)
 	if err != nil {
 		return nil, err
 	}
-	devices := peers
-	if with != self {
-		if len(peers) == 0 {
-			return nil, session.ErrUnverified
-		}
-		own, err := d.peers(ctx, self)
-		if err != nil {
-			return nil, err
-		}
-		devices = append(slices.Clip(peers), own...)
-	}
-	steps, slots, err := d.endpoint.Sending(ctx, out.Data, devices...)
+	o := newOpening(out.Data)
+	steps, slots, err := d.endpoint.Sending(ctx, out.Data, o.add, devices...)
 	if err != nil {
 		return nil, err
 	}
@@ -141,13 +132,37 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing) 
 		}
 		t.known = known
 		tx.Set(tx.Value().With(t))
+		if keeps && with != self && (o.begins() || out.To == unsentToKeep) {
+			o.wait(tx)
+		}
 		return nil
 	})
 	err = state.Batch(ctx, append(steps, step)...)
-	if errors.Is(err, errSentAlready) {
+	switch {
+	case errors.Is(err, errSentAlready):
 		return nil, nil
+	case errors.Is(err, state.ErrFull) && keeps: // of what waits behind the message: it goes first, and is not kept
+		return d.encrypt(ctx, id, out, false)
 	}
 	return slots, err
+}
+
+// readers returns a person, and the devices that a message to it is for: those of the person, and of this device's own. It returns
+// session.ErrUnverified if there is no such person, or none of its devices can be written to.
+func (d *directs) readers(ctx context.Context, with key.Address) (person directory.Person, devices []directory.Peer, err error) {
+	self, err := d.self(ctx)
+	if err != nil {
+		return person, nil, err
+	}
+	person, devices, err = d.devicesOf(ctx, with)
+	if err != nil || with == self {
+		return person, devices, err
+	}
+	if len(devices) == 0 {
+		return person, nil, session.ErrUnverified
+	}
+	own, err := d.peers(ctx, self)
+	return person, append(slices.Clip(devices), own...), err
 }
 
 // errSentAlready ends a commit in which another process was faster.

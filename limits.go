@@ -23,6 +23,11 @@ const (
 	// and are acknowledged then.
 	maxUnacknowledged = 8192
 
+	// maxEnvelope is the longest frame that a relay is given to be kept, 32 KiB: a longer message is only posted. maxCompleted is how often
+	// the devices may change before a relay takes the frames for all of them; one that shows others each time ends there.
+	maxEnvelope  = 32 << 10
+	maxCompleted = 8
+
 	// commitWithin is for how long events that were handled may wait to be taken out together, so that after a crash few come
 	// again.
 	commitWithin = 100 * time.Millisecond

@@ -20,6 +20,7 @@ import (
 // the conversations that these carry.
 type directs struct {
 	lookup  Directory
+	keeper  keeper // nil if the transport is none
 	now     func() time.Time
 	persons *state.Vault[state.One[session.Person]]
 	devices *state.Vault[session.StoredDevice]

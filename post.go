@@ -89,18 +89,23 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 	return state.RetryAfter(0)
 }
 
-// write puts the frames of a direct message in the place of the message.
+// write puts the frames of a direct message in the place of the message, or gives those of one with which a session begins to a relay
+// that keeps them.
 func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
-		slots, err := r.client.directs.encrypt(ctx, id, out)
-		if errors.Is(err, session.ErrUnverified) {
+		answer := state.Delivered()
+		var slots []state.ID
+		var err error
+		if out.To == unkept {
+			answer, slots, err = r.client.directs.keep(ctx, id, out)
+		} else if slots, err = r.client.directs.encrypt(ctx, id, out, r.client.directs.keeper != nil); errors.Is(err, session.ErrUnverified) {
 			err = r.client.directs.notSent(ctx, id, out)
 		}
 		if err != nil {
 			r.fail("encrypting", id, err)
 			return
 		}
-		d = state.Delivered()
+		d = answer
 		for _, slot := range slots {
 			r.posts.wake(aDevice, slot)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -104,6 +105,38 @@ func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
 func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) {
 	var made invite.Made
 	if err := s.do(ctx, ratchet.NewInvite(t, &made)); err != nil {
+		return invite.Made{}, err
+	}
+	return made, nil
+}
+
+// InvitePerson makes an invite for one person, as Invite does, and writes its link to the person as a direct message, in one commit. The
+// message is the link as Link.URL makes it of base, which Join takes. The first device of the person that joins by it is let in; a relay
+// that keeps how sessions begin keeps the message, too. Errors are those of Invite, Link.URL and Direct.Send.
+func (s Space) InvitePerson(ctx context.Context, who key.Address, lifetime time.Duration, base string) (invite.Made, error) {
+	c := s.client
+	self, err := c.Person(ctx)
+	if err != nil {
+		return invite.Made{}, err
+	}
+	var made invite.Made
+	invites := c.spaces.Updating(s.id, ratchet.Do(c.group(s.id).o, ratchet.NewInvite(invite.Private(lifetime), &made)))
+	err = again(func() error {
+		writes, err := c.directs.talking(ctx, who, func(tx talkTx) error {
+			link, err := made.Link.URL(base)
+			if err == nil {
+				newLetter(who, c.o.Now(), []byte(link)).write(tx, unsentToKeep, self)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return state.Batch(ctx, invites, writes)
+	})
+	c.changed(aSpace, s.id)
+	c.changed(aTalk, talkID(who))
+	if err != nil {
 		return invite.Made{}, err
 	}
 	return made, nil

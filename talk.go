@@ -87,6 +87,12 @@ func newLetter(to key.Address, now time.Time, body []byte) letter {
 	return l
 }
 
+// write puts the letter where it waits to be encrypted, and hands it to its writer.
+func (l letter) write(tx talkTx, to string, self key.Address) {
+	tx.Send(to, l.encode())
+	tx.Deliver(l.arrived(self))
+}
+
 func (l letter) encode() []byte {
 	w := wire.NewWriter(letterHeader + len(l.body))
 	w.U8(letterVersion)

@@ -72,6 +72,7 @@ func TakeRootKey(keep func(key []byte) error) Step {
 		if err := keep(slices.Clone(root.key.Seed.Expose())); err != nil {
 			return err
 		}
+		d.signWish()
 		root.key, root.to, root.owed = suite.SigningKey{}, 0, false
 		d.setRootOwner(root)
 		return nil
@@ -91,6 +92,22 @@ func PutRootKey(key []byte) Step {
 		}
 		return nil
 	}}
+}
+
+// signWish signs the owner list that a rekey under way is to carry, before the root owner key leaves this device: SetOwners is carried out
+// all the same.
+func (d *edit) signWish() {
+	x, root, me := d.st.rekeys.Value(), d.st.rootOwner.Value(), d.st.me()
+	w := x.Draft.Wish()
+	e, r, ok := d.preferred()
+	if !ok || len(w.Owners) == 0 {
+		return
+	}
+	keys := d.ownersAfter(w, d.staying(e, r, w))
+	if l, err := proto.NewOwnerList(root.key, me.origin, me.owners.Counter+1, r.Rekey()+1, keys...); err == nil {
+		x.Draft = x.Draft.Wishing(rekey.Wish{Signed: l})
+		d.setRekeys(x)
+	}
 }
 
 // holdRootKey keeps the root owner key, if it is that of the space.
@@ -114,6 +131,7 @@ func (d *edit) takeRootKey(s proto.RootKey) error {
 	}
 	switch own := s.Index == me.index; {
 	case len(s.Box) == 0 && root.to == s.Index && root.seen == s.Counter && !root.key.IsZero():
+		d.signWish()
 		d.setRootOwner(rootOwner{seen: root.seen})
 		d.emit(Event{Kind: HandedOver, Index: s.Index})
 	case s.Counter <= root.seen:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
@@ -51,12 +52,14 @@ func ProposedOwners(s Space, message []byte) ([]dkg.Index, error) {
 		return nil, ErrPhase
 	}
 	var out []dkg.Index
+	strangers := slices.Clone(l.Keys)
 	for i := range r.All() {
 		if b, ok := r.ListedBinding(i); ok && !r.Gone(i) && slices.Contains(l.Keys, b.Key) {
 			out = append(out, i)
+			strangers = slices.DeleteFunc(strangers, func(k suite.PublicKey) bool { return k == b.Key }) // it may have more than one place
 		}
 	}
-	if len(out) != len(l.Keys) {
+	if len(strangers) > 0 {
 		return nil, ErrPolicy
 	}
 	return out, nil
@@ -148,9 +151,10 @@ func (d *edit) named(w rekey.Wish) []suite.PublicKey {
 // counts reports whether a signed list counts before the one that is known: there is a list, and no other one took its place.
 func (d *edit) counts(l proto.OwnerList) bool { return !l.IsZero() && l.Newer(d.st.me().owners) }
 
-// mayName reports whether a rekey can be finished as far as its owners go. A new list from a member that was away would undo what owners did
-// meanwhile, so the end of the mailbox was reached within the last hour; and a list that others signed is for the root that is made next,
-// or an older one.
-func (d *edit) mayName(w rekey.Wish, r members.Root) bool {
-	return !w.NamesOwners() || d.fetched() && w.Signed.Since <= r.Rekey()+1
+// mayFinish reports whether a rekey can be finished. A new owner list from a member that was away would undo what owners did meanwhile, so
+// the end of the mailbox was reached within the last hour; and a list that others signed is for the root that is made next, or an older one.
+// From an epoch that was only told none is made: whoever told it can lie about the place of rekeys in its tree, so that nobody could follow.
+// A commit of one's own, which is due there, leads out of it.
+func (d *edit) mayFinish(e epochs.Epoch, w rekey.Wish, r members.Root) bool {
+	return e.Derived() && (!w.NamesOwners() || d.fetched() && w.Signed.Since <= r.Rekey()+1)
 }

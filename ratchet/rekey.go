@@ -133,14 +133,17 @@ func (d *edit) sealRekey() error {
 	}
 	x.Draft = draft
 	d.setRekeys(x)
-	if left > 0 || !d.mayName(x.Draft.Wish(), r) {
+	if left > 0 || !d.mayFinish(e, x.Draft.Wish(), r) {
 		return nil
 	}
 	return d.deal(e, r, dealing{stay, owners, to})
 }
 
-// fetched reports whether the end of the mailbox was reached within the last hour.
-func (d *edit) fetched() bool { return d.now-d.st.clock.reached <= rekeyFetched }
+// fetched reports whether the end of the mailbox was reached within the last hour. A clock that went back by more says nothing of that.
+func (d *edit) fetched() bool {
+	since := d.now - d.st.clock.reached
+	return since <= rekeyFetched && since >= -rekeyFetched
+}
 
 // dealing is for whom a rekey is made.
 type dealing struct {

@@ -36,8 +36,8 @@ func (d *edit) rekeyDue() bool {
 // draftDue reports whether something can be done about a rekey that is being prepared.
 func (d *edit) draftDue(x rekey.Draft) bool {
 	w := x.Wish()
-	_, r, ok := d.preferred()
-	return ok && !x.IsZero() && (d.outdated(w) || d.mayDeal(w) && d.mayName(w, r))
+	e, r, ok := d.preferred()
+	return ok && !x.IsZero() && (d.outdated(w) || d.mayDeal(w) && d.mayFinish(e, w, r))
 }
 
 // maintainRekey does what is due about rekeys.

@@ -1,12 +1,16 @@
 package ratchet
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
@@ -29,8 +33,8 @@ type newRoot struct {
 	dealt   bool // this device made it: evals are those of the dealer
 }
 
-// enterRoot enters a root whose terms were verified and whose share is the own one. It returns errors of epochs.Forest.Rekeyed, and then
-// changes nothing.
+// enterRoot enters a root whose terms were verified and whose share is the own one. It returns outcome.ErrBound if there is no room for it,
+// and errors of epochs.Forest.Rekeyed. An edit that gets one is not to be used.
 func (d *edit) enterRoot(in newRoot) error {
 	id, n := in.terms.ID(), in.terms.notice
 	me := d.st.me()
@@ -41,9 +45,12 @@ func (d *edit) enterRoot(in newRoot) error {
 	ranks := d.ranks(in.terms)
 	root := rootOf(in.terms)
 	root.Rank, root.Barred = ranks[id].Place, ranks[id].Barred
+	last, err := d.lastRoot(root, in.above, ranks)
+	if err != nil {
+		return err
+	}
 	f, change := d.st.forest.WithRoot(root, d.age())
 	if !in.x.IsZero() {
-		var err error
 		if f, change, err = d.st.forest.Rekeyed(epochs.RekeyRoot{
 			Root: root, Parent: n.Common.Parent, Place: n.Common.Place(), Check: n.Check,
 		}, in.x, d.share, d.age()); err != nil {
@@ -56,13 +63,18 @@ func (d *edit) enterRoot(in newRoot) error {
 		r = members.NewRoot(in.terms.Terms)
 	}
 	old, _ := d.root(in.above)
-	_, before, _ := d.preferred()
-	_, p, had := d.preferred()
-	r, did := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
+	_, before, had := d.preferred()
+	if !had {
+		before = old
+	}
+	r, opened := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
 	r = d.saidBy(in, r)
 	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
 	d.grow(f, change)
 	d.rank(ranks)
+	if !last.IsZero() {
+		d.grow(d.st.forest.GiveUpRoot(last, d.age()))
+	}
 	d.unite(id)
 	if _, listed := r.Listed(me.index); listed {
 		d.tp.link = state.NewSegment(openedLink{})
@@ -70,13 +82,43 @@ func (d *edit) enterRoot(in newRoot) error {
 	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && !r.Heard(i) }))
 	d.boxedTo(in.inbox)
 	d.dealFrom(in)
-	d.succeeded(r, did)
+	if opened {
+		d.retry(d.st.orphans.Value().Untagged()...)
+	}
 	d.unsaid()
-	if _, now, ok := d.preferred(); ok && (!had || now.ID() != p.ID()) {
-		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
-		d.reportRoot(before, now)
+	if _, now, ok := d.preferred(); ok {
+		d.reportMembers(before, now)
+		if !had || now.ID() != before.ID() {
+			d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
+			d.reportRoot(before, now)
+		}
 	}
 	return nil
+}
+
+// maxRoots is how many roots are held: K of as many is kept (§2), so who is further behind cannot be answered either.
+const maxRoots = 64
+
+// lastRoot returns the root that gives way to one that comes, if as many are held as may be: the last in the order, barred ones before all
+// others, and neither the preferred one nor that from which the new one was made. It is zero if there is room. It returns outcome.ErrBound
+// if the new one is the last itself.
+func (d *edit) lastRoot(root epochs.Root, above proto.EpochID, ranks map[proto.EpochID]rekey.Rank) (last proto.EpochID, err error) {
+	if _, held := d.st.forest.Root(root.ID); held || len(d.st.forest.Roots()) < maxRoots {
+		return last, nil
+	}
+	p, _ := d.st.forest.Preferred()
+	all := slices.DeleteFunc(append(slices.Clone(d.st.forest.Roots()), root), func(r epochs.Root) bool { return r.ID == above || r.ID == p.Root() })
+	last = slices.MaxFunc(all, func(a, b epochs.Root) int {
+		x, y := ranks[a.ID], ranks[b.ID]
+		if x.Barred != y.Barred {
+			return map[bool]int{true: 1, false: -1}[x.Barred]
+		}
+		return cmp.Or(cmp.Compare(b.Generation, a.Generation), cmp.Compare(x.Place, y.Place), bytes.Compare(a.ID[:], b.ID[:]))
+	}).ID
+	if last == root.ID {
+		return last, outcome.ErrBound
+	}
+	return last, nil
 }
 
 // saidBy returns the members of a root with what its dealer said in it, and of a new owner with the inbox keys of all.
@@ -96,8 +138,9 @@ func (d *edit) saidBy(in newRoot, r members.Root) members.Root {
 	return r
 }
 
-// succeeded reports what a rekey changed about members.
-func (d *edit) succeeded(r members.Root, c members.Change) {
+// reportMembers reports what a rekey changed about the members that this device shows.
+func (d *edit) reportMembers(before, now members.Root) {
+	c := now.Since(before)
 	for _, i := range c.Gone {
 		d.emit(Event{Kind: Gone, Index: i})
 	}
@@ -106,9 +149,6 @@ func (d *edit) succeeded(r members.Root, c members.Change) {
 		if k.Index == d.st.me().index {
 			d.displaced()
 		}
-	}
-	if len(c.Opened) > 0 {
-		d.retry(d.st.orphans.Value().Untagged()...)
 	}
 }
 
@@ -168,11 +208,7 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 		return
 	}
 	if _, owner := r.Owners().PlaceOf(ownerAt(other.notice)); owner {
-		next, change := r.Unite(other.notice.Gone)
-		d.setRoot(next)
-		for _, i := range change.Gone {
-			d.emit(Event{Kind: Gone, Index: i})
-		}
+		d.setRoot(r.Unite(other.notice.Gone))
 	}
 }
 

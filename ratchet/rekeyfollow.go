@@ -178,11 +178,8 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	if !ok {
 		return epochs.ErrUnknown
 	}
-	switch {
-	case n.Verify(d.st.me().origin) != nil || n.Common.Rekey != above.Rekey()+1 || n.Common.Depth < above.Depth():
+	if n.Verify(d.st.me().origin) != nil || n.Common.Rekey != above.Rekey()+1 || n.Common.Depth < above.Depth() {
 		return rekey.ErrFalse
-	case len(d.st.forest.Roots()) >= maxRoots:
-		return outcome.ErrBound
 	}
 	var said rekey.Said
 	if k.Mine() {
@@ -221,9 +218,6 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 		terms: terms, above: above.ID(), share: said.Share, x: said.X, inbox: said.Inbox, records: c.Records, said: c.Said, boxes: said.Boxes, owners: said.Owners, seat: said.Seat,
 	})
 }
-
-// maxRoots is how many roots are held: of each 4 count, and a generation is dropped 30 days after the next one came.
-const maxRoots = 64
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -30,7 +31,7 @@ func (d *edit) giveShare(b *proto.TicketBody, a proto.Asked, r members.Root, fro
 func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	b := c.Body
 	_, p, ok := d.preferred()
-	if !ok || b.Root.Notice.Common.Rekey < p.Rekey() || len(d.st.forest.Roots()) >= maxRoots {
+	if !ok || b.Root.Notice.Common.Rekey < p.Rekey() {
 		return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
 	}
 	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster)
@@ -44,7 +45,9 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	in := newRoot{terms: terms, above: p.ID(), share: share, x: x, inbox: inbox}
 	if err := d.enterRoot(in); err != nil { // its parent is not known, or only told
 		in.x = secret.Bytes{}
-		if err := d.enterRoot(in); err != nil {
+		if err := d.enterRoot(in); errors.Is(err, outcome.ErrBound) {
+			return fmt.Errorf("%w: ticket of a root for which there is no room", outcome.ErrStale)
+		} else if err != nil {
 			return forged(err)
 		}
 	}

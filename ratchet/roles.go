@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -33,7 +34,7 @@ func Appoint(rights Rights, indices ...dkg.Index) Step {
 		if !owner {
 			return ErrPhase
 		}
-		if rights > MayInvite|MayRemove|MayTitle || len(r.Roles(anyOwner))+len(indices) > proto.MaxRoles {
+		if rights > MayInvite|MayRemove|MayTitle || rights != 0 && tooManyRoles(r, indices) {
 			return ErrPolicy
 		}
 		var less rekey.Wish
@@ -65,6 +66,16 @@ func Appoint(rights Rights, indices ...dkg.Index) Step {
 }
 
 func anyOwner(uint8) bool { return true }
+
+// tooManyRoles reports whether more members would have a role with these than may, of whom some may have one already.
+func tooManyRoles(r members.Root, indices []dkg.Index) bool {
+	had := rightsOf(r)
+	all := maps.Clone(had)
+	for _, i := range indices {
+		all[i] = 0
+	}
+	return len(all) > max(proto.MaxRoles, len(had))
+}
 
 // SetPolicy returns the step with which an owner changes how the space works, by the rekey that it begins. PolicyChanged follows. It
 // returns ErrPhase like Remove, and ErrPolicy for another scheme or KEM than the space has, and for one that is none.
@@ -115,7 +126,8 @@ func (d *edit) repeatRemovals(r members.Root) {
 			continue
 		}
 		for _, i := range old.RemovedBy(me) {
-			if _, known := r.ListedBinding(i); known && old.Gone(i) && !r.Gone(i) {
+			b, known := r.ListedBinding(i)
+			if _, owner := r.Owners().PlaceOf(b.Key); known && !owner && old.Gone(i) && !r.Gone(i) { // no role removes an owner
 				again = append(again, i)
 			}
 		}

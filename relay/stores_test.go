@@ -20,6 +20,7 @@ var everywhere = []struct {
 	run  func(*testing.T, *world)
 }{
 	{"fifty creations of one pair", fiftyCreations},
+	{"rotations at once", manyRotations},
 	{"every writer, every reader", everyWriterEveryReader},
 	{"many post at once", manyPostAtOnce},
 	{"a failed write leaves nothing", failedWrites},

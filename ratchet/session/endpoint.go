@@ -89,7 +89,7 @@ func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key
 		}
 		devices = append(devices, peers...)
 	}
-	steps, slots, err := e.Sending(ctx, plaintext, devices...)
+	steps, slots, err := e.Sending(ctx, plaintext, func(directory.Peer, Outgoing) {}, devices...)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +108,10 @@ func (e *Endpoint) SendAll(ctx context.Context, plaintext []byte, persons ...key
 }
 
 // Sending returns the steps with which SendAll sends to devices, except this one, and the slots that they are about, for a commit that
-// says something else besides. There are none for no other device.
-func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, devices ...directory.Peer) (steps []state.Step, slots []state.ID, err error) {
+// says something else besides. There are none for no other device. Each step calls sent with what it puts into an outbox, for the steps
+// after it; a step that runs again calls it again.
+func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, sent func(directory.Peer, Outgoing),
+	devices ...directory.Peer) (steps []state.Step, slots []state.ID, err error) {
 	c, err := e.call(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -118,7 +120,7 @@ func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, devices ...dir
 		if p.Name().Equal(c.device.Name()) {
 			continue
 		}
-		step, id, err := e.sending(ctx, c.device, p, plaintext)
+		step, id, err := e.sending(ctx, c.device, p, plaintext, sent)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -128,7 +130,8 @@ func (e *Endpoint) Sending(ctx context.Context, plaintext []byte, devices ...dir
 }
 
 // sending returns the step that sends to one peer.
-func (e *Endpoint) sending(ctx context.Context, d Device, p directory.Peer, plaintext []byte) (state.Step, state.ID, error) {
+func (e *Endpoint) sending(ctx context.Context, d Device, p directory.Peer, plaintext []byte,
+	sent func(directory.Peer, Outgoing)) (state.Step, state.ID, error) {
 	id := d.SlotID(p.Person(), p.Name())
 	s, err := e.Sessions.Load(ctx, id)
 	isNew := errors.Is(err, state.ErrNotFound) && !errors.Is(err, state.ErrDeleted)
@@ -140,7 +143,7 @@ func (e *Endpoint) sending(ctx context.Context, d Device, p directory.Peer, plai
 			return state.Step{}, id, err
 		}
 	}
-	send := Send(d, p, e.now(), plaintext)
+	send := send(d, p, e.now(), plaintext, func(out Outgoing) { sent(p, out) })
 	if !isNew {
 		return e.Sessions.Updating(id, send), id, nil
 	}

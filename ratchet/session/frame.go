@@ -51,6 +51,7 @@ func (p Pair) seal(now time.Time, c content) (Pair, Outgoing, error) {
 		}
 		plain = c.marshal()
 	}
+	isFirst := !t.ratchet.HasSent()
 	r, m, err := t.ratchet.Encrypt(plain)
 	if err != nil {
 		return p, Outgoing{}, err
@@ -66,7 +67,11 @@ func (p Pair) seal(now time.Time, c content) (Pair, Outgoing, error) {
 	if t.suite == classic {
 		t.introduce = false // the deployed client expects it once
 	}
-	return p.replace(0, t), Outgoing{to, f.Marshal()}, nil
+	out := Outgoing{To: to, Frame: f.Marshal()}
+	if t.awaitingReply {
+		out.Ephemeral, out.First = t.ephemeral, isFirst
+	}
+	return p.replace(0, t), out, nil
 }
 
 // frame puts a message of a session into the frame that the other side expects.

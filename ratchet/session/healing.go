@@ -182,7 +182,7 @@ func (p Pair) tell(d Device, now time.Time) (Pair, Outgoing, error) {
 	}
 	p.unread, p.told, p.toldAbove = false, now.UnixMilli(), p.arrived.Highest()
 	p.moves++
-	return p, Outgoing{p.device.Mailbox(), frame.Frame{Kind: frame.Notice, Box: b}.Marshal()}, nil
+	return p, Outgoing{To: p.device.Mailbox(), Frame: frame.Frame{Kind: frame.Notice, Box: b}.Marshal()}, nil
 }
 
 // heal begins a session if the peer does not read the one to send on, and sends again what it has not read.

@@ -76,6 +76,11 @@ func Refresh(s Session, d Device, peer directory.Peer) (Session, error) {
 type Outgoing struct {
 	To    key.Address
 	Frame []byte
+
+	// Ephemeral is the initiator's key if the frame is an initiation, and zero otherwise. First says that it is the first one of its
+	// session, which begins with it.
+	Ephemeral key.PublicKey[key.Ephemeral]
+	First     bool
 }
 
 // Encrypt returns the frame for a message of at most MaxPlaintext bytes. It returns ErrNotReady if the message is longer or

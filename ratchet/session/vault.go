@@ -14,6 +14,11 @@ import (
 // renewed, it begins a session with peer first, which may hold a claimed one-time pre-key. Errors are those of Refresh, Initiate
 // and Encrypt.
 func Send(d Device, peer directory.Peer, now time.Time, plaintext []byte) func(*state.Tx[Session]) error {
+	return send(d, peer, now, plaintext, func(Outgoing) {})
+}
+
+// send is Send, and shows what it puts into the outbox.
+func send(d Device, peer directory.Peer, now time.Time, plaintext []byte, sent func(Outgoing)) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
 		s, err := Refresh(tx.Value(), d, peer)
 		if err != nil {
@@ -30,6 +35,7 @@ func Send(d Device, peer directory.Peer, now time.Time, plaintext []byte) func(*
 		}
 		tx.Set(next)
 		tx.Send(out.To.String(), out.Frame)
+		sent(out)
 		return nil
 	}
 }

@@ -26,7 +26,7 @@ type Envelope struct {
 	// Ephemeral is the public key that was drawn for this envelope, 57 bytes: that of an initiation (X3DH), or one that names
 	// a seal which has none.
 	Ephemeral []byte `json:"ephemeral,omitempty"`
-	// Sealed is 1 to MaxSealed bytes: the initiation of a session in a Direct conversation, a direct invite in a Group.
+	// Sealed is 1 to MaxSealed bytes, which the relay does not read. What a trefoil.Client puts there, relay/client says.
 	Sealed []byte `json:"sealed,omitempty"`
 }
 

@@ -84,6 +84,7 @@ type Client struct {
 
 	guest     atomic.Pointer[guest] // nil if the device is none
 	login     sync.Mutex            // held while the device logs in
+	coming    *guest                // to be registered; guarded by login
 	mu        sync.Mutex
 	signer    trefoil.Signer // nil if there is none
 	token     string

@@ -9,6 +9,9 @@
 // ErrUnavailable if it may be made again as it was: every one carries its own key, or has the same effect. So a request that the relay
 // has closed a connection on, which was kept from an earlier one, is made again by itself.
 //
+// A message with which a session begins is kept by the relay beside what is posted, as a session of the direct conversation of the two
+// persons, and is handed over by Receive like a frame. docs/design/relay.md says why.
+//
 // A WebSocket tells the device of what comes. It carries no message, so nothing is lost with it, and without it the device looks into
 // its mailbox now and then.
 package client

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -17,6 +18,7 @@ type guest struct {
 	person session.Person
 	device session.Device
 	id     api.DeviceID
+	first  api.Publication
 	gone   chan struct{} // closed when the device belongs to a person
 }
 
@@ -31,11 +33,11 @@ func (c *Client) visit(ctx context.Context) error {
 		return err
 	}
 	_, _, err = s.Device(ctx)
-	g := c.guest.Load()
+	g := cmp.Or(c.guest.Load(), c.coming)
 	switch {
 	case err == nil && g != nil:
 		return c.depart(ctx, g)
-	case errors.Is(err, trefoil.ErrNoPerson) && g == nil:
+	case errors.Is(err, trefoil.ErrNoPerson) && c.guest.Load() == nil:
 		return c.arrive(ctx)
 	case errors.Is(err, trefoil.ErrNoPerson):
 		return nil
@@ -52,39 +54,52 @@ func (c *Client) settle(ctx context.Context) error {
 	return err
 }
 
-// arrive registers a guest.
-func (c *Client) arrive(ctx context.Context) error {
+// arrive registers a guest. If that is not answered the same one is registered again, so that none is left behind.
+func (c *Client) arrive(ctx context.Context) (err error) {
+	if c.coming == nil {
+		if c.coming, err = newGuest(); err != nil {
+			return err
+		}
+	}
+	if _, err := c.Directory.Publish(ctx, c.coming.first); err != nil {
+		return err
+	}
+	c.guest.Store(c.coming)
+	c.coming = nil
+	return nil
+}
+
+// newGuest makes up a person with a device.
+func newGuest() (*guest, error) {
 	g := &guest{person: session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}, gone: make(chan struct{})}
 	var err error
 	if g.device, err = session.NewDevice(g.person.Address(), time.Now()); err != nil {
-		return err
+		return nil, err
 	}
 	g.id = api.NewDeviceID(g.person.Address(), g.device.Name())
 	r, err := g.person.Register(g.device.Entry())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bundle, err := g.device.Bundle().MarshalBinary()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p := api.Publication{Person: g.person.User.Public(), Version: 1, Registration: r.JSON(), Devices: []api.PublishedDevice{
+	g.first = api.Publication{Person: g.person.User.Public(), Version: 1, Registration: r.JSON(), Devices: []api.PublishedDevice{
 		{Bundle: bundle, Proof: g.device.Sign(g.device.Entry().Consent(g.person.Address()))}}}
-	p.Signature = g.person.User.Sign(p.Message())
-	if _, err := c.Directory.Publish(ctx, p); err != nil {
-		return err
-	}
-	c.guest.Store(g)
-	return nil
+	g.first.Signature = g.person.User.Sign(g.first.Message())
+	return g, nil
 }
 
-// depart takes a guest out of the directory and has the device log in as itself.
+// depart takes a guest out of the directory and has the device log in as itself. A relay that does not know the guest has nothing to take
+// out.
 func (c *Client) depart(ctx context.Context, g *guest) error {
 	d := api.Deletion{Person: g.person.User.Public(), Version: 2}
 	d.Signature = g.person.User.Sign(d.Message())
-	if _, err := c.Directory.Delete(ctx, d); err != nil {
+	if _, err := c.Directory.Delete(ctx, d); err != nil && !errors.Is(err, api.ErrNotFound) {
 		return err
 	}
+	c.coming = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.token = ""

@@ -34,6 +34,7 @@ type device struct {
 	store *store.Memory
 	key   state.Key
 	raw   []byte // of key
+	stop  func() // ends Run
 
 	mu   sync.Mutex
 	came chan struct{} // closed when something comes
@@ -43,13 +44,24 @@ type device struct {
 // device runs a device of a new person.
 func (w *server) device(name string, change func(*client.Options)) *device {
 	w.Helper()
+	d := w.open(name, store.NewMemory(), change)
+	var err error
+	d.who, err = d.NewPerson(w.Context())
+	require.NoError(w, err)
+	w.run(d)
+	return d
+}
+
+// open opens the device in a store.
+func (w *server) open(name string, s *store.Memory, change func(*client.Options)) *device {
+	w.Helper()
 	o := client.Options{URL: w.url, Name: relayName, Poll: 20 * time.Millisecond}
 	if change != nil {
 		change(&o)
 	}
 	line, err := client.New(o)
 	require.NoError(w, err)
-	d := &device{line: line, store: store.NewMemory(), raw: []byte(fmt.Sprintf("%-32s", "the key of the vault of "+name)), came: make(chan struct{})}
+	d := &device{line: line, store: s, raw: []byte(fmt.Sprintf("%-32s", "the key of the vault of "+name)), came: make(chan struct{})}
 	d.key, err = state.NewKey(d.raw)
 	require.NoError(w, err)
 	d.Client, err = trefoil.Open(w.Context(), d.store, d.key, line, trefoil.Options{
@@ -63,16 +75,16 @@ func (w *server) device(name string, change func(*client.Options)) *device {
 		},
 	})
 	require.NoError(w, err)
-	d.who, err = d.NewPerson(w.Context())
-	require.NoError(w, err)
+	return d
+}
+
+// run runs a device until stop, or the end of the test.
+func (w *server) run(d *device) {
 	ctx, cancel := context.WithCancel(w.Context())
 	var ran sync.WaitGroup
 	ran.Go(func() { d.Run(ctx) })
-	w.Cleanup(func() {
-		cancel()
-		ran.Wait()
-	})
-	return d
+	d.stop = func() { cancel(); ran.Wait() }
+	w.Cleanup(d.stop)
 }
 
 // wait waits for an event.

@@ -137,6 +137,9 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 	}
 	for failures := 0; ctx.Err() == nil; {
 		page, err := c.Mailboxes.Page(ctx, l.after, pageSize)
+		if err == nil {
+			err = l.deliver(ctx, page)
+		}
 		if err != nil {
 			if failures++; failures > maxFailures || !isTransient(err) {
 				return err
@@ -146,7 +149,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			continue
 		}
 		failures = 0
-		if l.deliver(ctx, page); page.End {
+		if page.End {
 			sleep(ctx, l.pause(), l.woken)
 		}
 	}
@@ -214,32 +217,53 @@ func (l *line) pause() time.Duration {
 	return spread(l.c.o.Poll)
 }
 
-// deliver hands over a page.
-func (l *line) deliver(ctx context.Context, page api.Page) {
+// deliver hands over a page. After an error it goes on with the item that it could not read.
+func (l *line) deliver(ctx context.Context, page api.Page) error {
 	for _, it := range page.Items {
 		if ctx.Err() != nil {
-			return
+			return ctx.Err()
 		}
-		ack := func() { l.c.acknowledge(it.Seq) }
-		switch {
-		case it.Reason != 0:
-			l.handle(trefoil.Frame{Topic: it.Topic, Lost: int(it.Count), Ack: ack})
-		case it.Kind == api.Frame:
-			l.handle(trefoil.Frame{Topic: it.Topic, From: it.Person.String(), Data: it.Data, Ack: ack})
-		case l.c.o.Notify != nil:
-			n, err := api.ParseNotice(it.Data)
-			if err != nil {
-				l.c.o.Log.Warn("a notice is not understood", "error", err)
-				continue
-			}
-			l.c.o.Notify(Notice{Notice: n, Kind: it.Kind, Sender: it.Sender, Ack: ack})
+		if err := l.item(ctx, it); err != nil {
+			return err
 		}
+		l.after = it.Seq
 	}
 	l.after = page.Next
 	if page.End && !l.ended {
 		l.ended = true
 		l.handle(trefoil.Frame{})
 	}
+	return nil
+}
+
+// item hands over what an item of the mailbox stands for.
+func (l *line) item(ctx context.Context, it api.Item) error {
+	ack := func() { l.c.acknowledge(it.Seq) }
+	switch {
+	case it.Reason != 0:
+		if found, err := l.missed(ctx, it.Topic, ack); found || err != nil {
+			return err
+		}
+		l.handle(trefoil.Frame{Topic: it.Topic, Lost: int(it.Count), Ack: ack})
+		return nil
+	case it.Kind == api.Frame:
+		l.handle(trefoil.Frame{Topic: it.Topic, From: it.Person.String(), Data: it.Data, Ack: ack})
+		return nil
+	}
+	n, err := api.ParseNotice(it.Data)
+	if err != nil {
+		l.c.o.Log.Warn("a notice is not understood", "error", err)
+		return nil
+	}
+	if it.Kind == api.SessionBegan {
+		if found, err := l.sessions(ctx, n.Conversation, n.Number, n.Number, ack); found || err != nil {
+			return err
+		}
+	}
+	if l.c.o.Notify != nil {
+		l.c.o.Notify(Notice{Notice: n, Kind: it.Kind, Sender: it.Sender, Ack: ack})
+	}
+	return nil
 }
 
 // listen keeps a WebSocket open that wakes the line.

@@ -119,6 +119,18 @@ func (f Forest) WithoutRoot(id proto.EpochID) Forest {
 	return f
 }
 
+// GiveUpRoot returns the forest without the epochs of a root, which are given up because of a bound.
+func (f Forest) GiveUpRoot(id proto.EpochID, now Millis) (Forest, Change) {
+	change := Change{}
+	for e := range f.All() {
+		if e.root == id {
+			f = f.drop(e, givenUp, &change)
+			change.GivenUp++
+		}
+	}
+	return f.settle(change, now)
+}
+
 // MakersAbove returns who made an epoch held and its ancestors within its root.
 func (f Forest) MakersAbove(id proto.EpochID) (out []Maker) {
 	for e := range f.Line(id) {

@@ -8,18 +8,9 @@ import (
 
 // Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
 // that they were heard; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and
-// the records of the rekey, each with the number of the epoch that was noted with it before, or else serial. Now is the wall clock.
-func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (Root, Change) {
-	var change Change
-	for i := range old.All() {
-		before, _ := old.ListedBinding(i)
-		if e, ok := r.roster.Find(i); ok && e.Body != before.Body {
-			change.KeyChanged = append(change.KeyChanged, KeyChange{i, before.Body, e.Body})
-		}
-		if !old.Gone(i) && r.Gone(i) {
-			change.Gone = append(change.Gone, i)
-		}
-	}
+// the records of the rekey, each with the number of the epoch that was noted with it before, or else serial. It reports whether requests
+// that waited may be readable by one of these. Now is the wall clock.
+func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
 	for m := range old.members.All() {
 		for _, b := range m.bindings {
 			r = r.inherit(b, records)
@@ -40,16 +31,30 @@ func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Milli
 			at = was.serial
 		}
 		if next, c, err := r.AddRecord(x, at); err == nil {
-			r = next
-			change.Opened = append(change.Opened, c.Opened...)
+			r, opened = next, opened || len(c.Opened) > 0
 		}
 	}
-	for i := range r.All() { // a leave of which the dealer had not heard
-		if !old.Gone(i) && r.Gone(i) && !slices.Contains(change.Gone, i) {
-			change.Gone = append(change.Gone, i)
+	return r, opened
+}
+
+// Since returns what changed about the members that are shown when this root took the place of another one, or became what it is: who went,
+// and whom the notice lists under another binding.
+func (r Root) Since(old Root) (c Change) {
+	for i := range old.All() {
+		before, _ := old.ListedBinding(i)
+		if e, ok := r.roster.Find(i); ok && e.Body != before.Body {
+			c.KeyChanged = append(c.KeyChanged, KeyChange{i, before.Body, e.Body})
+		}
+		if !old.Gone(i) && r.Gone(i) {
+			c.Gone = append(c.Gone, i)
 		}
 	}
-	return r, change
+	for i := range r.All() { // who was not known before
+		if !old.Gone(i) && r.Gone(i) && !slices.Contains(c.Gone, i) {
+			c.Gone = append(c.Gone, i)
+		}
+	}
+	return c
 }
 
 // inherit takes over what was known of a binding in the root before, if it is listed or its invite was issued again.
@@ -98,16 +103,9 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 }
 
 // Unite returns the root in which those are gone, too, whom another root of its generation has in gone.
-func (r Root) Unite(gone proto.Bitmap) (Root, Change) {
-	next := r
-	next.united = r.united.Union(gone)
-	var change Change
-	for i := range r.All() {
-		if !r.Gone(i) && next.Gone(i) {
-			change.Gone = append(change.Gone, i)
-		}
-	}
-	return next, change
+func (r Root) Unite(gone proto.Bitmap) Root {
+	r.united = r.united.Union(gone)
+	return r
 }
 
 // Stay returns the members that a rekey lists: those not gone that the notice lists, that were heard, of whom it is known that they were let

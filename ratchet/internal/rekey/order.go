@@ -33,8 +33,8 @@ const (
 )
 
 // Order returns the rank of each root (§5, Order; §2, barred). Newest is the newest owner list that is known. What was made below a surplus
-// root is surplus. What was made below one with another list stands for itself: if it carries the newest list, whoever signed that list put an
-// end to what is above.
+// root is surplus. What carries the newest list and was made below a root with another one stands for itself: whoever signed that list put an
+// end to what is above, and an owner that it takes off the list can make roots above at any time.
 func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 	out := make(map[proto.EpochID]Rank, len(all))
 	generations := map[uint64][]Standing{}
@@ -75,8 +75,10 @@ func Order(all []Standing, newest proto.OwnerList) map[proto.EpochID]Rank {
 		}
 	}
 	slices.SortFunc(all, func(a, b Standing) int { return cmp.Compare(a.Rekey, b.Rekey) })
+	carries := map[proto.EpochID]bool{}
 	for _, s := range all {
-		if surplus[s.Above] {
+		carries[s.ID] = s.Owners.Hash() == newest.Hash()
+		if surplus[s.Above] && (carries[s.Above] || !carries[s.ID]) {
 			surplus[s.ID] = true
 		}
 		if surplus[s.ID] {

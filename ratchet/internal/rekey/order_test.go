@@ -12,7 +12,7 @@ import (
 
 // Of one generation the root counts first whose signer stands first in the newest list of that generation; of one signer two count and four
 // in all. From the generation on that carries the newest list, roots of others are barred, and not what carries it below them. Below a root that
-// is one too many all are.
+// is one too many all are, but for what carries the newest list where that one does not.
 func TestOrder(t *testing.T) {
 	root := suite.NewSigningKey(suite.Ed25519)
 	origin := proto.NewOrigin(root.Public)
@@ -53,4 +53,12 @@ func TestOrder(t *testing.T) {
 	require.True(t, ranks[proto.EpochID{13}].Barred, "another list")
 	require.False(t, ranks[proto.EpochID{8}].Barred)
 	require.EqualValues(t, 255, ranks[proto.EpochID{2}].Place)
+
+	later := list(3, 2, keys[1:]...)
+	ranks = rekey.Order([]rekey.Standing{
+		at(1, 0, old, 0, 0), at(2, 1, old, 0, 1), at(3, 1, old, 0, 1), at(4, 1, old, 0, 1), at(5, 2, later, 1, 4), at(6, 3, later, 1, 5),
+	}, later)
+	require.True(t, ranks[proto.EpochID{4}].Barred, "the third of one signer, whenever it made the others")
+	require.False(t, ranks[proto.EpochID{5}].Barred, "the list that counts, below one too many with another list")
+	require.False(t, ranks[proto.EpochID{6}].Barred)
 }

@@ -299,4 +299,10 @@ func TestWishesAreKept(t *testing.T) {
 	require.Equal(t, want, r.Posted[0].Wish)
 	require.True(t, rekey.Wish{}.IsZero())
 	require.False(t, w.IsZero())
+
+	var many rekey.Wish // of several rekeys that lost
+	for i := range dkg.Index(proto.MaxRoles + 1) {
+		many.Roles = append(many.Roles, proto.Grant{Index: i + 1})
+	}
+	require.Equal(t, many, reload(t, rekey.Rekeys{Draft: rekey.NewDraft(many)}).Draft.Wish())
 }

@@ -95,7 +95,7 @@ func decodeWish(d *state.Decoder) (w Wish, err error) {
 		w.Policy, bad = proto.ParsePolicy(d.Bytes(16))
 		err = cmp.Or(err, bad)
 	}
-	for range d.Count(proto.MaxRoles, 5) {
+	for range d.Count(1<<dkg.MaxDepth, 5) {
 		w.Roles = append(w.Roles, proto.Grant{Index: dkg.Index(d.Uint32()), Rights: proto.Rights(d.Uint8())})
 	}
 	return w, cmp.Or(d.Err(), err)
