@@ -117,7 +117,7 @@ func (d *edit) isOwn(a proto.Asked) error {
 	if whose != asking.Mine && (a.Index != me.index || a.Verify(d.st.space, me.signing.Public) != nil) {
 		return nil
 	}
-	if whose == asking.Others && !d.st.rhythm.restored {
+	if whose == asking.Others {
 		d.emit(Event{Kind: Impersonated, Index: me.index})
 	}
 	return outcome.ErrOwn

@@ -253,7 +253,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 }
 
 // returned enters the epochs of own commits of which a ticket brings the secrets, and returns the commits whose parents are not held
-// yet. The next send commits: in these epochs, and below, this member may have sent already.
+// yet. In these epochs, and below, this member may have sent already.
 func (d *edit) returned(all []proto.Returned) []proto.Returned {
 	for {
 		var left []proto.Returned
@@ -263,7 +263,8 @@ func (d *edit) returned(all []proto.Returned) []proto.Returned {
 			if !ok {
 				left = append(left, x)
 			} else if d.enterReturned(parent, x) {
-				d.st.rhythm.commit, moved = true, true
+				d.setBack()
+				moved = true
 			}
 		}
 		if all = left; !moved {

@@ -1,6 +1,7 @@
 package asking
 
 import (
+	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -50,6 +51,7 @@ type Asking struct {
 	requests []request // the oldest first
 	tried    []dkg.Index
 	history  state.Segment[history]
+	floor    uint64 // greatest counter of a request that may be an own one and is not in the history
 
 	counter  uint64 // greatest of a request
 	hinted   uint64 // greatest that a hint named
@@ -161,23 +163,19 @@ const (
 
 // Whose says who made a request under one's own key with this id and counter (D68).
 func (a Asking) Whose(id proto.RequestID, counter uint64) Whose {
-	h := a.history.Value()
-	if slices.ContainsFunc(h, func(m made) bool { return m.id == id }) {
+	switch {
+	case slices.ContainsFunc(a.history.Value(), func(m made) bool { return m.id == id }):
 		return Mine
-	}
-	if len(h) == 0 && a.counter == 0 {
-		return Others // it never asked, like a founder
-	}
-	if len(h) == 0 || counter < slices.MinFunc(h, func(x, y made) int { return int(min(max(int64(x.counter)-int64(y.counter), -1), 1)) }).counter {
+	case counter <= a.floor:
 		return Unknown
 	}
 	return Others
 }
 
-// Restored returns what a state that was restored from a copy asks: it does not know what it asked since. Its next counter is
-// above all by time, and a joiner makes a new request with the next Tick.
+// Restored returns what a state that was restored from a copy asks. Until a ticket answers a request that it makes from then on, any other
+// one may be of the state that was lost. Its next counter is above all by time, and a joiner makes a new request with the next Tick.
 func (a Asking) Restored() Asking {
-	a.history = state.Segment[history]{}
+	a.history, a.floor = state.Segment[history]{}, math.MaxUint64
 	if a.joining {
 		a.requests, a.posted, a.wait = slices.Clone(a.requests), 0, 0
 		for k := range a.requests {
@@ -190,7 +188,11 @@ func (a Asking) Restored() Asking {
 // remember notes a request that was made.
 func (a Asking) remember(q request) Asking {
 	h := append(slices.Clone(a.history.Value()), made{q.id, q.counter})
-	a.history = state.NewSegment(h[max(0, len(h)-maxMade):])
+	if n := len(h) - maxMade; n > 0 {
+		a.floor = max(a.floor, h[n-1].counter)
+		h = h[n:]
+	}
+	a.history = state.NewSegment(h)
 	a.counter = q.counter
 	a.requests = append(slices.Clone(a.requests), q)
 	return a
@@ -221,6 +223,7 @@ func (a Asking) Encode(e *state.Encoder) {
 	}
 	e.Uint64(a.counter)
 	e.Uint64(a.hinted)
+	e.Uint64(a.floor)
 	e.Uint32(a.told)
 	e.Uint8(a.hints)
 	for _, t := range []Millis{a.since, a.posted, a.wait, a.overAt, a.enterAt, a.firstAt, a.goneAt} {
@@ -253,7 +256,8 @@ func (Asking) Decode(d *state.Decoder) (a Asking, err error) {
 			return Asking{}, err
 		}
 	}
-	a.counter, a.hinted, a.told, a.hints = d.Uint64(), d.Uint64(), d.Uint32(), d.Uint8()
+	a.counter, a.hinted, a.floor = d.Uint64(), d.Uint64(), d.Uint64()
+	a.told, a.hints = d.Uint32(), d.Uint8()
 	for _, t := range []*Millis{&a.since, &a.posted, &a.wait, &a.overAt, &a.enterAt, &a.firstAt, &a.goneAt} {
 		*t = d.Int64()
 	}

@@ -258,5 +258,11 @@ func TestJoinerClockBehind(t *testing.T) {
 	require.False(t, x.Ticket.Equal(y.Ticket), "a key of its own")
 	require.Equal(t, asking.Mine, a.Whose(y.ID(), y.Counter))
 	require.Equal(t, asking.Unknown, a.Whose(x.ID(), x.Counter), "a copy does not know what it asked since")
+	require.Equal(t, asking.Unknown, a.Whose(proto.RequestID{1}, y.Counter+1), "others may know of a greater one")
+	b, _ := a.Entered(x.ID().Name(), 1, back)
+	require.Equal(t, asking.Unknown, b.Whose(proto.RequestID{1}, y.Counter+1), "a ticket for a request from before")
+	a, _ = a.Entered(y.ID().Name(), 1, back)
+	a = reload(t, a)
 	require.Equal(t, asking.Others, a.Whose(proto.RequestID{1}, y.Counter+1))
+	require.Equal(t, asking.Unknown, a.Whose(x.ID(), x.Counter))
 }

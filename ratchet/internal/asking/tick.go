@@ -99,6 +99,9 @@ func (a Asking) Entered(n proto.Name, issuer dkg.Index, c Clock) (Asking, Change
 	index := a.requests[at].index
 	a.requests = slices.Clone(a.requests)
 	a.requests[at] = a.requests[at].withIssuer(issuer, c.Age)
+	if q := a.requests[at]; a.Whose(q.id, q.counter) == Mine { // else a restored state asked it before
+		a.floor = min(a.floor, q.counter)
+	}
 	if a.joining {
 		a = a.letIn(index, c)
 	}
