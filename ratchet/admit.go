@@ -169,7 +169,7 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 		CanBox: d.dealsFrom(r),
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
 		Died:   d.comesAfter(r.ID()),
-		Gives:  d.gives(r),
+		Gives:  d.gives(r), Entered: d.st.forest.Entered(),
 	}
 }
 

@@ -232,11 +232,11 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.asked(a, did)
 	d.setOrphans(d.st.orphans.Value().Merged(d.now))
 	news := d.st.news.Value()
-	if own.Counter > 0 && own.Counter >= news.answered {
-		news.answered, news.answeredDue = own.Counter, true
+	if own.Counter > news.answered {
+		news.answered, news.answeredLeft = own.Counter, sayings
 	}
-	after, _ := f.Preferred()
-	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
+	after, _ := d.st.forest.Preferred()
+	if inStep := !joins && after.ID() == before.ID() && (own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred); !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
