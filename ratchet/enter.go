@@ -232,11 +232,11 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.asked(a, did)
 	d.setOrphans(d.st.orphans.Value().Merged(d.now))
 	news := d.st.news.Value()
-	if own.Counter > 0 && own.Counter >= news.answered {
-		news.answered, news.answeredDue = own.Counter, true
+	if own.Counter > news.answered {
+		news.answered, news.answeredLeft = own.Counter, sayings
 	}
-	after, _ := f.Preferred()
-	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
+	after, _ := d.st.forest.Preferred()
+	if inStep := !joins && after.ID() == before.ID() && (own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred); !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
@@ -253,7 +253,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 }
 
 // returned enters the epochs of own commits of which a ticket brings the secrets, and returns the commits whose parents are not held
-// yet. The next send commits: in these epochs, and below, this member may have sent already.
+// yet. In these epochs, and below, this member may have sent already.
 func (d *edit) returned(all []proto.Returned) []proto.Returned {
 	for {
 		var left []proto.Returned
@@ -263,7 +263,8 @@ func (d *edit) returned(all []proto.Returned) []proto.Returned {
 			if !ok {
 				left = append(left, x)
 			} else if d.enterReturned(parent, x) {
-				d.st.rhythm.commit, moved = true, true
+				d.setBack()
+				moved = true
 			}
 		}
 		if all = left; !moved {

@@ -92,9 +92,12 @@ func (d *edit) healAgain() bool {
 func (d *edit) newsDue(r members.Root) bool {
 	a := d.st.news.Value()
 	for _, s := range a.shown {
-		if s.left == sayings && d.now >= s.due {
+		if s.left == sayings && passed(d.now, s.due-hour, hour) {
 			return true
 		}
+	}
+	if a.answeredLeft == sayings && d.answeredDue() {
+		return true
 	}
 	return slices.ContainsFunc(a.introduce, func(m proto.Maker) bool { return introducible(r, m) })
 }

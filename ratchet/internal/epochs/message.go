@@ -92,7 +92,7 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	}
 	kept := c.keptKeys()
 	if _, begun := e.senders.chains.get(i); !begun {
-		f = f.pass(e.parent, func(m Maker) bool { return m.Index == i })
+		f = f.pass(e.parent, f.serial, func(m Maker) bool { return m.Index == i })
 	}
 	c = c.without(n, k, tag)
 	f = f.use(e, senders, c)
