@@ -12,8 +12,8 @@ import (
 )
 
 // announcements are what the next messages of a member say beside their text (§7, flags): its own introduction, its inbox key,
-// the counter of its request that was answered, whom it let in, and which requests it answered. It is changed by what gives a
-// member something to say, and by the messages that say it.
+// the counter of its request that was answered, whom it let in, which requests it answered, and what of its statements is to be
+// said again. It is changed by what gives a member something to say, and by the messages that say it.
 type announcements struct {
 	begun []begun
 
@@ -30,6 +30,8 @@ type announcements struct {
 
 	introduce []proto.Maker // whom this member let in, and did not introduce yet
 	shown     []shownRequest
+
+	recent []recent // own statements that a joiner may lack
 }
 
 // begun is the first epoch that this member made in a root: all messages in it carry its introduction.
@@ -78,6 +80,10 @@ func (a announcements) Encode(e *state.Encoder) {
 		e.Uint8(s.left)
 		e.Int64(s.due)
 	}
+	e.Uint32(uint32(len(a.recent)))
+	for _, r := range a.recent {
+		r.encode(e)
+	}
 }
 
 // Decode implements state.Piece.
@@ -112,6 +118,9 @@ func (announcements) Decode(d *state.Decoder) (a announcements, err error) {
 			err = wire.ErrMalformed
 		}
 		a.shown = append(a.shown, s)
+	}
+	for range d.Count(maxRecent, 32) {
+		a.recent = append(a.recent, decodeRecent(d))
 	}
 	if err == nil {
 		err = d.Err()

@@ -153,9 +153,11 @@ func (d *edit) oweDue() bool {
 	return try.owe() == nil && len(try.frames) > 0
 }
 
-// owe does what a member owes to others, by its role, as an owner, or as the one that got the root owner key.
+// owe does what a member owes to others: what a joiner lacks, and what it owes by its role, as an owner, or as the one that got the
+// root owner key.
 func (d *edit) owe() error {
 	if _, r, ok := d.preferred(); ok {
+		d.sayRecent(r)
 		d.confirmRootKey()
 		d.repeatRemovals(r)
 		d.maintainOwner(r)
