@@ -266,3 +266,14 @@ func (d *edit) mayAsk(r members.Root, i dkg.Index) bool {
 func (d *edit) invitesOwner() invites.Owner {
 	return invites.Owner{Key: d.st.me().signing, Self: d.st.me().index, Newest: d.st.me().owners.Counter}
 }
+
+// given returns the greatest index that somebody has or had, or may come to have, in any root held: one that came in another root than the
+// preferred one is to be listed in the next.
+func (d *edit) given() (last dkg.Index) {
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			last = max(last, invites.Last(r))
+		}
+	}
+	return last
+}

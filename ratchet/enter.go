@@ -210,7 +210,7 @@ func (d *edit) ageOf(s proto.Statement, r members.Root) members.Age {
 
 // merge takes in the epochs of a ticket, and what follows from having been answered (§9, After a merge).
 func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
-	before, _ := d.st.forest.Preferred()
+	before, stood := d.st.forest.Preferred()
 	t := epochs.Ticket{
 		Issuer: c.Body.Issuer, Counter: own.Counter, Asked: own.Preferred, Holds: c.Body.HoldsPreferred, Joining: own.Joining,
 	}
@@ -235,8 +235,9 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	if own.Counter > news.answered {
 		news.answered, news.answeredLeft = own.Counter, sayings
 	}
-	after, _ := d.st.forest.Preferred()
-	if inStep := !joins && after.ID() == before.ID() && (own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred); !inStep {
+	after, stands := d.st.forest.Preferred() // none where a newer owner list bars the roots held, and the told one was told without its epochs
+	answered := own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred
+	if inStep := !joins && stood && stands && after.ID() == before.ID() && answered; !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}

@@ -305,7 +305,7 @@ func (d *edit) admitMakers(l *reading) error {
 // keep takes in what a message that was read shows besides its content: commits of others, and what its sender lacks.
 func (d *edit) keep(frame orphans.Frame, l reading) {
 	x := d.st.orphans.Value()
-	_, waited := x.Get(frame.Name)
+	waited := x.Retains(frame.Name)
 	if waited {
 		x = x.ReadOne()
 	}
