@@ -117,7 +117,7 @@ func (d *edit) isOwn(a proto.Asked) error {
 	if whose != asking.Mine && (a.Index != me.index || a.Verify(d.st.space, me.signing.Public) != nil) {
 		return nil
 	}
-	if whose == asking.Others && !d.st.rhythm.restored {
+	if whose == asking.Others {
 		d.emit(Event{Kind: Impersonated, Index: me.index})
 	}
 	return outcome.ErrOwn
@@ -169,7 +169,7 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 		CanBox: d.dealsFrom(r),
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
 		Died:   d.comesAfter(r.ID()),
-		Gives:  d.gives(r),
+		Gives:  d.gives(r), Entered: d.st.forest.Entered(),
 	}
 }
 

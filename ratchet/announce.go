@@ -12,8 +12,8 @@ import (
 )
 
 // announcements are what the next messages of a member say beside their text (§7, flags): its own introduction, its inbox key,
-// the counter of its request that was answered, whom it let in, and which requests it answered. It is changed by what gives a
-// member something to say, and by the messages that say it.
+// the counter of its request that was answered, whom it let in, which requests it answered, and what of its statements is to be
+// said again. It is changed by what gives a member something to say, and by the messages that say it.
 type announcements struct {
 	begun []begun
 
@@ -24,13 +24,14 @@ type announcements struct {
 	updateDue bool
 	updatedAt Millis // pruning clock
 
-	// answered is the counter of the own request that was answered, likewise.
-	answered    uint64
-	answeredIn  proto.EpochID
-	answeredDue bool
+	// answered is the counter of the own request that was answered, and answeredLeft in how many messages it is still to be said.
+	answered     uint64
+	answeredLeft uint8
 
 	introduce []proto.Maker // whom this member let in, and did not introduce yet
 	shown     []shownRequest
+
+	recent []recent // own statements that a joiner may lack
 }
 
 // begun is the first epoch that this member made in a root: all messages in it carry its introduction.
@@ -67,8 +68,7 @@ func (a announcements) Encode(e *state.Encoder) {
 	e.Bool(a.updateDue)
 	e.Int64(a.updatedAt)
 	e.Uint64(a.answered)
-	e.Fixed(a.answeredIn[:])
-	e.Bool(a.answeredDue)
+	e.Uint8(a.answeredLeft)
 	e.Uint32(uint32(len(a.introduce)))
 	for _, m := range a.introduce {
 		e.Uint32(uint32(m.Index))
@@ -79,6 +79,10 @@ func (a announcements) Encode(e *state.Encoder) {
 		e.Bytes(s.ShownRequest.Encode())
 		e.Uint8(s.left)
 		e.Int64(s.due)
+	}
+	e.Uint32(uint32(len(a.recent)))
+	for _, r := range a.recent {
+		r.encode(e)
 	}
 }
 
@@ -98,9 +102,9 @@ func (announcements) Decode(d *state.Decoder) (a announcements, err error) {
 	})
 	d.Into(a.updateIn[:])
 	a.updateDue, a.updatedAt = d.Bool(), d.Int64()
-	a.answered = d.Uint64()
-	d.Into(a.answeredIn[:])
-	a.answeredDue = d.Bool()
+	if a.answered, a.answeredLeft = d.Uint64(), d.Uint8(); a.answeredLeft > sayings {
+		err = wire.ErrMalformed
+	}
 	for range d.Count(maxIntroduce, 8) {
 		m := proto.Maker{Index: dkg.Index(d.Uint32())}
 		load(d, &err, &m.Key, suite.MaxPublicKey, suite.LoadPublicKey)
@@ -114,6 +118,9 @@ func (announcements) Decode(d *state.Decoder) (a announcements, err error) {
 			err = wire.ErrMalformed
 		}
 		a.shown = append(a.shown, s)
+	}
+	for range d.Count(maxRecent, 32) {
+		a.recent = append(a.recent, decodeRecent(d))
 	}
 	if err == nil {
 		err = d.Err()
@@ -134,9 +141,6 @@ func (a announcements) committed(root, epoch proto.EpochID) announcements {
 	if a.updateDue {
 		a.updateDue, a.updateIn = false, epoch
 	}
-	if a.answeredDue {
-		a.answeredDue, a.answeredIn = false, epoch
-	}
 	return a
 }
 
@@ -149,9 +153,6 @@ func (a announcements) introduces(root, epoch proto.EpochID, n uint32) bool {
 func (a announcements) addTo(inner proto.Inner, epoch proto.EpochID, n uint32) proto.Inner {
 	if n < sayings && a.updateIn == epoch {
 		inner.Update = a.update
-	}
-	if n < sayings && a.answeredIn == epoch {
-		inner.Answered = a.answered
 	}
 	return inner
 }
@@ -169,6 +170,9 @@ func (a announcements) addShown(inner proto.Inner) proto.Inner {
 
 // said returns the announcements after a message was sent.
 func (a announcements) said(inner proto.Inner) announcements {
+	if inner.Answered > 0 && inner.Answered == a.answered && a.answeredLeft > 0 {
+		a.answeredLeft--
+	}
 	a.introduce = slices.DeleteFunc(slices.Clone(a.introduce), func(m proto.Maker) bool {
 		return slices.ContainsFunc(inner.Introduced, func(i proto.Introduction) bool {
 			return m == proto.Maker{Index: i.Index(), Key: i.Credential.Key()}

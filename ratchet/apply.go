@@ -85,7 +85,7 @@ func takeShown(d *edit, l reading) {
 		case s.Index != me.index:
 			b, _ := r.ListedBinding(s.Index)
 			d.emit(Event{Kind: Resynced, Index: s.Index, Key: PublicKey{b.Key}})
-		case s.Verify(d.st.space, me.signing.Public) == nil && d.st.asking.Value().Whose(s.Request, s.Counter) == asking.Others && !d.st.rhythm.restored:
+		case s.Verify(d.st.space, me.signing.Public) == nil && d.st.asking.Value().Whose(s.Request, s.Counter) == asking.Others:
 			d.emit(Event{Kind: Impersonated, Index: me.index})
 		}
 	}

@@ -84,6 +84,9 @@ func (d *edit) changed(r members.Root, c members.Change) {
 		b, _ := r.ListedBinding(i)
 		d.emit(Event{Kind: Arrived, Index: i, Key: PublicKey{b.Key}})
 	}
+	if len(c.Arrived) > 0 {
+		d.oweRecent()
+	}
 	for _, i := range c.Conflicts {
 		d.emit(Event{Kind: Conflict, Index: i, Own: i == d.st.me().index})
 		if i == d.st.me().index && hasTwin(r, d.st.me()) {

@@ -37,7 +37,7 @@ func interval(r members.Root) Millis {
 func (d *edit) commitDue(e epochs.Epoch, r members.Root) bool {
 	me := d.st.me()
 	seen, entered := e.Seen()
-	return d.st.rhythm.commit || d.healDue(e, r) ||
+	return d.st.rhythm.commit || d.usedUp(e) || d.healDue(e, r) ||
 		overdue(Millis(seen), commitMessages, 1, e, r, me) ||
 		entered != 0 && overdue(d.st.clock.age(entered), commitAge, minute, e, r, me) ||
 		!e.Readable() ||
@@ -81,7 +81,7 @@ func (d *edit) commit(e epochs.Epoch, r members.Root) ([]proto.EpochID, error) {
 		d.st.rhythm.healing, d.st.rhythm.healedAt, d.st.rhythm.again = ids[len(ids)-1], d.now, false
 	}
 	d.grow(f, change)
-	d.st.rhythm.commit, d.st.rhythm.committed = false, d.age()
+	d.st.rhythm.commit, d.st.rhythm.committed, d.st.rhythm.since = false, d.age(), ids[len(ids)-1]
 	news := d.st.news.Value()
 	if d.updateDue(news, r) {
 		news = d.drawInbox(news)

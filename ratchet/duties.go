@@ -153,9 +153,11 @@ func (d *edit) oweDue() bool {
 	return try.owe() == nil && len(try.frames) > 0
 }
 
-// owe does what a member owes to others, by its role, as an owner, or as the one that got the root owner key.
+// owe does what a member owes to others: what a joiner lacks, and what it owes by its role, as an owner, or as the one that got the
+// root owner key.
 func (d *edit) owe() error {
 	if _, r, ok := d.preferred(); ok {
+		d.sayRecent(r)
 		d.confirmRootKey()
 		d.repeatRemovals(r)
 		d.maintainOwner(r)
@@ -263,4 +265,15 @@ func (d *edit) mayAsk(r members.Root, i dkg.Index) bool {
 // invitesOwner is this owner as package invites takes it.
 func (d *edit) invitesOwner() invites.Owner {
 	return invites.Owner{Key: d.st.me().signing, Self: d.st.me().index, Newest: d.st.me().owners.Counter}
+}
+
+// given returns the greatest index that somebody has or had, or may come to have, in any root held: one that came in another root than the
+// preferred one is to be listed in the next.
+func (d *edit) given() (last dkg.Index) {
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			last = max(last, invites.Last(r))
+		}
+	}
+	return last
 }

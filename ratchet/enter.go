@@ -210,7 +210,7 @@ func (d *edit) ageOf(s proto.Statement, r members.Root) members.Age {
 
 // merge takes in the epochs of a ticket, and what follows from having been answered (§9, After a merge).
 func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
-	before, _ := d.st.forest.Preferred()
+	before, stood := d.st.forest.Preferred()
 	t := epochs.Ticket{
 		Issuer: c.Body.Issuer, Counter: own.Counter, Asked: own.Preferred, Holds: c.Body.HoldsPreferred, Joining: own.Joining,
 	}
@@ -232,11 +232,12 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.asked(a, did)
 	d.setOrphans(d.st.orphans.Value().Merged(d.now))
 	news := d.st.news.Value()
-	if own.Counter > 0 && own.Counter >= news.answered {
-		news.answered, news.answeredDue = own.Counter, true
+	if own.Counter > news.answered {
+		news.answered, news.answeredLeft = own.Counter, sayings
 	}
-	after, _ := f.Preferred()
-	if inStep := !joins && after.ID() == before.ID() && own.Preferred == before.ID() && c.Body.HoldsPreferred; !inStep {
+	after, stands := d.st.forest.Preferred() // none where a newer owner list bars the roots held, and the told one was told without its epochs
+	answered := own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred
+	if inStep := !joins && stood && stands && after.ID() == before.ID() && answered; !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
@@ -253,7 +254,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 }
 
 // returned enters the epochs of own commits of which a ticket brings the secrets, and returns the commits whose parents are not held
-// yet. The next send commits: in these epochs, and below, this member may have sent already.
+// yet. In these epochs, and below, this member may have sent already.
 func (d *edit) returned(all []proto.Returned) []proto.Returned {
 	for {
 		var left []proto.Returned
@@ -263,7 +264,8 @@ func (d *edit) returned(all []proto.Returned) []proto.Returned {
 			if !ok {
 				left = append(left, x)
 			} else if d.enterReturned(parent, x) {
-				d.st.rhythm.commit, moved = true, true
+				d.setBack()
+				moved = true
 			}
 		}
 		if all = left; !moved {

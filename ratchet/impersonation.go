@@ -37,7 +37,8 @@ func (d *edit) ownCommit(c orphans.OwnCommit) {
 	default:
 		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{key}, Own: true})
 	}
-	d.st.rhythm.ask, d.st.rhythm.commit = true, true
+	d.st.rhythm.ask = true
+	d.setBack()
 }
 
 func parentRoot(e epochs.Epoch, ok bool) (id proto.EpochID) {
@@ -61,5 +62,5 @@ func (d *edit) ownMessage(l reading) {
 	} else {
 		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{l.maker.Key}, Own: true})
 	}
-	d.st.rhythm.commit = true
+	d.setBack()
 }

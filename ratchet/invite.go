@@ -55,7 +55,7 @@ func (d *edit) noteInvite(t invite.Terms) (invites.Made, error) {
 	if !ok {
 		return invites.Made{}, ErrPhase
 	}
-	ev, made, err := invites.Make(d.ev, r, d.invitesOwner(), t, d.now)
+	ev, made, err := invites.Make(d.ev, r, d.given(), d.invitesOwner(), t, d.now)
 	if err != nil {
 		return invites.Made{}, stepError(err)
 	}

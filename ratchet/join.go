@@ -241,6 +241,12 @@ func (d *edit) unreadSinceAsking() bool {
 	return d.st.orphans.Value().WaitsSince(d.st.asking.Value().Asked())
 }
 
+// answeredDue reports whether the counter of the own request is to be said, which ends it for others. As long as something waits
+// that a further ticket may bring, those whose turn comes later go on answering (§9, After a merge).
+func (d *edit) answeredDue() bool {
+	return d.st.news.Value().answeredLeft > 0 && (d.st.asking.Value().Joined() || !d.unreadSinceAsking())
+}
+
 // hints are the errors of what members that cannot answer a request hint at.
 var hints = map[proto.HintReason]error{
 	proto.HintExpired: outcome.ErrHintExpired, proto.HintClosed: outcome.ErrHintClosed, proto.HintOldCounter: outcome.ErrHintOldCounter,

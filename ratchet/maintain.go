@@ -21,7 +21,8 @@ type Tasks struct {
 	Ask bool
 	// Answer: requests that were retained wait for this member's answer.
 	Answer bool
-	// Owe: this owner owes something to members: a decision between two of one place, a link that one asked for, its seat.
+	// Owe: this member owes something to others: what it said just before somebody joined; as an owner a decision between two of one
+	// place, a link that one asked for, its seat.
 	Owe bool
 	// Rekey: this owner is to make a rekey, or to go on with one: somebody who is gone is listed, the interval of the policy is over, or
 	// Remove left boxes to be made. A call makes 512 of them.
@@ -92,9 +93,12 @@ func (d *edit) healAgain() bool {
 func (d *edit) newsDue(r members.Root) bool {
 	a := d.st.news.Value()
 	for _, s := range a.shown {
-		if s.left == sayings && d.now >= s.due {
+		if s.left == sayings && passed(d.now, s.due-hour, hour) {
 			return true
 		}
+	}
+	if a.answeredLeft == sayings && d.answeredDue() {
+		return true
 	}
 	return slices.ContainsFunc(a.introduce, func(m proto.Maker) bool { return introducible(r, m) })
 }

@@ -154,9 +154,9 @@ func (d *edit) unread(f incoming, reason error) error {
 	return reason
 }
 
-// forget lets go of what is known of a retained frame, if anything is.
+// forget lets go of what is known of a retained frame, if anything is. The commits of a frame that was read stay when it comes again.
 func (d *edit) forget(name orphans.FrameName) {
-	if _, noted := d.st.orphans.Value().Get(name); noted {
+	if d.st.orphans.Value().Retains(name) {
 		d.setOrphans(d.st.orphans.Value().Forget(name))
 	}
 }

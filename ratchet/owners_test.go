@@ -116,6 +116,28 @@ func TestRekeysOfOwnersCross(t *testing.T) {
 	}
 }
 
+// Somebody comes by the invite of one owner while another one, that hears nothing, makes new roots: it is let into the next root, whose
+// owners give its index to nobody else.
+func TestInviteOfAnotherOwnerCrossesRekeys(t *testing.T) {
+	n, all := five(t, 96)
+	founder, b := all[0], all[1]
+	founder.owners(founder, b)
+	n.settle()
+	founder.offline = true
+	x := n.member(b, "x")
+	x.send("hello")
+	n.settle()
+	for range 2 {
+		founder.do(Rekey())
+	}
+	founder.offline = false
+	n.settle()
+	n.hours(2)
+	y := n.member(founder, "y")
+	require.Greater(t, y.place(), x.place())
+	n.hears(append(all, x, y)...)
+}
+
 // Three owners rekey one after another. A member that misses parts and parents catches up in any order, also with no owner awake.
 func TestThreeRekeysInARow(t *testing.T) {
 	for seed := uint64(84); seed < 86; seed++ {

@@ -154,7 +154,7 @@ func (d *edit) unseal(l *reading) error {
 	if err != nil {
 		return d.noKey(err, l)
 	}
-	issuers, derived := l.epoch.ChainWords(l.ctx.Header.Index)
+	_, derived := l.epoch.ChainWords(l.ctx.Header.Index)
 	for _, l.key = range keys {
 		switch l.said, err = l.env.Open(l.ctx, l.key.Key); {
 		case err == nil:
@@ -166,7 +166,6 @@ func (d *edit) unseal(l *reading) error {
 	if derived {
 		return fmt.Errorf("%w: body of a message", outcome.ErrForged)
 	}
-	_ = issuers
 	return fmt.Errorf("%w: no word of its chain opens it", outcome.ErrNotYet)
 }
 
@@ -187,7 +186,7 @@ func (d *edit) noKey(err error, l *reading) error {
 		return fmt.Errorf("%w: numbers passed over", outcome.ErrBound)
 	}
 	issuers, derived := l.epoch.ChainWords(l.ctx.Header.Index)
-	if derived || l.epoch.Derived() {
+	if derived || l.epoch.Derived() || d.st.forest.MayReturn(l.epoch.ID()) {
 		return outcome.ErrUnknownEpoch
 	}
 	if len(issuers) == 0 {
@@ -306,7 +305,7 @@ func (d *edit) admitMakers(l *reading) error {
 // keep takes in what a message that was read shows besides its content: commits of others, and what its sender lacks.
 func (d *edit) keep(frame orphans.Frame, l reading) {
 	x := d.st.orphans.Value()
-	_, waited := x.Get(frame.Name)
+	waited := x.Retains(frame.Name)
 	if waited {
 		x = x.ReadOne()
 	}

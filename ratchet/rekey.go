@@ -192,7 +192,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 		roster = append(roster, proto.RosterEntry{Index: b.Index, Signing: b.Key, Body: b.Body})
 	}
 	gone := r.GoneSet().Union(proto.NewBitmap(wish.Remove...))
-	open, err := invites.Continue(d.ev, r, gone)
+	open, err := invites.Continue(d.ev, r, d.given(), gone)
 	if err != nil {
 		return err
 	}

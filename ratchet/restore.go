@@ -3,6 +3,8 @@ package ratchet
 import (
 	"time"
 
+	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 )
 
@@ -31,7 +33,8 @@ func Restore(s Space, now time.Time) (Space, error) {
 		x.Draft = rekey.NewDraft(x.Draft.Wish())
 		d.setRekeys(x)
 	}
-	d.st.rhythm.restored, d.st.rhythm.commit = true, true
+	d.st.rhythm.restored = true
+	d.setBack()
 	if e, ok := d.st.forest.Preferred(); ok {
 		d.st.rhythm.restoredAt = e.Generation()
 	}
@@ -45,4 +48,16 @@ func (d *edit) outran() {
 		d.st.rhythm.ask = true
 		d.st.rhythm.restoredAt = e.Generation()
 	}
+}
+
+// setBack notes that the own key was used, or may have been, in ways that this state does not know: by a state that was lost, or by a
+// thief. The next send commits.
+func (d *edit) setBack() {
+	d.st.rhythm.commit, d.st.rhythm.setBack, d.st.rhythm.since = true, true, proto.EpochID{}
+}
+
+// usedUp reports whether numbers of the own chain in an epoch may have been used by a state that was lost. In epochs that this member
+// made since, and in what is below them, they were not: these did not exist (§8, D125).
+func (d *edit) usedUp(e epochs.Epoch) bool {
+	return d.st.rhythm.setBack && !d.st.forest.IsBelow(e.ID(), d.st.rhythm.since)
 }

@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -76,4 +77,30 @@ func TestCommitIsNotReturnedToAThief(t *testing.T) {
 		require.NotContains(t, thief.texts(), text)
 		require.Contains(t, m.texts(), text)
 	}
+}
+
+// Those that answer first came after the lost commit, know its epoch by tickets alone, and cannot return it. A member whose turn comes
+// later does, although the one that asked commits below its own lost commit as soon as it was answered.
+func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
+	n := newNetwork(t, 100)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	n.twoDays()
+	before := m.space
+	m.send("with a commit")
+	m.send("and one more")
+	m.space, m.retained = before, map[orphans.FrameName]incoming{}
+	m.offline = true
+	n.settle()
+	founder.send("below it")
+	n.settle()
+	for k := range 4 {
+		n.member(founder, fmt.Sprint("late ", k))
+	}
+	m.offline, m.read = false, nil
+	for range 3 {
+		n.settle()
+	}
+	require.Contains(t, m.texts(), "1: below it")
+	require.Less(t, m.space.State().news.Value().answeredLeft, uint8(sayings), "it says that it was answered once it has what it asked for")
 }

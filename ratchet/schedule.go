@@ -8,7 +8,7 @@ import (
 // rhythm is what says when a member commits and sends (§5, When to commit). Times are of the pruning clock unless a field says
 // otherwise.
 type rhythm struct {
-	commit     bool          // the next send makes a commit: a ticket was merged, the state was restored, or an own message turned up
+	commit     bool          // the next send makes a commit: a ticket was merged, or the state was set back
 	ask        bool          // a ticket is needed
 	committed  Millis        // of the last own commit, or of entering the space
 	healing    proto.EpochID // the own epoch that was made because the interval was over, until the next one is
@@ -18,6 +18,8 @@ type rhythm struct {
 	pruned     Millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket merged since (§8)
 	restoredAt uint64        // generation of the preferred epoch then
+	setBack    bool          // numbers may have been used that this state does not know (§8)
+	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it
 	toldAt     Millis        // wall clock: when that was
 	toldAsks   uint8         // how often a ticket was asked for because of it
@@ -36,6 +38,8 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Int64(r.pruned)
 	e.Bool(r.restored)
 	e.Uint64(r.restoredAt)
+	e.Bool(r.setBack)
+	e.Fixed(r.since[:])
 	e.Fixed(r.told[:])
 	e.Int64(r.toldAt)
 	e.Uint8(r.toldAsks)
@@ -47,6 +51,8 @@ func decodeRhythm(d *state.Decoder) (r rhythm) {
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()
 	r.restored, r.restoredAt = d.Bool(), d.Uint64()
+	r.setBack = d.Bool()
+	d.Into(r.since[:])
 	d.Into(r.told[:])
 	r.toldAt, r.toldAsks = d.Int64(), d.Uint8()
 	return r

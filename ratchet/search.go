@@ -116,7 +116,9 @@ func (k known) reason(err error, parent epochs.Epoch, s proto.Shown) error {
 	case errors.Is(err, epochs.ErrClosed) && parent.Derived():
 		return orphans.ErrClosed
 	case errors.Is(err, epochs.ErrClosed):
-		return orphans.ClosedError{Words: orphans.Words{Issuers: len(parent.Words()), UsedUp: !k.hasChild(parent, s)}}
+		return orphans.ClosedError{Words: orphans.Words{
+			Issuers: len(parent.Words()), UsedUp: !k.hasChild(parent, s) && !k.forest.MayReturn(parent.ID()),
+		}}
 	}
 	return orphans.ErrWaits
 }

@@ -96,7 +96,7 @@ func (d *edit) post(id proto.EpochID, r members.Root, inner proto.Inner) error {
 		return err
 	}
 	d.send(frame)
-	if len(l.inner.Introduced)+len(l.inner.Shown) > 0 {
+	if len(l.inner.Introduced)+len(l.inner.Shown) > 0 || l.inner.Answered > 0 {
 		d.setNews(d.st.news.Value().said(l.inner))
 	}
 	if news := d.st.news.Value(); len(news.introduce) > 0 {
@@ -150,6 +150,9 @@ func (d *edit) newLetter(e epochs.Epoch, r members.Root, inner proto.Inner) (l l
 		l.inner.Introduction = proto.Introduction{Credential: c, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}
 	}
 	l.inner = d.st.news.Value().addTo(l.inner, e.ID(), n)
+	if d.answeredDue() {
+		l.inner.Answered = d.st.news.Value().answered
+	}
 	if n < 4 || n%8 == 0 {
 		l.env.Own = commits(d.st.forest, d.st.space, proto.EpochID{}, e.ID(), 1)
 	}

@@ -55,6 +55,7 @@ func (d *edit) declare(s proto.Statement) error {
 	if err := d.apply(s, r.ID()); err != nil && ok && of.RootNamed() == r.ID() && !errors.Is(err, members.ErrStale) {
 		return err
 	}
+	d.noteSaid(s)
 	return nil
 }
 

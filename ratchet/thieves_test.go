@@ -109,35 +109,6 @@ func TestHiddenRequestIsShown(t *testing.T) {
 	require.True(t, m.has(Impersonated))
 }
 
-// A device that was restored from a backup asks with a counter above the one that others know, also if its clock is behind (D28): they
-// hint, and it asks again at once. It is brought back into step, and nobody takes it for a thief.
-func TestRestoredClockBehind(t *testing.T) {
-	n := newNetwork(t, 24)
-	founder := n.found(Policy{})
-	m := n.member(founder, "m")
-	backup := m.space
-	for range 3 {
-		n.now = n.now.Add(25 * time.Hour)
-		require.NoError(t, m.edit(func(d *edit) error { d.st.rhythm.ask = true; return d.ask() }))
-		n.settle()
-		m.send("still here")
-		n.settle()
-	}
-	n.now = n.now.Add(-80 * time.Hour) // the clock of the restored device, and of the test
-	s, err := Restore(backup, n.now)
-	require.NoError(t, err)
-	m.space, m.retained, m.events, m.mailbox = s, map[orphans.FrameName]incoming{}, nil, nil
-	n.settle()
-	require.NoError(t, m.edit(func(d *edit) error { d.st.rhythm.ask = true; return d.ask() }))
-	n.settle()
-	require.True(t, m.has(Hint))
-	require.False(t, m.has(Impersonated))
-	require.False(t, m.space.State().rhythm.restored, "a ticket was merged")
-	m.send("back")
-	n.settle()
-	require.Contains(t, founder.texts(), "2: back")
-}
-
 // A backup that was made while joining, of a device that was heard since, is brought back by an owner: v is erased everywhere (D35).
 func TestBackupOfAJoiner(t *testing.T) {
 	n := newNetwork(t, 25)

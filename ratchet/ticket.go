@@ -34,7 +34,7 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out membe
 			asker.Key, b.Certificate, since = c.Key(), c.Certificate, d.sinceOf(r, c.Certificate)
 		}
 		b.HoldsPreferred = d.st.forest.Has(a.Preferred)
-		b.Returned = d.st.forest.Returned(asker, a.Preferred, d.share)
+		b.Returned = d.st.forest.Returned(asker, a.Preferred, out.Entered, d.share)
 	}
 	if k, ok := r.Binding(asker); ok {
 		b.Update = k.Update

@@ -30,6 +30,8 @@ type network struct {
 	seal  int                          // boxes of a rekey that a call seals
 	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
 	twice bool                         // frames may be delivered again
+
+	posted func(x *node, f []byte) // told of each frame, if it is not nil
 }
 
 // node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
@@ -103,6 +105,9 @@ func (x *node) edit(f func(*edit) error) error {
 // post gives frames to all others.
 func (x *node) post(frames ...[]byte) {
 	for _, f := range frames {
+		if x.net.posted != nil {
+			x.net.posted(x, f)
+		}
 		for _, o := range x.net.all {
 			if o == x || x.net.lose != nil && x.net.lose(o, f) {
 				continue

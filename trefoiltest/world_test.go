@@ -111,6 +111,31 @@ func TestJoinerCannotReadThePast(t *testing.T) {
 	require.NotContains(t, carl.Seize().Opens(), "before Carl", "not even with all frames and all keys of Carl's")
 }
 
+// A title and a profile that are said just before somebody is let in by a member that has not heard them reach the joiner, too.
+func TestJoinerLearnsTheTitle(t *testing.T) {
+	trefoiltest.Check(t, 1, 5, func(w *trefoiltest.World) {
+		ann, bob, carl := w.Device("Ann"), w.Device("Bob"), w.Device("Carl")
+		space := w.Space(ann, bob)
+		link := ann.Invite(space)
+		w.Settle()
+		w.Net().Delay(0.7, 20*time.Minute)
+		require.NoError(w.T, ann.Client.Space(space).SetTitle(w.T.Context(), "the title"))
+		require.NoError(w.T, bob.Client.Space(space).SetProfile(w.T.Context(), []byte("Bob Other")))
+		w.Settle()
+		carl.Join(link)
+		w.Advance(30 * time.Minute)
+		w.Net().Heal()
+		w.Advance(30 * time.Minute)
+		for _, d := range []*trefoiltest.Device{ann, bob, carl} {
+			status, err := d.Client.Space(space).Status(w.T.Context())
+			require.NoError(w.T, err)
+			require.Equal(w.T, "the title", string(status.Title), d.Name)
+			require.Equal(w.T, "Bob Other", string(members(w.T, d, space)[1].Profile), d.Name)
+		}
+		w.Check()
+	})
+}
+
 // A thief of a device's state reads nothing that the device has read before, and what is written soon after.
 func TestThief(t *testing.T) {
 	w := trefoiltest.New(t, 4)
@@ -203,7 +228,7 @@ func TestRemovedMemberCannotReadOn(t *testing.T) {
 	require.ErrorIs(t, err, ratchet.ErrRemoved)
 }
 
-func members(t *testing.T, d *trefoiltest.Device, space state.ID) []ratchet.MemberInfo {
+func members(t testing.TB, d *trefoiltest.Device, space state.ID) []ratchet.MemberInfo {
 	all, err := d.Client.Space(space).Members(t.Context())
 	require.NoError(t, err)
 	return all

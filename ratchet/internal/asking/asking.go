@@ -1,6 +1,7 @@
 package asking
 
 import (
+	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -23,6 +24,7 @@ const (
 	keyUnheard  = 7 * day // pruning clock, of a member's request that nobody answered
 	seedOfRun   = day     // pruning clock, after the first ticket (D63)
 	afterEnd    = 7 * day // pruning clock, after the lifetime of a link was found over (D34)
+	followEvery = hour    // wall clock, between hints of an old counter that are followed at once
 )
 
 const (
@@ -30,6 +32,9 @@ const (
 	maxKeys = 8
 	// maxTried is the number of indices of a run that a joiner tries. Everybody with the link can take them.
 	maxTried = 32
+	// triedAtOnce is the number of them that it tries without waiting. Of a run that is not nearly full that is enough; a single member
+	// with the link that answers first can take all others away in a moment, so for these it waits, and others come to answer.
+	triedAtOnce = 8
 )
 
 // outcome says how asking ended.
@@ -50,20 +55,23 @@ type Asking struct {
 	requests []request // the oldest first
 	tried    []dkg.Index
 	history  state.Segment[history]
+	floor    uint64 // greatest counter of a request that may be an own one and is not in the history
 
-	counter  uint64 // greatest of a request
-	hinted   uint64 // greatest that a hint named
-	since    Millis // wall clock, when it began to wait
-	told     uint32 // how often it was said that it waits
-	posted   Millis // wall clock
-	wait     Millis // wall clock, from there to the next post
-	hints    uint8  // those that were told, a bit for each reason
-	over     bool   // the lifetime of the link was found over
-	overAt   Millis // pruning clock, when that was
-	entered  bool   // a ticket let it in, as a joiner
-	enterAt  Millis // pruning clock, when that was
-	firstAt  Millis // pruning clock, when the first ticket was entered, of whatever index (D63)
-	goneAt   Millis // pruning clock, when the last ticket key was erased
+	counter  uint64    // greatest of a request
+	hinted   uint64    // greatest that a hint named
+	followed Millis    // wall clock, when one was followed last; 0 never
+	moveTo   dkg.Index // that a joiner asks for with its next post; 0: the same
+	since    Millis    // wall clock, when it began to wait
+	told     uint32    // how often it was said that it waits
+	posted   Millis    // wall clock
+	wait     Millis    // wall clock, from there to the next post
+	hints    uint8     // those that were told, a bit for each reason
+	over     bool      // the lifetime of the link was found over
+	overAt   Millis    // pruning clock, when that was
+	entered  bool      // a ticket let it in, as a joiner
+	enterAt  Millis    // pruning clock, when that was
+	firstAt  Millis    // pruning clock, when the first ticket was entered, of whatever index (D63)
+	goneAt   Millis    // pruning clock, when the last ticket key was erased
 	seedGone bool
 }
 
@@ -95,6 +103,12 @@ func (a Asking) Merged() bool {
 	return slices.ContainsFunc(a.requests, func(q request) bool { return q.answered })
 }
 
+// Joined reports whether the last request was a joiner's, or no key of one is there: no further ticket is wanted.
+func (a Asking) Joined() bool {
+	n := len(a.requests)
+	return n == 0 || a.requests[n-1].kind == proto.Join
+}
+
 // Waiting reports whether the newest request is a member's that no ticket answered yet: it is made again by Tick.
 func (a Asking) Waiting() bool {
 	n := len(a.requests)
@@ -117,6 +131,7 @@ type Own struct {
 	Preferred proto.EpochID // that the asker named; zero of a joiner
 	Binding   proto.Binding // of a joiner
 	Joining   bool          // it let the device in, or may
+	Answered  bool          // a ticket for it was entered
 }
 
 // Find returns the request that a ticket or refusal with this name answers. It is not ok if its key is not there.
@@ -126,7 +141,7 @@ func (a Asking) Find(space state.ID, n proto.Name) (Own, bool) {
 		return Own{}, false
 	}
 	q := a.requests[at]
-	return Own{proto.TicketContext{Space: space, Request: q.id, Index: q.index}, q.ticket, q.counter, q.preferred, q.binding, q.kind == proto.Join}, true
+	return Own{proto.TicketContext{Space: space, Request: q.id, Index: q.index}, q.ticket, q.counter, q.preferred, q.binding, q.kind == proto.Join, q.answered}, true
 }
 
 func (a Asking) find(n proto.Name) int {
@@ -144,7 +159,7 @@ func (a Asking) OfDirect(l proto.Link) (Own, error) {
 		return Own{}, err
 	}
 	ctx := proto.TicketContext{Space: l.Space, Request: proto.DirectRequest(l), Index: l.First, Direct: true}
-	return Own{ctx, key, 0, proto.EpochID{}, a.requests[len(a.requests)-1].binding, true}, nil
+	return Own{ctx, key, 0, proto.EpochID{}, a.requests[len(a.requests)-1].binding, true, false}, nil
 }
 
 // Whose says whether one made a request that others show.
@@ -161,23 +176,19 @@ const (
 
 // Whose says who made a request under one's own key with this id and counter (D68).
 func (a Asking) Whose(id proto.RequestID, counter uint64) Whose {
-	h := a.history.Value()
-	if slices.ContainsFunc(h, func(m made) bool { return m.id == id }) {
+	switch {
+	case slices.ContainsFunc(a.history.Value(), func(m made) bool { return m.id == id }):
 		return Mine
-	}
-	if len(h) == 0 && a.counter == 0 {
-		return Others // it never asked, like a founder
-	}
-	if len(h) == 0 || counter < slices.MinFunc(h, func(x, y made) int { return int(min(max(int64(x.counter)-int64(y.counter), -1), 1)) }).counter {
+	case counter <= a.floor:
 		return Unknown
 	}
 	return Others
 }
 
-// Restored returns what a state that was restored from a copy asks: it does not know what it asked since. Its next counter is
-// above all by time, and a joiner makes a new request with the next Tick.
+// Restored returns what a state that was restored from a copy asks. Until a ticket answers a request that it makes from then on, any other
+// one may be of the state that was lost. Its next counter is above all by time, and a joiner makes a new request with the next Tick.
 func (a Asking) Restored() Asking {
-	a.history = state.Segment[history]{}
+	a.history, a.floor = state.Segment[history]{}, math.MaxUint64
 	if a.joining {
 		a.requests, a.posted, a.wait = slices.Clone(a.requests), 0, 0
 		for k := range a.requests {
@@ -190,7 +201,11 @@ func (a Asking) Restored() Asking {
 // remember notes a request that was made.
 func (a Asking) remember(q request) Asking {
 	h := append(slices.Clone(a.history.Value()), made{q.id, q.counter})
-	a.history = state.NewSegment(h[max(0, len(h)-maxMade):])
+	if n := len(h) - maxMade; n > 0 {
+		a.floor = max(a.floor, h[n-1].counter)
+		h = h[n:]
+	}
+	a.history = state.NewSegment(h)
 	a.counter = q.counter
 	a.requests = append(slices.Clone(a.requests), q)
 	return a
@@ -221,9 +236,11 @@ func (a Asking) Encode(e *state.Encoder) {
 	}
 	e.Uint64(a.counter)
 	e.Uint64(a.hinted)
+	e.Uint64(a.floor)
+	e.Uint32(uint32(a.moveTo))
 	e.Uint32(a.told)
 	e.Uint8(a.hints)
-	for _, t := range []Millis{a.since, a.posted, a.wait, a.overAt, a.enterAt, a.firstAt, a.goneAt} {
+	for _, t := range []Millis{a.since, a.posted, a.wait, a.overAt, a.enterAt, a.firstAt, a.goneAt, a.followed} {
 		e.Int64(t)
 	}
 	for _, b := range []bool{a.over, a.entered, a.seedGone} {
@@ -253,8 +270,9 @@ func (Asking) Decode(d *state.Decoder) (a Asking, err error) {
 			return Asking{}, err
 		}
 	}
-	a.counter, a.hinted, a.told, a.hints = d.Uint64(), d.Uint64(), d.Uint32(), d.Uint8()
-	for _, t := range []*Millis{&a.since, &a.posted, &a.wait, &a.overAt, &a.enterAt, &a.firstAt, &a.goneAt} {
+	a.counter, a.hinted, a.floor, a.moveTo = d.Uint64(), d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
+	a.told, a.hints = d.Uint32(), d.Uint8()
+	for _, t := range []*Millis{&a.since, &a.posted, &a.wait, &a.overAt, &a.enterAt, &a.firstAt, &a.goneAt, &a.followed} {
 		*t = d.Int64()
 	}
 	for _, b := range []*bool{&a.over, &a.entered, &a.seedGone} {

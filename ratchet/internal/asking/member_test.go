@@ -101,6 +101,24 @@ func TestMemberAsks(t *testing.T) {
 	}
 }
 
+// A member knows its last 256 requests. Of another one it says that somebody else made it only if it would know its own.
+func TestWhoseRequest(t *testing.T) {
+	w := newWorld(t, dkg.Private)
+	a, p := w.member()
+	require.Equal(t, asking.Others, a.Whose(proto.RequestID{1}, 1), "one that never asked")
+	var all []proto.Asked
+	for k := range int64(258) {
+		var x proto.Asked
+		a, x = w.ask(a, p, k*hour)
+		all = append(all, x)
+	}
+	a = reload(t, a)
+	require.Equal(t, asking.Unknown, a.Whose(all[1].ID(), all[1].Counter))
+	require.Equal(t, asking.Unknown, a.Whose(proto.RequestID{1}, all[1].Counter))
+	require.Equal(t, asking.Mine, a.Whose(all[2].ID(), all[2].Counter))
+	require.Equal(t, asking.Others, a.Whose(proto.RequestID{1}, all[2].Counter))
+}
+
 // A ticket that was merged does not end asking while what made the member ask still waits: another branch may answer, too (D53).
 func TestTicketKeyStaysWhileSomethingWaits(t *testing.T) {
 	w := newWorld(t, dkg.Private)

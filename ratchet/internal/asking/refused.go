@@ -57,8 +57,7 @@ func (a Asking) refuseJoiner(me Self, l proto.Link, q request, y proto.Refusal, 
 	case proto.Hint:
 		if y.Reason == proto.HintNotListed { // a rekey lists somebody else there: another index of a run is as good (D83)
 			if i, ok := a.choose(l, dkg.Index(y.Value)); ok {
-				a.wait = 0
-				return a.ask(me, l, i, c)
+				return a.try(me, l, i, c)
 			}
 		}
 		if y.Reason != proto.HintOldCounter {
@@ -99,21 +98,34 @@ func (a Asking) moveOn(me Self, l proto.Link, free dkg.Index, how outcome, c Clo
 		a, out := a.end(how, c)
 		return a, out, nil
 	}
+	return a.try(me, l, i, c)
+}
+
+// try asks for an index of a run: with the next post, if many were refused.
+func (a Asking) try(me Self, l proto.Link, i dkg.Index, c Clock) (Asking, Change, error) {
+	if len(a.tried) >= triedAtOnce {
+		a.moveTo = i
+		return a, Change{}, nil
+	}
 	a.wait = 0
 	return a.ask(me, l, i, c)
 }
 
-// follow takes in a hint, and says in Change.Ask whether a request with a greater counter is to be made at once. An old counter is followed once for each request, and only up to the greatest value that is believed: a
-// hint has no proof, and must not use the counters up (D67).
+// follow takes in a hint, and says in Change.Ask whether a request with a greater counter is to be made at once. An old counter is followed once for each request
+// and once an hour, and only up to the greatest value that is believed: a hint has no proof, and must neither use the counters up (D67)
+// nor keep an asker from what others answer, since each request ends the one before (D124).
 func (a Asking) follow(y proto.Hint, c Clock) (Asking, Change, error) {
 	a, out := a.hint(y.Reason)
 	last := len(a.requests) - 1
 	if y.Reason != proto.HintOldCounter || a.requests[last].hinted || y.Value > proto.MaxHintCounter || y.Value < a.requests[last].counter {
 		return a, out, nil
 	}
-	a.requests = slices.Clone(a.requests)
-	a.requests[last].hinted = true
 	a.hinted = max(a.hinted, y.Value)
+	if a.followed != 0 && !due(c, a.followed, followEvery) {
+		return a, out, nil // the next request has a greater counter
+	}
+	a.requests = slices.Clone(a.requests)
+	a.requests[last].hinted, a.followed = true, c.Wall
 	out.Ask = true
 	return a, out, nil
 }
@@ -125,7 +137,7 @@ func (a Asking) Displaced(me Self, l proto.Link, c Clock) (Asking, Change, error
 		return a, Change{}, nil
 	}
 	if i, ok := a.choose(l, 0); ok && l.Kind == dkg.Public {
-		a.joining, a.entered, a.requests, a.since, a.told, a.wait, a.hints = true, false, nil, c.Wall, 0, 0, 0
+		a.joining, a.entered, a.requests, a.since, a.told, a.wait, a.hints, a.moveTo = true, false, nil, c.Wall, 0, 0, 0, 0
 		return a.ask(me, l, i, c)
 	}
 	a, out := a.end(taken, c)

@@ -1,6 +1,7 @@
 package asking
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -50,8 +51,10 @@ func (a Asking) tickJoiner(me Self, l proto.Link, c Clock) (Asking, Change, erro
 	}
 	var post Change
 	var err error
-	if q := a.requests[len(a.requests)-1]; len(q.signature) == 0 {
-		a, post, err = a.ask(me, l, q.index, c)
+	if q := a.requests[len(a.requests)-1]; len(q.signature) == 0 || a.moveTo != 0 || a.hinted >= q.counter {
+		index := cmp.Or(a.moveTo, q.index)
+		a.moveTo = 0
+		a, post, err = a.ask(me, l, index, c)
 	} else {
 		var keys proto.InviteKeys
 		if keys, err = l.Keys(); err == nil {
@@ -99,6 +102,9 @@ func (a Asking) Entered(n proto.Name, issuer dkg.Index, c Clock) (Asking, Change
 	index := a.requests[at].index
 	a.requests = slices.Clone(a.requests)
 	a.requests[at] = a.requests[at].withIssuer(issuer, c.Age)
+	if q := a.requests[at]; a.Whose(q.id, q.counter) == Mine { // else a restored state asked it before
+		a.floor = min(a.floor, q.counter)
+	}
 	if a.joining {
 		a = a.letIn(index, c)
 	}
@@ -118,7 +124,7 @@ func (a Asking) EnteredDirect(issuer dkg.Index, c Clock) Asking {
 }
 
 func (a Asking) letIn(index dkg.Index, c Clock) Asking {
-	a.joining, a.entered, a.enterAt = false, true, c.Age
+	a.joining, a.entered, a.enterAt, a.moveTo = false, true, c.Age, 0
 	if a.firstAt == 0 {
 		a.firstAt = c.Age
 	}

@@ -106,7 +106,7 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	if err != nil {
 		return f, err
 	}
-	f = f.put(parent).pass(c.parent, func(m Maker) bool { return m == c.maker })
+	f = f.put(parent).pass(c.parent, f.serial+1, func(m Maker) bool { return m == c.maker })
 	if told, ok := f.Epoch(c.id); ok {
 		return f.promote(told, c.Epoch, change)
 	}

@@ -41,8 +41,11 @@ func (e Epoch) Encode(enc *state.Encoder) {
 	enc.Uint32(e.seen)
 	enc.Int64(e.stamp)
 	writeIndices(enc, e.heard)
-	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled, e.passed} {
+	for _, flag := range []bool{e.derived, e.cut, e.confirmed, e.alone, e.misled} {
 		enc.Bool(flag)
+	}
+	if enc.Bool(e.passed != 0); e.passed != 0 {
+		enc.Uint64(e.passed)
 	}
 	enc.Bytes(e.exporter.Expose())
 	enc.Bytes(e.own0.Expose())
@@ -61,8 +64,11 @@ func (Epoch) Decode(d *state.Decoder) (e Epoch, err error) {
 	if e.heard, err = readIndices(d); err != nil || len(e.heard) > maxHeard {
 		return Epoch{}, segmap.ErrDisorder
 	}
-	for _, flag := range []*bool{&e.derived, &e.cut, &e.confirmed, &e.alone, &e.misled, &e.passed} {
+	for _, flag := range []*bool{&e.derived, &e.cut, &e.confirmed, &e.alone, &e.misled} {
 		*flag = d.Bool()
+	}
+	if d.Bool() {
+		e.passed = d.Uint64()
 	}
 	e.exporter = optional(d)
 	e.own0 = optional(d)

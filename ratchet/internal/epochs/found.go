@@ -132,7 +132,11 @@ func (f Forest) SentLess(prev Forest) bool {
 	for g := range f.groups.Unshared(prev.groups) {
 		old, _ := prev.groups.Get(g.Key())
 		for row := range g.rows.Unshared(old.rows) {
-			if id := row.record.Value().id; f.Sent(id) < prev.Sent(id) {
+			was, held := old.rows.Get(row.Key())
+			if held && was.record == row.record {
+				continue // beside one that changed
+			}
+			if e := row.record.Value(); e.sentBy(f.own) < prev.Sent(e.id) {
 				return true
 			}
 		}

@@ -92,7 +92,7 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	}
 	kept := c.keptKeys()
 	if _, begun := e.senders.chains.get(i); !begun {
-		f = f.pass(e.parent, func(m Maker) bool { return m.Index == i })
+		f = f.pass(e.parent, f.serial, func(m Maker) bool { return m.Index == i })
 	}
 	c = c.without(n, k, tag)
 	f = f.use(e, senders, c)
@@ -155,10 +155,15 @@ func (f Forest) Send(id proto.EpochID, tagOf func(n uint32) Tag) (Forest, uint32
 // Sent returns how many messages the member sent in an epoch.
 func (f Forest) Sent(id proto.EpochID) uint32 {
 	e, _ := f.Epoch(id)
+	return e.sentBy(f.own)
+}
+
+// sentBy returns how many messages a member has sent in the epoch. Of the zero Epoch it returns 0.
+func (e Epoch) sentBy(own dkg.Index) uint32 {
 	if e.meta == nil {
 		return 0
 	}
-	c, _ := e.senders.chains.get(f.own)
+	c, _ := e.senders.chains.get(own)
 	if len(c.words) == 0 {
 		return 0
 	}

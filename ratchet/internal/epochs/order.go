@@ -99,6 +99,12 @@ func (f Forest) behind() func(Epoch) uint64 {
 	}
 }
 
+// IsBelow reports whether an epoch is another one that is held, or lies below it.
+func (f Forest) IsBelow(id, above proto.EpochID) bool {
+	e, ok := f.Epoch(above)
+	return ok && f.isAbove(e, id)
+}
+
 // isAbove reports whether an epoch is an ancestor of another one, or the same.
 func (f Forest) isAbove(above Epoch, id proto.EpochID) bool {
 	for m := f.catalog.metas[id]; m != nil; m = f.catalog.metas[m.parent] {

@@ -9,11 +9,13 @@ import (
 
 // Returned gives the commits of an asker's index that its ticket returns, in the order of §5, at most proto.MaxReturned. An asker
 // that lost the state with which it made them holds no secret of theirs, and no share opens a commit of its own index. A commit is
-// returned as long as nothing shows that the asker has its epoch, at or above which the epoch named as preferred lies (D120).
-func (f Forest) Returned(asker Maker, preferred proto.EpochID, own Shares) (out []proto.Returned) {
+// returned as long as nothing shows that the asker has its epoch, at or above which the epoch named as preferred lies (D120). What was
+// seen of the asker since its request came shows nothing: others may have answered with what they were told. Entered is the number of
+// the epoch entered last when it came.
+func (f Forest) Returned(asker Maker, preferred proto.EpochID, entered uint64, own Shares) (out []proto.Returned) {
 	var lost []Epoch
 	for e := range f.All() {
-		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !f.isAbove(e, preferred) && !f.has(asker, e) {
+		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !f.isAbove(e, preferred) && !f.had(asker, e, entered) {
 			lost = append(lost, e)
 		}
 	}
@@ -30,14 +32,14 @@ func (f Forest) Returned(asker Maker, preferred proto.EpochID, own Shares) (out 
 	return out
 }
 
-// has reports whether something shows that a member has an epoch that a commit of its index made: of its own making, that it was
-// read or committed below; of a twin's, that it committed below.
-func (f Forest) has(m Maker, made Epoch) bool {
+// had reports whether something showed, when an epoch was the one entered last, that a member had an epoch that a commit of its index
+// made: of its own making, that it was read or committed below; of a twin's, that it committed below.
+func (f Forest) had(m Maker, made Epoch, entered uint64) bool {
 	if made.maker == m {
-		return made.passed
+		return made.passed != 0 && made.passed <= entered
 	}
 	for _, x := range f.catalog.metas {
-		if x.maker == m && f.isAbove(made, x.id) {
+		if x.maker == m && x.serial <= entered && f.isAbove(made, x.id) {
 			return true
 		}
 	}
@@ -73,6 +75,20 @@ func (f Forest) Return(x proto.Returned, key suite.PublicKey, own Shares, now Mi
 	return next, change, nil
 }
 
+// MayReturn reports whether an epoch that tickets told is, or lies below, one that a commit of the own index made: what its words
+// lack, a ticket that returns that commit brings (D120).
+func (f Forest) MayReturn(id proto.EpochID) bool {
+	for m := f.catalog.metas[id]; m != nil && !m.isRoot(); m = f.catalog.metas[m.parent] {
+		if e, ok := f.Epoch(m.id); !ok || e.derived {
+			return false
+		}
+		if m.maker.Index == f.own {
+			return true
+		}
+	}
+	return false
+}
+
 // rootID is the root of an epoch, zero of none.
 func (e Epoch) rootID() (id proto.EpochID) {
 	if e.meta != nil {
@@ -82,14 +98,14 @@ func (e Epoch) rootID() (id proto.EpochID) {
 }
 
 // pass notes that a maker was read, or committed, below an epoch that it made: the nearest one at or above from. Those above that one
-// were noted when it was entered.
-func (f Forest) pass(from proto.EpochID, by func(Maker) bool) Forest {
+// were noted when it was entered. At is the number of the epoch with which that came.
+func (f Forest) pass(from proto.EpochID, at uint64, by func(Maker) bool) Forest {
 	for m := f.catalog.metas[from]; m != nil; m = f.catalog.metas[m.parent] {
 		if m.isRoot() || !by(m.maker) {
 			continue
 		}
-		if e, _ := f.Epoch(m.id); !e.passed {
-			e.passed = true
+		if e, _ := f.Epoch(m.id); e.passed == 0 {
+			e.passed = at
 			f = f.put(e)
 		}
 		break

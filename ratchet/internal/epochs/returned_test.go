@@ -24,7 +24,7 @@ func TestReturnedCommits(t *testing.T) {
 	for _, s := range sent {
 		require.Error(t, lost.read(s))
 	}
-	returned := b.f.Returned(a.maker(), lost.preferred().id, b.shares())
+	returned := b.f.Returned(a.maker(), lost.preferred().id, b.f.Entered(), b.shares())
 	require.Len(t, returned, 1)
 
 	false1 := returned[0]
@@ -58,7 +58,7 @@ func TestReturnedAboveAToldEpoch(t *testing.T) {
 	require.False(t, lost.preferred().Derived())
 	require.Error(t, lost.read(below), "the issuer sent it before the ticket")
 	var err error
-	lost.f, _, err = lost.f.Return(b.f.Returned(a.maker(), proto.EpochID{}, b.shares())[0], a.maker().Key, lost.shares(), g.now)
+	lost.f, _, err = lost.f.Return(b.f.Returned(a.maker(), proto.EpochID{}, b.f.Entered(), b.shares())[0], a.maker().Key, lost.shares(), g.now)
 	require.NoError(t, err)
 	require.True(t, lost.preferred().Derived())
 	require.NoError(t, lost.read(below))
@@ -67,7 +67,9 @@ func TestReturnedAboveAToldEpoch(t *testing.T) {
 // TestReturnedToNobodyWhoMovedOn: a commit is not returned to a copy from before it once its maker was read below it, or committed
 // below it, nor to who says that it is there already. A member that only told of an epoch returns nothing.
 func TestReturnedToNobodyWhoMovedOn(t *testing.T) {
-	returned := func(m *member, to Maker, at proto.EpochID) int { return len(m.f.Returned(to, at, m.shares())) }
+	returned := func(m *member, to Maker, at proto.EpochID) int {
+		return len(m.f.Returned(to, at, m.f.Entered(), m.shares()))
+	}
 	g := newGroup(t)
 	a, b, c := g.member(1), g.member(2), g.member(3)
 	old := a.preferred().id
@@ -96,10 +98,10 @@ func TestReturnedToNobodyWhoMovedOn(t *testing.T) {
 	require.NoError(t, b.read(second))
 	require.NoError(t, c.read(b.say(true)), "its way brings the second commit, and no message of its maker")
 	require.Equal(t, 1, returned(c, a.maker(), old), "the second one, which needs a node of what is below the first")
-	require.Equal(t, below.epoch, c.f.Returned(a.maker(), old, c.shares())[0].Parent)
+	require.Equal(t, below.epoch, c.f.Returned(a.maker(), old, c.f.Entered(), c.shares())[0].Parent)
 
 	stored := newDisk(t, b.f).load(g.space)
-	require.Equal(t, 1, len(stored.Returned(a.maker(), old, b.shares())), "the second commit only, also after a restart")
+	require.Equal(t, 1, len(stored.Returned(a.maker(), old, b.f.Entered(), b.shares())), "the second commit only, also after a restart")
 }
 
 // TestReturnedOfATwin: the commits of another binding of the asker's index are returned until the asker commits below them.
@@ -110,5 +112,5 @@ func TestReturnedOfATwin(t *testing.T) {
 	require.NoError(t, b.read(a.say(true)))
 	require.NoError(t, a.read(b.say(true)))
 	require.NoError(t, b.read(a.say(false)))
-	require.Len(t, b.f.Returned(other, proto.EpochID{}, b.shares()), 1, "that its maker was read says nothing of the other")
+	require.Len(t, b.f.Returned(other, proto.EpochID{}, b.f.Entered(), b.shares()), 1, "that its maker was read says nothing of the other")
 }

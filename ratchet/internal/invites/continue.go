@@ -20,16 +20,15 @@ type continued struct {
 	record proto.Record
 }
 
-// Continue returns the invites that stay open when some are gone, and the cursor. It returns dkg.ErrIndex if the depth has no more indices.
-func Continue(ev dkg.Evals, r members.Root, gone proto.Bitmap) (Continued, error) {
-	out := Continued{Cursor: ev.Next(), space: r.Space()}
-	if last := last(r); last > 0 {
-		if err := last.Check(r.Depth()); err != nil {
+// Continue returns the invites that stay open when some are gone, and the cursor, which is past what was given in all roots (Last). It
+// returns dkg.ErrIndex if the depth has no more indices.
+func Continue(ev dkg.Evals, r members.Root, given dkg.Index, gone proto.Bitmap) (Continued, error) {
+	if given > 0 {
+		if err := given.Check(r.Depth()); err != nil {
 			return Continued{}, err
 		}
-		out.Cursor = max(out.Cursor, last+1)
 	}
-	out.Cursor = max(out.Cursor, 1)
+	out := Continued{Cursor: max(ev.Next(), given+1), space: r.Space()}
 	for o := range ev.Offers() {
 		x, ok := record(r, o.Name)
 		if ok && x.IsOpen() && !(o.Count == 1 && gone.Has(o.First)) {

@@ -56,14 +56,14 @@ func TestLinkAndRecordGiveTheShare(t *testing.T) {
 		require.ErrorIs(t, err, invites.ErrForged)
 	}
 	for _, bad := range []invite.Terms{invite.Public(17, 0), invite.Public(0, 0), invite.Private(-1), {}} {
-		_, _, err := invites.Make(w.evals[0], w.root, w.owners[0], bad, now)
+		_, _, err := invites.Make(w.evals[0], w.root, invites.Last(w.root), w.owners[0], bad, now)
 		require.ErrorIs(t, err, invites.ErrTerms)
 	}
 	stranger := w.owners[0]
 	stranger.Key = suite.NewSigningKey(suite.Ed25519)
-	_, _, err := invites.Make(w.evals[0], w.root, stranger, wishes[0], now)
+	_, _, err := invites.Make(w.evals[0], w.root, invites.Last(w.root), stranger, wishes[0], now)
 	require.ErrorIs(t, err, invites.ErrNoOwner)
-	_, _, err = invites.Make(w.evals[0].ReadOnly(), w.root, w.owners[0], wishes[0], now)
+	_, _, err = invites.Make(w.evals[0].ReadOnly(), w.root, invites.Last(w.root), w.owners[0], wishes[0], now)
 	require.ErrorIs(t, err, dkg.ErrReadOnly)
 }
 
@@ -77,7 +77,7 @@ func TestRunsOfTwoOwners(t *testing.T) {
 			for _, wish := range wishes {
 				var made invites.Made
 				var err error
-				evals[k], made, err = invites.Make(evals[k], w.root, w.owners[k], wish, now) // the root stays as it was
+				evals[k], made, err = invites.Make(evals[k], w.root, invites.Last(w.root), w.owners[k], wish, now) // the root stays as it was
 				require.NoError(t, err)
 				for n := range made.Link.Count {
 					i := made.Link.First + dkg.Index(n)*dkg.Index(made.Link.Step)

@@ -61,9 +61,10 @@ type Made struct {
 	Statements []proto.InviteMade // to be said to all, the first one with the record that is new
 }
 
-// Make makes an invite. Evals, record and link must be durable before the link leaves. It returns ErrNoOwner, ErrTerms,
+// Make makes an invite of indices past what was given in all roots (Last). Evals, record and link must be durable before the link leaves. It
+// returns ErrNoOwner, ErrTerms,
 // dkg.ErrReadOnly, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
-func Make(ev dkg.Evals, r members.Root, o Owner, t invite.Terms, now Millis) (dkg.Evals, Made, error) {
+func Make(ev dkg.Evals, r members.Root, given dkg.Index, o Owner, t invite.Terms, now Millis) (dkg.Evals, Made, error) {
 	place, owners, err := o.place(r)
 	if err != nil {
 		return ev, Made{}, err
@@ -75,7 +76,7 @@ func Make(ev dkg.Evals, r members.Root, o Owner, t invite.Terms, now Millis) (dk
 	if len(r.Open()) >= proto.MaxTicketRecords {
 		return ev, Made{}, fmt.Errorf("%w: as many invites are open as there may be", dkg.ErrExhausted)
 	}
-	next, err := pass(ev, r)
+	next, err := ev.MoveCursorPast(given)
 	if err != nil {
 		return ev, Made{}, err
 	}
@@ -122,17 +123,8 @@ func lifetime(t invite.Terms, now Millis) (expires uint32, ok bool) {
 	return uint32(min(max(end, 1), math.MaxUint32)), ok && t.Lifetime() > 0
 }
 
-// pass moves the cursor past every index that somebody has or had, or may come to have.
-func pass(ev dkg.Evals, r members.Root) (dkg.Evals, error) {
-	last := last(r)
-	if last == 0 {
-		return ev, nil
-	}
-	return ev.MoveCursorPast(last)
-}
-
-// last returns the greatest index that somebody has or had, or may come to have, 0 if there is none.
-func last(r members.Root) (last dkg.Index) {
+// Last returns the greatest index that somebody has or had, or may come to have, in a root, 0 if there is none.
+func Last(r members.Root) (last dkg.Index) {
 	for i := range r.All() {
 		last = max(last, i)
 	}

@@ -71,7 +71,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) make(owner int, t invite.Terms) invites.Made {
 	var made invites.Made
 	var err error
-	w.evals[owner], made, err = invites.Make(w.evals[owner], w.root, w.owners[owner], t, now)
+	w.evals[owner], made, err = invites.Make(w.evals[owner], w.root, invites.Last(w.root), w.owners[owner], t, now)
 	require.NoError(w.t, err)
 	w.root, _, err = w.root.AddRecord(made.Record, 1)
 	require.NoError(w.t, err)

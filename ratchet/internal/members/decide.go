@@ -26,6 +26,8 @@ type Answerer struct {
 	Free func(proto.Certificate) dkg.Index
 	// Died: the invite of a joiner was not issued again with a rekey.
 	Died bool
+	// Entered is the number of the epoch entered last.
+	Entered uint64
 	// Gives says how it gives the share of the preferred root to a member that has none of it. Nil: all members have theirs.
 	Gives func(proto.Asked, Binding) Giving
 }
@@ -63,6 +65,7 @@ type Decision struct {
 	Act     Act
 	Until   Millis        // of Defer: wall clock
 	Refusal proto.Refusal // of Refuse
+	Entered uint64        // number of the epoch entered last when the request came
 	Box     bool          // of Answer: the record has no masked share, so the share is boxed
 	// Resynced: a member asked, or a joiner under a binding that was heard, and it was not seen before: everybody that opens it
 	// reports it, and whoever answers it shows it to all.
@@ -108,7 +111,7 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 		if err := r.verifyAsked(q, x, key); err != nil {
 			return d, Decision{}, err
 		}
-		d = d.open(q, k, c)
+		d = d.open(q, k, who.Entered, c)
 	}
 	d, out, err := d.decide(q, k, x, r, who, c)
 	out.Resynced = !known.heard && (q.Kind == proto.Resync || out.Binding.Heard())
@@ -153,11 +156,11 @@ func (r Root) verifyAsked(q proto.Asked, x proto.Record, key suite.PublicKey) er
 }
 
 // open notes a request whose signature is right. A later one of the same key ends those with lower counters (D26).
-func (d Desk) open(q proto.Asked, k Maker, c Clock) Desk {
+func (d Desk) open(q proto.Asked, k Maker, entered uint64, c Clock) Desk {
 	name := q.ID().Name()
 	row, _ := d.get(name)
 	row.name, row.stage, row.since, row.seen = name, deferred, c.Age, c.Wall
-	row.heard, row.maker, row.counter, row.joiner = true, k, q.Counter, q.Kind == proto.Join
+	row.heard, row.maker, row.counter, row.joiner, row.entered = true, k, q.Counter, q.Kind == proto.Join, entered
 	d = d.put(row)
 	a := d.of(k.Key)
 	last := &a.newest
@@ -185,7 +188,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	row, _ := d.get(name)
 	b, known := r.Binding(k)
 	heard := known && b.Heard()
-	out := Decision{Binding: b}
+	out := Decision{Binding: b, Entered: row.entered}
 	refuse := func(y proto.Refusal) (Desk, Decision, error) {
 		e, dec, err := d.refuse(q, k, y, r, who, c)
 		dec.Binding = out.Binding
@@ -263,7 +266,10 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 		}
 		return d.put(row), out, nil
 	}
-	out.Act = act
+	if out.Act = act; act == Refuse { // noted here, since a request that nobody signed for is not remembered
+		a.refused, a.since = c.Wall, c.Age
+		d = d.putAsker(a)
+	}
 	return d, out, nil
 }
 

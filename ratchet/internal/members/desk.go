@@ -46,6 +46,7 @@ type request struct {
 	done    Millis   // wall clock, when it was answered or refused last
 	next    Millis   // wall clock, when a deferred one is to be looked at again
 	answers uint32   // tickets and refusals of others that were seen
+	entered uint64   // number of the epoch entered last when the request came
 	frame   [32]byte // that the vault retains while the request is deferred; zero if it is not known
 	maker   Maker    // unless only tickets were seen
 	counter uint64
@@ -95,6 +96,7 @@ func (q request) Encode(e *state.Encoder) {
 		return
 	}
 	e.Fixed(q.frame[:])
+	e.Uint64(q.entered)
 	e.Uint32(uint32(q.maker.Index))
 	e.Bytes(q.maker.Key.Bytes())
 	e.Uint64(q.counter)
@@ -114,6 +116,7 @@ func (request) Decode(d *state.Decoder) (q request, err error) {
 	}
 	if q.stage != ticketsOnly {
 		d.Into(q.frame[:])
+		q.entered = d.Uint64()
 		q.maker.Index = dkg.Index(d.Uint32())
 		optional(d, &err, &q.maker.Key, suite.LoadPublicKey) // a member that is not listed may not show its key
 		q.counter, q.joiner = d.Uint64(), d.Bool()

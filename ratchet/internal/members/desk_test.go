@@ -192,6 +192,20 @@ func TestFreshBindingUnderAnOldRoot(t *testing.T) {
 	require.True(t, stored(t, room{desk: before}).Equal(stored(t, room{desk: desk})))
 }
 
+// Whoever is not listed is hinted so once an hour, signed or not, although nothing of its request is remembered.
+func TestUnlistedIsHintedOnceAnHour(t *testing.T) {
+	w := newWorld(t)
+	thief := w.twins(1)[0]
+	r := members.NewRoot(w.root(1, w.owners, proto.Roster{{Index: 1, Signing: w.founder.signing.Public, Body: w.founder.binding.Hash()}}, nil))
+	for _, c := range []proto.Credential{thief.credential(), {}} {
+		o := w.office(r)
+		require.Equal(t, members.Refuse, o.answer(w.resync(thief, w.terms.ID(), c, now), thief).Act)
+		d := o.see(w.resync(thief, w.terms.ID(), c, now+1), thief)
+		require.Equal(t, members.Defer, d.Act)
+		require.Equal(t, o.now+hour, d.Until)
+	}
+}
+
 // Refusals are proven where they can be: a statement, or another binding.
 func TestRefusalsHaveTheirProof(t *testing.T) {
 	w := newWorld(t)

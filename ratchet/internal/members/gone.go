@@ -89,7 +89,7 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	kept, err := keep(r.statements.revokes, saidBy(place, s), r.statements.revokes.Size() >= maxRevokes)
+	kept, err := keep(r.statements.revokes, saidBy(place, s), r.statements.revokes.Size() >= maxRevokes, anySpeaker)
 	if err != nil {
 		return r, Change{}, err
 	}
@@ -107,13 +107,14 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 	return r, change, nil
 }
 
-// keep returns the revokes that are kept with another one. If there is no room for it, one goes that another one contains.
-func keep(kept segmap.Map[said], x said, full bool) (segmap.Map[said], error) {
+// keep returns the revokes that are kept with another one. If there is no room for it, one of some speakers goes that another one of the
+// same speaker contains.
+func keep(kept segmap.Map[said], x said, full bool, of func(speaker) bool) (segmap.Map[said], error) {
 	if kept.Has(x.key) {
 		return kept, ErrStale
 	}
 	if full {
-		switch at, ok := contained(kept, x); {
+		switch at, ok := contained(kept, x, of); {
 		case !ok:
 			return kept, ErrLimit
 		case at == x.key:
@@ -125,13 +126,12 @@ func keep(kept segmap.Map[said], x said, full bool) (segmap.Map[said], error) {
 	return kept.Put(x), nil
 }
 
-// contained returns a revoke that another one of the same owner contains, of those kept and x.
-func contained(kept segmap.Map[said], x said) (segmap.Key, bool) {
-	all := slices.Collect(kept.All())
-	all = append(all, x)
+// contained returns a revoke that another one of the same speaker contains, of those kept and x.
+func contained(kept segmap.Map[said], x said, of func(speaker) bool) (segmap.Key, bool) {
+	all := append(slices.Collect(kept.All()), x)
 	for _, a := range all {
 		for _, b := range all {
-			if a.key != b.key && a.place == b.place && covers(b.what.(proto.Revoke), a.what.(proto.Revoke)) {
+			if a.key != b.key && of(a.speaker()) && a.speaker() == b.speaker() && covers(b.what.(proto.Revoke), a.what.(proto.Revoke)) {
 				return a.key, true
 			}
 		}

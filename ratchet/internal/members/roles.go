@@ -95,13 +95,17 @@ func (r Root) remove(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	of := 0
+	x, of := saidBy(place, s), 0
 	for o := range r.statements.removals.All() {
-		if proto.ByRole(o.what).Maker() == s.Role.Maker() {
+		if o.speaker() == x.speaker() {
 			of++
 		}
 	}
-	kept, err := keep(r.statements.removals, saidBy(place, s), r.statements.removals.Size() >= maxRemovals || of >= maxRemovalsOf)
+	among := anySpeaker
+	if of >= maxRemovalsOf { // one of its own is to go
+		among = func(o speaker) bool { return o == x.speaker() }
+	}
+	kept, err := keep(r.statements.removals, x, of >= maxRemovalsOf || r.statements.removals.Size() >= maxRemovals, among)
 	if err != nil {
 		return r, Change{}, err
 	}

@@ -92,3 +92,25 @@ func TestRemovalsAreBounded(t *testing.T) {
 	require.ErrorIs(t, err, members.ErrLimit)
 	require.Equal(t, dkg.Index(114), r.RemovedBy(a.maker())[len(r.RemovedBy(a.maker()))-1])
 }
+
+// What another member removed stands for nobody's own word: neither takes the other's place at the bound, and each says its own again in the
+// next root.
+func TestRemovalsOfOthersStay(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.join(5), w.join(6)
+	r := w.member(w.member(members.NewRoot(w.terms), a), b)
+	one, other := w.role(w.terms, w.owners[0], a, proto.MayRemove), w.role(w.terms, w.owners[1], a, proto.MayRemove)
+	of := w.role(w.terms, w.owners[0], b, proto.MayRemove)
+	r, _ = w.apply(r, w.removal(of, b.signing, 20))
+	r, _ = w.apply(r, w.removal(one, a.signing, 20, 21))
+	for i := dkg.Index(100); i < 115; i++ {
+		r, _ = w.apply(r, w.removal(one, a.signing, i))
+	}
+	_, _, err := r.Apply(w.removal(one, a.signing, 200), members.Older, now)
+	require.ErrorIs(t, err, members.ErrLimit, "the word of the other one goes for none of its own")
+	require.Equal(t, []dkg.Index{20}, r.RemovedBy(b.maker()))
+	r, _ = w.apply(r, w.removal(other, a.signing, 20, 21, 22))
+	require.Equal(t, []dkg.Index{20}, r.RemovedBy(b.maker()))
+	require.Contains(t, r.RemovedBy(a.maker()), dkg.Index(22), "by whichever role")
+	require.True(t, equal(t, r, loaded(t, r)))
+}

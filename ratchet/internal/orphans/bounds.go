@@ -54,7 +54,7 @@ func (x Index) Note(r Result, at Reading) (Index, []FrameName) {
 // NoteOther returns the index with a retained frame that is no message, of which the Envelope is not there, and the frames that
 // are given up for it. A frame that is noted already takes its new form.
 func (x Index) NoteOther(f Frame, form Form, at Reading) (Index, []FrameName) {
-	n, ok := x.Get(f.Name)
+	n, ok := x.retained(f.Name)
 	if !ok {
 		x.serial++
 		n = Note{Name: f.Name, Size: uint32(f.Size), Source: f.Source, Member: f.Member, Since: at.Now, Arrived: at.Wall, serial: x.serial}

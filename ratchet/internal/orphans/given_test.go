@@ -44,3 +44,30 @@ func TestClosedIsSaidAgain(t *testing.T) {
 	}
 	require.False(t, x.Searching(f))
 }
+
+// A frame that was read and comes again, when the vault does not remember it any more, is found as it was: the commits that are kept of it
+// are not those of the frame, and stay until it waits again, with all that it carries.
+func TestRepeatedFrameOfWhichCommitsAreKept(t *testing.T) {
+	w := newWorld(t)
+	own, nodes := w.line(w.root, 3)
+	_, far := w.line(nodes[2], 1) // unknown
+	other, _ := w.line(far[0], 2)
+	f := w.forest()
+	fr := w.message(nodes[2], 2, "a", own, other)
+	var x orphans.Index
+	r := x.Search(fr, f, orphans.ForFrame())
+	require.True(t, r.Found)
+	x = x.Keep(fr, r.Header.Index, f, orphans.ForFrame(), orphans.Reading{})
+	require.False(t, x.Retains(fr.Name))
+	_, kept := x.Get(fr.Name)
+	require.True(t, kept)
+
+	r = x.Search(fr, f, orphans.ForFrame())
+	require.True(t, r.Found)
+	x, _ = x.Note(r, orphans.Reading{})
+	require.True(t, x.Retains(fr.Name))
+	x.Check(t)
+	require.True(t, value(t, newVault(t, x).load()).Equal(value(t, x)))
+	x, _, _ = x.Maintain(f, orphans.ForMaintain(), w.load)
+	x.Check(t)
+}

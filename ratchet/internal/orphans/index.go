@@ -27,6 +27,19 @@ func (x Index) Get(name FrameName) (Note, bool) {
 	return x.pages.get(s)
 }
 
+// retained returns the note of a frame that the vault keeps. What is left of a frame that was read is none: its commits are other ones than
+// the frame's, and the frame comes again if a relay repeats it.
+func (x Index) retained(name FrameName) (Note, bool) {
+	n, ok := x.Get(name)
+	return n, ok && !n.rest()
+}
+
+// Retains reports whether a frame is noted that the vault keeps.
+func (x Index) Retains(name FrameName) bool {
+	_, ok := x.retained(name)
+	return ok
+}
+
 // Candidate returns a candidate.
 func (x Index) Candidate(id proto.EpochID) (Candidate, bool) {
 	return x.candidates.Get(segmap.ByID(id))

@@ -62,9 +62,11 @@ func TestIndexMachine(t *testing.T) {
 			before, was := x, value(rt, x)
 			switch fr := rapid.SampledFrom(frames).Draw(rt, "frame"); rapid.IntRange(0, 5).Draw(rt, "what") {
 			case 0, 1, 2:
-				if !read[fr.Name] {
-					receive(fr, &orphans.Budget{Trials: rapid.IntRange(60, 600).Draw(rt, "trials"), Checks: rapid.IntRange(0, 9).Draw(rt, "checks")})
+				if read[fr.Name] {
+					require.True(rt, x.Search(fr, f, orphans.ForFrame()).Found, "it comes again")
+					continue
 				}
+				receive(fr, &orphans.Budget{Trials: rapid.IntRange(60, 600).Draw(rt, "trials"), Checks: rapid.IntRange(0, 9).Draw(rt, "checks")})
 			case 3:
 				x = x.Forget(fr.Name) // given up: it comes again below
 			case 4:

@@ -53,7 +53,7 @@ type search struct {
 // Search looks for the epoch of a frame, or goes on where an earlier search of it stopped (§7, Finding the epoch). If the
 // header opens in an epoch that is known, the commits are not looked at.
 func (x Index) Search(f Frame, k Known, b *Budget) Result {
-	n, noted := x.Get(f.Name)
+	n, noted := x.retained(f.Name)
 	if !noted {
 		n = Note{
 			Name: f.Name, Size: uint32(f.Size), Source: f.Source, Member: f.Member,

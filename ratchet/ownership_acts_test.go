@@ -1,0 +1,101 @@
+package ratchet
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+)
+
+// act is what a member that may does.
+type act struct {
+	may func(Summary, Rights) bool
+	do  func(h *ownership, x *node) error
+}
+
+func anyone(Summary, Rights) bool        { return true }
+func owner(s Summary, _ Rights) bool     { return s.Owner }
+func holder(s Summary, _ Rights) bool    { return s.HoldsRootKey }
+func moderator(s Summary, r Rights) bool { return !s.Owner && r&MayRemove != 0 }
+
+var acts = []act{
+	{owner, (*ownership).remove}, {owner, (*ownership).remove}, {moderator, (*ownership).removeByRole}, {owner, (*ownership).replace},
+	{owner, func(_ *ownership, x *node) error { return x.edit(Rekey().do) }},
+	{owner, (*ownership).invite}, {owner, (*ownership).invite},
+	{holder, (*ownership).nameOwners}, {holder, (*ownership).nameOwners}, {holder, (*ownership).handOver},
+	{owner, (*ownership).appoint}, {owner, (*ownership).setPolicy},
+	{anyone, (*ownership).leave}, {anyone, (*ownership).away}, {anyone, (*ownership).away}, {anyone, (*ownership).seize}, {anyone, (*ownership).seize},
+}
+
+func (h *ownership) remove(x *node) error {
+	i := h.some().place()
+	err := x.edit(Remove(i).do)
+	if err == nil {
+		h.removed[i] = x
+	}
+	return err
+}
+
+func (h *ownership) removeByRole(x *node) error { return x.edit(Remove(h.some().place()).do) }
+
+// replace removes a member, and somebody comes by the link in its place.
+func (h *ownership) replace(x *node) error {
+	i := h.some().place()
+	var made invite.Made
+	err := x.edit(Replace(i, 0, &made).do)
+	if err == nil {
+		h.removed[i] = x
+		h.join(made.Link, fmt.Sprint("again ", i))
+	}
+	return err
+}
+
+func (h *ownership) invite(x *node) error {
+	var made invite.Made
+	err := x.edit(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made).do)
+	if err == nil {
+		h.join(made.Link, fmt.Sprint("x", len(h.all)))
+	}
+	return err
+}
+
+// nameOwners names the holder of the root owner key and one or two others.
+func (h *ownership) nameOwners(x *node) error {
+	named := []dkg.Index{x.place(), h.some().place(), h.some().place()}
+	slices.Sort(named)
+	err := x.edit(SetOwners(slices.Compact(named)...).do)
+	h.unseen = h.unseen || err == nil
+	return err
+}
+
+func (h *ownership) handOver(x *node) error { return x.edit(HandOver(h.some().place()).do) }
+
+func (h *ownership) appoint(x *node) error {
+	return x.edit(Appoint(Rights(h.rng.IntN(8)), h.some().place()).do)
+}
+
+func (h *ownership) setPolicy(x *node) error {
+	p := Info(x.space).Policy
+	p.MembersMayInvite, p.RekeyHours = !p.MembersMayInvite, []uint16{0, 24, 1000}[h.rng.IntN(3)]
+	return x.edit(SetPolicy(p).do)
+}
+
+func (h *ownership) leave(x *node) error {
+	err := x.edit(Leave().do)
+	if err == nil {
+		h.left = append(h.left, x)
+	}
+	return err
+}
+
+func (h *ownership) away(x *node) error {
+	x.offline = !x.offline
+	return nil
+}
+
+// seize copies the state of a member.
+func (h *ownership) seize(x *node) error {
+	h.log.thieves = append(h.log.thieves, newThief(x))
+	return nil
+}
