@@ -280,7 +280,8 @@ func (c *Client) topics(ctx context.Context) (all []string, err error) {
 // errEarly is the error for a frame to the mailbox of a device that belongs to no person: it is being linked and is registered already.
 var errEarly = errors.New("trefoil: the device is not linked yet")
 
-// chatOf returns what receives the frames of a topic. It is false for one that nothing of this device receives. It returns errEarly.
+// chatOf returns what receives the frames of a topic. It is false for one that nothing of this device receives. It returns errEarly, or an
+// error of the store.
 func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool, error) {
 	if id, err := store.ParseID(topic); err == nil {
 		return chatKey{aSpace, id}, true, nil

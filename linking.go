@@ -368,7 +368,7 @@ func (r *run) belong(id state.ID, l linkRow) error {
 	if !r.once {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.reconnect() // for what others wrote meanwhile
+		r.reconnect() // for what others wrote meanwhile; a Sync leaves it to the next one
 	}
 	return nil
 }

@@ -126,8 +126,8 @@ func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing)
 func (r *run) sendLink(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
 		v, err := r.client.links.Load(ctx, id)
-		if further := v.Part().device; err == nil && !further.IsZero() {
-			err = r.client.listenAt(ctx, further.Mailbox())
+		if err == nil && !v.Part().device.IsZero() {
+			err = r.client.listenAt(ctx, v.Part().device.Mailbox())
 		}
 		if err != nil {
 			r.client.log.Info("a linking waits", "error", err)

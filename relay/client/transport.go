@@ -74,7 +74,8 @@ func (c *Client) Subscribe(ctx context.Context, topic string) error {
 
 // isStranger reports whether a call failed since the relay does not know the device, or a guest's since it belongs to no person yet.
 func isStranger(err error) bool {
-	return errors.Is(err, api.ErrUnauthenticated) || errors.Is(err, api.ErrForbidden) || errors.Is(err, trefoil.ErrNoPerson)
+	return errors.Is(err, api.ErrUnauthenticated) || errors.Is(err, trefoil.ErrNoPerson) ||
+		errors.Is(err, api.ErrForbidden) && !errors.Is(err, api.ErrRevoked)
 }
 
 // reads reports whether this client has subscribed to a mailbox.
