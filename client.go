@@ -18,6 +18,8 @@ var (
 	ErrRunning = errors.New("trefoil: the client runs already")
 	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
 	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
+	// ErrNotRegistered is the error of Transport.Subscribe at a relay that lets in only devices that its directory knows: this one is none.
+	ErrNotRegistered = errors.New("trefoil: the relay's directory does not know this device")
 	// ErrDiffers is the error for the QR code of another fingerprint.
 	ErrDiffers = errors.New("trefoil: the fingerprints differ")
 )
@@ -110,6 +112,7 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
 		return nil, err
 	}
+	c.directs.listen = c.listenAt
 	if c.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,8 @@ type Directory interface {
 
 	// Publish takes what has changed of a person and a device, all or nothing, and returns how many one-time pre-keys of the device
 	// are left. Publishing the same twice is no error. A registration of any Version but the next one is refused: another device was
-	// faster, and is not in it. A client publishes before it brings its first line up, so that a relay knows who logs in.
+	// faster, and is not in it. A client subscribes to its mailbox, and then publishes before it brings its first line up, so that a relay
+	// knows who logs in.
 	Publish(ctx context.Context, p Publication) (left int, err error)
 }
 

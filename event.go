@@ -72,7 +72,8 @@ func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.String()) }
 // LogValue implements slog.LogValuer.
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
-// Joined: this device was let into the space. What it wrote before is sent now.
+// Joined: this device was let into the space. What it wrote before is sent now. It is told again if the device has to take another
+// place, since two devices chose one of a public link.
 type Joined struct{ Stamp }
 
 // String implements Event.
@@ -114,7 +115,7 @@ type Arrived struct {
 // String implements Event.
 func (e Arrived) String() string { return e.line("member %d arrived", e.Index) }
 
-// Left: a member said that it leaves, or its place was taken back. It can read on until the space is rekeyed.
+// Left: a member said that it leaves, was removed, or its place was taken back. It can read on until the space is rekeyed.
 type Left struct {
 	Stamp
 	Index dkg.Index
@@ -204,7 +205,7 @@ type Rekeyed struct {
 func (e Rekeyed) String() string { return e.line("rekeyed for %d members", e.Members) }
 
 // Conflict: two things that say they are of one member contradict each other, which is no proof against it: its device was
-// restored from a copy, two devices used one link, or somebody has its keys.
+// restored from a copy, two devices used one link or chose one place of a public link, or somebody has its keys.
 type Conflict struct {
 	Stamp
 	Index dkg.Index

@@ -1,6 +1,7 @@
 package trefoil
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -96,6 +97,9 @@ func (r *run) take(l *line, f Frame) {
 		return
 	}
 	k, ok, err := r.client.chatOf(l.ctx, f.Topic)
+	if errors.Is(err, errEarly) {
+		return // the relay has it, and delivers it again once the device belongs to a person
+	}
 	r.fail("receiving", state.ID{}, err)
 	if err == nil && !ok {
 		r.client.log.Warn("frame of an unknown topic")
@@ -218,6 +222,15 @@ func (c *Client) listen(ctx context.Context, id state.ID) {
 	}
 }
 
+// listenAt subscribes to a mailbox of this device before others are told of it. A relay that does not know the device yet subscribes it with
+// its registration.
+func (c *Client) listenAt(ctx context.Context, mailbox key.Address) error {
+	if err := c.subscribe(ctx, mailbox.String()); !errors.Is(err, ErrNotRegistered) {
+		return err
+	}
+	return nil
+}
+
 // subscribe subscribes to a topic, and has the run know it.
 func (c *Client) subscribe(ctx context.Context, topic string) error {
 	if r := c.current.Load(); r != nil {
@@ -264,7 +277,11 @@ func (c *Client) topics(ctx context.Context) (all []string, err error) {
 	return all, err
 }
 
-// chatOf returns what receives the frames of a topic. It is false for one that nothing of this device receives.
+// errEarly is the error for a frame to the mailbox of a device that belongs to no person: it is being linked and is registered already.
+var errEarly = errors.New("trefoil: the device is not linked yet")
+
+// chatOf returns what receives the frames of a topic. It is false for one that nothing of this device receives. It returns errEarly, or an
+// error of the store.
 func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool, error) {
 	if id, err := store.ParseID(topic); err == nil {
 		return chatKey{aSpace, id}, true, nil
@@ -274,7 +291,7 @@ func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool, error
 	}
 	has, err := c.hasPerson(ctx)
 	if !has {
-		return chatKey{}, false, err
+		return chatKey{}, false, cmp.Or(err, errEarly)
 	}
 	return chatKey{aDevice, c.directs.endpoint.Device}, true, nil
 }

@@ -365,5 +365,10 @@ func (r *run) belong(id state.ID, l linkRow) error {
 		return err
 	}
 	c.changed(aDevice, d.endpoint.Device) // it subscribes to the mailbox
+	if !r.once {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.reconnect() // for what others wrote meanwhile; a Sync leaves it to the next one
+	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ import (
 // the conversations that these carry.
 type directs struct {
 	lookup  Directory
-	keeper  keeper // nil if the transport is none
+	keeper  keeper                                   // nil if the transport is none
+	listen  func(context.Context, key.Address) error // subscribes to the mailbox that is published
 	now     func() time.Time
 	persons *state.Vault[state.One[session.Person]]
 	devices *state.Vault[session.StoredDevice]
@@ -82,8 +84,8 @@ func (d *directs) self(ctx context.Context) (key.Address, error) {
 func (c *Client) Person(ctx context.Context) (key.Address, error) { return c.directs.self(ctx) }
 
 // NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
-// publish it, and then others can write to it. It returns state.ErrExists on a device of a person, and ErrNoPerson without
-// Options.Directory.
+// publish it, and then others can write to it: what they write before is not sent (NotSent). It returns state.ErrExists on a device
+// of a person, and ErrNoPerson without Options.Directory.
 func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 	d := c.directs
 	switch _, err := c.Person(ctx); {
@@ -165,7 +167,8 @@ const (
 )
 
 // publish brings what the directory has of this device up to date: once in a run of the program, when keys were rotated, and when
-// one-time pre-keys run out. Several at once would each register the device and issue keys: the later ones wait and find it done.
+// one-time pre-keys run out. Others write to the mailbox as soon as they find it there, so the device subscribes to it before, and does not
+// publish while it cannot. Several at once would each register the device and issue keys: the later ones wait and find it done.
 func (d *directs) publish(ctx context.Context) error {
 	select {
 	case d.publishing <- struct{}{}:
@@ -186,6 +189,9 @@ func (d *directs) publish(ctx context.Context) error {
 	}
 	p := Publication{Bundle: own.Bundle()}
 	if !upToDate {
+		if err = d.listen(ctx, own.Mailbox()); err != nil {
+			return fmt.Errorf("trefoil: subscribing to the mailbox: %w", err)
+		}
 		if err = d.register(ctx, own, own.Entry(), &p); err != nil {
 			return err
 		}
@@ -211,8 +217,8 @@ func (d *directs) publish(ctx context.Context) error {
 // introduceFor is for how long a directory that does not answer holds up a line at most.
 const introduceFor = 15 * time.Second
 
-// introduce publishes what the directory has to know of this device, before the relay is asked for anything: a relay that devices log
-// in at knows them from there. If that fails it is done later, and what the relay is asked for says why it could not be.
+// introduce publishes what the directory has to know of this device, before the relay is asked for anything but its mailbox: a relay that
+// devices log in at knows them from there. If that fails it is done later, and what the relay is asked for says why it could not be.
 func (c *Client) introduce(ctx context.Context) {
 	if has, _ := c.hasPerson(ctx); !has {
 		return

@@ -126,9 +126,20 @@ func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing)
 	return d
 }
 
-// sendLink hands a frame of a linking to the relay.
+// sendLink hands a frame of a linking to the relay. The first device publishes the further one's mailbox once it was told of it, so the
+// further one reads there before.
 func (r *run) sendLink(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
-	r.guard(func() { d = r.post(ctx, topicOf(id), out) })
+	r.guard(func() {
+		v, err := r.client.links.Load(ctx, id)
+		if err == nil && !v.Part().device.IsZero() {
+			err = r.client.listenAt(ctx, v.Part().device.Mailbox())
+		}
+		if err != nil {
+			r.client.log.Info("a linking waits", "error", err)
+			return
+		}
+		d = r.post(ctx, topicOf(id), out)
+	})
 	return d
 }
 

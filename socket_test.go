@@ -300,7 +300,11 @@ func TestSocketDirectory(t *testing.T) {
 	transporttest.RunDirectory(t, func(t *testing.T) transporttest.Reach {
 		path := t.TempDir() + "/relay"
 		serve(t, path)
-		return func(trefoil.Signer) trefoil.Directory { return socket{path, "device"} }
+		return func(s trefoil.Signer) trefoil.Directory {
+			_, name, err := s.Device(t.Context())
+			require.NoError(t, err)
+			return socket{path, name.String()}
+		}
 	})
 }
 

@@ -226,7 +226,7 @@ func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
 }
 
 // Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
-// who did when it last knew, and is not among them.
+// who did when it last knew, and is not among them. A new member is among them when Arrived is told, which can be after its own Joined.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {

@@ -22,7 +22,9 @@ type Transport interface {
 	Receive(ctx context.Context, topics iter.Seq[string], handle func(Frame)) error
 
 	// Subscribe returns once every frame that is posted to a topic from now on is stored for this device. Subscribing twice is
-	// no error. A subscription lasts until Unsubscribe, across lines and restarts.
+	// no error. A subscription lasts until Unsubscribe, across lines and restarts. It returns ErrNotRegistered for a device that the
+	// relay knows from its directory only, and not yet: such a relay subscribes the device to its mailbox when it is registered
+	// (docs/RELAY.md, rule 9). A Client calls it before it publishes, also while no Receive goes on.
 	Subscribe(ctx context.Context, topic string) error
 
 	// Unsubscribe ends a subscription, and drops what is stored of it. To have none is no error.

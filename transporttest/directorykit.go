@@ -2,6 +2,7 @@ package transporttest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ import (
 type Reach func(trefoil.Signer) trefoil.Directory
 
 // RunDirectory checks a directory: what it says of people, that it hands out each one-time pre-key once, and that it refuses what
-// does not fit. It calls start for a fresh directory, several times.
+// does not fit. Of one that is a trefoil.Transport, too, it checks rule 9 of docs/RELAY.md: what is posted to a mailbox after its registration
+// is stored. It calls start for a fresh directory, several times.
 func RunDirectory(t *testing.T, start func(t *testing.T) Reach) {
 	for _, c := range directoryChecks {
 		t.Run(c.name, func(t *testing.T) { c.run(directoryKit{t, start(t)}) })
@@ -42,6 +44,7 @@ var directoryChecks = []directoryCheck{
 	{"NewBundle", directoryKit.newBundle},
 	{"SecondDevice", directoryKit.secondDevice},
 	{"Deleted", directoryKit.deleted},
+	{"MailboxIsRead", directoryKit.mailboxIsRead},
 	{"Context", directoryKit.endedContext},
 }
 
@@ -275,6 +278,24 @@ func (k directoryKit) deleted() {
 		_, err := a.d.Publish(k.Context(), a.publication(version, a))
 		require.Error(k, err, "version %d after the deletion", version)
 	}
+}
+
+// Rule 9: a mailbox is read from its registration on, by who subscribed before, or was told that the registration does.
+func (k directoryKit) mailboxIsRead() {
+	a, b := k.member(), k.registered()
+	line, ok := a.d.(trefoil.Transport)
+	if !ok {
+		return // it is at no relay
+	}
+	mailbox := a.device.Mailbox().String()
+	if err := line.Subscribe(k.Context(), mailbox); !errors.Is(err, trefoil.ErrNotRegistered) {
+		require.NoError(k, err, "Subscribe")
+	}
+	a.publish(a.publication(1, a))
+	lines := map[string]trefoil.Transport{"a": line, "b": b.d.(trefoil.Transport)}
+	relay := kit{k.TB, func(device string) trefoil.Transport { return lines[device] }}
+	relay.post("b", mailbox, []byte("early"))
+	require.Equal(k, []string{"early"}, relay.stored("a"))
 }
 
 func (k directoryKit) endedContext() {

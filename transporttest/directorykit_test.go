@@ -11,13 +11,33 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
-// The directory in memory passes.
+// The directory in memory passes, by itself and beside the network in memory.
 func TestDirectory(t *testing.T) {
 	RunDirectory(t, func(*testing.T) Reach {
 		d := NewDirectory()
 		return func(trefoil.Signer) trefoil.Directory { return d }
 	})
+	RunDirectory(t, func(*testing.T) Reach {
+		d, n := NewDirectory(), NewNetwork()
+		return func(s trefoil.Signer) trefoil.Directory { return atRelay{d, n.Device(nameOf(s))} }
+	})
 }
+
+// atRelay is a directory with a line.
+type atRelay struct {
+	trefoil.Directory
+	trefoil.Transport
+}
+
+func nameOf(s trefoil.Signer) string {
+	_, name, _ := s.Device(context.Background())
+	return name.String()
+}
+
+// closed is a line to a relay that lets in only whom its directory knows, and subscribes nobody with the registration.
+type closed struct{ trefoil.Transport }
+
+func (closed) Subscribe(context.Context, string) error { return trefoil.ErrNotRegistered }
 
 // spoilt is a directory with a fault.
 type spoilt struct {
@@ -26,6 +46,15 @@ type spoilt struct {
 	claim   func(directory.OneTimePreKey, bool) (directory.OneTimePreKey, bool)
 	publish func(trefoil.Publication) trefoil.Publication
 	ctx     func(context.Context) context.Context
+	net     *Network // to which its lines are closed; nil if it has none
+}
+
+// reach returns the directory as a device reaches it.
+func (s spoilt) reach(by trefoil.Signer) trefoil.Directory {
+	if s.net == nil {
+		return s
+	}
+	return atRelay{s, closed{s.net.Device(nameOf(by))}}
 }
 
 func (s spoilt) Lookup(ctx context.Context, who key.Address) (trefoil.Listing, error) {
@@ -116,6 +145,7 @@ func TestBrokenDirectories(t *testing.T) {
 				return p
 			}}
 		},
+		"MailboxIsRead": func() spoilt { return spoilt{net: NewNetwork()} },
 		"Context": func() spoilt {
 			return spoilt{ctx: func(context.Context) context.Context { return context.Background() }}
 		},
@@ -129,7 +159,7 @@ func TestBrokenDirectories(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				c.run(directoryKit{r, func(trefoil.Signer) trefoil.Directory { return s }})
+				c.run(directoryKit{r, s.reach})
 			}()
 			<-done
 			require.NotEmpty(t, r.failure)

@@ -3,7 +3,10 @@
 //
 //	line, err := client.New(client.Options{URL: "https://relay.example"})
 //	c, err := trefoil.Open(ctx, store, key, line, trefoil.Options{Directory: line})
-//	who, err := c.NewPerson(ctx) // once: a relay knows the devices of persons
+//	who, err := c.NewPerson(ctx) // once: the relay lets in devices of persons only
+//
+// Without a person Run sends and receives nothing, in spaces too, and the log says why. A device that is to be linked to a person
+// uses Options.Guest instead.
 //
 // It logs in when it has to, with what the trefoil.Client signs. Each call is one request, with the errors of package api, or
 // ErrUnavailable if it may be made again as it was: every one carries its own key, or has the same effect. So a request that the relay

@@ -52,7 +52,8 @@ func (c *Client) Post(ctx context.Context, topic string, frame []byte) state.Del
 	return state.RetryAfter(0)
 }
 
-// Subscribe implements trefoil.Transport.
+// Subscribe implements trefoil.Transport. The relay subscribes a device to its mailbox when it is registered, so it returns
+// trefoil.ErrNotRegistered for a mailbox of a device that the relay does not let in yet.
 func (c *Client) Subscribe(ctx context.Context, topic string) error {
 	mailbox, err := key.ParseAddress(topic)
 	switch {
@@ -62,10 +63,19 @@ func (c *Client) Subscribe(ctx context.Context, topic string) error {
 		return nil
 	}
 	p, err := c.prove(ctx, mailbox)
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.subscribeMailboxes(ctx, p)
 	}
-	return c.subscribeMailboxes(ctx, p)
+	if isStranger(err) {
+		return fmt.Errorf("%w: %w", trefoil.ErrNotRegistered, err)
+	}
+	return err
+}
+
+// isStranger reports whether a call failed since the relay does not know the device, or a guest's since it belongs to no person yet.
+func isStranger(err error) bool {
+	return errors.Is(err, api.ErrUnauthenticated) || errors.Is(err, trefoil.ErrNoPerson) ||
+		errors.Is(err, api.ErrForbidden) && !errors.Is(err, api.ErrRevoked)
 }
 
 // reads reports whether this client has subscribed to a mailbox.
