@@ -75,7 +75,7 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if b.Certificate.IsZero() || b.Certificate.Admission != own.Binding.Admission {
 		return fmt.Errorf("%w: certificate in a ticket", outcome.ErrForged)
 	}
-	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster)
 	if err != nil {
 		return forged(err)
 	}
@@ -236,8 +236,8 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 		news.answered, news.answeredLeft = own.Counter, sayings
 	}
 	after, stands := d.st.forest.Preferred() // none where a newer owner list bars the roots held, and the told one was told without its epochs
-	answered := own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred
-	if inStep := !joins && stood && stands && after.ID() == before.ID() && answered; !inStep {
+	inStep := !joins && stood && stands && after.ID() == before.ID() && (own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred)
+	if !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}

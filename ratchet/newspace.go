@@ -92,7 +92,7 @@ func newGenesis(now time.Time, p Policy, profile []byte, others ...person) (g ge
 	if n, err = n.Sign(g.founder.signing); err != nil {
 		return genesis{}, err
 	}
-	g.terms, err = newRootTerms(origin, n, t, roster, nil)
+	g.terms, err = newRootTerms(origin, n, t, roster)
 	return g, err
 }
 

@@ -219,7 +219,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	if failed != nil || err != nil {
 		return cmp.Or(failed, err)
 	}
-	terms, err := newRootTerms(t.origin, made.Notice, made.Template, made.Roster, made.Gone)
+	terms, err := newRootTerms(t.origin, made.Notice, made.Template, made.Roster)
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,7 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 		return
 	}
 	if _, owner := r.Owners().PlaceOf(ownerAt(other.notice)); owner {
-		d.setRoot(r.Unite(other.gone))
+		d.setRoot(r.Unite(other.notice.Gone))
 	}
 }
 

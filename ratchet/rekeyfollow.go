@@ -203,11 +203,11 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
-		d.unboxed(n, above.ID(), at.epoch.ID())
+		d.unboxed(n)
 		return nil
 	}
 	c := said.Content
-	terms, err := newRootTerms(d.st.me().origin, n, c.Template, c.Roster, c.Gone)
+	terms, err := newRootTerms(d.st.me().origin, n, c.Template, c.Roster)
 	if err != nil {
 		return rekey.ErrFalse
 	}
@@ -221,8 +221,8 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
-// unboxed takes in the notice of a rekey that has no box for this member (R6, R7).
-func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
+// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7).
+func (d *edit) unboxed(n proto.Notice) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
@@ -230,10 +230,8 @@ func (d *edit) unboxed(n proto.Notice, above, parent proto.EpochID) {
 	if !ok || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
 		return // of an owner that was taken off: nobody prefers it
 	}
-	old, _ := d.root(above)
-	_, listed := old.Listed(i)
 	switch {
-	case !n.Members.Has(i) && (listed || d.st.forest.OwnAbove(parent)):
+	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, since who is gone by one is gone by all that come after it
 		d.emit(Event{Kind: WasRemoved})
 	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed

@@ -34,7 +34,7 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	if !ok || b.Root.Notice.Common.Rekey < p.Rekey() {
 		return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
 	}
-	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster, b.Root.Gone)
+	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster)
 	if err != nil {
 		return forged(err)
 	}

@@ -30,16 +30,15 @@ type rootTerms struct {
 	notice   proto.Notice
 	template proto.Template
 	roster   proto.Roster
-	gone     proto.Bitmap
 }
 
 // newRootTerms returns the terms of a root, after the checks of members.NewTerms.
-func newRootTerms(o proto.Origin, n proto.Notice, t proto.Template, roster proto.Roster, gone proto.Bitmap) (rootTerms, error) {
-	terms, err := members.NewTerms(o, n, t, roster, gone)
+func newRootTerms(o proto.Origin, n proto.Notice, t proto.Template, roster proto.Roster) (rootTerms, error) {
+	terms, err := members.NewTerms(o, n, t, roster)
 	if err != nil {
 		return rootTerms{}, err
 	}
-	return rootTerms{terms, o, n, t, roster, gone}, nil
+	return rootTerms{terms, o, n, t, roster}, nil
 }
 
 // termsRow is the terms of a root in the table of a Template.
@@ -143,7 +142,7 @@ func (t Template) GoString() string { return t.String() }
 
 // maxStoredNotice bounds a notice and maxStoredTemplate a template in storage; the formats have bounds of their own.
 const (
-	maxStoredNotice   = 256 << 10
+	maxStoredNotice   = 512 << 10
 	maxStoredTemplate = 4 << 10
 )
 
@@ -153,7 +152,6 @@ func (t rootTerms) Encode(e *state.Encoder) {
 	e.Bytes(t.notice.Encode())
 	e.Bytes(t.template.Encode().Expose())
 	e.Bytes(t.roster.Encode())
-	e.Bytes(t.gone)
 }
 
 // Decode implements state.Piece. It verifies the terms again: what is followed rests on them.
@@ -162,16 +160,13 @@ func (rootTerms) Decode(d *state.Decoder) (t rootTerms, err error) {
 	load(d, &err, &t.notice, maxStoredNotice, proto.ParseNotice)
 	load(d, &err, &t.template, maxStoredTemplate, proto.ParseTemplate)
 	load(d, &err, &t.roster, proto.MaxRoster, func(b []byte) (proto.Roster, error) { return proto.ParseRoster(b, t.template.Depth) })
-	if b := d.Bytes(proto.MaxBitmap); len(b) > 0 {
-		t.gone = b
-	}
 	if err == nil {
 		err = d.Err()
 	}
 	if err != nil {
 		return rootTerms{}, err
 	}
-	return newRootTerms(t.origin, t.notice, t.template, t.roster, t.gone)
+	return newRootTerms(t.origin, t.notice, t.template, t.roster)
 }
 
 // rootKey is the symmetric key of a root, under which members ask that are far behind (§2). It outlives the root.

@@ -103,7 +103,7 @@ func (d *edit) ticketBody(r members.Root, asker dkg.Index, id proto.RequestID) (
 		return proto.TicketBody{}, ErrPhase
 	}
 	b := proto.TicketBody{
-		Issuer: me.index, Origin: t.origin, Template: t.template, Root: proto.TicketRoot{Notice: t.notice, Roster: t.roster, Gone: t.gone},
+		Issuer: me.index, Origin: t.origin, Template: t.template, Root: proto.TicketRoot{Notice: t.notice, Roster: t.roster},
 		Statements: ticketStatements(r), Members: d.ticketMembers(r, asker, id),
 	}
 	b.Records = r.Open()

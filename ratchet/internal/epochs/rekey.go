@@ -141,13 +141,3 @@ func (f Forest) MakersAbove(id proto.EpochID) (out []Maker) {
 	}
 	return out
 }
-
-// OwnAbove reports whether an epoch held, or one of its ancestors held within its root, is this member's.
-func (f Forest) OwnAbove(id proto.EpochID) bool {
-	for _, m := range f.MakersAbove(id) {
-		if m.Index == f.own {
-			return true
-		}
-	}
-	return false
-}

@@ -53,7 +53,7 @@ func newWorld(t testing.TB) *world {
 	k := proto.DeriveKeys(secret.Random(64), c.Place())
 	n, err := proto.Notice{Common: c, Check: k.Check(c.Place()), Members: roster.Bitmap(), Owners: list}.Sign(keys[0])
 	require.NoError(t, err)
-	terms, err := members.NewTerms(origin, n, tmpl, roster, nil)
+	terms, err := members.NewTerms(origin, n, tmpl, roster)
 	require.NoError(t, err)
 	w.root = members.NewRoot(terms)
 	w.root, _, err = w.root.Tell(proto.TicketMember{Index: 1, HasRest: true, Rest: rest, Inbox: founder.inbox.Public})

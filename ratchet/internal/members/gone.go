@@ -11,7 +11,7 @@ import (
 // Gone reports whether an index is not a member any more: by the notice or that of another root, a revoke, the removal by a member with
 // the right, or the leave of its listed binding.
 func (r Root) Gone(i dkg.Index) bool {
-	if r.gone.Has(i) || r.united.Has(i) || r.revoked.Has(i) || r.removedByRole(i) {
+	if r.notice.Gone.Has(i) || r.united.Has(i) || r.revoked.Has(i) || r.removedByRole(i) {
 		return true
 	}
 	if !r.members.Has(segmap.ByIndex(uint32(i))) {
@@ -38,7 +38,7 @@ func (r Root) Readmits(earlier Root) bool {
 
 // GoneSet returns gone as a set, as the fingerprint has it.
 func (r Root) GoneSet() proto.Bitmap {
-	out := r.gone.Union(r.united).Union(r.revoked)
+	out := r.notice.Gone.Union(r.united).Union(r.revoked)
 	var left []dkg.Index
 	for m := range r.members.All() {
 		if at, ok := m.listed(r.Terms); ok && m.bindings[at].Left() {
@@ -228,7 +228,7 @@ const (
 // the second: a revoke withholds at and below the epoch in which it was said, a leave below it only, since what was sent just
 // before it was sent in the same one (D44).
 func (r Root) Fate(k Maker, e proto.EpochID, below func(e, other proto.EpochID) bool) Fate {
-	if r.gone.Has(k.Index) {
+	if r.notice.Gone.Has(k.Index) {
 		return Withheld
 	}
 	fate := Delivered

@@ -17,18 +17,17 @@ type Terms struct {
 	notice   proto.Notice
 	template proto.Template
 	roster   proto.Roster
-	gone     proto.Bitmap
 }
 
-// NewTerms returns the terms of a root, after the checks of §9 steps 2 to 4: who signed the notice, and that template, roster
-// and gone are those that it names. It returns suite.ErrInvalid.
-func NewTerms(o proto.Origin, n proto.Notice, t proto.Template, roster proto.Roster, gone proto.Bitmap) (Terms, error) {
-	for _, err := range []error{n.Verify(o), n.VerifyTemplate(t), n.VerifyRoster(roster, gone, t.Policy.Suite)} {
+// NewTerms returns the terms of a root, after the checks of §9 steps 2 to 4: who signed the notice, and that template and
+// roster are those that it names. It returns suite.ErrInvalid.
+func NewTerms(o proto.Origin, n proto.Notice, t proto.Template, roster proto.Roster) (Terms, error) {
+	for _, err := range []error{n.Verify(o), n.VerifyTemplate(t), n.VerifyRoster(roster, t.Policy.Suite)} {
 		if err != nil {
 			return Terms{}, fmt.Errorf("terms of a root: %w", err)
 		}
 	}
-	return Terms{n.Root(), o, n, t, roster, gone}, nil
+	return Terms{n.Root(), o, n, t, roster}, nil
 }
 
 // IsZero reports whether there are no terms.

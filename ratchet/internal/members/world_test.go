@@ -87,9 +87,9 @@ func (w *world) root(rekey uint64, owners []suite.SigningKey, roster proto.Roste
 		c.Parent = proto.EpochID{byte(rekey)}
 	}
 	k := proto.DeriveKeys(secret.Random(64), c.Place())
-	n, err := proto.Notice{Common: c, Check: k.Check(c.Place()), Members: roster.Bitmap(), Owners: list}.Sign(owners[0])
+	n, err := proto.Notice{Common: c, Check: k.Check(c.Place()), Members: roster.Bitmap(), Gone: gone, Owners: list}.Sign(owners[0])
 	require.NoError(w.t, err)
-	terms, err := members.NewTerms(w.origin, n, t, roster, gone)
+	terms, err := members.NewTerms(w.origin, n, t, roster)
 	require.NoError(w.t, err)
 	return terms
 }

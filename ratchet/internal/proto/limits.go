@@ -106,7 +106,7 @@ const (
 const (
 	maxOwnerList = 8 + 8 + 1 + MaxOwners*(2+suite.MaxPublicKey) + 2 + suite.MaxSignature
 	maxTemplate  = 1 + 2 + maxOwnerList + policySize + 8 + 2*ed448.PointSize + 1 + suite.KeySize
-	maxNotice    = commonSize + 32 + 4 + MaxBitmap + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
+	maxNotice    = commonSize + 32 + 2*(4+MaxBitmap) + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
 	maxUpdate    = 4 + 4 + 2 + suite.MaxKEMKey + 2 + suite.MaxSignature
 	maxOpened    = MaxSealedCommit - suite.AEADOverhead
 	maxCommit    = coreSize + 32 + 2 + suite.MaxSignature

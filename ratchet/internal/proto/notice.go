@@ -7,12 +7,13 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Notice tells members, also those who are removed, of a root: which it is, who belongs to it, and who owns the space (§10). A
-// genesis has one too.
+// Notice tells members, also those who are removed, of a root: which it is, who belongs to it, who is gone, and who owns the space
+// (§10). A genesis has one too.
 type Notice struct {
 	Common    Common
 	Check     Check
 	Members   Bitmap // the roster's indices
+	Gone      Bitmap // empty of a genesis
 	Owners    OwnerList
 	Signer    uint8 // place in Owners
 	Signature []byte
@@ -63,9 +64,10 @@ func (n Notice) VerifyTemplate(t Template) error {
 	return nil
 }
 
-// VerifyRoster checks that roster and gone are those of the notice's root, or returns suite.ErrInvalid.
-func (n Notice) VerifyRoster(roster Roster, gone Bitmap, s suite.Suite) error {
-	if n.Common.Rekey == 0 && len(gone) > 0 || n.Common.Roster != roster.Digest(gone) || !bytes.Equal(n.Members, roster.Bitmap()) || n.Members.Intersects(gone) {
+// VerifyRoster checks that the roster is that of the notice's root, and that nobody in it is gone, or returns suite.ErrInvalid.
+func (n Notice) VerifyRoster(roster Roster, s suite.Suite) error {
+	if n.Common.Rekey == 0 && len(n.Gone) > 0 || n.Common.Roster != roster.Digest(n.Gone) || !bytes.Equal(n.Members, roster.Bitmap()) ||
+		n.Members.Intersects(n.Gone) {
 		return invalid("roster of another root")
 	}
 	for _, e := range roster {
@@ -76,21 +78,25 @@ func (n Notice) VerifyRoster(roster Roster, gone Bitmap, s suite.Suite) error {
 	return nil
 }
 
-func (n Notice) body() []byte {
-	return encode(commonSize+32+4+len(n.Members)+2+maxOwnerList+1, n.writeBody)
+// size is at least that of the encoding.
+func (n Notice) size() int {
+	return commonSize + 32 + 4 + len(n.Members) + 4 + len(n.Gone) + 2 + maxOwnerList + 1 + 2 + suite.MaxSignature
 }
+
+func (n Notice) body() []byte { return encode(n.size(), n.writeBody) }
 
 func (n Notice) writeBody(w *wire.Writer) {
 	n.Common.write(w)
 	w.Fixed(n.Check[:])
 	w.Vec32(n.Members)
+	w.Vec32(n.Gone)
 	w.Vec16(n.Owners.Encode())
 	w.U8(n.Signer)
 }
 
-// Encode returns common ‖ check ‖ vec32 bitmap ‖ vec16 owner list ‖ u8 place of the signer ‖ vec16 signature.
+// Encode returns common ‖ check ‖ vec32 bitmap ‖ vec32 gone ‖ vec16 owner list ‖ u8 place of the signer ‖ vec16 signature.
 func (n Notice) Encode() []byte {
-	return encode(commonSize+32+4+len(n.Members)+2+maxOwnerList+1+2+suite.MaxSignature, func(w *wire.Writer) {
+	return encode(n.size(), func(w *wire.Writer) {
 		n.writeBody(w)
 		w.Vec16(n.Signature)
 	})
@@ -100,11 +106,12 @@ func readNotice(r *wire.Reader) (n Notice) {
 	n.Common = readCommon(r)
 	r.Into(n.Check[:])
 	n.Members = readBitmap(r, false)
+	n.Gone = readBitmap(r, true)
 	n.Owners = readNested(r, r.Vec16(maxOwnerList), readOwnerList)
 	n.Signer = r.U8()
 	n.Signature = readSignature(r)
-	if r.Err() == nil && (int(n.Signer) >= len(n.Owners.Keys) || 8*len(n.Members) > max(8, 1<<n.Common.Depth)) {
-		r.Fail("signer or members of a notice")
+	if r.Err() == nil && (int(n.Signer) >= len(n.Owners.Keys) || 8*max(len(n.Members), len(n.Gone)) > max(8, 1<<n.Common.Depth)) {
+		r.Fail("signer, members or gone of a notice")
 	}
 	return n
 }

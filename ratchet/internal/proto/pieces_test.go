@@ -278,7 +278,7 @@ func (p pieces) rekey(t testing.TB) (RekeyContent, RekeyOwners, Rekey) {
 	x := RekeyBox{m.share, secret.Random(suite.KeySize), secret.Random(suite.KeySize)}
 	box, err := x.Seal(p.space, m.inbox.Public)
 	require.NoError(t, err)
-	content := RekeyContent{Notice: p.notice, Template: p.template, Roster: p.roster, BoxTags: []BoxTag{{}}, Gone: NewBitmap(9), Records: []Record{m.record},
+	content := RekeyContent{Notice: p.notice, Template: p.template, Roster: p.roster, BoxTags: []BoxTag{{}}, Records: []Record{m.record},
 		Said: [][]byte{EncodeStatement(p.statements(t)["role"])}}
 	owners := RekeyOwners{Polynomial: p.poly, Invites: []OpenInvite{{m.record.Certificate.Name(), m.keys.M}},
 		Inboxes: []KnownInbox{{Index: 1, Inbox: p.founder.inbox.Public}, {Index: 2, Update: p.resync(t).Update}}}

@@ -82,12 +82,11 @@ type RekeyContent struct {
 	Template Template
 	Roster   Roster
 	BoxTags  []BoxTag // of each entry of the roster; zero: no box
-	Gone     Bitmap
 	Records  []Record
 	Said     [][]byte // statements of the dealer, which name the new root; for ParseStatement
 }
 
-// Encode returns notice ‖ vec16 template ‖ vec32 roster ‖ tags ‖ vec32 gone ‖ u16 number ‖ vec16 record… ‖ u16 number ‖ vec16 statement….
+// Encode returns notice ‖ vec16 template ‖ vec32 roster ‖ tags ‖ u16 number ‖ vec16 record… ‖ u16 number ‖ vec16 statement….
 func (c RekeyContent) Encode() secret.Bytes {
 	return secret.Own(encode(4096+len(c.Roster)*110, func(w *wire.Writer) {
 		w.Fixed(c.Notice.Encode())
@@ -96,7 +95,6 @@ func (c RekeyContent) Encode() secret.Bytes {
 		for _, t := range c.BoxTags {
 			w.Fixed(t[:])
 		}
-		w.Vec32(c.Gone)
 		w.U16(uint16(len(c.Records)))
 		for _, x := range c.Records {
 			w.Vec16(x.Encode().Expose())
@@ -118,7 +116,6 @@ func readRekeyContent(r *wire.Reader) (c RekeyContent) {
 		r.Into(t[:])
 		c.BoxTags = append(c.BoxTags, t)
 	}
-	c.Gone = readBitmap(r, true)
 	for n := int(r.U16()); n > 0 && r.Err() == nil; n-- {
 		c.Records = append(c.Records, readNested(r, r.Vec16(maxRecord), readRecord))
 	}

@@ -74,18 +74,18 @@ func TestRosters(t *testing.T) {
 	m := p.joiners[0]
 	two := append(p.roster[:1:1], RosterEntry{2, m.signing.Public, m.binding.Hash()})
 	named := func(r Roster, gone Bitmap, rekey uint64) Notice {
-		return with(p.notice, func(n *Notice) { n.Common.Roster, n.Members, n.Common.Rekey = r.Digest(gone), r.Bitmap(), rekey })
+		return with(p.notice, func(n *Notice) { n.Common.Roster, n.Members, n.Gone, n.Common.Rekey = r.Digest(gone), r.Bitmap(), gone, rekey })
 	}
-	require.NoError(t, named(two, nil, 0).VerifyRoster(two, nil, p.suite))
-	require.NoError(t, named(two, NewBitmap(9), 1).VerifyRoster(two, NewBitmap(9), p.suite))
+	require.NoError(t, named(two, nil, 0).VerifyRoster(two, p.suite))
+	require.NoError(t, named(two, NewBitmap(9), 1).VerifyRoster(two, p.suite))
 	for name, err := range map[string]error{
-		"another roster":    p.notice.VerifyRoster(two, nil, p.suite),
-		"another gone":      named(two, nil, 1).VerifyRoster(two, NewBitmap(9), p.suite),
-		"gone of a genesis": named(two, NewBitmap(9), 0).VerifyRoster(two, NewBitmap(9), p.suite),
-		"in both":           named(two, NewBitmap(2), 1).VerifyRoster(two, NewBitmap(2), p.suite),
-		"bitmap":            with(named(two, nil, 0), func(n *Notice) { n.Members = p.roster.Bitmap() }).VerifyRoster(two, nil, p.suite),
-		"scheme":            named(two, nil, 0).VerifyRoster(two, nil, suite.Ed448Hybrid),
-		"depth":             with(named(two, nil, 0), func(n *Notice) { n.Common.Depth = 1 }).VerifyRoster(two, nil, p.suite),
+		"another roster":    p.notice.VerifyRoster(two, p.suite),
+		"another gone":      with(named(two, nil, 1), func(n *Notice) { n.Gone = NewBitmap(9) }).VerifyRoster(two, p.suite),
+		"gone of a genesis": named(two, NewBitmap(9), 0).VerifyRoster(two, p.suite),
+		"in both":           named(two, NewBitmap(2), 1).VerifyRoster(two, p.suite),
+		"bitmap":            with(named(two, nil, 0), func(n *Notice) { n.Members = p.roster.Bitmap() }).VerifyRoster(two, p.suite),
+		"scheme":            named(two, nil, 0).VerifyRoster(two, suite.Ed448Hybrid),
+		"depth":             with(named(two, nil, 0), func(n *Notice) { n.Common.Depth = 1 }).VerifyRoster(two, p.suite),
 	} {
 		require.ErrorIs(t, err, suite.ErrInvalid, name)
 	}

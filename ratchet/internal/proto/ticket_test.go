@@ -142,8 +142,8 @@ func TestTicketBodiesRefused(t *testing.T) {
 	for name, change := range map[string]func(*TicketBody){
 		"issuer":               func(b *TicketBody) { b.Issuer = 0 },
 		"no roster":            func(b *TicketBody) { b.Root.Roster = nil },
-		"index 0 in gone":      func(b *TicketBody) { b.Root.Gone = Bitmap{0x80} },
-		"zeros in gone":        func(b *TicketBody) { b.Root.Gone = Bitmap{1, 0} },
+		"index 0 in gone":      func(b *TicketBody) { b.Root.Notice.Gone = Bitmap{0x80} },
+		"zeros in gone":        func(b *TicketBody) { b.Root.Notice.Gone = Bitmap{1, 0} },
 		"form of a share":      func(b *TicketBody) { b.ShareForm = 3 },
 		"no share":             func(b *TicketBody) { b.ShareBox = nil },
 		"v":                    func(b *TicketBody) { b.Masked = secret.Random(57) },

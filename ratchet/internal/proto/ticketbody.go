@@ -10,23 +10,22 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// TicketRoot is what makes a root: its notice, the members that it lists, and who is gone.
+// TicketRoot is what makes a root: its notice, and the members that it lists.
 type TicketRoot struct {
 	Notice Notice
 	Roster Roster
-	Gone   Bitmap
 }
 
 // IsZero reports whether there is no root.
 func (t TicketRoot) IsZero() bool { return t.Roster == nil }
 
-// Verify checks that notice, roster and gone are one root of the origin's space, for members of a suite (§9 steps 2 to 4). It
+// Verify checks that notice and roster are one root of the origin's space, for members of a suite (§9 steps 2 to 4). It
 // returns suite.ErrInvalid.
 func (t TicketRoot) Verify(o Origin, s suite.Suite) error {
 	if err := t.Notice.Verify(o); err != nil {
 		return err
 	}
-	return t.Notice.VerifyRoster(t.Roster, t.Gone, s)
+	return t.Notice.VerifyRoster(t.Roster, s)
 }
 
 // ShareForm says how a ticket gives the asker its share, where the masked one of an invite does not.
@@ -70,18 +69,13 @@ type TicketBody struct {
 // ticketVersion is the version of its encoding.
 const ticketVersion = 1
 
-func (t TicketRoot) write(w *wire.Writer) {
-	w.Vec32(t.Roster.Encode())
-	w.Vec32(t.Gone)
-}
-
 func (b TicketBody) encodeEarlier() []byte {
 	if b.Earlier.IsZero() {
 		return nil
 	}
 	return encode(4096, func(w *wire.Writer) {
 		w.Vec32(b.Earlier.Notice.Encode())
-		b.Earlier.write(w)
+		w.Vec32(b.Earlier.Roster.Encode())
 	})
 }
 
@@ -93,7 +87,7 @@ func (b TicketBody) Encode() secret.Bytes {
 		b.Origin.write(w)
 		w.Vec32(b.Root.Notice.Encode())
 		w.Vec16(b.Template.Encode().Expose())
-		b.Root.write(w)
+		w.Vec32(b.Root.Roster.Encode())
 		w.Vec32(b.encodeEarlier())
 		w.Vec16(b.Certificate.Encode())
 		w.Vec8(b.Masked.Expose())
@@ -138,11 +132,8 @@ func (b TicketBody) writeLists(w *wire.Writer) {
 
 // readTicketRoot reads a root whose notice is there already.
 func readTicketRoot(r *wire.Reader, n Notice) TicketRoot {
-	t := TicketRoot{Notice: n}
 	roster := r.Vec32(MaxRoster)
-	t.Roster = readNested(r, roster, rosterReader(n.Common.Depth))
-	t.Gone = readBitmap(r, true)
-	return t
+	return TicketRoot{n, readNested(r, roster, rosterReader(n.Common.Depth))}
 }
 
 func readTicketBody(r *wire.Reader) (b TicketBody) {
@@ -152,7 +143,7 @@ func readTicketBody(r *wire.Reader) (b TicketBody) {
 	notice := readNested(r, r.Vec32(maxNotice), readNotice)
 	b.Template = readNested(r, r.Vec16(maxTemplate), readTemplate)
 	b.Root = readTicketRoot(r, notice)
-	if earlier := r.Vec32(maxNotice + MaxRoster + MaxBitmap + 12); len(earlier) > 0 {
+	if earlier := r.Vec32(maxNotice + MaxRoster + 8); len(earlier) > 0 {
 		b.Earlier = readNested(r, earlier, func(r *wire.Reader) TicketRoot {
 			return readTicketRoot(r, readNested(r, r.Vec32(maxNotice), readNotice))
 		})

@@ -64,7 +64,7 @@ func TestLiesOfATicket(t *testing.T) {
 		"template":        func(b *TicketBody) { b.Template.K = secret.Random(32) },
 		"suite":           func(b *TicketBody) { b.Template.Policy.Suite = suite.Ed25519Hybrid },
 		"roster":          func(b *TicketBody) { b.Root.Roster = other.roster },
-		"gone":            func(b *TicketBody) { b.Root.Gone = NewBitmap(9) },
+		"gone":            func(b *TicketBody) { b.Root.Notice.Gone = NewBitmap(9) },
 		"certificate":     func(b *TicketBody) { b.Certificate = p.joiners[1].record.Certificate },
 		"its owner":       func(b *TicketBody) { b.Certificate.Expires++ },
 		"issuer":          func(b *TicketBody) { b.Issuer = 3 },

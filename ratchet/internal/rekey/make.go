@@ -49,7 +49,6 @@ type New struct {
 	Notice     proto.Notice
 	Template   proto.Template
 	Roster     proto.Roster
-	Gone       proto.Bitmap
 	Records    []proto.Record
 	Said       [][]byte
 	Boxes      []Box // ascending
@@ -65,11 +64,11 @@ type Box struct {
 // that is not in the list, and outcome.ErrTooLong for more members than a rekey holds.
 func (d Draft) Make(p Plan) (New, []byte, error) {
 	k := d.keys.Value()
-	n := New{Polynomial: k.polynomial, X: k.x, Roster: p.Roster, Gone: p.Gone}
+	n := New{Polynomial: k.polynomial, X: k.x, Roster: p.Roster}
 	n.Template = proto.Template{
 		Owners: p.Owners, Policy: p.Policy, Rekey: p.Parent.Rekey + 1, Public: k.polynomial.Commitment(), Depth: p.Depth, K: k.k,
 	}
-	n.Notice = proto.Notice{Owners: p.Owners, Members: p.Roster.Bitmap(), Common: proto.Common{
+	n.Notice = proto.Notice{Owners: p.Owners, Members: p.Roster.Bitmap(), Gone: p.Gone, Common: proto.Common{
 		Space: p.Space, Parent: p.Parent.ID, Rekey: n.Template.Rekey, Public: n.Template.Public, Depth: p.Depth, Cursor: p.Cursor,
 		Template: n.Template.Hash(), Roster: p.Roster.Digest(p.Gone),
 	}}
@@ -94,7 +93,7 @@ func (d Draft) Make(p Plan) (New, []byte, error) {
 // whole seals what a rekey says.
 func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
 	content := proto.RekeyContent{
-		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Gone: n.Gone, Records: n.Records, Said: n.Said,
+		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Records: n.Records, Said: n.Said,
 	}
 	var whole proto.Rekey
 	for _, r := range p.Recipients {
