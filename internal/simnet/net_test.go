@@ -37,7 +37,7 @@ var (
 	firstSeed = flag.Uint64("first", 0, "the first of them")
 )
 
-// joiners is how many devices open one link at once. The work grows faster than its square: each device follows what all others make, in a
+// joiners is how many devices open one link at once. The work grows with its square at least: each follows what all others make, in a
 // space of as many.
 var joiners = flag.Int("joiners", 0, "how many devices open one link at once; as many as the test likes by default")
 
