@@ -1,6 +1,7 @@
 package ratchet
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -72,6 +73,107 @@ func BenchmarkAdmit(b *testing.B) {
 		_, _, err := Admit(v, now, request)
 		require.NoError(b, err)
 	}, verify)
+}
+
+// BenchmarkPublicInvites lets joiners in by one public link, one after the other, until so many are in. A joiner draws its place, so the link
+// has 8 times as many as are expected: 16 times as many are more than a space has indices. The founder answers all of them; one in 50 enters its ticket, which costs more the more members
+// there are, and is heard by the founder.
+func BenchmarkPublicInvites(b *testing.B) {
+	const n, sample = 1000, 50
+	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+		var made, asked, admitted, entered, heard time.Duration
+		spend := func(on *time.Duration, f func()) {
+			at := cpuTime()
+			f()
+			*on += cpuTime() - at
+		}
+		for b.Loop() {
+			now := day0
+			founder, err := NewSpace(now, Policy{}, nil)
+			require.NoError(b, err)
+			var m invite.Made
+			var said [][]byte
+			spend(&made, func() { founder, said, err = NewInvite(invite.Public(8*n, 0), &m).On(founder, now) })
+			require.NoError(b, err)
+			var request []byte
+			var ticket [][]byte
+			for k := range n {
+				now = now.Add(time.Second)
+				var joiner Space
+				spend(&asked, func() { joiner, request, err = Join(m.Link, now, nil) })
+				require.NoError(b, err)
+				spend(&admitted, func() { founder, ticket, err = Admit(founder, now, request) })
+				require.NoError(b, err)
+				if k%sample != 0 {
+					continue
+				}
+				d, err := newEdit(joiner, now, Options{})
+				require.NoError(b, err)
+				spend(&entered, func() { d.openAll(ticket) })
+				if d.st.phase == Joining { // its place was drawn before: it would draw another one
+					continue
+				}
+				f, err := newEdit(founder, now, Options{})
+				require.NoError(b, err)
+				spend(&heard, func() { f.openAll(d.frames) })
+				founder = f.space()
+			}
+			require.Greater(b, len(Members(founder)), n*9/10)
+			b.ReportMetric(float64(len(m.Link.Bytes())), "link-B")
+			b.ReportMetric(float64(bytesOf(said)), "record-B")
+			b.ReportMetric(float64(len(request)), "request-B")
+			b.ReportMetric(float64(bytesOf(ticket)), "last-ticket-B")
+		}
+		ms := func(d time.Duration, of int) float64 { return float64(d) / float64(b.N*of) / float64(time.Millisecond) }
+		b.ReportMetric(ms(made, 1), "link-cpu-ms")
+		b.ReportMetric(ms(asked, n)+ms(admitted, n)+ms(entered+heard, n/sample), "cpu-ms/join")
+		b.ReportMetric(ms(admitted, n), "admit-cpu-ms/join")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// BenchmarkResync brings a member into step that missed 5 commits and what 100 members wrote, by a ticket that another member makes. What
+// the asker does includes the commit that it makes at once when it was out of step.
+func BenchmarkResync(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			c := newCrowd(b, n, Policy{})
+			c.reader, c.witness = c.knowing(c.reader), c.knowing(c.witness)
+			for i := range 5 {
+				_, frames, err := Encrypt(due(c.as(1+i)), c.now, nil)
+				require.NoError(b, err)
+				c.witness, _, err = Decrypt(c.witness, c.now, frames[len(frames)-1])
+				require.NoError(b, err)
+				for k := range 20 {
+					c.say(1+(20*i+k)%(n-2), kilobyte)
+				}
+			}
+			var asking, answering, entering time.Duration
+			size, count := 0, 0
+			for b.Loop() {
+				for range 10 {
+					d, err := newEdit(c.reader, c.now, Options{})
+					require.NoError(b, err)
+					at := cpuTime()
+					require.True(b, d.askAgain())
+					asked := cpuTime()
+					_, ticket, err := Admit(c.witness, c.now, d.frames[0])
+					answered := cpuTime()
+					require.NoError(b, err)
+					d.openAll(ticket)
+					entered := cpuTime()
+					newest, _ := c.witness.State().forest.Preferred()
+					require.True(b, d.st.forest.Has(newest.ID()))
+					asking, answering, entering = asking+asked-at, answering+answered-asked, entering+entered-answered
+					size, count = bytesOf(ticket), count+1
+				}
+			}
+			b.ReportMetric(float64(asking+entering)/float64(count), "asker-cpu-ns")
+			b.ReportMetric(float64(answering)/float64(count), "answerer-cpu-ns")
+			b.ReportMetric(float64(size), "ticket-B")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // A ticket tells the profiles of all members that the notice lists, and lets a joiner in.

@@ -116,8 +116,8 @@ func TestRekeysOfOwnersCross(t *testing.T) {
 	}
 }
 
-// Somebody comes by the invite of one owner while another one, that hears nothing, makes new roots: it is let into the next root, whose
-// owners give its index to nobody else.
+// Somebody comes by the invite of one owner while another one, that hears nothing, makes new roots, and that owner goes away: the other one
+// lists it in the next root, and gives its index to nobody else.
 func TestInviteOfAnotherOwnerCrossesRekeys(t *testing.T) {
 	n, all := five(t, 96)
 	founder, b := all[0], all[1]
@@ -127,15 +127,28 @@ func TestInviteOfAnotherOwnerCrossesRekeys(t *testing.T) {
 	x := n.member(b, "x")
 	x.send("hello")
 	n.settle()
+	b.offline = true // else it rekeys, and knows the index by its own invite
 	for range 2 {
 		founder.do(Rekey())
 	}
 	founder.offline = false
+	founder.sync()
+	_, _, r := founder.standing()
+	require.False(t, r.Heard(x.place()), "in the root where the founder stands nobody has met x")
+	var made invite.Made
+	_, _, err := NewInvite(invite.Private(0), &made).On(founder.space, n.now) // which is not kept: it would move the cursor
+	require.NoError(t, err)
+	l, err := openLink(made.Link)
+	require.NoError(t, err)
+	require.Greater(t, l.First, x.place())
+	founder.do(Remove(all[4].place()))
 	n.settle()
 	n.hours(2)
 	y := n.member(founder, "y")
-	require.Greater(t, y.place(), x.place())
-	n.hears(append(all, x, y)...)
+	n.hears(founder, all[2], all[3], x, y)
+	b.offline = false
+	n.settle()
+	n.hears(founder, b, all[2], all[3], x, y)
 }
 
 // Three owners rekey one after another. A member that misses parts and parents catches up in any order, also with no owner awake.
@@ -215,6 +228,31 @@ func TestOwnerThatIsTakenOff(t *testing.T) {
 	n.hears(founder, b, c, all[3], y)
 	require.Equal(t, Removed, all[4].phase())
 	require.ErrorIs(t, b.edit(Rekey().do), ErrPhase)
+}
+
+// Somebody that came in the root of an owner that is taken off holds no other root. The ticket that tells it so leaves it without an epoch in
+// which it may send until the epochs of the ticket are merged: it comes over all the same.
+func TestJoinerInABarredRootComesOver(t *testing.T) {
+	n, all := five(t, 97)
+	founder, b := all[0], all[1]
+	founder.owners(founder, b)
+	n.settle()
+	founder.offline = true
+	b.do(Rekey())
+	n.settle()
+	x := n.member(b, "x")
+	x.send("hello")
+	n.settle()
+	roots := x.space.State().forest.Roots()
+	require.Len(t, roots, 1)
+	founder.owners(founder) // of the generation of the root where x is
+	founder.offline = false
+	n.settle()
+	n.hours(3)
+	barred, held := x.space.State().forest.Root(roots[0].ID)
+	require.True(t, !held || barred.Barred)
+	require.NotEqual(t, roots[0].ID, x.rootID())
+	n.hears(append(all, x)...)
 }
 
 // The root owner key is handed to another member, taken out of a device and put back, also by a member that was no owner; the space is not

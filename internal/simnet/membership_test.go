@@ -54,7 +54,7 @@ func TestG19ManyRedemptions(t *testing.T) {
 	n.Grow(3)
 	honest := n.Members[:3:3]
 	l := n.Invite()
-	for range size(3, 30) {
+	for range rush(3, 30) {
 		n.Join(l).Disputed = true
 	}
 	n.Settle()

@@ -1,6 +1,7 @@
 package simnet_test
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,6 +36,13 @@ var (
 	seedCount = flag.Int("seeds", 0, "how many seeds a test runs; as many as it likes by default")
 	firstSeed = flag.Uint64("first", 0, "the first of them")
 )
+
+// joiners is how many devices open one link at once. The work grows with its square at least: each follows what all others make, in a
+// space of as many.
+var joiners = flag.Int("joiners", 0, "how many devices open one link at once; as many as the test likes by default")
+
+// rush returns how many devices open one link at once.
+func rush(quick, long int) int { return cmp.Or(*joiners, size(quick, long)) }
 
 // seeds runs a test for many seeds. A failing one is repeated by its number: -run TestX -first 7 -seeds 1.
 func seeds(t *testing.T, count int, test func(t *testing.T, seed uint64)) {
