@@ -236,7 +236,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 		news.answered, news.answeredLeft = own.Counter, sayings
 	}
 	after, stands := d.st.forest.Preferred() // none where a newer owner list bars the roots held, and the told one was told without its epochs
-	answered := own.Answered || own.Preferred == before.ID() && c.Body.HoldsPreferred
+	answered := own.Answered || stood && own.Preferred == before.ID() && c.Body.HoldsPreferred
 	if inStep := !joins && stood && stands && after.ID() == before.ID() && answered; !inStep {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
