@@ -164,7 +164,7 @@ func (h *ownership) end() []*node {
 	var in, out []*node
 	for _, x := range h.all { // who was removed while it lacked the parts of a rekey may not know for certain
 		switch {
-		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x):
+		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x, newest.space.State().me().owners):
 			delete(listed, x.place())
 		case !listed[x.place()] || x.phase() != Member || !newest.lists(x):
 			out = append(out, x)
@@ -201,14 +201,16 @@ func (x *node) lists(y *node) bool {
 	return ok && b.Key == y.space.State().me().signing.Public
 }
 
-// barredWithout reports whether a root that is barred does not list a member: whom it removed stays removed (SPEC §16).
-func (h *ownership) barredWithout(x *node) bool {
+// barredWithout reports whether a root that is barred, or whose dealer the last list does not have, does not list a member: whom it removed
+// stays removed (SPEC §16).
+func (h *ownership) barredWithout(x *node, last proto.OwnerList) bool {
 	for _, y := range h.all {
 		d, err := newEdit(y.space, h.now, Options{})
 		require.NoError(h.t, err)
 		for _, root := range d.st.forest.Roots() {
 			t, ok := d.tp.terms(root.ID)
-			if _, listed := t.Listed(x.place()); ok && root.Barred && !listed {
+			_, listed := t.Listed(x.place())
+			if _, owner := last.PlaceOf(ownerAt(t.notice)); ok && !listed && (root.Barred || !owner) {
 				return true
 			}
 		}
