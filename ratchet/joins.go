@@ -23,6 +23,9 @@ func openTicket(d *edit, f incoming) (Message, error) {
 	if err != nil {
 		return Message{}, d.unread(f, outcome.Malformed(err))
 	}
+	if d.st.phase == Left || d.st.phase == Removed { // who answered did not know of it yet
+		return Message{}, d.unread(f, outcome.ErrStale)
+	}
 	own, ok := d.ownRequest(p.Name)
 	if !ok {
 		if p.Place == 0 { // one of each ticket is counted

@@ -252,6 +252,32 @@ func TestLeaveIsFollowedByARekey(t *testing.T) {
 	require.Equal(t, Left, all[4].phase())
 }
 
+// Who left opens no ticket for what it asked before: members that do not know yet that it left answer from a root that comes later.
+func TestWhoLeftOpensNoTicket(t *testing.T) {
+	n, all := five(t, 58)
+	m := all[4]
+	require.NoError(t, m.edit(func(d *edit) error {
+		require.True(t, d.askAgain())
+		return nil
+	}))
+	n.lose = func(*node, []byte) bool { return true }
+	m.do(Leave())
+	n.lose = nil
+	root := m.rootID()
+	all[0].do(Rekey())
+	answered := 0
+	n.posted = func(_ *node, f []byte) {
+		if proto.Type(f[0]&0xf) == proto.TypeTicket {
+			answered++
+		}
+	}
+	n.settle()
+	require.Positive(t, answered)
+	require.NotEqual(t, root, all[0].rootID())
+	require.Equal(t, root, m.rootID())
+	require.Equal(t, Left, m.phase())
+}
+
 // A thief of a state that only listens reads nothing below a rekey if the member committed since, and others built on it. One that
 // seized the state right before reads on: it has the parent, and the key to which the box is.
 func TestThiefBeforeARekey(t *testing.T) {
