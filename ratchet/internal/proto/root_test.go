@@ -74,7 +74,9 @@ func TestRosters(t *testing.T) {
 	m := p.joiners[0]
 	two := append(p.roster[:1:1], RosterEntry{2, m.signing.Public, m.binding.Hash()})
 	named := func(r Roster, gone Bitmap, rekey uint64) Notice {
-		return with(p.notice, func(n *Notice) { n.Common.Roster, n.Members, n.Gone, n.Common.Rekey = r.Digest(gone), r.Bitmap(), gone, rekey })
+		return with(p.notice, func(n *Notice) {
+			n.Common.Roster, n.Members, n.Gone, n.Common.Rekey = r.Digest(gone), r.Bitmap(), gone, rekey
+		})
 	}
 	require.NoError(t, named(two, nil, 0).VerifyRoster(two, p.suite))
 	require.NoError(t, named(two, NewBitmap(9), 1).VerifyRoster(two, p.suite))
