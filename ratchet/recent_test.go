@@ -76,7 +76,7 @@ func TestJoinerLearnsWhatWasJustSaid(t *testing.T) {
 			x.mailbox = append(x.mailbox, frames...)
 		}
 		if n.rng.IntN(2) == 0 {
-			n.now = n.now.Add(time.Duration(n.rng.IntN(int(20 * time.Hour))))
+			n.now = n.now.Add(time.Duration(n.rng.Int64N(int64(20 * time.Hour))))
 		}
 		n.settle()
 		for _, x := range joiners {
