@@ -61,11 +61,16 @@ func newOpening(letter []byte) *opening {
 // add takes in what was put into the outbox for a device, in place of what it has of that device.
 func (o *opening) add(p directory.Peer, out session.Outgoing) {
 	e := Envelope{Person: p.Person(), Device: p.Name(), Ephemeral: out.Ephemeral, Topic: out.To.String(), Frame: out.Frame, begins: out.First}
-	if i := slices.IndexFunc(o.envelopes, func(other Envelope) bool { return other.isFor(p) }); i >= 0 {
+	if i := o.find(p); i >= 0 {
 		o.envelopes[i] = e
 		return
 	}
 	o.envelopes = append(o.envelopes, e)
+}
+
+// find returns the place of a device's envelope, or -1.
+func (o *opening) find(p directory.Peer) int {
+	return slices.IndexFunc(o.envelopes, func(e Envelope) bool { return e.isFor(p) })
 }
 
 func (e Envelope) isFor(p directory.Peer) bool {
@@ -141,7 +146,7 @@ func parseOpening(b []byte) (*opening, error) {
 // differs returns the devices that an opening has no frame for and should have, and the frames that it should have.
 func (o *opening) differs(devices []directory.Peer, own key.PublicKey[key.Identity]) (missing []directory.Peer, rest []Envelope) {
 	for _, p := range devices {
-		if !p.Name().Equal(own) && !slices.ContainsFunc(o.envelopes, func(e Envelope) bool { return e.isFor(p) }) {
+		if !p.Name().Equal(own) && o.find(p) < 0 {
 			missing = append(missing, p)
 		}
 	}
@@ -160,8 +165,11 @@ func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (an
 	if err != nil {
 		return answer, nil, err
 	}
+	if d.keeper == nil { // the transport is another one now
+		return state.Delivered(), nil, nil
+	}
 	_, devices, err := d.readers(ctx, key.Address(id))
-	if d.keeper == nil || errors.Is(err, session.ErrUnverified) { // the transport is another one now, or the person is gone
+	if errors.Is(err, session.ErrUnverified) { // the person is gone
 		return state.Delivered(), nil, nil
 	}
 	if err != nil {

@@ -93,7 +93,7 @@ func (d *edit) healAgain() bool {
 func (d *edit) newsDue(r members.Root) bool {
 	a := d.st.news.Value()
 	for _, s := range a.shown {
-		if s.left == sayings && passed(d.now, s.due-hour, hour) {
+		if s.left == sayings && passed(d.now, s.due-hour, hour) { // it was given an hour before it is due
 			return true
 		}
 	}

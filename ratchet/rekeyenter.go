@@ -110,8 +110,11 @@ func (d *edit) lastRoot(root epochs.Root, above proto.EpochID, ranks map[proto.E
 	all := slices.DeleteFunc(append(slices.Clone(d.st.forest.Roots()), root), func(r epochs.Root) bool { return r.ID == above || r.ID == p.Root() })
 	last = slices.MaxFunc(all, func(a, b epochs.Root) int {
 		x, y := ranks[a.ID], ranks[b.ID]
-		if x.Barred != y.Barred {
-			return map[bool]int{true: 1, false: -1}[x.Barred]
+		switch {
+		case x.Barred && !y.Barred:
+			return 1
+		case y.Barred && !x.Barred:
+			return -1
 		}
 		return cmp.Or(cmp.Compare(b.Generation, a.Generation), cmp.Compare(x.Place, y.Place), bytes.Compare(a.ID[:], b.ID[:]))
 	}).ID

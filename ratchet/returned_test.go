@@ -18,6 +18,17 @@ func (n *network) twoDays() {
 	}
 }
 
+// loseCommit has a member write twice, the first time with a commit, and sets its state back behind that without its knowing. It is
+// offline then, and the others have read what it wrote.
+func (n *network) loseCommit(m *node) {
+	before := m.space
+	m.send("with a commit")
+	m.send("and one more")
+	m.space, m.retained = before, map[orphans.FrameName]incoming{}
+	m.offline = true
+	n.settle()
+}
+
 // A member whose state was set back behind its own commit, without knowing it, reads all that others sent below that commit, although
 // everybody else has read it before it asked (D120). What it says then is read.
 func TestLostCommitIsReturned(t *testing.T) {
@@ -25,12 +36,7 @@ func TestLostCommitIsReturned(t *testing.T) {
 	founder := n.found(Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	n.twoDays()
-	before := m.space
-	m.send("with a commit")
-	m.send("and one more")
-	m.space, m.retained = before, map[orphans.FrameName]incoming{}
-	m.offline = true
-	n.settle()
+	n.loseCommit(m)
 	founder.send("below it")
 	n.settle()
 	n.twoDays()
@@ -86,12 +92,7 @@ func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	n.twoDays()
-	before := m.space
-	m.send("with a commit")
-	m.send("and one more")
-	m.space, m.retained = before, map[orphans.FrameName]incoming{}
-	m.offline = true
-	n.settle()
+	n.loseCommit(m)
 	founder.send("below it")
 	n.settle()
 	for k := range 4 {

@@ -111,9 +111,9 @@ func (a Asking) try(me Self, l proto.Link, i dkg.Index, c Clock) (Asking, Change
 	return a.ask(me, l, i, c)
 }
 
-// follow takes in a hint, and says in Change.Ask whether a request with a greater counter is to be made at once. An old counter is followed once for each request
-// and once an hour, and only up to the greatest value that is believed: a hint has no proof, and must neither use the counters up (D67)
-// nor keep an asker from what others answer, since each request ends the one before (D124).
+// follow takes in a hint, and says in Change.Ask whether a request with a greater counter is to be made at once. An old counter is
+// followed once for each request and once an hour, and only up to the greatest value that is believed: a hint has no proof, and must
+// neither use the counters up (D67) nor keep an asker from what others answer, since each request ends the one before (D124).
 func (a Asking) follow(y proto.Hint, c Clock) (Asking, Change, error) {
 	a, out := a.hint(y.Reason)
 	last := len(a.requests) - 1

@@ -61,9 +61,8 @@ type Made struct {
 	Statements []proto.InviteMade // to be said to all, the first one with the record that is new
 }
 
-// Make makes an invite of indices past what was given in all roots (Last). Evals, record and link must be durable before the link leaves. It
-// returns ErrNoOwner, ErrTerms,
-// dkg.ErrReadOnly, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
+// Make makes an invite of indices past what was given in all roots (Last). Evals, record and link must be durable before the link
+// leaves. It returns ErrNoOwner, ErrTerms, dkg.ErrReadOnly, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
 func Make(ev dkg.Evals, r members.Root, given dkg.Index, o Owner, t invite.Terms, now Millis) (dkg.Evals, Made, error) {
 	place, owners, err := o.place(r)
 	if err != nil {
