@@ -106,7 +106,7 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 			receipts = []state.Receipt{{Verdict: state.Stop, Reason: err}}
 		}
 	} else {
-		receipts, err = r.client.spaces.ReceiveAll(r.ctx, ch.id, frames, r.client.group(ch.id).receive)
+		receipts, err = r.client.receive(r.ctx, ch.id, frames)
 	}
 	if errors.Is(err, state.ErrNotFound) {
 		return r.notOurs(ch, batch)

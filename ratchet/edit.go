@@ -52,6 +52,7 @@ func newEdit(s Space, now time.Time, o Options) (edit, error) {
 		return edit{}, state.ErrCorrupt
 	}
 	d.st.clock = d.st.clock.at(d.now)
+	d.st.presumed = nil
 	return d, nil
 }
 

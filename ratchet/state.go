@@ -33,6 +33,8 @@ type State struct {
 	roots  segmap.Map[rootRow]
 	forest epochs.Forest
 	calm
+
+	presumed *checks // that this value rests on beyond the stored one; nil if there are none
 }
 
 // calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
@@ -158,7 +160,7 @@ func (s State) check() error {
 }
 
 // Succeeds implements state.Part: it refuses a state of another space, another member than before, and every counter that
-// falls.
+// falls. It waits for signatures that are being checked (see Parallel), and refuses a state that rests on a wrong one.
 func (s State) Succeeds(prev State) error {
 	a, b := prev.self.Value(), s.self.Value()
 	switch {
@@ -177,6 +179,9 @@ func (s State) Succeeds(prev State) error {
 		if ok && old.members != row.members && row.members.Value().Readmits(old.members.Value()) {
 			return fmt.Errorf("%w: somebody who was gone is back", state.ErrStale)
 		}
+	}
+	if s.presumed != nil && s.presumed != prev.presumed && !s.presumed.hold() {
+		return errPresumed
 	}
 	return s.sentNoLess(prev)
 }
