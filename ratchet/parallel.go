@@ -46,23 +46,55 @@ func (p *parallel) wait() {
 	}
 }
 
-// checks are those that the states of one transaction rest on.
+// checks are those that the states of one transaction rest on. A worker makes them one after the other: one is enough, since it takes
+// less time to check a signature than to do the rest for a message.
 type checks struct {
-	group sync.WaitGroup
-	wrong atomic.Bool
+	mu      sync.Mutex
+	waiting []func() error
+	working bool
+	group   sync.WaitGroup // of checks that have not ended
+	wrong   atomic.Bool
 }
 
-// begin makes a check in a goroutine of its own.
+// begin has a check made.
 func (c *checks) begin(check func() error) {
-	c.group.Go(func() {
-		if check() != nil {
-			c.wrong.Store(true)
-		}
-	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.group.Add(1)
+	c.waiting = append(c.waiting, check)
+	if !c.working {
+		c.working = true
+		go c.work()
+	}
 }
 
-// hold waits for the checks that were begun, and reports whether all were right.
+// work makes the checks that wait.
+func (c *checks) work() {
+	for c.one() {
+	}
+}
+
+// one makes a check, and reports whether there was one. The worker ends when there is none.
+func (c *checks) one() bool {
+	c.mu.Lock()
+	if len(c.waiting) == 0 {
+		c.working = false
+		c.mu.Unlock()
+		return false
+	}
+	check := c.waiting[0]
+	c.waiting = c.waiting[1:]
+	c.mu.Unlock()
+	defer c.group.Done()
+	if check() != nil {
+		c.wrong.Store(true)
+	}
+	return true
+}
+
+// hold returns when no check is left, and reports whether all were right. It makes those that wait with the worker.
 func (c *checks) hold() bool {
+	c.work()
 	c.group.Wait()
 	return !c.wrong.Load()
 }
