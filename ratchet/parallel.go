@@ -13,11 +13,11 @@ import (
 // the name of another costs the frames of one commit twice. No goroutine outlives Parallel.
 func Parallel[R any](o Options, receive func(Options) (R, error)) (R, error) {
 	p := new(parallel)
-	defer p.wait()
+	defer p.hold() // also if receive panics
 	beside := o
 	beside.parallel = p
 	out, err := receive(beside)
-	if errors.Is(err, errPresumed) {
+	if !p.hold() {
 		return receive(o)
 	}
 	return out, err
@@ -40,10 +40,13 @@ func (p *parallel) of(tx any) *checks {
 	return p.all[len(p.all)-1]
 }
 
-func (p *parallel) wait() {
+// hold returns when no check is left, and reports whether all were right.
+func (p *parallel) hold() bool {
+	right := true
 	for _, c := range p.all {
-		c.hold()
+		right = c.hold() && right
 	}
+	return right
 }
 
 // checks are those that the states of one transaction rest on. A worker makes them one after the other: one is enough, since it takes
