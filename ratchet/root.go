@@ -38,27 +38,36 @@ func (r rootRow) with(m members.Root) rootRow {
 
 // root returns the members under their terms, which the template has.
 func (r rootRow) root(tp Template) (members.Root, bool) {
-	m := r.members.Value()
-	if !m.Terms.IsZero() {
+	if m := r.members.Value(); !m.Terms.IsZero() {
 		return m, true
 	}
-	if r.under != nil {
-		if m := r.under.root.Load(); m != nil {
-			return *m, true
-		}
+	if m := r.under.get(); m != nil {
+		return *m, true
 	}
 	t, ok := tp.terms(r.id)
 	if !ok {
 		return members.Root{}, false
 	}
-	m, err := m.With(t.Terms)
+	m, err := r.members.Value().With(t.Terms)
 	if err != nil {
 		return members.Root{}, false
 	}
-	if r.under != nil {
-		r.under.root.Store(&m)
-	}
+	r.under.keep(m)
 	return m, true
+}
+
+// get returns what was kept, or nil.
+func (t *termed) get() *members.Root {
+	if t == nil {
+		return nil
+	}
+	return t.root.Load()
+}
+
+func (t *termed) keep(m members.Root) {
+	if t != nil {
+		t.root.Store(&m)
+	}
 }
 
 // Encode implements state.Piece.
