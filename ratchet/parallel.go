@@ -3,11 +3,10 @@ package ratchet
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 )
 
 // Parallel calls receive, which gives many frames to Vault.ReceiveAll with the Opener of the options that it is called with: under them
-// the signatures of messages are checked on other processors, while the next frames are opened. What it does is the same as without:
+// the signatures of messages are checked in another goroutine, while the next frames are opened. What it does is the same as without:
 // nothing is committed before all signatures that it rests on were checked (State.Succeeds waits for them), and if one is wrong,
 // nothing is, and receive is called once more, with o, under which each is checked before anything else. So a member that writes under
 // the name of another costs the frames of one commit twice. No goroutine outlives Parallel.
@@ -52,52 +51,44 @@ func (p *parallel) hold() bool {
 // checks are those that the states of one transaction rest on. A worker makes them one after the other: one is enough, since it takes
 // less time to check a signature than to do the rest for a message.
 type checks struct {
+	worker sync.WaitGroup
+
 	mu      sync.Mutex
 	waiting []func() error
 	working bool
-	group   sync.WaitGroup // of checks that have not ended
-	wrong   atomic.Bool
+	wrong   bool
 }
 
 // begin has a check made.
 func (c *checks) begin(check func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.group.Add(1)
 	c.waiting = append(c.waiting, check)
 	if !c.working {
 		c.working = true
-		go c.work()
+		c.worker.Go(c.work)
 	}
 }
 
-// work makes the checks that wait.
+// work makes the checks that wait, until there is none.
 func (c *checks) work() {
-	for c.one() {
-	}
-}
-
-// one makes a check, and reports whether there was one. The worker ends when there is none.
-func (c *checks) one() bool {
 	c.mu.Lock()
-	if len(c.waiting) == 0 {
-		c.working = false
+	defer c.mu.Unlock()
+	for len(c.waiting) > 0 {
+		check := c.waiting[0]
+		c.waiting = c.waiting[1:]
 		c.mu.Unlock()
-		return false
+		err := check()
+		c.mu.Lock()
+		c.wrong = c.wrong || err != nil
 	}
-	check := c.waiting[0]
-	c.waiting = c.waiting[1:]
-	c.mu.Unlock()
-	defer c.group.Done()
-	if check() != nil {
-		c.wrong.Store(true)
-	}
-	return true
+	c.working = false
 }
 
-// hold returns when no check is left, and reports whether all were right. It makes those that wait with the worker.
+// hold returns when no check is left, and reports whether all were right. It makes those that wait with the worker. Nothing may begin
+// meanwhile.
 func (c *checks) hold() bool {
 	c.work()
-	c.group.Wait()
-	return !c.wrong.Load()
+	c.worker.Wait()
+	return !c.wrong
 }
