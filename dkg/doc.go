@@ -6,9 +6,9 @@
 // says nothing about it. Index 0 would be the secret itself and is refused everywhere.
 //
 // Evals are the shares that nobody holds yet. They are a part of a space's encryption state (state.Part), stored with the
-// rest of it or not at all: coefficients, a cursor, and a ledger with one record for each index that was handed out. Most
-// programs only read the ledger (Evals.Records) and name a Kind of invite; package ratchet deals and issues. The only way to a
-// fresh share is Evals.Issue, which returns the next evals too. Whoever is no dealer holds NoEvals.
+// rest of it or not at all: the coefficients, a cursor, and the offers, which are the invites that are open. Most programs only
+// name a Kind of invite; package ratchet deals and offers. The only way to a fresh share is Evals.Offer, which returns the next
+// evals too. Whoever is no dealer holds NoEvals.
 //
 // All values are immutable and safe for concurrent use. Functions return the next value; with an error they return the one
 // they were given. The package implements section 3 of the specification, the Trefoil ratchet.
@@ -18,18 +18,18 @@ import "errors"
 
 // Errors of this package, to be found with errors.Is. Their texts show no secret.
 var (
-	// ErrIndex: an index that is 0, too large, used twice, or not in the ledger.
+	// ErrIndex: an index that is 0 or too large, or an offer that is not there.
 	ErrIndex = errors.New("dkg: invalid index")
 	// ErrShare: bytes that are no share, or a share that is not the committed one.
 	ErrShare = errors.New("dkg: invalid share")
 	// ErrCommitment: bytes that are no commitment, or a commitment that gives an index no public share.
 	ErrCommitment = errors.New("dkg: invalid commitment")
-	// ErrExhausted: every index up to the capacity was handed out. A rekey with a larger capacity gives room.
+	// ErrExhausted: every index up to the capacity was offered, which a rekey with a larger capacity repairs, or as many offers are
+	// open as may be.
 	ErrExhausted = errors.New("dkg: no evals left")
 	// ErrReadOnly: there is nothing to deal from: no evals, those of a root that lost, or those of a restored copy. A rekey
 	// makes new ones.
 	ErrReadOnly = errors.New("dkg: evals are read-only")
-	// ErrLedger: the step would take something back, or skip one: a record moves from free to issued and from there to
-	// redeemed or revoked, a cursor and a depth only grow.
-	ErrLedger = errors.New("dkg: against the order of the ledger")
+	// ErrLedger: evals that take something back, an offer that is none, or a name that another offer has.
+	ErrLedger = errors.New("dkg: against the order of the evals")
 )

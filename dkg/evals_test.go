@@ -1,119 +1,78 @@
 package dkg
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
 // history is what a test believes about evals.
 type history struct {
 	poly    Polynomial
 	root    byte
-	records map[Index]Record
+	offered map[Index]bool // under any root
+	open    map[[16]byte]Offer
 }
 
-// G5: whatever is done, in whatever order: no index is handed out twice under a root, every share is the committed one and
-// not zero, records move one way, the cursor never falls, each value succeeds the one before it and none the one after,
-// and a failed call changes nothing.
-func TestG5LedgerMovesOneWay(t *testing.T) {
+// G5: whatever is done, in whatever order: no index is offered twice, every share is the committed one, the cursor never falls,
+// each value succeeds the one before it and none after the cursor or the mode has moved, and a failed call changes nothing.
+func TestG5EvalsMoveOneWay(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		h := history{poly: NewPolynomial(), records: map[Index]Record{1: {1, Held, Redeemed, nil}}}
+		h := history{poly: NewPolynomial(), offered: map[Index]bool{}, open: map[[16]byte]Offer{}}
 		const depth, capacity = 9, 300
-		e := dealt(t, h.poly, Terms{Depth: depth, Capacity: capacity, Held: []Index{1}, Next: 2})
-		near := rapid.Uint32Range(0, 320)
-		step := func(next Evals, err error) {
+		e, names := dealt(t, h.poly, Terms{Depth: depth, Capacity: capacity, Next: 2}), byte(0)
+		step := func(next Evals, err error) bool {
+			require.NoError(t, next.Succeeds(e))
 			if err != nil {
 				require.True(t, same(t, e, next), "on error the value passed in comes back")
-				require.NoError(t, next.Succeeds(e))
-				return
+				return false
 			}
-			require.NoError(t, next.Succeeds(e))
-			require.Equal(t, same(t, e, next), e.Succeeds(next) == nil, "never backwards")
-			require.GreaterOrEqual(t, next.Next(), e.Next())
+			require.Equal(t, next.Next() == e.Next() && next.mode == e.mode && next.Root() == e.Root(), e.Succeeds(next) == nil, "never backwards")
 			e = next
-		}
-		taken := func(next Evals, s Share, k Kind, admission []byte, err error) {
-			step(next, err)
-			if err != nil {
-				require.Zero(t, s.Index())
-				return
-			}
-			require.NotContains(t, h.records, s.Index())
-			require.LessOrEqual(t, s.Index(), Index(capacity))
-			require.Less(t, s.Index(), e.Next())
-			require.NoError(t, h.poly.Commitment().Verify(s))
-			h.records[s.Index()] = Record{s.Index(), k, Issued, admission}
-		}
-		settle := func(next Evals, err error, to Status, is ...Index) {
-			step(next, err)
-			count := map[Index]int{}
-			for _, i := range is {
-				count[i]++
-			}
-			ok := true
-			for i, n := range count {
-				ok = ok && n == 1 && h.records[i].Status == Issued
-			}
-			require.Equal(t, ok, err == nil)
-			for i := range count {
-				if r := h.records[i]; ok {
-					r.Status = to
-					h.records[i] = r
-				}
-			}
+			return true
 		}
 		rt.Repeat(map[string]func(*rapid.T){
-			"take": func(rt *rapid.T) {
-				k, admission := Kind(rapid.IntRange(0, 6).Draw(rt, "kind")), rapid.SliceOfN(rapid.Byte(), 0, 70).Draw(rt, "admission")
-				left := e.Remaining()
-				next, s, err := e.Issue(k, admission)
-				want := error(nil)
+			"offer": func(rt *rapid.T) {
+				names++
+				want := Offer{Name: [16]byte{names}, Kind: Kind(rapid.IntRange(1, 5).Draw(rt, "kind")), Count: 1, M: offerSecret}
+				if want.Kind == Public {
+					want.Count = 16
+				}
+				next, o, err := e.Offer(want, 0, 1)
 				switch {
+				case want.Kind < Private || want.Kind > Direct:
+					require.ErrorIs(t, err, ErrLedger)
 				case !e.CanDeal():
-					want = ErrReadOnly
-				case left == 0:
-					want = ErrExhausted
-				case k < Private || k > Direct || len(admission) == 0 || len(admission) > maxAdmission:
-					want = ErrLedger
-				}
-				require.ErrorIs(t, err, want)
-				taken(next, s, k, bytes.Clone(admission), err)
-				clear(admission)
-			},
-			"take at": func(rt *rapid.T) {
-				i := Index(near.Draw(rt, "index"))
-				next, s, err := e.IssueAt(i, Direct, []byte{1})
-				_, used := h.records[i]
-				require.Equal(t, e.CanDeal() && i > 0 && i < e.Next() && i <= capacity && !used, err == nil)
-				taken(next, s, Direct, []byte{1}, err)
-			},
-			"redeem": func(rt *rapid.T) {
-				i := Index(near.Draw(rt, "index"))
-				next, err := e.Redeem(i)
-				settle(next, err, Redeemed, i)
-			},
-			"revoke": func(rt *rapid.T) {
-				var is []Index
-				for _, i := range rapid.SliceOfN(near, 0, 3).Draw(rt, "indices") {
-					is = append(is, Index(i))
-				}
-				next, err := e.Revoke(is...)
-				settle(next, err, Revoked, is...)
-			},
-			"revoke an open one": func(rt *rapid.T) {
-				for r := range e.Open() {
-					next, err := e.Revoke(r.Index)
+					require.ErrorIs(t, err, ErrReadOnly)
+				case e.Next()+Index(want.Count)-1 > capacity:
+					require.ErrorIs(t, err, ErrExhausted)
+				default:
 					require.NoError(t, err)
-					settle(next, err, Revoked, r.Index)
-					break
 				}
+				if !step(next, err) {
+					require.Zero(t, o.First)
+					return
+				}
+				require.LessOrEqual(t, o.Last(), Index(capacity))
+				for i := o.First; i <= o.Last(); i++ {
+					require.False(t, h.offered[i])
+					h.offered[i] = true
+					s, err := e.Share(i)
+					require.NoError(t, err)
+					require.NoError(t, h.poly.Commitment().Verify(s))
+				}
+				h.open[o.Name] = o
+			},
+			"end": func(rt *rapid.T) {
+				name := [16]byte{rapid.Byte().Draw(rt, "name")}
+				next, err := e.EndOffer(name)
+				_, open := h.open[name]
+				require.Equal(t, open, err == nil)
+				step(next, err)
+				delete(h.open, name)
 			},
 			"move the cursor": func(rt *rapid.T) {
 				i := Index(rapid.Uint32Range(0, 600).Draw(rt, "index"))
@@ -127,48 +86,31 @@ func TestG5LedgerMovesOneWay(t *testing.T) {
 					step(e.ReadOnly(), nil)
 				}
 			},
+			"store": func(*rapid.T) {
+				back := readBack(t, e)
+				require.True(t, same(t, e, back))
+				require.NoError(t, back.Succeeds(e))
+			},
 			"rekey": func(rt *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(rt, "rarely") != 0 {
 					return
 				}
 				h.poly, h.root = NewPolynomial(), h.root+1
-				var held []Index
-				for i, r := range h.records {
-					if r.Status == Redeemed {
-						held = append(held, i)
-					}
+				next, err := h.poly.Evals(Terms{Root: [32]byte{h.root}, Generation: uint64(h.root), Depth: depth, Capacity: capacity, Next: e.Next()})
+				for _, o := range h.open {
+					require.NoError(t, err)
+					next, err = next.KeepOffer(o)
 				}
-				h.records = map[Index]Record{}
-				for _, i := range held {
-					h.records[i] = Record{i, Held, Redeemed, nil}
-				}
-				next, err := h.poly.Evals(Terms{Root: [32]byte{h.root}, Generation: uint64(h.root), Depth: depth, Capacity: capacity, Held: held, Next: e.Next()})
-				step(next, err)
 				require.NoError(t, err)
+				step(next, err)
 			},
 			"": func(rt *rapid.T) {
-				var open []Index
-				n := 0
-				for r := range e.Records() {
-					want := h.records[r.Index]
-					require.True(t, r.succeeds(want) && want.succeeds(r), "record of %d", r.Index)
-					require.Equal(t, r, e.Record(r.Index))
-					if r.Status == Issued {
-						open = append(open, r.Index)
-					}
-					n++
+				open := slices.Collect(e.Offers())
+				require.True(t, slices.IsSortedFunc(open, func(a, b Offer) int { return slices.Compare(a.Name[:], b.Name[:]) }))
+				require.Len(t, open, len(h.open))
+				for _, o := range open {
+					require.Equal(t, h.open[o.Name].First, o.First)
 				}
-				require.Len(t, h.records, n)
-				var got []Index
-				for r := range e.Open() {
-					got = append(got, r.Index)
-				}
-				require.Equal(t, open, got)
-				require.True(t, slices.IsSorted(got))
-				back, err := decodeEvals(t, encodeEvals(t, e))
-				require.NoError(t, err)
-				require.True(t, same(t, e, back))
-				require.NoError(t, back.Succeeds(e))
 			},
 		})
 	})
@@ -176,25 +118,18 @@ func TestG5LedgerMovesOneWay(t *testing.T) {
 
 func TestTerms(t *testing.T) {
 	p := NewPolynomial()
-	good := Terms{Depth: 4, Capacity: 15, Held: []Index{3, 1}, Next: 4}
+	good := Terms{Depth: 4, Capacity: 15, Next: 4}
 	e, err := p.Evals(good)
 	require.NoError(t, err)
-	require.Equal(t, []Index{3, 1}, good.Held, "not sorted in place")
-	require.Equal(t, 12, e.Remaining())
+	require.Equal(t, Index(4), e.Next())
 	for name, change := range map[string]func(*Terms){
-		"depth 0":             func(t *Terms) { t.Depth = 0 },
-		"depth below 0":       func(t *Terms) { t.Depth = -1 },
-		"depth 21":            func(t *Terms) { t.Depth = 21 },
-		"capacity 0":          func(t *Terms) { t.Capacity = 0 },
-		"capacity 2^depth":    func(t *Terms) { t.Capacity = 16 },
-		"capacity of wrap":    func(t *Terms) { t.Capacity = 1<<32 - 1 },
-		"cursor 0":            func(t *Terms) { t.Next = 0 },
-		"held at the cursor":  func(t *Terms) { t.Held = []Index{4} },
-		"held twice":          func(t *Terms) { t.Held = []Index{2, 1, 2} },
-		"held 0":              func(t *Terms) { t.Held = []Index{1, 0} },
-		"held beyond":         func(t *Terms) { t.Held, t.Next = []Index{16}, 99 },
-		"held beyond any":     func(t *Terms) { t.Held, t.Next = []Index{1<<32 - 1}, 99 },
-		"nobody and no index": func(t *Terms) { t.Held, t.Next = nil, 0 },
+		"depth 0":          func(t *Terms) { t.Depth = 0 },
+		"depth below 0":    func(t *Terms) { t.Depth = -1 },
+		"depth 21":         func(t *Terms) { t.Depth = 21 },
+		"capacity 0":       func(t *Terms) { t.Capacity = 0 },
+		"capacity 2^depth": func(t *Terms) { t.Capacity = 16 },
+		"capacity of wrap": func(t *Terms) { t.Capacity = 1<<32 - 1 },
+		"cursor 0":         func(t *Terms) { t.Next = 0 },
 	} {
 		bad := good
 		change(&bad)
@@ -202,15 +137,21 @@ func TestTerms(t *testing.T) {
 		require.ErrorIs(t, err, ErrIndex, name)
 		require.Equal(t, mode(0), got.mode, name)
 	}
+	_, err = Polynomial{}.Evals(good)
+	require.ErrorIs(t, err, ErrShare)
 
 	// A dealer that takes over goes on at the highest index seen and 256 more: there may be no room left, but a rekey works.
-	full, err := p.Evals(Terms{Depth: 4, Capacity: 15, Held: []Index{15}, Next: 15 + 256})
+	full, err := p.Evals(Terms{Depth: 4, Capacity: 15, Next: 15 + 256})
 	require.NoError(t, err)
 	require.Equal(t, Index(16), full.Next())
-	require.Zero(t, full.Remaining())
-	same, _, err := full.Issue(Private, []byte{1})
+	same, _, err := full.Offer(private(1), 0, 1)
 	require.ErrorIs(t, err, ErrExhausted)
 	require.NoError(t, same.Succeeds(full))
+}
+
+// private is an offer of one index as it is wished for.
+func private(name byte) Offer {
+	return Offer{Name: [16]byte{name}, Kind: Private, Count: 1, M: offerSecret}
 }
 
 // At every depth the last index is 2^depth - 1.
@@ -218,34 +159,33 @@ func TestCapacityIsUsedUp(t *testing.T) {
 	for _, depth := range []int{1, 2, 5} {
 		e := dealt(t, NewPolynomial(), Terms{Depth: depth, Capacity: 1<<depth - 1, Next: 1})
 		for i := Index(1); i < 1<<depth; i++ {
-			require.Equal(t, 1<<depth-int(i), e.Remaining())
-			next, s, err := e.Issue(Direct, []byte{1})
+			next, o, err := e.Offer(private(byte(i)), 0, 1)
 			require.NoError(t, err)
-			require.Equal(t, i, s.Index())
-			require.NoError(t, s.Index().Check(depth))
+			require.Equal(t, i, o.First)
+			require.NoError(t, o.First.Check(depth))
 			e = next
 		}
-		_, _, err := e.Issue(Direct, []byte{1})
+		_, _, err := e.Offer(private(0), 0, 1)
 		require.ErrorIs(t, err, ErrExhausted)
 	}
 	last := dealt(t, NewPolynomial(), Terms{Depth: MaxDepth, Capacity: MaxIndex, Next: MaxIndex})
-	next, s, err := last.Issue(Direct, []byte{1})
+	next, o, err := last.Offer(private(1), 0, 1)
 	require.NoError(t, err)
-	require.Equal(t, MaxIndex, s.Index())
-	require.Zero(t, next.Remaining())
+	require.Equal(t, MaxIndex, o.First)
+	_, _, err = next.Offer(private(2), 0, 1)
+	require.ErrorIs(t, err, ErrExhausted)
 }
 
-// An index with f(i) = 0 is skipped and never handed out.
+// An index with f(i) = 0 is skipped and never offered.
 func TestZeroShareIsSkipped(t *testing.T) {
 	e := dealt(t, zeroAt(5), Terms{Next: 5})
-	next, s, err := e.Issue(Private, []byte{1})
+	next, o, err := e.Offer(private(1), 0, 1)
 	require.NoError(t, err)
-	require.Equal(t, Index(6), s.Index())
-	require.False(t, s.Scalar().IsZero())
-	_, _, err = next.IssueAt(5, Private, []byte{1})
+	require.Equal(t, Index(6), o.First)
+	_, err = next.Share(5)
 	require.ErrorIs(t, err, ErrShare)
 	only := dealt(t, zeroAt(5), Terms{Capacity: 5, Next: 5})
-	_, _, err = only.Issue(Private, []byte{1})
+	_, _, err = only.Offer(private(1), 0, 1)
 	require.ErrorIs(t, err, ErrExhausted)
 }
 
@@ -253,43 +193,21 @@ func TestNoEvals(t *testing.T) {
 	e := NoEvals()
 	require.True(t, e.IsNone())
 	require.False(t, e.CanDeal())
-	require.Zero(t, e.Remaining())
 	require.Zero(t, e.Next())
-	_, _, err := e.Issue(Private, []byte{1})
+	_, _, err := e.Offer(private(1), 0, 1)
 	require.ErrorIs(t, err, ErrReadOnly)
-	_, _, err = e.IssueAt(1, Private, []byte{1})
+	_, err = e.Share(1)
 	require.ErrorIs(t, err, ErrReadOnly)
-	_, err = e.Redeem(1)
-	require.ErrorIs(t, err, ErrIndex)
-	_, err = e.Revoke(1)
-	require.ErrorIs(t, err, ErrIndex)
 	moved, err := e.MoveCursorPast(9)
 	require.NoError(t, err)
 	require.True(t, same(t, e, moved))
 	require.True(t, same(t, e, e.ReadOnly()))
 }
 
-// Records that are handed out are copies.
-func TestRecordsAreCopies(t *testing.T) {
-	admission := []byte{1, 2, 3}
-	e := dealt(t, NewPolynomial(), Terms{Next: 1})
-	e, s, err := e.Issue(Public, admission)
-	require.NoError(t, err)
-	admission[0] = 9
-	e.Record(s.Index()).Admission[0] = 9
-	for r := range e.Open(Public) {
-		r.Admission[0] = 9
-	}
-	require.Equal(t, []byte{1, 2, 3}, e.Record(s.Index()).Admission)
-	for range e.Open(Private, Direct) {
-		t.Fatal("a public invite is neither private nor direct")
-	}
-}
-
 // G5: each way in which evals may go backwards is refused.
 func TestG5Succeeds(t *testing.T) {
 	p, other := NewPolynomial(), NewPolynomial()
-	terms := Terms{Root: [32]byte{1}, Generation: 3, Depth: 14, Capacity: 100, Held: []Index{1, 2}, Next: 10}
+	terms := Terms{Root: [32]byte{1}, Generation: 3, Depth: 14, Capacity: 100, Next: 10}
 	with := func(p Polynomial, change func(*Terms)) Evals {
 		t := terms
 		change(&t)
@@ -297,35 +215,26 @@ func TestG5Succeeds(t *testing.T) {
 		return e
 	}
 	prev := dealt(t, p, terms)
-	issued, _, err := prev.Issue(Private, []byte{1})
+	offered, _, err := prev.Offer(private(1), 0, 1)
 	require.NoError(t, err)
-	redeemed, err := issued.Redeem(10)
-	require.NoError(t, err)
-	revoked, err := issued.Revoke(10)
-	require.NoError(t, err)
-	otherKey, _, err := prev.Issue(Private, []byte{2})
-	require.NoError(t, err)
-	otherKind, _, err := prev.Issue(Public, []byte{1})
-	require.NoError(t, err)
-	skipped, err := prev.MoveCursorPast(10)
+	ended, err := offered.EndOffer([16]byte{1})
 	require.NoError(t, err)
 	newRoot := func(change func(*Terms)) Evals {
 		return with(other, func(t *Terms) { t.Root, t.Generation, t.Next = [32]byte{2}, 4, 11; change(t) })
 	}
 	type pair struct{ next, prev Evals }
 	for name, c := range map[string]pair{
-		"the same":               {issued, issued},
-		"issued":                 {issued, prev},
-		"redeemed":               {redeemed, issued},
-		"revoked":                {revoked, issued},
-		"read-only":              {redeemed.ReadOnly(), issued},
-		"redeemed in read-only":  {redeemed.ReadOnly(), issued.ReadOnly()},
-		"the first":              {issued, NoEvals()},
+		"the same":               {offered, offered},
+		"offered":                {offered, prev},
+		"ended":                  {ended, offered},
+		"read-only":              {offered.ReadOnly(), offered},
+		"ended in read-only":     {ended.ReadOnly(), offered.ReadOnly()},
+		"the first":              {offered, NoEvals()},
 		"none still":             {NoEvals(), NoEvals()},
-		"a new root":             {newRoot(func(*Terms) {}), issued},
-		"a new root, greater":    {newRoot(func(t *Terms) { t.Depth = 15 }), issued},
-		"a new root, fewer left": {newRoot(func(t *Terms) { t.Capacity = 5 }), issued},
-		"after read-only":        {newRoot(func(*Terms) {}), issued.ReadOnly()},
+		"a new root":             {newRoot(func(*Terms) {}), offered},
+		"a new root, greater":    {newRoot(func(t *Terms) { t.Depth = 15 }), offered},
+		"a new root, fewer left": {newRoot(func(t *Terms) { t.Capacity = 5 }), offered},
+		"after read-only":        {newRoot(func(*Terms) {}), offered.ReadOnly()},
 	} {
 		require.NoError(t, c.next.Succeeds(c.prev), name)
 	}
@@ -336,43 +245,34 @@ func TestG5Succeeds(t *testing.T) {
 		"zero after none":           {Evals{}, NoEvals()},
 		"gone":                      {NoEvals(), prev},
 		"gone from read-only":       {NoEvals(), prev.ReadOnly()},
-		"cursor":                    {prev, issued},
-		"record missing":            {skipped, issued},
-		"redeemed to issued":        {issued, redeemed},
-		"redeemed to revoked":       {revoked, redeemed},
-		"revoked to redeemed":       {redeemed, revoked},
-		"revoked to issued":         {issued, revoked},
-		"another admission":         {otherKey, issued},
-		"another kind":              {otherKind, issued},
-		"writable again":            {issued, issued.ReadOnly()},
+		"cursor":                    {prev, offered},
+		"writable again":            {offered, offered.ReadOnly()},
 		"another polynomial":        {with(other, func(*Terms) {}), prev},
 		"another capacity":          {with(p, func(t *Terms) { t.Capacity = 200 }), prev},
 		"another depth":             {with(p, func(t *Terms) { t.Depth = 15 }), prev},
 		"another generation":        {with(p, func(t *Terms) { t.Generation = 4 }), prev},
-		"held is missing":           {with(p, func(t *Terms) { t.Held = []Index{1} }), prev},
-		"new root, same generation": {newRoot(func(t *Terms) { t.Generation = 3 }), issued},
-		"new root, older":           {newRoot(func(t *Terms) { t.Generation = 2 }), issued},
-		"new root, cursor":          {newRoot(func(t *Terms) { t.Next = 10 }), issued},
-		"new root, depth":           {newRoot(func(t *Terms) { t.Depth = 13 }), issued},
+		"new root, same generation": {newRoot(func(t *Terms) { t.Generation = 3 }), offered},
+		"new root, older":           {newRoot(func(t *Terms) { t.Generation = 2 }), offered},
+		"new root, cursor":          {newRoot(func(t *Terms) { t.Next = 10 }), offered},
+		"new root, depth":           {newRoot(func(t *Terms) { t.Depth = 13 }), offered},
 	} {
 		require.ErrorIs(t, c.next.Succeeds(c.prev), ErrLedger, name)
 	}
 }
 
-// BenchmarkTake hands out one more of many indices.
-func BenchmarkTake(b *testing.B) {
-	for name, n := range map[string]int{"first": 0, "of 10,000": 9_000} {
-		b.Run(name, func(b *testing.B) {
-			held := make([]Index, n)
-			for i := range held {
-				held[i] = Index(i + 1)
+// BenchmarkOffer offers one more index beside others.
+func BenchmarkOffer(b *testing.B) {
+	for _, n := range []int{0, MaxOffers - 1} {
+		b.Run(fmt.Sprintf("open=%d", n), func(b *testing.B) {
+			e := dealt(b, NewPolynomial(), Terms{Next: 2})
+			for k := range n {
+				var err error
+				e, _, err = e.Offer(private(byte(k)), 0, 1)
+				require.NoError(b, err)
 			}
-			e, err := Polynomial{ed448.RandomScalar(), ed448.RandomScalar()}.Evals(Terms{Depth: 14, Capacity: 10_000, Held: held, Next: Index(n + 1)})
-			require.NoError(b, err)
-			admission := make([]byte, 32)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := e.Issue(Public, admission); err != nil {
+				if _, _, err := e.Offer(private(255), 0, 1); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -382,11 +282,7 @@ func BenchmarkTake(b *testing.B) {
 
 func TestEvalsSayWhatTheyAre(t *testing.T) {
 	e := dealt(t, NewPolynomial(), Terms{Root: [32]byte{1}, Generation: 3, Next: 1})
-	root, generation := e.Root()
-	require.Equal(t, [32]byte{1}, root)
-	require.Equal(t, uint64(3), generation)
-	require.Equal(t, DefaultDepth, e.Depth())
-	require.Equal(t, DefaultCapacity, e.Remaining())
+	require.Equal(t, [32]byte{1}, e.Root())
 	for want, e := range map[string]Evals{"no evals": NoEvals(), "evals": e, "read-only evals": e.ReadOnly(), "zero evals": {}} {
 		require.Equal(t, want, fmt.Sprint(e))
 		require.Equal(t, want, fmt.Sprintf("%#v", e))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -35,14 +36,9 @@ func ExamplePolynomial() {
 	// true
 }
 
-// A dealer hands out a share: the space with the next evals is stored, then the share may leave the device.
-func ExampleEvals_Issue() {
-	evals, err := dkg.NewPolynomial().Evals(dkg.Terms{
-		Depth:    dkg.DefaultDepth,
-		Capacity: dkg.DefaultCapacity,
-		Held:     []dkg.Index{1}, // the founder
-		Next:     2,
-	})
+// A dealer makes an invite: the space with the next evals is stored, then what is hidden of the share may leave the device.
+func ExampleEvals_Offer() {
+	evals, err := dkg.NewPolynomial().Evals(dkg.Terms{Depth: dkg.DefaultDepth, Capacity: dkg.DefaultCapacity, Next: 2}) // 1 is the founder
 	if err != nil {
 		panic(err)
 	}
@@ -51,36 +47,17 @@ func ExampleEvals_Issue() {
 		panic(err)
 	}
 
-	next, share, err := space.Evals().Issue(dkg.Private, []byte("admission public key"))
+	wish := dkg.Offer{Name: [16]byte{1}, Kind: dkg.Private, Count: 1, M: secret.Random(dkg.OfferSecretSize)}
+	next, offer, err := space.Evals().Offer(wish, 0, 1)
 	if err != nil {
 		panic(err)
 	}
 	space = space.WithEvals(next)
-	fmt.Println("share of index", share.Index())
-	fmt.Println("left:", space.Evals().Remaining())
-	for r := range space.Evals().Open(dkg.Private) {
-		fmt.Printf("open: %d, admitted by %q\n", r.Index, r.Admission)
-	}
-	// Output:
-	// share of index 2
-	// left: 9998
-	// open: 2, admitted by "admission public key"
-}
+	fmt.Println("index", offer.First)
 
-func ExampleEvals_Revoke() {
-	evals, err := dkg.NewPolynomial().Evals(dkg.Terms{Depth: 14, Capacity: 100, Next: 1})
-	if err != nil {
-		panic(err)
-	}
-	evals, share, err := evals.Issue(dkg.Public, []byte("admission public key"))
-	if err != nil {
-		panic(err)
-	}
-	evals, err = evals.Revoke(share.Index())
-	fmt.Println(err)
-	_, err = evals.Redeem(share.Index())
-	fmt.Println(errors.Is(err, dkg.ErrLedger))
+	next, err = space.Evals().EndOffer(offer.Name) // somebody came by it, or it was taken back
+	fmt.Println("ended:", err, "next index:", next.Next())
 	// Output:
-	// <nil>
-	// true
+	// index 2
+	// ended: <nil> next index: 3
 }

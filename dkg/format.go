@@ -2,21 +2,15 @@ package dkg
 
 import "github.com/trefoil-im/trefoil/internal/ed448"
 
+// Kind is what an invite is for. Its numbers are part of the format.
+type Kind uint8
+
 // Numbers of the format.
 const (
-	// Kinds: how an index was handed out. Held is by the dealing itself, to the founder, or in a rekey to those who stay; the
-	// others are those of invites: in a link for one person, behind a public link, to a known person.
-	Held    Kind = 1
+	// Kinds: in a link for one person, behind a public link, to a known person. 1 is reserved.
 	Private Kind = 2
 	Public  Kind = 3
 	Direct  Kind = 4
-
-	// Statuses: an index without a record is Free; Issued was handed out and not seen in use; with Redeemed somebody joined;
-	// Revoked was taken back before somebody joined with it.
-	Free     Status = 0
-	Issued   Status = 1
-	Redeemed Status = 2
-	Revoked  Status = 3
 
 	// DefaultDepth and MaxDepth are numbers of bits of an index: under depth d indices are less than 2^d. MaxIndex is the
 	// largest index under any depth.
@@ -26,9 +20,16 @@ const (
 
 	// DefaultCapacity is how many evals a dealer has unless it chooses otherwise; the most is 2^depth - 1.
 	DefaultCapacity = 10_000
+	// MaxOffers is the number of offers that are open at a time, and MaxDealers that of the members that deal from one polynomial.
+	MaxOffers  = 256
+	MaxDealers = 16
 
-	// ShareSize is the size of an encoded share in bytes: index, then scalar. CommitmentSize is that of a commitment: C0, then
-	// C1.
-	ShareSize      = 4 + ed448.ScalarSize
-	CommitmentSize = 2 * ed448.PointSize
+	// Sizes in bytes: of an encoded share (index, then scalar), a commitment (C0, then C1) and a polynomial (a0, then a1); of
+	// the share and the polynomial that a Mask hides; and of the secret of an offer.
+	ShareSize            = 4 + ed448.ScalarSize
+	CommitmentSize       = 2 * ed448.PointSize
+	PolynomialSize       = 2 * ed448.ScalarSize
+	MaskedShareSize      = ed448.ScalarSize
+	MaskedPolynomialSize = 2 * ed448.ScalarSize
+	OfferSecretSize      = 32
 )

@@ -11,7 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 )
 
-func newMask() Mask { return NewMask(ed448.RandomScalar(), ed448.RandomScalar()) }
+func newMask() Mask { return Mask{ed448.RandomScalar(), ed448.RandomScalar()} }
 
 // TestMasks: what a mask hides comes back with it, for every index, and with no other mask.
 func TestMasks(t *testing.T) {
@@ -68,7 +68,7 @@ func TestMasksRefuse(t *testing.T) {
 	for i := range over {
 		over[i] = 0xff
 	}
-	zero := NewMask(ed448.Scalar{}, ed448.Scalar{})
+	var zero Mask
 	for name, err := range map[string]error{
 		"nothing":          second(m.OpenShare(secret.Bytes{}, 1)),
 		"57 bytes":         second(m.OpenShare(secret.Random(57), 1)),
@@ -90,5 +90,5 @@ func TestMasksRefuse(t *testing.T) {
 	v := m.HidePolynomial(p)
 	_, err = m.OpenShare(v, 0)
 	require.ErrorIs(t, err, ErrIndex)
-	secrettest.Check(t, m, m.m0.Bytes(), m.m1.Bytes())
+	secrettest.Check(t, m, m[0].Bytes(), m[1].Bytes())
 }

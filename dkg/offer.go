@@ -14,27 +14,13 @@ import (
 // Offer is an invite while it is open, as owners keep it: the indices that it holds, and the secret from which its Mask is made
 // anew under another polynomial.
 type Offer struct {
-	Name  [16]byte // unlike that of any other offer
-	Kind  Kind     // Private, Public or Direct
-	First Index
+	Name  [16]byte     // unlike that of any other offer
+	Kind  Kind         // Private, Public or Direct
+	First Index        // the least of them
 	Count uint32       // 1; of a Public one the length of its run
 	Step  uint8        // 1; of a Public one the distance of its indices, 1 to MaxDealers
 	M     secret.Bytes // OfferSecretSize bytes
 }
-
-// Limits. They are part of the format.
-const (
-	// MaxOffers is the number of offers that are open at a time.
-	MaxOffers = 256
-	// MaxDealers is the number of members that deal from one polynomial.
-	MaxDealers = 16
-	// OfferSecretSize is the length of an offer's secret in bytes.
-	OfferSecretSize = 32
-)
-
-// Residue is which of the members that deal from one polynomial this is: it hands out indices ≡ Place modulo Dealers, so that
-// no two hand out one.
-type Residue struct{ Place, Dealers int }
 
 // Last returns the greatest index that the offer holds.
 func (o Offer) Last() Index { return o.First + Index(o.Count-1)*Index(o.Step) }
@@ -46,31 +32,34 @@ func (o Offer) valid() bool {
 			(o.Kind == Private || o.Kind == Direct) && o.Count == 1 && o.Step == 1)
 }
 
-// Offer takes the next index of a residue, or for a Public offer the next run of count indices, and keeps the offer's secret
-// until it ends. It returns evals in which these indices are never taken again, and the offer. It returns ErrReadOnly if CanDeal
-// is false, ErrExhausted if capacity or MaxOffers is reached, and ErrLedger for an offer that is none, a name that is taken, or a
-// residue that is none.
-func (e Evals) Offer(k Kind, r Residue, count uint32, name [16]byte, m secret.Bytes) (Evals, Offer, error) {
-	o := Offer{Name: name, Kind: k, First: 1, Count: count, Step: 1, M: m}
-	if r.Dealers < 1 || r.Dealers > MaxDealers || r.Place < 0 || r.Place >= r.Dealers {
-		return e, Offer{}, fmt.Errorf("%w: residue %d modulo %d", ErrLedger, r.Place, r.Dealers)
+// Offer takes the next index, or for a Public offer the next run of o.Count indices, and keeps the offer until it ends. Of o it
+// reads Name, Kind, Count and M. Members that deal from one polynomial have places 0 to dealers - 1, and each takes indices
+// ≡ its place modulo dealers, so that no two offer one. It returns evals in which these indices are never taken again, and the
+// offer. It returns ErrReadOnly if CanDeal is false, ErrExhausted if capacity or MaxOffers is reached, and ErrLedger for an offer
+// that is none, a name that is taken, or a place that is none.
+func (e Evals) Offer(o Offer, place, dealers int) (Evals, Offer, error) {
+	if dealers < 1 || dealers > MaxDealers || place < 0 || place >= dealers {
+		return e, Offer{}, fmt.Errorf("%w: place %d of %d dealers", ErrLedger, place, dealers)
 	}
-	if k == Public {
-		o.Step = uint8(r.Dealers)
+	o.First, o.Step = 1, 1
+	if o.Kind == Public {
+		o.Step = uint8(dealers)
 	}
 	if !o.valid() {
-		return e, Offer{}, fmt.Errorf("%w: offer of kind %d", ErrLedger, k)
+		return e, Offer{}, fmt.Errorf("%w: offer of kind %d", ErrLedger, o.Kind)
 	}
 	if e.mode != dealing {
 		return e, Offer{}, ErrReadOnly
 	}
-	for o.First = e.next; ; o.First++ {
-		if uint64(o.First)+(uint64(count)-1)*uint64(o.Step) > uint64(e.capacity) {
+	for o.First = e.terms.Next; ; o.First++ {
+		if uint64(o.First)+(uint64(o.Count)-1)*uint64(o.Step) > uint64(e.terms.Capacity) {
 			return e, Offer{}, ErrExhausted
 		}
-		_, err := e.polynomial.Share(o.First)
-		if int(o.First)%r.Dealers == r.Place && err == nil {
-			break
+		if int(o.First)%dealers != place {
+			continue
+		}
+		if _, err := e.polynomial.Share(o.First); err == nil {
+			break // or f(i) = 0: skipped for good, as the cursor moves past it
 		}
 	}
 	next, err := e.KeepOffer(o)
@@ -90,7 +79,7 @@ func (e Evals) KeepOffer(o Offer) (Evals, error) {
 	if e.mode != dealing && e.mode != readOnly {
 		return e, ErrReadOnly
 	}
-	if err := o.Last().Check(e.depth); err != nil {
+	if err := o.Last().Check(e.terms.Depth); err != nil {
 		return e, err
 	}
 	list := e.offers.Value()
@@ -102,7 +91,7 @@ func (e Evals) KeepOffer(o Offer) (Evals, error) {
 		return e, fmt.Errorf("%w: %d offers are open", ErrExhausted, len(list))
 	}
 	next := e
-	next.next = max(e.next, o.Last()+1)
+	next.terms.Next = max(e.terms.Next, o.Last()+1)
 	next.offers = state.NewSegment(slices.Insert(slices.Clone(list), at, o))
 	return next, nil
 }
@@ -141,15 +130,6 @@ func (e Evals) Hide(o Offer, m Mask) (secret.Bytes, error) {
 		return secret.Bytes{}, err
 	}
 	return m.HideShare(s), nil
-}
-
-// Share returns the share of an index, for a member that was given it before and lost it. It returns ErrReadOnly if CanDeal is
-// false, and errors of Polynomial.Share.
-func (e Evals) Share(i Index) (Share, error) {
-	if e.mode != dealing {
-		return Share{}, ErrReadOnly
-	}
-	return e.polynomial.Share(i)
 }
 
 // offers are the open offers in ascending order of their names. They are stored as one piece, of at most 15 KiB.

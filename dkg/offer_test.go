@@ -24,7 +24,7 @@ func TestOffersOfDealers(t *testing.T) {
 		evals := make([]Evals, dealers)
 		for k := range evals {
 			var err error
-			evals[k], err = p.Evals(Terms{Depth: 9, Capacity: 300, Held: []Index{1}, Next: 2})
+			evals[k], err = p.Evals(Terms{Depth: 9, Capacity: 300, Next: 2})
 			require.NoError(t, err)
 		}
 		taken, open := map[Index]bool{1: true}, map[[16]byte]int{}
@@ -36,7 +36,7 @@ func TestOffersOfDealers(t *testing.T) {
 			if kind == Public {
 				count = 16
 			}
-			next, o, err := evals[k].Offer(kind, Residue{k, dealers}, count, name, offerSecret)
+			next, o, err := evals[k].Offer(Offer{Name: name, Kind: kind, Count: count, M: offerSecret}, k, dealers)
 			require.NoError(t, next.Succeeds(evals[k]))
 			if err != nil {
 				require.ErrorIs(t, err, ErrExhausted)
@@ -88,14 +88,13 @@ func byteNames(open map[[16]byte]int) map[byte]bool {
 }
 
 // offered returns evals with an offer of each kind, one of them kept for another dealer.
-func offered(t testing.TB) Evals {
-	e := samples(t)["founder"]
+func offered(t testing.TB, e Evals) Evals {
 	for n, k := range []Kind{Private, Public, Direct} {
 		count := uint32(1)
 		if k == Public {
 			count = 32
 		}
-		next, _, err := e.Offer(k, Residue{1, 2}, count, [16]byte{byte(9 - n)}, offerSecret)
+		next, _, err := e.Offer(Offer{Name: [16]byte{byte(9 - n)}, Kind: k, Count: count, M: offerSecret}, 1, 2)
 		require.NoError(t, err)
 		e = next
 	}
@@ -104,28 +103,27 @@ func offered(t testing.TB) Evals {
 	return e
 }
 
-// TestOffersAreStored: evals with offers are stored in the second version of the format, without them in the first.
+// TestOffersAreStored: offers are stored as one segment, which is there only if there are some.
 func TestOffersAreStored(t *testing.T) {
-	e := offered(t)
-	got := pinned(t, "evals-v2-offered.hex", e)
+	e := samples(t)["offered"]
+	got := pinned(t, "evals-v1-offered.hex", e)
 	require.Equal(t, Index(501), readBack(t, e).Next())
-	require.Equal(t, []byte{0, versionOffers}, got[2:4])
 	require.True(t, same(t, e.ReadOnly(), readBack(t, e.ReadOnly())))
 	for o := range e.Offers() {
 		var err error
 		e, err = e.EndOffer(o.Name)
 		require.NoError(t, err)
 	}
-	require.Equal(t, []byte{0, version}, encodeEvals(t, e)[2:4])
-	secrettest.Check(t, offered(t), offerSecret.Expose())
-	secrettest.Check(t, slices.Collect(offered(t).Offers()), offerSecret.Expose())
+	require.Len(t, encodeEvals(t, e), 2+165)
+	secrettest.Check(t, samples(t)["offered"], offerSecret.Expose())
+	secrettest.Check(t, slices.Collect(samples(t)["offered"].Offers()), offerSecret.Expose())
 
 	list := len(got) - 4*offerSize
 	for name, change := range map[string]struct {
 		at   int
 		with byte
 	}{
-		"kind":     {list + 16, byte(Held)},
+		"kind":     {list + 16, 1},
 		"count":    {list + 24, 2},
 		"step":     {list + 25, 2},
 		"order":    {list + offerSize, 0},
@@ -149,25 +147,24 @@ func readBack(t testing.TB, e Evals) Evals {
 
 // TestOffersRefused: offers that are none, and evals that have no room for one.
 func TestOffersRefused(t *testing.T) {
-	e := offered(t)
-	offer := func(k Kind, r Residue, count uint32, name byte, m secret.Bytes) error {
-		next, _, err := e.Offer(k, r, count, [16]byte{name}, m)
+	e := samples(t)["offered"]
+	offer := func(k Kind, place, dealers int, count uint32, name byte, m secret.Bytes) error {
+		next, _, err := e.Offer(Offer{Name: [16]byte{name}, Kind: k, Count: count, M: m}, place, dealers)
 		require.True(t, same(t, e, next))
 		return err
 	}
-	one := Residue{0, 1}
 	for name, c := range map[string]struct{ got, want error }{
-		"kind":           {offer(Held, one, 1, 20, offerSecret), ErrLedger},
-		"private run":    {offer(Private, one, 2, 20, offerSecret), ErrLedger},
-		"none":           {offer(Public, one, 0, 20, offerSecret), ErrLedger},
-		"long":           {offer(Public, one, 1<<20, 20, offerSecret), ErrLedger},
-		"wraps":          {offer(Public, Residue{0, 16}, 1<<28+1, 20, offerSecret), ErrLedger},
-		"over capacity":  {offer(Public, one, DefaultCapacity, 20, offerSecret), ErrExhausted},
-		"no secret":      {offer(Private, one, 1, 20, secret.Bytes{}), ErrLedger},
-		"name":           {offer(Private, one, 1, 9, offerSecret), ErrLedger},
-		"no dealers":     {offer(Private, Residue{0, 0}, 1, 20, offerSecret), ErrLedger},
-		"17 dealers":     {offer(Private, Residue{0, 17}, 1, 20, offerSecret), ErrLedger},
-		"place":          {offer(Private, Residue{2, 2}, 1, 20, offerSecret), ErrLedger},
+		"kind":           {offer(1, 0, 1, 1, 20, offerSecret), ErrLedger},
+		"private run":    {offer(Private, 0, 1, 2, 20, offerSecret), ErrLedger},
+		"none":           {offer(Public, 0, 1, 0, 20, offerSecret), ErrLedger},
+		"long":           {offer(Public, 0, 1, 1<<20, 20, offerSecret), ErrLedger},
+		"wraps":          {offer(Public, 0, 16, 1<<28+1, 20, offerSecret), ErrLedger},
+		"over capacity":  {offer(Public, 0, 1, DefaultCapacity, 20, offerSecret), ErrExhausted},
+		"no secret":      {offer(Private, 0, 1, 1, 20, secret.Bytes{}), ErrLedger},
+		"name":           {offer(Private, 0, 1, 1, 9, offerSecret), ErrLedger},
+		"no dealers":     {offer(Private, 0, 0, 1, 20, offerSecret), ErrLedger},
+		"17 dealers":     {offer(Private, 0, 17, 1, 20, offerSecret), ErrLedger},
+		"place":          {offer(Private, 2, 2, 1, 20, offerSecret), ErrLedger},
 		"end":            {second(e.EndOffer([16]byte{20})), ErrIndex},
 		"keep beyond":    {second(e.KeepOffer(Offer{[16]byte{20}, Private, 1 << DefaultDepth, 1, 1, offerSecret})), ErrIndex},
 		"none to deal":   {second(NoEvals().KeepOffer(Offer{[16]byte{20}, Private, 2, 1, 1, offerSecret})), ErrReadOnly},
@@ -175,17 +172,17 @@ func TestOffersRefused(t *testing.T) {
 	} {
 		require.ErrorIs(t, c.got, c.want, name)
 	}
-	_, _, err := e.ReadOnly().Offer(Private, one, 1, [16]byte{20}, offerSecret)
+	_, _, err := e.ReadOnly().Offer(private(20), 0, 1)
 	require.ErrorIs(t, err, ErrReadOnly)
 	for n := range MaxOffers - 4 {
-		e, _, err = e.Offer(Private, one, 1, [16]byte{100, byte(n), byte(n >> 8)}, offerSecret)
+		e, _, err = e.Offer(Offer{Name: [16]byte{100, byte(n), byte(n >> 8)}, Kind: Private, Count: 1, M: offerSecret}, 0, 1)
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, offer(Private, one, 1, 20, offerSecret), ErrExhausted)
+	require.ErrorIs(t, offer(Private, 0, 1, 1, 20, offerSecret), ErrExhausted)
 	require.True(t, same(t, e, readBack(t, e)))
 
 	p, m := NewPolynomial(), newMask()
-	dealer := dealt(t, p, Terms{Held: []Index{1}, Next: 2})
+	dealer := dealt(t, p, Terms{Next: 2})
 	for _, o := range []Offer{{Kind: Private, First: 5, Count: 1, Step: 1}, {Kind: Public, First: 5, Count: 16, Step: 1}} {
 		v, err := dealer.Hide(o, m)
 		require.NoError(t, err)

@@ -28,9 +28,6 @@ func (p Polynomial) Share(i Index) (Share, error) {
 	return newShare(i, p.a0.Add(p.a1.Mul(i.scalar())))
 }
 
-// PolynomialSize is the size of an encoded polynomial in bytes: a0, then a1.
-const PolynomialSize = 2 * ed448.ScalarSize
-
 // Bytes returns the 112 bytes that ParsePolynomial reads. They are every share of the root.
 func (p Polynomial) Bytes() secret.Bytes { return secret.Own(append(p.a0.Bytes(), p.a1.Bytes()...)) }
 

@@ -5,41 +5,29 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
-	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Versions of the stored format of Evals: the second has offers, and is written where there are some.
-const (
-	version       = 1
-	versionOffers = 2
-)
+// version of the stored format of Evals.
+const version = 1
 
-// ledgerName begins the names of the segments that hold the ledger.
-const ledgerName = "ledger-"
-
-// Encode implements state.Part. It writes 168 bytes, of which the coefficients are 112, and lists the blocks of the ledger and
-// the offers.
+// Encode implements state.Part. It writes 165 bytes, of which the coefficients are 112, and lists the offers.
 func (e Evals) Encode(w *state.Encoder) {
-	if e.offers.IsZero() {
-		w.Version(version)
-	} else {
-		w.Version(versionOffers)
-	}
+	w.Version(version)
 	w.Uint8(uint8(e.mode))
 	if e.mode == none {
 		return
 	}
-	w.Fixed(e.root[:])
-	w.Uint64(e.generation)
-	w.Uint8(uint8(e.depth))
-	w.Uint32(uint32(e.capacity))
-	w.Uint32(uint32(e.next))
+	w.Fixed(e.terms.Root[:])
+	w.Uint64(e.terms.Generation)
+	w.Uint8(uint8(e.terms.Depth))
+	w.Uint32(uint32(e.terms.Capacity))
+	w.Uint32(uint32(e.terms.Next))
 	if e.mode == dealing {
 		w.Fixed(e.polynomial.a0.Bytes())
 		w.Fixed(e.polynomial.a1.Bytes())
 	}
-	e.ledger.rows.Encode(w, ledgerName)
+	w.Bool(!e.offers.IsZero())
 	if !e.offers.IsZero() {
 		e.offers.Encode(w, offersName)
 	}
@@ -47,29 +35,26 @@ func (e Evals) Encode(w *state.Encoder) {
 
 // Decode implements state.Part. It returns an error for anything that Encode does not write.
 func (Evals) Decode(r *state.Decoder) (Evals, error) {
-	found := r.Version(version, versionOffers)
+	r.Version(version, version)
 	e := Evals{mode: mode(r.Uint8())}
-	if e.mode == none && found == version || r.Err() != nil {
+	if e.mode == none || r.Err() != nil {
 		return e, r.Err()
 	}
 	if e.mode != dealing && e.mode != readOnly {
 		return Evals{}, errors.New("dkg: no such kind of evals")
 	}
-	r.Into(e.root[:])
-	e.generation = r.Uint64()
-	e.depth = int(r.Uint8())
-	e.capacity = Index(r.Uint32())
-	e.next = Index(r.Uint32())
+	r.Into(e.terms.Root[:])
+	e.terms.Generation = r.Uint64()
+	e.terms.Depth = int(r.Uint8())
+	e.terms.Capacity = Index(r.Uint32())
+	e.terms.Next = Index(r.Uint32())
 	var err error
 	if e.mode == dealing {
 		if e.polynomial, err = decodePolynomial(r); err != nil {
 			return Evals{}, err
 		}
 	}
-	if e.ledger.rows, err = segmap.Decode[row](r, ledgerName); err != nil {
-		return Evals{}, err
-	}
-	if found == versionOffers {
+	if r.Bool() {
 		if e.offers, err = state.DecodeSegment[offers](r, offersName); err != nil {
 			return Evals{}, err
 		}
@@ -97,9 +82,10 @@ func decodePolynomial(r *state.Decoder) (p Polynomial, err error) {
 }
 
 // Succeeds implements state.Part: it returns ErrLedger if e would take back something that prev has done (G5). Under one
-// root the cursor and the ledger only grow, records only move forwards, and what is read-only stays so. Another root must
-// be of a later generation and keep cursor and depth. Whoever had evals has them, if read-only, as long as the space.
+// root the cursor only grows, and what is read-only stays so. Another root must be of a later generation and keep cursor and
+// depth. Whoever had evals has them, if read-only, as long as the space.
 func (e Evals) Succeeds(prev Evals) error {
+	at, before := e.terms, prev.terms
 	switch {
 	case e.mode == 0 || prev.mode == 0:
 		return fmt.Errorf("%w: zero evals", ErrLedger)
@@ -107,20 +93,20 @@ func (e Evals) Succeeds(prev Evals) error {
 		return nil
 	case e.mode == none:
 		return fmt.Errorf("%w: evals are gone", ErrLedger)
-	case e.next < prev.next:
-		return fmt.Errorf("%w: cursor %d after %d", ErrLedger, e.next, prev.next)
-	case e.depth < prev.depth:
-		return fmt.Errorf("%w: depth %d after %d", ErrLedger, e.depth, prev.depth)
-	case e.root != prev.root:
-		if e.generation <= prev.generation {
-			return fmt.Errorf("%w: another root of generation %d after %d", ErrLedger, e.generation, prev.generation)
+	case at.Next < before.Next:
+		return fmt.Errorf("%w: cursor %d after %d", ErrLedger, at.Next, before.Next)
+	case at.Depth < before.Depth:
+		return fmt.Errorf("%w: depth %d after %d", ErrLedger, at.Depth, before.Depth)
+	case at.Root != before.Root:
+		if at.Generation <= before.Generation {
+			return fmt.Errorf("%w: another root of generation %d after %d", ErrLedger, at.Generation, before.Generation)
 		}
 		return nil
 	case e.mode < prev.mode:
 		return fmt.Errorf("%w: read-only evals stay so until a rekey", ErrLedger)
-	case e.generation != prev.generation || e.depth != prev.depth || e.capacity != prev.capacity,
+	case at.Generation != before.Generation || at.Depth != before.Depth || at.Capacity != before.Capacity,
 		e.mode == dealing && !e.polynomial.equal(prev.polynomial):
 		return fmt.Errorf("%w: another dealing under the same root", ErrLedger)
 	}
-	return e.ledger.succeeds(prev.ledger)
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,15 +44,6 @@ func spaceOf(t testing.TB, e Evals) space {
 	return s
 }
 
-// issueFrom issues from the evals of a space.
-func issueFrom(s space, k Kind, admission []byte) (space, Share, error) {
-	next, share, err := s.Evals().Issue(k, admission)
-	if err != nil {
-		return s, Share{}, err
-	}
-	return s.WithEvals(next), share, nil
-}
-
 // same reports whether evals would be stored as the same bytes.
 func same(t testing.TB, a, b Evals) bool { return spaceOf(t, a).Equal(spaceOf(t, b)) }
 
@@ -71,62 +61,42 @@ func dealt(t testing.TB, p Polynomial, terms Terms) Evals {
 	return e
 }
 
-// rawEvals are the bytes of Evals: the body, and each block by its number.
+// rawEvals are the bytes of Evals: the body, and the segment of the offers if there is one.
 type rawEvals struct {
 	body   []byte
-	blocks []rawBlock
+	offers rawOffers
 }
 
-type rawBlock struct {
-	number uint32
-	body   []byte
-	size   int
-}
+type rawOffers []byte
 
 // A Decoder has to be told how much to read, and Decode is called on the zero value: the next rawEvals to be decoded have
 // these sizes.
-var reading struct {
-	body   int
-	blocks []rawBlock
-	block  rawBlock
-}
-
-const rawOffers = 1<<32 - 1 // stands for the offers, which are no block
-
-func rawName(number uint32) string {
-	if number == rawOffers {
-		return offersName
-	}
-	return fmt.Sprintf("%s%x", ledgerName, number)
-}
+var reading struct{ body, offers int }
 
 func (r rawEvals) Encode(e *state.Encoder) {
 	e.Fixed(r.body)
-	for _, b := range r.blocks {
-		state.NewSegment(b).Encode(e, rawName(b.number))
+	if len(r.offers) > 0 {
+		state.NewSegment(r.offers).Encode(e, offersName)
 	}
 }
 
 func (rawEvals) Decode(d *state.Decoder) (r rawEvals, err error) {
 	r.body = d.Fixed(reading.body)
-	for _, b := range reading.blocks {
-		reading.block = b
-		s, err := state.DecodeSegment[rawBlock](d, rawName(b.number))
+	if reading.offers > 0 {
+		s, err := state.DecodeSegment[rawOffers](d, offersName)
 		if err != nil {
 			return r, err
 		}
-		r.blocks = append(r.blocks, s.Value())
+		r.offers = s.Value()
 	}
 	return r, nil
 }
 
 func (rawEvals) Succeeds(rawEvals) error { return nil }
 
-func (r rawBlock) Encode(e *state.Encoder) { e.Fixed(r.body) }
+func (r rawOffers) Encode(e *state.Encoder) { e.Fixed(r) }
 
-func (rawBlock) Decode(d *state.Decoder) (rawBlock, error) {
-	return rawBlock{number: reading.block.number, body: d.Fixed(reading.block.size)}, nil
-}
+func (rawOffers) Decode(d *state.Decoder) (rawOffers, error) { return d.Fixed(reading.offers), nil }
 
 func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault[V] {
 	t.Helper()
@@ -137,37 +107,26 @@ func openVault[V state.Value[V]](t testing.TB, backend store.Store) *state.Vault
 	return v
 }
 
-// encodeEvals returns the stored bytes of evals: vec16 body, then for each block, and the offers, its number and vec16 body.
+// encodeEvals returns the stored bytes of evals: vec16 body, then the offers if there are some.
 func encodeEvals(t testing.TB, e Evals) []byte {
 	t.Helper()
 	backend := store.NewMemory()
 	require.NoError(t, openVault[space](t, backend).Create(t.Context(), spaceOf(t, e), nil))
-	reading.body, reading.blocks = 3, nil
+	reading.body, reading.offers = 3, 0
 	if e.mode != none {
-		reading.body += 53
+		reading.body += 50
 	}
 	if e.mode == dealing {
 		reading.body += 2 * ed448.ScalarSize
 	}
-	for r := range e.Records() {
-		number := uint32(r.Index) / blockSize
-		if n := len(reading.blocks); n == 0 || reading.blocks[n-1].number != number {
-			reading.blocks = append(reading.blocks, rawBlock{number: number, size: 4})
-			reading.body += 4
-		}
-		reading.blocks[len(reading.blocks)-1].size += 7 + len(r.Admission)
-	}
 	if n := len(e.offers.Value()); n > 0 {
-		reading.blocks = append(reading.blocks, rawBlock{number: rawOffers, size: 4 + n*offerSize})
+		reading.offers = 4 + n*offerSize
 	}
 	s, err := openVault[rawSpace](t, backend).Load(t.Context(), spaceID)
 	require.NoError(t, err)
 	var w wire.Writer
 	w.Vec16(s.Evals().body)
-	for _, b := range s.Evals().blocks {
-		w.U32(b.number)
-		w.Vec16(b.body)
-	}
+	w.Fixed(s.Evals().offers)
 	return w.Bytes()
 }
 
@@ -178,15 +137,7 @@ func decodeEvals(t testing.TB, in []byte) (Evals, error) {
 	t.Helper()
 	r := wire.NewReader(in)
 	raw := rawEvals{body: r.Vec16(1 << 16)}
-	seen := map[uint32]bool{}
-	for r.Len() > 0 {
-		b := rawBlock{number: r.U32(), body: r.Vec16(1 << 16)}
-		if seen[b.number] {
-			return Evals{}, errNotStorable
-		}
-		seen[b.number] = true
-		raw.blocks = append(raw.blocks, b)
-	}
+	raw.offers = r.Fixed(r.Len())
 	if r.Done() != nil {
 		return Evals{}, errNotStorable
 	}
@@ -204,26 +155,8 @@ func decodeEvals(t testing.TB, in []byte) (Evals, error) {
 // samples are evals of each kind, always the same.
 func samples(t testing.TB) map[string]Evals {
 	t.Helper()
-	p := Polynomial{ed448.ScalarFromUint32(1), ed448.ScalarFromUint32(2)}
-	founder := dealt(t, p, Terms{Root: [32]byte{7}, Held: []Index{1}, Next: 2})
-	step := func(e Evals, err error) Evals {
-		require.NoError(t, err)
-		return e
-	}
-	take := func(e Evals, k Kind, admission ...byte) Evals {
-		next, _, err := e.Issue(k, admission)
-		return step(next, err)
-	}
-	busy := take(take(take(take(founder, Private, 1), Public, 2, 2), Direct, 3, 3, 3), Private, 4)
-	busy = step(busy.Redeem(2))
-	busy = step(busy.Revoke(3))
-	busy = take(step(busy.MoveCursorPast(1000)), Public, make([]byte, maxAdmission)...)
-	return map[string]Evals{
-		"none":     NoEvals(),
-		"founder":  founder,
-		"busy":     busy,
-		"readonly": busy.ReadOnly(),
-	}
+	founder := dealt(t, Polynomial{ed448.ScalarFromUint32(1), ed448.ScalarFromUint32(2)}, Terms{Root: [32]byte{7}, Next: 2})
+	return map[string]Evals{"none": NoEvals(), "founder": founder, "readonly": founder.ReadOnly(), "offered": offered(t, founder)}
 }
 
 // pinned compares what is stored of evals with a file below testdata, and what it decodes to with the evals. It returns the bytes.
@@ -253,68 +186,45 @@ func TestG28StoredFormat(t *testing.T) {
 	}
 }
 
-// G5: 10,000 evals take 168 bytes, of which 112 are the coefficients, and the ledger a few bytes for each block of 128 and a
-// small record for each index that was issued.
+// G5: 10,000 evals take 165 bytes, of which 112 are the coefficients, and some for each offer that is open.
 func TestG5Size(t *testing.T) {
-	const fixed, perBlock, perRecord = 2 + 168, 4 + 4 + 2 + 4, 7 + 32
-	e := dealt(t, NewPolynomial(), Terms{Held: []Index{1}, Next: 2})
-	require.Len(t, encodeEvals(t, e), fixed+perBlock+7)
-	for n := 1; n <= 300; n++ {
+	e := dealt(t, NewPolynomial(), Terms{Next: 2})
+	require.Len(t, encodeEvals(t, e), 2+165)
+	for n := range 3 {
 		var err error
-		e, _, err = e.Issue(Public, make([]byte, 32))
+		e, _, err = e.Offer(private(byte(n)), 0, 1)
 		require.NoError(t, err)
-		if n%100 == 0 {
-			blocks := int(e.Next()-1)/blockSize + 1
-			require.Len(t, encodeEvals(t, e), fixed+blocks*perBlock+7+n*perRecord)
-		}
+		require.Len(t, encodeEvals(t, e), 2+165+4+(n+1)*offerSize)
 	}
 }
 
 // Stored bytes that Encode does not write are refused: forged by whoever has the vault's key, or damaged by a mistake.
 func TestDecodeRefuses(t *testing.T) {
-	busy := encodeEvals(t, samples(t)["busy"])
+	valid := encodeEvals(t, samples(t)["offered"])
 	const body = 2 // behind the length of the body
-	const block = body + 168 + 2*4
-	require.Equal(t, []byte{0, 0, 0, 0}, busy[block:block+4], "the number of the first block")
-	const record = block + 4 + 2 + 4
 	zero := make([]byte, ed448.ScalarSize)
 	for name, change := range map[string]struct {
 		at   int
 		with []byte
 	}{
-		"mode 0":            {body + 2, []byte{0}},
-		"mode 4":            {body + 2, []byte{4}},
-		"none with fields":  {body + 2, []byte{byte(none)}},
-		"depth 0":           {body + 43, []byte{0}},
-		"depth 21":          {body + 43, []byte{21}},
-		"capacity 0":        {body + 44, []byte{0, 0, 0, 0}},
-		"capacity 2^14":     {body + 44, []byte{0, 0, 0x40, 0}},
-		"cursor 0":          {body + 48, []byte{0, 0, 0, 0}},
-		"cursor too small":  {body + 48, []byte{0, 0, 3, 0xe9}},
-		"cursor over 2^14":  {body + 48, []byte{0, 0, 0x40, 1}},
-		"a0 = 0":            {body + 52, zero},
-		"a1 = 0":            {body + 108, zero},
-		"a0 = q":            {body + 52, ed448test.BadScalars()["q"]},
-		"blocks swapped":    {body + 168, []byte{0, 0, 0, 7, 0, 0, 0, 0}},
-		"too many blocks":   {body + 164, []byte{0xff, 0xff, 0xff, 0xff}},
-		"one block fewer":   {body + 164, []byte{0, 0, 0, 1}},
-		"no records":        {block + 6, []byte{0, 0, 0, 0}},
-		"too many records":  {block + 6, []byte{0, 0, 0, 129}},
-		"index 0":           {record, []byte{0, 0, 0, 0}},
-		"index of no block": {record, []byte{0, 0, 0, 128}},
-		"index over 2^20":   {record, []byte{0, 0x10, 0, 1}},
-		"kind 0":            {record + 4, []byte{0}},
-		"kind 5":            {record + 4, []byte{5}},
-		"held but issued":   {record + 5, []byte{1}},
-		"held with a key":   {record + 6, []byte{1}},
-		"index twice":       {record + 7, []byte{0, 0, 0, 1}},
-		"free":              {record + 12, []byte{0}},
-		"status 4":          {record + 12, []byte{4}},
-		"no admission":      {record + 13, []byte{0}},
-		"long admission":    {record + 13, []byte{65}},
+		"mode 0":           {body + 2, []byte{0}},
+		"mode 4":           {body + 2, []byte{4}},
+		"none with fields": {body + 2, []byte{byte(none)}},
+		"depth 0":          {body + 43, []byte{0}},
+		"depth 21":         {body + 43, []byte{21}},
+		"capacity 0":       {body + 44, []byte{0, 0, 0, 0}},
+		"capacity 2^14":    {body + 44, []byte{0, 0, 0x40, 0}},
+		"cursor 0":         {body + 48, []byte{0, 0, 0, 0}},
+		"cursor too small": {body + 48, []byte{0, 0, 1, 0xf4}},
+		"cursor over 2^14": {body + 48, []byte{0, 0, 0x40, 1}},
+		"a0 = 0":           {body + 52, zero},
+		"a1 = 0":           {body + 108, zero},
+		"a0 = q":           {body + 52, ed448test.BadScalars()["q"]},
+		"no offers":        {body + 164, []byte{0}},
+		"no flag":          {body + 164, []byte{2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := append([]byte(nil), busy...)
+			in := append([]byte(nil), valid...)
 			require.NotEqual(t, change.with, in[change.at:change.at+len(change.with)])
 			copy(in[change.at:], change.with)
 			_, err := decodeEvals(t, in)
@@ -323,7 +233,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	for name, in := range map[string][]byte{
 		"too old": {0, 3, 0, 0, 1},
-		"too new": {0, 3, 0, 3, 1},
+		"too new": {0, 3, 0, 2, 1},
 	} {
 		_, err := decodeEvals(t, in)
 		want := map[string]error{"too old": state.ErrTooOld, "too new": state.ErrTooNew}[name]
@@ -344,21 +254,21 @@ func FuzzEvals(f *testing.F) {
 	})
 }
 
-// G3, G5: a stale copy of a space cannot replace the stored one, and Draw through the vault never repeats an index.
+// G3, G5: a stale copy of a space cannot replace the stored one, and offers through the vault never repeat an index.
 func TestG5StaleCopyIsRefused(t *testing.T) {
 	v := openVault[space](t, store.NewMemory())
-	old := spaceOf(t, dealt(t, NewPolynomial(), Terms{Held: []Index{1}, Next: 2}))
+	old := spaceOf(t, dealt(t, NewPolynomial(), Terms{Next: 2}))
 	require.NoError(t, v.Create(t.Context(), old, nil))
 	seen := map[Index]bool{}
-	for range 5 {
+	for n := range 5 {
 		require.NoError(t, v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error {
-			next, share, err := issueFrom(tx.Value(), Private, []byte("key"))
+			next, o, err := tx.Value().Evals().Offer(private(byte(n)), 0, 1)
 			if err != nil {
 				return err
 			}
-			require.False(t, seen[share.Index()])
-			seen[share.Index()] = true
-			tx.Set(next)
+			require.False(t, seen[o.First])
+			seen[o.First] = true
+			tx.Set(tx.Value().WithEvals(next))
 			return nil
 		}))
 	}
@@ -372,8 +282,4 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, now.Equal(stored))
 	}
-	ro := stored.WithEvals(stored.Evals().ReadOnly())
-	same, _, err := issueFrom(ro, Private, []byte("key"))
-	require.ErrorIs(t, err, ErrReadOnly)
-	require.True(t, same.Equal(ro), "on error the value passed in comes back")
 }

@@ -108,7 +108,7 @@ func (g genesis) found(x person) (Space, error) {
 	if me.index == founder {
 		root.key = g.root
 		evals, err = g.poly.Evals(dkg.Terms{
-			Root: g.terms.ID(), Depth: g.terms.Depth(), Capacity: dkg.DefaultCapacity, Held: []dkg.Index{me.index}, Next: g.next,
+			Root: g.terms.ID(), Depth: g.terms.Depth(), Capacity: dkg.DefaultCapacity, Next: g.next,
 		})
 		if err != nil {
 			return Space{}, err

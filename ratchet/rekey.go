@@ -210,7 +210,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 			Keys: d.dealKeys(e.ID()),
 		},
 		Records: func(n rekey.New) (records []proto.Record) {
-			evals, records, err = open.Reissue(n.Polynomial, n.ID, n.Template, place, owner, roster)
+			evals, records, err = open.Reissue(n.Polynomial, n.ID, n.Template, place, owner)
 			return records
 		},
 		Said: func(n rekey.New) [][]byte { return d.saidAgain(r, wish, n) },

@@ -234,8 +234,7 @@ func (d *edit) gives(r members.Root) func(proto.Asked, members.Binding) members.
 
 // dealsFrom reports whether the evals are those of a root.
 func (d *edit) dealsFrom(r members.Root) bool {
-	id, _ := d.ev.Root()
-	return d.ev.CanDeal() && proto.EpochID(id) == r.ID()
+	return d.ev.CanDeal() && proto.EpochID(d.ev.Root()) == r.ID()
 }
 
 // maskedFor returns the record by which a member came that a root does not list, if its masked share is there.

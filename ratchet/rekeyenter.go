@@ -221,8 +221,7 @@ func (d *edit) dealFrom(in newRoot) {
 	if !ok || d.ev.IsNone() && !in.seat && !in.dealt {
 		return
 	}
-	now, _ := d.ev.Root()
-	if proto.EpochID(now) == r.ID() {
+	if proto.EpochID(d.ev.Root()) == r.ID() {
 		return
 	}
 	next := d.ev.ReadOnly()
@@ -242,13 +241,9 @@ func (d *edit) dealFrom(in newRoot) {
 
 // evalsOf returns the evals that the owners' part of a rekey gives, with the invites whose m fits their records.
 func (d *edit) evalsOf(in newRoot) (dkg.Evals, error) {
-	roster := make([]dkg.Index, len(in.terms.roster))
-	for k, e := range in.terms.roster {
-		roster[k] = e.Index
-	}
 	next := max(in.terms.notice.Common.Cursor, d.ev.Next())
 	ev, err := in.owners.Polynomial.Evals(dkg.Terms{
-		Root: in.terms.ID(), Generation: in.terms.Rekey(), Depth: in.terms.Depth(), Capacity: dkg.DefaultCapacity, Held: roster, Next: next,
+		Root: in.terms.ID(), Generation: in.terms.Rekey(), Depth: in.terms.Depth(), Capacity: dkg.DefaultCapacity, Next: next,
 	})
 	for _, m := range in.owners.Invites {
 		for _, x := range in.records {

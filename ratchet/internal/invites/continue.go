@@ -48,14 +48,8 @@ func (c Continued) Secrets() (out []proto.OpenInvite) {
 
 // Reissue returns the evals of a new root, and the records with which the invites go on there: certificate and masked share are new, index
 // and keys are those of the link.
-func (c Continued) Reissue(p dkg.Polynomial, root proto.EpochID, t proto.Template, place uint8, owner suite.SigningKey, roster proto.Roster) (dkg.Evals, []proto.Record, error) {
-	held := make([]dkg.Index, len(roster))
-	for k, e := range roster {
-		held[k] = e.Index
-	}
-	ev, err := p.Evals(dkg.Terms{
-		Root: root, Generation: t.Rekey, Depth: t.Depth, Capacity: dkg.DefaultCapacity, Held: held, Next: c.Cursor,
-	})
+func (c Continued) Reissue(p dkg.Polynomial, root proto.EpochID, t proto.Template, place uint8, owner suite.SigningKey) (dkg.Evals, []proto.Record, error) {
+	ev, err := p.Evals(dkg.Terms{Root: root, Generation: t.Rekey, Depth: t.Depth, Capacity: dkg.DefaultCapacity, Next: c.Cursor})
 	if err != nil {
 		return dkg.Evals{}, nil, err
 	}

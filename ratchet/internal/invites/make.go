@@ -84,7 +84,7 @@ func Make(ev dkg.Evals, r members.Root, given dkg.Index, o Owner, t invite.Terms
 	if err != nil {
 		return ev, Made{}, err
 	}
-	next, offer, err := next.Offer(t.Kind(), dkg.Residue{Place: int(place), Dealers: owners}, t.Count(), proto.NameOfInvite(keys.Admission.Public), keys.M)
+	next, offer, err := next.Offer(dkg.Offer{Kind: t.Kind(), Count: t.Count(), Name: proto.NameOfInvite(keys.Admission.Public), M: keys.M}, int(place), owners)
 	if err != nil {
 		return ev, Made{}, err
 	}

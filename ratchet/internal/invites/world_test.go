@@ -60,7 +60,7 @@ func newWorld(t testing.TB) *world {
 	require.NoError(t, err)
 	for k, key := range keys {
 		w.owners = append(w.owners, invites.Owner{Key: key, Self: dkg.Index(1 + k), Newest: 1})
-		ev, err := w.poly.Evals(dkg.Terms{Root: terms.ID(), Held: []dkg.Index{1}, Next: 2, Depth: dkg.DefaultDepth, Capacity: 4096})
+		ev, err := w.poly.Evals(dkg.Terms{Root: terms.ID(), Next: 2, Depth: dkg.DefaultDepth, Capacity: 4096})
 		require.NoError(t, err)
 		w.evals = append(w.evals, ev)
 	}

@@ -52,7 +52,7 @@ func TestCertificates(t *testing.T) {
 		require.ErrorIs(t, err, suite.ErrInvalid, name)
 	}
 	for name, change := range map[string]func(*Certificate){
-		"kind held":    func(c *Certificate) { c.Kind = dkg.Held },
+		"kind 1":       func(c *Certificate) { c.Kind = 1 },
 		"kind 5":       func(c *Certificate) { c.Kind = 5 },
 		"none of them": func(c *Certificate) { c.Count = 0 },
 		"15":           func(c *Certificate) { c.Count = 15 },

@@ -158,5 +158,5 @@ func MaskOf(m secret.Bytes, space state.ID, public dkg.Commitment) dkg.Mask {
 	scalar := func(n byte) ed448.Scalar {
 		return suite.HashToScalar(suite.ScalarInviteMask, m.Expose(), space[:], public.Bytes(), []byte{n})
 	}
-	return dkg.NewMask(scalar(0), scalar(1))
+	return dkg.Mask{scalar(0), scalar(1)}
 }
