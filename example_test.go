@@ -11,10 +11,10 @@ import (
 	"github.com/trefoil-im/trefoil/transporttest"
 )
 
-// device opens a device of its own, which prints what others write.
+// exampleDevice opens a device, which prints what others write.
 func exampleDevice(name string, t trefoil.Transport) *trefoil.Client {
-	key := ok(state.NewKey([]byte("32 bytes from a platform's store"))) // of a real program: another one for each store
-	return ok(trefoil.Open(context.Background(), store.NewMemory(), key, t, trefoil.Options{
+	key := must(state.NewKey([]byte("32 bytes from a platform's store"))) // of a real program: another one for each store
+	return must(trefoil.Open(context.Background(), store.NewMemory(), key, t, trefoil.Options{
 		Handle: func(_ context.Context, e trefoil.Event) error {
 			switch e := e.(type) {
 			case trefoil.Message:
@@ -33,15 +33,15 @@ func exampleDevice(name string, t trefoil.Transport) *trefoil.Client {
 func Example() {
 	ctx, network := context.Background(), transporttest.NewNetwork()
 	ann, bob := exampleDevice("Ann", network.Device("Ann")), exampleDevice("Bob", network.Device("Bob"))
-	space := ok(ann.NewSpace(ctx))
-	made := ok(space.Invite(ctx, invite.Private(0)))
-	joined := ok(bob.Join(ctx, ok(made.Link.URL("https://chat.example/join"))))
-	ok(joined.Send(ctx, []byte("hello Ann"))) // durable; it leaves when Bob is let in
+	space := must(ann.NewSpace(ctx))
+	made := must(space.Invite(ctx, invite.Private(0)))
+	joined := must(bob.Join(ctx, must(made.Link.URL("https://chat.example/join"))))
+	must(joined.Send(ctx, []byte("hello Ann"))) // durable; it leaves when Bob is let in
 	for range 3 {
-		succeed(bob.Sync(ctx))
-		succeed(ann.Sync(ctx))
+		must(0, bob.Sync(ctx))
+		must(0, ann.Sync(ctx))
 	}
-	fmt.Println("members:", len(ok(space.Members(ctx))))
+	fmt.Println("members:", len(must(space.Members(ctx))))
 	// Output:
 	// Bob was let in
 	// Ann reads: hello Ann
@@ -52,23 +52,12 @@ func Example() {
 func ExampleSpace_Status() {
 	ctx := context.Background()
 	ann := exampleDevice("Ann", transporttest.NewNetwork().Device("Ann"))
-	space := ok(ann.NewSpace(ctx))
-	ok(space.Send(ctx, []byte("nobody is here yet")))
-	fmt.Println("before:", ok(space.Status(ctx)).Outbox)
-	succeed(ann.Sync(ctx))
-	fmt.Println("after:", ok(space.Status(ctx)).Outbox)
+	space := must(ann.NewSpace(ctx))
+	must(space.Send(ctx, []byte("nobody is here yet")))
+	fmt.Println("before:", must(space.Status(ctx)).Outbox)
+	must(0, ann.Sync(ctx))
+	fmt.Println("after:", must(space.Status(ctx)).Outbox)
 	// Output:
 	// before: 1
 	// after: 0
-}
-
-func ok[T any](v T, err error) T {
-	succeed(err)
-	return v
-}
-
-func succeed(err error) {
-	if err != nil {
-		panic(err)
-	}
 }
