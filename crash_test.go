@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil"
 )
 
 var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
