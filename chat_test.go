@@ -19,11 +19,12 @@ import (
 
 // chat is a whole chat program with a history, in at most 100 lines with its imports: commands come line by line, and each is
 // answered with a line.
-func chat(ctx context.Context, line socket, name, file string) {
+func chat(ctx context.Context, line socket, name, file string, o trefoil.Options) {
 	db := must(sql.Open("sqlite", file))
 	must(db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS history (id TEXT PRIMARY KEY, body TEXT); CREATE TABLE IF NOT EXISTS digits (digits TEXT)"))
 	key := must(state.NewKey([]byte("thirty-two bytes of a secret key")))
-	c := must(trefoil.Open(ctx, must(sqlstore.SQLite(ctx, db)), key, line, trefoil.Options{Profile: []byte(name), Directory: line, InCommit: history}))
+	o.Profile, o.Directory, o.InCommit = []byte(name), line, history
+	c := must(trefoil.Open(ctx, must(sqlstore.SQLite(ctx, db)), key, line, o))
 	go c.Run(ctx)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var space trefoil.Space

@@ -18,6 +18,9 @@ var (
 	ErrRunning = errors.New("trefoil: the client runs already")
 	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
 	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
+	// ErrNobody: the directory has no device at an address. The person has not published yet, was deleted, or never was; the directory can
+	// also withhold it. It is the reason of NotSent in a direct conversation, and the error of Direct.Fingerprint.
+	ErrNobody = errors.New("trefoil: nobody is at this address")
 	// ErrNotRegistered is the error of Transport.Subscribe at a relay that lets in only devices that its directory knows: this one is none.
 	ErrNotRegistered = errors.New("trefoil: the relay's directory does not know this device")
 	// ErrDiffers is the error for the QR code of another fingerprint.
@@ -168,6 +171,8 @@ type Stats struct {
 	Vault inspect.Stats
 	// Online says that a line is up and its backlog was read.
 	Online bool
+	// Published says that this client has published its device: from then on others can write to its person (Client.NewPerson).
+	Published bool
 	// Lines is how many lines were tried, Events how many events were handed over, and Failures how often Handle or
 	// InCommit failed.
 	Lines, Events, Failures uint64
@@ -180,7 +185,7 @@ type counters struct{ lines, events, failures atomic.Uint64 }
 func (c *Client) Stats() Stats {
 	r := c.current.Load()
 	return Stats{
-		Vault: c.spaces.Stats(), Online: r != nil && r.online(),
+		Vault: c.spaces.Stats(), Online: r != nil && r.online(), Published: c.directs.isPublished(),
 		Lines: c.stats.lines.Load(), Events: c.stats.events.Load(), Failures: c.stats.failures.Load(),
 	}
 }

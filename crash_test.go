@@ -20,16 +20,22 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil"
 )
 
 var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
 
-// chatEnv names the relay, the device and its file to a process that is a chat program.
+// chatEnv names the relay, the device and its file to a process that is a chat program, and says whether another one uses the file, too.
 const chatEnv = "TREFOIL_TEST_CHAT"
 
 func TestMain(m *testing.M) {
-	if args := strings.Fields(os.Getenv(chatEnv)); len(args) == 3 {
-		chat(context.Background(), socket{args[0], args[1]}, args[1], args[2])
+	if args := strings.Fields(os.Getenv(chatEnv)); len(args) == 4 {
+		var o trefoil.Options
+		if o.Shared = args[3] == "true"; o.Shared {
+			o.Every = 200 * time.Millisecond
+		}
+		chat(context.Background(), socket{args[0], args[1]}, args[1], args[2], o)
 		return
 	}
 	os.Exit(m.Run())
@@ -39,14 +45,15 @@ func TestMain(m *testing.M) {
 type process struct {
 	*testing.T
 	name, relay, file string
+	shared            bool // another process uses the file, too
 	cmd               *exec.Cmd
 	in                io.WriteCloser
 	out               *bufio.Reader
 	since             int // how many messages had been written when it came
 }
 
-func start(t *testing.T, relay, dir, name string) *process {
-	p := &process{T: t, name: name, relay: relay, file: filepath.Join(dir, name+".db")}
+func start(t *testing.T, relay, dir, name string, shared bool) *process {
+	p := &process{T: t, name: name, relay: relay, file: filepath.Join(dir, name+".db"), shared: shared}
 	p.begin()
 	t.Cleanup(p.kill)
 	return p
@@ -56,7 +63,7 @@ func (p *process) begin() {
 	self, err := os.Executable()
 	require.NoError(p, err)
 	p.cmd = exec.Command(self)
-	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s", chatEnv, p.relay, p.name, p.file))
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %t", chatEnv, p.relay, p.name, p.file, p.shared))
 	p.cmd.Stderr = os.Stderr
 	p.in, err = p.cmd.StdinPipe()
 	require.NoError(p, err)
@@ -189,7 +196,7 @@ func TestThreeProcesses(t *testing.T) {
 	dir, chance := t.TempDir(), rand.New(rand.NewPCG(*seed, 0))
 	t.Logf("repeat with -seed %d", *seed)
 	relay := serve(t, filepath.Join(dir, "relay"))
-	begin := func(name string) *process { return start(t, filepath.Join(dir, "relay"), dir, name) }
+	begin := func(name string) *process { return start(t, filepath.Join(dir, "relay"), dir, name, false) }
 	alice, bob, carol := begin("alice"), begin("bob"), begin("carol")
 	alice.do("new")
 	c := &chatting{processes: []*process{alice}}
@@ -229,5 +236,23 @@ func TestThreeProcesses(t *testing.T) {
 	require.ElementsMatch(t, read, bob.history(), "bob reads nothing that was written without him")
 	dave.do("leave")
 	c.send(alice, "dave has left")
+	c.settle()
+}
+
+// An app and its push extension, two processes of one device, run on one file at once and both write: each of the two devices has every
+// message in its program's table once.
+func TestTwoProcessesOfOneDevice(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	relay := filepath.Join(dir, "relay")
+	serve(t, relay)
+	alice, app := start(t, relay, dir, "alice", false), start(t, relay, dir, "bob", true)
+	alice.do("new")
+	c := &chatting{processes: []*process{alice}}
+	c.join(app)
+	extension := start(t, relay, dir, "bob", true)
+	for i := range 30 {
+		c.send([]*process{alice, app, extension}[i%3], fmt.Sprint("line ", i))
+	}
 	c.settle()
 }

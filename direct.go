@@ -102,7 +102,7 @@ func again(f func() error) error {
 
 // encrypt replaces a message that waits by its frames to all devices, in one commit, and returns the slots whose outboxes hold
 // them. With keeps a relay is given them, too, if a session begins with one, or the message waits for that. It returns
-// session.ErrUnverified if there is no such person, or none of its devices can be written to.
+// ErrNobody if there is no such person, or none of its devices can be written to.
 func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, keeps bool) (slots []state.ID, err error) {
 	with := key.Address(id)
 	self, err := d.self(ctx)
@@ -148,7 +148,7 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, 
 }
 
 // readers returns a person, and the devices that a message to it is for: those of the person, and of this device's own. It returns
-// session.ErrUnverified if there is no such person, or none of its devices can be written to.
+// ErrNobody if there is no such person, or none of its devices can be written to.
 func (d *directs) readers(ctx context.Context, with key.Address) (person directory.Person, devices []directory.Peer, err error) {
 	self, err := d.self(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func (d *directs) readers(ctx context.Context, with key.Address) (person directo
 		return person, devices, err
 	}
 	if len(devices) == 0 {
-		return person, nil, session.ErrUnverified
+		return person, nil, ErrNobody
 	}
 	own, err := d.peers(ctx, self)
 	return person, append(slices.Clip(devices), own...), err
@@ -243,15 +243,15 @@ func (d *directs) move(ctx context.Context, slot state.ID, from, self key.Addres
 	return talked, err
 }
 
-// notSent takes a message out that nobody can be sent.
-func (d *directs) notSent(ctx context.Context, id state.ID, out state.Outgoing) error {
+// notSent takes a message out that nobody can be sent, for a reason.
+func (d *directs) notSent(ctx context.Context, id state.ID, out state.Outgoing, reason error) error {
 	self, err := d.self(ctx)
 	if err != nil {
 		return err
 	}
 	return d.talks.Update(ctx, id, func(tx talkTx) error {
 		if l, err := parseLetter(out.Data); err == nil && tx.Withdraw(out.Seq) {
-			tx.Emit(NotSent{Message: l.id(self), Reason: session.ErrUnverified})
+			tx.Emit(NotSent{Message: l.id(self), Reason: reason})
 		}
 		return nil
 	})

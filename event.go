@@ -323,7 +323,7 @@ func (e Rejected) String() string { return e.line("rejected by the relay: %q", e
 type NotSent struct {
 	Stamp
 	Message EventID
-	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, ratchet.ErrTooLong, or session.ErrUnverified: nobody to write to
+	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, ratchet.ErrTooLong, ErrNobody, or session.ErrUnverified
 }
 
 // String implements Event.

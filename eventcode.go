@@ -62,6 +62,7 @@ var reasons = []error{
 	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: ratchet.ErrMalformed,
 	11: ratchet.ErrHintExpired, 12: ratchet.ErrHintClosed, 13: ratchet.ErrHintOldCounter, 14: ratchet.ErrHintNotListed,
 	15: ratchet.ErrHintOwnerNeeded, 16: session.ErrUnverified, 17: linking.ErrDigits, 18: linking.ErrTwice, 19: linking.ErrExpired,
+	20: ErrNobody,
 }
 
 // malformed is the reason of everything that is none of them.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 )
 
@@ -60,7 +59,7 @@ func (f Fingerprint) Check(scanned []byte) error {
 }
 
 // Fingerprint returns the fingerprint of the conversation: of both persons, and of the keys of all their devices. Both see the same, so
-// comparing it once compares both ways. It asks the directory, whose answers are verified, and returns session.ErrUnverified if one of
+// comparing it once compares both ways. It asks the directory, whose answers are verified, and returns ErrNobody if one of
 // them is nobody there.
 func (d Direct) Fingerprint(ctx context.Context) (Fingerprint, error) {
 	self, err := d.client.Person(ctx)
@@ -74,7 +73,7 @@ func (d Direct) Fingerprint(ctx context.Context) (Fingerprint, error) {
 			return Fingerprint{}, err
 		}
 		if !ok {
-			return Fingerprint{}, session.ErrUnverified
+			return Fingerprint{}, ErrNobody
 		}
 		of := p.Fingerprint()
 		both = append(both, of[:])

@@ -1,6 +1,7 @@
 package trefoil
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -32,6 +33,13 @@ type group struct {
 
 func (c *Client) group(id state.ID) group {
 	return group{id, ratchet.Options{Topic: topicOf(id), MaxFrame: c.o.MaxFrame, Now: c.o.Now}}
+}
+
+// receive receives frames of a space.
+func (c *Client) receive(ctx context.Context, id state.ID, frames []state.Frame) ([]state.Receipt, error) {
+	return ratchet.Parallel(c.group(id).o, func(o ratchet.Options) ([]state.Receipt, error) {
+		return c.spaces.ReceiveAll(ctx, id, frames, group{id, o}.receive)
+	})
 }
 
 // receive reads a frame, and says of one that can never be read that it cannot.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"time"
 
 	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet"
@@ -38,15 +39,16 @@ func (r *run) handing(ch *chat) {
 	}
 }
 
-// handAll hands over what lies in the inbox of a chat.
+// handAll hands over what lies in the inbox of a chat, and takes out what was handled: many events in one commit.
 func (r *run) handAll(ch *chat) error {
+	done := handledEvents{since: r.client.o.Now()}
 	for after := uint64(0); ; {
 		items, err := r.client.rows(ch.kind).Inbox(r.ctx, ch.id, after)
 		if len(items) == 0 || err != nil {
-			return err
+			return errors.Join(err, r.takeOut(ch, done.list))
 		}
 		after = items[len(items)-1].Seq
-		if err := r.handPage(ch, items); err != nil {
+		if err := r.handPage(ch, items, &done); err != nil {
 			return err
 		}
 	}
@@ -58,11 +60,16 @@ type handled struct {
 	event Event
 }
 
-// handPage hands over some items, and takes out those that were handled.
-func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
-	var done []handled
+// handledEvents are those that are to be taken out in the next commit.
+type handledEvents struct {
+	list  []handled
+	bytes int
+	since time.Time // when the commit before was made
+}
+
+// handPage hands over some items. After a failure it takes out those that were handled.
+func (r *run) handPage(ch *chat, items []state.Incoming, done *handledEvents) (failure error) {
 	now := r.client.o.Now
-	since := now()
 	for _, in := range items {
 		if r.ctx.Err() != nil {
 			break
@@ -78,17 +85,18 @@ func (r *run) handPage(ch *chat, items []state.Incoming) (failure error) {
 		}
 		if handle := r.client.o.Handle; handle != nil {
 			if failure = handle(r.ctx, e); failure != nil {
-				break
+				return errors.Join(failure, r.takeOut(ch, done.list))
 			}
 		}
-		if done = append(done, handled{in.Seq, e}); now().Sub(since) >= commitWithin {
-			if err := r.takeOut(ch, done); err != nil {
+		done.list, done.bytes = append(done.list, handled{in.Seq, e}), done.bytes+len(in.Data())
+		if len(done.list) == maxHandled || done.bytes >= maxHandledBytes || now().Sub(done.since) >= commitWithin {
+			if err := r.takeOut(ch, done.list); err != nil {
 				return err
 			}
-			done, since = nil, now()
+			*done = handledEvents{since: now()}
 		}
 	}
-	return errors.Join(failure, r.takeOut(ch, done))
+	return nil
 }
 
 // takeOut commits that events were handled, with the rows of the program. If rows of one fail, those before it are committed

@@ -13,7 +13,7 @@ import (
 
 // working receives the frames of a chat, and then maintains it, until there is nothing left to do.
 func (r *run) working(ch *chat) {
-	for failures := 0; ; {
+	for failures, n := 0, 1; ; n++ {
 		r.mu.Lock()
 		r.unpark(ch)
 		batch, l := ch.next(), r.line
@@ -33,6 +33,7 @@ func (r *run) working(ch *chat) {
 		r.mu.Unlock()
 		err := r.step(ch, l, batch)
 		switch {
+		case r.once && err == nil && len(batch) > 0 && n < batchesAtOnce:
 		case r.once: // what was read is handed over, then it goes on
 			r.spawn(func() { r.working(ch) })
 			return
@@ -106,7 +107,7 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 			receipts = []state.Receipt{{Verdict: state.Stop, Reason: err}}
 		}
 	} else {
-		receipts, err = r.client.spaces.ReceiveAll(r.ctx, ch.id, frames, r.client.group(ch.id).receive)
+		receipts, err = r.client.receive(r.ctx, ch.id, frames)
 	}
 	if errors.Is(err, state.ErrNotFound) {
 		return r.notOurs(ch, batch)

@@ -28,9 +28,15 @@ const (
 	maxEnvelope  = 32 << 10
 	maxCompleted = 8
 
-	// commitWithin is for how long events that were handled may wait to be taken out together, so that after a crash few come
-	// again.
-	commitWithin = 100 * time.Millisecond
+	// batchesAtOnce is how many batches a Sync receives before it hands over what came of them: then a commit takes out the events of
+	// several batches.
+	batchesAtOnce = 8
+
+	// commitWithin is for how long events that were handled may wait to be taken out together, and maxHandled and maxHandledBytes how
+	// many of them, so that after a crash few come again.
+	commitWithin    = 100 * time.Millisecond
+	maxHandled      = batchesAtOnce * maxBatch
+	maxHandledBytes = 1 << 20
 
 	// decideTime bounds the commit that takes out what was handled when Run ended.
 	decideTime = 10 * time.Second

@@ -169,7 +169,7 @@ func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (an
 		return state.Delivered(), nil, nil
 	}
 	_, devices, err := d.readers(ctx, key.Address(id))
-	if errors.Is(err, session.ErrUnverified) { // the person is gone
+	if errors.Is(err, ErrNobody) { // the person is gone
 		return state.Delivered(), nil, nil
 	}
 	if err != nil {

@@ -84,7 +84,7 @@ func (d *directs) self(ctx context.Context) (key.Address, error) {
 func (c *Client) Person(ctx context.Context) (key.Address, error) { return c.directs.self(ctx) }
 
 // NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
-// publish it, and then others can write to it: what they write before is not sent (NotSent). It returns state.ErrExists on a device
+// publish it, and then others can write to it (Stats.Published): what they write before is not sent (NotSent, ErrNobody). It returns state.ErrExists on a device
 // of a person, and ErrNoPerson without Options.Directory.
 func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 	d := c.directs
@@ -212,6 +212,13 @@ func (d *directs) publish(ctx context.Context) error {
 	}
 	_, err = d.lookup.Publish(ctx, p)
 	return err
+}
+
+// isPublished reports whether the directory has taken this device since the client was opened.
+func (d *directs) isPublished() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.published > 0
 }
 
 // introduceFor is for how long a directory that does not answer holds up a line at most.

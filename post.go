@@ -98,8 +98,8 @@ func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d sta
 		var err error
 		if out.To == unkept {
 			answer, slots, err = r.client.directs.keep(ctx, id, out)
-		} else if slots, err = r.client.directs.encrypt(ctx, id, out, r.client.directs.keeper != nil); errors.Is(err, session.ErrUnverified) {
-			err = r.client.directs.notSent(ctx, id, out)
+		} else if slots, err = r.client.directs.encrypt(ctx, id, out, r.client.directs.keeper != nil); errors.Is(err, ErrNobody) || errors.Is(err, session.ErrUnverified) {
+			err = r.client.directs.notSent(ctx, id, out, err)
 		}
 		if err != nil {
 			r.fail("encrypting", id, err)

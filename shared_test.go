@@ -15,6 +15,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
+	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/transporttest"
 )
 
@@ -147,6 +148,39 @@ func TestRowsThatFail(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, bob.Sync(t.Context()))
 	require.Equal(t, 3, count())
+}
+
+// A hook that panics ends the Sync with its panic. Its event stays, and a later Sync writes its rows, once.
+func TestHookThatPanics(t *testing.T) {
+	t.Parallel()
+	net := transporttest.NewNetwork()
+	alice, _ := openFile(t, filepath.Join(t.TempDir(), "alice.db"), net.Device("alice"))
+	panics := false
+	bob, db := openFile(t, filepath.Join(t.TempDir(), "bob.db"), net.Device("bob"), func(o *trefoil.Options) {
+		o.InCommit = func(e trefoil.Event) store.Hook {
+			if hook := history(e); hook == nil || !panics {
+				return hook
+			}
+			return sqlstore.Rows(func(context.Context, *sqlstore.Tx) error { panic("a fault of the program") })
+		}
+	})
+	space := letIn(t, alice, bob)
+	_, err := alice.Space(space).Send(t.Context(), []byte("hello"))
+	require.NoError(t, err)
+	require.NoError(t, alice.Sync(t.Context()))
+	panics = true
+	func() {
+		defer func() {
+			err, _ := recover().(error)
+			require.ErrorContains(t, err, "a fault of the program")
+		}()
+		bob.Sync(t.Context())
+	}()
+	panics = false
+	require.NoError(t, bob.Sync(t.Context()))
+	rows := 0
+	require.NoError(t, db.QueryRow("SELECT count(*) FROM history").Scan(&rows))
+	require.Equal(t, 1, rows)
 }
 
 // A Sync without a relay says so, and changes nothing; one that is cancelled ends.

@@ -25,9 +25,11 @@ func (d *edit) ticket() orphans.Ticket {
 // takeAnswered takes in the counter of a request that its asker says was answered, and that its sender was read.
 func takeAnswered(d *edit, l reading) {
 	counter := l.said.Inner.Answered
-	if r, ok := d.root(l.epoch.Root()); ok && counter > 0 {
-		if next, err := r.Answered(l.maker, counter, d.now); err == nil {
-			d.setRoot(next)
+	if counter > 0 {
+		if r, ok := d.root(l.epoch.Root()); ok {
+			if next, err := r.Answered(l.maker, counter, d.now); err == nil {
+				d.setRoot(next)
+			}
 		}
 	}
 	d.setDesk(d.st.desk.Value().Read(l.maker, counter, d.clockOf()))
@@ -39,8 +41,11 @@ func takeAnswered(d *edit, l reading) {
 // takeUpdate takes in a new inbox key.
 func takeUpdate(d *edit, l reading) {
 	u := l.said.Inner.Update
+	if u.IsZero() {
+		return
+	}
 	r, ok := d.root(l.epoch.Root())
-	if u.IsZero() || !ok {
+	if !ok {
 		return
 	}
 	next, err := r.Update(u)
@@ -73,6 +78,9 @@ func takeIntroduced(d *edit, l reading) {
 // takeShown takes in requests that the sender answered (D68): everybody learns of them, and the member itself of those that it did
 // not make.
 func takeShown(d *edit, l reading) {
+	if len(l.said.Inner.Shown) == 0 {
+		return
+	}
 	r, ok := d.root(l.epoch.Root())
 	if !ok {
 		return

@@ -52,6 +52,7 @@ func newEdit(s Space, now time.Time, o Options) (edit, error) {
 		return edit{}, state.ErrCorrupt
 	}
 	d.st.clock = d.st.clock.at(d.now)
+	d.st.presumed = nil
 	return d, nil
 }
 
@@ -93,16 +94,7 @@ func (d *edit) root(id proto.EpochID) (members.Root, bool) {
 	if !ok {
 		return members.Root{}, false
 	}
-	r := row.members.Value()
-	if !r.Terms.IsZero() {
-		return r, true
-	}
-	t, ok := d.tp.terms(id)
-	if !ok {
-		return members.Root{}, false
-	}
-	r, err := r.With(t.Terms)
-	return r, err == nil
+	return row.root(d.tp)
 }
 
 // setRoot replaces the members of a root held.

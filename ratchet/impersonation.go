@@ -2,11 +2,13 @@ package ratchet
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // turnedUp reports what a search found about makers of commits, and about one's own.
@@ -20,25 +22,63 @@ func (d *edit) turnedUp(found orphans.Result) {
 }
 
 // ownCommit takes in a commit of the own index that the state does not know (§4): somebody used the own key, or made another
-// binding of this index; or this state is not the newest.
+// binding of this index; or this state is not the newest. Each commit is reported once, and asked about each time.
 func (d *edit) ownCommit(c orphans.OwnCommit) {
 	parent, ok := d.st.forest.Epoch(c.Parent)
 	r, held := d.root(parentRoot(parent, ok))
 	if !ok || !held || !d.provesOwn(parent, c.Shown) {
 		return
 	}
-	me := d.st.me()
-	key, err := c.Shown.VerifyMaker(r, parent.Child(d.st.space, c.Shown.Commit))
+	me, child := d.st.me(), parent.Child(d.st.space, c.Shown.Commit)
+	key, err := c.Shown.VerifyMaker(r, child)
+	told := d.st.reported.Value()
 	switch {
 	case err != nil:
 		return
+	case told.has(child):
 	case key == me.signing.Public && !d.st.rhythm.restored:
 		d.emit(Event{Kind: Impersonated, Index: me.index})
 	default:
 		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{key}, Own: true})
 	}
+	if !told.has(child) {
+		d.st.reported = state.NewSegment(told.with(child))
+	}
 	d.st.rhythm.ask = true
 	d.setBack()
+}
+
+// reported are the commits of the own index that were reported, each by the epoch that it makes, the oldest first: whatever else is read
+// below one finds it again.
+type reported struct{ list []proto.EpochID }
+
+// maxReported is how many are remembered: those of some 30,000 messages of a twin that commits when it has to (§5). One that was
+// forgotten is reported anew when it is found again.
+const maxReported = 256
+
+func (r reported) has(id proto.EpochID) bool { return slices.Contains(r.list, id) }
+
+func (r reported) with(id proto.EpochID) reported {
+	list := append(slices.Clone(r.list), id)
+	return reported{list[max(0, len(list)-maxReported):]}
+}
+
+// Encode implements state.Piece.
+func (r reported) Encode(e *state.Encoder) {
+	e.Uint32(uint32(len(r.list)))
+	for _, id := range r.list {
+		e.Fixed(id[:])
+	}
+}
+
+// Decode implements state.Piece.
+func (reported) Decode(d *state.Decoder) (r reported, err error) {
+	for range d.Count(maxReported, len(proto.EpochID{})) {
+		var id proto.EpochID
+		d.Into(id[:])
+		r.list = append(r.list, id)
+	}
+	return r, d.Err()
 }
 
 func parentRoot(e epochs.Epoch, ok bool) (id proto.EpochID) {

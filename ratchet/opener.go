@@ -19,6 +19,8 @@ type Options struct {
 	MaxFrame int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time
+
+	parallel *parallel // of Parallel, or nil
 }
 
 func (o Options) now() time.Time {
@@ -52,6 +54,9 @@ func Opener(o Options) state.Opener[Space] {
 			return err
 		}
 		d.fromVault(tx)
+		if o.parallel != nil {
+			d.st.presumed = o.parallel.of(tx)
+		}
 		d.queued = tx.Waiting(o.Topic) > 0
 		m, err := openFrame(&d, newIncoming(f))
 		if d.failed != nil {

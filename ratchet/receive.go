@@ -226,6 +226,12 @@ func (d *edit) authenticate(l *reading) error {
 		return d.introduce(l, intro)
 	}
 	keys, certain := l.root.Verifier(i)
+	if certain && len(keys) == 1 && d.st.presumed != nil {
+		said, ctx, k := l.said, l.ctx, keys[0]
+		l.maker.Key = k
+		d.st.presumed.begin(func() error { return said.Verify(k, ctx) })
+		return nil
+	}
 	for _, k := range keys {
 		if l.said.Verify(k, l.ctx) == nil {
 			l.maker.Key = k
@@ -352,9 +358,11 @@ func (d *edit) deliver(l reading) Message {
 	case members.AfterRemoval:
 		m.AfterRemoval = true
 	case members.Delivered: // in an older root: nobody can tell whether it was sent before the rekey
-		_, p, ok := d.preferred()
-		b, _ := r.Binding(l.maker)
-		m.AfterRemoval = ok && p.ID() != r.ID() && (p.Gone(l.maker.Index) || p.Shut(r, b, d.now))
+		if e, ok := d.st.forest.Preferred(); ok && e.Root() != r.ID() {
+			p, ok := d.root(e.Root())
+			b, _ := r.Binding(l.maker)
+			m.AfterRemoval = ok && (p.Gone(l.maker.Index) || p.Shut(r, b, d.now))
+		}
 	}
 	if !l.said.Inner.Statement {
 		m.Plaintext = l.said.Inner.Plaintext

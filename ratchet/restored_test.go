@@ -11,6 +11,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // A device that was restored from a backup with a clock that is behind asks with a counter above the one that others know (D28): they
@@ -108,4 +109,37 @@ func TestOnlyOwnerIsRestored(t *testing.T) {
 	n.hours(2)
 	require.Equal(t, Removed, all[4].phase())
 	n.hears(all[:4]...)
+}
+
+// A commit of the own index that the state does not know is reported once, however many messages below it turn up: as Impersonated, and
+// as Conflict by a state that was restored and knows that (§4). That it was reported is stored.
+func TestOwnCommitIsReportedOnce(t *testing.T) {
+	for _, kind := range []EventKind{Impersonated, Conflict} {
+		t.Run(kind.String(), func(t *testing.T) {
+			g := newGroup(t, 3, Policy{})
+			p := g.peers[1]
+			before := p.space()
+			lost := p.committing("made by the state that is lost")
+			g.all(p, lost)
+			if kind == Conflict {
+				var err error
+				before, err = Restore(before, g.now)
+				require.NoError(t, err)
+			}
+			q := g.newPeer(before)
+			for k := range 4 {
+				require.Equal(t, state.Retain, q.receive(g.peers[0].send("below it"), "1").Verdict)
+				q.open()
+				require.True(t, q.state().rhythm.ask)
+				n := 0
+				for _, e := range q.events {
+					if o, ok := e.(Event); ok && (o.Kind == Impersonated || o.Kind == Conflict) {
+						require.Equal(t, kind, o.Kind)
+						n++
+					}
+				}
+				require.Equal(t, 1, n, "after message %d", k)
+			}
+		})
+	}
 }

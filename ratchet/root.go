@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
@@ -15,11 +16,15 @@ type rootRow struct {
 	id      proto.EpochID
 	share   state.Segment[share]
 	members state.Segment[members.Root]
+	under   *termed // of a row that was loaded
 }
+
+// termed are the members of a row that was loaded, under their terms: to put them there takes time in proportion to their number.
+type termed struct{ root atomic.Pointer[members.Root] }
 
 // newRootRow returns the row of a root.
 func newRootRow(r members.Root, s dkg.Share) rootRow {
-	return rootRow{r.ID(), state.NewSegment(share{s}), state.NewSegment(r)}
+	return rootRow{id: r.ID(), share: state.NewSegment(share{s}), members: state.NewSegment(r)}
 }
 
 // Key implements segmap.Row.
@@ -27,8 +32,42 @@ func (r rootRow) Key() segmap.Key { return segmap.ByID(r.id) }
 
 // with returns the row with other members.
 func (r rootRow) with(m members.Root) rootRow {
-	r.members = state.NewSegment(m)
+	r.members, r.under = state.NewSegment(m), nil
 	return r
+}
+
+// root returns the members under their terms, which the template has.
+func (r rootRow) root(tp Template) (members.Root, bool) {
+	if m := r.members.Value(); !m.Terms.IsZero() {
+		return m, true
+	}
+	if m := r.under.get(); m != nil {
+		return *m, true
+	}
+	t, ok := tp.terms(r.id)
+	if !ok {
+		return members.Root{}, false
+	}
+	m, err := r.members.Value().With(t.Terms)
+	if err != nil {
+		return members.Root{}, false
+	}
+	r.under.keep(m)
+	return m, true
+}
+
+// get returns what was kept, or nil.
+func (t *termed) get() *members.Root {
+	if t == nil {
+		return nil
+	}
+	return t.root.Load()
+}
+
+func (t *termed) keep(m members.Root) {
+	if t != nil {
+		t.root.Store(&m)
+	}
 }
 
 // Encode implements state.Piece.
@@ -45,6 +84,7 @@ func (rootRow) Decode(d *state.Decoder) (r rootRow, err error) {
 		return rootRow{}, err
 	}
 	r.members, err = state.DecodeSegment[members.Root](d, fmt.Sprintf("m%x", r.id[:16]))
+	r.under = new(termed)
 	return r, err
 }
 

@@ -33,6 +33,8 @@ type State struct {
 	roots  segmap.Map[rootRow]
 	forest epochs.Forest
 	calm
+
+	presumed *checks // that this value rests on beyond the stored one; nil if there are none
 }
 
 // calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
@@ -44,18 +46,19 @@ type calm struct {
 	orphans   state.Segment[orphans.Index]
 	desk      state.Segment[members.Desk]
 
-	news    state.Segment[announcements] // what the next messages say
-	lines   state.Segment[lines]         // ways that the next messages carry
-	asking  state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
-	parts   state.Segment[parts.Sets]    // sets of parts that are not complete
-	repeats state.Segment[repeats]       // own tickets, to be posted again
-	duties  state.Segment[duties]        // what an owner owes to members
-	rekeys  state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
-	copies  bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
+	news     state.Segment[announcements] // what the next messages say
+	lines    state.Segment[lines]         // ways that the next messages carry
+	asking   state.Segment[asking.Asking] // own requests, their ticket keys, and what became of them
+	parts    state.Segment[parts.Sets]    // sets of parts that are not complete
+	repeats  state.Segment[repeats]       // own tickets, to be posted again
+	duties   state.Segment[duties]        // what an owner owes to members
+	rekeys   state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
+	reported state.Segment[reported]      // commits of a twin
+	copies   bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
 }
 
 // stateVersion is the version of the stored format.
-const stateVersion = 5
+const stateVersion = 6
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now Millis) State {
@@ -65,7 +68,7 @@ func newState(me identity, now Millis) State {
 			self: state.NewSegment(me), rootOwner: state.NewSegment(rootOwner{}),
 			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
-			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}), reported: state.NewSegment(reported{}),
 		}}
 }
 
@@ -118,6 +121,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
 	c.rekeys.Encode(e, "rekeys")
+	c.reported.Encode(e, "reported")
 	e.Bool(c.copies)
 }
 
@@ -135,6 +139,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
 		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
 		func() (err error) { c.rekeys, err = state.DecodeSegment[rekey.Rekeys](d, "rekeys"); return },
+		func() (err error) { c.reported, err = state.DecodeSegment[reported](d, "reported"); return },
 	} {
 		if err := read(); err != nil {
 			return calm{}, err
@@ -158,7 +163,7 @@ func (s State) check() error {
 }
 
 // Succeeds implements state.Part: it refuses a state of another space, another member than before, and every counter that
-// falls.
+// falls. It waits for signatures that are being checked (see Parallel), and refuses a state that rests on a wrong one.
 func (s State) Succeeds(prev State) error {
 	a, b := prev.self.Value(), s.self.Value()
 	switch {
@@ -177,6 +182,9 @@ func (s State) Succeeds(prev State) error {
 		if ok && old.members != row.members && row.members.Value().Readmits(old.members.Value()) {
 			return fmt.Errorf("%w: somebody who was gone is back", state.ErrStale)
 		}
+	}
+	if s.presumed != nil && s.presumed != prev.presumed && !s.presumed.hold() {
+		return errPresumed
 	}
 	return s.sentNoLess(prev)
 }

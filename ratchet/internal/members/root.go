@@ -191,7 +191,7 @@ func (r Root) Update(u proto.Update) (Root, error) {
 		if u.VerifySignature(r.Space(), b.Key) != nil {
 			continue
 		}
-		if err := u.Verify(r.Space(), b.Key, r.Suite()); err != nil {
+		if err := u.Fits(r.Suite()); err != nil {
 			return r, err
 		}
 		return r.update(b.Maker, func(b Binding) (Binding, error) {

@@ -35,11 +35,16 @@ func (u Update) VerifySignature(space state.ID, member suite.PublicKey) error {
 // Verify checks the member's signature, that the inbox key is of the suite, and that something can be boxed to it. It returns
 // suite.ErrInvalid, or wire.ErrMalformed for the inbox key.
 func (u Update) Verify(space state.ID, member suite.PublicKey, s suite.Suite) error {
-	if u.Inbox.KEM() != s.KEM() {
-		return invalid("inbox key of another suite")
-	}
 	if err := u.VerifySignature(space, member); err != nil {
 		return err
+	}
+	return u.Fits(s)
+}
+
+// Fits checks what Verify does besides the signature.
+func (u Update) Fits(s suite.Suite) error {
+	if u.Inbox.KEM() != s.KEM() {
+		return invalid("inbox key of another suite")
 	}
 	return u.Inbox.Try()
 }

@@ -1,0 +1,94 @@
+package ratchet
+
+import (
+	"errors"
+	"sync"
+)
+
+// Parallel calls receive, which gives many frames to Vault.ReceiveAll with the Opener of the options that it is called with: under them
+// the signatures of messages are checked in another goroutine, while the next frames are opened. What it does is the same as without:
+// nothing is committed before all signatures that it rests on were checked (State.Succeeds waits for them), and if one is wrong,
+// nothing is, and receive is called once more, with o, under which each is checked before anything else. So a member that writes under
+// the name of another costs the frames of one commit twice. No goroutine outlives Parallel.
+func Parallel[R any](o Options, receive func(Options) (R, error)) (R, error) {
+	p := new(parallel)
+	defer p.hold() // also if receive panics
+	beside := o
+	beside.parallel = p
+	out, err := receive(beside)
+	if !p.hold() {
+		return receive(o)
+	}
+	return out, err
+}
+
+// errPresumed is the error for a state that rests on a signature that was taken to be right and is not.
+var errPresumed = errors.New("ratchet: a signature that was presumed is wrong")
+
+// parallel are the checks of one call of Parallel.
+type parallel struct {
+	tx  any // the transaction that the last of checks belongs to
+	all []*checks
+}
+
+// of returns the checks of a transaction.
+func (p *parallel) of(tx any) *checks {
+	if p.tx != tx {
+		p.tx, p.all = tx, append(p.all, new(checks))
+	}
+	return p.all[len(p.all)-1]
+}
+
+// hold returns when no check is left, and reports whether all were right.
+func (p *parallel) hold() bool {
+	right := true
+	for _, c := range p.all {
+		right = c.hold() && right
+	}
+	return right
+}
+
+// checks are those that the states of one transaction rest on. A worker makes them one after the other: one is enough, since it takes
+// less time to check a signature than to do the rest for a message.
+type checks struct {
+	worker sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []func() error
+	working bool
+	wrong   bool
+}
+
+// begin has a check made.
+func (c *checks) begin(check func() error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, check)
+	if !c.working {
+		c.working = true
+		c.worker.Go(c.work)
+	}
+}
+
+// work makes the checks that wait, until there is none.
+func (c *checks) work() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) > 0 {
+		check := c.waiting[0]
+		c.waiting = c.waiting[1:]
+		c.mu.Unlock()
+		err := check()
+		c.mu.Lock()
+		c.wrong = c.wrong || err != nil
+	}
+	c.working = false
+}
+
+// hold returns when no check is left, and reports whether all were right. It makes those that wait with the worker. Nothing may begin
+// meanwhile.
+func (c *checks) hold() bool {
+	c.work()
+	c.worker.Wait()
+	return !c.wrong
+}

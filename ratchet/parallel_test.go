@@ -1,0 +1,80 @@
+package ratchet
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
+)
+
+// receiveAll gives the peer many frames at once, and returns the receipts and how often they were given to the vault.
+func (p *peer) receiveAll(frames []state.Frame) (receipts []state.Receipt, calls int) {
+	receipts, err := Parallel(p.options(), func(o Options) ([]state.Receipt, error) {
+		calls++
+		return p.vault.ReceiveAll(p.Context(), p.id, frames, Opener(o))
+	})
+	require.NoError(p, err)
+	p.drain()
+	return receipts, calls
+}
+
+// What is read of frames is the same whether the signatures are checked one by one or in parallel: also of a
+// frame that an insider wrote under the name of another member, first, in the middle or last in a commit. It costs the commit twice.
+func TestParallel(t *testing.T) {
+	for _, forged := range []int{-1, 0, 3, 5, 70} { // of 100 frames, in two commits
+		t.Run(fmt.Sprint("forged ", forged), func(t *testing.T) {
+			g := newGroup(t, 4, Policy{})
+			st := g.peers[2].state()
+			me := st.me()
+			me.signing = suite.NewSigningKey(me.signing.Public.Scheme())
+			st.self = state.NewSegment(me)
+			insider := g.newPeer(g.peers[2].space().WithState(st))
+			var frames []state.Frame
+			for k := range 100 {
+				from := g.peers[k%2]
+				if k == forged {
+					from = insider
+				}
+				frames = append(frames, state.Frame{Source: fmt.Sprint(from.index), Data: from.send(fmt.Sprint(k))})
+			}
+			reader := g.peers[3]
+			other := reader.backup()
+			want := make([]state.Receipt, len(frames))
+			for i, f := range frames {
+				want[i] = other.receive(f.Data, f.Source)
+			}
+			got, calls := reader.receiveAll(frames)
+			require.Equal(t, other.texts(), reader.texts())
+			require.True(t, other.space().Equal(reader.space()))
+			for i := range frames {
+				if calls == 1 || i >= forged/64*64 { // those of a commit before it are known when they are given to the vault again
+					require.Equal(t, want[i].Verdict, got[i].Verdict, "frame %d", i)
+				}
+				require.NotEqual(t, state.Stop, got[i].Verdict)
+			}
+			if forged < 0 {
+				require.Equal(t, 1, calls)
+				return
+			}
+			require.Equal(t, 2, calls)
+			require.ErrorIs(t, got[forged].Reason, outcome.ErrForged)
+		})
+	}
+}
+
+// A state that rests on a wrong signature succeeds none, also after the checks have ended.
+func TestPresumedStateIsRefused(t *testing.T) {
+	g := newGroup(t, 2, Policy{})
+	before := g.peers[0].state()
+	next := before
+	next.presumed = new(checks)
+	next.presumed.begin(func() error { return nil })
+	require.NoError(t, next.Succeeds(before))
+	next.presumed.begin(func() error { return suite.ErrInvalid })
+	require.ErrorIs(t, next.Succeeds(before), errPresumed)
+	require.ErrorIs(t, next.Succeeds(before), errPresumed)
+}
