@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"crypto/rand"
-	"time"
 
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
@@ -182,7 +181,7 @@ func (b base) sweepBudgets(tx store.Tx) (int, bool, error) {
 		return 0, false, err
 	}
 	n := 0
-	for n < len(rows) && rows[n].Day < b.now()/(24*time.Hour).Milliseconds()-1 {
+	for n < len(rows) && rows[n].Day < b.now()/day-1 {
 		n++
 	}
 	return n, n == batch, budgets.remove(tx, rows[:n]...)

@@ -150,6 +150,9 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 		if err == nil {
 			err = l.deliver(ctx, page)
 		}
+		if err == nil && page.End {
+			err = l.atEnd(ctx)
+		}
 		if err != nil {
 			if failures++; failures > maxFailures || !isTransient(err) {
 				return err
@@ -159,7 +162,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			continue
 		}
 		failures = 0
-		if page.End {
+		if page.End && l.kept.isEmpty() {
 			sleep(ctx, l.pause(), l.woken)
 		}
 	}
@@ -215,6 +218,7 @@ type line struct {
 	handle func(trefoil.Frame)
 	after  uint64 // the place in the mailbox up to which all was handed over
 	ended  bool   // the backlog was
+	kept   kept
 	woken  chan struct{}
 	pushed atomic.Bool // a WebSocket is open
 }
@@ -227,53 +231,52 @@ func (l *line) pause() time.Duration {
 	return spread(l.c.o.Poll)
 }
 
-// deliver hands over a page. After an error it goes on with the item that it could not read.
+// deliver hands over a page.
 func (l *line) deliver(ctx context.Context, page api.Page) error {
 	for _, it := range page.Items {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := l.item(ctx, it); err != nil {
-			return err
-		}
+		l.item(it)
 		l.after = it.Seq
 	}
 	l.after = page.Next
-	if page.End && !l.ended {
-		l.ended = true
-		l.handle(trefoil.Frame{})
-	}
 	return nil
 }
 
-// item hands over what an item of the mailbox stands for.
-func (l *line) item(ctx context.Context, it api.Item) error {
+// atEnd reads what the mailbox says of conversations, some of it at once, and tells the end of the backlog the first time.
+func (l *line) atEnd(ctx context.Context) error {
+	err := l.kept.read(func(u *unread) (bool, error) { return l.read(ctx, u) })
+	if err == nil && !l.ended {
+		l.ended = true
+		l.handle(trefoil.Frame{})
+	}
+	return err
+}
+
+// item hands over what an item of the mailbox stands for, or has it read.
+func (l *line) item(it api.Item) {
+	_, isConversation := conversationOf(it.Topic)
 	ack := func() { l.c.acknowledge(it.Seq) }
 	switch {
+	case it.Reason != 0 && isConversation:
+		l.kept.add(&unread{Item: it})
 	case it.Reason != 0:
-		if found, err := l.missed(ctx, it.Topic, ack); found || err != nil {
-			return err
-		}
 		l.handle(trefoil.Frame{Topic: it.Topic, Lost: int(it.Count), Ack: ack})
-		return nil
 	case it.Kind == api.Frame:
 		l.handle(trefoil.Frame{Topic: it.Topic, From: it.Person.String(), Data: it.Data, Ack: ack})
-		return nil
-	}
-	n, err := api.ParseNotice(it.Data)
-	if err != nil {
-		l.c.o.Log.Warn("a notice is not understood", "error", err)
-		return nil
-	}
-	if it.Kind == api.SessionBegan {
-		if found, err := l.sessions(ctx, n.Conversation, n.Number, n.Number, ack); found || err != nil {
-			return err
+	default:
+		n, err := api.ParseNotice(it.Data)
+		if err != nil {
+			l.c.o.Log.Warn("a notice is not understood", "error", err)
+			return
 		}
+		u := &unread{Item: it, notice: n}
+		if it.Kind == api.SessionBegan {
+			u.next, u.last = n.Number, n.Number
+		}
+		l.kept.add(u)
 	}
-	if l.c.o.Notify != nil {
-		l.c.o.Notify(Notice{Notice: n, Kind: it.Kind, Sender: it.Sender, Ack: ack})
-	}
-	return nil
 }
 
 // listen keeps a WebSocket open that wakes the line.
