@@ -85,6 +85,8 @@ func TestUnsubscribeDropsFrames(t *testing.T) {
 	require.Equal(t, api.SessionBegan, got[0].Kind)
 	require.Equal(t, "kept", string(got[1].Data))
 	to.acknowledge()
+	_, err := w.r.Sweep(t.Context())
+	require.NoError(t, err)
 	require.NotContains(t, w.dump(), "usage ", "what was dropped counts no longer")
 }
 
@@ -257,7 +259,7 @@ func TestRevokedMailboxIsEmptied(t *testing.T) {
 	swept, err := w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, swept.Messages)
-	for _, table := range []string{"messages ", "items ", "usage "} {
+	for _, table := range []string{"messages ", "items ", "usage ", "freed "} {
 		require.NotContains(t, w.dump(), table)
 	}
 }

@@ -29,6 +29,7 @@ func (r *Relay) Sweep(ctx context.Context) (out Swept, err error) {
 		{&out.Expired, r.b.sweepExpired},
 		{&out.Expired, r.b.sweepRevoked},
 		{&out.Messages, r.b.sweepSettled},
+		{new(int), r.b.sweepFreed},
 		{&out.Requests, r.b.sweepRequests},
 		{&out.Claims, r.b.sweepClaims},
 		{&out.Claims, r.b.sweepBundles},
@@ -130,6 +131,24 @@ func (b base) sweepSettled(tx store.Tx) (int, bool, error) {
 		}
 	}
 	return n, len(rows) == batch, nil
+}
+
+// sweepFreed takes what was freed off what is counted.
+func (b base) sweepFreed(tx store.Tx) (int, bool, error) {
+	rows, err := freed.scan(tx, batch, "")
+	if err != nil {
+		return 0, false, err
+	}
+	for _, f := range rows {
+		u, _, err := usage.get(tx, f.Sender, f.Device)
+		if err == nil {
+			_, err = reclaim(tx, u)
+		}
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	return len(rows), len(rows) == batch, nil
 }
 
 // sweepRequests removes a key request that nobody answered, and tells the requester.
