@@ -96,7 +96,7 @@ func (l *line) read(ctx context.Context, u *unread) (done bool, err error) {
 	if u.next <= u.last && u.last > 0 {
 		return false, nil
 	}
-	ack := func() { l.c.acknowledge(u.Seq) }
+	ack := func() { l.acknowledge(u.Seq) }
 	switch {
 	case u.found:
 		l.done(u)
@@ -133,6 +133,6 @@ func (l *line) session(ctx context.Context, id api.ConversationID, u *unread) er
 // done notes that a frame of an item is acknowledged, or that all of its sessions were read.
 func (l *line) done(u *unread) {
 	if u.left.Add(-1) == 0 {
-		l.c.acknowledge(u.Seq)
+		l.acknowledge(u.Seq)
 	}
 }

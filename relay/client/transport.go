@@ -128,7 +128,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 	if err := c.subscribeAll(ctx, topics); err != nil {
 		return err
 	}
-	l := &line{c: c, handle: handle, woken: make(chan struct{}, 1)}
+	l := &line{c: c, guest: g, handle: handle, woken: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -162,6 +162,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			continue
 		}
 		failures = 0
+		l.acknowledge() // what could not be before
 		if page.End && l.kept.isEmpty() {
 			sleep(ctx, l.pause(), l.woken)
 		}
@@ -215,6 +216,7 @@ func (c *Client) subscribeAll(ctx context.Context, topics iter.Seq[string]) erro
 // line is one Receive.
 type line struct {
 	c      *Client
+	guest  *guest // whose mailbox it is; nil for the device's own
 	handle func(trefoil.Frame)
 	after  uint64 // the place in the mailbox up to which all was handed over
 	ended  bool   // the backlog was
@@ -257,7 +259,7 @@ func (l *line) atEnd(ctx context.Context) error {
 // item hands over what an item of the mailbox stands for, or has it read.
 func (l *line) item(it api.Item) {
 	_, isConversation := conversationOf(it.Topic)
-	ack := func() { l.c.acknowledge(it.Seq) }
+	ack := func() { l.acknowledge(it.Seq) }
 	switch {
 	case it.Reason != 0 && isConversation:
 		l.kept.add(&unread{Item: it})
@@ -346,38 +348,58 @@ func within(ctx context.Context, step func(context.Context) error) error {
 	return step(ctx)
 }
 
-// acknowledge has an item acknowledged soon: with others, in one request, while one is under way.
-func (c *Client) acknowledge(seq uint64) {
+// acknowledge has items acknowledged soon: with others, in one request, while one is under way. Those of a guest that is gone are gone, and
+// nothing is acknowledged by their numbers in the mailbox that the device has now.
+func (l *line) acknowledge(seqs ...uint64) {
+	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.acks = append(c.acks, seq)
-	if !c.acker {
+	if l.guest != c.guest.Load() {
+		return
+	}
+	if c.acks = append(c.acks, seqs...); len(c.acks) > 0 && !c.acker {
 		c.acker = true
 		go c.acknowledgeAll()
 	}
 }
 
-// acknowledgeAll acknowledges what waits for it. What cannot be acknowledged now comes again, and is then.
+// acknowledgeAll acknowledges what waits for it. What cannot be acknowledged now waits until the mailbox is reached again, or another item
+// is to be acknowledged.
 func (c *Client) acknowledgeAll() {
 	for failures := 0; ; {
 		c.mu.Lock()
-		n := min(len(c.acks), api.MaxAcknowledged)
+		as, n := c.guest.Load(), min(len(c.acks), api.MaxAcknowledged)
 		if n == 0 || failures > maxFailures {
-			c.acks, c.acker = nil, false
+			c.acker = false
 			c.mu.Unlock()
 			return
 		}
 		some := c.acks[:n:n]
 		c.mu.Unlock()
-		err := within(context.Background(), func(ctx context.Context) error { return c.Mailboxes.Acknowledge(ctx, some...) })
-		if err != nil && (isTransient(err) || errors.Is(err, context.DeadlineExceeded)) {
+		err := within(context.Background(), func(ctx context.Context) error { return c.acknowledgeAs(ctx, as, some) })
+		if err != nil && !errors.Is(err, api.ErrMalformed) && !errors.Is(err, api.ErrForbidden) && !errors.Is(err, errBelongs) {
+			c.o.Log.Info("not acknowledged yet", "error", err, "items", n)
 			failures++
 			backOff(context.Background(), failures, err)
 			continue
 		}
 		failures = 0
 		c.mu.Lock()
-		c.acks = c.acks[n:]
+		if as == c.guest.Load() {
+			c.acks = c.acks[n:]
+		}
 		c.mu.Unlock()
 	}
+}
+
+// acknowledgeAs is Mailboxes.Acknowledge for the mailbox of a guest, or the device's own. It returns errBelongs if the device has another
+// one now.
+func (c *Client) acknowledgeAs(ctx context.Context, as *guest, seqs []uint64) error {
+	_, err := callIf(ctx, c, httpapi.Acknowledge, httpapi.AcknowledgeRequest{Seqs: seqs}, func() error {
+		if c.guest.Load() != as {
+			return errBelongs
+		}
+		return nil
+	})
+	return err
 }
