@@ -121,17 +121,11 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, 
 	if err != nil {
 		return nil, err
 	}
-	known := person.Fingerprint()
 	step := d.talks.Updating(id, func(tx talkTx) error {
 		if !tx.Withdraw(out.Seq) {
 			return errSentAlready
 		}
-		t := tx.Value().Part()
-		if t.known != ([sha256.Size]byte{}) && t.known != known {
-			tx.Emit(DevicesChanged{Devices: len(person.Entries())})
-		}
-		t.known = known
-		tx.Set(tx.Value().With(t))
+		writesTo(tx, person)
 		if keeps && with != self && (o.begins() || out.To == unsentToKeep) {
 			o.wait(tx)
 		}
@@ -145,6 +139,16 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, 
 		return d.encrypt(ctx, id, out, false)
 	}
 	return slots, err
+}
+
+// writesTo notes which devices a person has for which a message is encrypted, and tells the writer if they are others than before.
+func writesTo(tx talkTx, person directory.Person) {
+	t, known := tx.Value().Part(), person.Fingerprint()
+	if t.known != ([sha256.Size]byte{}) && t.known != known {
+		tx.Emit(DevicesChanged{Devices: len(person.Entries())})
+	}
+	t.known = known
+	tx.Set(tx.Value().With(t))
 }
 
 // readers returns a person, and the devices that a message to it is for: those of the person, and of this device's own. It returns

@@ -165,3 +165,36 @@ func TestNoRoomToKeep(t *testing.T) {
 		require.Empty(t, k.kept)
 	})
 }
+
+// A message that waits for a relay to keep it is encrypted for a device that is added meanwhile, and the writer is told that the person has
+// another device: once, as if the message were a new one.
+func TestDeviceAddedWhileARelayDoesNotKeep(t *testing.T) {
+	inWorld(t, func(t *testing.T, w world) {
+		dir := transporttest.NewDirectory()
+		keys := session.Person{User: keypair.GenerateSigningKey(), Account: keypair.GenerateKey[key.Account]()}
+		b := keys.Address()
+		phone := w.deviceOf(keys, dir, "Bob's phone")
+		w.pass(time.Minute)
+		ann, k := w.keeping(dir, "Ann", state.RetryAfter(time.Second))
+		ann.say(b, "hello")
+		w.pass(time.Minute)
+		require.Empty(t, told[trefoil.DevicesChanged](ann))
+		tablet := w.deviceOf(keys, dir, "Bob's tablet")
+		w.pass(time.Hour)
+		require.Equal(t, []string{"hello"}, tablet.read())
+		changed := told[trefoil.DevicesChanged](ann)
+		require.Len(t, changed, 1)
+		require.Equal(t, 2, changed[0].Devices)
+		require.Equal(t, state.ID(b), changed[0].Chat)
+
+		k.mu.Lock()
+		k.answer = state.Delivered()
+		k.mu.Unlock()
+		w.pass(time.Hour)
+		require.Len(t, k.kept[len(k.kept)-1], 2)
+		ann.say(b, "both")
+		w.pass(time.Minute)
+		require.Equal(t, []string{"hello", "both"}, phone.read())
+		require.Len(t, told[trefoil.DevicesChanged](ann), 1)
+	})
+}

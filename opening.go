@@ -168,7 +168,7 @@ func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (an
 	if d.keeper == nil { // the transport is another one now
 		return state.Delivered(), nil, nil
 	}
-	_, devices, err := d.readers(ctx, key.Address(id))
+	person, devices, err := d.readers(ctx, key.Address(id))
 	if errors.Is(err, ErrNobody) { // the person is gone
 		return state.Delivered(), nil, nil
 	}
@@ -181,7 +181,7 @@ func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (an
 	}
 	missing, rest := o.differs(devices, own.Part().Name())
 	if len(missing) > 0 || len(rest) < len(o.envelopes) {
-		return d.complete(ctx, id, out, o, missing, rest)
+		return d.complete(ctx, id, out, person, o, missing, rest)
 	}
 	answer = d.keeper.BeginSession(ctx, key.Address(id), o.request, o.envelopes)
 	if _, again := answer.Again(); again {
@@ -190,9 +190,10 @@ func (d *directs) keep(ctx context.Context, id state.ID, out state.Outgoing) (an
 	return state.Delivered(), nil, nil
 }
 
-// complete replaces an opening by one for other devices, in one commit with the frames for those that it had none for.
-func (d *directs) complete(ctx context.Context, id state.ID, out state.Outgoing, o *opening, missing []directory.Peer,
-	rest []Envelope) (answer state.Delivery, slots []state.ID, err error) {
+// complete replaces an opening by one for other devices, in one commit with the frames for those that it had none for. The writer is told of
+// a person's other devices, as when a message is encrypted first.
+func (d *directs) complete(ctx context.Context, id state.ID, out state.Outgoing, person directory.Person, o *opening,
+	missing []directory.Peer, rest []Envelope) (answer state.Delivery, slots []state.ID, err error) {
 	if o.completed >= maxCompleted {
 		return state.Delivered(), nil, nil
 	}
@@ -206,6 +207,7 @@ func (d *directs) complete(ctx context.Context, id state.ID, out state.Outgoing,
 		if !tx.Withdraw(out.Seq) {
 			return errSentAlready
 		}
+		writesTo(tx, person)
 		next.wait(tx)
 		return nil
 	}))...)

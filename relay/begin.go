@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -20,8 +19,9 @@ import (
 // already, and another one of this pair is proposed, nothing is written, and the answer names the one that there is.
 // Otherwise Begin returns a *StaleError with the current number if Base is not current; a *DevicesError if the envelopes are
 // not for exactly the devices of the members; a *MembersError if members are not in the directory, or leave; ErrForbidden if
-// the caller is not a member, or leaves; ErrExists if the ID is taken; ErrQuota after api.MaxSessions in a day; ErrMalformed
-// for what no relay takes, and for other members of a Direct conversation.
+// the caller is not a member, or leaves; ErrExists if the ID is taken; ErrQuota after api.MaxSessions in a day, or
+// api.MaxDirectSessions of a direct conversation; ErrMalformed for what no relay takes, and for other members of a Direct
+// conversation.
 //
 // Which member may add or remove whom, the relay does not decide: the program that mounts it asks before it calls Begin, and
 // the devices decide what they accept.
@@ -73,6 +73,9 @@ func (b base) begin(tx store.Tx, device api.DeviceID, p proposal, digest [32]byt
 		return api.Begun{}, err
 	}
 	number := p.Base + 1
+	if err := p.pace(tx, b.now()); err != nil {
+		return api.Begun{}, err
+	}
 	err = p.spend(tx, by.Person, b.now())
 	if err == nil && p.Base == 0 {
 		err = p.create(tx, b.now())
@@ -178,15 +181,30 @@ func (p proposal) targets(tx store.Tx, device api.DeviceID) ([]api.DeviceID, err
 	return should, nil
 }
 
+// day is a day in milliseconds.
+const day = 24 * 60 * 60 * 1000
+
+// pace refuses a session of a direct conversation that would be one of too many in a day.
+func (p proposal) pace(tx store.Tx, now int64) error {
+	if p.Kind != api.Direct || p.Base < api.MaxDirectSessions {
+		return nil
+	}
+	s, _, err := sessions.get(tx, p.Conversation, p.Base+1-api.MaxDirectSessions)
+	if err == nil && s.At > now-day {
+		err = fmt.Errorf("%w: sessions of a direct conversation in a day", api.ErrQuota)
+	}
+	return err
+}
+
 // spend counts the session and its envelopes against what a person may write in a day.
 func (p proposal) spend(tx store.Tx, person key.Address, now int64) error {
-	day := now / (24 * time.Hour).Milliseconds()
-	spent, found, err := budgets.get(tx, person, day)
+	today := now / day
+	spent, found, err := budgets.get(tx, person, today)
 	if err != nil {
 		return err
 	}
 	if !found {
-		spent = budgetRow{Person: person, Day: day}
+		spent = budgetRow{Person: person, Day: today}
 	}
 	spent.Sessions++
 	for _, e := range p.Envelopes {

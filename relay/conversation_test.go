@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -231,6 +232,25 @@ func manyRotations(t *testing.T, w *world) {
 		require.Equal(t, uint64(i+3), n)
 	}
 	require.Len(t, numbers, 4*each)
+}
+
+// A pair has so many sessions in a day, whoever of them begins them, and no other pair is hindered.
+func TestSessionsOfAPairInADay(t *testing.T) {
+	w := newWorld(t, store.NewMemory())
+	a, b, c := w.person(1), w.person(1), w.person(1)
+	id, by := newConversation(), []*device{a.devices[0], b.devices[0]}
+	for n := range uint64(api.MaxDirectSessions) {
+		by[n%2].begin(by[n%2].junk(id, api.Direct, n, a, b))
+	}
+	for _, d := range by {
+		w.refused(api.ErrQuota, func() error {
+			_, err := w.r.Conversations.Begin(t.Context(), d.id, d.junk(id, api.Direct, api.MaxDirectSessions, a, b))
+			return err
+		})
+	}
+	c.devices[0].begin(c.devices[0].junk(newConversation(), api.Direct, 0, c, a))
+	w.now = w.now.Add(24 * time.Hour)
+	a.devices[0].begin(a.devices[0].junk(id, api.Direct, api.MaxDirectSessions, a, b))
 }
 
 // Reading writes nothing: the dump after each read is the one before, and a View has no method that writes.

@@ -9,17 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/relay/api"
+	"github.com/trefoil-im/trefoil/relay/store"
 )
 
 // A device that was off the whole time finds every session and every message, in order, in pages of bounded size; also through a
 // relay that was started again. With TREFOIL_LONG in the environment the history is long.
 func TestOfflineThroughRotations(t *testing.T) {
-	rotations, frames := uint64(20), 400
+	path := filepath.Join(t.TempDir(), "relay.db")
+	offlineThroughRotations(t, 20, 400, func() store.Store { return openSQLite(t, path) })
+}
+
+// offlineThroughRotations opens the store twice, as a relay that is started again.
+func offlineThroughRotations(t *testing.T, rotations uint64, frames int, open func() store.Store) {
 	if os.Getenv("TREFOIL_LONG") != "" {
 		rotations, frames = 200, 10_000
 	}
-	path := filepath.Join(t.TempDir(), "relay.db")
-	w := newWorld(t, openSQLite(t, path))
+	w := newHTTPWorld(t, open())
 	w.share = api.DefaultShare
 	w.r = w.on(w.store)
 	a, b := w.person(1), w.person(1)
@@ -36,7 +41,7 @@ func TestOfflineThroughRotations(t *testing.T) {
 			require.Equal(t, 1, d.post(id.String(), fmt.Sprint(n, " ", i)))
 		}
 	}
-	w.store = openSQLite(t, path)
+	w.store = open()
 	w.r = w.on(w.store)
 	var sessions, read uint64
 	for after := uint64(0); ; {

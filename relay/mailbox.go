@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -58,7 +59,15 @@ type settledRow struct {
 	Device  api.DeviceID
 }
 
+// usageRow is how much a person has put into a mailbox. Only those who post change it.
 type usageRow struct {
+	Sender key.Address
+	Device api.DeviceID
+	Size   int64
+}
+
+// freedRow is how much of it the device is done with and usageRow counts still. So who acknowledges changes no row that others do.
+type freedRow struct {
 	Sender key.Address
 	Device api.DeviceID
 	Size   int64
@@ -68,6 +77,7 @@ func (r *mailboxRow) fields() []any      { return []any{&r.Device, &r.Last, &r.T
 func (r *subscriptionRow) fields() []any { return []any{&r.Topic, &r.Device} }
 func (r *settledRow) fields() []any      { return []any{&r.Message, &r.Device} }
 func (r *usageRow) fields() []any        { return []any{&r.Sender, &r.Device, &r.Size} }
+func (r *freedRow) fields() []any        { return []any{&r.Sender, &r.Device, &r.Size} }
 func (r *tombstoneRow) fields() []any    { return []any{&r.Device, &r.Topic, &r.Reason, &r.Seq, &r.Count} }
 func (r *itemRow) fields() []any {
 	return []any{&r.Device, &r.Seq, &r.Message, &r.Kind, &r.Topic, &r.Sender, &r.Size}
@@ -84,6 +94,7 @@ var (
 	tombstones    = table[tombstoneRow, *tombstoneRow]{store.Tombstones}
 	settled       = table[settledRow, *settledRow]{store.Settled}
 	usage         = table[usageRow, *usageRow]{store.Usage}
+	freed         = table[freedRow, *freedRow]{store.Freed}
 )
 
 // Subscribe lets a device have what is posted to some topics from now on: to all of them, or to none and it returns an error. A
@@ -225,36 +236,56 @@ func (m *Mailboxes) Post(ctx context.Context, device api.DeviceID, k api.Request
 	}
 	row := messageRow{Kind: api.Frame, Topic: topic, Sender: device, Key: k, Data: frame}
 	rand.Read(row.ID[:])
-	err = m.b.store.Update(ctx, func(tx store.Tx) error {
-		out = api.Posted{}
-		by, err := caller(tx, device)
-		if err != nil {
+	post := func(again bool) error {
+		return m.b.store.Update(ctx, func(tx store.Tx) error {
+			out, err = m.b.post(tx, row, again)
 			return err
-		}
-		if before, err := messages.scan(tx, 1, "once", device, k); err != nil || len(before) > 0 {
-			if err == nil && (before[0].Topic != topic || string(before[0].Data) != string(frame)) {
-				err = fmt.Errorf("%w: key of a request", api.ErrReused)
-			}
-			return err
-		}
-		all, err := subscriptions.scan(tx, api.MaxSubscribers, "", topic)
-		if err != nil {
-			return err
-		}
-		var targets []api.DeviceID
-		for _, s := range all {
-			if s.Device != device {
-				targets = append(targets, s.Device)
-			}
-		}
-		row.At = m.b.now()
-		out, err = m.b.enqueue(tx, row, by, targets)
-		return err
-	})
+		})
+	}
+	// Whether it is there is looked for only if it may be. On PostgreSQL who looks where nothing is, is in conflict with all who add a row
+	// beside it.
+	if err = post(false); errors.Is(err, store.ErrExists) || errors.Is(err, errNotStored) {
+		err = post(true)
+	}
 	if err != nil {
 		return api.Posted{}, err
 	}
 	return out, nil
+}
+
+// errNotStored ends the transaction of a frame that no mailbox has room for, which may have been stored before.
+var errNotStored = errors.New("relay: stored nowhere")
+
+// post stores a frame. Again says that it may have been stored before.
+func (b base) post(tx store.Tx, row messageRow, again bool) (api.Posted, error) {
+	by, err := caller(tx, row.Sender)
+	if err != nil {
+		return api.Posted{}, err
+	}
+	if again {
+		if before, err := messages.scan(tx, 1, "once", row.Sender, row.Key); err != nil || len(before) > 0 {
+			if err == nil && (before[0].Topic != row.Topic || string(before[0].Data) != string(row.Data)) {
+				err = fmt.Errorf("%w: key of a request", api.ErrReused)
+			}
+			return api.Posted{}, err
+		}
+	}
+	all, err := subscriptions.scan(tx, api.MaxSubscribers, "", row.Topic)
+	if err != nil {
+		return api.Posted{}, err
+	}
+	var targets []api.DeviceID
+	for _, s := range all {
+		if s.Device != row.Sender {
+			targets = append(targets, s.Device)
+		}
+	}
+	row.At = b.now()
+	out, err := b.enqueue(tx, row, by, targets)
+	if err == nil && !again && out.Stored == 0 && out.Full > 0 {
+		err = errNotStored
+	}
+	return out, err
 }
 
 // enqueue stores a message, and an item or a tombstone for each target.
@@ -285,6 +316,11 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 	for i, box := range boxes {
 		boxes[i].Last++
 		if uses[box.Device]+size > b.o.Share {
+			if uses[box.Device], err = reclaim(tx, usageRow{by.Person, box.Device, uses[box.Device]}); err != nil {
+				return api.Posted{}, err
+			}
+		}
+		if uses[box.Device]+size > b.o.Share {
 			if err := bury(tx, tombstoneRow{box.Device, m.Topic, api.Full, box.Last + 1, 1}); err != nil {
 				return api.Posted{}, err
 			}
@@ -306,6 +342,21 @@ func (b base) enqueue(tx store.Tx, m messageRow, by deviceRow, targets []api.Dev
 		err = usage.put(tx, now...)
 	}
 	return api.Posted{Stored: len(queued), Full: len(boxes) - len(queued)}, err
+}
+
+// reclaim takes what was freed off a usage, and returns what is left of it.
+func reclaim(tx store.Tx, u usageRow) (int64, error) {
+	free, found, err := freed.get(tx, u.Sender, u.Device)
+	if err != nil || !found {
+		return u.Size, err
+	}
+	if err := freed.remove(tx, free); err != nil {
+		return 0, err
+	}
+	if u.Size -= free.Size; u.Size == 0 {
+		return 0, usage.remove(tx, u)
+	}
+	return u.Size, usage.put(tx, u)
 }
 
 // bury counts in a tombstone. The number of the tombstone becomes the new one, so that who read it before does not acknowledge

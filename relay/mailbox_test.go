@@ -85,6 +85,8 @@ func TestUnsubscribeDropsFrames(t *testing.T) {
 	require.Equal(t, api.SessionBegan, got[0].Kind)
 	require.Equal(t, "kept", string(got[1].Data))
 	to.acknowledge()
+	_, err := w.r.Sweep(t.Context())
+	require.NoError(t, err)
 	require.NotContains(t, w.dump(), "usage ", "what was dropped counts no longer")
 }
 
@@ -257,35 +259,48 @@ func TestRevokedMailboxIsEmptied(t *testing.T) {
 	swept, err := w.r.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, swept.Messages)
-	for _, table := range []string{"messages ", "items ", "usage "} {
+	for _, table := range []string{"messages ", "items ", "usage ", "freed "} {
 		require.NotContains(t, w.dump(), table)
 	}
 }
 
-// Senders that post at once, on every store: each mailbox has all, numbered without gaps, in one order for those of one sender.
+// Five members of a group that was made just now all post at once, on every store: each has a part in its session and all frames,
+// numbered without gaps, in one order for those of one sender.
 func manyPostAtOnce(t *testing.T, w *world) {
 	const each = 8
-	p := w.person(5)
-	for _, d := range p.devices {
-		d.subscribe("topic")
+	var people []*person
+	var members []*device
+	for range 5 {
+		people = append(people, w.person(1))
 	}
+	id := newConversation()
+	for _, p := range people {
+		members = append(members, p.devices[0])
+		p.devices[0].subscribe(id.String())
+	}
+	members[0].begin(members[0].proposal("fresh", id, api.Group, 0, people...))
 	var all sync.WaitGroup
-	for i, d := range p.devices {
+	for i, d := range members {
 		all.Go(func() {
 			for n := range each {
-				if _, err := w.r.Mailboxes.Post(w.ctx, d.id, requestKey(), "topic", []byte{byte(i), byte(n)}); err != nil {
+				if _, err := w.r.Mailboxes.Post(w.ctx, d.id, requestKey(), id.String(), []byte{byte(i), byte(n)}); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	for i, d := range p.devices {
+	for i, d := range members {
 		got := d.inbox()
+		if i > 0 {
+			require.Equal(t, api.SessionBegan, got[0].Kind)
+			require.Equal(t, "fresh", d.opens(id, 1))
+			got = got[1:]
+		}
 		require.Len(t, got, 4*each)
 		next := make([]byte, 5)
 		for n, it := range got {
-			require.Equal(t, uint64(n+1), it.Seq)
+			require.Equal(t, got[0].Seq+uint64(n), it.Seq)
 			require.NotEqual(t, byte(i), it.Data[0])
 			require.Equal(t, next[it.Data[0]], it.Data[1])
 			next[it.Data[0]]++

@@ -122,21 +122,22 @@ func (m *Mailboxes) Acknowledge(ctx context.Context, device api.DeviceID, seqs .
 }
 
 // settle removes items. It writes rows of the devices that they are of and of no other, so that devices which read the same
-// message do not wait for each other; Sweep removes messages that nobody waits for.
+// message, or post to them meanwhile, do not wait for each other; Sweep removes messages that nobody waits for.
 func settle(tx store.Tx, rows []itemRow) error {
 	type lane struct {
 		sender key.Address
 		device api.DeviceID
 	}
-	freed := make(map[lane]int64)
+	sizes := make(map[lane]int64)
+	var lanes []lane
 	var done []settledRow
 	var keys []store.Key
 	for _, it := range rows {
 		l := lane{it.Sender, it.Device}
-		if freed[l] == 0 {
-			keys = append(keys, values([]any{it.Sender, it.Device}))
+		if sizes[l] == 0 {
+			lanes, keys = append(lanes, l), append(keys, values([]any{it.Sender, it.Device}))
 		}
-		freed[l] += it.Size
+		sizes[l] += it.Size
 		done = append(done, settledRow{it.Message, it.Device})
 	}
 	if err := settled.insert(tx, done...); err != nil {
@@ -145,20 +146,16 @@ func settle(tx store.Tx, rows []itemRow) error {
 	if err := items.remove(tx, rows...); err != nil {
 		return err
 	}
-	used, err := usage.all(tx, keys)
+	before, err := freed.all(tx, keys)
 	if err != nil {
 		return err
 	}
-	var left, none []usageRow
-	for _, u := range used {
-		if u.Size -= freed[lane{u.Sender, u.Device}]; u.Size > 0 {
-			left = append(left, u)
-		} else {
-			none = append(none, u)
-		}
+	for _, f := range before {
+		sizes[lane{f.Sender, f.Device}] += f.Size
 	}
-	if err := usage.put(tx, left...); err != nil {
-		return err
+	var now []freedRow
+	for _, l := range lanes {
+		now = append(now, freedRow{l.sender, l.device, sizes[l]})
 	}
-	return usage.remove(tx, none...)
+	return freed.put(tx, now...)
 }

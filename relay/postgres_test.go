@@ -35,6 +35,18 @@ func TestOnPostgres(t *testing.T) {
 	t.Run("relays wake each other", func(t *testing.T) { relaysWakeEachOther(t, s, db) })
 }
 
+func TestOfflineThroughRotationsOnPostgres(t *testing.T) {
+	db, err := sql.Open("pgx", pgtest.Database(t))
+	require.NoError(t, err)
+	t.Cleanup(func() { db.Close() })
+	offlineThroughRotations(t, 5, 50, func() store.Store {
+		s, err := sqlrelay.Postgres(t.Context(), db)
+		require.NoError(t, err)
+		t.Cleanup(func() { s.Close() })
+		return s
+	})
+}
+
 // A device that watches at one relay is woken by what another relay on the database stores.
 func relaysWakeEachOther(t *testing.T, s store.Store, db *sql.DB) {
 	w := newWorld(t, s)

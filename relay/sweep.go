@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"crypto/rand"
-	"time"
 
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/store"
@@ -30,6 +29,7 @@ func (r *Relay) Sweep(ctx context.Context) (out Swept, err error) {
 		{&out.Expired, r.b.sweepExpired},
 		{&out.Expired, r.b.sweepRevoked},
 		{&out.Messages, r.b.sweepSettled},
+		{new(int), r.b.sweepFreed},
 		{&out.Requests, r.b.sweepRequests},
 		{&out.Claims, r.b.sweepClaims},
 		{&out.Claims, r.b.sweepBundles},
@@ -133,6 +133,24 @@ func (b base) sweepSettled(tx store.Tx) (int, bool, error) {
 	return n, len(rows) == batch, nil
 }
 
+// sweepFreed takes what was freed off what is counted.
+func (b base) sweepFreed(tx store.Tx) (int, bool, error) {
+	rows, err := freed.scan(tx, batch, "")
+	if err != nil {
+		return 0, false, err
+	}
+	for _, f := range rows {
+		u, _, err := usage.get(tx, f.Sender, f.Device)
+		if err == nil {
+			_, err = reclaim(tx, u)
+		}
+		if err != nil {
+			return 0, false, err
+		}
+	}
+	return len(rows), len(rows) == batch, nil
+}
+
 // sweepRequests removes a key request that nobody answered, and tells the requester.
 func (b base) sweepRequests(tx store.Tx) (int, bool, error) {
 	rows, err := requests.scan(tx, 1, "open", false)
@@ -182,7 +200,7 @@ func (b base) sweepBudgets(tx store.Tx) (int, bool, error) {
 		return 0, false, err
 	}
 	n := 0
-	for n < len(rows) && rows[n].Day < b.now()/(24*time.Hour).Milliseconds()-1 {
+	for n < len(rows) && rows[n].Day < b.now()/day-1 {
 		n++
 	}
 	return n, n == batch, budgets.remove(tx, rows[:n]...)

@@ -43,6 +43,9 @@ const (
 	// of envelopes they write, 1 GiB. Envelopes are kept as long as their conversation, so that nobody fills the disk of all.
 	MaxSessions   = 10_000
 	MaxSealedADay = 1 << 30
+	// MaxDirectSessions is how many sessions of one direct conversation begin in 24 hours at most, whoever begins them: each pair of
+	// devices begins one, and another one when a device has renewed its keys. A device that was off reads all of them.
+	MaxDirectSessions = 256
 	// MaxBundles is how many replaced bundles of a device are kept at most. A device replaces its bundle every 7 days, and a
 	// bundle is kept for ClaimGrace.
 	MaxBundles = 32

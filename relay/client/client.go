@@ -89,7 +89,7 @@ type Client struct {
 	signer    trefoil.Signer // nil if there is none
 	token     string
 	mailboxes map[string]bool // addresses that are subscribed to, as far as this client knows
-	acks      []uint64        // to be acknowledged
+	acks      []uint64        // to be acknowledged, of the mailbox of guest, or the device's own
 	acker     bool            // a goroutine does so
 }
 
@@ -134,10 +134,18 @@ const requestTimeout = 5 * time.Minute
 
 // call makes a request. If the token is not valid any longer, it logs in and makes it again.
 func call[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In, Out], in In) (out Out, err error) {
+	return callIf(ctx, c, route, in, func() error { return nil })
+}
+
+// callIf is call if may allows it, which is asked once it is known as whom the device calls.
+func callIf[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In, Out], in In, may func() error) (out Out, err error) {
 	for again := !route.Open; ; again = false {
 		token := ""
 		if !route.Open {
 			if token, err = c.authorized(ctx); err != nil {
+				return out, err
+			}
+			if err := may(); err != nil {
 				return out, err
 			}
 		}

@@ -1,14 +1,10 @@
 package client_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"net/http/httptest"
 	"strings"
 
@@ -79,37 +75,15 @@ func ExampleBlobs() {
 
 	var blob bytes.Buffer // of a large file: a file, so that an upload can go on after a restart
 	ref := ok(attachment.Seal(&blob, strings.NewReader(strings.Repeat("a photo of a knot ", 50_000))))
-	address, size := api.BlobAddress(sha256.Sum256(blob.Bytes())), int64(blob.Len())
-	at := ok(annLine.Blobs.Start(ctx, address, size)) // where an upload before has ended, 0 at first
-	for at < size {
-		at = ok(annLine.Blobs.Append(ctx, address, at, blob.Bytes()[at:min(at+api.ChunkSize, size)]))
-	}
+	address := ok(annLine.Blobs.Upload(ctx, bytes.NewReader(blob.Bytes()), int64(blob.Len())))
 	message := append(address[:], ref.Marshal()...) // for Space.Send or Direct.Send
 
 	got := ok(attachment.Parse(message[len(address):]))
+	source := ok(bobLine.Blobs.Open(ctx, api.BlobAddress(message[:len(address)])))
 	var file bytes.Buffer
-	source := &download{ctx, bobLine.Blobs, api.BlobAddress(message[:len(address)]), 0}
-	succeed(got.Decrypt(&file, bufio.NewReaderSize(source, api.ChunkSize))) // the relay gives a piece at a time
+	succeed(got.Decrypt(&file, source))
 	fmt.Println(file.Len(), "bytes:", file.String()[:17])
 	// Output: 900000 bytes: a photo of a knot
-}
-
-// download reads a blob in order.
-type download struct {
-	ctx     context.Context
-	blobs   *client.Blobs
-	address api.BlobAddress
-	at      int64
-}
-
-func (d *download) Read(b []byte) (int, error) {
-	data, _, err := d.blobs.Read(d.ctx, d.address, d.at)
-	if errors.Is(err, api.ErrNotFound) && d.at > 0 {
-		return 0, io.EOF // nothing is left behind this place
-	}
-	n := copy(b, data)
-	d.at += int64(n)
-	return n, err
 }
 
 func ok[T any](v T, err error) T {

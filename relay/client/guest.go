@@ -104,6 +104,7 @@ func (c *Client) depart(ctx context.Context, g *guest) error {
 	defer c.mu.Unlock()
 	c.token = ""
 	clear(c.mailboxes)
+	c.acks = nil // its mailbox is gone
 	c.guest.Store(nil)
 	close(g.gone)
 	return nil

@@ -7,8 +7,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -224,6 +227,45 @@ func TestGuestIsNobodyElse(t *testing.T) {
 	again, _ := w.guest()
 	require.NoError(t, again.Subscribe(ctx, "topic"))
 	require.Equal(t, uint64(4), w.registrations(), "each device is a guest of its own")
+}
+
+// What a guest acknowledges when the device belongs to a person already is not taken for what lies in the person's mailbox.
+func TestGuestAcknowledgesItsOwn(t *testing.T) {
+	w := serve(t, relaystore.NewMemory(), httprelay.Options{})
+	ctx := t.Context()
+	c, signer := w.guest()
+	r := w.receive(c, "link")
+	r.end()
+	me, other := w.person("me"), w.person("other")
+	post := func(topic, text string) {
+		_, err := w.relay.Mailboxes.Post(ctx, other.id, requestKey(), topic, []byte(text))
+		require.NoError(t, err)
+	}
+	post("link", "of the linking")
+	last := r.next()
+	require.NoError(t, w.relay.Mailboxes.Subscribe(ctx, me.id, "topic"))
+	post("topic", "first")
+	var acknowledged atomic.Int32
+	w.front(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/v1/mailbox/acknowledge" {
+			acknowledged.Add(1)
+		}
+		w.h.ServeHTTP(rw, req)
+	}))
+	signer.belong(me)
+	last.Ack() // which finds out that the device belongs to a person
+	require.Error(t, <-r.down)
+	last.Ack()
+	r.down <- nil
+	own := w.receive(c, "topic")
+	f := own.next()
+	require.Equal(t, "first", string(f.Data))
+	last.Ack()
+	own.end()
+	require.Zero(t, acknowledged.Load())
+	f.Ack()
+	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, me))) == 0 }, patience, time.Millisecond)
+	own.close()
 }
 
 // Who may register says who may be a guest.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,4 +281,30 @@ func TestAcknowledgesLater(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	require.Less(t, requests, 10)
+}
+
+// What could not be acknowledged, for whatever reason that may pass, is acknowledged later on the same line.
+func TestAcknowledgesOnTheSameLine(t *testing.T) {
+	w := serve(t, store.NewMemory(), httprelay.Options{})
+	a, b := w.person("a"), w.person("b")
+	require.NoError(t, w.relay.Mailboxes.Subscribe(t.Context(), b.id, "topic"))
+	_, err := w.relay.Mailboxes.Post(t.Context(), a.id, requestKey(), "topic", []byte("one"))
+	require.NoError(t, err)
+	var refused atomic.Int32
+	var open atomic.Bool
+	w.front(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/v1/mailbox/acknowledge" && !open.Load() {
+			refused.Add(1)
+			rw.WriteHeader(http.StatusUnauthorized) // of something between, that does not know the device for a while
+			return
+		}
+		w.h.ServeHTTP(rw, req)
+	}))
+	r := w.receive(w.client(b, func(o *client.Options) { o.Poll = time.Millisecond }), "topic")
+	r.next().Ack()
+	r.end()
+	require.Eventually(t, func() bool { return refused.Load() > 0 }, patience, time.Millisecond)
+	open.Store(true)
+	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, b))) == 0 }, patience, time.Millisecond)
+	r.close()
 }

@@ -3,10 +3,7 @@ package client
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/trefoil-im/trefoil"
@@ -96,56 +93,4 @@ func parseSealedFrame(b []byte) (topic string, frame []byte, err error) {
 	}
 	_, err = key.ParseAddress(topic)
 	return topic, frame, err
-}
-
-// sessions hands over the frames that the relay keeps for this device in sessions of a conversation, and reports whether there are any.
-// What a program has put into a conversation otherwise is not among them, nor what the device has no part in. Ack is called when all
-// of them are acknowledged.
-func (l *line) sessions(ctx context.Context, id api.ConversationID, first, last uint64, ack func()) (found bool, err error) {
-	var left atomic.Int64
-	done := func() {
-		if left.Add(-1) == 0 {
-			ack()
-		}
-	}
-	left.Store(1) // until the last session was read
-	for n := first; n <= last; n++ {
-		initial, err := l.c.Conversations.Initial(ctx, id, n)
-		switch {
-		case errors.Is(err, api.ErrBeforeJoined), errors.Is(err, api.ErrForbidden), errors.Is(err, api.ErrNotFound):
-			continue
-		case err != nil:
-			return found, err
-		}
-		for _, e := range initial.Envelopes {
-			topic, frame, err := parseSealedFrame(e.Envelope.Sealed)
-			if err != nil {
-				continue
-			}
-			found = true
-			left.Add(1)
-			l.handle(trefoil.Frame{Topic: topic, From: e.Person.String(), Data: frame, Ack: sync.OnceFunc(done)})
-		}
-	}
-	if found {
-		done()
-	}
-	return found, nil
-}
-
-// missed hands over the frames that the relay keeps for this device in a conversation, if that is what a topic is of which it gave
-// something up: notices, and then also what was posted when they were.
-func (l *line) missed(ctx context.Context, topic string, ack func()) (found bool, err error) {
-	id, err := hex.DecodeString(topic)
-	if err != nil || len(id) != len(api.ConversationID{}) {
-		return false, nil
-	}
-	v, err := l.c.Conversations.Get(ctx, api.ConversationID(id))
-	if errors.Is(err, api.ErrForbidden) { // it is none, or not this person's
-		return false, nil
-	}
-	if err != nil || v.Kind != api.Direct {
-		return false, err
-	}
-	return l.sessions(ctx, v.ID, 1, v.Number, ack)
 }

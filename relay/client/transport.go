@@ -128,7 +128,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 	if err := c.subscribeAll(ctx, topics); err != nil {
 		return err
 	}
-	l := &line{c: c, handle: handle, woken: make(chan struct{}, 1)}
+	l := &line{c: c, guest: g, handle: handle, woken: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -150,6 +150,9 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 		if err == nil {
 			err = l.deliver(ctx, page)
 		}
+		if err == nil && page.End {
+			err = l.atEnd(ctx)
+		}
 		if err != nil {
 			if failures++; failures > maxFailures || !isTransient(err) {
 				return err
@@ -159,7 +162,8 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			continue
 		}
 		failures = 0
-		if page.End {
+		l.acknowledge() // what could not be before
+		if page.End && l.kept.isEmpty() {
 			sleep(ctx, l.pause(), l.woken)
 		}
 	}
@@ -212,9 +216,11 @@ func (c *Client) subscribeAll(ctx context.Context, topics iter.Seq[string]) erro
 // line is one Receive.
 type line struct {
 	c      *Client
+	guest  *guest // whose mailbox it is; nil for the device's own
 	handle func(trefoil.Frame)
 	after  uint64 // the place in the mailbox up to which all was handed over
 	ended  bool   // the backlog was
+	kept   kept
 	woken  chan struct{}
 	pushed atomic.Bool // a WebSocket is open
 }
@@ -227,53 +233,52 @@ func (l *line) pause() time.Duration {
 	return spread(l.c.o.Poll)
 }
 
-// deliver hands over a page. After an error it goes on with the item that it could not read.
+// deliver hands over a page.
 func (l *line) deliver(ctx context.Context, page api.Page) error {
 	for _, it := range page.Items {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := l.item(ctx, it); err != nil {
-			return err
-		}
+		l.item(it)
 		l.after = it.Seq
 	}
 	l.after = page.Next
-	if page.End && !l.ended {
-		l.ended = true
-		l.handle(trefoil.Frame{})
-	}
 	return nil
 }
 
-// item hands over what an item of the mailbox stands for.
-func (l *line) item(ctx context.Context, it api.Item) error {
-	ack := func() { l.c.acknowledge(it.Seq) }
+// atEnd reads what the mailbox says of conversations, some of it at once, and tells the end of the backlog the first time.
+func (l *line) atEnd(ctx context.Context) error {
+	err := l.kept.read(func(u *unread) (bool, error) { return l.read(ctx, u) })
+	if err == nil && !l.ended {
+		l.ended = true
+		l.handle(trefoil.Frame{})
+	}
+	return err
+}
+
+// item hands over what an item of the mailbox stands for, or has it read.
+func (l *line) item(it api.Item) {
+	_, isConversation := conversationOf(it.Topic)
+	ack := func() { l.acknowledge(it.Seq) }
 	switch {
+	case it.Reason != 0 && isConversation:
+		l.kept.add(&unread{Item: it})
 	case it.Reason != 0:
-		if found, err := l.missed(ctx, it.Topic, ack); found || err != nil {
-			return err
-		}
 		l.handle(trefoil.Frame{Topic: it.Topic, Lost: int(it.Count), Ack: ack})
-		return nil
 	case it.Kind == api.Frame:
 		l.handle(trefoil.Frame{Topic: it.Topic, From: it.Person.String(), Data: it.Data, Ack: ack})
-		return nil
-	}
-	n, err := api.ParseNotice(it.Data)
-	if err != nil {
-		l.c.o.Log.Warn("a notice is not understood", "error", err)
-		return nil
-	}
-	if it.Kind == api.SessionBegan {
-		if found, err := l.sessions(ctx, n.Conversation, n.Number, n.Number, ack); found || err != nil {
-			return err
+	default:
+		n, err := api.ParseNotice(it.Data)
+		if err != nil {
+			l.c.o.Log.Warn("a notice is not understood", "error", err)
+			return
 		}
+		u := &unread{Item: it, notice: n}
+		if it.Kind == api.SessionBegan {
+			u.next, u.last = n.Number, n.Number
+		}
+		l.kept.add(u)
 	}
-	if l.c.o.Notify != nil {
-		l.c.o.Notify(Notice{Notice: n, Kind: it.Kind, Sender: it.Sender, Ack: ack})
-	}
-	return nil
 }
 
 // listen keeps a WebSocket open that wakes the line.
@@ -341,40 +346,4 @@ func within(ctx context.Context, step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	return step(ctx)
-}
-
-// acknowledge has an item acknowledged soon: with others, in one request, while one is under way.
-func (c *Client) acknowledge(seq uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.acks = append(c.acks, seq)
-	if !c.acker {
-		c.acker = true
-		go c.acknowledgeAll()
-	}
-}
-
-// acknowledgeAll acknowledges what waits for it. What cannot be acknowledged now comes again, and is then.
-func (c *Client) acknowledgeAll() {
-	for failures := 0; ; {
-		c.mu.Lock()
-		n := min(len(c.acks), api.MaxAcknowledged)
-		if n == 0 || failures > maxFailures {
-			c.acks, c.acker = nil, false
-			c.mu.Unlock()
-			return
-		}
-		some := c.acks[:n:n]
-		c.mu.Unlock()
-		err := within(context.Background(), func(ctx context.Context) error { return c.Mailboxes.Acknowledge(ctx, some...) })
-		if err != nil && (isTransient(err) || errors.Is(err, context.DeadlineExceeded)) {
-			failures++
-			backOff(context.Background(), failures, err)
-			continue
-		}
-		failures = 0
-		c.mu.Lock()
-		c.acks = c.acks[n:]
-		c.mu.Unlock()
-	}
 }

@@ -187,6 +187,10 @@ func (b *books) mailboxes() {
 		b.check(number(m, 1) >= highest[id], m, "item %d, and the last one is %d", highest[id], number(m, 1))
 	}
 	used := b.sum(store.Items, func(it store.Row) int64 { return number(it, 6) }, 5, 0)
+	freed := b.sum(store.Freed, func(r store.Row) int64 { return number(r, 2) }, 0, 1)
+	for id, n := range freed {
+		used[id] += n
+	}
 	for _, u := range b.rows[store.Usage] {
 		id := columnsOf(u, 0, 1)
 		b.check(used[id] == number(u, 2), u, "%d bytes in a mailbox, and %d are counted", used[id], number(u, 2))

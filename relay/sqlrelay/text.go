@@ -10,7 +10,7 @@ import (
 )
 
 // batches is how many rows or keys one statement names. There are few sizes, so that few statements are prepared.
-var batches = []int{64, 8, 1}
+var batches = []int{64, 16, 4, 1}
 
 // batch returns the largest batch that n rows fill.
 func batch(n int) int { return batches[slices.IndexFunc(batches, func(b int) bool { return b <= n })] }

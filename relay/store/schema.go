@@ -150,8 +150,10 @@ var (
 		Refer: []Reference{{[]string{"message"}, Messages}, {[]string{"device"}, Mailboxes}}}
 	Usage = &Table{Name: "usage", Keys: 2, Columns: []Column{
 		Fixed("sender", addressSize), Fixed("device", hashSize), Number("size", 0)},
-		Refer:   []Reference{{[]string{"sender"}, Persons}, {[]string{"device"}, Mailboxes}},
-		Indexes: []Index{{"device", []string{"device"}, false}}}
+		Refer: []Reference{{[]string{"sender"}, Persons}, {[]string{"device"}, Mailboxes}}}
+	Freed = &Table{Name: "freed", Keys: 2, Columns: []Column{
+		Fixed("sender", addressSize), Fixed("device", hashSize), Number("size", 1)},
+		Refer: []Reference{{[]string{"sender", "device"}, Usage}}}
 )
 
 // The tables of blobs.
@@ -174,6 +176,6 @@ var Schema = []*Table{
 	Secrets, Tokens,
 	Leaves, Hashes, Tree,
 	Conversations, Pairs, Sessions, Currents, Members, Leavers, Envelopes, Proposals, Budgets, Requests, Answers,
-	Mailboxes, Subscriptions, Messages, Items, Tombstones, Settled, Usage,
+	Mailboxes, Subscriptions, Messages, Items, Tombstones, Settled, Usage, Freed,
 	Blobs, Chunks, Storage,
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -51,21 +50,11 @@ func (a *App) file(ctx context.Context, name string) error {
 	if ref.Size() > maxFile {
 		return fmt.Errorf("a file has up to %d bytes", maxFile)
 	}
-	address := api.BlobAddress(sha256.Sum256(blob.Bytes()))
-	if err := a.upload(ctx, address, blob.Bytes()); err != nil {
+	address, err := a.line.Blobs.Upload(ctx, bytes.NewReader(blob.Bytes()), int64(blob.Len()))
+	if err != nil {
 		return err
 	}
 	return a.send(ctx, body{File: &sealed{path.Base(name), address, ref.Marshal()}})
-}
-
-// upload goes on where an upload of the same blob ended, if there was one.
-func (a *App) upload(ctx context.Context, address api.BlobAddress, blob []byte) error {
-	size := int64(len(blob))
-	at, err := a.line.Blobs.Start(ctx, address, size)
-	for err == nil && at < size {
-		at, err = a.line.Blobs.Append(ctx, address, at, blob[at:min(at+api.ChunkSize, size)])
-	}
-	return err
 }
 
 // received notes a file that came, and returns the line that says so.
@@ -97,41 +86,17 @@ func (a *App) get(ctx context.Context, number string) error {
 	if err != nil {
 		return err
 	}
+	blob, err := a.line.Blobs.Open(ctx, f.Blob)
+	if err != nil {
+		return err
+	}
 	out, err := a.o.Files.Create(path.Base(path.Clean("/" + f.Name)))
 	if err != nil {
 		return err
 	}
-	err = ref.Decrypt(out, &download{ctx: ctx, app: a, blob: f.Blob})
+	err = ref.Decrypt(out, blob)
 	if err = errors.Join(err, out.Close()); err == nil {
 		a.show("saved %.100q", f.Name)
 	}
 	return err
-}
-
-// download reads a blob from the server, piece by piece.
-type download struct {
-	ctx  context.Context
-	app  *App
-	blob api.BlobAddress
-	at   int64
-	rest []byte
-	end  bool
-}
-
-// Read implements io.Reader.
-func (d *download) Read(b []byte) (int, error) {
-	if len(d.rest) == 0 && !d.end {
-		data, size, err := d.app.line.Blobs.Read(d.ctx, d.blob, d.at)
-		if err != nil {
-			return 0, err
-		}
-		d.at += int64(len(data))
-		d.rest, d.end = data, d.at >= size
-	}
-	if len(d.rest) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, d.rest)
-	d.rest = d.rest[n:]
-	return n, nil
 }

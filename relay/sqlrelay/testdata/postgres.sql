@@ -342,7 +342,13 @@ CREATE TABLE "relay_usage" (
 	FOREIGN KEY ("device") REFERENCES "relay_mailboxes" ("device")
 );
 
-CREATE INDEX "relay_usage_device" ON "relay_usage" ("device");
+CREATE TABLE "relay_freed" (
+	"sender" bytea NOT NULL CHECK (octet_length("sender") = 32),
+	"device" bytea NOT NULL CHECK (octet_length("device") = 32),
+	"size" bigint NOT NULL CHECK ("size" >= 1),
+	PRIMARY KEY ("sender", "device"),
+	FOREIGN KEY ("sender", "device") REFERENCES "relay_usage" ("sender", "device")
+);
 
 CREATE TABLE "relay_blobs" (
 	"owner" bytea NOT NULL CHECK (octet_length("owner") = 32),

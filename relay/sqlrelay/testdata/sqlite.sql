@@ -342,7 +342,13 @@ CREATE TABLE "relay_usage" (
 	FOREIGN KEY ("device") REFERENCES "relay_mailboxes" ("device")
 ) STRICT;
 
-CREATE INDEX "relay_usage_device" ON "relay_usage" ("device");
+CREATE TABLE "relay_freed" (
+	"sender" BLOB NOT NULL CHECK (length("sender") = 32),
+	"device" BLOB NOT NULL CHECK (length("device") = 32),
+	"size" INTEGER NOT NULL CHECK ("size" >= 1),
+	PRIMARY KEY ("sender", "device"),
+	FOREIGN KEY ("sender", "device") REFERENCES "relay_usage" ("sender", "device")
+) STRICT;
 
 CREATE TABLE "relay_blobs" (
 	"owner" BLOB NOT NULL CHECK (length("owner") = 32),
