@@ -27,45 +27,24 @@ func (x *node) owners(all ...*node) {
 // hears lets all devices send, and requires that each reads what all others sent, and is stored as it is.
 func (n *network) hears(all ...*node) {
 	n.t.Helper()
-	n.hear(all...)
+	n.hear(n.settle, all...)
 	for _, x := range all {
 		x.restart()
 	}
 }
 
-// hear is hears of which nothing is stored.
-func (n *network) hear(all ...*node) {
+// hear is hears of which nothing is stored. All is delivered by settle.
+func (n *network) hear(settle func(), all ...*node) {
 	n.t.Helper()
 	n.forget()
 	for _, x := range all {
 		x.send("from " + x.name)
 	}
-	n.settle()
+	settle()
 	for _, x := range all {
 		require.Len(n.t, x.texts(), len(all)-1, "%s read %v", x.name, x.texts())
 		require.Equal(n.t, all[0].members(), x.members(), x.name)
 		require.Equal(n.t, all[0].rootID(), x.rootID(), x.name)
-	}
-}
-
-// converge lets time go by, with everybody awake, until all agree, and a day later still do: what an owner dealt and others lack is posted
-// again after a day. It gives up after some days.
-func (n *network) converge(rest func(), agreed func() bool) {
-	for _, x := range n.all {
-		x.offline = false
-	}
-	for range 8 {
-		rest()
-		n.now = n.now.Add(15 * time.Minute) // whoever waits for its turn to answer has it
-		rest()
-		if !agreed() {
-			n.now = n.now.Add(9 * time.Hour)
-			continue
-		}
-		n.now = n.now.Add(25 * time.Hour)
-		if rest(); agreed() {
-			return
-		}
 	}
 }
 

@@ -128,20 +128,6 @@ func (h *ownership) say(x *node, text string) error {
 	return err
 }
 
-// rest delivers everything and does what is due, until nothing moves.
-func (h *ownership) rest() {
-	for posts, quiet := -1, 0; quiet < 2; {
-		for _, x := range h.all {
-			x.sync()
-			x.maintain()
-		}
-		h.now = h.now.Add(30 * time.Second)
-		if quiet++; posts != len(h.log.frames) {
-			posts, quiet = len(h.log.frames), 0
-		}
-	}
-}
-
 // sides returns who belongs to the space, as the device shows it that is furthest, and who does not; how many of those in it should be
 // there, and that device.
 func (h *ownership) sides() (in, out []*node, shown int, newest *node) {
@@ -174,7 +160,7 @@ func (h *ownership) agreed() bool {
 
 // end lets the network be good, requires that all is well, and returns the members.
 func (h *ownership) end() []*node {
-	h.converge(h.rest, h.agreed)
+	h.converge(h.agreed)
 	in, out, shown, newest := h.sides()
 	require.Len(h.t, in, shown)
 	h.converged(in)

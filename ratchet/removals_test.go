@@ -137,10 +137,10 @@ func (h *removals) agreed() bool {
 
 // end lets the network be good, and requires that all is well.
 func (h *removals) end() {
-	h.converge(h.settle, h.agreed)
+	h.converge(h.agreed)
 	in, out, shown := h.sides()
 	require.Len(h.t, in, shown)
-	h.hear(in...)
+	h.hear(h.rest, in...)
 	in[h.rng.IntN(len(in))].restart()
 	for _, x := range out {
 		require.Empty(h.t, x.texts(), "%s was removed", x.name)
