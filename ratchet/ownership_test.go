@@ -1,10 +1,8 @@
 package ratchet
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -133,38 +131,14 @@ func (h *ownership) say(x *node, text string) error {
 	return err
 }
 
-// rest delivers everything and does what is due, until nothing moves.
-func (h *ownership) rest() {
-	for posts, quiet := -1, 0; quiet < 2; {
-		for _, x := range h.all {
-			x.sync()
-			x.maintain()
-		}
-		h.now = h.now.Add(30 * time.Second)
-		if quiet++; posts != len(h.log.frames) {
-			posts, quiet = len(h.log.frames), 0
-		}
-	}
-}
-
-// end lets the network be good, requires that all is well, and returns the members.
-func (h *ownership) end() []*node {
-	for _, x := range h.all {
-		x.offline = false
-	}
-	for range 6 {
-		h.rest()
-		h.now = h.now.Add(15 * time.Minute) // whoever waits for its turn to answer has it
-		h.rest()
-		h.now = h.now.Add(9 * time.Hour)
-	}
-	h.rest()
-	newest := slices.MaxFunc(h.all, func(a, b *node) int { return a.compare(b) })
+// sides returns who belongs to the space, as the device shows it that is furthest, and who does not; how many of those in it should be
+// there, and that device.
+func (h *ownership) sides() (in, out []*node, shown int, newest *node) {
+	newest = slices.MaxFunc(h.all, func(a, b *node) int { return a.compare(b) })
 	listed := map[dkg.Index]bool{}
 	for _, m := range Members(newest.space) {
 		listed[m.Index] = true
 	}
-	var in, out []*node
 	for _, x := range h.all { // who was removed while it lacked the parts of a rekey may not know for certain
 		switch {
 		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x, newest.space.State().me().owners):
@@ -177,7 +151,21 @@ func (h *ownership) end() []*node {
 			in = append(in, x)
 		}
 	}
-	require.Len(h.t, in, len(listed))
+	return in, out, len(listed), newest
+}
+
+// agreed reports whether all that should be in the space are there and say the same of its root, and nobody waits untold.
+func (h *ownership) agreed() bool {
+	in, out, shown, _ := h.sides()
+	return len(in) == shown && !slices.ContainsFunc(in, func(x *node) bool { return !slices.Equal(in[0].says(), x.says()) }) &&
+		!slices.ContainsFunc(out, func(x *node) bool { return x.phase() == Joining && !x.has(Refused) && !x.has(Hint) })
+}
+
+// end lets the network be good, requires that all is well, and returns the members.
+func (h *ownership) end() []*node {
+	h.converge(h.agreed)
+	in, out, shown, newest := h.sides()
+	require.Len(h.t, in, shown)
 	h.converged(in)
 	_, _, r := newest.standing()
 	for i, by := range h.removed {
@@ -240,6 +228,13 @@ func (x *node) compare(y *node) int {
 	return slices.Compare(far(x), far(y))
 }
 
+// says returns what a member says of the root in which it stands.
+func (x *node) says() []string {
+	_, _, r := x.standing()
+	return append(x.members(), fmt.Sprint(r.ID()), fmt.Sprintf("gone %x", r.GoneSet()), fmt.Sprint(r.Owners().Hash(), r.Owners().Counter),
+		fmt.Sprint(x.space.State().me().owners.Counter), fmt.Sprintf("%+v", r.Policy()), fmt.Sprint(rightsOf(r)))
+}
+
 // converged requires that all members read one another, and that all stand in one root of which they say the same.
 func (h *ownership) converged(in []*node) {
 	h.forget()
@@ -247,17 +242,9 @@ func (h *ownership) converged(in []*node) {
 		require.NoError(h.t, h.say(x, "from "+x.name))
 	}
 	h.rest()
-	_, _, first := in[0].standing()
 	for _, x := range in {
-		_, _, r := x.standing()
 		require.Len(h.t, x.texts(), len(in)-1, "%s read %v", x.name, x.texts())
-		require.Equal(h.t, in[0].members(), x.members(), x.name)
-		require.Equal(h.t, first.ID(), r.ID(), x.name)
-		require.True(h.t, bytes.Equal(first.GoneSet(), r.GoneSet()), x.name) // an empty set is written in two ways
-		require.Equal(h.t, first.Owners().Hash(), r.Owners().Hash(), x.name)
-		require.Equal(h.t, first.Owners().Counter, x.space.State().me().owners.Counter, x.name)
-		require.Equal(h.t, first.Policy(), r.Policy(), x.name)
-		require.True(h.t, maps.Equal(rightsOf(first), rightsOf(r)), x.name)
+		require.Equal(h.t, in[0].says(), x.says(), x.name)
 	}
 	in[h.rng.IntN(len(in))].restart()
 }

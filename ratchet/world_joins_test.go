@@ -31,7 +31,8 @@ type network struct {
 	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
 	twice bool                         // frames may be delivered again
 
-	posted func(x *node, f []byte) // told of each frame, if it is not nil
+	posts  int                     // frames so far
+	posted func(x *node, f []byte) // told of each, if it is not nil
 }
 
 // node is a device: its space, the frames that its vault retains, and those that the relay keeps for it.
@@ -104,6 +105,7 @@ func (x *node) edit(f func(*edit) error) error {
 
 // post gives frames to all others.
 func (x *node) post(frames ...[]byte) {
+	x.net.posts += len(frames)
 	for _, f := range frames {
 		if x.net.posted != nil {
 			x.net.posted(x, f)
@@ -250,6 +252,41 @@ func (n *network) settle() {
 				x.sync()
 				x.maintain()
 			}
+		}
+	}
+}
+
+// rest delivers everything and does what is due on all devices, until nothing is posted any more.
+func (n *network) rest() {
+	for posts, quiet := -1, 0; quiet < 2; {
+		for _, x := range n.all {
+			x.sync()
+			x.maintain()
+		}
+		n.now = n.now.Add(30 * time.Second)
+		if quiet++; posts != n.posts {
+			posts, quiet = n.posts, 0
+		}
+	}
+}
+
+// converge lets time go by, with everybody awake, until all agree, and a day later still do: what an owner dealt and others lack is posted
+// again after a day. It gives up after some days.
+func (n *network) converge(agreed func() bool) {
+	for _, x := range n.all {
+		x.offline = false
+	}
+	for range 8 {
+		n.rest()
+		n.now = n.now.Add(15 * time.Minute) // whoever waits for its turn to answer has it
+		n.rest()
+		if !agreed() {
+			n.now = n.now.Add(9 * time.Hour)
+			continue
+		}
+		n.now = n.now.Add(25 * time.Hour)
+		if n.rest(); agreed() {
+			return
 		}
 	}
 }

@@ -87,7 +87,7 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 	name := q.ID().Name()
 	known, ok := d.get(name)
 	done := known.stage == answered || known.stage == refused
-	if ok && (known.stage == ended || done && !over(c.Wall, known.done, hour)) { // step 4
+	if ok && (known.stage == ended || done && !over(c.Wall, known.done, copyWithin)) { // step 4
 		return d, Decision{}, nil
 	}
 	var x proto.Record

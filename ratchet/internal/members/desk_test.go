@@ -62,8 +62,10 @@ func TestRequestBeforeItsRecord(t *testing.T) {
 	d := o.answer(q, p)
 	require.Equal(t, members.Answer, d.Act)
 	require.False(t, d.Resynced)
-	require.Equal(t, members.Stale, o.see(q, p).Act)
-	o.now += hour
+	require.Equal(t, members.Stale, o.see(q, p).Act, "a copy")
+	o.now += hour - 1
+	require.Equal(t, members.Defer, o.see(q, p).Act, "it repeats an hour after it posted, and was answered a little later")
+	o.now++
 	require.Equal(t, members.Answer, o.answer(q, p).Act)
 	o.root = w.member(o.root, p)
 	o.desk = o.desk.Read(p.maker(), 0, o.clock())

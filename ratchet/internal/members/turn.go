@@ -18,6 +18,9 @@ const (
 	laterWait         = 10 * minute
 	fewPlaces         = 16 // wait no longer than that, so that forged tickets do not silence all
 	fewTickets        = 2
+	// copyWithin is for how long after the answer a request that comes again is a copy that a relay made. Whoever got no answer repeats
+	// it an hour after it was posted, which is less than an hour after it was answered.
+	copyWithin = 30 * minute
 )
 
 // Place returns the place of a member in the order in which those known answer an asker, from 0. The order is drawn from the
