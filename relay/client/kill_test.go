@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/internal/pgtest"
 	"github.com/trefoil-im/trefoil/internal/porttest"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -141,17 +142,24 @@ func (d *dying) story() {
 	d.does("stock", func() error { _, err := to.Directory.Stock(ctx, nil, b.oneTime(d, 5)); return err }, api.ErrReused)
 	var mu sync.Mutex
 	var notices []string
+	var told once
 	listening := w.client(b, func(o *client.Options) {
 		o.Poll = 20 * time.Millisecond
 		o.Notify = func(n client.Notice) {
 			mu.Lock()
 			defer mu.Unlock()
-			notices = append(notices, fmt.Sprint(n.Kind, n.Number))
+			if text := fmt.Sprint(n.Kind, n.Number); told.isNew(d, text) {
+				notices = append(notices, text)
+			}
 			n.Ack()
 		}
 	})
 	d.does("subscribe", func() error { return to.Subscribe(ctx, "topic") })
-	r := w.receive(listening)
+	r := d.stays(listening, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		told.line++
+	})
 	r.end()
 
 	claim := requestKey()
@@ -235,6 +243,47 @@ func (d *dying) story() {
 	require.Equal(d, int64(len(blob)), size)
 	require.Positive(d, d.deaths, "the relay was killed")
 	d.Logf("%d deaths", d.deaths)
+}
+
+// once is what was handed over: what is not acknowledged comes again on the next line, and nothing twice on one.
+type once struct {
+	line int
+	on   map[string]int // the last line of each
+}
+
+func (o *once) isNew(t testing.TB, text string) bool {
+	if o.on == nil {
+		o.on = make(map[string]int)
+	}
+	before, known := o.on[text]
+	if known && before == o.line {
+		t.Errorf("%q came twice on one line", text)
+	}
+	o.on[text] = o.line
+	return !known
+}
+
+// stays receives as a trefoil.Client does: a line that is down is brought up again. Each frame is handed over once.
+func (d *dying) stays(c *client.Client, before func()) *receiver {
+	r := &receiver{TB: d, frames: make(chan trefoil.Frame, 100), down: make(chan error, 1)}
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(d.Context())
+	go func() {
+		var came once
+		for ; ctx.Err() == nil; came.line++ {
+			before()
+			c.Receive(ctx, func(func(string) bool) {}, func(f trefoil.Frame) {
+				if came.isNew(d, f.Topic+string(f.Data)) {
+					r.frames <- f
+				} else if f.Topic != "" {
+					f.Ack()
+				}
+			})
+		}
+		r.down <- ctx.Err()
+	}()
+	d.Cleanup(r.close)
+	return r
 }
 
 // oneTime draws one-time pre-keys. They are drawn once: what is published again is the same.
