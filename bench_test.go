@@ -91,15 +91,17 @@ func BenchmarkSend(b *testing.B) {
 
 // A Sync of a backlog of 10,000 messages on SQLite: received, handed over and acknowledged.
 func BenchmarkSync(b *testing.B) {
+	const n = 10_000
 	for b.Loop() {
-		b.StopTimer()
-		b.ReportMetric(syncOnce(b, 10_000), "messages/s")
+		b.StopTimer() // only the pass is timed
+		syncOnce(b, n)
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
 }
 
-// syncOnce returns how many messages of a backlog are read in a second.
-func syncOnce(b *testing.B, n int) float64 {
+// syncOnce reads a backlog of n messages, with the timer running.
+func syncOnce(b *testing.B, n int) {
 	db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bob.db"))
 	require.NoError(b, err)
 	s, err := sqlstore.SQLite(b.Context(), db)
@@ -147,10 +149,9 @@ func syncOnce(b *testing.B, n int) float64 {
 	}
 	posted := len(alices.posted)
 	acknowledged = 0
-	began := time.Now()
+	b.StartTimer()
 	pass(alices, bob, bobs)
-	took := time.Since(began)
+	b.StopTimer()
 	require.Equal(b, n, read)
 	require.Equal(b, posted, acknowledged)
-	return float64(n) / took.Seconds()
 }

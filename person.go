@@ -181,7 +181,7 @@ func (d *directs) publish(ctx context.Context) error {
 		return err
 	}
 	d.mu.Lock()
-	upToDate := d.published == own.Bundle().Number()
+	upToDate := d.published == own.BundleNumber()
 	recent := upToDate && time.Since(d.asked) < askEvery
 	d.mu.Unlock()
 	if recent {
@@ -201,12 +201,12 @@ func (d *directs) publish(ctx context.Context) error {
 		return err
 	}
 	d.mu.Lock()
-	d.published, d.asked = own.Bundle().Number(), time.Now()
+	d.published, d.asked = p.Bundle.Number(), time.Now()
 	d.mu.Unlock()
 	if left >= fewOneTime {
 		return nil
 	}
-	p = Publication{Bundle: own.Bundle()}
+	p = Publication{Bundle: p.Bundle}
 	if p.OneTime, err = d.issue(ctx); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func openRequest(d *edit, f incoming) (Message, error) {
 		d.setDesk(d.st.desk.Value().Settled(name, f.name))
 		d.forget(f.name)
 	case state.VerdictOf(err) == state.Retain:
-		d.st.desk, d.events = try.st.desk, try.events
+		d.st.desk, d.st.forest, d.events = try.st.desk, try.st.forest, try.events
 		d.setDesk(d.st.desk.Value().Deferred(name, f.name))
 		form := orphans.Other
 		if err == errUntagged {
@@ -85,6 +85,9 @@ func (d *edit) request(f incoming, atOnce bool) (name proto.Name, err error) {
 	d.setDesk(desk)
 	if out.Resynced {
 		d.emit(Event{Kind: Resynced, Index: a.Index, Key: PublicKey{out.Binding.Key}})
+	}
+	if out.New && a.Kind == proto.Resync {
+		d.st.forest = d.st.forest.Lost(out.Asker, a.Preferred)
 	}
 	name = a.ID().Name()
 	switch out.Act {

@@ -37,7 +37,10 @@ func TestOwnerHistories(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("TREFOIL_SEED"), 10, 64)
 	count, err := strconv.ParseUint(os.Getenv("TREFOIL_OWNERS"), 10, 64)
 	if err != nil {
-		count = 12
+		count = 4
+		if os.Getenv("TREFOIL_LONG") != "" {
+			count = 100
+		}
 	}
 	base, all := five(t, 100)
 	all[0].owners(all[0], all[1])

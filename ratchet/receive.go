@@ -347,7 +347,7 @@ func (d *edit) deliver(l reading) Message {
 		if next, change, err := r.ReadFrom(l.maker); err == nil {
 			d.changed(next, change)
 		}
-		d.boxTaken(r.ID(), l.maker.Index)
+		d.boxTaken(r, l.maker.Index)
 	}
 	d.takeIn(l)
 	r, _ = d.root(l.epoch.Root())

@@ -69,3 +69,21 @@ func TestRemove(t *testing.T) {
 		x.restart()
 	}
 }
+
+// The epochs and roots of a space that is rekeyed more often than its members commit go like those of any other.
+func TestRootsOfAQuietSpaceAreDropped(t *testing.T) {
+	n := newNetwork(t, 210)
+	founder := n.found(Policy{RekeyHours: 24})
+	b := n.member(founder, "b")
+	n.settle()
+	for range 50 {
+		n.now = n.now.Add(24 * time.Hour)
+		n.settle()
+	}
+	for _, x := range []*node{founder, b} {
+		require.Less(t, len(x.space.State().forest.Roots()), 45)
+	}
+	b.send("still there")
+	n.settle()
+	require.Contains(t, founder.texts(), "2: still there")
+}

@@ -79,7 +79,7 @@ func (d *edit) enterRoot(in newRoot) error {
 	if _, listed := r.Listed(me.index); listed {
 		d.tp.link = state.NewSegment(openedLink{})
 	}
-	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && !r.Heard(i) }))
+	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && (!r.Heard(i) || r.IsOwner(i)) }))
 	d.boxedTo(in.inbox)
 	d.dealFrom(in)
 	if opened {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
@@ -239,9 +240,13 @@ func (d *edit) unboxed(n proto.Notice) {
 	}
 }
 
-// boxTaken lets go of the box of a member that was read in a root.
-func (d *edit) boxTaken(root proto.EpochID, i dkg.Index) {
-	if r, had := d.st.rekeys.Value().Heard(root, i); had {
+// boxTaken lets go of the box of a member that was read in a root. That of an owner stays: if it is restored from a backup from before the
+// rekey, there may be no other owner to box its share (R13).
+func (d *edit) boxTaken(root members.Root, i dkg.Index) {
+	if root.IsOwner(i) {
+		return
+	}
+	if r, had := d.st.rekeys.Value().Heard(root.ID(), i); had {
 		d.setRekeys(r)
 	}
 }

@@ -83,6 +83,34 @@ func restoredBehind(t *testing.T, n *network) {
 	require.False(t, m.has(Impersonated))
 }
 
+// An only owner that is restored from a backup from before its own rekey gets its box of that rekey from any member, although it was heard
+// in the new root, and deals again (R13).
+func TestOnlyOwnerIsRestored(t *testing.T) {
+	n, all := five(t, 110)
+	founder, backup := all[0], all[0].space
+	founder.do(Rekey())
+	n.settle()
+	for _, x := range all {
+		x.send("in the new root, " + x.name)
+	}
+	n.settle()
+	for _, x := range all[1:] {
+		x.restart()
+	}
+	n.now = n.now.Add(2 * time.Hour)
+	s, err := Restore(backup, n.now)
+	require.NoError(t, err)
+	founder.space, founder.retained, founder.ready = s, map[orphans.FrameName]incoming{}, nil
+	n.forget()
+	all[1].send("it cannot read this")
+	n.hours(8)
+	require.EqualValues(t, 1, founder.gen())
+	founder.do(Remove(all[4].place()))
+	n.hours(2)
+	require.Equal(t, Removed, all[4].phase())
+	n.hears(all[:4]...)
+}
+
 // A commit of the own index that the state does not know is reported once, however many messages below it turn up: as Impersonated, and
 // as Conflict by a state that was restored and knows that (§4). That it was reported is stored.
 func TestOwnCommitIsReportedOnce(t *testing.T) {

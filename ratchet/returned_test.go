@@ -105,3 +105,34 @@ func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
 	require.Contains(t, m.texts(), "1: below it")
 	require.Less(t, m.space.State().news.Value().answeredLeft, uint8(sayings), "it says that it was answered once it has what it asked for")
 }
+
+// Who can return the lost commit is away for days. Meanwhile the member that lost it is told of its epoch by others, commits below it, says
+// that it was answered, and asks again because of what it cannot read (D175).
+func TestLostCommitIsReturnedAfterDays(t *testing.T) {
+	n := newNetwork(t, 100)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	n.twoDays()
+	n.loseCommit(m)
+	founder.send("below it")
+	n.settle()
+	for k := range 4 {
+		n.member(founder, fmt.Sprint("late ", k))
+	}
+	founder.offline = true
+	m.offline, m.read = false, nil
+	for range 4 {
+		n.settle()
+		n.now = n.now.Add(23 * time.Hour)
+	}
+	require.Empty(t, m.texts())
+	require.True(t, n.all[2].has(Resynced))
+	m.send("in an epoch that it was told")
+	founder.offline = false
+	founder.inOrder()
+	for range 3 {
+		n.settle()
+		n.now = n.now.Add(23 * time.Hour)
+	}
+	require.Contains(t, m.texts(), "1: below it")
+}

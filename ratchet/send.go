@@ -73,7 +73,7 @@ func (d *edit) say(inner proto.Inner) error {
 				return err
 			}
 		}
-		if err != nil && !e.Readable() {
+		if err != nil && (!e.Readable() || d.usedUp(e)) { // there is no key, or others may have read another message with its number
 			return outcome.ErrPhase
 		}
 	}

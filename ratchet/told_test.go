@@ -62,7 +62,8 @@ func TestWhatWasOnlyToldIsAskedAbout(t *testing.T) {
 	require.Equal(t, []time.Duration{time.Hour, 4 * time.Hour, 24 * time.Hour}, asked)
 }
 
-// A member whose place for a commit is in no tree asks for a ticket, and does not send a message a minute for the commit that is due.
+// A member whose place for a commit is in no tree asks for a ticket, and does not send a message a minute for the commit that is due. One
+// that was set back sends nothing there: of two messages with one number one would be lost (D125).
 func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 	n := newNetwork(t, 32)
 	founder := n.found(Policy{})
@@ -82,6 +83,9 @@ func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 		due = Due(m.space, n.now)
 		require.False(t, due.Send || due.Ask)
 	}
+	m.send("all the same")
+	require.NoError(t, m.edit(func(d *edit) error { d.setBack(); return nil }))
+	require.ErrorIs(t, m.edit(func(d *edit) error { return d.say(inner("with a number that was used")) }), ErrPhase)
 }
 
 // Two members that do not hold what was only told bring one back that a third led there, also if it commits between their tickets.

@@ -43,7 +43,7 @@ func build(out, command, pkg, file string) error {
 	if err != nil {
 		return err
 	}
-	args := append(strings.Fields(command), "-o", filepath.Join(out, file), pkg)
+	args := append(strings.Fields(command), "-ldflags=-s -w", "-o", filepath.Join(out, file), pkg)
 	c := exec.Command("go", args...)
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	c.Stderr = os.Stderr

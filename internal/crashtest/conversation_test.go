@@ -191,7 +191,7 @@ func (c conversation) crash(t *testing.T, n int, seed uint64) {
 // After a power loss a conversation goes on: each text is heard once, and a link that was given out lets its holder in (G4).
 func TestConversationSurvivesPowerLoss(t *testing.T) {
 	c := converse(t, times(9, 30))
-	first, images := c.notes[0].at, times(20, 1000)
+	first, images := c.notes[0].at, times(10, 1000)
 	for i := range images {
 		c.crash(t, first+(len(c.trace)-first)*(i+1)/images, uint64(i))
 	}

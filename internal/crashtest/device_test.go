@@ -40,7 +40,7 @@ func TestFailingDisk(t *testing.T) {
 		{fault: disktest.Broken}, {fault: disktest.Full}, {fault: disktest.Half},
 		{fault: disktest.Broken, goes: true}, {fault: disktest.Full, goes: true},
 	} {
-		ops := times(5, 60)
+		ops := times(4, 60)
 		faults := runFailing(t, newScript(uint64(7+i), ops), d)
 		t.Logf("%+v: %d operations failed", d, faults)
 		require.Greater(t, faults, 2*ops)

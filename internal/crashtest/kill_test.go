@@ -29,7 +29,7 @@ func times(ordinary, many int) int {
 func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
 	const ops = 60
 	all := len(record(t, 1, ops).trace)
-	kills, done := min(all, times(20, 1000)), 0
+	kills, done := min(all, times(10, 1000)), 0
 	for i := range kills {
 		c := child{Path: filepath.Join(t.TempDir(), file), Seed: 1, Ops: ops, Fault: disktest.Kill + disktest.Fault(i%2)}
 		c.KillAt = 1 + i*all/kills
@@ -46,7 +46,7 @@ func TestKilledAtEachOperationOnTheDisk(t *testing.T) {
 
 // A program that is killed at any moment, started again from what was left, and killed again, does everything once (G4).
 func TestKilledAtAnyMoment(t *testing.T) {
-	killAtAnyMoment(t, times(20, 1000), func(uint64) child { return child{Path: filepath.Join(t.TempDir(), file)} }, nil)
+	killAtAnyMoment(t, times(10, 1000), func(uint64) child { return child{Path: filepath.Join(t.TempDir(), file)} }, nil)
 }
 
 // killAtAnyMoment kills children that run in the places that place returns for seeds, or does what kill does instead, unless

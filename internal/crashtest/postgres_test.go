@@ -27,13 +27,13 @@ func database(t *testing.T, server *pgtest.Server, seed uint64) child {
 // What holds of files holds on PostgreSQL when the program is killed at any moment (G4).
 func TestKilledOnPostgres(t *testing.T) {
 	server := pgtest.Start(t)
-	killAtAnyMoment(t, times(20, 1000), func(seed uint64) child { return database(t, server, seed) }, nil)
+	killAtAnyMoment(t, times(10, 1000), func(seed uint64) child { return database(t, server, seed) }, nil)
 }
 
 // It also holds when the server is killed, which ends the program.
 func TestPostgresIsKilled(t *testing.T) {
 	server := pgtest.Start(t)
-	killAtAnyMoment(t, times(20, 1000), func(seed uint64) child {
+	killAtAnyMoment(t, times(10, 1000), func(seed uint64) child {
 		c := database(t, server, seed)
 		c.Server = true
 		return c

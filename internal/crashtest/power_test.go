@@ -68,7 +68,7 @@ func (rec recording) crash(ctx context.Context, dir string, n int, seed uint64, 
 // After a power loss at any moment the store holds everything that was acknowledged, and is whole (G4).
 func TestPowerLoss(t *testing.T) {
 	const scripts = 4
-	images := times(24, 1000)
+	images := times(12, 1000)
 	for seed := range uint64(scripts) {
 		rec := record(t, seed, times(60, 200))
 		t.Logf("seed %d: %d operations on the disk", seed, len(rec.trace))

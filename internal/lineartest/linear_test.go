@@ -19,7 +19,7 @@ import (
 	"github.com/trefoil-im/trefoil/internal/pgtest"
 )
 
-// operations returns how many each writer does: 200, or 2,000 with TREFOIL_LONG=1.
+// operations returns how many each writer does: 50, or 2,000 with TREFOIL_LONG=1.
 func operations() int {
 	switch {
 	case testing.Short():
@@ -27,7 +27,7 @@ func operations() int {
 	case os.Getenv("TREFOIL_LONG") != "":
 		return 2000
 	}
-	return 200
+	return 50
 }
 
 // writers is how many write at once, in all processes together.

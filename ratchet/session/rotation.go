@@ -38,6 +38,9 @@ func (d Device) Bundle() directory.Bundle {
 		PreKey: k.preKey.Public(), MLKEM: k.mlkem.Expose().EncapsulationKey(), KEM: k.kem.Public()}, d.mailbox.Sign)
 }
 
+// BundleNumber returns the number of that bundle, without the signature.
+func (d Device) BundleNumber() uint32 { return d.current().number }
+
 // KEM returns the private half of the KEM pre-key in the bundle of that number (see Bundle.Number). It returns ErrNotYet for
 // one that this copy of the device has not drawn, and ErrExpired for one that is erased.
 func (d Device) KEM(number uint32) (keypair.KEMKey, error) {

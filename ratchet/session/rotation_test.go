@@ -44,6 +44,7 @@ func TestG16PreKeysRotate(t *testing.T) {
 			replaced := day0.Add(60 * 24 * time.Hour) // the device was off for long
 			d = rotated(t, d, replaced)
 			require.Equal(t, uint32(2), d.Bundle().Number())
+			require.Equal(t, d.Bundle().Number(), d.BundleNumber())
 			bob := &party{t: t, d: d}
 			bob.s, err = New(d, a.peer(t, 0, hybrid))
 			require.NoError(t, err)

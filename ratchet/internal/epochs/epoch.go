@@ -70,7 +70,7 @@ type Epoch struct {
 	cut       bool         // it keeps few members' places, and is not preferred
 	confirmed bool         // a message of somebody who told none of its words was read in or below it
 	alone     bool         // neither it nor what is below is preferred, until such a message is read (D56)
-	passed    uint64       // number of the epoch entered last when its maker was first read, or committed, below it, and so held it; 0 never
+	passed    uint64       // number of the epoch entered last when its maker was first read, or committed, below it, and so held it; 0 never; lostPassed if it asked before
 	misled    bool         // its parent is derived, and its keys do not fit: neither it nor what is below is preferred (D18, D87)
 	exporter  secret.Bytes // while it is not far behind
 	own0      secret.Bytes // the own chain from its start, while nobody is known to have read it (§5)

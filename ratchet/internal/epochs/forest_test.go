@@ -281,7 +281,7 @@ func TestOrderOfRoots(t *testing.T) {
 	first := root(1, 0)
 	require.Equal(t, first.ID, a.f.preferred)
 	e, _ := a.f.Epoch(g.root.ID)
-	require.EqualValues(t, 1, a.f.Behind(e))
+	require.EqualValues(t, 2, a.f.Behind(e), "by a commit and a rekey")
 	first.Barred = true
 	var change Change
 	a.f, change = a.f.WithRoot(first, g.now)

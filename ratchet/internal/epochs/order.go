@@ -75,7 +75,7 @@ func (f Forest) isAside(m *meta) bool {
 	return false
 }
 
-// Behind returns how far an epoch held is behind the preferred one, in generations (§5).
+// Behind returns how far an epoch held is behind the preferred one, in generations of commits and of rekeys (§5).
 func (f Forest) Behind(e Epoch) uint64 { return f.behind()(e) }
 
 // behind returns Behind for many epochs.
@@ -84,6 +84,7 @@ func (f Forest) behind() func(Epoch) uint64 {
 	if !ok {
 		return func(Epoch) uint64 { return 0 }
 	}
+	now, _ := f.Root(p.root)
 	var greatest map[proto.EpochID]uint64 // generation of each root
 	return func(e Epoch) uint64 {
 		if e.root == p.root {
@@ -95,7 +96,8 @@ func (f Forest) behind() func(Epoch) uint64 {
 				greatest[m.root] = max(greatest[m.root], m.generation)
 			}
 		}
-		return greatest[e.root] - e.generation + p.generation
+		root, _ := f.Root(e.root)
+		return greatest[e.root] - e.generation + p.generation + max(now.Generation, root.Generation) - min(now.Generation, root.Generation)
 	}
 }
 

@@ -1,6 +1,7 @@
 package epochs
 
 import (
+	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -11,11 +12,12 @@ import (
 // that lost the state with which it made them holds no secret of theirs, and no share opens a commit of its own index. A commit is
 // returned as long as nothing shows that the asker has its epoch, at or above which the epoch named as preferred lies (D120). What was
 // seen of the asker since its request came shows nothing: others may have answered with what they were told. Entered is the number of
-// the epoch entered last when it came.
+// the epoch entered last when it came. One that Lost noted is returned whatever was seen since.
 func (f Forest) Returned(asker Maker, preferred proto.EpochID, entered uint64, own Shares) (out []proto.Returned) {
 	var lost []Epoch
 	for e := range f.All() {
-		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !f.isAbove(e, preferred) && !f.had(asker, e, entered) {
+		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled &&
+			(e.maker == asker && e.passed == lostPassed || !f.isAbove(e, preferred) && !f.had(asker, e, entered)) {
 			lost = append(lost, e)
 		}
 	}
@@ -30,6 +32,22 @@ func (f Forest) Returned(asker Maker, preferred proto.EpochID, entered uint64, o
 		}
 	}
 	return out
+}
+
+// lostPassed stands in the place of a number of an epoch whose maker asked before it was read, or committed, below it.
+const lostPassed = math.MaxUint64
+
+// Lost notes which epochs of its own a member may lack that asks and names the epoch that it prefers: those of which nothing showed
+// before that it has them. From then on nothing does (D175): what it says next may be said in an epoch that it was only told, and
+// who can return the commit may be away until it asks again.
+func (f Forest) Lost(asker Maker, preferred proto.EpochID) Forest {
+	for e := range f.All() {
+		if e.maker == asker && !e.isRoot() && e.passed == 0 && !f.isAbove(e, preferred) {
+			e.passed = lostPassed
+			f = f.put(e)
+		}
+	}
+	return f
 }
 
 // had reports whether something showed, when an epoch was the one entered last, that a member had an epoch that a commit of its index

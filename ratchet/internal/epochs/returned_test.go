@@ -104,6 +104,30 @@ func TestReturnedToNobodyWhoMovedOn(t *testing.T) {
 	require.Equal(t, 1, len(stored.Returned(a.maker(), old, b.f.Entered(), b.shares())), "the second commit only, also after a restart")
 }
 
+// TestReturnedToWhoAskedBefore: what is seen of a member after it asked says nothing of the commits of which nothing was seen before, in
+// whatever request it asks again, also after a restart. Those that it makes later are not among them, nor is one that it says it has.
+func TestReturnedToWhoAskedBefore(t *testing.T) {
+	g := newGroup(t)
+	a, b := g.member(1), g.member(2)
+	old := a.preferred().id
+	require.NoError(t, b.read(a.say(true)))
+	require.Equal(t, b.f, b.f.Lost(a.maker(), a.preferred().id), "it has it")
+	b.f = b.f.Lost(a.maker(), old)
+	require.NoError(t, a.read(b.say(true)))
+	below := a.say(true)
+	require.NoError(t, b.read(below))
+	require.NoError(t, b.read(a.say(false)))
+	require.NoError(t, a.read(b.say(true)))
+	require.NoError(t, b.read(a.say(false)))
+	for _, f := range []Forest{b.f, newDisk(t, b.f).load(g.space)} {
+		for _, preferred := range []proto.EpochID{old, below.epoch} {
+			returned := f.Returned(a.maker(), preferred, f.Entered(), b.shares())
+			require.Len(t, returned, 1)
+			require.Equal(t, old, returned[0].Parent)
+		}
+	}
+}
+
 // TestReturnedOfATwin: the commits of another binding of the asker's index are returned until the asker commits below them.
 func TestReturnedOfATwin(t *testing.T) {
 	g := newGroup(t)

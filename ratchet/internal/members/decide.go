@@ -70,8 +70,11 @@ type Decision struct {
 	// Resynced: a member asked, or a joiner under a binding that was heard, and it was not seen before: everybody that opens it
 	// reports it, and whoever answers it shows it to all.
 	Resynced bool
-	// Binding is the binding under which it was asked.
+	// Binding is the binding under which it was asked, Asker its index and key; it may not be known.
 	Binding Binding
+	Asker   Maker
+	// New: it was not seen before, and is not refused.
+	New bool
 }
 
 // errNotListed is for step 5a.
@@ -107,13 +110,15 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 		return d, Decision{}, err
 	}
 	k := Maker{Index: q.Index, Key: key}
-	if !ok || known.stage == ticketsOnly {
+	first := !ok || known.stage == ticketsOnly
+	if first {
 		if err := r.verifyAsked(q, x, key); err != nil {
 			return d, Decision{}, err
 		}
 		d = d.open(q, k, who.Entered, c)
 	}
 	d, out, err := d.decide(q, k, x, r, who, c)
+	out.Asker, out.New = k, out.New && first
 	out.Resynced = !known.heard && (q.Kind == proto.Resync || out.Binding.Heard())
 	return d, out, err
 }
@@ -229,6 +234,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 			out.Box = true
 		}
 	}
+	out.New = true
 	return d.turn(row, out, Answer, r, who, c)
 }
 

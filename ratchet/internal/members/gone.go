@@ -21,10 +21,16 @@ func (r Root) Gone(i dkg.Index) bool {
 	return ok && b.Left()
 }
 
-// Readmits reports whether somebody is not gone whom a statement named that an earlier value of the root held.
+// Readmits reports whether somebody is not gone whom a statement named that an earlier value of the root held. A removal by a role to which
+// others by the same member came to be preferred names nobody any more.
 func (r Root) Readmits(earlier Root) bool {
-	if !earlier.revoked.Within(r.revoked) || !earlier.removed.Within(r.removed) {
+	if !earlier.revoked.Within(r.revoked) {
 		return true
+	}
+	for x := range earlier.statements.removals.Unshared(r.statements.removals) {
+		if !r.statements.removals.Has(x.key) && !r.outran(x) {
+			return true
+		}
 	}
 	for m := range earlier.members.Unshared(r.members) {
 		for _, b := range m.bindings {
@@ -89,7 +95,7 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	kept, err := keep(r.statements.revokes, saidBy(place, s), r.statements.revokes.Size() >= maxRevokes, anySpeaker)
+	kept, err := keep(r.statements.revokes, saidBy(place, s))
 	if err != nil {
 		return r, Change{}, err
 	}
@@ -107,14 +113,13 @@ func (r Root) revoke(place uint8, s proto.Revoke) (Root, Change, error) {
 	return r, change, nil
 }
 
-// keep returns the revokes that are kept with another one. If there is no room for it, one of some speakers goes that another one of the
-// same speaker contains.
-func keep(kept segmap.Map[said], x said, full bool, of func(speaker) bool) (segmap.Map[said], error) {
+// keep returns the revokes that are kept with another one. If there is no room for it, one goes that another one of the same owner contains.
+func keep(kept segmap.Map[said], x said) (segmap.Map[said], error) {
 	if kept.Has(x.key) {
 		return kept, ErrStale
 	}
-	if full {
-		switch at, ok := contained(kept, x, of); {
+	if kept.Size() >= maxRevokes {
+		switch at, ok := contained(kept, x); {
 		case !ok:
 			return kept, ErrLimit
 		case at == x.key:
@@ -126,12 +131,12 @@ func keep(kept segmap.Map[said], x said, full bool, of func(speaker) bool) (segm
 	return kept.Put(x), nil
 }
 
-// contained returns a revoke that another one of the same speaker contains, of those kept and x.
-func contained(kept segmap.Map[said], x said, of func(speaker) bool) (segmap.Key, bool) {
+// contained returns a revoke that another one of the same owner contains, of those kept and x.
+func contained(kept segmap.Map[said], x said) (segmap.Key, bool) {
 	all := append(slices.Collect(kept.All()), x)
 	for _, a := range all {
 		for _, b := range all {
-			if a.key != b.key && of(a.speaker()) && a.speaker() == b.speaker() && covers(b.what.(proto.Revoke), a.what.(proto.Revoke)) {
+			if a.key != b.key && a.place == b.place && covers(b.what.(proto.Revoke), a.what.(proto.Revoke)) {
 				return a.key, true
 			}
 		}

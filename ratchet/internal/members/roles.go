@@ -1,18 +1,20 @@
 package members
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // Bounds of what is kept of roles (§7). Owners give roles to at most proto.MaxRoles members; a member's later removal contains its
-// earlier ones.
+// earlier ones, and names at most as many indices as a statement has room for, or several statements as many as the depth has.
 const (
-	maxRoles      = 256
-	maxRemovals   = 256
-	maxRemovalsOf = 16 // of one member
+	maxRoles    = 256
+	maxRemovals = 4 // of one member
 )
 
 // Seats returns the owners that are members, by their places: each is the member that is listed under the owner's key and not gone.
@@ -27,8 +29,8 @@ func (r Root) Seats() map[uint8]dkg.Index {
 	return out
 }
 
-// owner reports whether the notice lists an index under the key of an owner. Nothing else counts, so that all judge alike.
-func (r Root) owner(i dkg.Index) bool {
+// IsOwner reports whether the notice lists an index under the key of an owner. Nothing else counts, so that all judge alike.
+func (r Root) IsOwner(i dkg.Index) bool {
 	k, listed := r.Listed(i)
 	_, owner := r.Owners().PlaceOf(k)
 	return listed && owner
@@ -89,29 +91,28 @@ func (r Root) give(place uint8, s proto.Role) (Root, Change, error) {
 	return r, Change{Appointed: []dkg.Index{s.Index}}, nil
 }
 
-// remove takes in that a member with the right removes others. It never ends: whoever was gone before its removal was heard of, and
-// whoever came later, all come to the same. An index counts once a binding of it is known, so that nobody uses up indices.
+// remove takes in that a member with the right removes others. Of what one member says those count that come first: which these are, all
+// come to, in whatever order it is heard, and whoever was gone before (D176). An index counts once a binding of it is known, so that nobody
+// uses up indices.
 func (r Root) remove(place uint8, s proto.Revoke) (Root, Change, error) {
 	if s.Indices[len(s.Indices)-1].Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
-	x, of := saidBy(place, s), 0
-	for o := range r.statements.removals.All() {
-		if o.speaker() == x.speaker() {
-			of++
+	x, kept := saidBy(place, s), r.statements.removals
+	if kept.Has(x.key) {
+		return r, Change{}, ErrStale
+	}
+	kept = kept.Put(x)
+	if own := removalsOf(kept, x.member()); len(own) > maxRemovals {
+		last := slices.MaxFunc(own, compareRemovals)
+		if last.key == x.key {
+			return r, Change{}, ErrStale
 		}
-	}
-	among := anySpeaker
-	if of >= maxRemovalsOf { // one of its own is to go
-		among = func(o speaker) bool { return o == x.speaker() }
-	}
-	kept, err := keep(r.statements.removals, x, of >= maxRemovalsOf || r.statements.removals.Size() >= maxRemovals, among)
-	if err != nil {
-		return r, Change{}, err
+		kept = kept.Drop(last.key)
 	}
 	before := r
 	r.statements.removals = kept
-	r.removed = r.removed.Union(proto.NewBitmap(s.Indices...))
+	r.removed = indicesOf(kept)
 	var change Change
 	for _, i := range s.Indices {
 		if !before.Gone(i) && r.Gone(i) {
@@ -121,9 +122,36 @@ func (r Root) remove(place uint8, s proto.Revoke) (Root, Change, error) {
 	return r, change, nil
 }
 
+// removalsOf returns what one member said that removes others.
+func removalsOf(kept segmap.Map[said], by Maker) (out []said) {
+	for x := range kept.All() {
+		if x.member() == by {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// compareRemovals orders removals by one member: the one that names more comes first, then the one with the smaller hash.
+func compareRemovals(a, b said) int {
+	x, y := proto.StatementHash(a.what), proto.StatementHash(b.what)
+	return cmp.Or(cmp.Compare(len(b.what.(proto.Revoke).Indices), len(a.what.(proto.Revoke).Indices)), bytes.Compare(x[:], y[:]))
+}
+
+// outran reports whether as many removals by one member come before one as are kept.
+func (r Root) outran(x said) bool {
+	first := 0
+	for _, o := range removalsOf(r.statements.removals, x.member()) {
+		if compareRemovals(o, x) < 0 {
+			first++
+		}
+	}
+	return first == maxRemovals
+}
+
 // removedByRole reports whether a member was removed by another one with the right. No owner is.
 func (r Root) removedByRole(i dkg.Index) bool {
-	if !r.removed.Has(i) || r.owner(i) {
+	if !r.removed.Has(i) || r.IsOwner(i) {
 		return false
 	}
 	_, known := r.ListedBinding(i)

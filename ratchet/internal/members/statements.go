@@ -52,21 +52,8 @@ func saidBy(place uint8, s proto.OwnerStatement) said {
 	return out
 }
 
-// speaker is who said a statement: an owner by its place, or a member by a role, whichever owner gave it. What a member says by its role
-// lasts as long as it says it again in the next root, so what others said does not stand for it.
-type speaker struct {
-	place  uint8
-	member Maker
-}
-
-func (s said) speaker() speaker {
-	if role := proto.ByRole(s.what); !role.IsZero() {
-		return speaker{member: role.Maker()}
-	}
-	return speaker{place: s.place}
-}
-
-func anySpeaker(speaker) bool { return true }
+// member returns who said a statement by a role, whichever owner gave it.
+func (s said) member() Maker { return proto.ByRole(s.what).Maker() }
 
 // Key implements segmap.Row.
 func (s said) Key() segmap.Key { return s.key }

@@ -31,9 +31,10 @@ const ahead = 64 + 8
 // held, and so is the notice, which whoever posts it could else make as long as he likes.
 const maxWay = 4
 
-// noticeSize bounds a sealed notice of a root that is at most 2 deeper than one held: what each owner and member takes, and what is fixed.
+// noticeSize bounds a sealed notice of a root that is at most 2 deeper than one held: what each owner takes and, in the roster's bitmap and
+// in that of who is gone, each index; and what is fixed.
 func noticeSize(depth int) int {
-	return 1<<(depth+2-3) + proto.MaxOwners*(2+suite.MaxPublicKey) + 1<<10
+	return 2<<(depth+2-3) + proto.MaxOwners*(2+suite.MaxPublicKey) + 1<<10
 }
 
 // Kept is the whole of a rekey that waits for its parent. It is immutable.

@@ -134,6 +134,11 @@ func TestOpen(t *testing.T) {
 		_, err = rekey.Look(removed, name, rekey.Source{}, b)
 		require.ErrorIs(t, err, wire.ErrMalformed, "what is tried with every epoch is bounded")
 	}
+	deep := proto.Notice{Members: proto.NewBitmap(1<<(dkg.DefaultDepth+2) - 1), Gone: proto.NewBitmap(1<<(dkg.DefaultDepth+2) - 2), Owners: s.list}
+	b, err := proto.Rekey{Notice: s.commit.Seal(nil, deep.Encode(), nil), Content: make([]byte, 99), Owners: make([]byte, 99)}.Encode()
+	require.NoError(t, err)
+	_, err = rekey.Look(removed, name, rekey.Source{}, b)
+	require.NoError(t, err, "members and who is gone, of a root that is 2 deeper")
 	late := s.self(2)
 	late.Rekey = 0
 	k, err = rekey.Look(late, name, rekey.Source{}, whole)
