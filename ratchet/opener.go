@@ -55,7 +55,9 @@ func Opener(o Options) state.Opener[Space] {
 		}
 		d.fromVault(tx)
 		if o.parallel != nil {
-			d.st.presumed = o.parallel.of(tx)
+			if d.st.presumed, err = o.parallel.of(tx); err != nil {
+				return err
+			}
 		}
 		d.queued = tx.Waiting(o.Topic) > 0
 		m, err := openFrame(&d, newIncoming(f))

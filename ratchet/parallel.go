@@ -27,26 +27,24 @@ var errPresumed = errors.New("ratchet: a signature that was presumed is wrong")
 
 // parallel are the checks of one call of Parallel.
 type parallel struct {
-	tx  any // the transaction that the last of checks belongs to
-	all []*checks
+	tx     any     // the transaction that is under way
+	checks *checks // its own, or nil before the first one
 }
 
-// of returns the checks of a transaction.
-func (p *parallel) of(tx any) *checks {
+// of returns the checks of a transaction, or errPresumed if one before it had a wrong signature: what comes behind it is left for the next
+// call, so that the order stays.
+func (p *parallel) of(tx any) (*checks, error) {
 	if p.tx != tx {
-		p.tx, p.all = tx, append(p.all, new(checks))
+		if !p.hold() {
+			return nil, errPresumed
+		}
+		p.tx, p.checks = tx, new(checks)
 	}
-	return p.all[len(p.all)-1]
+	return p.checks, nil
 }
 
 // hold returns when no check is left, and reports whether all were right.
-func (p *parallel) hold() bool {
-	right := true
-	for _, c := range p.all {
-		right = c.hold() && right
-	}
-	return right
-}
+func (p *parallel) hold() bool { return p.checks == nil || p.checks.hold() }
 
 // checks are those that the states of one transaction rest on. A worker makes them one after the other: one is enough, since it takes
 // less time to check a signature than to do the rest for a message.
