@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // taking returns a device with what another one holds that signs as an index of a public run: who has the link can bind any of them, and
@@ -161,4 +162,38 @@ func TestAnothersInboxKeyTakesNoBox(t *testing.T) {
 	}
 	require.EqualValues(t, 1, victim.gen())
 	require.Subset(t, victim.texts(), []string{"3: one", "3: two", "3: three"})
+}
+
+// Whom an owner that stays removes with a root that another owner's list bars is gone for all (D146), and is told by that root's notice:
+// there may be no owner awake who makes a further one.
+func TestRemovedByABarredRootIsTold(t *testing.T) {
+	n, all := five(t, 98)
+	founder, b, c, gone := all[0], all[1], all[2], all[4]
+	founder.owners(founder, b, c)
+	n.settle()
+	var late []incoming
+	founder.offline = true
+	n.lose = func(x *node, f []byte) bool {
+		held := x == gone && f[0]&0xf == byte(proto.TypeRekey)
+		if held {
+			late = append(late, newIncoming(state.Frame{Source: c.name, Data: f}))
+		}
+		return held
+	}
+	c.do(Remove(gone.place()))
+	n.settle()
+	n.lose = nil
+	b.offline, c.offline = true, true
+	founder.mailbox, founder.offline = nil, false
+	founder.sync() // so far as it knows this is the end
+	founder.owners(founder, c)
+	n.settle()
+	require.EqualValues(t, 2, gone.gen())
+	_, _, r := all[3].standing()
+	require.True(t, r.Gone(gone.place()), "who holds both roots")
+	require.Equal(t, Member, gone.phase())
+	gone.mailbox = append(gone.mailbox, late...)
+	gone.sync()
+	require.Equal(t, Removed, gone.phase())
+	require.True(t, gone.has(WasRemoved))
 }

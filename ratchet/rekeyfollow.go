@@ -228,14 +228,14 @@ func (d *edit) unboxed(n proto.Notice) {
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
 	_, owner := newest.PlaceOf(ownerAt(n))
-	if !ok || n.Owners.Counter < newest.Counter || n.Owners.Counter == newest.Counter && !owner {
-		return // of an owner that was taken off: nobody prefers it
+	if !ok || n.Owners.Counter <= newest.Counter && !owner {
+		return // of an owner that was taken off: nobody prefers it, and who is gone by it is gone by no other root
 	}
 	switch {
 	case n.Gone.Has(i):
-		d.st.phase = Removed // by whatever root, since who is gone by one is gone by all that come after it
+		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
+	case n.Owners.Counter >= newest.Counter && n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
 		d.st.rhythm.ask = true
 	}
 }

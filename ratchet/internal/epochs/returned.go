@@ -15,9 +15,14 @@ import (
 // the epoch entered last when it came. One that Lost noted is returned whatever was seen since.
 func (f Forest) Returned(asker Maker, preferred proto.EpochID, entered uint64, own Shares) (out []proto.Returned) {
 	var lost []Epoch
+	stands := f.atOrAbove(func(m *meta) bool { return m.id == preferred })
+	committed := f.atOrAbove(func(m *meta) bool { return m.maker == asker && m.serial <= entered })
 	for e := range f.All() {
-		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled &&
-			(e.maker == asker && e.passed == lostPassed || !f.isAbove(e, preferred) && !f.had(asker, e, entered)) {
+		had := stands[e.id] || committed[e.id] // of a twin's: that it committed below
+		if e.maker == asker {
+			had = e.passed != lostPassed && (stands[e.id] || e.passed != 0 && e.passed <= entered)
+		}
+		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !had {
 			lost = append(lost, e)
 		}
 	}
@@ -41,8 +46,9 @@ const lostPassed = math.MaxUint64
 // before that it has them. From then on nothing does (D175): what it says next may be said in an epoch that it was only told, and
 // who can return the commit may be away until it asks again.
 func (f Forest) Lost(asker Maker, preferred proto.EpochID) Forest {
+	stands := f.atOrAbove(func(m *meta) bool { return m.id == preferred })
 	for e := range f.All() {
-		if e.maker == asker && !e.isRoot() && e.passed == 0 && !f.isAbove(e, preferred) {
+		if e.maker == asker && !e.isRoot() && e.passed == 0 && !stands[e.id] {
 			e.passed = lostPassed
 			f = f.put(e)
 		}
@@ -50,18 +56,18 @@ func (f Forest) Lost(asker Maker, preferred proto.EpochID) Forest {
 	return f
 }
 
-// had reports whether something showed, when an epoch was the one entered last, that a member had an epoch that a commit of its index
-// made: of its own making, that it was read or committed below; of a twin's, that it committed below.
-func (f Forest) had(m Maker, made Epoch, entered uint64) bool {
-	if made.maker == m {
-		return made.passed != 0 && made.passed <= entered
-	}
-	for _, x := range f.catalog.metas {
-		if x.maker == m && x.serial <= entered && f.isAbove(made, x.id) {
-			return true
+// atOrAbove returns some epochs held, and all from which they were made. Each is looked at once, however many lead to it.
+func (f Forest) atOrAbove(some func(*meta) bool) map[proto.EpochID]bool {
+	out := map[proto.EpochID]bool{}
+	for _, m := range f.catalog.metas {
+		if !some(m) {
+			continue
+		}
+		for ; m != nil && !out[m.id]; m = f.catalog.metas[m.parent] {
+			out[m.id] = true
 		}
 	}
-	return false
+	return out
 }
 
 // Return enters the epoch of a commit of the own index with the secret that a ticket returned, and derives what tickets told below
