@@ -267,9 +267,9 @@ func (s *simulation) restart(x *slot) {
 
 // G9, G12, G15: whatever is lost, repeated, reordered, damaged or misdirected, and however often either side begins anew,
 // all that is delivered is read, nothing twice, and no direction is lost, nor by rotated keys or slots from backups. There are
-// 150 histories in each suite, 10,000 with TREFOIL_LONG=1, or as many as TREFOIL_HISTORIES says. The name of one is its seed.
+// 50 histories in each suite, 10,000 with TREFOIL_LONG=1, or as many as TREFOIL_HISTORIES says. The name of one is its seed.
 func TestSimulation(t *testing.T) {
-	histories := 150
+	histories := 50
 	n, err := strconv.Atoi(os.Getenv("TREFOIL_HISTORIES"))
 	switch {
 	case err == nil:
