@@ -248,6 +248,9 @@ func (r *run) maintain(ch *chat, l *line) error {
 		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
 		r.acknowledge(done)
 	}
+	if err == nil {
+		r.fail("handing over to a further device", ch.id, r.handEntrances(ch.id)) // it is tried again with the next tick
+	}
 	gone := errors.Is(err, state.ErrNotFound)
 	if !gone {
 		r.fail("maintaining", ch.id, err)
