@@ -14,7 +14,8 @@ import (
 // LinkDevice begins to link a further device to this device's person, and returns a code of 111 letters and digits, as a QR code or to be
 // typed: AcceptDevice on the other device takes it within 15 minutes. LinkDigits follows on both, and on both the person confirms that
 // they are alike (ConfirmDevice). Then the further device belongs to the person: it gets what others write to the person from then on, and
-// comes into every space that this device owns, as a member of its own, shown as the same person. Linked follows.
+// comes into every space that this device is in, as a member of its own, shown as the same person: where this device is no owner, when an
+// owner was awake. Linked follows, and DeviceInvited for each space.
 //
 // It is durable when it returns and needs no network: if the relay cannot be told now that this device reads there, Run or Sync does it, and
 // the other device says again what was lost. A code that was made before ends. It returns ErrNoPerson on a device that holds

@@ -17,7 +17,7 @@ func (d *edit) mayGiveDevice(r members.Root, who proto.Maker) bool {
 	x := d.st.devices.Value()
 	asked, open, openOfAll := 0, 0, 0
 	for _, g := range x.given {
-		waits := g.is == undecided && !r.Gone(g.index)
+		waits := g.is == undecided && !r.Gone(g.index) && d.age()-g.since < deviceInviteFor
 		if waits {
 			openOfAll++
 		}

@@ -13,6 +13,12 @@ import (
 // wishes has a member ask for a further device, which a byte names.
 func (x *node) wishes(device byte) { x.do(InviteDevice([32]byte{device})) }
 
+// jump lets hours go by in which nothing happens.
+func (n *network) jump(hours int) {
+	n.now = n.now.Add(time.Duration(hours) * time.Hour)
+	n.settle()
+}
+
 // entrance takes what came of the oldest wish.
 func (x *node) entrance() Entrance {
 	x.net.t.Helper()
@@ -43,18 +49,16 @@ func TestDeviceOfAMember(t *testing.T) {
 	n, all := five(t, 140)
 	founder, ann := all[0], all[1]
 	founder.offline = true
-	lost := false
-	n.lose = func(_ *node, _ []byte) bool { return lost }
-	lost = true
+	n.lose = func(*node, []byte) bool { return true }
 	ann.wishes(1)
-	lost = false
+	n.lose = nil
 	ann.wishes(1)
 	require.Empty(t, Entrances(ann.space))
 	ann.restart()
-	n.hours(60)
+	n.jump(60)
 	founder.offline = false
 	n.settle()
-	n.hours(24)
+	n.jump(24)
 	require.True(t, ann.has(DeviceInvited))
 	e := ann.invited()
 	require.Equal(t, [32]byte{1}, e.Device)
@@ -66,7 +70,7 @@ func TestDeviceOfAMember(t *testing.T) {
 	for _, x := range append(all, laptop) {
 		require.Equal(t, []dkg.Index{ann.place(), laptop.place()}, x.persons()[ann.place()], x.name)
 	}
-	n.hours(24)
+	n.jump(24)
 	require.Empty(t, ann.space.State().devices.Value().wishes)
 	founder.do(Remove(laptop.place()))
 	n.settle()
@@ -112,7 +116,7 @@ func TestWishWhileJoining(t *testing.T) {
 	require.Equal(t, Joining, ann.phase())
 	founder.offline = false
 	n.settle()
-	n.hours(2)
+	n.jump(2)
 	require.Equal(t, Member, n.enterSettled(ann.invited()).phase())
 }
 
@@ -144,7 +148,7 @@ func TestRemovedMemberBringsNoDevice(t *testing.T) {
 	require.True(t, late.has(Refused) || late.has(Hint))
 	bob.offline = false
 	n.settle()
-	n.hours(48)
+	n.jump(48)
 	require.Empty(t, Entrances(ann.space))
 	require.NotEqual(t, Member, late.phase())
 	require.ErrorIs(t, ann.edit(InviteDevice([32]byte{3}).do), ErrRemoved)
@@ -162,7 +166,7 @@ func TestDeviceOutlivesTheFirst(t *testing.T) {
 	n.settle()
 	founder.do(Remove(ann.place()))
 	n.settle()
-	n.hours(48)
+	n.jump(48)
 	require.Equal(t, Member, laptop.phase())
 	n.hears(append(all[2:], founder, laptop)...)
 }
@@ -170,37 +174,43 @@ func TestDeviceOutlivesTheFirst(t *testing.T) {
 // A member gives the invite for its device to a stranger, which comes without the vouch, or with that of somebody else: owners remove it, and
 // give that member no further one. An owner that did not give the invite does so, too.
 func TestStrangerByTheInviteOfADevice(t *testing.T) {
-	for seed, claims := range map[uint64]bool{145: false, 146: true} {
-		n, all := five(t, seed)
-		founder, ann, bob := all[0], all[1], all[2]
-		founder.owners(founder, bob)
-		n.settle()
-		ann.wishes(1)
-		n.settle()
-		e := ann.invited()
-		founder.offline = seed == 146 // bob may have given it
-		var vouch []byte
-		if claims {
-			var err error
-			vouch, err = all[3].vouch(e.Link)
+	t.Run("alone", func(t *testing.T) { strangerComes(t, 145, nil) })
+	t.Run("vouched for by another", func(t *testing.T) {
+		strangerComes(t, 146, func(founder, bob, other *node, l invite.Link) []byte {
+			founder.offline = true // bob may have given it
+			vouch, err := other.vouch(l)
 			require.NoError(t, err)
-		}
-		s, request, err := join(e.Link, n.now, []byte("stranger"), vouch)
-		require.NoError(t, err)
-		stranger := n.node("stranger", s)
-		stranger.post(request)
-		n.settle()
-		n.hours(3)
-		require.NotContains(t, bob.members(), "stranger")
-		require.NotEqual(t, Member, stranger.phase(), "removed by a rekey")
-		founder.offline = false
-		n.settle()
-		n.hours(3)
-		ann.wishes(2)
-		n.hours(30)
-		require.Empty(t, Entrances(ann.space))
-		n.hears(all...)
+			return vouch
+		})
+	})
+}
+
+func strangerComes(t *testing.T, seed uint64, claim func(founder, bob, other *node, l invite.Link) []byte) {
+	n, all := five(t, seed)
+	founder, ann, bob := all[0], all[1], all[2]
+	founder.owners(founder, bob)
+	n.settle()
+	ann.wishes(1)
+	n.settle()
+	e := ann.invited()
+	var vouch []byte
+	if claim != nil {
+		vouch = claim(founder, bob, all[3], e.Link)
 	}
+	s, request, err := join(e.Link, n.now, []byte("stranger"), vouch)
+	require.NoError(t, err)
+	stranger := n.node("stranger", s)
+	stranger.post(request)
+	n.settle()
+	n.jump(2)
+	require.NotContains(t, bob.members(), "stranger")
+	require.NotEqual(t, Member, stranger.phase(), "removed by a rekey")
+	founder.offline = false
+	n.settle()
+	ann.wishes(2)
+	n.jump(26)
+	require.Empty(t, Entrances(ann.space))
+	n.hears(all...)
 }
 
 // A person has at most 8 devices; a member that floods its owners with wishes is given 3 invites that are open.
@@ -221,23 +231,29 @@ func TestDevicesOfAPersonAreBounded(t *testing.T) {
 		n.settle()
 	}
 	require.Len(t, Entrances(eve.space), maxDevicesOpen)
+	eve.restart()
+	founder.restart()
+	require.Len(t, Entrances(eve.space), maxDevicesOpen)
 	before := offers(founder)
-	n.hours(48)
+	n.jump(48)
 	require.Equal(t, before, offers(founder))
 }
 
 // A wish that no owner answers is given up after 30 days, and its person is told.
 func TestWishIsGivenUp(t *testing.T) {
-	n, all := five(t, 148)
-	all[0].offline = true
-	ann := all[1]
+	n := newNetwork(t, 148)
+	founder := n.found(Policy{})
+	ann := n.member(founder, "ann")
+	n.settle()
+	founder.offline = true
 	ann.wishes(1)
-	for range 32 {
+	for range 31 {
 		n.now = n.now.Add(24 * time.Hour)
-		n.settle()
+		ann.sync()
+		ann.maintain()
 	}
 	ann.noDevice(ErrHintOwnerNeeded)
-	all[0].offline = false
+	founder.offline = false
 	n.settle()
 	require.Empty(t, Entrances(ann.space))
 }
