@@ -75,6 +75,7 @@ func TestDeviceOfAMember(t *testing.T) {
 	founder.do(Remove(laptop.place()))
 	n.settle()
 	require.Equal(t, Removed, laptop.phase())
+	require.NotEqual(t, Member, n.enterSettled(e).phase(), "the vouch lets nobody in again")
 	n.hears(all...)
 }
 

@@ -23,9 +23,18 @@ func (r Root) PersonOf(b Binding) suite.PublicKey {
 // Devices returns the indices of a person that are not gone, in ascending order.
 func (r Root) Devices(person suite.PublicKey) (out []dkg.Index) {
 	for i := range r.All() {
-		if b, ok := r.ListedBinding(i); ok && !r.Gone(i) && r.PersonOf(b) == person {
+		if b, ok := r.ListedBinding(i); ok && !r.Gone(i) && b.names(person) && r.PersonOf(b) == person {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// names reports whether a binding is of a person if what it says is right. No signature is checked: most members are of others.
+func (b Binding) names(person suite.PublicKey) bool {
+	if b.Key == person {
+		return true
+	}
+	v, err := proto.ParseVouch(b.Rest.Person)
+	return err == nil && v.Signing == person
 }
