@@ -7,6 +7,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // mayGiveDevice reports whether an owner may give a member an invite for a further device.
@@ -69,7 +70,10 @@ func (d *edit) givenByOther(l reading, s proto.InviteGiven) {
 	if b, listed := r.ListedBinding(l.maker.Index); !listed || b.Maker != l.maker || !isSeat(r, l.maker.Index) {
 		return
 	}
-	d.st.duties = d.st.duties.Value().without(wanted{s.Asker, s.For})
+	if x, w := d.st.duties.Value(), (wanted{s.Asker, s.For}); slices.Contains(x.wanted, w) {
+		x.wanted = slices.DeleteFunc(slices.Clone(x.wanted), func(o wanted) bool { return o == w })
+		d.st.duties = state.NewSegment(x)
+	}
 	asker, known := r.ListedBinding(s.Asker)
 	if _, listed := r.Listed(s.Index); s.For == proto.ForDevice && known && !listed && !r.Met(s.Index) {
 		d.noteDevice(asker.Maker, s.Index)

@@ -307,9 +307,3 @@ func (d *edit) given() (last dkg.Index) {
 	}
 	return last
 }
-
-// without returns the duties without what a member asked for.
-func (x duties) without(w wanted) state.Segment[duties] {
-	x.wanted = slices.DeleteFunc(slices.Clone(x.wanted), func(o wanted) bool { return o == w })
-	return state.NewSegment(x)
-}
