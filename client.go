@@ -115,7 +115,7 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
 		return nil, err
 	}
-	c.directs.listen = c.listenAt
+	c.directs.listen, c.directs.enter = c.listenAt, c.enter
 	if c.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
 		return nil, err
 	}

@@ -189,7 +189,21 @@ func (d *directs) collect(ctx context.Context, slot state.ID) (talked []key.Addr
 		if err != nil || len(items) == 0 {
 			return talked, err
 		}
-		with, err := d.move(ctx, slot, from, self, items)
+		var letters []state.Incoming
+		for _, in := range items {
+			if from == self && len(in.Data()) > 0 && in.Data()[0] == enteringVersion {
+				if taken, err := d.enter(ctx, slot, in); err != nil {
+					return talked, err
+				} else if taken {
+					continue
+				}
+			}
+			letters = append(letters, in)
+		}
+		if len(letters) == 0 {
+			continue
+		}
+		with, err := d.move(ctx, slot, from, self, letters)
 		if err != nil {
 			return talked, err
 		}

@@ -54,7 +54,6 @@
 //
 //   - Ceremony messages between those who hold a root owner key together: the program sends them, as examples/ceremony does.
 //   - Messages that are to be forgotten after a time: package ratchet has them (ratchet.Expiring), a client does not send them.
-//   - Linked devices in spaces that the first device does not own: they need an invite there.
 //   - Reading what was there before: a joiner reads what members send once they have received its first message.
 //
 // The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's

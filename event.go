@@ -241,6 +241,38 @@ type Linked struct{ Stamp }
 // String implements Event.
 func (e Linked) String() string { return e.line("device linked") }
 
+// DeviceInvited: an owner gave the invite by which a further device of this person comes into the space, and that device is handed it. With
+// a Reason there is none.
+type DeviceInvited struct {
+	Stamp
+	Reason error // nil, ratchet.ErrPolicy, dkg.ErrExhausted, ratchet.ErrHintOwnerNeeded, ratchet.ErrHintExpired, ratchet.ErrRemoved or ratchet.ErrPhase
+}
+
+// String implements Event.
+func (e DeviceInvited) String() string {
+	if e.Reason != nil {
+		return e.line("further device not invited: %v", e.Reason)
+	}
+	return e.line("further device invited")
+}
+
+// SpaceAwaited: this further device waits for an owner of a space that its person is in to let it in; Joined of that space follows. With
+// a Reason it waits no more.
+type SpaceAwaited struct {
+	Stamp
+	Space  state.ID
+	Title  string
+	Reason error // as of DeviceInvited
+}
+
+// String implements Event.
+func (e SpaceAwaited) String() string {
+	if e.Reason != nil {
+		return e.line("space %.8s not opened: %v", e.Space, e.Reason)
+	}
+	return e.line("space %.8s awaited", e.Space)
+}
+
 // LinkEnded: the linking of a device has ended without success. Nothing was given away.
 type LinkEnded struct {
 	Stamp

@@ -53,6 +53,8 @@ const (
 	kindRoleChanged
 	kindPolicyChanged
 	kindHandedOver
+	kindDeviceInvited
+	kindSpaceAwaited
 	kinds
 )
 
@@ -62,14 +64,17 @@ var reasons = []error{
 	6: ratchet.ErrPhase, 7: ratchet.ErrTooLong, 8: state.ErrTooNew, 9: state.ErrTooOld, 10: ratchet.ErrMalformed,
 	11: ratchet.ErrHintExpired, 12: ratchet.ErrHintClosed, 13: ratchet.ErrHintOldCounter, 14: ratchet.ErrHintNotListed,
 	15: ratchet.ErrHintOwnerNeeded, 16: session.ErrUnverified, 17: linking.ErrDigits, 18: linking.ErrTwice, 19: linking.ErrExpired,
-	20: ErrNobody,
+	20: ErrNobody, 21: ratchet.ErrPolicy, 22: dkg.ErrExhausted,
 }
 
 // malformed is the reason of everything that is none of them.
 const malformed = 10
 
-// reasonOf returns the first of the reasons that err is, and malformed if it is none.
+// reasonOf returns the first of the reasons that err is, malformed if it is none, and 0 for nil.
 func reasonOf(err error) uint8 {
+	if err == nil {
+		return 0
+	}
 	for i, r := range reasons {
 		if r != nil && errors.Is(err, r) {
 			return uint8(i)
@@ -131,6 +136,10 @@ func noticeOf(e Event) (n notice) {
 		n.kind, n.text = kindLinkDigits, e.Digits
 	case Linked:
 		n.kind = kindLinked
+	case DeviceInvited:
+		n.kind, n.reason = kindDeviceInvited, reasonOf(e.Reason)
+	case SpaceAwaited:
+		n.kind, n.reason, n.text = kindSpaceAwaited, reasonOf(e.Reason), string(e.Space[:])+e.Title[:min(len(e.Title), maxTitle)]
 	case LinkEnded:
 		n.kind, n.reason = kindLinkEnded, reasonOf(e.Reason)
 	case StillWaiting:
@@ -204,10 +213,13 @@ func parseNotice(b []byte) (n notice, err error) {
 	r.Into(n.id[:])
 	n.index, n.own, n.reason, n.count = dkg.Index(r.U32()), r.Bool(), r.U8(), r.U32()
 	n.time = int64(r.U64())
-	n.text = string(r.Vec16(maxReason))
+	n.text = string(r.Vec16(len(state.ID{}) + max(maxReason, maxTitle)))
 	r.Into(n.about[:])
 	if n.kind < kindJoined || n.kind >= kinds || int(n.reason) >= len(reasons) {
 		r.Fail("unknown kind or reason")
+	}
+	if n.kind == kindSpaceAwaited && len(n.text) < len(state.ID{}) {
+		r.Fail("space")
 	}
 	if err := r.Done(); err != nil || n.kind != kindLinkGiven {
 		return n, err
@@ -256,6 +268,10 @@ func (n notice) laterEvent(at Stamp, reason error) Event {
 		return LinkDigits{at, n.text}
 	case kindLinked:
 		return Linked{at}
+	case kindDeviceInvited:
+		return DeviceInvited{at, reason}
+	case kindSpaceAwaited:
+		return SpaceAwaited{at, state.ID([]byte(n.text[:len(state.ID{})])), n.text[len(state.ID{}):], reason}
 	case kindLinkEnded:
 		return LinkEnded{at, reason}
 	case kindStillWaiting:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
@@ -19,7 +20,7 @@ var every = []Event{
 	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
 	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
 	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
-	LinkGiven{Link: sampleLink()}, OwnersChanged{}, RoleChanged{Index: 15}, PolicyChanged{}, HandedOver{Index: 16}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
+	LinkGiven{Link: sampleLink()}, DeviceInvited{}, DeviceInvited{Reason: dkg.ErrExhausted}, SpaceAwaited{Space: state.ID{7}, Title: "Gardening"}, SpaceAwaited{Reason: ratchet.ErrPolicy}, OwnersChanged{}, RoleChanged{Index: 15}, PolicyChanged{}, HandedOver{Index: 16}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
 	LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -116,6 +117,8 @@ func toldBy(e ratchet.Event) Event {
 		return MailboxNotRead{Since: time.UnixMilli(e.Since)}
 	case ratchet.LinkGiven:
 		return LinkGiven{Link: e.Link}
+	case ratchet.DeviceInvited, ratchet.DeviceNotInvited:
+		return DeviceInvited{Reason: e.Reason}
 	}
 	return nil
 }
@@ -209,28 +212,52 @@ func join(text string, now time.Time, profile []byte) (ratchet.Space, []byte, er
 }
 
 // joinAsDevice is join by an entrance that the first device of this device's person made.
-func joinAsDevice(e entrance, now time.Time) (ratchet.Space, []byte, error) {
-	return ratchet.JoinAsDevice(e.link, now, e.profile, e.vouch)
+func joinAsDevice(e ratchet.Entrance, now time.Time) (ratchet.Space, []byte, error) {
+	return ratchet.JoinAsDevice(e, now)
 }
 
-// entrance makes an invite for a further device of this member's person, and what goes with it. It returns an error, and has changed
-// nothing, where this device cannot invite, or was itself vouched for.
-func (g group) entrance(tx spaceTx) (entrance, error) {
-	index, own := tx.Value().State().Self()
-	var e entrance
-	for _, m := range ratchet.Members(tx.Value()) {
-		if m.Index == index {
-			if m.Person != own {
-				return entrance{}, ratchet.ErrPhase
-			}
-			e.profile = m.Profile
+// wish has a further device of this member's person come.
+func (g group) wish(tx spaceTx, device [32]byte) error {
+	return ratchet.Do(g.o, ratchet.InviteDevice(device))(tx)
+}
+
+// bring has a further device come, and returns what that device is told now: the invite, if there is one already and room for it; else
+// that it waits. Where this member cannot bring it nothing is said to that device, and this one is told why.
+func (g group) bring(tx spaceTx, device [32]byte, room bool) (x entering, err error) {
+	switch err := g.wish(tx, device); {
+	case errors.Is(err, ratchet.ErrPhase) || errors.Is(err, ratchet.ErrRemoved):
+		return x, nil // it is not in the space any more
+	case errors.Is(err, ratchet.ErrPolicy) || errors.Is(err, dkg.ErrExhausted):
+		tx.Emit(DeviceInvited{Reason: err})
+		return x, nil
+	case err != nil:
+		return x, err
+	case !room:
+		return x, nil
+	}
+	for _, e := range ratchet.Entrances(tx.Value()) {
+		if e.Device == device && e.Reason == nil {
+			return entering{invited: []ratchet.Entrance{e}}, g.taken(tx, device)
 		}
 	}
-	var made invite.Made
-	if err := ratchet.Do(g.o, ratchet.NewInvite(invite.Private(entranceFor), &made))(tx); err != nil {
-		return entrance{}, err
+	return entering{waits: []awaited{{space: g.id, title: ratchet.Info(tx.Value()).Title}}}, nil
+}
+
+// taken notes that what came of a wish was handed over.
+func (g group) taken(tx spaceTx, device [32]byte) error {
+	return ratchet.Do(g.o, ratchet.TakeEntrance(device))(tx)
+}
+
+// entrancesOf returns what came of wishes and was not handed over.
+func entrancesOf(v spaceValue) []ratchet.Entrance { return ratchet.Entrances(v) }
+
+// devicesOf returns how many devices this member's person has in a space.
+func devicesOf(v spaceValue) (n int) {
+	_, own := v.State().Self()
+	for _, m := range ratchet.Members(v) {
+		if m.Person == own {
+			n++
+		}
 	}
-	vouch, err := ratchet.Vouch(tx.Value(), made.Link)
-	e.link, e.vouch = made.Link, vouch
-	return e, err
+	return n
 }

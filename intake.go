@@ -240,7 +240,12 @@ func (r *run) maintain(ch *chat, l *line) error {
 		ch.retained, ch.ended = false, time.Now()
 	}
 	r.mu.Unlock()
-	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error { return g.maintain(tx, end) })
+	invited := false
+	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
+		err := g.maintain(tx, end)
+		invited = len(entrancesOf(tx.Value())) > 0
+		return err
+	})
 	if err == nil {
 		err = r.subscribe(r.ctx, topicOf(ch.id)) // a space that was made while the relay could not be asked
 	}
@@ -248,6 +253,9 @@ func (r *run) maintain(ch *chat, l *line) error {
 		var done [][32]byte
 		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
 		r.acknowledge(done)
+	}
+	if err == nil && invited {
+		r.fail("handing over to a further device", ch.id, r.handEntrances(ch.id)) // it is tried again with the next tick
 	}
 	gone := errors.Is(err, state.ErrNotFound)
 	if !gone {

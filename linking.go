@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet/session"
@@ -16,7 +14,8 @@ import (
 // LinkDevice begins to link a further device to this device's person, and returns a code of 111 letters and digits, as a QR code or to be
 // typed: AcceptDevice on the other device takes it within 15 minutes. LinkDigits follows on both, and on both the person confirms that
 // they are alike (ConfirmDevice). Then the further device belongs to the person: it gets what others write to the person from then on, and
-// comes into every space that this device owns, as a member of its own, shown as the same person. Linked follows.
+// comes into every space that this device is in, as a member of its own, shown as the same person: where this device is no owner, when an
+// owner was awake. Linked follows, and DeviceInvited for each space.
 //
 // It is durable when it returns and needs no network: if the relay cannot be told now that this device reads there, Run or Sync does it, and
 // the other device says again what was lost. A code that was made before ends. It returns ErrNoPerson on a device that holds
@@ -231,7 +230,8 @@ func (r *run) maintainLink(ch *chat) error {
 	})
 }
 
-// grant registers the further device and makes its entrances into the spaces of this one, in one commit.
+// grant registers the further device and brings it into the spaces of this one, in one commit: by invites that this device makes, and by
+// wishes where others have to make them.
 func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	asks, err := parseAsks(l.Payload())
 	if err != nil {
@@ -249,35 +249,30 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	if err != nil {
 		return err
 	}
-	found := make(map[state.ID]entrance)
-	room := c.roomForEntrances()
+	said := make(map[state.ID]entering)
+	room, device := c.roomForEntrances(), deviceTag(asks.entry.Name())
+	all := func() (x entering) {
+		for _, space := range ids {
+			x.invited, x.waits = append(x.invited, said[space].invited...), append(x.waits, said[space].waits...)
+		}
+		return x
+	}
 	var steps []state.Step
 	for _, space := range ids {
 		if _, err := c.spaces.Load(ctx, space); err != nil { // a damaged one holds nothing up
 			c.log.Warn("a space that a further device is not let into", "space", space.String(), "error", err)
 			continue
 		}
-		steps = append(steps, c.spaces.Updating(space, func(tx spaceTx) error {
-			delete(found, space)
-			if len(encodeEntrances(slices.Collect(maps.Values(found)))) > room {
-				return nil
-			}
-			if e, err := c.group(space).entrance(tx); err == nil {
-				found[space] = e
-			}
-			return nil
+		steps = append(steps, c.spaces.Updating(space, func(tx spaceTx) (err error) {
+			delete(said, space)
+			said[space], err = c.group(space).bring(tx, device, len(all().encode()) <= room)
+			return err
 		}))
 	}
 	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
-		var all []entrance
-		for _, space := range ids {
-			if e, ok := found[space]; ok {
-				all = append(all, e)
-			}
-		}
 		l := tx.Value().Part()
 		var err error
-		if l.Linking, err = l.Grant(encodeEntrances(all)); err != nil {
+		if l.Linking, err = l.Grant(all().encode()); err != nil {
 			return err
 		}
 		tx.Set(tx.Value().With(l))
@@ -289,7 +284,7 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	for _, space := range ids {
 		c.changed(aSpace, space)
 	}
-	c.log.Info("a further device is let in", "spaces", len(found), "left out", len(ids)-len(found))
+	c.log.Info("a further device is let in", "invited", len(all().invited), "waits", len(all().waits))
 	return nil
 }
 
@@ -316,7 +311,7 @@ func (d *directs) admit(ctx context.Context, f further) error {
 // belong makes this device one of the person that granted it, and has it join the spaces, in one commit.
 func (r *run) belong(id state.ID, l linkRow) error {
 	c, d := r.client, r.client.directs
-	entrances, err := parseEntrances(l.Payload())
+	x, err := parseEntering(l.Payload())
 	if err != nil {
 		return err
 	}
@@ -324,35 +319,17 @@ func (r *run) belong(id state.ID, l linkRow) error {
 	if err != nil {
 		return err
 	}
-	steps := []state.Step{d.devices.Creating(own, nil)}
-	var joined []state.ID
-	for _, e := range entrances {
-		s, request, err := joinAsDevice(e, c.o.Now())
-		if err != nil {
-			c.log.Warn("an entrance that cannot be used", "error", err)
-			continue
-		}
-		ask := func(tx spaceTx) error {
-			tx.Send(topicOf(s.ID()), request)
-			return nil
-		}
-		switch _, err := c.spaces.Load(r.ctx, s.ID()); {
-		case errors.Is(err, state.ErrDeleted): // it was forgotten here
-			if err := c.spaces.Revive(r.ctx, s, ask); err != nil {
-				return err
-			}
-		case errors.Is(err, state.ErrNotFound):
-			steps = append(steps, c.spaces.Creating(s, ask))
-		default:
-			continue // this device is there already
-		}
-		joined = append(joined, s.ID())
+	steps, joined, err := c.entering(r.ctx, x)
+	if err != nil {
+		return err
 	}
+	steps = append(steps, d.devices.Creating(own, nil))
 	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
 		l := tx.Value().Part()
 		l.Linking, l.device = l.Taken(), session.Device{}
 		tx.Set(tx.Value().With(l))
 		tx.Emit(Linked{})
+		x.tell(tx.Emit)
 		return c.say(tx)
 	}))
 	if err := state.Batch(r.ctx, steps...); err != nil {

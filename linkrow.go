@@ -116,53 +116,88 @@ func parseAsks(b []byte) (f further, err error) {
 	return f, err
 }
 
-// entrance is how a further device comes into a space.
-type entrance struct {
-	link           invite.Link
-	vouch, profile []byte
+// awaited is a space into which a further device is to come, for which there is no invite yet; or, with a reason, none will be.
+type awaited struct {
+	space  state.ID
+	title  []byte
+	reason error
 }
 
-const maxEntrances = 4096 // of at most 1.4 KB each, of which MaxPayload bounds the sum
+const (
+	maxEntrances = 4096 // of at most 1.4 KB each, of which MaxPayload bounds the sum
+	maxTitle     = 1 << 10
+)
 
-// encodeEntrances returns what the first device sends: u8(1) ‖ u16(number) ‖ (vec16(link) ‖ vec16(vouch) ‖ vec16(profile))….
-func encodeEntrances(all []entrance) []byte {
-	w := wire.NewWriter(3 + len(all)*512)
+// entering is what the first device tells a further one of the spaces that it is to come into.
+type entering struct {
+	invited []ratchet.Entrance
+	waits   []awaited
+}
+
+// encode returns u8(1) ‖ u16(number) ‖ (vec16(link) ‖ vec16(vouch) ‖ vec16(profile))… ‖ u16(number) ‖ (space ‖ vec16(title) ‖ u8(reason))….
+func (x entering) encode() []byte {
+	w := wire.NewWriter(5 + len(x.invited)*512 + len(x.waits)*64)
 	w.U8(1)
-	w.U16(uint16(len(all)))
-	for _, e := range all {
-		w.Vec16(e.link.Bytes())
-		w.Vec16(e.vouch)
-		w.Vec16(e.profile)
+	w.U16(uint16(len(x.invited)))
+	for _, e := range x.invited {
+		w.Vec16(e.Link.Bytes())
+		w.Vec16(e.Vouch)
+		w.Vec16(e.Profile)
+	}
+	w.U16(uint16(len(x.waits)))
+	for _, a := range x.waits {
+		w.Fixed(a.space[:])
+		w.Vec16(a.title)
+		w.U8(reasonOf(a.reason))
 	}
 	return w.Bytes()
 }
 
-func parseEntrances(b []byte) (all []entrance, err error) {
+func parseEntering(b []byte) (x entering, err error) {
 	r := wire.NewReader(b)
 	r.Version8(1, 1)
-	n := int(r.U16())
-	if n > maxEntrances {
-		r.Fail("number of spaces")
-	}
-	for i := 0; i < n && r.Err() == nil; i++ {
+	for range number(r, maxEntrances) {
 		text := r.Vec16(256)
-		e := entrance{vouch: r.Vec16(512), profile: r.Vec16(ratchet.MaxApplicationData)}
+		e := ratchet.Entrance{Vouch: r.Vec16(512), Profile: r.Vec16(ratchet.MaxApplicationData)}
 		if r.Err() != nil {
 			break
 		}
-		if e.link, err = invite.FromBytes(text); err != nil {
-			return nil, err
+		if e.Link, err = invite.FromBytes(text); err != nil {
+			return entering{}, err
 		}
-		all = append(all, e)
+		x.invited = append(x.invited, e)
 	}
-	return all, r.Done()
+	for range number(r, maxEntrances) {
+		var a awaited
+		r.Into(a.space[:])
+		a.title = r.Vec16(maxTitle)
+		reason := r.U8()
+		if int(reason) >= len(reasons) {
+			r.Fail("reason")
+		}
+		if r.Err() != nil {
+			break
+		}
+		a.reason = reasons[reason]
+		x.waits = append(x.waits, a)
+	}
+	return x, r.Done()
 }
 
-// entranceFor is how long a further device may take to come into a space.
-const entranceFor = 7 * 24 * time.Hour
+// number reads how many there are of something.
+func number(r *wire.Reader, most int) int {
+	n := int(r.U16())
+	if n > most {
+		r.Fail("number of spaces")
+	}
+	if r.Err() != nil {
+		return 0
+	}
+	return n
+}
 
 // roomForEntrances is how many bytes of entrances fit a frame, less the longest one and what is around them. Spaces for which there is no
-// room are left out.
+// room come later, by the session of the two devices.
 func (c *Client) roomForEntrances() int {
 	room := linking.MaxPayload
 	if c.o.MaxFrame > 0 {

@@ -21,8 +21,9 @@ import (
 // the conversations that these carry.
 type directs struct {
 	lookup  Directory
-	keeper  keeper                                   // nil if the transport is none
-	listen  func(context.Context, key.Address) error // subscribes to the mailbox that is published
+	keeper  keeper                                                        // nil if the transport is none
+	listen  func(context.Context, key.Address) error                      // subscribes to the mailbox that is published
+	enter   func(context.Context, state.ID, state.Incoming) (bool, error) // takes in what the first device said to this one
 	now     func() time.Time
 	persons *state.Vault[state.One[session.Person]]
 	devices *state.Vault[session.StoredDevice]

@@ -112,10 +112,11 @@ func takeStatement(d *edit, l reading) {
 	case proto.InviteMade:
 		d.refuse(l, d.takeInvite(s))
 	case proto.InviteWanted:
-		d.wanted(l.maker.Index)
+		d.wanted(l.maker, s.For)
 	case proto.RootKey:
 		d.refuse(l, d.takeRootKey(s))
 	case proto.InviteGiven:
+		d.givenByOther(l, s)
 		d.refuse(l, d.takeGiven(l, s))
 	default:
 		d.refuse(l, d.apply(s, l.epoch.Root()))
@@ -238,7 +239,11 @@ func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
 // handLink hands a link on that an owner gave.
 func (d *edit) handLink(r members.Root, from dkg.Index, s proto.InviteGiven) error {
 	link, err := invites.Given(r, s, from, s.Asker, d.inboxSecrets())
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.For == proto.ForDevice:
+		err = d.takeEntrance(link)
+	default:
 		d.emit(Event{Kind: LinkGiven, Index: from, Link: link})
 	}
 	return err

@@ -1,46 +1,78 @@
 package ratchet
 
 import (
+	"slices"
 	"time"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Vouch returns what a further device of this member's person gives to JoinAsDevice with a private link: this member's signature that
-// whoever comes by the link is a device of the same person. Link and vouch must reach that device alone. It returns ErrPolicy for a link
-// that is not private or of another space, ErrPhase while joining and on a device that another one signed for: the first device of a
-// person signs for all others.
-func Vouch(s Space, l invite.Link) ([]byte, error) {
-	link, err := openLink(l)
-	if err != nil {
-		return nil, err
-	}
-	st := s.State()
-	me := st.me()
-	switch {
-	case link.Kind != dkg.Private || link.Space != s.ID():
-		return nil, ErrPolicy
-	case st.phase != Member || len(me.rest.Person) > 0:
-		return nil, ErrPhase
-	}
-	keys, err := link.Keys()
-	if err != nil {
-		return nil, err
-	}
-	return proto.NewVouch(link.Space, me.signing, link.First, keys.Admission.Public).Encode(), nil
+// Entrance is how a further device of a person comes into a space, or why it does not.
+type Entrance struct {
+	// Device is what InviteDevice was told.
+	Device [32]byte
+	// Link and Vouch must reach that device alone, and at once: the link is good for 7 days. Vouch is the first device's signature that
+	// whoever comes by the link is a device of its person. Profile is what the first device says of itself.
+	Link           invite.Link
+	Vouch, Profile []byte
+	// Reason is why there is no invite, else nil: ErrPolicy where members bring no devices, dkg.ErrExhausted for a person with 8 devices,
+	// ErrHintOwnerNeeded if no owner answered for 30 days, ErrHintExpired for an invite that nobody took for 7 days, ErrRemoved, and ErrPhase
+	// after Leave and for a device that another one signed for.
+	Reason error
 }
 
-// JoinAsDevice is Join for a further device of a person, with what Vouch returned on the first one. Members then shows both as one person,
-// under the profile that either of them set last. It returns ErrMalformed for what
-// is no vouch for this link.
-func JoinAsDevice(l invite.Link, now time.Time, profile, vouch []byte) (Space, []byte, error) {
-	link, err := openLink(l)
+// InviteDevice returns the step with which the first device of a person has a further one, which 32 bytes name, come into the space. An owner
+// makes the invite itself. Another member asks owners for it, and Maintain asks again for 30 days, also after it was let in itself. Entrances
+// has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Again for the same device it does nothing before there is an outcome. Errors are those that
+// Entrance.Reason can be.
+func InviteDevice(device [32]byte) Step {
+	return Step{func(d *edit) error { return d.wishDevice(device) }}
+}
+
+// Entrances returns what came of InviteDevice, the oldest first, until TakeEntrance.
+func Entrances(s Space) (out []Entrance) {
+	st := s.State()
+	for _, y := range st.devices.Value().entrances {
+		e := Entrance{Device: y.device, Link: y.link, Vouch: slices.Clone(y.vouch), Reason: deviceReasons[y.reason]}
+		if y.reason == 0 {
+			e.Profile = ownProfile(s)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// TakeEntrance returns the step that forgets what came of InviteDevice for a device, once it was handed over.
+func TakeEntrance(device [32]byte) Step {
+	return Step{func(d *edit) error {
+		x := d.st.devices.Value()
+		x.entrances = slices.DeleteFunc(slices.Clone(x.entrances), func(y storedEntrance) bool { return y.device == device })
+		d.setDevices(x)
+		return nil
+	}}
+}
+
+// ownProfile returns what others are shown of this member.
+func ownProfile(s Space) []byte {
+	index, _ := s.State().Self()
+	for _, m := range Members(s) {
+		if m.Index == index {
+			return m.Profile
+		}
+	}
+	return nil
+}
+
+// JoinAsDevice is Join for a further device of a person, by what InviteDevice brought on the first one. Members then shows both as one
+// person, under the profile that either of them set last. It returns ErrMalformed for an entrance without an invite, and for what is no
+// vouch for its link.
+func JoinAsDevice(by Entrance, now time.Time) (Space, []byte, error) {
+	link, err := openLink(by.Link)
 	if err != nil {
 		return Space{}, nil, err
 	}
-	v, err := proto.ParseVouch(vouch)
+	v, err := proto.ParseVouch(by.Vouch)
 	if err != nil {
 		return Space{}, nil, ErrMalformed
 	}
@@ -48,5 +80,5 @@ func JoinAsDevice(l invite.Link, now time.Time, profile, vouch []byte) (Space, [
 	if err != nil || v.Verify(link.Space, link.First, keys.Admission.Public) != nil {
 		return Space{}, nil, ErrMalformed
 	}
-	return join(l, now, profile, vouch)
+	return join(by.Link, now, by.Profile, by.Vouch)
 }

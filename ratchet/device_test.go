@@ -10,16 +10,29 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 )
 
+// vouch returns what a member signs for whoever comes by a link.
+func (x *node) vouch(l invite.Link) ([]byte, error) {
+	d, err := newEdit(x.space, x.net.now, Options{})
+	require.NoError(x.net.t, err)
+	return d.vouch(l)
+}
+
 // device lets a further device of a member in by a link, with what the member signed for it.
 func (n *network) device(first *node, l invite.Link, name string) *node {
-	vouch, err := Vouch(first.space, l)
+	vouch, err := first.vouch(l)
 	require.NoError(n.t, err)
-	s, request, err := JoinAsDevice(l, n.now, []byte(name), vouch)
+	x := n.enters(Entrance{Link: l, Vouch: vouch, Profile: []byte(name)}, name)
+	n.settle()
+	require.Equal(n.t, Member, x.phase(), name)
+	return x
+}
+
+// enters has a further device ask to be let in.
+func (n *network) enters(e Entrance, name string) *node {
+	s, request, err := JoinAsDevice(e, n.now)
 	require.NoError(n.t, err)
 	x := n.node(name, s)
 	x.post(request)
-	n.settle()
-	require.Equal(n.t, Member, x.phase(), name)
 	return x
 }
 
@@ -87,13 +100,13 @@ func TestNobodyClaimsAnotherPerson(t *testing.T) {
 	first, second, third := founder.invite(invite.Private(0)), founder.invite(invite.Private(0)), founder.invite(invite.Private(0))
 	public := founder.invite(invite.Public(16, 0))
 	n.settle()
-	vouch, err := Vouch(ann.space, first)
+	vouch, err := ann.vouch(first)
 	require.NoError(t, err)
-	_, _, err = JoinAsDevice(second, n.now, nil, vouch)
+	_, _, err = JoinAsDevice(Entrance{Link: second, Vouch: vouch}, n.now)
 	require.ErrorIs(t, err, ErrMalformed, "for another link")
-	_, _, err = JoinAsDevice(first, n.now, nil, append(vouch, 0))
+	_, _, err = JoinAsDevice(Entrance{Link: first, Vouch: append(vouch, 0)}, n.now)
 	require.ErrorIs(t, err, ErrMalformed)
-	_, err = Vouch(ann.space, public)
+	_, err = ann.vouch(public)
 	require.ErrorIs(t, err, ErrPolicy)
 
 	claim := func(l invite.Link, vouch []byte, name string) *node {
@@ -108,7 +121,7 @@ func TestNobodyClaimsAnotherPerson(t *testing.T) {
 		return x
 	}
 	alone := claim(second, vouch, "with a signature for another link")
-	forged, err := Vouch(eve.space, third)
+	forged, err := eve.vouch(third)
 	require.NoError(t, err)
 	copy(forged[1+2:], ann.space.State().me().signing.Public.Bytes())
 	alone2 := claim(third, forged, "with the name of another")
@@ -119,6 +132,6 @@ func TestNobodyClaimsAnotherPerson(t *testing.T) {
 		}
 	}
 	laptop := n.device(ann, first, "laptop")
-	_, err = Vouch(laptop.space, founder.invite(invite.Private(time.Hour)))
+	_, err = laptop.vouch(founder.invite(invite.Private(time.Hour)))
 	require.ErrorIs(t, err, ErrPhase, "only the first device signs for others")
 }

@@ -16,9 +16,15 @@ import (
 
 // duties is what an owner owes to members: links that they asked for; and of who asked, links that came early.
 type duties struct {
-	wanted []dkg.Index // who asked for a link and got none yet
+	wanted []wanted // who asked for a link and got none yet
 	given  []given
 	early  []early
+}
+
+// wanted is what a member asked for.
+type wanted struct {
+	asker dkg.Index
+	of    proto.Purpose
 }
 
 // early is a link that was given to this member before the record of its invite came.
@@ -50,8 +56,9 @@ const maxDecided = 8
 // Encode implements state.Piece.
 func (x duties) Encode(e *state.Encoder) {
 	e.Uint32(uint32(len(x.wanted)))
-	for _, i := range x.wanted {
-		e.Uint32(uint32(i))
+	for _, w := range x.wanted {
+		e.Uint32(uint32(w.asker))
+		e.Uint8(uint8(w.of))
 	}
 	e.Uint32(uint32(len(x.given)))
 	for _, g := range x.given {
@@ -68,8 +75,12 @@ func (x duties) Encode(e *state.Encoder) {
 
 // Decode implements state.Piece.
 func (duties) Decode(d *state.Decoder) (x duties, err error) {
-	for range d.Count(maxWanted, 4) {
-		x.wanted = append(x.wanted, dkg.Index(d.Uint32()))
+	for range d.Count(maxWanted, 5) {
+		w := wanted{dkg.Index(d.Uint32()), proto.Purpose(d.Uint8())}
+		if w.of > proto.ForDevice {
+			err = wire.ErrMalformed
+		}
+		x.wanted = append(x.wanted, w)
 	}
 	for range d.Count(maxGiven, 20) {
 		g := given{asker: dkg.Index(d.Uint32())}
@@ -96,14 +107,17 @@ func (duties) Decode(d *state.Decoder) (x duties, err error) {
 	return x, err
 }
 
-// wanted notes that a member asked for a link to hand on.
-func (d *edit) wanted(i dkg.Index) {
-	x := d.st.duties.Value()
+// wanted notes that a member asked for a link.
+func (d *edit) wanted(who proto.Maker, of proto.Purpose) {
+	x, w := d.st.duties.Value(), wanted{who.Index, of}
 	_, r, ok := d.preferred()
-	if _, owner := d.place(r); !ok || !owner || slices.Contains(x.wanted, i) || len(x.wanted) >= maxWanted {
+	if _, owner := d.place(r); !ok || !owner || slices.Contains(x.wanted, w) || len(x.wanted) >= maxWanted {
 		return
 	}
-	x.wanted = append(slices.Clip(x.wanted), i)
+	if b, known := r.ListedBinding(who.Index); of == proto.ForDevice && (!known || b.Maker != who) {
+		return // a twin has no devices
+	}
+	x.wanted = append(slices.Clip(x.wanted), w)
 	d.st.duties = state.NewSegment(x)
 }
 
@@ -145,18 +159,16 @@ func (d *edit) deferred(due bool) (out []orphans.FrameName) {
 
 // oweDue reports whether this member owes something to others.
 func (d *edit) oweDue() bool {
-	if d.st.phase != Member {
-		return false
-	}
 	try := *d
 	try.frames = nil
-	return try.owe() == nil && len(try.frames) > 0
+	return try.owe() == nil && (len(try.frames) > 0 || try.st.devices != d.st.devices)
 }
 
 // owe does what a member owes to others: what a joiner lacks, and what it owes by its role, as an owner, or as the one that got the
 // root owner key.
 func (d *edit) owe() error {
-	if _, r, ok := d.preferred(); ok {
+	d.maintainWishes()
+	if _, r, ok := d.preferred(); ok && d.st.phase == Member {
 		d.sayRecent(r)
 		d.confirmRootKey()
 		d.repeatRemovals(r)
@@ -188,6 +200,7 @@ func (d *edit) maintainOwner(r members.Root) {
 		return
 	}
 	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
+	d.judgeDevices(r)
 	d.giveLinks(r)
 }
 
@@ -217,7 +230,7 @@ func (d *edit) bindTwins(r members.Root, said proto.Said) {
 	}
 }
 
-// giveLinks answers members that asked for a link, where members may invite.
+// giveLinks answers members that asked for a link.
 func (d *edit) giveLinks(r members.Root) {
 	x := d.st.duties.Value()
 	if len(x.wanted) == 0 {
@@ -226,34 +239,51 @@ func (d *edit) giveLinks(r members.Root) {
 	asked, removing := x.wanted, d.st.rekeys.Value().Draft.Wish().Removes
 	x.wanted = nil
 	d.st.duties = state.NewSegment(x)
-	for _, i := range asked {
-		open := 0
-		for _, g := range x.given {
-			if g.asker == i {
-				open++
-			}
-		}
-		if !d.mayAsk(r, i) || r.Gone(i) || removing(i) || open >= maxGivenTo || len(x.given) >= maxGiven {
+	for _, w := range asked {
+		b, known := r.ListedBinding(w.asker)
+		if !known || r.Gone(w.asker) || removing(w.asker) {
 			continue
 		}
 		try := *d
-		made, err := try.invite(invite.Private(givenForMost))
-		if err != nil {
-			continue
+		if (w.of == proto.ForDevice && try.giveForDevice(r, b.Maker)) || (w.of == proto.ToHandOn && try.giveToHandOn(r, w.asker)) {
+			*d = try
 		}
-		link, err := invites.Link(made.Link)
-		if err != nil {
-			continue
+	}
+}
+
+// giveToHandOn gives a link to a member that may invite. It reports whether it did.
+func (d *edit) giveToHandOn(r members.Root, i dkg.Index) bool {
+	x, open := d.st.duties.Value(), 0
+	for _, g := range x.given {
+		if g.asker == i {
+			open++
 		}
-		given1, err := invites.Give(r, i, link)
-		if err != nil || try.say(statement(given1)) != nil {
-			continue
-		}
-		*d = try
+	}
+	if !d.mayAsk(r, i) || open >= maxGivenTo || len(x.given) >= maxGiven {
+		return false
+	}
+	made, ok := d.give(r, i, proto.ToHandOn)
+	if ok {
 		x = d.st.duties.Value()
 		x.given = append(slices.Clip(x.given), given{i, made.Record.Certificate.Name()})
 		d.st.duties = state.NewSegment(x)
 	}
+	return ok
+}
+
+// give makes an invite and says its link to a member.
+func (d *edit) give(r members.Root, i dkg.Index, of proto.Purpose) (invites.Made, bool) {
+	made, err := d.invite(invite.Private(givenForMost))
+	if err != nil {
+		return made, false
+	}
+	link, err := invites.Link(made.Link)
+	if err != nil {
+		return made, false
+	}
+	said, err := invites.Give(r, i, link)
+	said.For, said.Index = of, made.Link.First
+	return made, err == nil && d.say(statement(said)) == nil
 }
 
 // mayAsk reports whether a member may ask for links: all may, or it has the right.

@@ -24,7 +24,7 @@ type Event struct {
 	Count int
 	// Since is the time in milliseconds since 1970, of StillWaiting and MailboxNotRead.
 	Since int64
-	// Reason is of StatementRefused, Hint and Refused.
+	// Reason is of StatementRefused, Hint, Refused and DeviceNotInvited.
 	Reason error
 	// Link is of LinkGiven. It shows nothing when printed.
 	Link invite.Link
@@ -90,6 +90,10 @@ const (
 	// TitleChanged: an owner named the space. ProfileChanged: a member changed what it says of itself.
 	TitleChanged
 	ProfileChanged
+	// DeviceInvited: an owner gave the invite for a further device of this member's person. DeviceNotInvited: there is none, for Reason.
+	// Entrances has it.
+	DeviceInvited
+	DeviceNotInvited
 )
 
 var eventNames = [...]string{
@@ -100,6 +104,7 @@ var eventNames = [...]string{
 	TicketCut: "ticket cut", InviteDead: "invite dead", Rekeyed: "rekeyed", WasRemoved: "removed from the space", LinkGiven: "link given",
 	OwnersChanged: "owners changed", RoleChanged: "role changed", PolicyChanged: "policy changed", HandedOver: "root owner key handed over",
 	TitleChanged: "title changed", ProfileChanged: "profile changed",
+	DeviceInvited: "device invited", DeviceNotInvited: "device not invited",
 }
 
 // String returns the kind in words.

@@ -138,7 +138,7 @@ func WantInvite() Step {
 		if !d.mayAsk(r, d.st.me().index) {
 			return ErrPolicy
 		}
-		return d.say(statement(proto.InviteWanted{Invite: dkg.Private}))
+		return d.say(statement(proto.InviteWanted{Invite: dkg.Private, For: proto.ToHandOn}))
 	}}
 }
 

@@ -51,14 +51,13 @@ func Due(s Space, now time.Time) Tasks {
 		return Tasks{}
 	}
 	due := Tasks{Prune: d.st.clock.age(d.st.rhythm.pruned) >= pruneEvery}
-	due.Ask = d.askDue()
+	due.Ask, due.Owe = d.askDue(), d.oweDue()
 	if d.st.phase != Member {
 		return due
 	}
 	e, r, ok := d.preferred()
 	due.Send = ok && d.sendDue(e, r)
 	due.Answer = len(d.deferred(true)) > 0
-	due.Owe = d.oweDue()
 	due.Rekey = d.rekeyDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
 	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter

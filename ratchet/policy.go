@@ -22,6 +22,8 @@ type Policy struct {
 	Unpadded bool
 	// MembersMayInvite lets members ask owners for links to hand on.
 	MembersMayInvite bool
+	// NoDevices keeps members from bringing further devices of theirs (InviteDevice). Owners can.
+	NoDevices bool
 	// RekeyHours is the interval of rekeys in hours, 0 for none.
 	RekeyHours uint16
 }
@@ -50,7 +52,7 @@ func (p Policy) encode() (out proto.Policy, err error) {
 	if out.Padding = proto.Padme; p.Unpadded {
 		out.Padding = proto.NoPadding
 	}
-	out.MembersMayInvite, out.RekeyInterval = p.MembersMayInvite, p.RekeyHours
+	out.MembersMayInvite, out.NoDevices, out.RekeyInterval = p.MembersMayInvite, p.NoDevices, p.RekeyHours
 	return out, nil
 }
 
@@ -58,7 +60,7 @@ func (p Policy) encode() (out proto.Policy, err error) {
 func policyOf(p proto.Policy, root suite.Scheme) Policy {
 	return Policy{
 		RootScheme: string(root), Scheme: string(p.Suite.Scheme()), KEM: uint16(p.Suite.KEM()), Unpadded: p.Padding == proto.NoPadding,
-		MembersMayInvite: p.MembersMayInvite, RekeyHours: p.RekeyInterval,
+		MembersMayInvite: p.MembersMayInvite, NoDevices: p.NoDevices, RekeyHours: p.RekeyInterval,
 	}
 }
 

@@ -279,6 +279,11 @@ func (d *edit) endInvitesOf(r members.Root, removed []dkg.Index) error {
 			names = append(names, g.name)
 		}
 	}
+	for _, x := range r.Open() {
+		if d.isForDeviceOf(x.Certificate.First, removed) {
+			names = append(names, x.Certificate.Name())
+		}
+	}
 	for _, n := range names {
 		if said, err := invites.End(r, d.invitesOwner(), e.ID(), n); err == nil {
 			if err := d.stateAll(said, nil); err != nil {

@@ -52,6 +52,7 @@ type calm struct {
 	parts    state.Segment[parts.Sets]    // sets of parts that are not complete
 	repeats  state.Segment[repeats]       // own tickets, to be posted again
 	duties   state.Segment[duties]        // what an owner owes to members
+	devices  state.Segment[devices]       // further devices that are to come
 	rekeys   state.Segment[rekey.Rekeys]  // a rekey that this owner makes, and what is kept of those that came
 	reported state.Segment[reported]      // commits of a twin
 	copies   bool                         // a part of a ticket was given up: copies of it that are retained are to be tried
@@ -68,7 +69,8 @@ func newState(me identity, now Millis) State {
 			self: state.NewSegment(me), rootOwner: state.NewSegment(rootOwner{}),
 			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
 			news: state.NewSegment(announcements{}), lines: state.NewSegment(lines{}),
-			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}), rekeys: state.NewSegment(rekey.Rekeys{}), reported: state.NewSegment(reported{}),
+			asking: state.NewSegment(asking.Asking{}), parts: state.NewSegment(parts.Sets{}), repeats: state.NewSegment(repeats{}), duties: state.NewSegment(duties{}),
+			devices: state.NewSegment(devices{}), rekeys: state.NewSegment(rekey.Rekeys{}), reported: state.NewSegment(reported{}),
 		}}
 }
 
@@ -120,6 +122,7 @@ func (c calm) Encode(e *state.Encoder) {
 	c.parts.Encode(e, "parts")
 	c.repeats.Encode(e, "repeats")
 	c.duties.Encode(e, "duties")
+	c.devices.Encode(e, "devices")
 	c.rekeys.Encode(e, "rekeys")
 	c.reported.Encode(e, "reported")
 	e.Bool(c.copies)
@@ -138,6 +141,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 		func() (err error) { c.parts, err = state.DecodeSegment[parts.Sets](d, "parts"); return },
 		func() (err error) { c.repeats, err = state.DecodeSegment[repeats](d, "repeats"); return },
 		func() (err error) { c.duties, err = state.DecodeSegment[duties](d, "duties"); return },
+		func() (err error) { c.devices, err = state.DecodeSegment[devices](d, "devices"); return },
 		func() (err error) { c.rekeys, err = state.DecodeSegment[rekey.Rekeys](d, "rekeys"); return },
 		func() (err error) { c.reported, err = state.DecodeSegment[reported](d, "reported"); return },
 	} {

@@ -33,13 +33,9 @@ func End(r members.Root, o Owner, epoch proto.EpochID, n proto.InviteName, place
 	return []proto.OwnerStatement{proto.Sign(proto.Close{Said: said, Invite: n}, r.Space(), o.Key)}, nil
 }
 
-// revoke takes indices back that nobody came with. An owner that said many revokes in this root says all of them again in as few
-// statements as hold them. It returns ErrMember for an index that is a member's, which only a rekey removes, and ErrNoOwner.
-func revoke(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) (out []proto.OwnerStatement, err error) {
-	said, err := o.said(r)
-	if err != nil {
-		return nil, err
-	}
+// revoke takes indices back that nobody came with. It returns ErrMember for an index that is a member's, which only a rekey removes, and
+// ErrNoOwner.
+func revoke(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) ([]proto.OwnerStatement, error) {
 	for _, i := range indices {
 		if _, listed := r.Listed(i); listed || r.Heard(i) {
 			return nil, ErrMember
@@ -47,6 +43,16 @@ func revoke(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) (
 		if err := i.Check(r.Depth()); err != nil {
 			return nil, err
 		}
+	}
+	return Expel(r, o, epoch, indices)
+}
+
+// Expel takes indices back, whoever came with them: they are gone at once, and a rekey follows. An owner that said many revokes in this
+// root says all of them again in as few statements as hold them. It returns ErrNoOwner.
+func Expel(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) (out []proto.OwnerStatement, err error) {
+	said, err := o.said(r)
+	if err != nil {
+		return nil, err
 	}
 	all := slices.Clone(indices)
 	if own := revokesOf(r, said.By); len(own) >= manyRevokes {

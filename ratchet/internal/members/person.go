@@ -1,6 +1,7 @@
 package members
 
 import (
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
@@ -17,4 +18,23 @@ func (r Root) PersonOf(b Binding) suite.PublicKey {
 		return b.Key
 	}
 	return v.Signing
+}
+
+// Devices returns the indices of a person that are not gone, in ascending order.
+func (r Root) Devices(person suite.PublicKey) (out []dkg.Index) {
+	for i := range r.All() {
+		if b, ok := r.ListedBinding(i); ok && !r.Gone(i) && b.names(person) && r.PersonOf(b) == person {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// names reports whether a binding is of a person if what it says is right. No signature is checked: most members are of others.
+func (b Binding) names(person suite.PublicKey) bool {
+	if b.Key == person {
+		return true
+	}
+	v, err := proto.ParseVouch(b.Rest.Person)
+	return err == nil && v.Signing == person
 }

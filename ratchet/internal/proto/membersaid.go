@@ -111,18 +111,41 @@ func readInviteMade(r *wire.Reader) Statement {
 	return s
 }
 
-// InviteWanted asks an owner for an invite, where members may invite. Its message says who asks.
-type InviteWanted struct{ Invite dkg.Kind } // dkg.Private
+// Purpose says what a member wants a link for.
+type Purpose uint8
+
+// The purposes: to hand the link on, where members may invite; and for a further device of the member's person.
+const (
+	ToHandOn  Purpose = 0
+	ForDevice Purpose = 1
+)
+
+func readPurpose(r *wire.Reader) Purpose {
+	p := Purpose(r.U8())
+	if r.Err() == nil && p > ForDevice {
+		r.Fail("purpose of a link")
+	}
+	return p
+}
+
+// InviteWanted asks an owner for an invite. Its message says who asks.
+type InviteWanted struct {
+	Invite dkg.Kind // dkg.Private
+	For    Purpose
+}
 
 // Kind implements Statement.
 func (InviteWanted) Kind() StatementKind { return KindInviteWanted }
 
 func (s InviteWanted) signature() []byte { return nil }
 
-func (s InviteWanted) writeBody(w *wire.Writer) { w.U8(uint8(s.Invite)) }
+func (s InviteWanted) writeBody(w *wire.Writer) {
+	w.U8(uint8(s.Invite))
+	w.U8(uint8(s.For))
+}
 
 func readInviteWanted(r *wire.Reader) Statement {
-	s := InviteWanted{dkg.Kind(r.U8())}
+	s := InviteWanted{dkg.Kind(r.U8()), readPurpose(r)}
 	if r.Err() == nil && s.Invite != dkg.Private {
 		r.Fail("kind of an invite")
 	}
@@ -130,9 +153,12 @@ func readInviteWanted(r *wire.Reader) Statement {
 	return s
 }
 
-// InviteGiven hands the text of a link to the member that asked for it, boxed (label HPKEInvite). Its message says who gives.
+// InviteGiven hands the text of a link to the member that asked for it, boxed (label HPKEInvite), and tells the owners what it is for and
+// of which index. Its message says who gives.
 type InviteGiven struct {
 	Asker dkg.Index
+	For   Purpose
+	Index dkg.Index
 	Box   []byte
 }
 
@@ -143,11 +169,13 @@ func (s InviteGiven) signature() []byte { return nil }
 
 func (s InviteGiven) writeBody(w *wire.Writer) {
 	w.U32(uint32(s.Asker))
+	w.U8(uint8(s.For))
+	w.U32(uint32(s.Index))
 	w.Vec16(s.Box)
 }
 
 func readInviteGiven(r *wire.Reader) Statement {
-	s := InviteGiven{readIndex(r), readBox(r, maxLinkText+suite.MaxOverhead)}
+	s := InviteGiven{Asker: readIndex(r), For: readPurpose(r), Index: readIndex(r), Box: readBox(r, maxLinkText+suite.MaxOverhead)}
 	readNoSignature(r)
 	return s
 }

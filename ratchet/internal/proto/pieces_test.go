@@ -227,8 +227,8 @@ func (p pieces) statements(t testing.TB) map[string]Statement {
 		"role":    role,
 		"removal": Sign(Revoke{Said: Said{Root: p.id, Role: role}, Epoch: p.id, Indices: []dkg.Index{5}}, p.space, m.signing),
 		"named":   Sign(Title{Said: Said{Root: p.id, Role: role}, Counter: 5, Title: []byte("foes")}, p.space, m.signing),
-		"wanted":  InviteWanted{dkg.Private},
-		"given":   InviteGiven{2, given},
+		"wanted":  InviteWanted{Invite: dkg.Private, For: ForDevice},
+		"given":   InviteGiven{Asker: 2, For: ForDevice, Index: 3, Box: given},
 		"current": Sign(Current{Root: p.id, Time: piecesTime}, p.space, p.owner),
 	}
 }

@@ -9,6 +9,7 @@ import (
 type Policy struct {
 	Suite            suite.Suite
 	MembersMayInvite bool
+	NoDevices        bool // members bring no further devices of theirs
 	Padding          Padding
 	RekeyInterval    uint16 // hours, 0 none
 }
@@ -22,14 +23,24 @@ const (
 	Padme     Padding = 1 // the default
 )
 
-// policyInvite is the flag of MembersMayInvite.
-const policyInvite = 1
+// The flags of MembersMayInvite and NoDevices.
+const (
+	policyInvite    = 1
+	policyNoDevices = 2
+)
 
 const policySize = 1 + 1 + 1 + 2
 
 func (p Policy) write(w *wire.Writer) {
 	w.U8(uint8(p.Suite))
-	w.Bool(p.MembersMayInvite) // policyInvite is the only flag
+	var flags uint8
+	if p.MembersMayInvite {
+		flags |= policyInvite
+	}
+	if p.NoDevices {
+		flags |= policyNoDevices
+	}
+	w.U8(flags)
 	w.U8(uint8(p.Padding))
 	w.U16(p.RekeyInterval)
 }
@@ -40,10 +51,10 @@ func (p Policy) Encode() []byte { return encode(policySize, p.write) }
 func readPolicy(r *wire.Reader) Policy {
 	p := Policy{Suite: suite.Suite(r.U8())}
 	flags := r.U8()
-	p.MembersMayInvite = flags == policyInvite
+	p.MembersMayInvite, p.NoDevices = flags&policyInvite != 0, flags&policyNoDevices != 0
 	p.Padding = Padding(r.U8())
 	p.RekeyInterval = r.U16()
-	if r.Err() == nil && (!p.Suite.Valid() || flags > policyInvite || p.Padding > Padme) {
+	if r.Err() == nil && (!p.Suite.Valid() || flags > policyInvite|policyNoDevices || p.Padding > Padme) {
 		r.Fail("unknown policy")
 	}
 	return p

@@ -33,12 +33,13 @@ func vouched(i dkg.Index, admission suite.PublicKey) []byte {
 
 const (
 	vouchVersion = 1
-	maxVouch     = 1 + 2 + suite.MaxPublicKey + 2 + suite.MaxSignature
+	// MaxVouch bounds an encoded vouch, in bytes.
+	MaxVouch = 1 + 2 + suite.MaxPublicKey + 2 + suite.MaxSignature
 )
 
 // Encode returns u8(1) ‖ vec16 signing key of the first device ‖ vec16 signature.
 func (v Vouch) Encode() []byte {
-	return encode(maxVouch, func(w *wire.Writer) {
+	return encode(MaxVouch, func(w *wire.Writer) {
 		w.U8(vouchVersion)
 		suite.WritePublicKey(w, v.Signing)
 		w.Vec16(v.Signature)
@@ -47,7 +48,7 @@ func (v Vouch) Encode() []byte {
 
 // ParseVouch reads a vouch without verifying it. It returns state.ErrTooNew for one of a later version.
 func ParseVouch(b []byte) (Vouch, error) {
-	return parseAll(b, maxVouch, func(r *wire.Reader) (v Vouch) {
+	return parseAll(b, MaxVouch, func(r *wire.Reader) (v Vouch) {
 		r.Version8(vouchVersion, vouchVersion)
 		v.Signing = suite.ReadPublicKey(r)
 		v.Signature = readSignature(r)
