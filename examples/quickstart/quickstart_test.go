@@ -98,7 +98,7 @@ func requireRead(t *testing.T, lines []line, kicked map[string]int, out string) 
 // G12: whatever the network does, everybody reads everything from its own first line on, once.
 func TestConversationUnderChaos(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			lines := conversation(seed, 50, 4)
