@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
@@ -28,6 +29,8 @@ func (l *line) acknowledge(seqs ...uint64) {
 func (c *Client) acknowledgeAll() {
 	for failures := 0; ; {
 		c.mu.Lock()
+		slices.Sort(c.acks) // what came again is acknowledged again
+		c.acks = slices.Compact(c.acks)
 		as, n := c.guest.Load(), min(len(c.acks), api.MaxAcknowledged)
 		if n == 0 || failures > maxFailures {
 			c.acker = false
