@@ -44,19 +44,19 @@ func (d *edit) giveForDevice(r members.Root, who proto.Maker) bool {
 	}
 	made, ok := d.give(r, who.Index, proto.ForDevice)
 	if ok {
-		d.noteDevice(who, made.Link.First)
+		d.noteDevice(who, made.Link.First, made.Record.Certificate.Name())
 	}
 	return ok
 }
 
 // noteDevice notes that a member was given an invite for a further device.
-func (d *edit) noteDevice(who proto.Maker, i dkg.Index) {
+func (d *edit) noteDevice(who proto.Maker, i dkg.Index, n proto.InviteName) {
 	x := d.st.devices.Value()
-	known := slices.ContainsFunc(x.given, func(g deviceInvite) bool { return g.index == i })
+	known := slices.ContainsFunc(x.given, func(g deviceInvite) bool { return g.name == n })
 	if known || len(x.given) >= maxKeptDevices {
 		return
 	}
-	x.given = append(slices.Clip(x.given), deviceInvite{asker: who, index: i, since: d.age()})
+	x.given = append(slices.Clip(x.given), deviceInvite{asker: who, index: i, name: n, since: d.age()})
 	d.setDevices(x)
 }
 
@@ -76,14 +76,14 @@ func (d *edit) givenByOther(l reading, s proto.InviteGiven) {
 	}
 	asker, known := r.ListedBinding(s.Asker)
 	if _, listed := r.Listed(s.Index); s.For == proto.ForDevice && known && !listed && !r.Met(s.Index) {
-		d.noteDevice(asker.Maker, s.Index)
+		d.noteDevice(asker.Maker, s.Index, s.Name)
 	}
 }
 
-// isForDeviceOf reports whether an index is that of an invite that one of these members was given for a device.
-func (d *edit) isForDeviceOf(i dkg.Index, askers []dkg.Index) bool {
+// isForDeviceOf reports whether an invite is one that one of these members was given for a device.
+func (d *edit) isForDeviceOf(n proto.InviteName, askers []dkg.Index) bool {
 	return slices.ContainsFunc(d.st.devices.Value().given, func(g deviceInvite) bool {
-		return g.index == i && g.is == undecided && slices.Contains(askers, g.asker.Index)
+		return g.name == n && g.is == undecided && slices.Contains(askers, g.asker.Index)
 	})
 }
 
@@ -94,17 +94,17 @@ func (d *edit) judgeDevices(r members.Root) {
 	var kept []deviceInvite
 	changed := false
 	for _, g := range x.given {
-		is, revoke := d.judge(r, g)
+		next, revoke := d.judge(r, g)
 		if revoke && !d.expel(r, g.index) {
 			kept = append(kept, g) // it is tried again
 			continue
 		}
-		changed = changed || is != g.is
-		if g.is = is; d.age()-g.since >= keepGiven {
+		changed = changed || next != g
+		if d.age()-next.since >= keepGiven && (next.is != undecided || next.came == 0) {
 			changed = true
 			continue
 		}
-		kept = append(kept, g)
+		kept = append(kept, next)
 	}
 	if changed {
 		x.given = kept
@@ -112,10 +112,11 @@ func (d *edit) judgeDevices(r members.Root) {
 	}
 }
 
-// judge says who came by an invite for a device, and whether its index is to be revoked.
-func (d *edit) judge(r members.Root, g deviceInvite) (is judgement, revoke bool) {
+// judge says who came by an invite for a device, and whether its index is to be revoked. Who is at its index came by it if the key of the
+// invite admitted it: in another root, made by an owner that did not know of it, the index may be somebody else's.
+func (d *edit) judge(r members.Root, g deviceInvite) (next deviceInvite, revoke bool) {
 	if g.is != undecided {
-		return g.is, false
+		return g, false
 	}
 	asker, known := r.ListedBinding(g.asker.Index)
 	stands := known && asker.Maker == g.asker && !r.Gone(g.asker.Index)
@@ -123,30 +124,42 @@ func (d *edit) judge(r members.Root, g deviceInvite) (is judgement, revoke bool)
 	_, listed := r.Listed(g.index)
 	switch {
 	case r.Gone(g.index) && d.strangerCame(g): // another owner was faster
-		return misused, false
+		g.is = misused
+		return g, false
 	case r.Gone(g.index):
-		return settled, false
+		g.is = settled
+		return g, false
 	case !listed && !r.Met(g.index):
-		if stands {
-			return undecided, false
+		if stands || !isAt(r, g) {
+			return g, false
 		}
-		return settled, true
-	case !b.Profiled && d.age()-g.since < deviceInviteFor:
-		return undecided, false // what it says of itself is on its way
+		g.is = settled
+		return g, true
+	case !b.CameBy(g.name):
+		return g, false // or it is not known yet by which invite
+	case !b.Profiled && g.came == 0:
+		g.came = d.age()
+		return g, false
+	case !b.Profiled && d.age()-g.came < silentFor:
+		return g, false // what it says of itself is on its way
 	case !b.Profiled || r.PersonOf(b) != g.asker.Key || !stands && !listed:
-		return misused, true
+		g.is = misused
+		return g, true
 	}
-	if before := slices.Index(r.Devices(g.asker.Key), g.index); before >= maxDevices {
-		return settled, true
-	}
-	return settled, false
+	g.is = settled
+	return g, slices.Index(r.Devices(g.asker.Key), g.index) >= maxDevices
+}
+
+// isAt reports whether an invite has its index in a root.
+func isAt(r members.Root, g deviceInvite) bool {
+	return slices.ContainsFunc(r.Open(), func(x proto.Record) bool { return x.Certificate.Name() == g.name && x.Certificate.First == g.index })
 }
 
 // strangerCame reports whether somebody else than a device of the asker came by an invite, in whatever root.
 func (d *edit) strangerCame(g deviceInvite) bool {
 	for row := range d.st.roots.All() {
 		r, ok := d.root(row.id)
-		if b, known := r.ListedBinding(g.index); ok && known && b.Profiled && r.PersonOf(b) != g.asker.Key {
+		if b, known := r.ListedBinding(g.index); ok && known && b.CameBy(g.name) && b.Profiled && r.PersonOf(b) != g.asker.Key {
 			return true
 		}
 	}

@@ -44,7 +44,9 @@ type storedEntrance struct {
 type deviceInvite struct {
 	asker proto.Maker
 	index dkg.Index
+	name  proto.InviteName
 	since Millis // pruning clock
+	came  Millis // pruning clock when somebody was found to have come of whose rest nothing was known; 0 if nobody was
 	is    judgement
 }
 
@@ -69,9 +71,11 @@ const (
 	maxGivenDevices = 64
 	// maxKeptDevices bounds what an owner remembers of them.
 	maxKeptDevices = 256
-	// keepGiven is for how long an owner remembers an invite for a device: its lifetime, and as long again to read who came.
+	// keepGiven is for how long an owner remembers an invite for a device: its lifetime, and as long again to read who came. Of who
+	// came silentFor is the time in which what it says of itself has to be read.
 	keepGiven       = 2 * deviceInviteFor
 	deviceInviteFor = Millis(givenForMost / time.Millisecond)
+	silentFor       = 7 * day
 	// wishAgain is after how long a wish is said again at first, and wishFor after how long it is given up.
 	wishAgain = hour
 	wishFor   = 30 * day
@@ -112,7 +116,9 @@ func (x devices) Encode(e *state.Encoder) {
 		e.Uint32(uint32(g.asker.Index))
 		e.Bytes(g.asker.Key.Bytes())
 		e.Uint32(uint32(g.index))
+		e.Fixed(g.name[:])
 		e.Int64(g.since)
+		e.Int64(g.came)
 		e.Uint8(uint8(g.is))
 	}
 }
@@ -140,10 +146,12 @@ func (devices) Decode(d *state.Decoder) (x devices, err error) {
 		}
 		x.entrances = append(x.entrances, y)
 	}
-	for range d.Count(maxKeptDevices, 21) {
+	for range d.Count(maxKeptDevices, 45) {
 		g := deviceInvite{asker: proto.Maker{Index: dkg.Index(d.Uint32())}}
 		load(d, &err, &g.asker.Key, suite.MaxPublicKey, suite.LoadPublicKey)
-		g.index, g.since, g.is = dkg.Index(d.Uint32()), d.Int64(), judgement(d.Uint8())
+		g.index = dkg.Index(d.Uint32())
+		d.Into(g.name[:])
+		g.since, g.came, g.is = d.Int64(), d.Int64(), judgement(d.Uint8())
 		if g.is > misused {
 			err = wire.ErrMalformed
 		}

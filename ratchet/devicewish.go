@@ -123,7 +123,7 @@ func (d *edit) bringAsOwner(w deviceWish) (storedEntrance, bool) {
 	if err != nil {
 		return storedEntrance{}, false
 	}
-	try.noteDevice(try.st.me().maker(), made.Link.First)
+	try.noteDevice(try.st.me().maker(), made.Link.First, made.Record.Certificate.Name())
 	*d = try
 	return y, true
 }

@@ -282,7 +282,7 @@ func (d *edit) give(r members.Root, i dkg.Index, of proto.Purpose) (invites.Made
 		return made, false
 	}
 	said, err := invites.Give(r, i, link)
-	said.For, said.Index = of, made.Link.First
+	said.For, said.Index, said.Name = of, made.Link.First, made.Record.Certificate.Name()
 	return made, err == nil && d.say(statement(said)) == nil
 }
 

@@ -280,7 +280,7 @@ func (d *edit) endInvitesOf(r members.Root, removed []dkg.Index) error {
 		}
 	}
 	for _, x := range r.Open() {
-		if d.isForDeviceOf(x.Certificate.First, removed) {
+		if d.isForDeviceOf(x.Certificate.Name(), removed) {
 			names = append(names, x.Certificate.Name())
 		}
 	}

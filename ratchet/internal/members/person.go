@@ -20,6 +20,12 @@ func (r Root) PersonOf(b Binding) suite.PublicKey {
 	return v.Signing
 }
 
+// CameBy reports whether the key of an invite admitted a binding, as far as that is known.
+func (b Binding) CameBy(n proto.InviteName) bool {
+	k := b.admission()
+	return !k.IsZero() && proto.NameOfInvite(k) == n
+}
+
 // Devices returns the indices of a person that are not gone, in ascending order.
 func (r Root) Devices(person suite.PublicKey) (out []dkg.Index) {
 	for i := range r.All() {

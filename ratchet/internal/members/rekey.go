@@ -77,7 +77,7 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 		if !i.Profiled {
 			i.Rest, i.Profiled = b.Rest, b.Profiled
 		}
-		if i.Credential.IsZero() {
+		if i.Credential.IsZero() && i.Admission.IsZero() {
 			i.Admission = b.admission()
 		}
 		if i.Inbox.IsZero() {

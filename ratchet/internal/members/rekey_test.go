@@ -120,3 +120,21 @@ func TestNoticeChangesAKey(t *testing.T) {
 	c := next.Since(r)
 	require.Equal(t, []members.KeyChange{{Index: 5, Old: p.binding.Hash(), New: other.binding.Hash()}}, c.KeyChanged)
 }
+
+// What is known of who came by an invite stays when a root that was told is entered once more from one in which less is known.
+func TestSuccessionKeepsTheAdmissionKey(t *testing.T) {
+	w := newWorld(t)
+	p := w.join(5)
+	roster := proto.Roster{entry(w.founder), entry(p)}
+	before := w.root(1, w.owners, roster, nil)
+	old, err := members.NewRoot(before).Update(proto.NewUpdate(w.space, p.index, 9, suite.NewKEMSecret(ofSuite.KEM()).Public, p.signing))
+	require.NoError(t, err)
+	terms := w.root(2, w.owners, roster, nil)
+	r, _, err := members.NewRoot(terms).Tell(proto.TicketMember{Index: p.index, HasRest: true, Rest: p.rest, Admission: p.binding.Admission})
+	require.NoError(t, err)
+	r, _ = r.Succeed(old, nil, 8, now)
+	b, ok := r.ListedBinding(p.index)
+	require.True(t, ok)
+	require.True(t, b.Profiled)
+	require.True(t, b.CameBy(p.record.Certificate.Name()))
+}

@@ -153,12 +153,13 @@ func readInviteWanted(r *wire.Reader) Statement {
 	return s
 }
 
-// InviteGiven hands the text of a link to the member that asked for it, boxed (label HPKEInvite), and tells the owners what it is for and
-// of which index. Its message says who gives.
+// InviteGiven hands the text of a link to the member that asked for it, boxed (label HPKEInvite), and tells the owners what it is for, and
+// of which invite it is. Its message says who gives.
 type InviteGiven struct {
 	Asker dkg.Index
 	For   Purpose
 	Index dkg.Index
+	Name  InviteName
 	Box   []byte
 }
 
@@ -171,11 +172,14 @@ func (s InviteGiven) writeBody(w *wire.Writer) {
 	w.U32(uint32(s.Asker))
 	w.U8(uint8(s.For))
 	w.U32(uint32(s.Index))
+	w.Fixed(s.Name[:])
 	w.Vec16(s.Box)
 }
 
 func readInviteGiven(r *wire.Reader) Statement {
-	s := InviteGiven{Asker: readIndex(r), For: readPurpose(r), Index: readIndex(r), Box: readBox(r, maxLinkText+suite.MaxOverhead)}
+	s := InviteGiven{Asker: readIndex(r), For: readPurpose(r), Index: readIndex(r)}
+	r.Into(s.Name[:])
+	s.Box = readBox(r, maxLinkText+suite.MaxOverhead)
 	readNoSignature(r)
 	return s
 }
