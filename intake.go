@@ -136,7 +136,6 @@ func stateFrames(batch []Frame) []state.Frame {
 // whether some are retained.
 func (r *run) deal(batch []Frame, frames []state.Frame, receipts []state.Receipt) (stopped []Frame, retained bool, reason error) {
 	for i, receipt := range receipts {
-		r.acknowledge(receipt.Acknowledge)
 		switch receipt.Verdict {
 		case state.Stop:
 			stopped, reason = append(stopped, batch[i]), receipt.Reason
@@ -146,6 +145,7 @@ func (r *run) deal(batch []Frame, frames []state.Frame, receipts []state.Receipt
 		default:
 			batch[i].Ack()
 		}
+		r.acknowledge(receipt.Acknowledge) // it may be among them: retained, and then read
 	}
 	return stopped, retained, reason
 }

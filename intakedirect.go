@@ -36,7 +36,6 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 	var slots []state.ID
 	var stopped []Frame
 	for i, receipt := range receipts {
-		r.acknowledge(receipt.Acknowledge)
 		if of[i] != (state.ID{}) && !slices.Contains(slots, of[i]) {
 			slots = append(slots, of[i])
 		}
@@ -48,6 +47,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 		case of[i] != (state.ID{}):
 			r.remember(frames[i].Hash(), asked[i].Ack)
 		}
+		r.acknowledge(receipt.Acknowledge) // it may be among them
 	}
 	if len(receipts) == 0 {
 		stopped = asked

@@ -33,6 +33,8 @@ type edit struct {
 	done   []orphans.FrameName // retained frames that are dealt with
 	lost   []orphans.FrameName // retained frames that are given up at a bound: not acknowledged, so that they come again
 
+	checks *checks // of signatures that are checked in another goroutine; nil: each is checked at once
+
 	queued bool                                     // frames for the space wait in the outbox: a ticket that was made lies there, too
 	unsent bool                                     // frames for the space wait in the outbox since before
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
@@ -52,7 +54,6 @@ func newEdit(s Space, now time.Time, o Options) (edit, error) {
 		return edit{}, state.ErrCorrupt
 	}
 	d.st.clock = d.st.clock.at(d.now)
-	d.st.presumed = nil
 	return d, nil
 }
 

@@ -55,9 +55,10 @@ func Opener(o Options) state.Opener[Space] {
 		}
 		d.fromVault(tx)
 		if o.parallel != nil {
-			if d.st.presumed, err = o.parallel.of(tx); err != nil {
+			if d.checks, err = o.parallel.of(tx); err != nil {
 				return err
 			}
+			d.st.presumed = d.checks
 		}
 		d.queued = tx.Waiting(o.Topic) > 0
 		m, err := openFrame(&d, newIncoming(f))

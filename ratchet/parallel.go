@@ -2,24 +2,40 @@ package ratchet
 
 import (
 	"errors"
+	"slices"
 	"sync"
+
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // Parallel calls receive, which gives many frames to Vault.ReceiveAll with the Opener of the options that it is called with: under them
 // the signatures of messages are checked in another goroutine, while the next frames are opened. What it does is the same as without:
 // nothing is committed before all signatures that it rests on were checked (State.Succeeds waits for them), and if one is wrong,
 // nothing is, and receive is called once more, with o, under which each is checked before anything else. So a member that writes under
-// the name of another costs the frames of one commit twice. No goroutine outlives Parallel.
-func Parallel[R any](o Options, receive func(Options) (R, error)) (R, error) {
+// the name of another costs the frames of one commit twice. The receipts are those of the call that dealt with the frame. The options are
+// for one vault at a time. No goroutine outlives Parallel.
+func Parallel(o Options, receive func(Options) ([]state.Receipt, error)) ([]state.Receipt, error) {
 	p := new(parallel)
 	defer p.hold() // also if receive panics
 	beside := o
 	beside.parallel = p
-	out, err := receive(beside)
-	if !p.hold() {
-		return receive(o)
+	first, err := receive(beside)
+	if p.hold() {
+		return first, err
 	}
-	return out, err
+	again, err := receive(o)
+	return dealtWith(first, again), err
+}
+
+// dealtWith returns the receipts of a second call for the same frames. Those that the first one dealt with are known to the second.
+func dealtWith(first, again []state.Receipt) []state.Receipt {
+	for i, r := range first[:min(len(first), len(again))] {
+		if r.Verdict != state.Stop {
+			again[i].Verdict, again[i].Reason = r.Verdict, r.Reason
+		}
+		again[i].Acknowledge = slices.Concat(r.Acknowledge, again[i].Acknowledge)
+	}
+	return again
 }
 
 // errPresumed is the error for a state that rests on a signature that was taken to be right and is not.
@@ -74,6 +90,7 @@ func (c *checks) work() {
 	defer c.mu.Unlock()
 	for len(c.waiting) > 0 {
 		check := c.waiting[0]
+		c.waiting[0] = nil // it holds a message, and a State holds the checks
 		c.waiting = c.waiting[1:]
 		c.mu.Unlock()
 		err := check()

@@ -34,7 +34,7 @@ type State struct {
 	forest epochs.Forest
 	calm
 
-	presumed *checks // that this value rests on beyond the stored one; nil if there are none
+	presumed *checks // that this value, or one before it, rests on; nil if there are none
 }
 
 // calm is what of a state does not change with a plain message. It is a piece of its own, so that a message does not write the list
