@@ -16,7 +16,8 @@ import (
 
 // NewInvite returns the step with which an owner makes an invite, which is put into made. It returns ErrPhase for a member that is no
 // owner, ErrPolicy for terms of no invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and
-// dkg.ErrReadOnly.
+// dkg.ErrReadOnly for an owner that has nothing to deal from in the present root, since it was restored or followed a rekey by a ticket:
+// Rekey gives it that.
 func NewInvite(t invite.Terms, made *invite.Made) Step {
 	return Step{func(d *edit) error {
 		m, err := d.invite(t)

@@ -101,7 +101,7 @@ func (r *recorder) again(t *testing.T, method, path string) int {
 // guest returns a client of a device that belongs to nobody, and who signs for it.
 func (w *server) guest() (*client.Client, *belonging) {
 	w.Helper()
-	c, err := client.New(client.Options{URL: w.url, Name: relayName, Guest: true})
+	c, err := client.New(client.Options{URL: w.url, Name: relayName, Guest: true, Poll: 20 * time.Millisecond})
 	require.NoError(w, err)
 	b := new(belonging)
 	c.SignWith(b)

@@ -63,8 +63,12 @@ func TestLinkAndRecordGiveTheShare(t *testing.T) {
 	stranger.Key = suite.NewSigningKey(suite.Ed25519)
 	_, _, err := invites.Make(w.evals[0], w.root, invites.Last(w.root), stranger, wishes[0], now)
 	require.ErrorIs(t, err, invites.ErrNoOwner)
-	_, _, err = invites.Make(w.evals[0].ReadOnly(), w.root, invites.Last(w.root), w.owners[0], wishes[0], now)
-	require.ErrorIs(t, err, dkg.ErrReadOnly)
+	older, err := dkg.NewPolynomial().Evals(dkg.Terms{Root: [32]byte{1}, Next: 2, Depth: dkg.DefaultDepth, Capacity: 4096})
+	require.NoError(t, err)
+	for _, cannot := range []dkg.Evals{w.evals[0].ReadOnly(), dkg.NoEvals(), older} {
+		_, _, err = invites.Make(cannot, w.root, invites.Last(w.root), w.owners[0], wishes[0], now)
+		require.ErrorIs(t, err, dkg.ErrReadOnly)
+	}
 }
 
 // Two owners that make runs at the same time, without having heard of one another, never give out one index twice.

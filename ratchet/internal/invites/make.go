@@ -62,7 +62,8 @@ type Made struct {
 }
 
 // Make makes an invite of indices past what was given in all roots (Last). Evals, record and link must be durable before the link
-// leaves. It returns ErrNoOwner, ErrTerms, dkg.ErrReadOnly, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
+// leaves. It returns ErrNoOwner, ErrTerms, dkg.ErrReadOnly, also for evals of another root, as an owner has that followed a rekey by a
+// ticket, and dkg.ErrExhausted at the end of the indices and at the bound of open invites.
 func Make(ev dkg.Evals, r members.Root, given dkg.Index, o Owner, t invite.Terms, now Millis) (dkg.Evals, Made, error) {
 	place, owners, err := o.place(r)
 	if err != nil {
@@ -71,6 +72,9 @@ func Make(ev dkg.Evals, r members.Root, given dkg.Index, o Owner, t invite.Terms
 	expires, ok := lifetime(t, now)
 	if !ok {
 		return ev, Made{}, ErrTerms
+	}
+	if ev.Root() != [32]byte(r.ID()) {
+		return ev, Made{}, fmt.Errorf("%w: they are of another root", dkg.ErrReadOnly)
 	}
 	if len(r.Open()) >= proto.MaxTicketRecords {
 		return ev, Made{}, fmt.Errorf("%w: as many invites are open as there may be", dkg.ErrExhausted)
