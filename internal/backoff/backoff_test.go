@@ -1,6 +1,7 @@
 package backoff
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ func TestWait(t *testing.T) {
 		failures    int
 		least, want time.Duration
 	}{
-		{0, 0, time.Second}, {1, 0, 2 * time.Second}, {8, 0, 256 * time.Second}, {9, 0, Longest}, {1 << 40, 0, Longest},
+		{0, 0, time.Second}, {1, 0, 2 * time.Second}, {8, 0, 256 * time.Second}, {9, 0, Longest}, {math.MaxInt, 0, Longest},
 		{0, time.Minute, time.Minute}, {9, time.Hour, time.Hour}, {3, time.Second, 8 * time.Second}, {0, -1, time.Second},
 	} {
 		for range 100 {
