@@ -30,6 +30,6 @@ var (
 	// ErrReadOnly: there is nothing to deal from: no evals, those of a root that lost, or those of a restored copy. A rekey
 	// makes new ones.
 	ErrReadOnly = errors.New("dkg: evals are read-only")
-	// ErrLedger: evals that take something back, an offer that is none, or a name that another offer has.
-	ErrLedger = errors.New("dkg: against the order of the evals")
+	// ErrOrder: evals that take something back, an offer that is none, or a name that another offer has.
+	ErrOrder = errors.New("dkg: against the order of the evals")
 )

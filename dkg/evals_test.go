@@ -44,7 +44,7 @@ func TestG5EvalsMoveOneWay(t *testing.T) {
 				next, o, err := e.Offer(want, 0, 1)
 				switch {
 				case want.Kind < Private || want.Kind > Direct:
-					require.ErrorIs(t, err, ErrLedger)
+					require.ErrorIs(t, err, ErrOrder)
 				case !e.CanDeal():
 					require.ErrorIs(t, err, ErrReadOnly)
 				case e.Next()+Index(want.Count)-1 > capacity:
@@ -256,7 +256,7 @@ func TestG5Succeeds(t *testing.T) {
 		"new root, cursor":          {newRoot(func(t *Terms) { t.Next = 10 }), offered},
 		"new root, depth":           {newRoot(func(t *Terms) { t.Depth = 13 }), offered},
 	} {
-		require.ErrorIs(t, c.next.Succeeds(c.prev), ErrLedger, name)
+		require.ErrorIs(t, c.next.Succeeds(c.prev), ErrOrder, name)
 	}
 }
 

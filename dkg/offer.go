@@ -35,18 +35,18 @@ func (o Offer) valid() bool {
 // Offer takes the next index, or for a Public offer the next run of o.Count indices, and keeps the offer until it ends. Of o it
 // reads Name, Kind, Count and M. Members that deal from one polynomial have places 0 to dealers - 1, and each takes indices
 // ≡ its place modulo dealers, so that no two offer one. It returns evals in which these indices are never taken again, and the
-// offer. It returns ErrReadOnly if CanDeal is false, ErrExhausted if capacity or MaxOffers is reached, and ErrLedger for an offer
+// offer. It returns ErrReadOnly if CanDeal is false, ErrExhausted if capacity or MaxOffers is reached, and ErrOrder for an offer
 // that is none, a name that is taken, or a place that is none.
 func (e Evals) Offer(o Offer, place, dealers int) (Evals, Offer, error) {
 	if dealers < 1 || dealers > MaxDealers || place < 0 || place >= dealers {
-		return e, Offer{}, fmt.Errorf("%w: place %d of %d dealers", ErrLedger, place, dealers)
+		return e, Offer{}, fmt.Errorf("%w: place %d of %d dealers", ErrOrder, place, dealers)
 	}
 	o.First, o.Step = 1, 1
 	if o.Kind == Public {
 		o.Step = uint8(dealers)
 	}
 	if !o.valid() {
-		return e, Offer{}, fmt.Errorf("%w: offer of kind %d", ErrLedger, o.Kind)
+		return e, Offer{}, fmt.Errorf("%w: offer of kind %d", ErrOrder, o.Kind)
 	}
 	if e.mode != dealing {
 		return e, Offer{}, ErrReadOnly
@@ -71,10 +71,10 @@ func (e Evals) Offer(o Offer, place, dealers int) (Evals, Offer, error) {
 
 // KeepOffer keeps an offer that another member made, or one that was made under an older root. The cursor is past its indices
 // afterwards. It returns ErrReadOnly for NoEvals, ErrExhausted if MaxOffers is reached, ErrIndex if the depth does not have its
-// indices, and ErrLedger for an offer that is none or a name that is taken.
+// indices, and ErrOrder for an offer that is none or a name that is taken.
 func (e Evals) KeepOffer(o Offer) (Evals, error) {
 	if !o.valid() {
-		return e, fmt.Errorf("%w: offer of kind %d", ErrLedger, o.Kind)
+		return e, fmt.Errorf("%w: offer of kind %d", ErrOrder, o.Kind)
 	}
 	if e.mode != dealing && e.mode != readOnly {
 		return e, ErrReadOnly
@@ -86,7 +86,7 @@ func (e Evals) KeepOffer(o Offer) (Evals, error) {
 	at, ok := list.find(o.Name)
 	switch {
 	case ok:
-		return e, fmt.Errorf("%w: a name of two offers", ErrLedger)
+		return e, fmt.Errorf("%w: a name of two offers", ErrOrder)
 	case len(list) >= MaxOffers:
 		return e, fmt.Errorf("%w: %d offers are open", ErrExhausted, len(list))
 	}

@@ -81,32 +81,32 @@ func decodePolynomial(r *state.Decoder) (p Polynomial, err error) {
 	return p, nil
 }
 
-// Succeeds implements state.Part: it returns ErrLedger if e would take back something that prev has done (G5). Under one
+// Succeeds implements state.Part: it returns ErrOrder if e would take back something that prev has done (G5). Under one
 // root the cursor only grows, and what is read-only stays so. Another root must be of a later generation and keep cursor and
 // depth. Whoever had evals has them, if read-only, as long as the space.
 func (e Evals) Succeeds(prev Evals) error {
 	at, before := e.terms, prev.terms
 	switch {
 	case e.mode == 0 || prev.mode == 0:
-		return fmt.Errorf("%w: zero evals", ErrLedger)
+		return fmt.Errorf("%w: zero evals", ErrOrder)
 	case prev.mode == none:
 		return nil
 	case e.mode == none:
-		return fmt.Errorf("%w: evals are gone", ErrLedger)
+		return fmt.Errorf("%w: evals are gone", ErrOrder)
 	case at.Next < before.Next:
-		return fmt.Errorf("%w: cursor %d after %d", ErrLedger, at.Next, before.Next)
+		return fmt.Errorf("%w: cursor %d after %d", ErrOrder, at.Next, before.Next)
 	case at.Depth < before.Depth:
-		return fmt.Errorf("%w: depth %d after %d", ErrLedger, at.Depth, before.Depth)
+		return fmt.Errorf("%w: depth %d after %d", ErrOrder, at.Depth, before.Depth)
 	case at.Root != before.Root:
 		if at.Generation <= before.Generation {
-			return fmt.Errorf("%w: another root of generation %d after %d", ErrLedger, at.Generation, before.Generation)
+			return fmt.Errorf("%w: another root of generation %d after %d", ErrOrder, at.Generation, before.Generation)
 		}
 		return nil
 	case e.mode < prev.mode:
-		return fmt.Errorf("%w: read-only evals stay so until a rekey", ErrLedger)
+		return fmt.Errorf("%w: read-only evals stay so until a rekey", ErrOrder)
 	case at.Generation != before.Generation || at.Depth != before.Depth || at.Capacity != before.Capacity,
 		e.mode == dealing && !e.polynomial.equal(prev.polynomial):
-		return fmt.Errorf("%w: another dealing under the same root", ErrLedger)
+		return fmt.Errorf("%w: another dealing under the same root", ErrOrder)
 	}
 	return nil
 }

@@ -277,7 +277,7 @@ func TestG5StaleCopyIsRefused(t *testing.T) {
 	for _, stale := range []space{old, old.WithEvals(NoEvals()), old.WithEvals(old.Evals().ReadOnly())} {
 		err := v.Update(t.Context(), spaceID, func(tx *state.Tx[space]) error { tx.Set(stale); return nil })
 		require.ErrorIs(t, err, state.ErrStale)
-		require.ErrorIs(t, err, ErrLedger)
+		require.ErrorIs(t, err, ErrOrder)
 		now, err := v.Load(t.Context(), spaceID)
 		require.NoError(t, err)
 		require.True(t, now.Equal(stored))

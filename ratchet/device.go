@@ -24,8 +24,8 @@ type Entrance struct {
 
 // InviteDevice returns the step with which the first device of a person has a further one, which 32 bytes name, come into the space. An owner
 // makes the invite itself. Another member asks owners for it, and Maintain asks again for 30 days, also after it was let in itself. Entrances
-// has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Again for the same device it does nothing before there is an outcome. Errors are those that
-// Entrance.Reason can be.
+// has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Called again for the same device it does nothing before
+// there is an outcome. Errors are those that Entrance.Reason can be.
 func InviteDevice(device [32]byte) Step {
 	return Step{func(d *edit) error { return d.wishDevice(device) }}
 }

@@ -254,7 +254,7 @@ func (d *edit) evalsOf(in newRoot) (dkg.Evals, error) {
 			kept, bad := ev.KeepOffer(dkg.Offer{Name: c.Name(), Kind: c.Kind, First: c.First, Count: c.Count, Step: c.Step, M: m.M})
 			if bad == nil {
 				ev = kept
-			} else if !errors.Is(bad, dkg.ErrLedger) {
+			} else if !errors.Is(bad, dkg.ErrOrder) {
 				err = bad
 			}
 		}

@@ -85,12 +85,11 @@ func TestCommitIsNotReturnedToAThief(t *testing.T) {
 	}
 }
 
-// Those that answer first came after the lost commit, know its epoch by tickets alone, and cannot return it. A member whose turn comes
-// later does, although the one that asked commits below its own lost commit as soon as it was answered.
-func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
-	n := newNetwork(t, 100)
-	founder := n.found(Policy{})
-	m := n.member(founder, "m")
+// lostBeforeOthersCame returns a founder and a member that lost its commit, in a space with four members that came after it.
+func lostBeforeOthersCame(t *testing.T) (n *network, founder, m *node) {
+	n = newNetwork(t, 100)
+	founder = n.found(Policy{})
+	m = n.member(founder, "m")
 	n.twoDays()
 	n.loseCommit(m)
 	founder.send("below it")
@@ -98,6 +97,13 @@ func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
 	for k := range 4 {
 		n.member(founder, fmt.Sprint("late ", k))
 	}
+	return n, founder, m
+}
+
+// Those that answer first came after the lost commit, know its epoch by tickets alone, and cannot return it. A member whose turn comes
+// later does, although the one that asked commits below its own lost commit as soon as it was answered.
+func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
+	n, _, m := lostBeforeOthersCame(t)
 	m.offline, m.read = false, nil
 	for range 3 {
 		n.settle()
@@ -109,16 +115,7 @@ func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
 // Who can return the lost commit is away for days. Meanwhile the member that lost it is told of its epoch by others, commits below it, says
 // that it was answered, and asks again because of what it cannot read (D175).
 func TestLostCommitIsReturnedAfterDays(t *testing.T) {
-	n := newNetwork(t, 100)
-	founder := n.found(Policy{})
-	m := n.member(founder, "m")
-	n.twoDays()
-	n.loseCommit(m)
-	founder.send("below it")
-	n.settle()
-	for k := range 4 {
-		n.member(founder, fmt.Sprint("late ", k))
-	}
+	n, founder, m := lostBeforeOthersCame(t)
 	founder.offline = true
 	m.offline, m.read = false, nil
 	for range 4 {
