@@ -49,7 +49,8 @@ type Message struct {
 	Index dkg.Index
 	// Person is who wrote it, in a direct conversation; From and Index are those of a space.
 	Person key.Address
-	// Own says that this member wrote it, here or in a state that was lost since.
+	// Own says that this user wrote it: in a space this member, here or in a state that was lost since; in a direct conversation this
+	// person, on any of its devices.
 	Own bool
 	// Sent is when it was written, by the clock of its writer: to be shown, and no order.
 	Sent time.Time
