@@ -3,7 +3,7 @@
 //
 // Programs that keep their spaces in a vault of package state call the transaction functions:
 //
-//	Send       returns an update of the vault that encrypts a message and puts the frame into the outbox
+//	Send       returns an update of the vault that encrypts a message and puts its frames into the outbox
 //	Opener     returns the function that Vault.Receive calls for a frame of any type
 //	Maintain   returns an update that does what is due: prune, send, ask, answer
 //	CaughtUp   returns an update that notes that everything stored at the relay was received
