@@ -307,7 +307,7 @@ type Impersonated struct{ Stamp }
 // String implements Event.
 func (e Impersonated) String() string { return e.line("somebody uses this device's key") }
 
-// Lost: messages of this device that nobody can read, since it wrote where the others are not.
+// Lost: messages of this device that nobody can read, since it encrypted them with keys that the others do not have.
 type Lost struct {
 	Stamp
 	Messages int // those of the ratchet's own included, which say nothing
@@ -334,7 +334,7 @@ type Unread struct {
 // String implements Event.
 func (e Unread) String() string { return e.line("unread: %v", e.Reason) }
 
-// GivenUp: the relay dropped frames that this device did not fetch in time.
+// GivenUp: the relay dropped frames for this device, which did not fetch them in time or whose mailbox was full.
 type GivenUp struct {
 	Stamp
 	Frames int

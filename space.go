@@ -196,8 +196,8 @@ func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Durat
 }
 
 // Rekey makes the keys of the space anew for the same members, as an owner: shares and links that were stolen before open nothing that is
-// sent from then on. It does not shut out a thief that has copied all that a member holds, with the inbox key to which the member's new
-// share is boxed: the member's next commit does if the thief only listens, Replace if it acts. Its errors are those of Remove.
+// sent from then on. A thief that has copied the state of a member since that member's last commit reads on, since it has the key to which
+// the new share is boxed: the member's next commit shuts it out if it only listens, Replace if it acts. Errors are those of Remove.
 func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
 
 // Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. It returns ratchet.ErrOrphan for the only
