@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -113,8 +114,8 @@ func syncOnce(b *testing.B, n int) {
 	read, acknowledged := 0, 0
 	alices, bobs := &nowhere{}, &nowhere{}
 	alice := openClient(b, store.NewMemory(), alices, Options{})
-	bob := openClient(b, s, bobs, Options{Handle: func(_ context.Context, e Event) error {
-		if _, ok := e.(Message); ok {
+	bob := openClient(b, s, bobs, Options{Handle: func(_ context.Context, e event.Event) error {
+		if _, ok := e.(event.Message); ok {
 			read++
 		}
 		return nil

@@ -11,6 +11,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
@@ -76,12 +77,12 @@ func obey(ctx context.Context, c *trefoil.Client, space trefoil.Space, db *sql.D
 }
 
 // history writes messages and digits into the program's own tables, in the commit that takes them out of the vault.
-func history(e trefoil.Event) store.Hook {
+func history(e event.Event) store.Hook {
 	insert, values := "INSERT INTO history (id, body) VALUES (?, ?)", []any(nil)
 	switch e := e.(type) {
-	case trefoil.Message:
+	case event.Message:
 		values = []any{e.ID.String(), string(e.Body)}
-	case trefoil.LinkDigits:
+	case event.LinkDigits:
 		insert, values = "INSERT INTO digits (digits) VALUES (?)", []any{e.Digits}
 	default:
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/inspect"
@@ -19,7 +20,7 @@ var (
 	// ErrNoPerson is the error of direct conversations on a device that belongs to no person: NewPerson makes one.
 	ErrNoPerson = errors.New("trefoil: this device belongs to no person")
 	// ErrNobody: the directory has no device at an address. The person has not published yet, was deleted, or never was; the directory can
-	// also withhold it. It is the reason of NotSent in a direct conversation, and the error of Direct.Fingerprint.
+	// also withhold it. It is the reason of event.NotSent in a direct conversation, and the error of Direct.Fingerprint.
 	ErrNobody = errors.New("trefoil: nobody is at this address")
 	// ErrNotRegistered is the error of Transport.Subscribe at a relay that lets in only devices that its directory knows: this one is none.
 	ErrNotRegistered = errors.New("trefoil: the relay's directory does not know this device")
@@ -35,12 +36,12 @@ type Options struct {
 	// nothing else of this chat is handed over, and other chats go on. It may take its time and call every method of
 	// Client and Space but Run and Sync, which return ErrRunning. Its context ends with Run, and Run waits for it. With neither
 	// Handle nor InCommit all events stay in the vault, for another process; when there are too many, nothing is received.
-	Handle func(context.Context, Event) error
+	Handle func(context.Context, event.Event) error
 
 	// InCommit returns what is written in the commit that takes an event out of the vault, or nil: sqlstore.Rows makes it. So rows
 	// of the program's own are written exactly once for each event, also by several processes. It is called after Handle has
 	// returned nil. If the hook fails the event stays, as after an error of Handle.
-	InCommit func(Event) store.Hook
+	InCommit func(event.Event) store.Hook
 
 	// Profile is what others see of this device in the spaces that it makes or joins from then on: at most
 	// ratchet.MaxApplicationData bytes. Space.SetProfile changes it in one. It is not forward secret.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -20,17 +21,17 @@ func TestChat(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice, bob, carol := w.device("alice").run(), w.device("bob").run(), w.device("carol").run()
 		space := w.newSpace(alice, bob, carol)
-		ids := []trefoil.EventID{alice.send(space, "from alice"), bob.send(space, "from bob"), carol.send(space, "from carol")}
+		ids := []event.ID{alice.send(space, "from alice"), bob.send(space, "from bob"), carol.send(space, "from carol")}
 		w.pass(time.Minute)
 		for _, d := range []*device{alice, bob, carol} {
 			require.ElementsMatch(t, []string{"from alice", "from bob", "from carol"}, d.read(), d.name)
-			for _, m := range told[trefoil.Message](d) {
+			for _, m := range told[event.Message](d) {
 				require.Contains(t, ids, m.ID)
 				require.Equal(t, string(m.Body) == "from "+d.name, m.Own)
 				require.False(t, m.AfterRemoval)
 			}
 		}
-		require.Len(t, told[trefoil.Arrived](alice), 2)
+		require.Len(t, told[event.Arrived](alice), 2)
 	})
 }
 
@@ -58,7 +59,7 @@ func TestStatus(t *testing.T) {
 		require.Len(t, members, 2)
 		require.Equal(t, "alice", string(members[0].Profile))
 		require.Equal(t, "bob", string(members[1].Profile))
-		require.Equal(t, members[0].Key, told[trefoil.Message](bob)[0].From)
+		require.Equal(t, members[0].Key, told[event.Message](bob)[0].From)
 
 		bob.stop()
 		bob.send(space, "a secret text")

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -50,13 +51,13 @@ func (d Direct) ID() state.ID { return talkID(d.with) }
 // Send returns, and needs no network: it is encrypted once the devices were looked up, for all of them in one commit. The writer
 // is handed its own message like those of others, under the ID that Send returns. Errors are ErrNoPerson, ratchet.ErrTooLong, and
 // state.ErrFull if too much waits.
-func (d Direct) Send(ctx context.Context, body []byte) (EventID, error) {
+func (d Direct) Send(ctx context.Context, body []byte) (event.ID, error) {
 	if len(body) > MaxBody {
-		return EventID{}, ratchet.ErrTooLong
+		return event.ID{}, ratchet.ErrTooLong
 	}
 	self, err := d.client.Person(ctx)
 	if err != nil {
-		return EventID{}, err
+		return event.ID{}, err
 	}
 	l := newLetter(d.with, d.client.o.Now(), body)
 	err = d.client.directs.update(ctx, d.with, func(tx talkTx) error {
@@ -145,7 +146,7 @@ func (d *directs) encrypt(ctx context.Context, id state.ID, out state.Outgoing, 
 func writesTo(tx talkTx, person directory.Person) {
 	t, known := tx.Value().Part(), person.Fingerprint()
 	if t.known != ([sha256.Size]byte{}) && t.known != known {
-		tx.Emit(DevicesChanged{Devices: len(person.Entries())})
+		tx.Emit(event.DevicesChanged{Devices: len(person.Entries())})
 	}
 	t.known = known
 	tx.Set(tx.Value().With(t))
@@ -231,7 +232,7 @@ func (d *directs) move(ctx context.Context, slot state.ID, from, self key.Addres
 			switch {
 			case !taken[in.Seq]:
 			case err != nil:
-				tx.Emit(Unread{Reason: err})
+				tx.Emit(event.Unread{Reason: err})
 			default:
 				tx.Deliver(l.arrived(from))
 			}
@@ -269,7 +270,7 @@ func (d *directs) notSent(ctx context.Context, id state.ID, out state.Outgoing, 
 	}
 	return d.talks.Update(ctx, id, func(tx talkTx) error {
 		if l, err := parseLetter(out.Data); err == nil && tx.Withdraw(out.Seq) {
-			tx.Emit(NotSent{Message: l.id(self), Reason: reason})
+			tx.Emit(event.NotSent{Message: l.id(self), Reason: reason})
 		}
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -26,7 +27,7 @@ func (w world) person(dir trefoil.Directory, name string, change ...func(*trefoi
 	return d.run(), address
 }
 
-func (d *device) say(to key.Address, body string) trefoil.EventID {
+func (d *device) say(to key.Address, body string) event.ID {
 	d.Helper()
 	id, err := d.client.Direct(to).Send(d.Context(), []byte(body))
 	require.NoError(d, err)
@@ -48,12 +49,12 @@ func TestDirect(t *testing.T) {
 
 		require.Equal(t, []string{"hello Bob", "hello Ann"}, ann.read())
 		require.Equal(t, []string{"hello Bob", "hello Ann"}, bob.read())
-		first, second := told[trefoil.Message](bob)[0], told[trefoil.Message](ann)[1]
-		require.Equal(t, trefoil.Stamp{Chat: state.ID(a), ID: id}, first.About())
-		require.Equal(t, trefoil.Stamp{Chat: state.ID(b), ID: answer}, second.About())
+		first, second := told[event.Message](bob)[0], told[event.Message](ann)[1]
+		require.Equal(t, event.Stamp{Chat: state.ID(a), ID: id}, first.About())
+		require.Equal(t, event.Stamp{Chat: state.ID(b), ID: answer}, second.About())
 		require.Equal(t, a, first.Person)
 		require.False(t, first.Own)
-		require.True(t, told[trefoil.Message](ann)[0].Own)
+		require.True(t, told[event.Message](ann)[0].Own)
 		require.NotContains(t, first.String(), "hello")
 		for d := range ann.client.Directs(w.Context()) {
 			require.Equal(t, b, d.With())
@@ -116,15 +117,15 @@ func TestDirectToNobody(t *testing.T) {
 		id := ann.say(nobody, "anybody?")
 		note := ann.say(a, "milk")
 		w.pass(time.Minute)
-		failed := told[trefoil.NotSent](ann)
+		failed := told[event.NotSent](ann)
 		require.Len(t, failed, 1)
 		require.Equal(t, id, failed[0].Message)
 		require.ErrorIs(t, failed[0].Reason, trefoil.ErrNobody)
 		require.Equal(t, state.ID(nobody), failed[0].Chat)
-		written := told[trefoil.Message](ann)
+		written := told[event.Message](ann)
 		require.Len(t, written, 2)
 		require.True(t, written[0].Own && written[1].Own)
-		require.ElementsMatch(t, []trefoil.Stamp{{Chat: state.ID(nobody), ID: id}, {Chat: state.ID(a), ID: note}}, []trefoil.Stamp{written[0].About(), written[1].About()})
+		require.ElementsMatch(t, []event.Stamp{{Chat: state.ID(nobody), ID: id}, {Chat: state.ID(a), ID: note}}, []event.Stamp{written[0].About(), written[1].About()})
 	})
 }
 
@@ -212,7 +213,7 @@ func TestDirectSeveralDevices(t *testing.T) {
 		w.pass(time.Minute)
 		tablet := w.deviceOf(bobKeys, dir, "Bob's tablet")
 		w.pass(time.Minute)
-		require.Empty(t, told[trefoil.DevicesChanged](laptop))
+		require.Empty(t, told[event.DevicesChanged](laptop))
 		laptop.say(b, "three")
 		w.pass(time.Minute)
 		phone.say(b, "four")
@@ -220,13 +221,13 @@ func TestDirectSeveralDevices(t *testing.T) {
 
 		for _, d := range []*device{phone, laptop, bob} {
 			require.Equal(t, []string{"one", "two", "three", "four"}, d.read(), d.name)
-			for i, m := range told[trefoil.Message](d) {
-				require.Equal(t, told[trefoil.Message](phone)[i].ID, m.ID)
+			for i, m := range told[event.Message](d) {
+				require.Equal(t, told[event.Message](phone)[i].ID, m.ID)
 				require.Equal(t, m.Person == a, m.Own == (d != bob), "%s: %d", d.name, i)
 			}
 		}
 		require.Equal(t, []string{"three", "four"}, tablet.read(), "a new device reads what is written from then on")
-		changed := told[trefoil.DevicesChanged](phone)
+		changed := told[event.DevicesChanged](phone)
 		require.Len(t, changed, 1)
 		require.Equal(t, 2, changed[0].Devices)
 		require.Equal(t, state.ID(b), changed[0].Chat)
@@ -268,10 +269,10 @@ func TestDirectFingerprint(t *testing.T) {
 		require.NotEqual(t, first, second)
 		require.Equal(t, second, of(bob, a))
 		require.Equal(t, second, of(laptop, a))
-		require.Empty(t, told[trefoil.DevicesChanged](ann))
+		require.Empty(t, told[event.DevicesChanged](ann))
 		ann.say(b, "both")
 		w.pass(time.Minute)
-		require.Len(t, told[trefoil.DevicesChanged](ann), 1)
+		require.Len(t, told[event.DevicesChanged](ann), 1)
 
 		_, err := ann.client.Direct(keypair.GenerateSigningKey().Public().Address()).Fingerprint(w.Context())
 		require.ErrorIs(t, err, trefoil.ErrNobody)
@@ -290,7 +291,7 @@ func TestDirectHandover(t *testing.T) {
 		fails := true
 		eve := w.device("Eve", func(o *trefoil.Options) {
 			o.Directory = dir
-			o.Handle = func(_ context.Context, e trefoil.Event) error {
+			o.Handle = func(_ context.Context, e event.Event) error {
 				if e.About().Chat == state.ID(a) && fails {
 					return errors.New("not now")
 				}

@@ -43,7 +43,7 @@
 //   - A message is durable when [Space.Send] returns, with or without a network. A message that is written before the backlog was read
 //     waits, sealed in the store, and is encrypted for the others once it was read. Its writer is handed what the others are handed, under
 //     the same ID.
-//   - Every message and event is handed over at least once, always with the same [Stamp], and leaves the store when the program has taken
+//   - Every message and event is handed over at least once, always with the same [event.Stamp], and leaves the store when the program has taken
 //     it. If the program returns an error, the event is handed over again, later each time. That delays its own chat and no other.
 //   - A frame is acknowledged when the commit that deals with it is durable. A device subscribes to a topic before it asks for what comes
 //     there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -23,7 +24,7 @@ func deviceTag(name key.PublicKey[key.Identity]) [sha256.Size]byte {
 const enteringVersion = 2
 
 // InviteDevices has the further devices of this person come into the space, as a member: LinkDevice does so for the spaces that the device
-// is in then, InviteDevices for one that it joined since. Each comes as a member of its own, shown as the same person. DeviceInvited
+// is in then, InviteDevices for one that it joined since. Each comes as a member of its own, shown as the same person. event.DeviceInvited
 // follows for each, at once for an owner, and otherwise when an owner was awake. It asks the directory for the devices, and does nothing if
 // all of them are in the space. It returns ErrNoPerson on a device that holds no keys of its person, ratchet.ErrPolicy where members
 // bring no devices, dkg.ErrExhausted for more than 8, ratchet.ErrPhase and ratchet.ErrRemoved.
@@ -194,6 +195,6 @@ func (c *Client) entering(ctx context.Context, x entering) (steps []state.Step, 
 // tell tells for which spaces this device waits, and for which no more.
 func (x entering) tell(emit func(state.Event)) {
 	for _, a := range x.waits {
-		emit(SpaceAwaited{Space: a.space, Title: string(a.title), Reason: a.reason})
+		emit(event.SpaceAwaited{Space: a.space, Title: string(a.title), Reason: a.reason})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -31,7 +32,7 @@ func TestNotSent(t *testing.T) {
 		require.NoError(t, bob.client.Space(space).Leave(t.Context()))
 		line.plug(true)
 		w.pass(10 * time.Minute)
-		notSent := told[trefoil.NotSent](bob)
+		notSent := told[event.NotSent](bob)
 		require.Len(t, notSent, 1)
 		require.Equal(t, id, notSent[0].Message)
 		require.ErrorIs(t, notSent[0].Reason, ratchet.ErrPhase)
@@ -48,7 +49,7 @@ func TestRejectedAndGivenUp(t *testing.T) {
 		line.onPost(func(string, []byte) (state.Delivery, bool) { return state.Rejected("too long for this relay"), true })
 		alice.send(space, "hello")
 		w.pass(time.Second)
-		rejected := told[trefoil.Rejected](alice)
+		rejected := told[event.Rejected](alice)
 		require.Len(t, rejected, 1)
 		require.Equal(t, "too long for this relay", rejected[0].Reason)
 
@@ -56,7 +57,7 @@ func TestRejectedAndGivenUp(t *testing.T) {
 		line.onFrame(func(f *trefoil.Frame) { f.Data, f.Lost, f.Ack = nil, 3, func() { acknowledged.Add(1) } })
 		w.net.Device("relay").Post(t.Context(), space.String(), []byte("x"))
 		w.pass(time.Second)
-		require.Equal(t, 3, told[trefoil.GivenUp](alice)[0].Frames)
+		require.Equal(t, 3, told[event.GivenUp](alice)[0].Frames)
 		require.EqualValues(t, 1, acknowledged.Load())
 	})
 }
@@ -75,7 +76,7 @@ func TestUnread(t *testing.T) {
 		alice.send(space, "after")
 		w.pass(time.Minute)
 		require.Equal(t, []string{"after"}, carol.read())
-		require.Empty(t, told[trefoil.Unread](carol))
+		require.Empty(t, told[event.Unread](carol))
 	})
 }
 
@@ -98,20 +99,20 @@ func TestImpersonated(t *testing.T) {
 			}
 		}
 		w.pass(time.Minute)
-		require.ErrorIs(t, told[trefoil.Unread](alice)[0].Reason, ratchet.ErrLost)
-		require.ErrorIs(t, told[trefoil.Unread](bob)[0].Reason, ratchet.ErrForged)
-		require.Len(t, told[trefoil.Impersonated](bob), 1)
+		require.ErrorIs(t, told[event.Unread](alice)[0].Reason, ratchet.ErrLost)
+		require.ErrorIs(t, told[event.Unread](bob)[0].Reason, ratchet.ErrForged)
+		require.Len(t, told[event.Impersonated](bob), 1)
 		require.Equal(t, []string{"one"}, alice.read(), "what no client wrote is no message")
 	})
 }
 
 // No event shows what was written, whatever prints it.
 func TestEventsShowNothing(t *testing.T) {
-	m := trefoil.Message{Body: []byte("a secret text")}
+	m := event.Message{Body: []byte("a secret text")}
 	var b bytes.Buffer
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("event", "event", m)
 	fmt.Fprintf(&b, "%v %+v %#v %s %q %x %d", m, m, m, m, m, m, m)
-	fmt.Fprint(&b, errors.New(m.String()), []trefoil.Event{m}, map[string]trefoil.Event{"": m})
+	fmt.Fprint(&b, errors.New(m.String()), []event.Event{m}, map[string]event.Event{"": m})
 	for _, hidden := range []string{"a secret text", "612073656372657420", "YSBzZWNyZXQgdGV4dA", "97 32 115"} {
 		require.NotContains(t, b.String(), hidden)
 	}
@@ -122,7 +123,7 @@ func TestEventsAreDurable(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
 		bob := w.device("bob", func(o *trefoil.Options) {
-			o.Handle = func(context.Context, trefoil.Event) error { return errors.New("not now") }
+			o.Handle = func(context.Context, event.Event) error { return errors.New("not now") }
 		}).run()
 		link := alice.link(w.newSpace(alice), invite.Private(0))
 		_, err := bob.client.Join(t.Context(), link)
@@ -131,6 +132,6 @@ func TestEventsAreDurable(t *testing.T) {
 		bob.stop()
 		again := w.open("bob", bob.store, w.net.Device("bob")).run()
 		w.pass(time.Minute)
-		require.Equal(t, told[trefoil.Joined](bob)[0], told[trefoil.Joined](again)[0])
+		require.Equal(t, told[event.Joined](bob)[0], told[event.Joined](again)[0])
 	})
 }

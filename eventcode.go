@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
@@ -89,88 +90,88 @@ const maxReason = 1 << 10
 // notice is the stored form of every event but messages: whatever one of them has.
 type notice struct {
 	kind   kind
-	id     EventID
+	id     event.ID
 	index  dkg.Index
 	own    bool
 	reason uint8
 	count  uint32
 	time   int64 // in milliseconds since 1970
 	text   string
-	about  EventID
+	about  event.ID
 }
 
 // encodeNotice returns how an event lies in the inbox, with a fresh ID.
-func encodeNotice(e Event) []byte {
+func encodeNotice(e event.Event) []byte {
 	n := noticeOf(e)
 	rand.Read(n.id[:])
 	return n.encode()
 }
 
-func noticeOf(e Event) (n notice) {
+func noticeOf(e event.Event) (n notice) {
 	switch e := e.(type) {
-	case Joined:
+	case event.Joined:
 		n.kind = kindJoined
-	case Refused:
+	case event.Refused:
 		n.kind, n.reason = kindRefused, reasonOf(e.Reason)
-	case Arrived:
+	case event.Arrived:
 		n.kind, n.index = kindArrived, e.Index
-	case Left:
+	case event.Left:
 		n.kind, n.index = kindLeft, e.Index
-	case Removed:
+	case event.Removed:
 		n.kind = kindRemoved
-	case Conflict:
+	case event.Conflict:
 		n.kind, n.index, n.own = kindConflict, e.Index, e.Own
-	case Unread:
+	case event.Unread:
 		n.kind, n.reason = kindUnread, reasonOf(e.Reason)
-	case GivenUp:
+	case event.GivenUp:
 		n.kind, n.count = kindGivenUp, uint32(min(e.Frames, math.MaxInt32))
-	case Rejected:
+	case event.Rejected:
 		n.kind, n.text = kindRejected, e.Reason[:min(len(e.Reason), maxReason)]
-	case Rekeyed:
+	case event.Rekeyed:
 		n.kind, n.count = kindRekeyed, uint32(min(e.Members, math.MaxInt32))
-	case DevicesChanged:
+	case event.DevicesChanged:
 		n.kind, n.count = kindDevicesChanged, uint32(min(e.Devices, math.MaxInt32))
-	case NotSent:
+	case event.NotSent:
 		n.kind, n.about, n.reason = kindNotSent, e.Message, reasonOf(e.Reason)
-	case LinkDigits:
+	case event.LinkDigits:
 		n.kind, n.text = kindLinkDigits, e.Digits
-	case Linked:
+	case event.Linked:
 		n.kind = kindLinked
-	case DeviceInvited:
+	case event.DeviceInvited:
 		n.kind, n.reason = kindDeviceInvited, reasonOf(e.Reason)
-	case SpaceAwaited:
+	case event.SpaceAwaited:
 		n.kind, n.reason, n.text = kindSpaceAwaited, reasonOf(e.Reason), string(e.Space[:])+e.Title[:min(len(e.Title), maxTitle)]
-	case LinkEnded:
+	case event.LinkEnded:
 		n.kind, n.reason = kindLinkEnded, reasonOf(e.Reason)
-	case StillWaiting:
+	case event.StillWaiting:
 		n.kind, n.time = kindStillWaiting, e.Since.UnixMilli()
-	case Hint:
+	case event.Hint:
 		n.kind, n.reason = kindHint, reasonOf(e.Reason)
-	case LetInGone:
+	case event.LetInGone:
 		n.kind, n.index = kindLetInGone, e.Index
-	case TitleChanged:
+	case event.TitleChanged:
 		n.kind = kindTitleChanged
-	case OwnersChanged:
+	case event.OwnersChanged:
 		n.kind = kindOwnersChanged
-	case RoleChanged:
+	case event.RoleChanged:
 		n.kind, n.index = kindRoleChanged, e.Index
-	case PolicyChanged:
+	case event.PolicyChanged:
 		n.kind = kindPolicyChanged
-	case HandedOver:
+	case event.HandedOver:
 		n.kind, n.index = kindHandedOver, e.Index
-	case ProfileChanged:
+	case event.ProfileChanged:
 		n.kind, n.index = kindProfileChanged, e.Index
-	case LinkGiven:
+	case event.LinkGiven:
 		n.kind, n.text = kindLinkGiven, string(e.Link.Bytes())
-	case KeyChanged:
+	case event.KeyChanged:
 		n.kind, n.index = kindKeyChanged, e.Index
-	case Resynced:
+	case event.Resynced:
 		n.kind, n.index = kindResynced, e.Index
-	case Impersonated:
+	case event.Impersonated:
 		n.kind = kindImpersonated
-	case Lost:
+	case event.Lost:
 		n.kind, n.count = kindLost, uint32(min(e.Messages, math.MaxInt32))
-	case MailboxNotRead:
+	case event.MailboxNotRead:
 		n.kind, n.time = kindMailboxNotRead, e.Since.UnixMilli()
 	}
 	return n
@@ -192,7 +193,7 @@ func (n notice) encode() []byte {
 }
 
 // decodeEvent reads an item of the inbox of a chat: a message of package ratchet, or a notice.
-func decodeEvent(chat state.ID, b []byte) (Event, error) {
+func decodeEvent(chat state.ID, b []byte) (event.Event, error) {
 	switch {
 	case len(b) > 0 && b[0] == arrivedVersion>>8:
 		return decodeArrived(chat, b)
@@ -203,7 +204,7 @@ func decodeEvent(chat state.ID, b []byte) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n.event(Stamp{chat, n.id}), nil
+	return n.event(event.Stamp{Chat: chat, ID: n.id}), nil
 }
 
 func parseNotice(b []byte) (n notice, err error) {
@@ -230,81 +231,81 @@ func parseNotice(b []byte) (n notice, err error) {
 	return n, r.Err()
 }
 
-func (n notice) event(at Stamp) Event {
+func (n notice) event(at event.Stamp) event.Event {
 	reason := reasons[n.reason]
 	switch n.kind {
 	case kindJoined:
-		return Joined{at}
+		return event.Joined{Stamp: at}
 	case kindRefused:
-		return Refused{at, reason}
+		return event.Refused{Stamp: at, Reason: reason}
 	case kindArrived:
-		return Arrived{at, n.index}
+		return event.Arrived{Stamp: at, Index: n.index}
 	case kindLeft:
-		return Left{at, n.index}
+		return event.Left{Stamp: at, Index: n.index}
 	case kindRemoved:
-		return Removed{at}
+		return event.Removed{Stamp: at}
 	case kindConflict:
-		return Conflict{at, n.index, n.own}
+		return event.Conflict{Stamp: at, Index: n.index, Own: n.own}
 	case kindUnread:
-		return Unread{at, reason}
+		return event.Unread{Stamp: at, Reason: reason}
 	case kindGivenUp:
-		return GivenUp{at, int(n.count)}
+		return event.GivenUp{Stamp: at, Frames: int(n.count)}
 	case kindRejected:
-		return Rejected{at, n.text}
+		return event.Rejected{Stamp: at, Reason: n.text}
 	case kindRekeyed:
-		return Rekeyed{at, int(n.count)}
+		return event.Rekeyed{Stamp: at, Members: int(n.count)}
 	case kindDevicesChanged:
-		return DevicesChanged{at, int(n.count)}
+		return event.DevicesChanged{Stamp: at, Devices: int(n.count)}
 	case kindNotSent:
-		return NotSent{at, n.about, reason}
+		return event.NotSent{Stamp: at, Message: n.about, Reason: reason}
 	}
 	return n.laterEvent(at, reason)
 }
 
 // laterEvent returns the events of whom this device waits for, of members, and of itself.
-func (n notice) laterEvent(at Stamp, reason error) Event {
+func (n notice) laterEvent(at event.Stamp, reason error) event.Event {
 	switch n.kind {
 	case kindLinkDigits:
-		return LinkDigits{at, n.text}
+		return event.LinkDigits{Stamp: at, Digits: n.text}
 	case kindLinked:
-		return Linked{at}
+		return event.Linked{Stamp: at}
 	case kindDeviceInvited:
-		return DeviceInvited{at, reason}
+		return event.DeviceInvited{Stamp: at, Reason: reason}
 	case kindSpaceAwaited:
-		return SpaceAwaited{at, state.ID([]byte(n.text[:len(state.ID{})])), n.text[len(state.ID{}):], reason}
+		return event.SpaceAwaited{Stamp: at, Space: state.ID([]byte(n.text[:len(state.ID{})])), Title: n.text[len(state.ID{}):], Reason: reason}
 	case kindLinkEnded:
-		return LinkEnded{at, reason}
+		return event.LinkEnded{Stamp: at, Reason: reason}
 	case kindStillWaiting:
-		return StillWaiting{at, time.UnixMilli(n.time)}
+		return event.StillWaiting{Stamp: at, Since: time.UnixMilli(n.time)}
 	case kindHint:
-		return Hint{at, reason}
+		return event.Hint{Stamp: at, Reason: reason}
 	case kindLetInGone:
-		return LetInGone{at, n.index}
+		return event.LetInGone{Stamp: at, Index: n.index}
 	case kindTitleChanged:
-		return TitleChanged{at}
+		return event.TitleChanged{Stamp: at}
 	case kindOwnersChanged:
-		return OwnersChanged{at}
+		return event.OwnersChanged{Stamp: at}
 	case kindRoleChanged:
-		return RoleChanged{at, n.index}
+		return event.RoleChanged{Stamp: at, Index: n.index}
 	case kindPolicyChanged:
-		return PolicyChanged{at}
+		return event.PolicyChanged{Stamp: at}
 	case kindHandedOver:
-		return HandedOver{at, n.index}
+		return event.HandedOver{Stamp: at, Index: n.index}
 	case kindProfileChanged:
-		return ProfileChanged{at, n.index}
+		return event.ProfileChanged{Stamp: at, Index: n.index}
 	case kindLinkGiven:
 		l, _ := invite.FromBytes([]byte(n.text)) // parseNotice looked
-		return LinkGiven{at, l}
+		return event.LinkGiven{Stamp: at, Link: l}
 	case kindKeyChanged:
-		return KeyChanged{at, n.index}
+		return event.KeyChanged{Stamp: at, Index: n.index}
 	case kindResynced:
-		return Resynced{at, n.index}
+		return event.Resynced{Stamp: at, Index: n.index}
 	case kindImpersonated:
-		return Impersonated{at}
+		return event.Impersonated{Stamp: at}
 	case kindLost:
-		return Lost{at, int(n.count)}
+		return event.Lost{Stamp: at, Messages: int(n.count)}
 	}
-	return MailboxNotRead{at, time.UnixMilli(n.time)}
+	return event.MailboxNotRead{Stamp: at, Since: time.UnixMilli(n.time)}
 }
 
 // content is what a message holds as its members see it: u8(1) ‖ nonce ‖ u64(ms since 1970) ‖ body.
@@ -351,18 +352,18 @@ func parseContent(b []byte) (c content, err error) {
 // id returns the ID of the message, which has one before it was encrypted. It covers its writer's key, so that nobody can write under
 // the ID of another's, and all that it holds, so that one ID never stands for two texts; the nonce keeps who has the ID alone from
 // guessing the text.
-func (c content) id(chat state.ID, from ratchet.PublicKey) (id EventID) {
+func (c content) id(chat state.ID, from ratchet.PublicKey) (id event.ID) {
 	w := wire.NewWriter(160 + len(c.body))
 	w.Fixed([]byte("trefoil message"))
 	w.Fixed(chat[:])
 	w.Vec16(from.Bytes())
 	w.Fixed(c.encode())
 	h := sha256.Sum256(w.Bytes())
-	return EventID(h[:16])
+	return event.ID(h[:16])
 }
 
 // decodeMessage reads a message as package ratchet left it in the inbox. One whose content cannot be read is Unread.
-func decodeMessage(chat state.ID, b []byte) (Event, error) {
+func decodeMessage(chat state.ID, b []byte) (event.Event, error) {
 	m, err := ratchet.ParseMessage(b)
 	if err != nil {
 		return nil, err
@@ -370,10 +371,10 @@ func decodeMessage(chat state.ID, b []byte) (Event, error) {
 	c, err := parseContent(m.Plaintext)
 	if err != nil {
 		h := sha256.Sum256(b)
-		return Unread{Stamp{chat, EventID(h[:16])}, reasons[reasonOf(err)]}, nil
+		return event.Unread{Stamp: event.Stamp{Chat: chat, ID: event.ID(h[:16])}, Reason: reasons[reasonOf(err)]}, nil
 	}
-	return Message{
-		Stamp: Stamp{chat, c.id(chat, m.SenderKey)}, From: m.SenderKey, Index: m.Sender, Own: m.Own, AfterRemoval: m.AfterRemoval, Sent: c.sent,
+	return event.Message{
+		Stamp: event.Stamp{Chat: chat, ID: c.id(chat, m.SenderKey)}, From: m.SenderKey, Index: m.Sender, Own: m.Own, AfterRemoval: m.AfterRemoval, Sent: c.sent,
 		Body: c.body,
 	}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
@@ -16,12 +17,12 @@ import (
 )
 
 // every holds one event of each type that is no message.
-var every = []Event{
-	Joined{}, Refused{Reason: ratchet.ErrInviteTaken}, Arrived{Index: 3}, Left{Index: 4}, Removed{}, Conflict{Index: 5, Own: true},
-	DevicesChanged{Devices: 2}, Rekeyed{Members: 15}, Unread{Reason: ratchet.ErrForged}, GivenUp{Frames: 6}, Rejected{Reason: "too long"}, NotSent{Message: EventID{7}, Reason: ratchet.ErrRemoved},
-	StillWaiting{Since: time.UnixMilli(8)}, Hint{Reason: ratchet.ErrHintOwnerNeeded}, LetInGone{Index: 9}, TitleChanged{}, ProfileChanged{Index: 10},
-	LinkGiven{Link: sampleLink()}, DeviceInvited{}, DeviceInvited{Reason: dkg.ErrExhausted}, SpaceAwaited{Space: state.ID{7}, Title: "Gardening"}, SpaceAwaited{Reason: ratchet.ErrPolicy}, OwnersChanged{}, RoleChanged{Index: 15}, PolicyChanged{}, HandedOver{Index: 16}, KeyChanged{Index: 11}, Resynced{Index: 12}, Impersonated{}, Lost{Messages: 13}, MailboxNotRead{Since: time.UnixMilli(14)},
-	LinkDigits{Digits: "012 345"}, Linked{}, LinkEnded{Reason: linking.ErrTwice},
+var every = []event.Event{
+	event.Joined{}, event.Refused{Reason: ratchet.ErrInviteTaken}, event.Arrived{Index: 3}, event.Left{Index: 4}, event.Removed{}, event.Conflict{Index: 5, Own: true},
+	event.DevicesChanged{Devices: 2}, event.Rekeyed{Members: 15}, event.Unread{Reason: ratchet.ErrForged}, event.GivenUp{Frames: 6}, event.Rejected{Reason: "too long"}, event.NotSent{Message: event.ID{7}, Reason: ratchet.ErrRemoved},
+	event.StillWaiting{Since: time.UnixMilli(8)}, event.Hint{Reason: ratchet.ErrHintOwnerNeeded}, event.LetInGone{Index: 9}, event.TitleChanged{}, event.ProfileChanged{Index: 10},
+	event.LinkGiven{Link: sampleLink()}, event.DeviceInvited{}, event.DeviceInvited{Reason: dkg.ErrExhausted}, event.SpaceAwaited{Space: state.ID{7}, Title: "Gardening"}, event.SpaceAwaited{Reason: ratchet.ErrPolicy}, event.OwnersChanged{}, event.RoleChanged{Index: 15}, event.PolicyChanged{}, event.HandedOver{Index: 16}, event.KeyChanged{Index: 11}, event.Resynced{Index: 12}, event.Impersonated{}, event.Lost{Messages: 13}, event.MailboxNotRead{Since: time.UnixMilli(14)},
+	event.LinkDigits{Digits: "012 345"}, event.Linked{}, event.LinkEnded{Reason: linking.ErrTwice},
 }
 
 // sampleLink returns a link.
@@ -38,19 +39,19 @@ func sampleLink() invite.Link {
 }
 
 // with returns an event with a stamp.
-func with(e Event, s Stamp) Event {
+func with(e event.Event, s event.Stamp) event.Event {
 	v := reflect.New(reflect.TypeOf(e)).Elem()
 	v.Set(reflect.ValueOf(e))
 	v.FieldByName("Stamp").Set(reflect.ValueOf(s))
-	return v.Interface().(Event)
+	return v.Interface().(event.Event)
 }
 
 // requireSame requires that two events are equal, whose links show nothing.
-func requireSame(t *testing.T, want, got Event) {
+func requireSame(t *testing.T, want, got event.Event) {
 	t.Helper()
-	if w, ok := want.(LinkGiven); ok {
+	if w, ok := want.(event.LinkGiven); ok {
 		require.IsType(t, want, got)
-		g := got.(LinkGiven)
+		g := got.(event.LinkGiven)
 		require.Equal(t, w.Link.Bytes(), g.Link.Bytes())
 		require.Equal(t, w.Stamp, g.Stamp)
 		return
@@ -61,7 +62,7 @@ func requireSame(t *testing.T, want, got Event) {
 // Every event comes out of the inbox as it went in, with an ID of its own that stays.
 func TestEventCode(t *testing.T) {
 	chat := state.NewID()
-	seen := make(map[EventID]bool)
+	seen := make(map[event.ID]bool)
 	for _, e := range every {
 		b := encodeNotice(e)
 		got, err := decodeEvent(chat, b)
@@ -71,7 +72,7 @@ func TestEventCode(t *testing.T) {
 		requireSame(t, got, again)
 		require.False(t, seen[got.About().ID])
 		seen[got.About().ID] = true
-		requireSame(t, with(e, Stamp{chat, got.About().ID}), got)
+		requireSame(t, with(e, event.Stamp{Chat: chat, ID: got.About().ID}), got)
 		require.NotEmpty(t, got.String())
 	}
 }
@@ -81,37 +82,37 @@ func TestKept(t *testing.T) {
 	link := sampleLink()
 	for _, c := range []struct {
 		told state.Event
-		want Event
+		want event.Event
 	}{
-		{ratchet.Event{Kind: ratchet.Joined}, Joined{}},
-		{ratchet.Event{Kind: ratchet.StillWaiting, Since: 5}, StillWaiting{Since: time.UnixMilli(5)}},
-		{ratchet.Event{Kind: ratchet.Hint, Reason: ratchet.ErrHintExpired}, Hint{Reason: ratchet.ErrHintExpired}},
-		{ratchet.Event{Kind: ratchet.Refused, Reason: ratchet.ErrInviteDead}, Refused{Reason: ratchet.ErrInviteDead}},
-		{ratchet.Event{Kind: ratchet.Arrived, Index: 1}, Arrived{Index: 1}},
-		{ratchet.Event{Kind: ratchet.Gone, Index: 2}, Left{Index: 2}},
-		{ratchet.Event{Kind: ratchet.Gone, Index: 2, Own: true}, Removed{}},
-		{ratchet.Event{Kind: ratchet.WasRemoved}, Removed{}},
-		{ratchet.Event{Kind: ratchet.Rekeyed, Count: 16}, Rekeyed{Members: 16}},
-		{ratchet.Event{Kind: ratchet.LetInGone, Index: 2}, LetInGone{Index: 2}},
-		{ratchet.Event{Kind: ratchet.Conflict, Index: 3, Own: true}, Conflict{Index: 3, Own: true}},
-		{ratchet.Event{Kind: ratchet.KeyChanged, Index: 4}, KeyChanged{Index: 4}},
-		{ratchet.Event{Kind: ratchet.Resynced, Index: 4}, Resynced{Index: 4}},
-		{ratchet.Event{Kind: ratchet.Impersonated, Index: 4}, Impersonated{}},
-		{ratchet.Event{Kind: ratchet.TitleChanged}, TitleChanged{}},
-		{ratchet.Event{Kind: ratchet.ProfileChanged, Index: 4}, ProfileChanged{Index: 4}},
-		{ratchet.Event{Kind: ratchet.Unread, First: 2, End: 5}, Lost{Messages: 3}},
-		{ratchet.Event{Kind: ratchet.MailboxNotRead, Since: 6}, MailboxNotRead{Since: time.UnixMilli(6)}},
-		{ratchet.Event{Kind: ratchet.LinkGiven, Link: link}, LinkGiven{Link: link}},
-		{ratchet.Event{Kind: ratchet.OwnersChanged}, OwnersChanged{}},
-		{ratchet.Event{Kind: ratchet.RoleChanged, Index: 4}, RoleChanged{Index: 4}},
-		{ratchet.Event{Kind: ratchet.PolicyChanged}, PolicyChanged{}},
-		{ratchet.Event{Kind: ratchet.HandedOver, Index: 4}, HandedOver{Index: 4}},
-		{state.SendRejected{Reason: "too long"}, Rejected{Reason: "too long"}},
-		{state.SendRejected{Reason: string(make([]byte, 2*maxReason))}, Rejected{Reason: string(make([]byte, maxReason))}},
+		{ratchet.Event{Kind: ratchet.Joined}, event.Joined{}},
+		{ratchet.Event{Kind: ratchet.StillWaiting, Since: 5}, event.StillWaiting{Since: time.UnixMilli(5)}},
+		{ratchet.Event{Kind: ratchet.Hint, Reason: ratchet.ErrHintExpired}, event.Hint{Reason: ratchet.ErrHintExpired}},
+		{ratchet.Event{Kind: ratchet.Refused, Reason: ratchet.ErrInviteDead}, event.Refused{Reason: ratchet.ErrInviteDead}},
+		{ratchet.Event{Kind: ratchet.Arrived, Index: 1}, event.Arrived{Index: 1}},
+		{ratchet.Event{Kind: ratchet.Gone, Index: 2}, event.Left{Index: 2}},
+		{ratchet.Event{Kind: ratchet.Gone, Index: 2, Own: true}, event.Removed{}},
+		{ratchet.Event{Kind: ratchet.WasRemoved}, event.Removed{}},
+		{ratchet.Event{Kind: ratchet.Rekeyed, Count: 16}, event.Rekeyed{Members: 16}},
+		{ratchet.Event{Kind: ratchet.LetInGone, Index: 2}, event.LetInGone{Index: 2}},
+		{ratchet.Event{Kind: ratchet.Conflict, Index: 3, Own: true}, event.Conflict{Index: 3, Own: true}},
+		{ratchet.Event{Kind: ratchet.KeyChanged, Index: 4}, event.KeyChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Resynced, Index: 4}, event.Resynced{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Impersonated, Index: 4}, event.Impersonated{}},
+		{ratchet.Event{Kind: ratchet.TitleChanged}, event.TitleChanged{}},
+		{ratchet.Event{Kind: ratchet.ProfileChanged, Index: 4}, event.ProfileChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.Unread, First: 2, End: 5}, event.Lost{Messages: 3}},
+		{ratchet.Event{Kind: ratchet.MailboxNotRead, Since: 6}, event.MailboxNotRead{Since: time.UnixMilli(6)}},
+		{ratchet.Event{Kind: ratchet.LinkGiven, Link: link}, event.LinkGiven{Link: link}},
+		{ratchet.Event{Kind: ratchet.OwnersChanged}, event.OwnersChanged{}},
+		{ratchet.Event{Kind: ratchet.RoleChanged, Index: 4}, event.RoleChanged{Index: 4}},
+		{ratchet.Event{Kind: ratchet.PolicyChanged}, event.PolicyChanged{}},
+		{ratchet.Event{Kind: ratchet.HandedOver, Index: 4}, event.HandedOver{Index: 4}},
+		{state.SendRejected{Reason: "too long"}, event.Rejected{Reason: "too long"}},
+		{state.SendRejected{Reason: string(make([]byte, 2*maxReason))}, event.Rejected{Reason: string(make([]byte, maxReason))}},
 	} {
 		got, err := decodeEvent(state.ID{}, kept(state.ID{}, c.told))
 		require.NoError(t, err)
-		requireSame(t, c.want, with(got, Stamp{}))
+		requireSame(t, c.want, with(got, event.Stamp{}))
 	}
 	for k := ratchet.Arrived; k.String() != "no event"; k++ {
 		switch k {

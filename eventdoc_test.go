@@ -24,9 +24,9 @@ func TestEventsAreDocumented(t *testing.T) {
 		rows = append(rows, m[1])
 	}
 	var events, errs []string
-	for folder, name := range map[string]string{".": "trefoil", "state": "state", "ratchet": "ratchet", "ratchet/session": "session", "ratchet/session/linking": "linking", "invite": "invite", "dkg": "dkg"} {
+	for folder, name := range map[string]string{".": "trefoil", "event": "event", "state": "state", "ratchet": "ratchet", "ratchet/session": "session", "ratchet/session/linking": "linking", "invite": "invite", "dkg": "dkg"} {
 		e, v := declared(t, folder)
-		if folder == "." {
+		if folder == "event" {
 			events = e
 		}
 		for _, err := range v {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -15,13 +16,13 @@ import (
 func exampleDevice(name string, t trefoil.Transport) *trefoil.Client {
 	key := must(state.NewKey([]byte("32 bytes from a platform's store"))) // of a real program: another one for each store
 	return must(trefoil.Open(context.Background(), store.NewMemory(), key, t, trefoil.Options{
-		Handle: func(_ context.Context, e trefoil.Event) error {
+		Handle: func(_ context.Context, e event.Event) error {
 			switch e := e.(type) {
-			case trefoil.Message:
+			case event.Message:
 				if !e.Own {
 					fmt.Printf("%s reads: %s\n", name, e.Body)
 				}
-			case trefoil.Joined:
+			case event.Joined:
 				fmt.Println(name, "was let in")
 			}
 			return nil // an error, or a crash: it is handed over again

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -49,76 +50,76 @@ func (g group) receive(tx spaceTx, f state.Frame) error {
 	switch {
 	case errors.Is(err, ratchet.ErrBeforeJoin): // who joins is owed nothing of it
 	case errors.Is(err, ratchet.ErrLost) || errors.Is(err, ratchet.ErrForged):
-		tx.Emit(Unread{Reason: err})
+		tx.Emit(event.Unread{Reason: err})
 	}
 	return err
 }
 
 // told returns the event for what packages state and ratchet tell, and nil for what a program has no use for.
-func told(e state.Event) Event {
+func told(e state.Event) event.Event {
 	switch e := e.(type) {
-	case Event:
+	case event.Event:
 		return e
 	case ratchet.Event:
 		return toldBy(e)
 	case state.SendRejected:
-		return Rejected{Reason: e.Reason}
+		return event.Rejected{Reason: e.Reason}
 	}
 	return nil
 }
 
 // toldBy returns the event for one of package ratchet.
-func toldBy(e ratchet.Event) Event {
+func toldBy(e ratchet.Event) event.Event {
 	switch e.Kind {
 	case ratchet.Joined:
-		return Joined{}
+		return event.Joined{}
 	case ratchet.StillWaiting:
-		return StillWaiting{Since: time.UnixMilli(e.Since)}
+		return event.StillWaiting{Since: time.UnixMilli(e.Since)}
 	case ratchet.Hint:
-		return Hint{Reason: e.Reason}
+		return event.Hint{Reason: e.Reason}
 	case ratchet.Refused:
-		return Refused{Reason: e.Reason}
+		return event.Refused{Reason: e.Reason}
 	case ratchet.Arrived:
-		return Arrived{Index: e.Index}
+		return event.Arrived{Index: e.Index}
 	case ratchet.Gone:
 		if e.Own {
-			return Removed{}
+			return event.Removed{}
 		}
-		return Left{Index: e.Index}
+		return event.Left{Index: e.Index}
 	case ratchet.WasRemoved:
-		return Removed{}
+		return event.Removed{}
 	case ratchet.Rekeyed:
-		return Rekeyed{Members: e.Count}
+		return event.Rekeyed{Members: e.Count}
 	case ratchet.LetInGone:
-		return LetInGone{Index: e.Index}
+		return event.LetInGone{Index: e.Index}
 	case ratchet.Conflict:
-		return Conflict{Index: e.Index, Own: e.Own}
+		return event.Conflict{Index: e.Index, Own: e.Own}
 	case ratchet.KeyChanged:
-		return KeyChanged{Index: e.Index}
+		return event.KeyChanged{Index: e.Index}
 	case ratchet.Resynced:
-		return Resynced{Index: e.Index}
+		return event.Resynced{Index: e.Index}
 	case ratchet.Impersonated:
-		return Impersonated{}
+		return event.Impersonated{}
 	case ratchet.TitleChanged:
-		return TitleChanged{}
+		return event.TitleChanged{}
 	case ratchet.OwnersChanged:
-		return OwnersChanged{}
+		return event.OwnersChanged{}
 	case ratchet.RoleChanged:
-		return RoleChanged{Index: e.Index}
+		return event.RoleChanged{Index: e.Index}
 	case ratchet.PolicyChanged:
-		return PolicyChanged{}
+		return event.PolicyChanged{}
 	case ratchet.HandedOver:
-		return HandedOver{Index: e.Index}
+		return event.HandedOver{Index: e.Index}
 	case ratchet.ProfileChanged:
-		return ProfileChanged{Index: e.Index}
+		return event.ProfileChanged{Index: e.Index}
 	case ratchet.Unread:
-		return Lost{Messages: int(e.End - e.First)}
+		return event.Lost{Messages: int(e.End - e.First)}
 	case ratchet.MailboxNotRead:
-		return MailboxNotRead{Since: time.UnixMilli(e.Since)}
+		return event.MailboxNotRead{Since: time.UnixMilli(e.Since)}
 	case ratchet.LinkGiven:
-		return LinkGiven{Link: e.Link}
+		return event.LinkGiven{Link: e.Link}
 	case ratchet.DeviceInvited, ratchet.DeviceNotInvited:
-		return DeviceInvited{Reason: e.Reason}
+		return event.DeviceInvited{Reason: e.Reason}
 	}
 	return nil
 }
@@ -146,10 +147,10 @@ func (g group) maintain(tx spaceTx, end bool) error {
 
 // write sends a message, or lets it wait if it cannot be encrypted now: if others wait, this device is not let in yet, or
 // has to wait for a ticket, or has not read its backlog. Its writer is told of it like everybody else.
-func (g group) write(tx spaceTx, c content, mayEncrypt bool) (EventID, error) {
+func (g group) write(tx spaceTx, c content, mayEncrypt bool) (event.ID, error) {
 	st := tx.Value().State()
 	if err := maySend(st.Phase()); err != nil {
-		return EventID{}, err
+		return event.ID{}, err
 	}
 	plain := c.encode()
 	err := ratchet.ErrPhase
@@ -159,7 +160,7 @@ func (g group) write(tx spaceTx, c content, mayEncrypt bool) (EventID, error) {
 	if errors.Is(err, ratchet.ErrPhase) {
 		tx.Send(unsent, plain)
 	} else if err != nil {
-		return EventID{}, err
+		return event.ID{}, err
 	}
 	index, key := st.Self()
 	own, err := ratchet.Message{Sender: index, SenderKey: key, Own: true, Plaintext: plain}.MarshalBinary()
@@ -196,7 +197,7 @@ func (g group) encrypt(tx spaceTx, out state.Outgoing) error {
 	if errors.Is(err, ratchet.ErrRemoved) || errors.Is(err, ratchet.ErrPhase) || errors.Is(err, ratchet.ErrTooLong) {
 		c, _ := parseContent(out.Data) // it is ours
 		_, key := st.Self()
-		tx.Emit(NotSent{Message: c.id(g.id, key), Reason: err})
+		tx.Emit(event.NotSent{Message: c.id(g.id, key), Reason: err})
 		return nil
 	}
 	return err
@@ -228,7 +229,7 @@ func (g group) bring(tx spaceTx, device [32]byte, room bool) (x entering, err er
 	case errors.Is(err, ratchet.ErrPhase) || errors.Is(err, ratchet.ErrRemoved):
 		return x, nil // it is not in the space any more
 	case errors.Is(err, ratchet.ErrPolicy) || errors.Is(err, dkg.ErrExhausted):
-		tx.Emit(DeviceInvited{Reason: err})
+		tx.Emit(event.DeviceInvited{Reason: err})
 		return x, nil
 	case err != nil:
 		return x, err

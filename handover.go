@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -57,7 +58,7 @@ func (r *run) handAll(ch *chat) error {
 // handled is an event that was handed over.
 type handled struct {
 	seq   uint64
-	event Event
+	event event.Event
 }
 
 // handledEvents are those that are to be taken out in the next commit.
@@ -81,7 +82,7 @@ func (r *run) handPage(ch *chat, items []state.Incoming, done *handledEvents) (f
 			continue
 		case err != nil: // nothing that a client puts there
 			h := sha256.Sum256(in.Data())
-			e = Unread{Stamp{ch.id, EventID(h[:16])}, ratchet.ErrMalformed}
+			e = event.Unread{Stamp: event.Stamp{Chat: ch.id, ID: event.ID(h[:16])}, Reason: ratchet.ErrMalformed}
 		}
 		if handle := r.client.o.Handle; handle != nil {
 			if failure = handle(r.ctx, e); failure != nil {

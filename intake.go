@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/backoff"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -99,7 +100,7 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 	frames := stateFrames(batch)
 	if batch[0].Lost > 0 {
 		err = r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
-			tx.Emit(GivenUp{Frames: batch[0].Lost})
+			tx.Emit(event.GivenUp{Frames: batch[0].Lost})
 			return nil
 		})
 		receipts = []state.Receipt{{Verdict: state.Discard}}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -46,9 +47,9 @@ func TestPrivateLink(t *testing.T) {
 			w.pass(time.Minute)
 		}
 		w.pass(time.Hour)
-		require.Len(t, told[trefoil.Joined](bob), 1)
-		require.Empty(t, told[trefoil.Joined](mallory))
-		refused := told[trefoil.Refused](mallory)
+		require.Len(t, told[event.Joined](bob), 1)
+		require.Empty(t, told[event.Joined](mallory))
+		refused := told[event.Refused](mallory)
 		require.Len(t, refused, 1)
 		require.ErrorIs(t, refused[0].Reason, ratchet.ErrInviteTaken)
 		require.Equal(t, ratchet.Joining, mallory.status(space).Phase)
@@ -90,7 +91,7 @@ func TestSpaceMadeWithoutTheRelay(t *testing.T) {
 			w.pass(time.Minute)
 			line.plug(true)
 			w.pass(time.Hour)
-			require.Len(t, told[trefoil.Joined](bob), 1)
+			require.Len(t, told[event.Joined](bob), 1)
 		})
 	})
 	t.Run("refused", func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestSpaceMadeWithoutTheRelay(t *testing.T) {
 			_, err := bob.client.Join(t.Context(), alice.link(space, invite.Private(0)))
 			require.NoError(t, err)
 			w.pass(time.Minute)
-			require.Len(t, told[trefoil.Joined](bob), 1)
+			require.Len(t, told[event.Joined](bob), 1)
 		})
 	})
 	t.Run("before a Sync", func(t *testing.T) {
@@ -122,7 +123,7 @@ func TestSpaceMadeWithoutTheRelay(t *testing.T) {
 			w.pass(time.Second)
 			require.NoError(t, alice.client.Sync(t.Context()))
 			w.pass(time.Minute)
-			require.Len(t, told[trefoil.Joined](bob), 1)
+			require.Len(t, told[event.Joined](bob), 1)
 		})
 	})
 }
@@ -150,13 +151,13 @@ func TestDeadLinks(t *testing.T) {
 			_, err := d.client.Join(t.Context(), link)
 			require.NoError(t, err)
 			w.pass(time.Hour)
-			require.Empty(t, told[trefoil.Joined](d), name)
+			require.Empty(t, told[event.Joined](d), name)
 			if name == "erin" {
-				require.ErrorIs(t, told[trefoil.Hint](d)[0].Reason, ratchet.ErrHintExpired)
-				require.Empty(t, told[trefoil.Refused](d))
+				require.ErrorIs(t, told[event.Hint](d)[0].Reason, ratchet.ErrHintExpired)
+				require.Empty(t, told[event.Refused](d))
 				continue
 			}
-			require.ErrorIs(t, told[trefoil.Refused](d)[0].Reason, ratchet.ErrInviteDead, name)
+			require.ErrorIs(t, told[event.Refused](d)[0].Reason, ratchet.ErrInviteDead, name)
 		}
 		all, err = alice.client.Space(space).Invites(t.Context())
 		require.NoError(t, err)
@@ -180,7 +181,7 @@ func TestPublicLink(t *testing.T) {
 		_, err := bob.client.Join(t.Context(), link)
 		require.NoError(t, err)
 		w.pass(time.Minute)
-		require.Len(t, told[trefoil.Joined](bob), 1)
+		require.Len(t, told[event.Joined](bob), 1)
 		alice.stop()
 		devices := []*device{bob}
 		for _, name := range []string{"carol", "dave", "erin"} {
@@ -203,7 +204,7 @@ func TestPublicLink(t *testing.T) {
 			require.Equal(t, alice.status(space).Fingerprint, d.status(space).Fingerprint, d.name)
 			require.Equal(t, alice.status(space).Authenticator, d.status(space).Authenticator, d.name)
 		}
-		require.Len(t, told[trefoil.Arrived](alice), 3, "bob had arrived before")
+		require.Len(t, told[event.Arrived](alice), 3, "bob had arrived before")
 		all, err := alice.client.Space(space).Invites(t.Context())
 		require.NoError(t, err)
 		require.Len(t, all[0].Members, 4)
@@ -226,15 +227,15 @@ func TestTitleAndProfile(t *testing.T) {
 		alice.letIn(space, carol)
 		index := bob.status(space).Index
 		for _, d := range []*device{alice, bob} {
-			require.Len(t, told[trefoil.TitleChanged](d), 1, d.name)
-			profiles := told[trefoil.ProfileChanged](d)
-			require.Equal(t, []trefoil.ProfileChanged{{Stamp: profiles[0].Stamp, Index: index}}, profiles, d.name)
+			require.Len(t, told[event.TitleChanged](d), 1, d.name)
+			profiles := told[event.ProfileChanged](d)
+			require.Equal(t, []event.ProfileChanged{{Stamp: profiles[0].Stamp, Index: index}}, profiles, d.name)
 		}
-		require.Empty(t, told[trefoil.ProfileChanged](carol))
+		require.Empty(t, told[event.ProfileChanged](carol))
 		for _, d := range []*device{alice, bob, carol} {
 			d = d.restart()
 			w.pass(time.Minute)
-			require.Empty(t, told[trefoil.TitleChanged](d), "it was taken")
+			require.Empty(t, told[event.TitleChanged](d), "it was taken")
 			require.Equal(t, "Gardening", string(d.status(space).Title), d.name)
 			members, err := d.client.Space(space).Members(t.Context())
 			require.NoError(t, err)
@@ -252,7 +253,7 @@ func TestWantInvite(t *testing.T) {
 		space := w.newSpace(alice, bob)
 		require.NoError(t, bob.client.Space(space).WantInvite(t.Context()))
 		w.pass(5 * time.Minute)
-		given := told[trefoil.LinkGiven](bob)
+		given := told[event.LinkGiven](bob)
 		require.Len(t, given, 1)
 		require.NotContains(t, given[0].String(), given[0].Link.Fragment())
 		url, err := given[0].Link.URL("https://chat.example/")
@@ -260,7 +261,7 @@ func TestWantInvite(t *testing.T) {
 		_, err = carol.client.Join(t.Context(), url)
 		require.NoError(t, err)
 		w.pass(time.Minute)
-		require.Len(t, told[trefoil.Joined](carol), 1)
+		require.Len(t, told[event.Joined](carol), 1)
 
 		strict := w.newSpace(bob, carol)
 		require.ErrorIs(t, carol.client.Space(strict).WantInvite(t.Context()), ratchet.ErrPolicy)
@@ -278,10 +279,10 @@ func TestStillWaiting(t *testing.T) {
 		_, err := bob.client.Join(t.Context(), link)
 		require.NoError(t, err)
 		w.pass(90 * time.Minute)
-		require.Len(t, told[trefoil.StillWaiting](bob), 1)
+		require.Len(t, told[event.StillWaiting](bob), 1)
 		bob = bob.restart()
 		w.pass(26 * time.Hour)
-		require.NotEmpty(t, told[trefoil.StillWaiting](bob))
+		require.NotEmpty(t, told[event.StillWaiting](bob))
 		require.Equal(t, ratchet.Joining, bob.status(space).Phase)
 		alice.restart()
 		w.pass(time.Minute)

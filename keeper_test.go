@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
@@ -99,8 +100,8 @@ func TestRelayThatDoesNotKeep(t *testing.T) {
 		w.pass(time.Hour)
 		require.Len(t, k.requests, before+1)
 		require.Equal(t, []string{"hello"}, bob.read())
-		require.Empty(t, told[trefoil.Rejected](ann))
-		require.Empty(t, told[trefoil.NotSent](ann))
+		require.Empty(t, told[event.Rejected](ann))
+		require.Empty(t, told[event.NotSent](ann))
 	})
 }
 
@@ -178,11 +179,11 @@ func TestDeviceAddedWhileARelayDoesNotKeep(t *testing.T) {
 		ann, k := w.keeping(dir, "Ann", state.RetryAfter(time.Second))
 		ann.say(b, "hello")
 		w.pass(time.Minute)
-		require.Empty(t, told[trefoil.DevicesChanged](ann))
+		require.Empty(t, told[event.DevicesChanged](ann))
 		tablet := w.deviceOf(keys, dir, "Bob's tablet")
 		w.pass(time.Hour)
 		require.Equal(t, []string{"hello"}, tablet.read())
-		changed := told[trefoil.DevicesChanged](ann)
+		changed := told[event.DevicesChanged](ann)
 		require.Len(t, changed, 1)
 		require.Equal(t, 2, changed[0].Devices)
 		require.Equal(t, state.ID(b), changed[0].Chat)
@@ -195,6 +196,6 @@ func TestDeviceAddedWhileARelayDoesNotKeep(t *testing.T) {
 		ann.say(b, "both")
 		w.pass(time.Minute)
 		require.Equal(t, []string{"hello", "both"}, phone.read())
-		require.Len(t, told[trefoil.DevicesChanged](ann), 1)
+		require.Len(t, told[event.DevicesChanged](ann), 1)
 	})
 }

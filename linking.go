@@ -6,16 +6,17 @@ import (
 	"errors"
 	"time"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // LinkDevice begins to link a further device to this device's person, and returns a code of 111 letters and digits, as a QR code or to be
-// typed: AcceptDevice on the other device takes it within 15 minutes. LinkDigits follows on both, and on both the person confirms that
+// typed: AcceptDevice on the other device takes it within 15 minutes. event.LinkDigits follows on both, and on both the person confirms that
 // they are alike (ConfirmDevice). Then the further device belongs to the person: it gets what others write to the person from then on, and
 // comes into every space that this device is in, as a member of its own, shown as the same person: where this device is no owner, when an
-// owner was awake. Linked follows, and DeviceInvited for each space.
+// owner was awake. event.Linked follows, and event.DeviceInvited for each space.
 //
 // It is durable when it returns and needs no network: if the relay cannot be told now that this device reads there, Run or Sync does it, and
 // the other device says again what was lost. A code that was made before ends. It returns ErrNoPerson on a device that holds
@@ -152,7 +153,7 @@ func (c *Client) confirm(tx linkTx, digits string) (result, err error) {
 func (c *Client) linkEnded(tx linkTx, l linkRow, reason error) {
 	l.device = session.Device{}
 	tx.Set(tx.Value().With(l))
-	tx.Emit(LinkEnded{Reason: reason})
+	tx.Emit(event.LinkEnded{Reason: reason})
 }
 
 // receiveLink reads a frame of a linking.
@@ -171,9 +172,9 @@ func (c *Client) receiveLink(tx linkTx, f state.Frame) error {
 	tx.Set(tx.Value().With(l))
 	switch {
 	case before == linking.Waiting && l.Phase() == linking.Comparing:
-		tx.Emit(LinkDigits{Digits: l.Digits()})
+		tx.Emit(event.LinkDigits{Digits: l.Digits()})
 	case l.First() && l.Phase() == linking.Done:
-		tx.Emit(Linked{})
+		tx.Emit(event.Linked{})
 	}
 	return c.say(tx)
 }
@@ -328,7 +329,7 @@ func (r *run) belong(id state.ID, l linkRow) error {
 		l := tx.Value().Part()
 		l.Linking, l.device = l.Taken(), session.Device{}
 		tx.Set(tx.Value().With(l))
-		tx.Emit(Linked{})
+		tx.Emit(event.Linked{})
 		x.tell(tx.Emit)
 		return c.say(tx)
 	}))

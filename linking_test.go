@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
 	"github.com/trefoil-im/trefoil/state"
@@ -22,7 +23,7 @@ func (w world) unlinked(dir trefoil.Directory, name string) *device {
 // digits returns what a device shows.
 func (d *device) digits() string {
 	d.Helper()
-	all := told[trefoil.LinkDigits](d)
+	all := told[event.LinkDigits](d)
 	require.NotEmpty(d, all, d.name)
 	return all[len(all)-1].Digits
 }
@@ -49,13 +50,13 @@ func TestLinkDevice(t *testing.T) {
 		require.Equal(t, phone.digits(), laptop.digits())
 		require.NoError(t, laptop.client.ConfirmDevice(t.Context(), phone.digits()))
 		w.pass(time.Minute)
-		require.Empty(t, told[trefoil.Linked](laptop), "the first device has not confirmed")
+		require.Empty(t, told[event.Linked](laptop), "the first device has not confirmed")
 		_, err := laptop.client.Person(t.Context())
 		require.ErrorIs(t, err, trefoil.ErrNoPerson)
 		require.NoError(t, phone.client.ConfirmDevice(t.Context(), laptop.digits()))
 		w.pass(10 * time.Minute)
-		require.Len(t, told[trefoil.Linked](laptop), 1)
-		require.Len(t, told[trefoil.Linked](phone), 1)
+		require.Len(t, told[event.Linked](laptop), 1)
+		require.Len(t, told[event.Linked](phone), 1)
 		self, err := laptop.client.Person(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, a, self)
@@ -90,8 +91,8 @@ func TestLinkDevice(t *testing.T) {
 		}
 		require.NoError(t, phone.client.Space(space).Remove(t.Context(), devices[1].Index))
 		w.pass(10 * time.Minute)
-		require.Len(t, told[trefoil.Removed](laptop), 1)
-		require.Empty(t, told[trefoil.Removed](phone))
+		require.Len(t, told[event.Removed](laptop), 1)
+		require.Empty(t, told[event.Removed](phone))
 	})
 }
 
@@ -109,7 +110,7 @@ func TestLinkDeviceThief(t *testing.T) {
 		require.NoError(t, thief.client.ConfirmDevice(t.Context(), thief.digits()))
 		require.NoError(t, laptop.client.AcceptDevice(t.Context(), code))
 		w.pass(time.Minute)
-		ended := told[trefoil.LinkEnded](phone)
+		ended := told[event.LinkEnded](phone)
 		require.Len(t, ended, 1)
 		require.ErrorIs(t, ended[0].Reason, linking.ErrTwice)
 		require.ErrorIs(t, phone.client.ConfirmDevice(t.Context(), "000 000"), linking.ErrPhase)
@@ -125,7 +126,7 @@ func TestLinkDeviceThief(t *testing.T) {
 		require.NoError(t, laptop.client.ConfirmDevice(t.Context(), laptop.digits()))
 		w.pass(time.Hour)
 		for _, d := range []*device{laptop, thief} {
-			require.Empty(t, told[trefoil.Linked](d), d.name)
+			require.Empty(t, told[event.Linked](d), d.name)
 			_, err := d.client.Person(t.Context())
 			require.ErrorIs(t, err, trefoil.ErrNoPerson)
 		}
@@ -147,7 +148,7 @@ func TestLinkDeviceRestarts(t *testing.T) {
 		_, err := phone.client.LinkDevice(t.Context())
 		require.NoError(t, err)
 		w.pass(20 * time.Minute)
-		require.ErrorIs(t, told[trefoil.LinkEnded](phone)[0].Reason, linking.ErrExpired)
+		require.ErrorIs(t, told[event.LinkEnded](phone)[0].Reason, linking.ErrExpired)
 		again := func(d *device) *device {
 			d.stop()
 			return w.open(d.name, d.store, w.net.Device(d.name), withDirectory).run()
@@ -165,7 +166,7 @@ func TestLinkDeviceRestarts(t *testing.T) {
 		phone, laptop = again(phone), again(laptop)
 		dir.Fail(nil)
 		w.pass(10 * time.Minute)
-		require.Len(t, told[trefoil.Linked](laptop), 1)
+		require.Len(t, told[event.Linked](laptop), 1)
 		self, err := laptop.client.Person(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, a, self)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -26,7 +27,7 @@ func (w world) linked(first, further *device) {
 	require.NoError(w, first.client.ConfirmDevice(w.Context(), digits))
 	require.NoError(w, further.client.ConfirmDevice(w.Context(), digits))
 	w.pass(10 * time.Minute)
-	require.Len(w, told[trefoil.Linked](further), 1)
+	require.Len(w, told[event.Linked](further), 1)
 }
 
 // places returns the places at which a device sees another one's person.
@@ -62,11 +63,11 @@ func TestLinkedDeviceOfAMember(t *testing.T) {
 		w.pass(time.Minute)
 		bob.stop()
 		w.linked(phone, laptop)
-		waits := told[trefoil.SpaceAwaited](laptop)
+		waits := told[event.SpaceAwaited](laptop)
 		require.Len(t, waits, 1)
-		require.Equal(t, trefoil.SpaceAwaited{Stamp: waits[0].Stamp, Space: space, Title: "Gardening"}, waits[0])
+		require.Equal(t, event.SpaceAwaited{Stamp: waits[0].Stamp, Space: space, Title: "Gardening"}, waits[0])
 		require.Equal(t, ratchet.Member, laptop.status(own).Phase)
-		require.Len(t, told[trefoil.DeviceInvited](phone), 1)
+		require.Len(t, told[event.DeviceInvited](phone), 1)
 		_, err := laptop.client.Space(space).Status(t.Context())
 		require.ErrorIs(t, err, state.ErrNotFound)
 
@@ -74,9 +75,9 @@ func TestLinkedDeviceOfAMember(t *testing.T) {
 		w.pass(48 * time.Hour)
 		bob = w.again(bob, dir)
 		w.pass(time.Hour)
-		invited := told[trefoil.DeviceInvited](phone)
+		invited := told[event.DeviceInvited](phone)
 		require.Len(t, invited, 1)
-		require.Equal(t, trefoil.DeviceInvited{Stamp: trefoil.Stamp{Chat: space, ID: invited[0].ID}}, invited[0])
+		require.Equal(t, event.DeviceInvited{Stamp: event.Stamp{Chat: space, ID: invited[0].ID}}, invited[0])
 		require.Equal(t, ratchet.Member, laptop.status(space).Phase)
 		bob.send(space, "welcome")
 		laptop.send(space, "from the laptop")
@@ -89,7 +90,7 @@ func TestLinkedDeviceOfAMember(t *testing.T) {
 
 		require.NoError(t, bob.client.Space(space).Remove(t.Context(), laptop.status(space).Index))
 		w.pass(10 * time.Minute)
-		require.Len(t, told[trefoil.Removed](laptop), 1)
+		require.Len(t, told[event.Removed](laptop), 1)
 		phone.send(space, "I am still here")
 		w.pass(time.Minute)
 		require.Contains(t, bob.read(), "I am still here")
@@ -110,7 +111,7 @@ func TestLinkedDeviceFramesLost(t *testing.T) {
 		w.pass(time.Minute)
 		line.onFrame(func(f *trefoil.Frame) { f.Data = nil }) // what comes to the owner is damaged
 		w.linked(phone, laptop)
-		require.Len(t, told[trefoil.SpaceAwaited](laptop), 1)
+		require.Len(t, told[event.SpaceAwaited](laptop), 1)
 		line.onFrame(nil)
 		line.onPost(func(string, []byte) (state.Delivery, bool) { return state.Delivered(), true }) // and what it answers first is lost
 		w.pass(3 * time.Hour)
@@ -131,7 +132,7 @@ func TestInviteDevices(t *testing.T) {
 		strict := w.device("strict", func(o *trefoil.Options) { o.Policy.NoDevices = true }).run()
 		forbids := w.newSpace(strict, phone)
 		w.linked(phone, laptop)
-		invited := told[trefoil.DeviceInvited](phone)
+		invited := told[event.DeviceInvited](phone)
 		require.Len(t, invited, 1)
 		require.ErrorIs(t, invited[0].Reason, ratchet.ErrPolicy)
 		require.ErrorIs(t, phone.client.Space(forbids).InviteDevices(t.Context()), ratchet.ErrPolicy)
@@ -148,7 +149,7 @@ func TestInviteDevices(t *testing.T) {
 		require.Equal(t, ratchet.Member, laptop.status(later).Phase)
 		require.NoError(t, phone.client.Space(later).InviteDevices(t.Context()), "all are there")
 		w.pass(10 * time.Minute)
-		ok := func(e trefoil.DeviceInvited) bool { return e.Chat == later && e.Reason == nil }
-		require.Len(t, slices.DeleteFunc(told[trefoil.DeviceInvited](phone), func(e trefoil.DeviceInvited) bool { return !ok(e) }), 1)
+		ok := func(e event.DeviceInvited) bool { return e.Chat == later && e.Reason == nil }
+		require.Len(t, slices.DeleteFunc(told[event.DeviceInvited](phone), func(e event.DeviceInvited) bool { return !ok(e) }), 1)
 	})
 }

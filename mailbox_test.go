@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -167,7 +168,7 @@ func TestFurtherMailboxIsRead(t *testing.T) {
 		require.NoError(t, phone.client.ConfirmDevice(t.Context(), laptop.digits()))
 		w.pass(10 * time.Minute)
 		require.Nil(t, g.published)
-		require.Len(t, told[trefoil.Linked](laptop), 1)
+		require.Len(t, told[event.Linked](laptop), 1)
 		require.Equal(t, []string{"early"}, laptop.read())
 		require.Equal(t, []string{"early"}, phone.read())
 	})

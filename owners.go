@@ -9,12 +9,12 @@ import (
 
 // SetOwners names the owners of the space, in place of those that there were: members by their places, this one among them, at most 16.
 // The device that made the space can do it, or to whom HandOver or PutRootKey gave the root owner key. Run and Sync carry it out once the
-// backlog was read; OwnersChanged follows. Errors are ratchet.ErrPhase without the key, and ratchet.ErrPolicy for a list that cannot be.
+// backlog was read; event.OwnersChanged follows. Errors are ratchet.ErrPhase without the key, and ratchet.ErrPolicy for a list that cannot be.
 func (s Space) SetOwners(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.SetOwners(indices...))
 }
 
-// HandOver gives the root owner key, with which owners are named, to another member. It leaves this device once it is there: HandedOver
+// HandOver gives the root owner key, with which owners are named, to another member. It leaves this device once it is there: event.HandedOver
 // tells both. Errors are ratchet.ErrPhase without the key and while nothing can be sealed to the member yet, and ratchet.ErrPolicy for a
 // place at which nobody else is.
 func (s Space) HandOver(ctx context.Context, to dkg.Index) error {
@@ -55,7 +55,7 @@ func (s Space) ProposedOwners(ctx context.Context, message []byte) ([]dkg.Index,
 }
 
 // PutOwners puts what ProposeOwners returned in place, with its signature, on the device of one of the members that it names, which need be no
-// owner before: so a space whose owners are lost gets others. Run and Sync carry it out once the backlog was read; OwnersChanged follows.
+// owner before: so a space whose owners are lost gets others. Run and Sync carry it out once the backlog was read; event.OwnersChanged follows.
 // Errors are ratchet.ErrPolicy for another signature, a list that does not name this device, and one that others have overtaken; and
 // ratchet.ErrPhase while it cannot be done.
 func (s Space) PutOwners(ctx context.Context, message, signature []byte) error {
@@ -63,13 +63,13 @@ func (s Space) PutOwners(ctx context.Context, message, signature []byte) error {
 }
 
 // Appoint gives members these rights and no others, as an owner: ratchet.MayInvite, MayRemove and MayTitle. What is added counts at once,
-// what is taken back from the next Rekeyed on. RoleChanged follows. Errors are ratchet.ErrPhase for a member that is no owner, and
+// what is taken back from the next event.Rekeyed on. event.RoleChanged follows. Errors are ratchet.ErrPhase for a member that is no owner, and
 // ratchet.ErrPolicy for a place at which nobody is, and more than 64 members with a role.
 func (s Space) Appoint(ctx context.Context, rights ratchet.Rights, indices ...dkg.Index) error {
 	return s.do(ctx, ratchet.Appoint(rights, indices...))
 }
 
-// SetPolicy changes how the space works, as an owner; Status has the policy as it is. PolicyChanged follows. Errors are ratchet.ErrPhase
+// SetPolicy changes how the space works, as an owner; Status has the policy as it is. event.PolicyChanged follows. Errors are ratchet.ErrPhase
 // for a member that is no owner, and ratchet.ErrPolicy for another Scheme, RootScheme or KEM.
 func (s Space) SetPolicy(ctx context.Context, p ratchet.Policy) error {
 	return s.do(ctx, ratchet.SetPolicy(p))

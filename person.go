@@ -85,8 +85,8 @@ func (d *directs) self(ctx context.Context) (key.Address, error) {
 func (c *Client) Person(ctx context.Context) (key.Address, error) { return c.directs.self(ctx) }
 
 // NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
-// publish it, and then others can write to it (Stats.Published): what they write before is not sent (NotSent, ErrNobody). It returns state.ErrExists on a device
-// of a person, and ErrNoPerson without Options.Directory.
+// publish it, and then others can write to it (Stats.Published): what they write before is not sent
+// (event.NotSent, ErrNobody). It returns state.ErrExists on a device of a person, and ErrNoPerson without Options.Directory.
 func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 	d := c.directs
 	switch _, err := c.Person(ctx); {

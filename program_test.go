@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -19,10 +20,10 @@ import (
 // What a client does when its program is slow, fails, panics, is cancelled, or calls back.
 
 // handler sets what handles messages of a body.
-func handler(body string, handle func(context.Context, trefoil.Message) error) func(*trefoil.Options) {
+func handler(body string, handle func(context.Context, event.Message) error) func(*trefoil.Options) {
 	return func(o *trefoil.Options) {
-		o.Handle = func(ctx context.Context, e trefoil.Event) error {
-			if m, ok := e.(trefoil.Message); ok && string(m.Body) == body {
+		o.Handle = func(ctx context.Context, e event.Event) error {
+			if m, ok := e.(event.Message); ok && string(m.Body) == body {
 				return handle(ctx, m)
 			}
 			return nil
@@ -34,7 +35,7 @@ func handler(body string, handle func(context.Context, trefoil.Message) error) f
 func TestSlowProgram(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
-		bob := w.device("bob", handler("slow", func(context.Context, trefoil.Message) error {
+		bob := w.device("bob", handler("slow", func(context.Context, event.Message) error {
 			time.Sleep(time.Hour)
 			return nil
 		})).run()
@@ -58,7 +59,7 @@ func TestFailingProgram(t *testing.T) {
 		alice := w.device("alice").run()
 		var times []time.Duration
 		since := time.Now()
-		bob := w.device("bob", handler("hello", func(context.Context, trefoil.Message) error {
+		bob := w.device("bob", handler("hello", func(context.Context, event.Message) error {
 			if times = append(times, time.Since(since)); len(times) < 5 {
 				return errors.New("disk full")
 			}
@@ -74,7 +75,7 @@ func TestFailingProgram(t *testing.T) {
 			require.Greater(t, times[i]-times[i-1], times[i-1]-times[i-2])
 		}
 		require.Equal(t, []string{"hello", "hello", "hello", "hello", "hello", "after"}, bob.read())
-		messages := told[trefoil.Message](bob)
+		messages := told[event.Message](bob)
 		for _, m := range messages[:5] {
 			require.Equal(t, messages[0], m)
 		}
@@ -91,7 +92,7 @@ func TestPanickingProgram(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w world) {
 				alice := w.device("alice").run()
-				bob := w.device("bob", handler("hello", func(context.Context, trefoil.Message) error { fail(); return nil }))
+				bob := w.device("bob", handler("hello", func(context.Context, event.Message) error { fail(); return nil }))
 				link := alice.link(w.newSpace(alice), invite.Private(0))
 				space, err := bob.client.Join(t.Context(), link)
 				require.NoError(t, err)
@@ -111,7 +112,7 @@ func TestPanickingProgram(t *testing.T) {
 				again := w.open("bob", bob.store, w.net.Device("bob")).run()
 				w.pass(time.Minute)
 				require.Equal(t, []string{"hello"}, again.read())
-				require.Equal(t, told[trefoil.Message](bob), told[trefoil.Message](again))
+				require.Equal(t, told[event.Message](bob), told[event.Message](again))
 			})
 		})
 	}
@@ -122,7 +123,7 @@ func TestCancelledProgram(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
 		ended := false
-		bob := w.device("bob", handler("hello", func(ctx context.Context, _ trefoil.Message) error {
+		bob := w.device("bob", handler("hello", func(ctx context.Context, _ event.Message) error {
 			<-ctx.Done()
 			time.Sleep(time.Minute)
 			ended = true
@@ -145,7 +146,7 @@ func TestReentrantProgram(t *testing.T) {
 		alice := w.device("alice").run()
 		var bob *device
 		var errs []error
-		bob = w.device("bob", handler("hello", func(ctx context.Context, m trefoil.Message) error {
+		bob = w.device("bob", handler("hello", func(ctx context.Context, m event.Message) error {
 			s := bob.client.Space(m.Chat)
 			_, err := s.Send(ctx, []byte("answer"))
 			errs = append(errs, err)
@@ -173,7 +174,7 @@ func TestForget(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
 		var bob *device
-		bob = w.device("bob", handler("go away", func(ctx context.Context, m trefoil.Message) error {
+		bob = w.device("bob", handler("go away", func(ctx context.Context, m event.Message) error {
 			return bob.client.Space(m.Chat).Forget(ctx)
 		})).run()
 		space := w.newSpace(alice, bob)
@@ -241,8 +242,8 @@ func TestFullInbox(t *testing.T) {
 		fails.Store(true)
 		bob := w.device("bob", func(o *trefoil.Options) {
 			o.Vault.Inbox = 10
-			o.Handle = func(_ context.Context, e trefoil.Event) error {
-				if m, ok := e.(trefoil.Message); ok && fails.Load() && strings.HasPrefix(string(m.Body), "full") {
+			o.Handle = func(_ context.Context, e event.Event) error {
+				if m, ok := e.(event.Message); ok && fails.Load() && strings.HasPrefix(string(m.Body), "full") {
 					return errors.New("not now")
 				}
 				return nil
@@ -250,7 +251,7 @@ func TestFullInbox(t *testing.T) {
 		}).run()
 		first, second := w.newSpace(alice, bob), w.newSpace(alice, bob)
 		const n = 300
-		want := make(map[trefoil.EventID]bool)
+		want := make(map[event.ID]bool)
 		for range n {
 			want[alice.send(first, "full")] = true
 		}
@@ -260,8 +261,8 @@ func TestFullInbox(t *testing.T) {
 		require.Contains(t, bob.read(), "elsewhere")
 		fails.Store(false)
 		w.pass(time.Hour)
-		got := make(map[trefoil.EventID]bool)
-		for _, m := range told[trefoil.Message](bob) {
+		got := make(map[event.ID]bool)
+		for _, m := range told[event.Message](bob) {
 			if m.Chat == first {
 				got[m.ID] = true
 			}

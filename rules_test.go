@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -30,10 +31,10 @@ func TestRule1WhatIsWrittenLeaves(t *testing.T) {
 		bob.send(space, "hello")
 		w.pass(time.Second)
 		require.Equal(t, []string{"hello"}, alice.read())
-		require.Len(t, told[trefoil.Unread](alice), 1, "what no client wrote is told, too")
+		require.Len(t, told[event.Unread](alice), 1, "what no client wrote is told, too")
 		require.NoError(t, bob.client.Space(space).Leave(t.Context()))
 		w.pass(time.Second)
-		require.Len(t, told[trefoil.Left](alice), 1)
+		require.Len(t, told[event.Left](alice), 1)
 		for _, d := range []*device{alice, bob} {
 			members, err := d.client.Space(space).Members(t.Context())
 			require.NoError(t, err)
@@ -53,13 +54,13 @@ func TestRule2WhatIsReadIsHandedOver(t *testing.T) {
 		alice.send(space, "hello")
 		w.pass(time.Minute)
 		deaf := w.open("bob", bob.store, w.net.Device("bob"), func(o *trefoil.Options) {
-			o.Handle = func(context.Context, trefoil.Event) error { return errors.New("not now") }
+			o.Handle = func(context.Context, event.Event) error { return errors.New("not now") }
 		})
 		require.ErrorContains(t, deaf.client.Sync(t.Context()), "not now")
 		again := w.open("bob", bob.store, w.net.Device("bob"))
 		require.NoError(t, again.client.Sync(t.Context()))
 		require.Equal(t, []string{"hello"}, again.read())
-		require.Equal(t, told[trefoil.Message](deaf)[0].Stamp, told[trefoil.Message](again)[0].Stamp)
+		require.Equal(t, told[event.Message](deaf)[0].Stamp, told[event.Message](again)[0].Stamp)
 	})
 }
 
@@ -165,7 +166,7 @@ func TestRule5OneClock(t *testing.T) {
 		w.pass(time.Minute)
 		for _, d := range []*device{alice, bob} {
 			require.ElementsMatch(t, []string{"from the future", "from the past"}, d.read())
-			for _, m := range told[trefoil.Message](d) {
+			for _, m := range told[event.Message](d) {
 				require.Equal(t, m.Own == (d == alice), m.Sent.Equal(then))
 			}
 		}
@@ -186,7 +187,7 @@ func TestRule6Source(t *testing.T) {
 			w.pass(time.Second)
 		}
 		var got []string
-		for _, m := range told[trefoil.Message](bob) {
+		for _, m := range told[event.Message](bob) {
 			got = append(got, m.ID.String())
 		}
 		require.Equal(t, want, got)
@@ -200,7 +201,7 @@ func TestRule7WrittenOnce(t *testing.T) {
 		alice, bob := w.device("alice").run(), w.device("bob").run()
 		space := w.newSpace(alice, bob)
 		app := w.open("bob", bob.store, w.net.Device("bob"))
-		ids := make(chan trefoil.EventID)
+		ids := make(chan event.ID)
 		for _, c := range []*device{bob, app} {
 			go func() {
 				for range 20 {
@@ -208,13 +209,13 @@ func TestRule7WrittenOnce(t *testing.T) {
 				}
 			}()
 		}
-		var want []trefoil.EventID
+		var want []event.ID
 		for range 40 {
 			want = append(want, <-ids)
 		}
 		w.pass(10 * time.Minute)
-		var got []trefoil.EventID
-		for _, m := range told[trefoil.Message](alice) {
+		var got []event.ID
+		for _, m := range told[event.Message](alice) {
 			got = append(got, m.ID)
 		}
 		require.ElementsMatch(t, want, got)
@@ -241,7 +242,7 @@ func TestRule8SubscribedBeforeAsking(t *testing.T) {
 		calls := line.calls()
 		first := slices.Index(calls, "post")
 		require.True(t, slices.Contains(calls[:first], "end") || slices.Contains(calls[:first], "subscribe"), calls)
-		require.Len(t, told[trefoil.Joined](bob), 1)
+		require.Len(t, told[event.Joined](bob), 1)
 		require.Equal(t, []string{"written before bob was let in"}, alice.read())
 	})
 }
@@ -251,8 +252,8 @@ func TestRule9InboxItems(t *testing.T) {
 	inWorld(t, func(t *testing.T, w world) {
 		alice := w.device("alice").run()
 		bob := w.device("bob", func(o *trefoil.Options) {
-			o.Handle = func(_ context.Context, e trefoil.Event) error {
-				if m, ok := e.(trefoil.Message); ok && bytes.Equal(m.Body, []byte("poison")) {
+			o.Handle = func(_ context.Context, e event.Event) error {
+				if m, ok := e.(event.Message); ok && bytes.Equal(m.Body, []byte("poison")) {
 					return errors.New("cannot show this")
 				}
 				return nil
@@ -268,7 +269,7 @@ func TestRule9InboxItems(t *testing.T) {
 		alice.send(first, "behind")
 		w.pass(time.Minute)
 		require.Equal(t, []string{"behind"}, bob.read())
-		require.Len(t, told[trefoil.Unread](bob), 2)
+		require.Len(t, told[event.Unread](bob), 2)
 
 		alice.send(first, "poison")
 		alice.send(first, "held up")

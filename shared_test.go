@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
@@ -72,8 +73,8 @@ func TestTwoProcessesOnOneStore(t *testing.T) {
 	var alice *trefoil.Client
 	read := make(chan string, 100)
 	alice, _ = openFile(t, filepath.Join(t.TempDir(), "alice.db"), net.Device("alice"), func(o *trefoil.Options) {
-		o.Handle = func(_ context.Context, e trefoil.Event) error {
-			if m, ok := e.(trefoil.Message); ok && !m.Own {
+		o.Handle = func(_ context.Context, e event.Event) error {
+			if m, ok := e.(event.Message); ok && !m.Own {
 				read <- string(m.Body)
 			}
 			return nil
@@ -157,7 +158,7 @@ func TestHookThatPanics(t *testing.T) {
 	alice, _ := openFile(t, filepath.Join(t.TempDir(), "alice.db"), net.Device("alice"))
 	panics := false
 	bob, db := openFile(t, filepath.Join(t.TempDir(), "bob.db"), net.Device("bob"), func(o *trefoil.Options) {
-		o.InCommit = func(e trefoil.Event) store.Hook {
+		o.InCommit = func(e event.Event) store.Hook {
 			if hook := history(e); hook == nil || !panics {
 				return hook
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -34,14 +35,14 @@ type soaked struct {
 	line  *tap
 	mu    sync.Mutex
 	calls int
-	read  map[int]trefoil.EventID // by number
-	twice map[int]int             // told again, under the same ID
+	read  map[int]event.ID // by number
+	twice map[int]int      // told again, under the same ID
 }
 
-func (s *soak) handle(d *soaked, e trefoil.Event) error {
+func (s *soak) handle(d *soaked, e event.Event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m, ok := e.(trefoil.Message)
+	m, ok := e.(event.Message)
 	if !ok {
 		return nil
 	}
@@ -62,7 +63,7 @@ func (s *soak) handle(d *soaked, e trefoil.Event) error {
 func (s *soak) begin(d *soaked) {
 	d.moody.fail(0) // who cannot open a store does not run
 	d.device = s.open(d.name, d.moody, d.line, func(o *trefoil.Options) {
-		o.Handle = func(_ context.Context, e trefoil.Event) error { return s.handle(d, e) }
+		o.Handle = func(_ context.Context, e event.Event) error { return s.handle(d, e) }
 	})
 	d.forgets = true
 	d.device.begin()
@@ -135,7 +136,7 @@ func TestLongRun(t *testing.T) {
 		none := goroutines()
 		for i := range devices {
 			name := strconv.Itoa(i)
-			d := &soaked{device: &device{name: name}, moody: newMoody(*seed + uint64(i)), line: w.tap(name), read: make(map[int]trefoil.EventID), twice: make(map[int]int)}
+			d := &soaked{device: &device{name: name}, moody: newMoody(*seed + uint64(i)), line: w.tap(name), read: make(map[int]event.ID), twice: make(map[int]int)}
 			d.line.forgets = true
 			s.begin(d)
 			d.moody.fail(0)

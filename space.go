@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -56,7 +57,7 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 }
 
 // Join asks to be let into the space that a link leads to: a text with the link in it, as it was pasted (invite.Find). It is durable
-// when it returns and needs no network; Joined or Refused follows, and StillWaiting and Hint say meanwhile what it waits for.
+// when it returns and needs no network; event.Joined or event.Refused follows, and event.StillWaiting and event.Hint say meanwhile what it waits for.
 // Messages may be written before: they are sent then. It returns an error of package invite for what is no link, ratchet.ErrMalformed
 // for a link that says nothing, and state.ErrExists if this device is in the space already.
 func (c *Client) Join(ctx context.Context, link string) (Space, error) {
@@ -86,9 +87,9 @@ func (s Space) ID() state.ID { return s.id }
 // message like those of others, under the ID that Send returns. Errors are ratchet.ErrTooLong, ratchet.ErrRemoved,
 // ratchet.ErrPhase after Leave, and state.ErrFull if too much waits. After state.ErrUncertain the message of the ID was written or not:
 // all are handed it, or nobody is.
-func (s Space) Send(ctx context.Context, body []byte) (id EventID, err error) {
+func (s Space) Send(ctx context.Context, body []byte) (id event.ID, err error) {
 	if len(body) > MaxBody {
-		return EventID{}, ratchet.ErrTooLong
+		return event.ID{}, ratchet.ErrTooLong
 	}
 	c := newContent(s.client.o.Now(), body)
 	ready := s.client.isReady(s.id)
@@ -158,18 +159,18 @@ func (s Space) EndInvite(ctx context.Context, name [16]byte, places ...dkg.Index
 	return s.do(ctx, ratchet.EndInvite(name, places...))
 }
 
-// WantInvite asks an owner for a link to hand on; LinkGiven brings it when one was awake. It returns ratchet.ErrPolicy unless
+// WantInvite asks an owner for a link to hand on; event.LinkGiven brings it when one was awake. It returns ratchet.ErrPolicy unless
 // Options.Policy of the founder has MembersMayInvite.
 func (s Space) WantInvite(ctx context.Context) error { return s.do(ctx, ratchet.WantInvite()) }
 
-// SetTitle names the space, as an owner or a member with that right: at most 1 KiB. All members, this one too, are told TitleChanged, and Status has it. Errors are
-// ratchet.ErrTooLong, and ratchet.ErrPhase for another member.
+// SetTitle names the space, as an owner or a member with that right: at most 1 KiB. All members, this one too, are told
+// event.TitleChanged, and Status has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase for another member.
 func (s Space) SetTitle(ctx context.Context, title string) error {
 	return s.do(ctx, ratchet.SetTitle([]byte(title)))
 }
 
 // SetProfile changes what others see of this device in the space: at most ratchet.MaxApplicationData bytes. All members, this one
-// too, are told ProfileChanged, and Members has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase while joining.
+// too, are told event.ProfileChanged, and Members has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase while joining.
 func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 	return s.do(ctx, ratchet.SetProfile(profile))
 }
@@ -177,7 +178,7 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 // Remove removes members, as an owner: the keys of the space are made anew for the others, and the removed are told and read nothing
 // that is sent from then on. What they have read stays theirs, and what they had sent is read by all. Public invites are closed, since
 // the removed may hold their links; private ones stay open. It is durable when it returns; Run and Sync prepare the keys and send
-// them, and Rekeyed follows. A member with that right removes others than owners: nobody
+// them, and event.Rekeyed follows. A member with that right removes others than owners: nobody
 // shows them any more, and they read on until an owner is awake, which makes the keys anew by itself. Errors are ratchet.ErrPhase for a
 // member without the right, and ratchet.ErrPolicy for a place at which nobody is, the own one, and an owner's without the root owner key.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
@@ -228,7 +229,7 @@ func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
 }
 
 // Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
-// who did when it last knew, and is not among them. A new member is among them when Arrived is told, which can be after its own Joined.
+// who did when it last knew, and is not among them. A new member is among them when event.Arrived is told, which can be after its own event.Joined.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := s.client.spaces.Load(ctx, s.id)
 	if err != nil {

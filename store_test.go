@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -74,9 +75,9 @@ func (m *moody) Commit(ctx context.Context, changes ...store.Change) error {
 type ailing struct {
 	world
 	stores  map[string]*moody
-	certain map[trefoil.EventID]string // what was written for certain
-	unsure  map[trefoil.EventID]string // what was written or not
-	refused []string                   // what was not
+	certain map[event.ID]string // what was written for certain
+	unsure  map[event.ID]string // what was written or not
+	refused []string            // what was not
 }
 
 func (a *ailing) device(name string, seed uint64, dir trefoil.Directory) *device {
@@ -94,7 +95,7 @@ func (a *ailing) openAgain(name string, dir trefoil.Directory) *device {
 }
 
 // wrote notes what Send returned.
-func (a *ailing) wrote(text string, id trefoil.EventID, err error) {
+func (a *ailing) wrote(text string, id event.ID, err error) {
 	switch {
 	case err == nil:
 		a.certain[id] = text
@@ -107,10 +108,10 @@ func (a *ailing) wrote(text string, id trefoil.EventID, err error) {
 }
 
 // read returns what all incarnations of a device were told, by ID. Whatever is told again is the same.
-func (a *ailing) read(devices ...*device) map[trefoil.EventID]trefoil.Message {
-	all, ids := make(map[trefoil.EventID]trefoil.Message), make(map[string]trefoil.EventID)
+func (a *ailing) read(devices ...*device) map[event.ID]event.Message {
+	all, ids := make(map[event.ID]event.Message), make(map[string]event.ID)
 	for _, d := range devices {
-		for _, m := range told[trefoil.Message](d) {
+		for _, m := range told[event.Message](d) {
 			if before, ok := all[m.ID]; ok {
 				require.Equal(a, before, m, d.name)
 			}
@@ -129,7 +130,7 @@ func (a *ailing) read(devices ...*device) map[trefoil.EventID]trefoil.Message {
 func TestStoresThatFail(t *testing.T) {
 	t.Logf("repeat with -seed %d", *seed)
 	inWorld(t, func(t *testing.T, w world) {
-		a := &ailing{w, make(map[string]*moody), make(map[trefoil.EventID]string), make(map[trefoil.EventID]string), nil}
+		a := &ailing{w, make(map[string]*moody), make(map[event.ID]string), make(map[event.ID]string), nil}
 		chance, dir := rand.New(rand.NewPCG(*seed, 3)), transporttest.NewDirectory()
 		names := []string{"alice", "bob", "carol"}
 		now, all := make(map[string]*device), make(map[string][]*device)
@@ -175,7 +176,7 @@ func TestStoresThatFail(t *testing.T) {
 		w.pass(3 * time.Hour)
 		require.Greater(t, failed, 100)
 		t.Logf("%d calls failed: %d messages taken, %d refused, %d unsure", failed, len(a.certain), len(a.refused), len(a.unsure))
-		count := make(map[trefoil.EventID]int)
+		count := make(map[event.ID]int)
 		for _, name := range names {
 			got := a.read(all[name]...)
 			for id, text := range a.certain {
@@ -246,7 +247,7 @@ func TestStoreIsDown(t *testing.T) {
 		s.fail(0)
 		require.NoError(t, bob.client.Sync(t.Context()))
 		require.ElementsMatch(t, []string{"to the space", "to Bob"}, bob.read())
-		require.Contains(t, []trefoil.EventID{told[trefoil.Message](bob)[0].ID, told[trefoil.Message](bob)[1].ID}, id)
+		require.Contains(t, []event.ID{told[event.Message](bob)[0].ID, told[event.Message](bob)[1].ID}, id)
 		w.pass(time.Hour)
 		require.NotContains(t, ann.read(), "refused")
 	})

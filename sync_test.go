@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -24,8 +25,8 @@ func (w world) woken(body string, handle func(context.Context, *device) error) (
 	alice.send(second, body)
 	w.pass(time.Minute)
 	d = w.open("bob", bob.store, w.net.Device("bob"), func(o *trefoil.Options) {
-		o.Handle = func(ctx context.Context, e trefoil.Event) error {
-			if m, ok := e.(trefoil.Message); ok && string(m.Body) == body {
+		o.Handle = func(ctx context.Context, e event.Event) error {
+			if m, ok := e.(event.Message); ok && string(m.Body) == body {
 				return handle(ctx, d)
 			}
 			return nil

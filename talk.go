@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"time"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
@@ -128,13 +129,13 @@ func (l letter) talkWith(from, self key.Address) (key.Address, bool) {
 
 // id returns the ID of a direct message. Like that of a message of a space it covers its writer, so that nobody can write under the ID of
 // another's, and all that the letter holds, so that one ID never stands for two texts.
-func (l letter) id(from key.Address) EventID {
+func (l letter) id(from key.Address) event.ID {
 	w := wire.NewWriter(64 + letterHeader + len(l.body))
 	w.Fixed([]byte("trefoil direct message"))
 	w.Fixed(from[:])
 	w.Fixed(l.encode())
 	h := sha256.Sum256(w.Bytes())
-	return EventID(h[:16])
+	return event.ID(h[:16])
 }
 
 // arrivedVersion is the version of a direct message in the inbox of a talk. Neither a notice nor a message of package ratchet begins
@@ -152,7 +153,7 @@ func (l letter) arrived(from key.Address) []byte {
 }
 
 // decodeArrived reads what arrived returned, in the conversation with a person.
-func decodeArrived(chat state.ID, b []byte) (Event, error) {
+func decodeArrived(chat state.ID, b []byte) (event.Event, error) {
 	r := wire.NewReader(b)
 	r.Version16(arrivedVersion, arrivedVersion)
 	var from key.Address
@@ -166,5 +167,5 @@ func decodeArrived(chat state.ID, b []byte) (Event, error) {
 		return nil, err
 	}
 	own := talkID(from) != chat || l.to == from // or it is a note of a person to itself
-	return Message{Stamp: Stamp{chat, l.id(from)}, Person: from, Own: own, Sent: l.sent, Body: l.body}, nil
+	return event.Message{Stamp: event.Stamp{Chat: chat, ID: l.id(from)}, Person: from, Own: own, Sent: l.sent, Body: l.body}, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
@@ -41,8 +42,8 @@ func TestLetterTalks(t *testing.T) {
 	}{{talkID(ann), ann, false}, {talkID(bob), ann, true}, {talkID(bob), bob, true}} {
 		e, err := decodeEvent(c.chat, l.arrived(c.from))
 		require.NoError(t, err)
-		require.Equal(t, Message{
-			Stamp: Stamp{c.chat, l.id(c.from)}, Person: c.from, Own: c.own, Sent: l.sent, Body: l.body,
+		require.Equal(t, event.Message{
+			Stamp: event.Stamp{Chat: c.chat, ID: l.id(c.from)}, Person: c.from, Own: c.own, Sent: l.sent, Body: l.body,
 		}, e)
 	}
 	_, err := decodeEvent(talkID(ann), []byte{arrivedVersion >> 8})

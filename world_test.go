@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -40,7 +41,7 @@ type device struct {
 	stop   func() error
 
 	mu      sync.Mutex
-	events  []trefoil.Event
+	events  []event.Event
 	forgets bool // messages are not kept
 }
 
@@ -60,9 +61,9 @@ func (w world) open(name string, s store.Store, t trefoil.Transport, change ...f
 		c(&o)
 	}
 	handle := o.Handle
-	o.Handle = func(ctx context.Context, e trefoil.Event) error {
+	o.Handle = func(ctx context.Context, e event.Event) error {
 		d.mu.Lock()
-		if _, message := e.(trefoil.Message); !message || !d.forgets {
+		if _, message := e.(event.Message); !message || !d.forgets {
 			d.events = append(d.events, e)
 		}
 		d.mu.Unlock()
@@ -92,7 +93,7 @@ func (d *device) begin() {
 }
 
 // told returns what the device was told of one type, in order.
-func told[E trefoil.Event](d *device) (out []E) {
+func told[E event.Event](d *device) (out []E) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range d.events {
@@ -105,7 +106,7 @@ func told[E trefoil.Event](d *device) (out []E) {
 
 // read returns the bodies of the messages that the device was told of.
 func (d *device) read() (bodies []string) {
-	for _, m := range told[trefoil.Message](d) {
+	for _, m := range told[event.Message](d) {
 		bodies = append(bodies, string(m.Body))
 	}
 	return bodies
@@ -140,7 +141,7 @@ func (d *device) letIn(space state.ID, other *device) {
 	status, err := other.client.Space(space).Status(d.Context())
 	require.NoError(d, err)
 	require.Equal(d, ratchet.Member, status.Phase, other.name)
-	require.True(d, slices.ContainsFunc(told[trefoil.Joined](other), func(e trefoil.Joined) bool { return e.Chat == space }), other.name)
+	require.True(d, slices.ContainsFunc(told[event.Joined](other), func(e event.Joined) bool { return e.Chat == space }), other.name)
 }
 
 // link makes an invite and returns its link.
@@ -153,7 +154,7 @@ func (d *device) link(space state.ID, t invite.Terms) string {
 	return url
 }
 
-func (d *device) send(space state.ID, body string) trefoil.EventID {
+func (d *device) send(space state.ID, body string) event.ID {
 	d.Helper()
 	id, err := d.client.Space(space).Send(d.Context(), []byte(body))
 	require.NoError(d, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
@@ -22,7 +23,7 @@ const Base = "https://chat.example/join"
 type Device struct {
 	Name   string
 	Client *trefoil.Client
-	Events []trefoil.Event // all that it was told of, in order
+	Events []event.Event // all that it was told of, in order
 
 	world    *World
 	line     *line
@@ -38,7 +39,7 @@ type Device struct {
 
 // message is one that a device was told of.
 type message struct {
-	trefoil.Message
+	event.Message
 	order int // of those that were written in the world, if it is the device's own
 }
 
@@ -52,7 +53,7 @@ func (d *Device) open() {
 		c(&o)
 	}
 	handle := o.Handle
-	o.Handle = func(ctx context.Context, e trefoil.Event) error {
+	o.Handle = func(ctx context.Context, e event.Event) error {
 		d.note(e)
 		if handle == nil {
 			return nil
@@ -64,25 +65,25 @@ func (d *Device) open() {
 }
 
 // note notes an event. Each is noted once, however often it is handed over.
-func (d *Device) note(e trefoil.Event) {
-	if slices.ContainsFunc(d.Events, func(o trefoil.Event) bool { return o.About() == e.About() }) {
+func (d *Device) note(e event.Event) {
+	if slices.ContainsFunc(d.Events, func(o event.Event) bool { return o.About() == e.About() }) {
 		return
 	}
 	d.Events = append(d.Events, e)
 	switch e := e.(type) {
-	case trefoil.Message:
+	case event.Message:
 		d.messages = append(d.messages, message{e, d.world.written})
 		if e.Own {
 			d.world.written++
 		}
-	case trefoil.Joined:
+	case event.Joined:
 		d.member[e.Chat] = d.world.written
-	case trefoil.Removed:
+	case event.Removed:
 		delete(d.member, e.Chat)
 	}
 }
 
-func (d *Device) find(id trefoil.EventID) (out []message) {
+func (d *Device) find(id event.ID) (out []message) {
 	for _, m := range d.messages {
 		if m.ID == id {
 			out = append(out, m)
@@ -92,7 +93,7 @@ func (d *Device) find(id trefoil.EventID) (out []message) {
 }
 
 // Told returns what a device was told of one type of event, in order.
-func Told[E trefoil.Event](d *Device) (out []E) {
+func Told[E event.Event](d *Device) (out []E) {
 	for _, e := range d.Events {
 		if e, ok := e.(E); ok {
 			out = append(out, e)
@@ -112,7 +113,7 @@ func (d *Device) Read(chat state.ID) (bodies []string) {
 }
 
 // Send writes to a space. It leaves when the world settles.
-func (d *Device) Send(space state.ID, body string) trefoil.EventID {
+func (d *Device) Send(space state.ID, body string) event.ID {
 	d.world.T.Helper()
 	id, err := d.Client.Space(space).Send(d.world.T.Context(), []byte(body))
 	d.must(err)
@@ -128,7 +129,7 @@ func (d *Device) Person() key.Address {
 }
 
 // Say writes to a person. It leaves when the world settles.
-func (d *Device) Say(to key.Address, body string) trefoil.EventID {
+func (d *Device) Say(to key.Address, body string) event.ID {
 	d.world.T.Helper()
 	id, err := d.Client.Direct(to).Send(d.world.T.Context(), []byte(body))
 	d.must(err)
@@ -145,7 +146,7 @@ func (d *Device) Invite(space state.ID) string {
 	return link
 }
 
-// Join asks to be let in by a link. Joined or Refused follows when the world settles.
+// Join asks to be let in by a link. event.Joined or event.Refused follows when the world settles.
 func (d *Device) Join(link string) state.ID {
 	d.world.T.Helper()
 	s, err := d.Client.Join(d.world.T.Context(), link)

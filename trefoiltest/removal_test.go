@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/trefoiltest"
 )
@@ -32,7 +32,7 @@ func TestRemovedSoonAfterJoiningIsTold(t *testing.T) {
 			require.NoError(t, ann.Client.Space(space).Remove(t.Context(), at.Index))
 			w.Settle()
 			w.Advance(27 * time.Hour)
-			require.Len(t, trefoiltest.Told[trefoil.Removed](eve), 1)
+			require.Len(t, trefoiltest.Told[event.Removed](eve), 1)
 			_, err = eve.Client.Space(space).Send(t.Context(), []byte("of Eve"))
 			require.True(t, errors.Is(err, ratchet.ErrRemoved), err)
 			bob.Send(space, "of Bob")

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -55,8 +56,8 @@ func (s *Seized) Opens() (bodies []string) {
 	for _, value := range s.space {
 		thief.topics = append(thief.topics, value.ID().String())
 	}
-	c, err := trefoil.Open(s.world.T.Context(), fresh, k, thief, trefoil.Options{Now: s.world.Now, Handle: func(_ context.Context, e trefoil.Event) error {
-		if m, ok := e.(trefoil.Message); ok {
+	c, err := trefoil.Open(s.world.T.Context(), fresh, k, thief, trefoil.Options{Now: s.world.Now, Handle: func(_ context.Context, e event.Event) error {
+		if m, ok := e.(event.Message); ok {
 			bodies = append(bodies, string(m.Body))
 		}
 		return nil

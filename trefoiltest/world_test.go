@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -214,8 +215,8 @@ func TestRemovedMemberCannotReadOn(t *testing.T) {
 	bob.Send(space, "without Carl, too")
 	w.Settle()
 	w.Check()
-	require.Len(t, trefoiltest.Told[trefoil.Removed](carl), 1)
-	require.Len(t, trefoiltest.Told[trefoil.Rekeyed](bob), 1)
+	require.Len(t, trefoiltest.Told[event.Removed](carl), 1)
+	require.Len(t, trefoiltest.Told[event.Rekeyed](bob), 1)
 	require.Equal(t, []string{"of Carl", "without Carl", "without Carl, too"}, bob.Read(space))
 	require.Equal(t, []string{"of Carl"}, carl.Read(space))
 	require.NotContains(t, carl.Seize().Opens(), "without Carl")

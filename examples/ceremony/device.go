@@ -8,6 +8,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/dkg/ceremony"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/state"
@@ -39,8 +40,8 @@ func (p *person) sync(ctx context.Context) error {
 }
 
 // handle is told of everything, at least once. What belongs to a ceremony is in the person's run when it returns.
-func (p *person) handle(ctx context.Context, e trefoil.Event) error {
-	m, ok := e.(trefoil.Message)
+func (p *person) handle(ctx context.Context, e event.Event) error {
+	m, ok := e.(event.Message)
 	switch {
 	case !ok || m.Own || len(m.Body) == 0:
 		return nil

@@ -13,6 +13,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
@@ -41,7 +42,7 @@ type device struct {
 	read   []string // by the program, since the story asked last
 	digits string   // shown while a device is linked
 	linked bool
-	told   map[trefoil.EventID]bool
+	told   map[event.ID]bool
 }
 
 // newDevice opens a device that belongs to nobody yet.
@@ -54,7 +55,7 @@ func newDevice(ctx context.Context, s server, dir, title string) (*device, error
 	}
 	d := &device{
 		title: title, file: filepath.Join(dir, title+".db"), key: k, server: s,
-		line: &line{Transport: s.network.Device(title)}, told: make(map[trefoil.EventID]bool),
+		line: &line{Transport: s.network.Device(title)}, told: make(map[event.ID]bool),
 	}
 	return d, d.open(ctx)
 }
@@ -86,13 +87,13 @@ func (d *device) restart(ctx context.Context) error {
 }
 
 // handle is told of every event, at least once.
-func (d *device) handle(_ context.Context, e trefoil.Event) error {
+func (d *device) handle(_ context.Context, e event.Event) error {
 	switch e := e.(type) {
-	case trefoil.LinkDigits:
+	case event.LinkDigits:
 		d.digits = e.Digits
-	case trefoil.Linked:
+	case event.Linked:
 		d.linked = true
-	case trefoil.Message:
+	case event.Message:
 		switch {
 		case !e.Own:
 			d.read = append(d.read, string(e.Body))

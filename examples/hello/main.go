@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -14,8 +16,8 @@ func main() {
 	ctx, network, read := context.Background(), transporttest.NewNetwork(), make(chan string)
 	open := func(name string) *trefoil.Client {
 		key := must(state.NewKey([]byte("thirty-two bytes of a secret key"))) // from the platform's key store
-		c := must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{Handle: func(_ context.Context, e trefoil.Event) error {
-			if m, ok := e.(trefoil.Message); ok {
+		c := must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{Handle: func(_ context.Context, e event.Event) error {
+			if m, ok := e.(event.Message); ok {
 				read <- name + " reads: " + string(m.Body)
 			}
 			return nil // an error, or a crash: it is handed over again

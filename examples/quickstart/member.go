@@ -15,6 +15,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
@@ -102,8 +103,8 @@ func (m *member) restart(ctx context.Context) error {
 
 // record returns what writes a message into the history, in the very commit that takes it out of the vault: once, whenever the
 // program ends.
-func record(e trefoil.Event) store.Hook {
-	msg, ok := e.(trefoil.Message)
+func record(e event.Event) store.Hook {
+	msg, ok := e.(event.Message)
 	if !ok || msg.Own {
 		return nil
 	}

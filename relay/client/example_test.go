@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/attachment"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/relay"
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -36,8 +37,8 @@ func open(ctx context.Context, url, name string) (*trefoil.Client, *client.Clien
 	rand.Read(key)
 	c := ok(trefoil.Open(ctx, store.NewMemory(), ok(state.NewKey(key)), line, trefoil.Options{
 		Directory: line,
-		Handle: func(_ context.Context, e trefoil.Event) error {
-			if m, is := e.(trefoil.Message); is && !m.Own {
+		Handle: func(_ context.Context, e event.Event) error {
+			if m, is := e.(event.Message); is && !m.Own {
 				fmt.Printf("%s reads: %s\n", name, m.Body)
 			}
 			return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/session"
@@ -38,7 +39,7 @@ type device struct {
 
 	mu   sync.Mutex
 	came chan struct{} // closed when something comes
-	told []trefoil.Event
+	told []event.Event
 }
 
 // device runs a device of a new person.
@@ -65,7 +66,7 @@ func (w *server) open(name string, s *store.Memory, change func(*client.Options)
 	d.key, err = state.NewKey(d.raw)
 	require.NoError(w, err)
 	d.Client, err = trefoil.Open(w.Context(), d.store, d.key, line, trefoil.Options{
-		Directory: line, Profile: []byte("the name of " + name), Handle: func(_ context.Context, e trefoil.Event) error {
+		Directory: line, Profile: []byte("the name of " + name), Handle: func(_ context.Context, e event.Event) error {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.told = append(d.told, e)
@@ -88,7 +89,7 @@ func (w *server) run(d *device) {
 }
 
 // wait waits for an event.
-func (w *server) wait(d *device, what string, is func(trefoil.Event) bool) {
+func (w *server) wait(d *device, what string, is func(event.Event) bool) {
 	w.Helper()
 	for deadline := time.After(patience); ; {
 		d.mu.Lock()
@@ -107,8 +108,8 @@ func (w *server) wait(d *device, what string, is func(trefoil.Event) bool) {
 
 func (w *server) reads(d *device, text string) {
 	w.Helper()
-	w.wait(d, text, func(e trefoil.Event) bool {
-		m, ok := e.(trefoil.Message)
+	w.wait(d, text, func(e event.Event) bool {
+		m, ok := e.(event.Message)
 		return ok && string(m.Body) == text && !m.Own
 	})
 }
@@ -154,7 +155,7 @@ func (w *server) meet(ann, bob *device) []byte {
 	require.NoError(w, err)
 	joined, err := bob.Join(w.Context(), link)
 	require.NoError(w, err)
-	send := func(send func(context.Context, []byte) (trefoil.EventID, error), to *device, text string) {
+	send := func(send func(context.Context, []byte) (event.ID, error), to *device, text string) {
 		w.Helper()
 		_, err := send(w.Context(), []byte(text))
 		require.NoError(w, err)
@@ -170,7 +171,7 @@ func (w *server) meet(ann, bob *device) []byte {
 	members, err := space.Members(w.Context())
 	require.NoError(w, err)
 	require.NoError(w, space.Remove(w.Context(), members[1].Index))
-	w.wait(bob, "removal", func(e trefoil.Event) bool { _, ok := e.(trefoil.Removed); return ok })
+	w.wait(bob, "removal", func(e event.Event) bool { _, ok := e.(event.Removed); return ok })
 	send(space.Send, nil, "a message of ann without bob")
 	return made.Link.Bytes()
 }

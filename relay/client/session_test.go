@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session"
 	"github.com/trefoil-im/trefoil/relay"
 	"github.com/trefoil-im/trefoil/relay/api"
@@ -76,7 +76,7 @@ func (d *device) count(text string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range d.told {
-		if m, ok := e.(trefoil.Message); ok && !m.Own && string(m.Body) == text {
+		if m, ok := e.(event.Message); ok && !m.Own && string(m.Body) == text {
 			n++
 		}
 	}
@@ -151,7 +151,7 @@ func TestInviteOutlastsTheMailbox(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, space.ID(), joined.ID())
 		w.run(ann)
-		w.wait(bob, "Joined", func(e trefoil.Event) bool { _, ok := e.(trefoil.Joined); return ok })
+		w.wait(bob, "Joined", func(e event.Event) bool { _, ok := e.(event.Joined); return ok })
 	})
 }
 

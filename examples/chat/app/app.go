@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/relay/client"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -76,7 +77,7 @@ func (a *App) show(format string, args ...any) { a.o.Show(fmt.Sprintf(format, ar
 // place is a chat that was entered: a space or a direct conversation.
 type place interface {
 	ID() state.ID
-	Send(context.Context, []byte) (trefoil.EventID, error)
+	Send(context.Context, []byte) (event.ID, error)
 }
 
 func (a *App) enter(p place) {

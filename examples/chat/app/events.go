@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -25,33 +25,33 @@ func (b body) encode() []byte {
 }
 
 // told shows an event. It is told of it at least once: a line may come twice when the program dies meanwhile.
-func (a *App) told(ctx context.Context, e trefoil.Event) error {
+func (a *App) told(ctx context.Context, e event.Event) error {
 	switch e := e.(type) { // those of no chat
-	case trefoil.LinkDigits:
+	case event.LinkDigits:
 		a.show("digits %s: /confirm those that the other device shows", e.Digits)
 		return nil
-	case trefoil.Linked:
+	case event.Linked:
 		a.show("linked")
 		return nil
-	case trefoil.LinkEnded:
+	case event.LinkEnded:
 		a.show("not linked: %v", e.Reason)
 		return nil
 	}
 	chat := a.chatOf(ctx, e.About().Chat)
 	switch e := e.(type) {
-	case trefoil.Message:
+	case event.Message:
 		a.message(ctx, chat, e)
-	case trefoil.Joined:
+	case event.Joined:
 		a.show("[%s] you are in", a.nameOf(ctx, chat))
-	case trefoil.Arrived:
+	case event.Arrived:
 		a.show("[%s] %s arrived", a.nameOf(ctx, chat), a.member(ctx, e.Chat, e.Index))
-	case trefoil.Left:
+	case event.Left:
 		a.show("[%s] member %d left", a.nameOf(ctx, chat), e.Index)
-	case trefoil.Removed:
+	case event.Removed:
 		a.show("[%s] you are no member any more", a.nameOf(ctx, chat))
-	case trefoil.TitleChanged:
+	case event.TitleChanged:
 		a.show("[%s] is what the space is called", a.nameOf(ctx, chat))
-	case trefoil.Rekeyed:
+	case event.Rekeyed:
 		a.show("[%s] new keys, for %d members", a.nameOf(ctx, chat), e.Members)
 	default: // docs/EVENTS.md says what an app for people would show
 		a.show("[%s] %v", a.nameOf(ctx, chat), e)
@@ -68,7 +68,7 @@ func (a *App) chatOf(ctx context.Context, id state.ID) place {
 	return a.client.Direct(key.Address(id))
 }
 
-func (a *App) message(ctx context.Context, chat place, m trefoil.Message) {
+func (a *App) message(ctx context.Context, chat place, m event.Message) {
 	from := "you"
 	if !m.Own && m.Person.IsZero() {
 		from = a.member(ctx, m.Chat, m.Index)

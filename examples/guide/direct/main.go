@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/transporttest"
@@ -18,15 +19,15 @@ func main() {
 		key := must(state.NewKey([]byte("thirty-two bytes of a secret key")))
 		return must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{
 			Directory: directory, // where keys are published and looked up
-			Handle: func(_ context.Context, e trefoil.Event) error {
+			Handle: func(_ context.Context, e event.Event) error {
 				switch e := e.(type) {
-				case trefoil.Message:
+				case event.Message:
 					if !e.Own {
 						fmt.Printf("%s reads: %s\n", name, e.Body)
 					}
-				case trefoil.LinkDigits:
+				case event.LinkDigits:
 					shown[name] = e.Digits
-				case trefoil.Linked:
+				case event.Linked:
 					fmt.Printf("%s: linked\n", name)
 				}
 				return nil

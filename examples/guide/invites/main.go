@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -54,11 +55,11 @@ func open(ctx context.Context, network *transporttest.Network, name string) *tre
 	key := must(state.NewKey([]byte("thirty-two bytes of a secret key")))
 	return must(trefoil.Open(ctx, store.NewMemory(), key, network.Device(name), trefoil.Options{
 		Profile: []byte(name),
-		Handle: func(_ context.Context, e trefoil.Event) error {
+		Handle: func(_ context.Context, e event.Event) error {
 			switch e := e.(type) {
-			case trefoil.Joined:
+			case event.Joined:
 				fmt.Println(name, "is in")
-			case trefoil.Refused:
+			case event.Refused:
 				fmt.Println(name, "is refused:", e.Reason)
 			}
 			return nil

@@ -11,6 +11,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -53,8 +54,8 @@ func open(ctx context.Context, file string, network *transporttest.Network) (*tr
 	must(db.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS history (id TEXT PRIMARY KEY, sent INTEGER, body TEXT)"))
 	key := must(state.NewKey([]byte("thirty-two bytes of a secret key"))) // from the platform's key store
 	return must(trefoil.Open(ctx, must(sqlstore.SQLite(ctx, db)), key, network.Device("ann"), trefoil.Options{
-		InCommit: func(e trefoil.Event) store.Hook {
-			m, ok := e.(trefoil.Message)
+		InCommit: func(e event.Event) store.Hook {
+			m, ok := e.(event.Message)
 			if !ok {
 				return nil // nothing is stored of it; it is done with
 			}

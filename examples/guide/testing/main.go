@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 )
 
 // bot answers what begins with an exclamation mark. Client is set once the client is open.
@@ -14,8 +15,8 @@ type bot struct{ client *trefoil.Client }
 
 // handle is the Handle of the bot's client. If the program dies after the answer was written and before handle has returned, the message is
 // handed over again: so an answer says to which message it is, and is not written twice.
-func (b *bot) handle(ctx context.Context, e trefoil.Event) error {
-	m, ok := e.(trefoil.Message)
+func (b *bot) handle(ctx context.Context, e event.Event) error {
+	m, ok := e.(event.Message)
 	if !ok || m.Own || !strings.HasPrefix(string(m.Body), "!") {
 		return nil
 	}
@@ -23,6 +24,6 @@ func (b *bot) handle(ctx context.Context, e trefoil.Event) error {
 	return err
 }
 
-func answer(m trefoil.Message) string { return fmt.Sprintf("%.8v: %s yourself", m.ID, m.Body[1:]) }
+func answer(m event.Message) string { return fmt.Sprintf("%.8v: %s yourself", m.ID, m.Body[1:]) }
 
 func main() { fmt.Println("the tests are the program: go test ./examples/guide/testing") }

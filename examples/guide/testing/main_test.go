@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/state/storetest"
 	"github.com/trefoil-im/trefoil/trefoiltest"
 )
@@ -16,7 +17,7 @@ import (
 func newBot(w *trefoiltest.World) *trefoiltest.Device {
 	var d *trefoiltest.Device
 	d = w.Device("Bot", func(o *trefoil.Options) {
-		o.Handle = func(ctx context.Context, e trefoil.Event) error { return (&bot{d.Client}).handle(ctx, e) }
+		o.Handle = func(ctx context.Context, e event.Event) error { return (&bot{d.Client}).handle(ctx, e) }
 	})
 	return d
 }
@@ -31,7 +32,7 @@ func TestBotAnswers(t *testing.T) {
 		ann.Send(space, "!hello")
 		w.Advance(3 * time.Hour)
 		w.Check()
-		question := trefoiltest.Told[trefoil.Message](ann)[0]
+		question := trefoiltest.Told[event.Message](ann)[0]
 		require.Equal(w.T, []string{"!hello", answer(question)}, ann.Read(space))
 	})
 }
@@ -49,6 +50,6 @@ func TestBotCrashes(t *testing.T) {
 		bot.Crash()
 		w.Advance(time.Hour)
 		w.Check()
-		require.Contains(t, ann.Read(space), answer(trefoiltest.Told[trefoil.Message](ann)[0]))
+		require.Contains(t, ann.Read(space), answer(trefoiltest.Told[event.Message](ann)[0]))
 	}
 }

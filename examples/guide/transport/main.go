@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/trefoil-im/trefoil"
+	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -30,8 +31,8 @@ func main() {
 func open(ctx context.Context, line maildir) *trefoil.Client {
 	key := must(state.NewKey([]byte("thirty-two bytes of a secret key")))
 	return must(trefoil.Open(ctx, store.NewMemory(), key, line, trefoil.Options{
-		Handle: func(_ context.Context, e trefoil.Event) error {
-			if m, ok := e.(trefoil.Message); ok {
+		Handle: func(_ context.Context, e event.Event) error {
+			if m, ok := e.(event.Message); ok {
 				fmt.Printf("%s reads: %s\n", line.device, m.Body)
 			}
 			return nil

@@ -1,4 +1,7 @@
-package trefoil
+// Package event has what a program is told by its trefoil.Client: the messages of its chats, and what became of members, devices and
+// frames. Each is a type, and all of them come to trefoil.Options.Handle and InCommit: of one chat one after the other, and at least
+// once each, under the same Stamp.
+package event
 
 import (
 	"encoding/hex"
@@ -25,7 +28,7 @@ type Event interface {
 // Stamp says which event it is, and in which chat. A program that is told of an event again gets the same Stamp.
 type Stamp struct {
 	Chat state.ID
-	ID   EventID
+	ID   ID
 }
 
 // About implements Event.
@@ -35,11 +38,11 @@ func (s Stamp) line(format string, args ...any) string {
 	return fmt.Sprintf("%v %.8s: %s", s.ID, s.Chat, fmt.Sprintf(format, args...))
 }
 
-// EventID names an event. All members have the same for a message, and nobody can make another's. IDs are no order.
-type EventID [16]byte
+// ID names an event. All members have the same for a message, and nobody can make another's. IDs are no order.
+type ID [16]byte
 
 // String returns 32 hexadecimal digits.
-func (id EventID) String() string { return hex.EncodeToString(id[:]) }
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
 // Message is what a member wrote.
 type Message struct {
@@ -355,7 +358,7 @@ func (e Rejected) String() string { return e.line("rejected by the relay: %q", e
 // NotSent: a message that waited to be sent never will be.
 type NotSent struct {
 	Stamp
-	Message EventID
+	Message ID
 	Reason  error // ratchet.ErrRemoved, ratchet.ErrPhase after leaving, ratchet.ErrTooLong, ErrNobody, or session.ErrUnverified
 }
 
