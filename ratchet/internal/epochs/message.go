@@ -1,7 +1,6 @@
 package epochs
 
 import (
-	"iter"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -10,42 +9,31 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Likely returns the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
-// those named, the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
+// Likely yields the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
+// the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
 // the first try, whatever is held.
-func (f Forest) Likely(first []proto.EpochID) iter.Seq[Epoch] {
-	return func(yield func(Epoch) bool) {
-		var tried [near + 1]proto.EpochID
-		n := 0
-		for e := range f.Line(f.preferred) {
-			if !yield(e) {
-				return
-			}
-			if tried[n] = e.id; n == near {
-				break
-			}
-			n++
+func (f Forest) Likely(yield func(Epoch) bool) {
+	var tried [near + 1]proto.EpochID
+	n := 0
+	for e := range f.Line(f.preferred) {
+		if !yield(e) {
+			return
 		}
-		for _, id := range first {
-			if e, ok := f.Epoch(id); ok && !yield(e) {
-				return
-			}
+		if tried[n] = e.id; n == near {
+			break
 		}
-		for e := range f.All() {
-			skip := false
-			for _, id := range tried {
-				skip = skip || id == e.id
-			}
-			if !skip && !yield(e) {
-				return
-			}
+		n++
+	}
+	for e := range f.All() {
+		if !slices.Contains(tried[:], e.id) && !yield(e) {
+			return
 		}
 	}
 }
 
-// Open finds the epoch of a message by its header. First are the epochs in which its source or sender was last read.
-func (f Forest) Open(h proto.SealedHeader, first []proto.EpochID) (Epoch, proto.Header, bool) {
-	for e := range f.Likely(first) {
+// Open finds the epoch of a message by its header.
+func (f Forest) Open(h proto.SealedHeader) (Epoch, proto.Header, bool) {
+	for e := range f.Likely {
 		if head, err := e.OpenHeader(f.space, h); err == nil {
 			return e, head, true
 		}
