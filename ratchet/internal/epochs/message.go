@@ -53,13 +53,13 @@ func (f Forest) Keys(id proto.EpochID, i dkg.Index, n uint32, tag Tag) ([]Messag
 
 // Keys is Forest.Keys of an epoch at hand, which may be a candidate.
 func (e Epoch) Keys(i dkg.Index, n uint32, tag Tag) ([]MessageKey, error) {
-	c, s, err := e.senders.chain(i, e.depth)
+	at, err := e.senders.chain(i, e.depth)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := c.keys(n, tag)
-	if _, begun := e.senders.chains.get(i); !begun && len(keys) > 0 {
-		began := &beginning{e.pieces.senders, s, c}
+	keys, err := at.chain.keys(n, tag)
+	if at.began && len(keys) > 0 {
+		began := &beginning{at, e.pieces.senders}
 		for k := range keys {
 			keys[k].began = began
 		}
@@ -74,17 +74,17 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	if !ok {
 		return f, Change{}
 	}
-	c, senders, err := k.chain(e, i)
+	at, err := k.chain(e, i)
 	if err != nil {
 		return f, Change{}
 	}
-	kept := c.keptKeys()
-	if _, begun := e.senders.chains.get(i); !begun {
+	kept := at.chain.keptKeys()
+	if at.began {
 		f = f.pass(e.parent, f.serial, func(m Maker) bool { return m.Index == i })
 	}
-	c = c.without(n, k, tag)
-	f = f.use(e, senders, c)
-	if c.keptKeys() > kept {
+	at.chain = at.chain.without(n, k, tag)
+	f = f.use(e, at)
+	if at.chain.keptKeys() > kept {
 		f = f.trimKept(i)
 	}
 	if len(e.heard) == maxHeard || slices.Contains(e.heard, i) {
@@ -93,12 +93,11 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	return f.hear(id, i).settle(Change{}, now) // somebody new was heard, which may end that an epoch is alone
 }
 
-// use returns the forest with a chain that moved, in senders in which it has begun.
-func (f Forest) use(e Epoch, s senders, c chain) Forest {
-	_, begun := e.senders.chains.get(c.index)
-	s.chains = s.chains.with(c)
-	e.senders = s
-	if !begun {
+// use returns the forest with a chain that moved.
+func (f Forest) use(e Epoch, at standing) Forest {
+	e.senders = at.senders
+	e.senders.chains = at.senders.chains.with(at.chain)
+	if at.began {
 		e = e.stowSenders()
 	}
 	e.seen++
@@ -124,7 +123,8 @@ func (f Forest) Send(id proto.EpochID, tagOf func(n uint32) Tag) (Forest, uint32
 	if !ok {
 		return f, 0, secret.Bytes{}, ErrUnknown
 	}
-	c, senders, err := e.senders.chain(f.own, e.depth)
+	at, err := e.senders.chain(f.own, e.depth)
+	c := at.chain
 	if err != nil || len(c.words) == 0 {
 		return f, 0, secret.Bytes{}, ErrNone
 	}
@@ -137,7 +137,8 @@ func (f Forest) Send(id proto.EpochID, tagOf func(n uint32) Tag) (Forest, uint32
 	if err != nil {
 		return f, 0, secret.Bytes{}, ErrNone
 	}
-	return f.use(e, senders, c.without(n, keys[0], tag)).hear(id, f.own), n, keys[0].Key, nil
+	at.chain = c.without(n, keys[0], tag)
+	return f.use(e, at).hear(id, f.own), n, keys[0].Key, nil
 }
 
 // Sent returns how many messages the member sent in an epoch.
