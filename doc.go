@@ -11,14 +11,16 @@
 //   - Package trefoil, this one, is a device: Open a Client on a store and a Transport, Run it, and write to its spaces. It
 //     receives, acknowledges, sends, does what is due, and hands over messages and events. Most programs need nothing else
 //     but a store.
-//   - Package transporttest tests a transport of your own, and has one in memory for tests.
-//   - Package ratchet encrypts and decrypts for spaces: what a client stands on. Programs with rules of their own use its transaction
+//   - Package transporttest tests a transport of your own, and has one in memory. Package trefoiltest tests a program: it has devices, a
+//     network that fails, and a clock.
+//   - Package ratchet encrypts and decrypts for spaces. A client is built on it. Programs that do without a client use its transaction
 //     functions Send, Opener and Maintain.
-//   - Package invite has the links with which somebody joins a space, and what an invite is to be.
-//   - Package ratchet/session does the same for direct conversations between two devices.
-//   - Package state stores the values; state/sqlstore keeps them in an SQLite file; state/storetest tests a store of your own.
+//   - Package invite has the links with which somebody joins a space, and the terms of an invite.
+//   - Package ratchet/session encrypts and decrypts between two devices, as package ratchet does for spaces.
+//   - Package state stores the values; state/sqlstore keeps them in an SQLite file or in PostgreSQL; state/storetest tests a store of
+//     your own.
 //   - Package state/worker sends from the outboxes of many values, and state/inspect describes what is stored.
-//   - Packages relay and relay/client are the server between devices, for chat backends in Go, and the transport to it.
+//   - Package relay is the server between devices, for chat backends in Go, and relay/client is the transport to it.
 //   - Package attachment encrypts files that are too large for a message, which holds 64 KiB.
 //   - Package dkg deals the shares that the members of a space hold.
 //   - Packages dkg/ceremony and dkg/frost make and use signing keys that several parties hold, such as the root owner key of a space
@@ -38,23 +40,24 @@
 //
 // # What a client keeps
 //
-//   - A message is durable when [Space.Send] returns, with or without a network. What is written before the backlog was read waits, sealed
-//     like everything, and is encrypted afterwards. What its writer sees is what the others see, under the same ID.
-//   - Every message and event is handed over at least once, always with the same [Stamp], and is gone when the program has taken it.
-//     A program that fails is called again, later each time; it holds up its own chat and no other.
-//   - A frame is acknowledged once it is durable what became of it. Nothing is asked for before it is subscribed to, and nothing that was
-//     written is encrypted before the backlog was read.
-//   - There is one clock, [Options].Now, and one logger, which sees no secrets and no text. No goroutine outlives [Client.Run]. No
-//     function of a program is called under a lock. What a client knows lies in the store, so several processes may use one store
-//     ([Options].Shared).
+//   - A message is durable when [Space.Send] returns, with or without a network. A message that is written before the backlog was read
+//     waits, sealed in the store, and is encrypted for the others once it was read. Its writer is handed what the others are handed, under
+//     the same ID.
+//   - Every message and event is handed over at least once, always with the same [Stamp], and leaves the store when the program has taken
+//     it. If the program returns an error, the event is handed over again, later each time. That delays its own chat and no other.
+//   - A frame is acknowledged when the commit that deals with it is durable. A device subscribes to a topic before it asks for what comes
+//     there.
+//   - There is one clock, [Options].Now, and one logger, which gets no secrets and no text. No goroutine outlives [Client.Run]. No
+//     function of a program is called under a lock. Everything that has to survive lies in the store, so several processes may use one
+//     store ([Options].Shared).
 //
 // docs/EVENTS.md says for every event and error what to show a user, and what to do.
 //
 // # What is not there yet
 //
-//   - Ceremony messages between those who hold a root owner key together: the program sends them, as examples/ceremony does.
-//   - Messages that are to be forgotten after a time: package ratchet has them (ratchet.Expiring), a client does not send them.
-//   - Reading what was there before: a joiner reads what members send once they have received its first message.
+//   - History for a joiner. It reads what is sent once a member has let it in, and nothing from before its invite.
+//   - Messages that are forgotten after a time. Package ratchet sends them (ratchet.Expiring), a client does not.
+//   - The messages between people who hold a root owner key together. The program sends them, as examples/ceremony does.
 //
 // The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's
 // protocol of that name, which is for two parties.

@@ -49,7 +49,8 @@ type Message struct {
 	Index dkg.Index
 	// Person is who wrote it, in a direct conversation; From and Index are those of a space.
 	Person key.Address
-	// Own says that this member wrote it, here or in a state that was lost since.
+	// Own says that this user wrote it: in a space this member, here or in a state that was lost since; in a direct conversation this
+	// person, on any of its devices.
 	Own bool
 	// Sent is when it was written, by the clock of its writer: to be shown, and no order.
 	Sent time.Time
@@ -306,7 +307,7 @@ type Impersonated struct{ Stamp }
 // String implements Event.
 func (e Impersonated) String() string { return e.line("somebody uses this device's key") }
 
-// Lost: messages of this device that nobody can read, since it wrote where the others are not.
+// Lost: messages of this device that nobody can read, since it encrypted them with keys that the others do not have.
 type Lost struct {
 	Stamp
 	Messages int // those of the ratchet's own included, which say nothing
@@ -333,7 +334,7 @@ type Unread struct {
 // String implements Event.
 func (e Unread) String() string { return e.line("unread: %v", e.Reason) }
 
-// GivenUp: the relay dropped frames that this device did not fetch in time.
+// GivenUp: the relay dropped frames for this device, which did not fetch them in time or whose mailbox was full.
 type GivenUp struct {
 	Stamp
 	Frames int

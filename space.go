@@ -195,8 +195,10 @@ func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Durat
 	return made, nil
 }
 
-// Rekey makes the keys of the space anew for the same members, as an owner: what was stolen before reads nothing from then on. Its
-// errors are those of Remove.
+// Rekey makes the keys of the space anew for the same members, as an owner: shares that were stolen before open nothing that is sent from
+// then on. Open invites stay open, so end those whose link was stolen (EndInvite). A thief that has copied the state of a member since
+// that member's last commit reads on, since it has the key to which the new share is boxed: the member's next commit shuts it out if it
+// only listens, Replace if it acts. Errors are those of Remove.
 func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
 
 // Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. It returns ratchet.ErrOrphan for the only

@@ -1,10 +1,14 @@
-// Package ratchet is the ratchet of groups (SPEC.md): functions from a Space, which is everything that a
-// device holds of one space, to the next one, and what is to be sent with it.
+// Package ratchet is the Trefoil ratchet, a ratchet for groups (SPEC.md). A group is a space, and a [Space] is everything that one
+// device holds of it. The functions take a Space and return the next one, with the frames to be sent.
 //
-//	Send       an update of a vault that encrypts a message and puts it into the outbox
-//	Opener     what a vault's Receive calls for a frame of any type
-//	Maintain   an update that does what is due: prune, send, ask, answer
+// Programs that keep their spaces in a vault of package state call the transaction functions:
 //
-// The functions below them work on values without a vault. Each space that they return must be durable before what came with
-// it leaves the device.
+//	Send       returns an update of the vault that encrypts a message and puts its frames into the outbox
+//	Opener     returns the function that Vault.Receive calls for a frame of any type
+//	Maintain   returns an update that does what is due: prune, send, ask, answer
+//	CaughtUp   returns an update that notes that everything stored at the relay was received
+//	Do         returns an update that takes a step, such as NewInvite, Remove or SetTitle
+//
+// Encrypt, Decrypt and the other functions on values need no vault. Each Space that they return must be durable before the frames that
+// came with it leave the device.
 package ratchet

@@ -15,7 +15,7 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Send returns an update that encrypts a plaintext of at most MaxPlaintext bytes and puts the frame into the outbox. Errors are
+// Send returns an update that encrypts a plaintext of at most MaxPlaintext bytes and puts its frames into the outbox. Errors are
 // those of Encrypt.
 func Send(o Options, plaintext []byte) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
@@ -31,8 +31,8 @@ func Send(o Options, plaintext []byte) func(*state.Tx[Space]) error {
 	}
 }
 
-// Encrypt returns the frame of a message, and the space after it was sent (§7). Where a commit is due the message brings it.
-// Most programs call Send. It returns ErrPhase for a member that cannot send now, ErrRemoved for one that is gone, and
+// Encrypt returns the space after a message was sent (§7), and the frames to be sent: that of the message, after those of empty
+// messages where several commits are due. Where one is due the message brings it. Most programs call Send. It returns ErrPhase for a member that cannot send now, ErrRemoved for one that is gone, and
 // ErrTooLong.
 func Encrypt(s Space, now time.Time, plaintext []byte) (Space, [][]byte, error) {
 	d, err := newEdit(s, now, Options{})

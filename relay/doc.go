@@ -10,11 +10,12 @@
 //	r.Sweep(ctx)                                    // now and then: expire what nobody took
 //
 // Every method that writes is one transaction: it is carried out whole, or not at all and with an error. Methods that only read
-// write nothing. Each takes the DeviceID of the device that calls; that it is this device, the caller has to make sure of, as
-// package httprelay does, which serves all of this over HTTP. All are safe for concurrent use, by several relays on one database too.
+// write nothing. Most take the DeviceID of the device that calls, and trust it: the caller authenticates the device. Package httprelay
+// does this, and serves all of the methods over HTTP. All are safe for concurrent use, by several relays on one database too.
 //
-// Errors have classes and data in package api. After an error of the store, and after an answer that was lost, a call can be made
-// again as it was: it has its own key, or the same effect; only Stock answers ErrReused then, if it was done.
+// Errors have classes and data in package api. After an error of the store, or when the answer was lost, a call can be repeated
+// unchanged: either it carries a key by which the relay knows it again, or doing it twice has the same effect as doing it once. The exception is
+// [Directory.Stock], which returns api.ErrReused for a call that had succeeded.
 //
 // What a device may rely on is in docs/RELAY.md, the tables and states in docs/design/relay.md.
 package relay

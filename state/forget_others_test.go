@@ -44,6 +44,62 @@ func TestForgetBesideAnother(t *testing.T) {
 	}
 }
 
+// A row that was written under a key that another vault drew meanwhile is no damage, and all keys but that one go.
+func TestForgetBesideANewerKey(t *testing.T) {
+	ctx := t.Context()
+	backend := store.NewMemory()
+	others := meanwhile{method: "Load", do: func() {
+		drawKey(t, backend)
+		require.NoError(t, openToys(t, backend, state.Options{ForgetEvery: -1}).Update(ctx, id(1), push(2)))
+	}}
+	first := openToys(t, backend, state.Options{})
+	require.NoError(t, first.Create(ctx, newToy(t, id(1)), push(1)))
+	v := openToys(t, storetest.Fail(backend, others.decide), state.Options{})
+	others.n = 2 // the first is of the store's own row, the second of the value
+	require.NoError(t, v.Forget(ctx))
+	require.Negative(t, others.n)
+	require.Equal(t, 1, keysOf(t, backend))
+	s, err := v.Load(ctx, id(1))
+	require.NoError(t, err)
+	require.Len(t, s.State().all(), 2)
+}
+
+// What is counted and described is what a row holds under the key as it is then, although the key was replaced twice meanwhile.
+func TestLookingBesideForget(t *testing.T) {
+	ctx := t.Context()
+	for name, look := range map[string]func(*state.Vault[toy]) error{
+		"Head": func(v *state.Vault[toy]) error {
+			_, err := v.Pending(ctx, id(1))
+			return err
+		},
+		"Load": func(v *state.Vault[toy]) error {
+			got, err := v.Inspect(ctx, id(1))
+			require.Empty(t, got.Problems)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			backend := store.NewMemory()
+			other := openToys(t, backend, state.Options{})
+			require.NoError(t, other.Create(ctx, newToy(t, id(1)), push(1)))
+			forget := func(storetest.Call) storetest.Fault { return storetest.None }
+			v := openToys(t, storetest.Fail(backend, func(c storetest.Call) storetest.Fault { return forget(c) }), state.Options{})
+			require.NoError(t, other.Forget(ctx))
+			calls := 0
+			forget = func(c storetest.Call) storetest.Fault {
+				// The row was read under the second key; before the store's own row is read there is a third.
+				if calls++; calls == 2 {
+					require.Equal(t, "Load", c.Method)
+					require.NoError(t, other.Forget(ctx))
+				}
+				return storetest.None
+			}
+			require.NoError(t, look(v))
+			require.Equal(t, 3, calls)
+		})
+	}
+}
+
 // A damaged row keeps every key that its head, its parts and its segments are sealed under: whoever repairs it finds it whole.
 func TestForgetKeepsKeysOfDamage(t *testing.T) {
 	for name, c := range map[string]struct{ before, between func(*state.Tx[toy]) error }{

@@ -14,22 +14,24 @@ import (
 // Pending returns how much of the value of id waits, or ErrNotFound. It reads the head of the row only, so it is cheap enough
 // to ask for all values.
 func (v *Vault[V]) Pending(ctx context.Context, id ID) (inspect.Pending, error) {
-	head, err := v.store.Head(ctx, v.kind, id)
-	if err != nil {
-		return inspect.Pending{}, err
-	}
-	c, err := v.contents(ctx, id, head)
+	_, c, err := v.opened(ctx, id, func() (store.Head, error) { return v.store.Head(ctx, v.kind, id) })
 	return c.pending(), err
 }
 
-// contents opens a head, under the data keys as they are now if it was sealed under one that is not known yet.
-func (v *Vault[V]) contents(ctx context.Context, id ID, head store.Head) (contents, error) {
-	slot := v.slot(id)
-	c, err := openHead(slot, head)
-	if errors.Is(err, ErrWrongKey) && v.keys.renew(ctx, slot.ring) == nil {
-		c, err = openHead(v.slot(id), head)
+// opened opens the head that read returns, and returns the slot in which it lies. It is read again as long as it lies under a data key that
+// is not known and the store's own row is a newer one: another process may replace the key between the two looks.
+func (v *Vault[V]) opened(ctx context.Context, id ID, read func() (store.Head, error)) (slot, contents, error) {
+	for {
+		slot := v.slot(id)
+		head, err := read()
+		if err != nil {
+			return slot, contents{}, err
+		}
+		c, err := openHead(slot, head)
+		if !errors.Is(err, ErrWrongKey) || v.keys.renew(ctx, slot.ring) != nil {
+			return slot, c, err
+		}
 	}
-	return c, err
 }
 
 func (c *contents) pending() inspect.Pending {
@@ -41,9 +43,14 @@ func (c *contents) pending() inspect.Pending {
 // Inspect describes what is stored for id without telling what it says, or returns ErrNotFound. It reads every record and
 // queued item, and names those that are damaged: a row that Load refuses can be looked at.
 func (v *Vault[V]) Inspect(ctx context.Context, id ID) (inspect.Value, error) {
-	row, err := v.store.Load(ctx, v.kind, id)
-	if err != nil {
-		return inspect.Value{}, err
+	var row store.Row
+	var unread error
+	slot, c, err := v.opened(ctx, id, func() (store.Head, error) {
+		row, unread = v.store.Load(ctx, v.kind, id)
+		return row.Head, unread
+	})
+	if unread != nil {
+		return inspect.Value{}, unread
 	}
 	out := inspect.Value{Kind: v.kind.String(), ID: id, Version: row.Head.Version, Lanes: lanes(row.Outbox)}
 	for _, h := range row.Inbox {
@@ -52,7 +59,6 @@ func (v *Vault[V]) Inspect(ctx context.Context, id ID) (inspect.Value, error) {
 	for _, f := range row.Retained {
 		out.Retained += f.Size
 	}
-	c, err := v.contents(ctx, id, row.Head)
 	if err != nil {
 		out.Problems = append(out.Problems, err.Error())
 		return out, nil
@@ -61,7 +67,7 @@ func (v *Vault[V]) Inspect(ctx context.Context, id ID) (inspect.Value, error) {
 	if err := c.verify(row); err != nil {
 		out.Problems = append(out.Problems, err.Error())
 	}
-	slot := v.slot(id).with(&c)
+	slot = slot.with(&c)
 	sealed := maps.Clone(row.Segments)
 	for i, n := range c.parts {
 		if i < len(row.Parts) {

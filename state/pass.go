@@ -84,10 +84,18 @@ func (p *pass) list(ctx context.Context) (err error) {
 	return nil
 }
 
-// reseal makes one commit for the row under way, unless it is in order or damaged.
+// reseal makes one commit for the row under way, unless it is in order or damaged. A row under a key that is not known is no damage yet:
+// another process may have drawn the key meanwhile.
 func (p *pass) reseal(ctx context.Context, left *int) error {
 	r := p.row
 	more, err := r.attempt(ctx, left)
+	if errors.Is(err, ErrWrongKey) {
+		if rerr := p.keys.renew(ctx, p.ring); rerr == nil {
+			return errRingChanged
+		} else if !errors.Is(rerr, errRefused) {
+			return rerr
+		}
+	}
 	if isDamage(err) {
 		if p.damage == nil {
 			p.damage = fmt.Errorf("%v %v: %w", r.kind, r.id, err)

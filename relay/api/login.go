@@ -14,7 +14,7 @@ type Challenge struct {
 type Login struct {
 	Device    DeviceID `json:"device"`
 	Challenge []byte   `json:"challenge"`
-	Signature []byte   `json:"signature"` // by the device's mailbox key, of LoginProof
+	Signature []byte   `json:"signature"` // by the device's mailbox key, of the statement LoginProof: see session.Device.Sign
 }
 
 // Token is what a device shows with each request. Whoever has it is taken for the device, so it must be kept secret.

@@ -70,7 +70,7 @@ func (m *meddler) posts(body []byte) {
 	m.garbage += 3
 	m.mu.Unlock()
 	for _, data := range [][]byte{in.Data[:at], flipped, noise} {
-		if _, err := m.relay.Mailboxes.Post(m.Context(), m.stranger.id, requestKey(), in.Topic, data); err != nil {
+		if _, err := m.relay.Mailboxes.Post(m.Context(), m.stranger.id, requestKey(), in.Topic, data); err != nil && m.Context().Err() == nil {
 			m.Errorf("garbage: %v", err)
 		}
 	}
