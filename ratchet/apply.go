@@ -23,7 +23,7 @@ func (d *edit) ticket() orphans.Ticket {
 }
 
 // takeAnswered takes in the counter of a request that its asker says was answered, and that its sender was read.
-func takeAnswered(d *edit, l reading) {
+func takeAnswered(d *edit, l *reading) {
 	counter := l.said.Inner.Answered
 	if counter > 0 {
 		if r, ok := d.root(l.epoch.Root()); ok {
@@ -39,7 +39,7 @@ func takeAnswered(d *edit, l reading) {
 }
 
 // takeUpdate takes in a new inbox key.
-func takeUpdate(d *edit, l reading) {
+func takeUpdate(d *edit, l *reading) {
 	u := l.said.Inner.Update
 	if u.IsZero() {
 		return
@@ -60,7 +60,7 @@ func takeUpdate(d *edit, l reading) {
 }
 
 // takeIntroduced takes in introductions of others.
-func takeIntroduced(d *edit, l reading) {
+func takeIntroduced(d *edit, l *reading) {
 	for _, i := range l.said.Inner.Introduced {
 		r, ok := d.root(l.epoch.Root())
 		if !ok {
@@ -77,7 +77,7 @@ func takeIntroduced(d *edit, l reading) {
 
 // takeShown takes in requests that the sender answered (D68): everybody learns of them, and the member itself of those that it did
 // not make.
-func takeShown(d *edit, l reading) {
+func takeShown(d *edit, l *reading) {
 	if len(l.said.Inner.Shown) == 0 {
 		return
 	}
@@ -100,7 +100,7 @@ func takeShown(d *edit, l reading) {
 }
 
 // takeStatement takes in a statement.
-func takeStatement(d *edit, l reading) {
+func takeStatement(d *edit, l *reading) {
 	if !l.said.Inner.Statement {
 		return
 	}
@@ -128,7 +128,7 @@ func takeStatement(d *edit, l reading) {
 var errUnsaid = fmt.Errorf("%w: statements", outcome.ErrBound)
 
 // sayable returns errUnsaid for a message whose statement would be refused for a reason that ends: no bound may lose an honest one.
-func (d *edit) sayable(l reading) error {
+func (d *edit) sayable(l *reading) error {
 	if !l.said.Inner.Statement {
 		return nil
 	}
@@ -177,7 +177,7 @@ func (d *edit) apply(s proto.Statement, in proto.EpochID) (reason error) {
 
 // refuse reports what was refused of a message: it is read all the same. It returns whether anything was; what is known already is no
 // reason for a report.
-func (d *edit) refuse(l reading, err error) bool {
+func (d *edit) refuse(l *reading, err error) bool {
 	if err != nil && !errors.Is(err, members.ErrStale) {
 		d.emit(Event{Kind: StatementRefused, Index: l.maker.Index, Reason: err})
 	}
@@ -219,7 +219,7 @@ func (d *edit) inboxSecrets() (out []suite.KEMSecret) {
 }
 
 // takeGiven hands the link on that an owner gave to this member.
-func (d *edit) takeGiven(l reading, s proto.InviteGiven) error {
+func (d *edit) takeGiven(l *reading, s proto.InviteGiven) error {
 	r, ok := d.root(l.epoch.Root())
 	if !ok || s.Asker != d.st.me().index {
 		return nil

@@ -62,7 +62,7 @@ func (d *edit) noteDevice(who proto.Maker, i dkg.Index, n proto.InviteName) {
 
 // givenByOther takes in, as an owner, that another one gave a link: nobody has to give it again, and what it was for is judged by all. An
 // index with which somebody came already is none that was given.
-func (d *edit) givenByOther(l reading, s proto.InviteGiven) {
+func (d *edit) givenByOther(l *reading, s proto.InviteGiven) {
 	r, ok := d.root(l.epoch.Root())
 	if _, owner := d.place(r); !ok || !owner {
 		return

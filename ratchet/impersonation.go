@@ -95,7 +95,7 @@ func (d *edit) provesOwn(parent epochs.Epoch, p proto.Shown) bool {
 }
 
 // ownMessage takes in a message under the own index that this state did not send.
-func (d *edit) ownMessage(l reading) {
+func (d *edit) ownMessage(l *reading) {
 	me := d.st.me()
 	if l.maker == me.maker() && !d.st.rhythm.restored {
 		d.emit(Event{Kind: Impersonated, Index: me.index})

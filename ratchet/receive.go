@@ -42,17 +42,20 @@ func openMessage(d *edit, f incoming) (Message, error) {
 	if err != nil {
 		return Message{}, d.unread(f, outcome.Malformed(err))
 	}
-	next := *d
-	m, found, err := next.receive(f, env)
-	switch state.VerdictOf(err) {
-	case state.Read:
-		*d = next
+	before := *d
+	m, found, err := d.receive(f, env)
+	verdict := state.VerdictOf(err)
+	if verdict == state.Read {
 		return m, nil
+	}
+	events := d.events
+	*d = before
+	switch verdict {
 	case state.Retain:
-		d.events = next.events
+		d.events = events
 		d.retain(found, err)
 	case state.Discard:
-		d.events = next.events
+		d.events = events
 		d.forget(f.name)
 	}
 	d.turnedUp(found)
@@ -90,15 +93,15 @@ func (d *edit) receive(f incoming, env proto.Envelope) (Message, orphans.Result,
 	if err := d.authenticate(&l); err != nil {
 		return Message{}, found, err
 	}
-	if err := d.sayable(l); err != nil {
+	if err := d.sayable(&l); err != nil {
 		return Message{}, found, err
 	}
 	if err := d.enter(&l); err != nil {
 		return Message{}, found, err
 	}
-	d.keep(frame, l)
+	d.keep(frame, &l)
 	d.turnedUp(found)
-	return d.deliver(l), found, nil
+	return d.deliver(&l), found, nil
 }
 
 // reading is a message while it is read.
@@ -154,7 +157,6 @@ func (d *edit) unseal(l *reading) error {
 	if err != nil {
 		return d.noKey(err, l)
 	}
-	_, derived := l.epoch.ChainWords(l.ctx.Header.Index)
 	for _, l.key = range keys {
 		switch l.said, err = l.env.Open(l.ctx, l.key.Key); {
 		case err == nil:
@@ -163,7 +165,7 @@ func (d *edit) unseal(l *reading) error {
 			return fmt.Errorf("%w: %w", outcome.ErrForged, err)
 		}
 	}
-	if derived {
+	if _, derived := l.epoch.ChainWords(l.ctx.Header.Index); derived {
 		return fmt.Errorf("%w: body of a message", outcome.ErrForged)
 	}
 	return fmt.Errorf("%w: no word of its chain opens it", outcome.ErrNotYet)
@@ -227,9 +229,8 @@ func (d *edit) authenticate(l *reading) error {
 	}
 	keys, certain := l.root.Verifier(i)
 	if certain && len(keys) == 1 && d.checks != nil {
-		said, ctx, k := l.said, l.ctx, keys[0]
-		l.maker.Key = k
-		d.checks.begin(func() error { return said.Verify(k, ctx) })
+		l.maker.Key = keys[0]
+		d.checks.begin(l.said.Check(keys[0], l.ctx))
 		return nil
 	}
 	for _, k := range keys {
@@ -309,7 +310,7 @@ func (d *edit) admitMakers(l *reading) error {
 }
 
 // keep takes in what a message that was read shows besides its content: commits of others, and what its sender lacks.
-func (d *edit) keep(frame orphans.Frame, l reading) {
+func (d *edit) keep(frame orphans.Frame, l *reading) {
 	x := d.st.orphans.Value()
 	waited := x.Retains(frame.Name)
 	if waited {
@@ -330,7 +331,7 @@ func (d *edit) keep(frame orphans.Frame, l reading) {
 }
 
 // deliver takes in what the message says, and returns it.
-func (d *edit) deliver(l reading) Message {
+func (d *edit) deliver(l *reading) Message {
 	m := Message{
 		ID: l.said.ID(l.ctx), Sender: l.maker.Index, SenderKey: PublicKey{l.maker.Key}, Own: l.maker == d.st.me().maker(),
 		Epoch: l.ctx.Epoch, Number: l.ctx.Header.Number,

@@ -43,8 +43,10 @@ func Restore(s Space, now time.Time) (Space, error) {
 
 // outran notes that a restored state found itself so far behind that its own commits may be among what it cannot follow.
 func (d *edit) outran() {
-	e, ok := d.st.forest.Preferred()
-	if ok && d.st.rhythm.restored && e.Generation() > d.st.rhythm.restoredAt+outranAfter {
+	if !d.st.rhythm.restored {
+		return
+	}
+	if e, ok := d.st.forest.Preferred(); ok && e.Generation() > d.st.rhythm.restoredAt+outranAfter {
 		d.st.rhythm.ask = true
 		d.st.rhythm.restoredAt = e.Generation()
 	}

@@ -11,42 +11,37 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// known is the forest as a search asks it (orphans.Known).
-type known struct {
-	space  state.ID
-	forest epochs.Forest
-	shares epochs.Shares
-	root   func(proto.EpochID) (proto.RootView, bool)
-}
+// known is an edit as a search asks it (orphans.Known): the forest that it has now, and the terms of its roots.
+type known struct{ d *edit }
 
-func (d *edit) known() known {
-	return known{d.st.space, d.st.forest, d.share, func(id proto.EpochID) (proto.RootView, bool) {
-		t, ok := d.tp.terms(id)
-		return t.Terms, ok
-	}}
+func (d *edit) known() known { return known{d} }
+
+func (k known) root(id proto.EpochID) (proto.RootView, bool) {
+	t, ok := k.d.tp.terms(id)
+	return t.Terms, ok
 }
 
 // Space implements orphans.Known.
-func (k known) Space() state.ID { return k.space }
+func (k known) Space() state.ID { return k.d.st.space }
 
 // Newest implements orphans.Known.
-func (k known) Newest() uint64 { return k.forest.Entered() }
+func (k known) Newest() uint64 { return k.d.st.forest.Entered() }
 
-// Likely implements orphans.Known. Where a source was last read is not kept: to try all headers takes half a millisecond.
-func (k known) Likely(orphans.Source) iter.Seq[orphans.Epoch] {
-	return func(yield func(orphans.Epoch) bool) {
-		for e := range k.forest.Likely(nil) {
-			if !yield(tried(e)) {
-				return
-			}
+// Likely implements orphans.Known.
+func (k known) Likely(yield func(orphans.Epoch) bool) {
+	for e := range k.d.st.forest.Likely {
+		if !yield(tried(e)) {
+			return
 		}
 	}
 }
 
 // Up implements orphans.Known, and Down.
-func (k known) Up(first uint64) iter.Seq2[uint64, orphans.Epoch] { return numbered(k.forest.Up(first)) }
+func (k known) Up(first uint64) iter.Seq2[uint64, orphans.Epoch] {
+	return numbered(k.d.st.forest.Up(first))
+}
 func (k known) Down(last uint64) iter.Seq2[uint64, orphans.Epoch] {
-	return numbered(k.forest.Down(last))
+	return numbered(k.d.st.forest.Down(last))
 }
 
 func numbered(all iter.Seq[epochs.Epoch]) iter.Seq2[uint64, orphans.Epoch] {
@@ -61,7 +56,7 @@ func numbered(all iter.Seq[epochs.Epoch]) iter.Seq2[uint64, orphans.Epoch] {
 
 // Epoch implements orphans.Known.
 func (k known) Epoch(id proto.EpochID) (orphans.Epoch, bool) {
-	e, ok := k.forest.Epoch(id)
+	e, ok := k.d.st.forest.Epoch(id)
 	if !ok {
 		return orphans.Epoch{}, false
 	}
@@ -76,7 +71,7 @@ func tried(e epochs.Epoch) orphans.Epoch {
 
 // Derive implements orphans.Known.
 func (k known) Derive(id proto.EpochID, above *orphans.Candidate, s proto.Shown) (orphans.Candidate, error) {
-	parent, ok := k.forest.Epoch(id)
+	parent, ok := k.d.st.forest.Epoch(id)
 	if above != nil {
 		var c epochs.Candidate
 		c, ok = k.candidate(*above)
@@ -89,11 +84,11 @@ func (k known) Derive(id proto.EpochID, above *orphans.Candidate, s proto.Shown)
 	if !ok {
 		return orphans.Candidate{}, orphans.ErrWaits
 	}
-	key, err := s.VerifyMaker(root, parent.Child(k.space, s.Commit))
+	key, err := s.VerifyMaker(root, parent.Child(k.d.st.space, s.Commit))
 	if err != nil {
 		return orphans.Candidate{}, err
 	}
-	c, err := k.forest.Derive(parent, s, key, k.shares)
+	c, err := k.d.st.forest.Derive(parent, s, key, k.d.share)
 	if err != nil {
 		return orphans.Candidate{}, k.reason(err, parent, s)
 	}
@@ -117,7 +112,7 @@ func (k known) reason(err error, parent epochs.Epoch, s proto.Shown) error {
 		return orphans.ErrClosed
 	case errors.Is(err, epochs.ErrClosed):
 		return orphans.ClosedError{Words: orphans.Words{
-			Issuers: len(parent.Words()), UsedUp: !k.hasChild(parent, s) && !k.forest.MayReturn(parent.ID()),
+			Issuers: len(parent.Words()), UsedUp: !k.hasChild(parent, s) && !k.d.st.forest.MayReturn(parent.ID()),
 		}}
 	}
 	return orphans.ErrWaits
@@ -125,9 +120,9 @@ func (k known) reason(err error, parent epochs.Epoch, s proto.Shown) error {
 
 // hasChild reports whether a child of the place of a commit is held.
 func (k known) hasChild(parent epochs.Epoch, s proto.Shown) bool {
-	place := s.Commit.Core.Place(k.space, parent.ID(), parent.Generation()+1)
-	return slices.ContainsFunc(k.forest.Children(parent.ID()), func(id proto.EpochID) bool {
-		e, ok := k.forest.Epoch(id)
+	place := s.Commit.Core.Place(k.d.st.space, parent.ID(), parent.Generation()+1)
+	return slices.ContainsFunc(k.d.st.forest.Children(parent.ID()), func(id proto.EpochID) bool {
+		e, ok := k.d.st.forest.Epoch(id)
 		return ok && e.Place() == place
 	})
 }
@@ -142,7 +137,7 @@ func (k known) candidate(c orphans.Candidate) (epochs.Candidate, bool) {
 	if maker.Key, ok = root.Listed(maker.Index); !ok {
 		maker.Key = c.Shown.Credential.Key()
 	}
-	return k.forest.Candidate(epochs.Found{
+	return k.d.st.forest.Candidate(epochs.Found{
 		Parent: c.Parent, Root: c.Root, Generation: c.Generation, Shown: c.Shown, Maker: maker, Keys: c.Keys,
 		Sure: c.Sure,
 	})

@@ -200,25 +200,26 @@ func (x *ticketRoom) fit(m proto.TicketMember, must bool) (proto.TicketMember, b
 
 // byHearing returns the bindings of a root in the order in which a ticket has room for them: this member, those that left, then of the
 // others three of four from those heard last, one from all by turns, which begin where the request says.
-func (d *edit) byHearing(r members.Root, id proto.RequestID) []members.Binding {
-	var first, others []members.Binding
+func (d *edit) byHearing(r members.Root, id proto.RequestID) []*members.Binding {
+	me, last := d.st.me(), d.lastRead(r)
+	var first, others []*members.Binding
+	heardIn := map[dkg.Index]uint64{} // generations
 	for i := range r.All() {
-		for _, b := range r.Bindings(i) {
-			if b.Maker == d.st.me().maker() || b.Left() {
+		heardIn[i] = d.generationOf(last[i].ID)
+		of := r.Bindings(i)
+		for k := range of {
+			if b := &of[k]; b.Maker == me.maker() || b.Left() {
 				first = append(first, b)
 			} else {
 				others = append(others, b)
 			}
 		}
 	}
-	if _, listed := r.Listed(d.st.me().index); listed && !slices.ContainsFunc(first, func(b members.Binding) bool { return b.Maker == d.st.me().maker() }) {
-		first = append(first, members.Binding{Identity: members.Identity{Maker: d.st.me().maker()}})
+	if _, listed := r.Listed(me.index); listed && !slices.ContainsFunc(first, func(b *members.Binding) bool { return b.Maker == me.maker() }) {
+		first = append(first, &members.Binding{Identity: members.Identity{Maker: me.maker()}})
 	}
-	heard, last := slices.Clone(others), d.lastRead(r)
-	slices.SortStableFunc(heard, func(a, b members.Binding) int {
-		return cmp.Compare(d.generationOf(last[b.Index].ID), d.generationOf(last[a.Index].ID))
-	})
-	turn := slices.Clone(others)
+	heard, turn := slices.Clone(others), others
+	slices.SortStableFunc(heard, func(a, b *members.Binding) int { return cmp.Compare(heardIn[b.Index], heardIn[a.Index]) })
 	if n := len(turn); n > 0 {
 		h := suite.Hash(id[:])
 		at := int(binary.BigEndian.Uint32(h[:]) % uint32(n))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state"
@@ -251,7 +252,7 @@ func (m Map[V]) Encode(e *state.Encoder, name string) {
 }
 
 // numbered returns the name of a segment.
-func numbered(name string, no uint32) string { return fmt.Sprintf("%s%x", name, no) }
+func numbered(name string, no uint32) string { return name + strconv.FormatUint(uint64(no), 16) }
 
 const (
 	// shelved marks a number of shelves. Without it the number is that of the blocks of one shelf.

@@ -138,17 +138,17 @@ func (a Asking) ReadFrom(i, self dkg.Index, unread bool, c Clock) (Asking, Chang
 	if a.joining || i == self || !a.Merged() {
 		return a, Change{}
 	}
-	changed := false
-	all := slices.Clone(a.requests)
-	for k, q := range all {
-		if _, issued := slices.BinarySearch(q.issuers, i); q.answered && !q.third && !issued {
-			all[k].third, changed = true, true
-		}
+	third := func(q request) bool {
+		_, issued := slices.BinarySearch(q.issuers, i)
+		return q.answered && !q.third && !issued
 	}
-	if !changed {
+	if !slices.ContainsFunc(a.requests, third) {
 		return a, Change{}
 	}
-	a.requests = all
+	a.requests = slices.Clone(a.requests)
+	for k, q := range a.requests {
+		a.requests[k].third = q.third || third(q)
+	}
 	a, gone := a.erase(unread, c)
 	return a, Change{KeyGone: gone}
 }

@@ -57,17 +57,23 @@ type MessageKey struct {
 	began  *beginning   // nil if its chain had begun before
 }
 
-// beginning is a chain that began when a key of it was asked for, so that it need not begin again when the key is used.
-type beginning struct {
-	in      state.Segment[storedSenders] // the senders in which it had not begun, as they are stored
-	senders senders
+// standing is a chain, and the senders in which it has begun.
+type standing struct {
 	chain   chain
+	senders senders
+	began   bool // just now
 }
 
-// chain returns the chain of a key in an epoch, and the senders in which it has begun.
-func (k MessageKey) chain(e Epoch, i dkg.Index) (chain, senders, error) {
+// beginning is a chain that began when a key of it was asked for, so that it need not begin again when the key is used.
+type beginning struct {
+	standing
+	in state.Segment[storedSenders] // the senders in which it had not begun, as they are stored
+}
+
+// chain returns the chain of a key in an epoch.
+func (k MessageKey) chain(e Epoch, i dkg.Index) (standing, error) {
 	if b := k.began; b != nil && b.chain.index == i && !b.in.IsZero() && b.in == e.pieces.senders {
-		return b.chain, b.senders, nil
+		return b.standing, nil
 	}
 	return e.senders.chain(i, e.depth)
 }

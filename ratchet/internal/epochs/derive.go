@@ -144,11 +144,11 @@ func (f Forest) Commit(at proto.EpochID, own Shares, s Signer, keepOwn bool, now
 	for i := len(children) - 1; i >= 0; i-- {
 		c := children[i]
 		if keepOwn {
-			ch, _, err := c.senders.chain(f.own, c.depth)
+			at, err := c.senders.chain(f.own, c.depth)
 			if err != nil {
 				return f, nil, Change{}, err
 			}
-			c.own0 = ch.words[0].key
+			c.own0 = at.chain.words[0].key
 		}
 		if next, err = next.enter(c, now, &change); err != nil {
 			return f, nil, Change{}, err

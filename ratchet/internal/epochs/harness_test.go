@@ -166,7 +166,7 @@ func (m *member) read(msg message) error {
 
 // find returns the epoch of a message, and the candidates on the way to it.
 func (m *member) find(msg message) (Epoch, proto.Header, []Candidate, error) {
-	if e, head, ok := m.f.Open(msg.header, nil); ok {
+	if e, head, ok := m.f.Open(msg.header); ok {
 		return e, head, nil, nil
 	}
 	failed := ErrUnknown

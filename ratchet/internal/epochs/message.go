@@ -1,7 +1,6 @@
 package epochs
 
 import (
-	"iter"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -10,42 +9,31 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Likely returns the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
-// those named, the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
+// Likely yields the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
+// the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
 // the first try, whatever is held.
-func (f Forest) Likely(first []proto.EpochID) iter.Seq[Epoch] {
-	return func(yield func(Epoch) bool) {
-		var tried [near + 1]proto.EpochID
-		n := 0
-		for e := range f.Line(f.preferred) {
-			if !yield(e) {
-				return
-			}
-			if tried[n] = e.id; n == near {
-				break
-			}
-			n++
+func (f Forest) Likely(yield func(Epoch) bool) {
+	var tried [near + 1]proto.EpochID
+	n := 0
+	for e := range f.Line(f.preferred) {
+		if !yield(e) {
+			return
 		}
-		for _, id := range first {
-			if e, ok := f.Epoch(id); ok && !yield(e) {
-				return
-			}
+		if tried[n] = e.id; n == near {
+			break
 		}
-		for e := range f.All() {
-			skip := false
-			for _, id := range tried {
-				skip = skip || id == e.id
-			}
-			if !skip && !yield(e) {
-				return
-			}
+		n++
+	}
+	for e := range f.All() {
+		if !slices.Contains(tried[:], e.id) && !yield(e) {
+			return
 		}
 	}
 }
 
-// Open finds the epoch of a message by its header. First are the epochs in which its source or sender was last read.
-func (f Forest) Open(h proto.SealedHeader, first []proto.EpochID) (Epoch, proto.Header, bool) {
-	for e := range f.Likely(first) {
+// Open finds the epoch of a message by its header.
+func (f Forest) Open(h proto.SealedHeader) (Epoch, proto.Header, bool) {
+	for e := range f.Likely {
 		if head, err := e.OpenHeader(f.space, h); err == nil {
 			return e, head, true
 		}
@@ -65,13 +53,13 @@ func (f Forest) Keys(id proto.EpochID, i dkg.Index, n uint32, tag Tag) ([]Messag
 
 // Keys is Forest.Keys of an epoch at hand, which may be a candidate.
 func (e Epoch) Keys(i dkg.Index, n uint32, tag Tag) ([]MessageKey, error) {
-	c, s, err := e.senders.chain(i, e.depth)
+	at, err := e.senders.chain(i, e.depth)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := c.keys(n, tag)
-	if _, begun := e.senders.chains.get(i); !begun && len(keys) > 0 {
-		began := &beginning{e.pieces.senders, s, c}
+	keys, err := at.chain.keys(n, tag)
+	if at.began && len(keys) > 0 {
+		began := &beginning{at, e.pieces.senders}
 		for k := range keys {
 			keys[k].began = began
 		}
@@ -86,17 +74,17 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	if !ok {
 		return f, Change{}
 	}
-	c, senders, err := k.chain(e, i)
+	at, err := k.chain(e, i)
 	if err != nil {
 		return f, Change{}
 	}
-	kept := c.keptKeys()
-	if _, begun := e.senders.chains.get(i); !begun {
+	kept := at.chain.keptKeys()
+	if at.began {
 		f = f.pass(e.parent, f.serial, func(m Maker) bool { return m.Index == i })
 	}
-	c = c.without(n, k, tag)
-	f = f.use(e, senders, c)
-	if c.keptKeys() > kept {
+	at.chain = at.chain.without(n, k, tag)
+	f = f.use(e, at)
+	if at.chain.keptKeys() > kept {
 		f = f.trimKept(i)
 	}
 	if len(e.heard) == maxHeard || slices.Contains(e.heard, i) {
@@ -105,12 +93,11 @@ func (f Forest) Read(id proto.EpochID, i dkg.Index, n uint32, k MessageKey, tag 
 	return f.hear(id, i).settle(Change{}, now) // somebody new was heard, which may end that an epoch is alone
 }
 
-// use returns the forest with a chain that moved, in senders in which it has begun.
-func (f Forest) use(e Epoch, s senders, c chain) Forest {
-	_, begun := e.senders.chains.get(c.index)
-	s.chains = s.chains.with(c)
-	e.senders = s
-	if !begun {
+// use returns the forest with a chain that moved.
+func (f Forest) use(e Epoch, at standing) Forest {
+	e.senders = at.senders
+	e.senders.chains = at.senders.chains.with(at.chain)
+	if at.began {
 		e = e.stowSenders()
 	}
 	e.seen++
@@ -136,7 +123,8 @@ func (f Forest) Send(id proto.EpochID, tagOf func(n uint32) Tag) (Forest, uint32
 	if !ok {
 		return f, 0, secret.Bytes{}, ErrUnknown
 	}
-	c, senders, err := e.senders.chain(f.own, e.depth)
+	at, err := e.senders.chain(f.own, e.depth)
+	c := at.chain
 	if err != nil || len(c.words) == 0 {
 		return f, 0, secret.Bytes{}, ErrNone
 	}
@@ -149,7 +137,8 @@ func (f Forest) Send(id proto.EpochID, tagOf func(n uint32) Tag) (Forest, uint32
 	if err != nil {
 		return f, 0, secret.Bytes{}, ErrNone
 	}
-	return f.use(e, senders, c.without(n, keys[0], tag)).hear(id, f.own), n, keys[0].Key, nil
+	at.chain = c.without(n, keys[0], tag)
+	return f.use(e, at).hear(id, f.own), n, keys[0].Key, nil
 }
 
 // Sent returns how many messages the member sent in an epoch.

@@ -144,14 +144,16 @@ func newSenders(root secret.Bytes, depth int) senders {
 }
 
 // chain returns the chain of an index, which begins if it had not. It returns ErrNone if nothing is known of it.
-func (s senders) chain(i dkg.Index, depth int) (chain, senders, error) {
+func (s senders) chain(i dkg.Index, depth int) (standing, error) {
 	if c, ok := s.chains.get(i); ok {
-		return c, s, nil
+		return standing{c, s, false}, nil
 	}
+	begin := s.beginTold
 	if s.derived {
-		return s.begin(i, depth)
+		begin = s.begin
 	}
-	return s.beginTold(i, depth)
+	c, s, err := begin(i, depth)
+	return standing{c, s, true}, err
 }
 
 // begin takes the chain of an index out of the derived tree.

@@ -47,7 +47,7 @@ type search struct {
 	sealed []proto.Sealed // all commits, by place
 	last   []bool         // whether a place is the last of its line
 	added  map[proto.EpochID]int
-	trial  *proto.Trial
+	trial  proto.Trial
 }
 
 // Search looks for the epoch of a frame, or goes on where an earlier search of it stopped (§7, Finding the epoch). If the
@@ -91,7 +91,7 @@ func (s *search) done() Result {
 // headers tries the header with all epochs known. From then on it is tried with each that comes to be known.
 func (s *search) headers() {
 	s.note.search.held, s.note.search.led = begin(s.known.Newest()), begin(s.index.led)
-	for e := range s.known.Likely(s.note.Source) {
+	for e := range s.known.Likely {
 		if s.header(e) {
 			return
 		}

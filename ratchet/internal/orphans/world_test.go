@@ -174,12 +174,10 @@ func (f *forest) drop(id proto.EpochID) orphans.Progress {
 
 func (f *forest) Newest() uint64 { return uint64(len(f.held)) }
 
-func (f *forest) Likely(orphans.Source) iter.Seq[orphans.Epoch] {
-	return func(yield func(orphans.Epoch) bool) {
-		for _, e := range f.Down(f.Newest()) {
-			if !yield(e) {
-				return
-			}
+func (f *forest) Likely(yield func(orphans.Epoch) bool) {
+	for _, e := range f.Down(f.Newest()) {
+		if !yield(e) {
+			return
 		}
 	}
 }

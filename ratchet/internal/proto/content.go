@@ -42,8 +42,12 @@ func (c Content) split(signature int) Content {
 }
 
 // Verify checks the signature of the sender, or returns suite.ErrInvalid.
-func (c Content) Verify(k suite.PublicKey, ctx MessageContext) error {
-	return k.Verify(c.signature, suite.SignMessage, ctx.signed(c.said))
+func (c Content) Verify(k suite.PublicKey, ctx MessageContext) error { return c.Check(k, ctx)() }
+
+// Check returns Verify as a function that holds no more of the message than it needs.
+func (c Content) Check(k suite.PublicKey, ctx MessageContext) func() error {
+	signature, signed := c.signature, ctx.signed(c.said)
+	return func() error { return k.Verify(signature, suite.SignMessage, signed) }
 }
 
 // ID returns the name of the message with this content.
