@@ -34,8 +34,8 @@ func (s Space) PutRootKey(ctx context.Context, key []byte) error {
 }
 
 // ProposeOwners returns the bytes that the root owner key is to sign so that these members are the owners, and no others: for a root owner
-// key that several people hold (Policy.RootScheme), of whom some sign with package frost. TakeRootKey begins it: threshold.Whole makes a share of the key, and
-// ceremony.NewResharing shares for others. Errors are ratchet.ErrPhase while joining, and ratchet.ErrPolicy for a list that cannot be.
+// key that several people hold (Policy.RootScheme), of whom some sign with package frost. TakeRootKey begins it: threshold.Whole makes a
+// share of the key, and ceremony.NewResharing shares for others. Errors are ratchet.ErrPhase while joining, and ratchet.ErrPolicy for a list that cannot be.
 func (s Space) ProposeOwners(ctx context.Context, indices ...dkg.Index) ([]byte, error) {
 	v, err := s.Load(ctx)
 	if err != nil {
