@@ -26,7 +26,7 @@ func (d *edit) turnedUp(found orphans.Result) {
 func (d *edit) ownCommit(c orphans.OwnCommit) {
 	parent, ok := d.st.forest.Epoch(c.Parent)
 	r, held := d.root(parentRoot(parent, ok))
-	if !ok || !held || !d.provesOwn(parent, c.Shown) {
+	if !ok || !held || c.Shown.Commit.Core.Maker != d.st.me().index || !d.provesOwn(parent, c.Shown) {
 		return
 	}
 	me, child := d.st.me(), parent.Child(d.st.space, c.Shown.Commit)
@@ -45,7 +45,7 @@ func (d *edit) ownCommit(c orphans.OwnCommit) {
 		d.st.reported = state.NewSegment(told.with(child))
 	}
 	d.st.rhythm.ask = true
-	d.setBack()
+	d.turnedUpIn(parent)
 }
 
 // reported are the commits of the own index that were reported, each by the epoch that it makes, the oldest first: whatever else is read
@@ -102,5 +102,14 @@ func (d *edit) ownMessage(l *reading) {
 	} else {
 		d.emit(Event{Kind: Conflict, Index: me.index, Key: PublicKey{l.maker.Key}, Own: true})
 	}
+	d.turnedUpIn(l.epoch)
+}
+
+// turnedUpIn sets the member back because of a message or commit of its own in an epoch that it does not know. If it sends in that
+// epoch, it commits at once. Else its next message commits, and none is due because of it: two devices that send under one index, and
+// are both awake, would answer each other's commits with commits for ever (D180).
+func (d *edit) turnedUpIn(e epochs.Epoch) {
+	due := d.st.rhythm.commit || !d.usedUp(e)
 	d.setBack()
+	d.st.rhythm.commit = due
 }
