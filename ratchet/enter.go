@@ -106,14 +106,16 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	d.setIdentity(me)
 	d.st.phase = Member
 	d.st.roots = d.st.roots.Put(newRootRow(r, s))
-	if again { // another index of the same run: what was to be said was of the one before
+	if again || d.st.forest.Entered() > 0 { // another index of the same run: what was to be said was of the one before
 		d.setNews(announcements{})
 		d.st.forest = d.st.forest.As(i)
-		return nil
+	} else {
+		d.st.forest = epochs.New(d.st.space, i)
 	}
-	d.tp = d.tp.with(terms)
-	f, change := epochs.New(d.st.space, i).WithRoot(rootOf(terms), d.age())
-	d.grow(f, change)
+	if !again { // of who was let in before, a rekey made it meanwhile
+		d.tp = d.tp.with(terms)
+		d.grow(d.st.forest.WithRoot(rootOf(terms), d.age()))
+	}
 	return nil
 }
 

@@ -70,6 +70,37 @@ func TestDevicesThatCollideSettle(t *testing.T) {
 	}
 }
 
+// A device that asks for another place of its run is let in there after a rekey: it enters the new root by a ticket, although it holds
+// epochs of the one before, and the numbers of its epochs go on.
+func TestAnotherPlaceInANewRoot(t *testing.T) {
+	n := newNetwork(t, 78)
+	founder := n.found(Policy{})
+	n.member(founder, "m")
+	x := n.join(founder.invite(invite.Public(32, 0)), "x")
+	n.settle()
+	require.Equal(t, Member, x.phase())
+	first := x.place()
+	x.offline = true
+	require.NoError(t, x.edit(func(d *edit) error { // as when an owner decided for somebody else at its place
+		l, ok := d.opened()
+		require.True(t, ok)
+		a, c, err := d.st.asking.Value().Displaced(d.asker(), l, d.clockOf())
+		require.NoError(t, err)
+		d.asked(a, c)
+		return nil
+	}))
+	founder.do(Rekey())
+	n.settle()
+	x.mailbox, x.offline = nil, false
+	for range 4 {
+		n.now = n.now.Add(time.Hour)
+		n.settle()
+	}
+	require.EqualValues(t, 1, x.gen())
+	require.NotEqual(t, first, x.place())
+	n.hears(n.all...)
+}
+
 // history is joins in a hostile network.
 type history struct {
 	*network

@@ -67,7 +67,10 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 		return Candidate{}, ErrUnknown
 	}
 	ss, err := p.Commit.Core.Follow(share)
-	if err != nil {
+	switch {
+	case errors.Is(err, proto.ErrOwnCommit): // of an index that the member had in an older root
+		return Candidate{}, ErrOwnCommit
+	case err != nil:
 		return Candidate{}, ErrFalse
 	}
 	return f.deriveWith(parent, p, place, key, ss)
