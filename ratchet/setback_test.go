@@ -58,7 +58,7 @@ func TestSetBackByEverySign(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("TREFOIL_SEED"), 10, 64)
 	count, err := strconv.ParseUint(os.Getenv("TREFOIL_SETBACKS"), 10, 64)
 	if err != nil {
-		count = 20
+		count = 6
 	}
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { twoStates(t, newNetwork(t, seed)) })
