@@ -8,14 +8,13 @@ import (
 	"os"
 	"strings"
 
-	_ "modernc.org/sqlite"
-
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 	"github.com/trefoil-im/trefoil/state/store"
+	_ "modernc.org/sqlite"
 )
 
 // chat is a whole chat program with a history, in at most 100 lines with its imports: commands come line by line, and each is

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
@@ -26,7 +25,6 @@ func main() {
 		return c
 	}
 	invited := must(must(open("alice").NewSpace(ctx)).Invite(ctx, invite.Private(0))) // for one person
-	joined := must(open("bob").Join(ctx, must(invited.Link.URL("https://chat.example/join"))))
-	must(joined.Send(ctx, []byte("hello"))) // durable; it leaves when bob is let in
-	fmt.Println(<-read + "\n" + <-read)
+	must(must(open("bob").Join(ctx, must(invited.Link.URL("https://chat.example/join")))).Send(ctx, []byte("hello")))
+	fmt.Println(<-read + "\n" + <-read) // what bob wrote was durable at once, and left when he was let in
 }
