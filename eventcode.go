@@ -56,6 +56,7 @@ const (
 	kindHandedOver
 	kindDeviceInvited
 	kindSpaceAwaited
+	kindInviteDead
 	kinds
 )
 
@@ -149,6 +150,8 @@ func noticeOf(e event.Event) (n notice) {
 		n.kind, n.reason = kindHint, reasonOf(e.Reason)
 	case event.LetInGone:
 		n.kind, n.index = kindLetInGone, e.Index
+	case event.InviteDead:
+		n.kind, n.index = kindInviteDead, e.Index
 	case event.TitleChanged:
 		n.kind = kindTitleChanged
 	case event.OwnersChanged:
@@ -281,6 +284,8 @@ func (n notice) laterEvent(at event.Stamp, reason error) event.Event {
 		return event.Hint{Stamp: at, Reason: reason}
 	case kindLetInGone:
 		return event.LetInGone{Stamp: at, Index: n.index}
+	case kindInviteDead:
+		return event.InviteDead{Stamp: at, Index: n.index}
 	case kindTitleChanged:
 		return event.TitleChanged{Stamp: at}
 	case kindOwnersChanged:

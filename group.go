@@ -92,6 +92,8 @@ func toldBy(e ratchet.Event) event.Event {
 		return event.Rekeyed{Members: e.Count}
 	case ratchet.LetInGone:
 		return event.LetInGone{Index: e.Index}
+	case ratchet.InviteDead:
+		return event.InviteDead{Index: e.Index}
 	case ratchet.Conflict:
 		return event.Conflict{Index: e.Index, Own: e.Own}
 	case ratchet.KeyChanged:

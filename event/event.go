@@ -138,6 +138,16 @@ type LetInGone struct {
 // String implements Event.
 func (e LetInGone) String() string { return e.line("member %d let in although gone", e.Index) }
 
+// InviteDead: an invite that this owner made has ended although nobody came by it, since another owner rekeyed the space just then. Whoever
+// has the link needs another one.
+type InviteDead struct {
+	Stamp
+	Index dkg.Index // First of the Invite
+}
+
+// String implements Event.
+func (e InviteDead) String() string { return e.line("invite of place %d dead", e.Index) }
+
 // TitleChanged: an owner named the space. Space.Status has the title.
 type TitleChanged struct{ Stamp }
 

@@ -199,9 +199,30 @@ func (d *edit) maintainOwner(r members.Root) {
 	if r.Size() < 2 {
 		return
 	}
+	d.recoverInvites(r)
 	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
 	d.judgeDevices(r)
 	d.giveLinks(r)
+}
+
+// recoverInvites says the own invites again that a rekey by another owner crossed. One that cannot go on is reported.
+func (d *edit) recoverInvites(r members.Root) {
+	x := invites.Recover(d.ev, r, d.rootsFrom(r)[1:], d.invitesOwner())
+	d.ev = x.Evals
+	d.invitesDead(x.Dead)
+	for _, made := range x.Again {
+		try := *d
+		if err := try.sayInvite(made); err == nil {
+			*d = try
+		}
+	}
+}
+
+// invitesDead reports invites that ended although nobody used them.
+func (d *edit) invitesDead(first []dkg.Index) {
+	for _, i := range first {
+		d.emit(Event{Kind: InviteDead, Index: i})
+	}
 }
 
 // sayOwed says a statement of this owner and takes it in.

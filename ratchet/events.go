@@ -73,7 +73,8 @@ const (
 	StatementRefused
 	// TicketCut: a ticket was made that does not say all: the trees of its epochs take more than 4 MiB.
 	TicketCut
-	// InviteDead: an invite of this owner ended although nobody used it.
+	// InviteDead: an invite of this owner ended although nobody used it: a rekey of another owner crossed it, and it could not be made anew (§9).
+	// Index is its first.
 	InviteDead
 	// Rekeyed: a rekey was made or followed: what is sent from now on is for its members, of which there are Count.
 	Rekeyed

@@ -42,12 +42,31 @@ func (d *edit) invite(t invite.Terms) (invites.Made, error) {
 	if err != nil {
 		return invites.Made{}, err
 	}
-	for _, s := range made.Statements {
+	return made, d.sayMade(made)
+}
+
+// sayMade says an invite whose record is known here.
+func (d *edit) sayMade(m invites.Made) error {
+	for _, s := range m.Statements {
 		if err := d.say(statement(s)); err != nil {
-			return invites.Made{}, err
+			return err
 		}
 	}
-	return made, nil
+	return nil
+}
+
+// sayInvite takes in the record of an invite and says it.
+func (d *edit) sayInvite(m invites.Made) error {
+	r, ok := d.root(m.Record.Certificate.Root)
+	if !ok {
+		return ErrPhase
+	}
+	next, change, err := r.AddRecord(m.Record, d.st.forest.Entered())
+	if err != nil {
+		return err
+	}
+	d.changed(next, change)
+	return d.sayMade(m)
 }
 
 // noteInvite makes an invite and says nothing of it.
@@ -154,6 +173,11 @@ func Invites(s Space, now time.Time) []invite.Invite {
 	if _, owner := d.place(r); !ok || !owner {
 		return nil
 	}
+	return slices.Collect(invites.Ledger(d.rootsFrom(r), d.now))
+}
+
+// rootsFrom returns a root and all others that are held, the newest first.
+func (d *edit) rootsFrom(r members.Root) []members.Root {
 	roots := []members.Root{r}
 	for row := range d.st.roots.All() {
 		if old, ok := d.root(row.id); ok && old.ID() != r.ID() {
@@ -161,5 +185,5 @@ func Invites(s Space, now time.Time) []invite.Invite {
 		}
 	}
 	slices.SortStableFunc(roots[1:], func(a, b members.Root) int { return cmp.Compare(b.Rekey(), a.Rekey()) })
-	return slices.Collect(invites.Ledger(roots, d.now))
+	return roots
 }

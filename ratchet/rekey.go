@@ -105,6 +105,9 @@ func (d *edit) mayDeal(w rekey.Wish) bool {
 
 // beginRekey begins a rekey, or adds to the one that is being prepared, and makes as much of it as a call may.
 func (d *edit) beginRekey(w rekey.Wish) error {
+	if _, r, ok := d.preferred(); ok {
+		d.recoverInvites(r) // the rekey continues what has a record
+	}
 	x := d.st.rekeys.Value()
 	if x.Draft.IsZero() {
 		x.Draft = rekey.NewDraft(w)

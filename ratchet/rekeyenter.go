@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
+	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -232,8 +233,10 @@ func (d *edit) dealFrom(in newRoot) {
 			next = ev
 		}
 	}
+	next, dead := invites.Carry(next, d.ev, d.rootsFrom(r)[1:], d.st.me().signing.Public)
 	if next.Succeeds(d.ev) == nil {
 		d.ev = next
+		d.invitesDead(dead)
 	} else {
 		d.ev = d.ev.ReadOnly() // of two roots of one generation the other one was its own (R10)
 	}

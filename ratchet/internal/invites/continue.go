@@ -58,13 +58,22 @@ func (c Continued) Reissue(p dkg.Polynomial, root proto.EpochID, t proto.Templat
 		if ev, err = ev.KeepOffer(x.offer); err != nil {
 			return dkg.Evals{}, nil, err
 		}
-		v, err := ev.Hide(x.offer, proto.MaskOf(x.offer.M, c.space, t.Public))
+		again, err := under(ev, x.offer, x.record, c.space, t.Public, root, place, owner)
 		if err != nil {
 			return dkg.Evals{}, nil, err
 		}
-		cert := x.record.Certificate
-		cert.Root, cert.Owner = root, place
-		out = append(out, proto.NewRecord(owner, c.space, cert.Sign(owner, c.space), x.record.RequestKey, v))
+		out = append(out, again)
 	}
 	return ev, out, nil
+}
+
+// under returns the record of an invite under another root: certificate and masked share are new.
+func under(ev dkg.Evals, x dkg.Offer, was proto.Record, space state.ID, public dkg.Commitment, root proto.EpochID, place uint8, owner suite.SigningKey) (proto.Record, error) {
+	v, err := ev.Hide(x, proto.MaskOf(x.M, space, public))
+	if err != nil {
+		return proto.Record{}, err
+	}
+	cert := was.Certificate
+	cert.Root, cert.Owner = root, place
+	return proto.NewRecord(owner, space, cert.Sign(owner, space), was.RequestKey, v), nil
 }

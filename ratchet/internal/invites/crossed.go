@@ -1,0 +1,107 @@
+package invites
+
+import (
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+)
+
+// Carry returns the evals of a new root with the open invites that this owner made under older ones and that the dealer did not know: its
+// rekey crossed what said them (§9, Invites, 5). Recover says them again. Of runs it returns the first indices instead: they are dead.
+// The close of a run may be on its way, and names no index that would be gone.
+func Carry(next, old dkg.Evals, older []members.Root, owner suite.PublicKey) (dkg.Evals, []dkg.Index) {
+	known := make(map[proto.InviteName]bool)
+	for o := range next.Offers() {
+		known[o.Name] = true
+	}
+	var dead []dkg.Index
+	for o := range old.Offers() {
+		if x, ok := madeBy(older, o.Name, owner); known[o.Name] || !ok || !x.IsOpen() {
+			continue
+		}
+		kept, err := next.KeepOffer(o)
+		if o.Kind == dkg.Public || err != nil { // there is no room
+			dead = append(dead, o.First)
+			continue
+		}
+		next = kept
+	}
+	return next, dead
+}
+
+// madeBy returns the record of an invite that an owner signed, of the first of the roots that has one.
+func madeBy(roots []members.Root, n proto.InviteName, owner suite.PublicKey) (proto.Record, bool) {
+	for _, r := range roots {
+		if x, ok := record(r, n); ok {
+			keys := r.Owners().Keys
+			place := int(x.Certificate.Owner)
+			return x, place < len(keys) && keys[place] == owner
+		}
+	}
+	return proto.Record{}, false
+}
+
+// Recovered is what becomes of the invites that a root has no record of.
+type Recovered struct {
+	Evals dkg.Evals
+	Again []Made      // to be said again; they have no link, which is the one that was given
+	Dead  []dkg.Index // of invites that ended although nobody used them: somebody else has the index
+}
+
+// Recover makes anew, under a root, the records of the offers that it has none of. An invite ends with its record under an older root.
+func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recovered {
+	out := Recovered{Evals: ev}
+	place, _, err := o.place(r)
+	if err != nil || !ev.CanDeal() || ev.Root() != [32]byte(r.ID()) {
+		return out
+	}
+	room := proto.MaxTicketRecords - len(r.Open())
+	for x := range ev.Offers() {
+		if _, known := record(r, x.Name); known {
+			continue
+		}
+		was, mine := madeBy(older, x.Name, o.Key.Public)
+		switch ended := !mine || !was.IsOpen() || x.Count == 1 && r.Gone(x.First); {
+		case !ended && !met(r, older, x.First):
+			if m, err := again(ev, x, was, r, place, o); err == nil && len(out.Again) < room {
+				out.Again = append(out.Again, m)
+			}
+			continue
+		case !ended:
+			out.Dead = append(out.Dead, x.First)
+		}
+		if next, err := out.Evals.EndOffer(x.Name); err == nil {
+			out.Evals = next
+		}
+	}
+	return out
+}
+
+// met reports whether somebody came with an index, or may come with it by another invite.
+func met(r members.Root, older []members.Root, i dkg.Index) bool {
+	for _, x := range r.Open() {
+		if x.Certificate.Covers(i) {
+			return true
+		}
+	}
+	for _, old := range older {
+		if old.Met(i) {
+			return true
+		}
+	}
+	return r.Met(i)
+}
+
+// again returns an invite of an older root as it is under another one.
+func again(ev dkg.Evals, x dkg.Offer, was proto.Record, r members.Root, place uint8, o Owner) (Made, error) {
+	record, err := under(ev, x, was, r.Space(), r.Commitment(), r.ID(), place, o.Key)
+	if err != nil {
+		return Made{}, err
+	}
+	out := Made{Record: record, Statements: boxed(record, x.M, r, others(r, o.Self))}
+	if len(out.Statements) == 0 {
+		out.Statements = []proto.InviteMade{{Record: record}}
+	}
+	return out, nil
+}
