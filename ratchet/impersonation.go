@@ -106,10 +106,25 @@ func (d *edit) ownMessage(l *reading) {
 }
 
 // turnedUpIn sets the member back because of a message or commit of its own in an epoch that it does not know. If it sends in that
-// epoch, it commits at once. Else its next message commits, and none is due because of it: two devices that send under one index, and
-// are both awake, would answer each other's commits with commits for ever (D180).
+// epoch, or whoever was there can follow to where it sends, it commits at once. Else its next message commits, and none is due because of
+// it: two devices that send under one index, and are both awake, would answer each other's commits with commits for ever (D180).
 func (d *edit) turnedUpIn(e epochs.Epoch) {
-	due := d.st.rhythm.commit || !d.usedUp(e)
+	due := d.st.rhythm.commit || !d.usedUp(e) || !d.leftBehind(e)
 	d.setBack()
 	d.st.rhythm.commit = due
+}
+
+// leftBehind reports whether a commit that this state made lies above where the member sends, and not above an epoch: another holder of
+// the own key follows everything but that.
+func (d *edit) leftBehind(e epochs.Epoch) bool {
+	p, ok := d.st.forest.Preferred()
+	if !ok {
+		return false
+	}
+	for at := range d.st.forest.Line(p.ID()) {
+		if at.Derived() && at.Maker() == d.st.me().maker() {
+			return !d.st.forest.IsBelow(e.ID(), at.ID())
+		}
+	}
+	return false
 }

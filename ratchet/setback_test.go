@@ -108,3 +108,45 @@ func twoStates(t *testing.T, n *network) {
 		}
 	}
 }
+
+// A commit is due as long as whoever sent under the own index can follow to where the member sends: also if the branch with the own
+// commit gave way to another one, and if something turned up meanwhile that is no reason for one (D180).
+func TestSetBackAsLongAsItIsFollowed(t *testing.T) {
+	for _, gaveWay := range []bool{true, false} {
+		n := newNetwork(t, 79)
+		founder := n.found(Policy{})
+		m := n.member(founder, "m")
+		thief := m.copyOf("thief")
+		turnsUp := func(text string, due bool) {
+			m.mailbox, m.events = nil, nil
+			thief.send(text)
+			m.inOrder()
+			require.True(t, m.has(Impersonated), text)
+			require.Equal(t, due, Due(m.space, n.now).Send, text)
+		}
+		turnsUp("first", true)
+		if gaveWay { // others commit on, before they read the commit
+			m.maintain()
+			own := m.sendsIn()
+			founder.mailbox = nil
+			for range 2 {
+				require.NoError(t, founder.edit(func(d *edit) error { d.st.rhythm.commit = true; return d.say(inner("on")) }))
+			}
+			m.inOrder()
+			thief.inOrder()
+			require.NotEqual(t, own, m.sendsIn())
+		} else { // it is told of the commit
+			m.maintain()
+			turnsUp("where it stood", false)
+			thief = m.copyOf("thief with a ticket")
+		}
+		require.Equal(t, m.sendsIn(), thief.sendsIn())
+		turnsUp("where it stands", true)
+		m.maintain()
+		require.False(t, Due(m.space, n.now).Send)
+		require.NotEqual(t, m.sendsIn(), thief.sendsIn())
+		thief.send("where it stood again") // below a commit of its own, which was reported
+		m.inOrder()
+		require.False(t, Due(m.space, n.now).Send)
+	}
+}
