@@ -132,12 +132,13 @@ func Maintain(o Options) func(*state.Tx[Space]) error {
 		d.unsent = d.queued
 		for _, t := range due.each() {
 			next := d
-			if err := next.perform(t); err == nil {
+			err := next.perform(t)
+			if d.failed != nil { // load notes it in d, of which next is a copy
+				return d.failed
+			}
+			if err == nil {
 				d = next
 			}
-		}
-		if d.failed != nil {
-			return d.failed
 		}
 		d.leave(tx, o)
 		return nil
