@@ -115,6 +115,10 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if !again { // of who was let in before, a rekey made it meanwhile
 		d.tp = d.tp.with(terms)
 		d.grow(d.st.forest.WithRoot(rootOf(terms), d.age()))
+		if len(d.st.forest.Roots()) > 1 { // it stands among those that this device held
+			d.rank(d.ranks(terms))
+			d.unite(terms.ID())
+		}
 	}
 	return nil
 }

@@ -101,6 +101,48 @@ func TestAnotherPlaceInANewRoot(t *testing.T) {
 	n.hears(n.all...)
 }
 
+// A device that takes another place of its run in one of two roots of a generation, and comes from the other, unites who is gone by them (R9).
+func TestAnotherPlaceInAnotherBranch(t *testing.T) {
+	n := newNetwork(t, 80)
+	founder := n.found(Policy{})
+	b, m := n.member(founder, "b"), n.member(founder, "m")
+	run := founder.invite(invite.Public(32, 0))
+	founder.owners(founder, b)
+	n.settle()
+	first, second := founder, b
+	if d, _, r := founder.standing(); !isFirst(d, r) {
+		first, second = b, founder
+	}
+	first.apart(Rekey(), second, m)
+	m.do(Leave())
+	second.sync()
+	second.apart(Rekey(), first)
+	first.offline, first.mailbox, m.offline = true, nil, true
+	x := n.join(run, "x")
+	for range 3 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	require.Equal(t, Member, x.phase())
+	require.Equal(t, second.rootID(), x.rootID())
+	first.offline, first.mailbox, second.offline = false, nil, true
+	require.NoError(t, x.edit(func(d *edit) error { // as when an owner decided for somebody else at its place
+		l, ok := d.opened()
+		require.True(t, ok)
+		a, c, err := d.st.asking.Value().Displaced(d.asker(), l, d.clockOf())
+		require.NoError(t, err)
+		d.asked(a, c)
+		return nil
+	}))
+	for range 4 {
+		n.settle()
+		n.now = n.now.Add(time.Hour)
+	}
+	require.Equal(t, first.rootID(), x.rootID())
+	_, _, r := x.standing()
+	require.True(t, r.Gone(m.place()))
+}
+
 // history is joins in a hostile network.
 type history struct {
 	*network

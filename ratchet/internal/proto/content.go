@@ -44,7 +44,7 @@ func (c Content) split(signature int) Content {
 // Verify checks the signature of the sender, or returns suite.ErrInvalid.
 func (c Content) Verify(k suite.PublicKey, ctx MessageContext) error { return c.Check(k, ctx)() }
 
-// Check returns Verify as a function that holds no more of the message than it needs.
+// Check returns Verify as a function that reads nothing of the message but its signature: the hash of what is said was made before.
 func (c Content) Check(k suite.PublicKey, ctx MessageContext) func() error {
 	signature, signed := c.signature, ctx.signed(c.said)
 	return func() error { return k.Verify(signature, suite.SignMessage, signed) }
