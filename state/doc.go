@@ -20,12 +20,14 @@
 //	err = vault.Create(ctx, space, nil)
 //
 //	err = vault.Update(ctx, id, func(tx *state.Tx[ratchet.Space]) error {  // may run again: no effects of its own
-//		next, frame, err := ratchet.Encrypt(tx.Value(), now, text)
+//		next, frames, err := ratchet.Encrypt(tx.Value(), now, text)
 //		if err != nil {
 //			return err
 //		}
 //		tx.Set(next)
-//		tx.Send("space", frame)
+//		for _, frame := range frames {
+//			tx.Send("space", frame)
+//		}
 //		return nil
 //	})
 //	again, err := vault.Flush(ctx, id, send)                // outbox to network, the same bytes at every try
@@ -52,6 +54,6 @@
 // Everything is sealed under a data key, which lies in a row of the store's own, sealed under the 32-byte key of the program.
 // A wrong key is found there, when the store is opened. docs/design/store.md has the format byte by byte.
 //
-// A store moves sealed bytes: store.Memory, package sqlstore for SQLite, or one of your own. Package store says what it
+// A store moves sealed bytes: store.Memory, package sqlstore for SQLite and PostgreSQL, or one of your own. Package store says what it
 // promises, and package storetest tests it.
 package state
