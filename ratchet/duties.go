@@ -199,22 +199,32 @@ func (d *edit) maintainOwner(r members.Root) {
 	if r.Size() < 2 {
 		return
 	}
-	d.recoverInvites(r)
+	if !r.ListsGone() && d.st.rekeys.Value().Draft.IsZero() { // else a rekey is near, with which they go, and somebody who is gone reads here
+		d.recoverInvites(r, (*edit).sayMade)
+		_, r, _ = d.preferred()
+	}
 	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
 	d.judgeDevices(r)
 	d.giveLinks(r)
 }
 
-// recoverInvites says the own invites again that a rekey by another owner crossed. One that cannot go on is reported.
-func (d *edit) recoverInvites(r members.Root) {
+// recoverInvites takes in the own invites again that a rekey by another owner crossed, and says them. One that cannot go on is reported.
+func (d *edit) recoverInvites(r members.Root, say func(*edit, invites.Made) error) {
 	x := invites.Recover(d.ev, r, d.rootsFrom(r)[1:], d.invitesOwner())
 	d.ev = x.Evals
 	d.invitesDead(x.Dead)
 	for _, made := range x.Again {
 		try := *d
-		if err := try.sayInvite(made); err == nil {
+		if try.addInvite(made) == nil && say(&try, made) == nil {
 			*d = try
 		}
+	}
+}
+
+// noteInvites is recoverInvites of which nothing is said: the records go with a rekey that is being made.
+func (d *edit) noteInvites() {
+	if _, r, ok := d.preferred(); ok {
+		d.recoverInvites(r, func(*edit, invites.Made) error { return nil })
 	}
 }
 

@@ -55,8 +55,8 @@ func (d *edit) sayMade(m invites.Made) error {
 	return nil
 }
 
-// sayInvite takes in the record of an invite and says it.
-func (d *edit) sayInvite(m invites.Made) error {
+// addInvite takes in the record of an invite.
+func (d *edit) addInvite(m invites.Made) error {
 	r, ok := d.root(m.Record.Certificate.Root)
 	if !ok {
 		return ErrPhase
@@ -66,7 +66,7 @@ func (d *edit) sayInvite(m invites.Made) error {
 		return err
 	}
 	d.changed(next, change)
-	return d.sayMade(m)
+	return nil
 }
 
 // noteInvite makes an invite and says nothing of it.
@@ -80,12 +80,7 @@ func (d *edit) noteInvite(t invite.Terms) (invites.Made, error) {
 		return invites.Made{}, stepError(err)
 	}
 	d.ev = ev
-	next, change, err := r.AddRecord(made.Record, d.st.forest.Entered())
-	if err != nil {
-		return invites.Made{}, err
-	}
-	d.changed(next, change)
-	return made, nil
+	return made, d.addInvite(made)
 }
 
 // directTicket returns the frames of the ticket of a direct link.

@@ -51,6 +51,7 @@ func isDirect(r members.Root, i dkg.Index) bool {
 
 // prepareRemoval checks that an owner can remove members, and ends the invites by which they could come back.
 func (d *edit) prepareRemoval(indices ...dkg.Index) error {
+	d.noteInvites() // some may be those of who is removed
 	_, r, ok := d.preferred()
 	if !ok || !d.mayDeal(rekey.Wish{}) {
 		return ErrPhase
@@ -105,9 +106,6 @@ func (d *edit) mayDeal(w rekey.Wish) bool {
 
 // beginRekey begins a rekey, or adds to the one that is being prepared, and makes as much of it as a call may.
 func (d *edit) beginRekey(w rekey.Wish) error {
-	if _, r, ok := d.preferred(); ok {
-		d.recoverInvites(r) // the rekey continues what has a record
-	}
 	x := d.st.rekeys.Value()
 	if x.Draft.IsZero() {
 		x.Draft = rekey.NewDraft(w)
@@ -139,6 +137,8 @@ func (d *edit) sealRekey() error {
 	if left > 0 || !d.mayFinish(e, x.Draft.Wish(), r) {
 		return nil
 	}
+	d.noteInvites() // the rekey continues what has a record
+	_, r, _ = d.preferred()
 	return d.deal(e, r, dealing{stay, owners, to})
 }
 

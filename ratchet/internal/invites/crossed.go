@@ -1,6 +1,8 @@
 package invites
 
 import (
+	"slices"
+
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -46,13 +48,14 @@ func madeBy(roots []members.Root, n proto.InviteName, owner suite.PublicKey) (pr
 type Recovered struct {
 	Evals dkg.Evals
 	Again []Made      // to be said again; they have no link, which is the one that was given
-	Dead  []dkg.Index // of invites that ended although nobody used them: somebody else has the index
+	Dead  []dkg.Index // of invites that ended although nobody used them: somebody else has the index, or may be given it
 }
 
-// Recover makes anew, under a root, the records of the offers that it has none of. An invite ends with its record under an older root.
+// Recover makes anew, under a root, the records of the offers that it has none of. An invite ends with its record under an older root, and
+// when somebody came by it. One waits while it is not known by which invite the member came that has its index.
 func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recovered {
 	out := Recovered{Evals: ev}
-	place, _, err := o.place(r)
+	place, owners, err := o.place(r)
 	if err != nil || !ev.CanDeal() || ev.Root() != [32]byte(r.ID()) {
 		return out
 	}
@@ -62,14 +65,18 @@ func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recove
 			continue
 		}
 		was, mine := madeBy(older, x.Name, o.Key.Public)
-		switch ended := !mine || !was.IsOpen() || x.Count == 1 && r.Gone(x.First); {
-		case !ended && !met(r, older, x.First):
+		b, came := user(r, older, x.First)
+		switch ended := !mine || !was.IsOpen() || r.Closed(x.Name) || x.Count == 1 && r.Gone(x.First); {
+		case ended || came && b.CameBy(x.Name):
+		case came && b.Credential.IsZero() && b.Admission.IsZero():
+			continue
+		case came || offered(r, x.First) || x.First >= r.Cursor() && int(x.First)%owners != int(place):
+			out.Dead = append(out.Dead, x.First)
+		default:
 			if m, err := again(ev, x, was, r, place, o); err == nil && len(out.Again) < room {
 				out.Again = append(out.Again, m)
 			}
 			continue
-		case !ended:
-			out.Dead = append(out.Dead, x.First)
 		}
 		if next, err := out.Evals.EndOffer(x.Name); err == nil {
 			out.Evals = next
@@ -78,19 +85,22 @@ func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recove
 	return out
 }
 
-// met reports whether somebody came with an index, or may come with it by another invite.
-func met(r members.Root, older []members.Root, i dkg.Index) bool {
-	for _, x := range r.Open() {
-		if x.Certificate.Covers(i) {
-			return true
-		}
+// user returns who has an index: whom the root lists, or of whom a message was read in it or an older one.
+func user(r members.Root, older []members.Root, i dkg.Index) (members.Binding, bool) {
+	if _, listed := r.Listed(i); listed || r.Met(i) {
+		return r.ListedBinding(i)
 	}
 	for _, old := range older {
 		if old.Met(i) {
-			return true
+			return old.ListedBinding(i)
 		}
 	}
-	return r.Met(i)
+	return members.Binding{}, false
+}
+
+// offered reports whether another invite of a root has an index.
+func offered(r members.Root, i dkg.Index) bool {
+	return slices.ContainsFunc(slices.Concat(r.Open(), r.Used()), func(x proto.Record) bool { return x.Certificate.Covers(i) })
 }
 
 // again returns an invite of an older root as it is under another one.

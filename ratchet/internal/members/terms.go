@@ -60,6 +60,9 @@ func (t Terms) Listed(i dkg.Index) (suite.PublicKey, bool) {
 // Rekey returns the generation of the rekey that made the root, 0 of the genesis.
 func (t Terms) Rekey() uint64 { return t.template.Rekey }
 
+// Cursor returns the index from which the owners of the root offer those that are theirs.
+func (t Terms) Cursor() dkg.Index { return t.notice.Common.Cursor }
+
 // Owners returns the owner list of the notice.
 func (t Terms) Owners() proto.OwnerList { return t.notice.Owners }
 

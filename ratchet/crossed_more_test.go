@@ -1,0 +1,140 @@
+package ratchet
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// holdsRecord reports whether a device holds a record of an invite in any root.
+func (x *node) holdsRecord(name proto.InviteName) bool {
+	d, _, r := x.standing()
+	for _, r := range d.rootsFrom(r) {
+		if hasRecord(r, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasRecord(r members.Root, name proto.InviteName) bool {
+	for _, c := range append(r.Open(), r.Used()...) {
+		if c.Certificate.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// An invite by which somebody came that its owner did not read yet is not made anew: the root lists who came.
+func TestUsedInviteIsNotMadeAnew(t *testing.T) {
+	c := newCrossing(t, 101)
+	l := c.b.invite(invite.Private(0))
+	c.settle()
+	c.b.offline = true
+	x := c.come(l, 2)
+	require.Equal(t, Member, x.phase())
+	x.send("hello")
+	c.settle()
+	c.founder.sync()
+	c.b.mailbox = nil // what x said comes late
+	c.founder.do(Rekey())
+	c.b.inOrder()
+	require.Equal(t, c.founder.rootID(), c.b.rootID())
+	c.b.maintain()
+	_, _, r := c.b.standing()
+	require.Empty(t, r.Open())
+	require.False(t, c.b.has(InviteDead))
+}
+
+// A rekey that names other owners gives them other indices. One that a crossed invite has is not given a second time.
+func TestCrossedInviteKeepsToItsOwnersIndices(t *testing.T) {
+	c := newCrossing(t, 102)
+	c.founder.owners(c.all[0], c.all[1], c.all[2])
+	c.hours(3)
+	c.b.offline = true
+	for range 4 {
+		c.b.invite(invite.Private(0))
+	}
+	c.founder.owners(c.all[0], c.all[1])
+	c.b.offline = false
+	c.b.sync()
+	for range 8 { // b did not read these
+		c.founder.invite(invite.Private(0))
+	}
+	c.b.maintain()
+	c.founder.sync()
+	c.settle()
+	require.Equal(t, c.founder.rootID(), c.b.rootID())
+	seen := map[dkg.Index]bool{}
+	_, _, r := c.founder.standing()
+	for _, o := range r.Open() {
+		require.False(t, seen[o.Certificate.First], "index %d is offered twice", o.Certificate.First)
+		seen[o.Certificate.First] = true
+	}
+	require.GreaterOrEqual(t, len(seen), 8)
+}
+
+// Of the invite of a replaced member nothing is said in keys that its thief has, although rekeys of another owner cross the replacement.
+func TestCrossedReplacementIsNotToldToTheThief(t *testing.T) {
+	c := newCrossing(t, 103)
+	victim := c.all[4]
+	c.b.offline = true
+	var made invite.Made
+	c.b.do(Replace(victim.place(), 0, &made))
+	for _, x := range c.all {
+		if x != c.b {
+			x.mailbox = nil // the rekey of b is on its way
+		}
+	}
+	c.founder.do(Rekey())
+	c.founder.do(Rekey())
+	for _, x := range c.all[2:] {
+		x.sync()
+	}
+	c.b.offline = false
+	c.b.sync()
+	require.Equal(t, c.founder.rootID(), c.b.rootID())
+	c.b.maintain()
+	c.hours(4)
+	victim.sync()
+	require.False(t, victim.holdsRecord(made.Name), "the thief has the record")
+	require.True(t, c.founder.holdsRecord(made.Name))
+	x := c.come(made.Link, 6)
+	require.Equal(t, Member, x.phase())
+}
+
+// A member that is removed as soon as a rekey was followed does not come back by a link that it was given and that the rekey crossed.
+func TestCrossedLinkOfWhoIsRemoved(t *testing.T) {
+	n, all := fiveWith(t, 104, Policy{MembersMayInvite: true})
+	all[0].owners(all[0], all[1])
+	n.settle()
+	n.hours(2)
+	founder, b, m := all[0], all[1], all[4]
+	founder.offline = true
+	m.do(WantInvite())
+	b.sync()
+	b.maintain()
+	m.sync()
+	var link *invite.Link
+	for _, e := range m.events {
+		if e.Kind == LinkGiven {
+			link = &e.Link
+		}
+	}
+	require.NotNil(t, link)
+	founder.mailbox = nil
+	founder.do(Rekey())
+	founder.offline = false
+	b.sync()
+	require.Equal(t, founder.rootID(), b.rootID())
+	b.do(Remove(m.place()))
+	n.hours(2)
+	c := crossing{n, all, founder, b}
+	require.Equal(t, Joining, c.come(*link, 6).phase())
+}
