@@ -109,32 +109,56 @@ func TestCrossedReplacementIsNotToldToTheThief(t *testing.T) {
 	require.Equal(t, Member, x.phase())
 }
 
-// A member that is removed as soon as a rekey was followed does not come back by a link that it was given and that the rekey crossed.
-func TestCrossedLinkOfWhoIsRemoved(t *testing.T) {
-	n, all := fiveWith(t, 104, Policy{MembersMayInvite: true})
+// givenLink is a crossing in which b gave a link to a member, whom the founder did not hear.
+func givenLink(t *testing.T, seed uint64) (crossing, *node, invite.Link) {
+	n, all := fiveWith(t, seed, Policy{MembersMayInvite: true})
 	all[0].owners(all[0], all[1])
 	n.settle()
 	n.hours(2)
-	founder, b, m := all[0], all[1], all[4]
-	founder.offline = true
+	c, m := crossing{n, all, all[0], all[1]}, all[4]
+	c.founder.offline = true
 	m.do(WantInvite())
-	b.sync()
-	b.maintain()
+	c.b.sync()
+	c.b.maintain()
 	m.sync()
-	var link *invite.Link
 	for _, e := range m.events {
 		if e.Kind == LinkGiven {
-			link = &e.Link
+			return c, m, e.Link
 		}
 	}
-	require.NotNil(t, link)
-	founder.mailbox = nil
-	founder.do(Rekey())
-	founder.offline = false
-	b.sync()
-	require.Equal(t, founder.rootID(), b.rootID())
-	b.do(Remove(m.place()))
-	n.hours(2)
-	c := crossing{n, all, founder, b}
-	require.Equal(t, Joining, c.come(*link, 6).phase())
+	require.Fail(t, "no link was given")
+	return c, m, invite.Link{}
+}
+
+// A member that is removed does not come back by a link that another owner than the one that removes it gave to it, or that a rekey crossed.
+func TestGivenLinkOfWhoIsRemoved(t *testing.T) {
+	for name, remove := range map[string]func(c crossing, m *node){
+		"after a crossing": func(c crossing, m *node) {
+			c.founder.mailbox = nil
+			c.founder.do(Rekey())
+			c.founder.offline = false
+			c.b.sync()
+			require.Equal(t, c.founder.rootID(), c.b.rootID())
+			c.b.do(Remove(m.place()))
+		},
+		"by what crosses": func(c crossing, m *node) {
+			c.founder.mailbox = nil
+			c.founder.do(Remove(m.place()))
+			c.founder.offline = false
+		},
+		"by another owner": func(c crossing, m *node) {
+			c.founder.offline = false
+			c.settle()
+			c.founder.do(Remove(m.place()))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, m, link := givenLink(t, 104)
+			remove(c, m)
+			c.hours(2)
+			require.Equal(t, Joining, c.come(link, 6).phase())
+			require.False(t, Due(c.b.space, c.now).Owe)
+			require.Empty(t, c.b.space.State().duties.Value().given)
+		})
+	}
 }

@@ -177,16 +177,45 @@ func (d *edit) owe() error {
 	return nil
 }
 
-// settleInvites ends the offers of invites that are over.
+// settleInvites ends the offers of invites that are over, and forgets to whom they were given.
 func (d *edit) settleInvites(r members.Root) {
-	ev, ended := invites.Settle(d.ev, r)
-	if len(ended) == 0 {
-		return
-	}
-	d.ev = ev
+	d.ev, _ = invites.Settle(d.ev, r)
 	x := d.st.duties.Value()
-	x.given = slices.DeleteFunc(slices.Clone(x.given), func(g given) bool { return slices.Contains(ended, g.name) })
-	d.st.duties = state.NewSegment(x)
+	kept := slices.DeleteFunc(slices.Clone(x.given), func(g given) bool { return !isOpen(r, g.name) && !d.offers(g.name) })
+	if len(kept) < len(x.given) {
+		x.given = kept
+		d.st.duties = state.NewSegment(x)
+	}
+}
+
+// isOpen reports whether a root has an open invite of a name.
+func isOpen(r members.Root, n proto.InviteName) bool {
+	return slices.ContainsFunc(r.Open(), func(x proto.Record) bool { return x.Certificate.Name() == n })
+}
+
+// offers reports whether this owner keeps an offer of a name.
+func (d *edit) offers(n proto.InviteName) bool {
+	for o := range d.ev.Offers() {
+		if o.Name == n {
+			return true
+		}
+	}
+	return false
+}
+
+// endGiven takes back the invites that this owner gave to members that are gone: another owner that removed them may not know of these.
+func (d *edit) endGiven(r members.Root) {
+	for _, g := range d.st.duties.Value().given {
+		e, _, ok := d.preferred()
+		if !ok || !r.Gone(g.asker) || !isOpen(r, g.name) {
+			continue
+		}
+		try := *d
+		if said, err := invites.End(r, d.invitesOwner(), e.ID(), g.name); try.stateAll(said, err) == nil {
+			*d = try
+			_, r, _ = d.preferred()
+		}
+	}
 }
 
 // maintainOwner does what an owner owes in a root. What cannot be said now is said later.
@@ -205,6 +234,7 @@ func (d *edit) maintainOwner(r members.Root) {
 	}
 	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
 	d.judgeDevices(r)
+	d.endGiven(r)
 	d.giveLinks(r)
 }
 
