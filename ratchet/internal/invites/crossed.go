@@ -55,7 +55,7 @@ type Recovered struct {
 // when somebody came by it. One waits while it is not known by which invite the member came that has its index.
 func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recovered {
 	out := Recovered{Evals: ev}
-	place, owners, err := o.place(r)
+	place, _, err := o.place(r)
 	if err != nil || !ev.CanDeal() || ev.Root() != [32]byte(r.ID()) {
 		return out
 	}
@@ -70,7 +70,7 @@ func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recove
 		case ended || came && b.CameBy(x.Name):
 		case came && b.Credential.IsZero() && b.Admission.IsZero():
 			continue
-		case came || offered(r, x.First) || x.First >= r.Cursor() && int(x.First)%owners != int(place):
+		case came || offered(r, x.First) || x.First >= r.Cursor() && !isOf(r, older, x):
 			out.Dead = append(out.Dead, x.First)
 		default:
 			if m, err := again(ev, x, was, r, place, o); err == nil && len(out.Again) < room {
@@ -101,6 +101,16 @@ func user(r members.Root, older []members.Root, i dkg.Index) (members.Binding, b
 // offered reports whether another invite of a root has an index.
 func offered(r members.Root, i dkg.Index) bool {
 	return slices.ContainsFunc(slices.Concat(r.Open(), r.Used()), func(x proto.Record) bool { return x.Certificate.Covers(i) })
+}
+
+// isOf reports whether the owner that offers the index of an invite in a root signed a record of it: it does not offer it to others.
+func isOf(r members.Root, older []members.Root, x dkg.Offer) bool {
+	keys := r.Owners().Keys
+	of := keys[int(x.First)%len(keys)]
+	return slices.ContainsFunc(older, func(old members.Root) bool {
+		_, signed := madeBy([]members.Root{old}, x.Name, of)
+		return signed
+	})
 }
 
 // again returns an invite of an older root as it is under another one.
