@@ -152,7 +152,8 @@ func (d *edit) judge(r members.Root, g deviceInvite) (next deviceInvite, revoke 
 
 // isAt reports whether an invite has its index in a root.
 func isAt(r members.Root, g deviceInvite) bool {
-	return slices.ContainsFunc(r.Open(), func(x proto.Record) bool { return x.Certificate.Name() == g.name && x.Certificate.First == g.index })
+	x, ok := r.Invite(g.name)
+	return ok && x.IsOpen() && x.Certificate.First == g.index
 }
 
 // strangerCame reports whether somebody else than a device of the asker came by an invite, in whatever root.

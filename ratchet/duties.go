@@ -190,7 +190,8 @@ func (d *edit) settleInvites(r members.Root) {
 
 // isOpen reports whether a root has an open invite of a name.
 func isOpen(r members.Root, n proto.InviteName) bool {
-	return slices.ContainsFunc(r.Open(), func(x proto.Record) bool { return x.Certificate.Name() == n })
+	x, ok := r.Invite(n)
+	return ok && x.IsOpen()
 }
 
 // offers reports whether this owner keeps an offer of a name.

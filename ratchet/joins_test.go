@@ -70,6 +70,18 @@ func TestDevicesThatCollideSettle(t *testing.T) {
 	}
 }
 
+// displace has a device ask for another place of its run, as when an owner decided for somebody else at its own.
+func (x *node) displace() {
+	require.NoError(x.net.t, x.edit(func(d *edit) error {
+		l, ok := d.opened()
+		require.True(x.net.t, ok)
+		a, c, err := d.st.asking.Value().Displaced(d.asker(), l, d.clockOf())
+		require.NoError(x.net.t, err)
+		d.asked(a, c)
+		return nil
+	}))
+}
+
 // A device that asks for another place of its run is let in there after a rekey: it enters the new root by a ticket, although it holds
 // epochs of the one before, and the numbers of its epochs go on.
 func TestAnotherPlaceInANewRoot(t *testing.T) {
@@ -81,14 +93,7 @@ func TestAnotherPlaceInANewRoot(t *testing.T) {
 	require.Equal(t, Member, x.phase())
 	first := x.place()
 	x.offline = true
-	require.NoError(t, x.edit(func(d *edit) error { // as when an owner decided for somebody else at its place
-		l, ok := d.opened()
-		require.True(t, ok)
-		a, c, err := d.st.asking.Value().Displaced(d.asker(), l, d.clockOf())
-		require.NoError(t, err)
-		d.asked(a, c)
-		return nil
-	}))
+	x.displace()
 	founder.do(Rekey())
 	n.settle()
 	x.mailbox, x.offline = nil, false
@@ -126,14 +131,7 @@ func TestAnotherPlaceInAnotherBranch(t *testing.T) {
 	require.Equal(t, Member, x.phase())
 	require.Equal(t, second.rootID(), x.rootID())
 	first.offline, first.mailbox, second.offline = false, nil, true
-	require.NoError(t, x.edit(func(d *edit) error { // as when an owner decided for somebody else at its place
-		l, ok := d.opened()
-		require.True(t, ok)
-		a, c, err := d.st.asking.Value().Displaced(d.asker(), l, d.clockOf())
-		require.NoError(t, err)
-		d.asked(a, c)
-		return nil
-	}))
+	x.displace()
 	for range 4 {
 		n.settle()
 		n.now = n.now.Add(time.Hour)

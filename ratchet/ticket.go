@@ -256,11 +256,9 @@ func (d *edit) generationOf(id proto.EpochID) uint64 {
 // sinceOf returns the number of the epoch that was entered last when the record of an invite came. One that did not come yet counts as
 // if it came now: who came by it may be shown nothing of what was before.
 func (d *edit) sinceOf(r members.Root, c proto.Certificate) uint64 {
-	for _, x := range slices.Concat(r.Open(), r.Used()) {
-		if x.Certificate.Name() == c.Name() {
-			_, serial, _ := r.Record(x.Tag(r.Space()))
-			return serial
-		}
+	if x, ok := r.Invite(c.Name()); ok {
+		_, serial, _ := r.Record(x.Tag(r.Space()))
+		return serial
 	}
 	return d.st.forest.Entered()
 }

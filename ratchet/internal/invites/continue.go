@@ -30,7 +30,7 @@ func Continue(ev dkg.Evals, r members.Root, given dkg.Index, gone proto.Bitmap) 
 	}
 	out := Continued{Cursor: max(ev.Next(), given+1), space: r.Space()}
 	for o := range ev.Offers() {
-		x, ok := record(r, o.Name)
+		x, ok := r.Invite(o.Name)
 		if ok && x.IsOpen() && !(o.Count == 1 && gone.Has(o.First)) {
 			out.open = append(out.open, continued{o, x})
 		}

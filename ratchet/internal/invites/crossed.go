@@ -35,7 +35,7 @@ func Carry(next, old dkg.Evals, older []members.Root, owner suite.PublicKey) (dk
 // madeBy returns the record of an invite that an owner signed, of the first of the roots that has one.
 func madeBy(roots []members.Root, n proto.InviteName, owner suite.PublicKey) (proto.Record, bool) {
 	for _, r := range roots {
-		if x, ok := record(r, n); ok {
+		if x, ok := r.Invite(n); ok {
 			keys := r.Owners().Keys
 			place := int(x.Certificate.Owner)
 			return x, place < len(keys) && keys[place] == owner
@@ -59,9 +59,8 @@ func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recove
 	if err != nil || !ev.CanDeal() || ev.Root() != [32]byte(r.ID()) {
 		return out
 	}
-	room := proto.MaxTicketRecords - len(r.Open())
 	for x := range ev.Offers() {
-		if _, known := record(r, x.Name); known {
+		if _, known := r.Invite(x.Name); known {
 			continue
 		}
 		was, mine := madeBy(older, x.Name, o.Key.Public)
@@ -73,7 +72,7 @@ func Recover(ev dkg.Evals, r members.Root, older []members.Root, o Owner) Recove
 		case came || offered(r, x.First) || x.First >= r.Cursor() && !isOf(r, older, x):
 			out.Dead = append(out.Dead, x.First)
 		default:
-			if m, err := again(ev, x, was, r, place, o); err == nil && len(out.Again) < room {
+			if m, err := again(ev, x, was, r, place, o); err == nil && len(r.Open())+len(out.Again) < proto.MaxTicketRecords {
 				out.Again = append(out.Again, m)
 			}
 			continue

@@ -16,7 +16,7 @@ const manyRevokes = 8
 // It returns ErrTerms for an invite that is not known or a place that it does not hold, ErrMember for a place with which somebody came,
 // and ErrNoOwner. The epoch is the one in which it is said.
 func End(r members.Root, o Owner, epoch proto.EpochID, n proto.InviteName, places ...dkg.Index) ([]proto.OwnerStatement, error) {
-	x, ok := record(r, n)
+	x, ok := r.Invite(n)
 	if !ok || slices.ContainsFunc(places, func(i dkg.Index) bool { return !x.Certificate.Covers(i) }) {
 		return nil, ErrTerms
 	}
@@ -81,7 +81,7 @@ func revokesOf(r members.Root, by uint8) (out []proto.Revoke) {
 func Settle(ev dkg.Evals, r members.Root) (dkg.Evals, []proto.InviteName) {
 	var ended []proto.InviteName
 	for o := range ev.Offers() {
-		if x, ok := record(r, o.Name); !ok || x.IsOpen() {
+		if x, ok := r.Invite(o.Name); !ok || x.IsOpen() {
 			continue
 		}
 		if next, err := ev.EndOffer(o.Name); err == nil {

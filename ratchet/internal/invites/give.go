@@ -55,7 +55,7 @@ func Given(r members.Root, s proto.InviteGiven, from, self dkg.Index, inboxes []
 	if err != nil || l.Space != r.Space() {
 		return invite.Link{}, fmt.Errorf("%w: of another space", ErrForged)
 	}
-	x, ok := record(r, proto.NameOfInvite(keys.Admission.Public))
+	x, ok := r.Invite(proto.NameOfInvite(keys.Admission.Public))
 	if !ok {
 		return invite.Link{}, ErrEarly
 	}

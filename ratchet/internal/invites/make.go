@@ -175,22 +175,12 @@ func boxed(x proto.Record, m secret.Bytes, r members.Root, to []dkg.Index) (out 
 	return out
 }
 
-// record returns the record of an invite.
-func record(r members.Root, n proto.InviteName) (proto.Record, bool) {
-	for _, x := range slices.Concat(r.Open(), r.Used()) {
-		if x.Certificate.Name() == n {
-			return x, true
-		}
-	}
-	return proto.Record{}, false
-}
-
 // Keep takes in m of an invite that another owner made, after it was checked that the masked share of the record fits it. The record is
 // the one that the root holds: of the one in the statement nobody may have looked at the signatures. It returns ErrForged if m does not
 // fit, and the evals as they are if nothing is boxed to this member or the invite is not open.
 func Keep(ev dkg.Evals, r members.Root, s proto.InviteMade, self dkg.Index, inboxes []suite.KEMSecret) (dkg.Evals, error) {
 	at := slices.IndexFunc(s.Boxes, func(b proto.MaskBox) bool { return b.Index == self })
-	held, known := record(r, s.Record.Certificate.Name())
+	held, known := r.Invite(s.Record.Certificate.Name())
 	if at < 0 || !known || !held.IsOpen() {
 		return ev, nil
 	}

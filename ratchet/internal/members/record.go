@@ -119,6 +119,12 @@ func (r Root) Record(tag proto.Tag) (proto.Record, uint64, bool) {
 	return x.Record, x.serial, ok
 }
 
+// Invite returns the record of an invite.
+func (r Root) Invite(n proto.InviteName) (proto.Record, bool) {
+	x, ok := r.records.Get(recordKey(n))
+	return x.Record, ok
+}
+
 // Open returns the records with a masked share, and Used those without.
 func (r Root) Open() []proto.Record { return r.recordsThat(proto.Record.IsOpen) }
 
