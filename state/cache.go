@@ -8,16 +8,16 @@ import (
 )
 
 // snapshot is a value as it was stored under a head, with the numbers of what lies beside it. It is immutable, but for the
-// index of retained frames.
+// framings of retained frames, which are read when they are needed, under the lock of the row.
 type snapshot[V any] struct {
 	head     store.Head // the zero Head if it is yet to be created
 	value    V
 	contents contents
 	outbox   []store.Held
 	inbox    []store.Held
-	frames   []store.HeldFrame // that are retained
-	retained *retainedIndex    // of the same, nil until it is needed
-	wanted   wanted            // of the same, which are to be tried again
+	frames   heldFrames  // that are retained
+	framed   *heldFrames // those of them that are not damaged, with framings; nil until it is needed
+	wanted   wanted      // which of the frames are to be tried again
 }
 
 // held returns the items of a queue.

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -28,11 +27,8 @@ func (r *reception[V]) seqOf(hash [32]byte) (seq uint64, held bool) {
 	if i, changed := r.at[hash]; changed {
 		return r.changes[i].seq, r.changes[i].retain != nil
 	}
-	i := slices.IndexFunc(r.base.frames, func(f store.HeldFrame) bool { return f.Hash == hash })
-	if i < 0 {
-		return 0, false
-	}
-	return r.base.frames[i].Seq, true
+	rec, held := r.base.frames.find(hash)
+	return rec.Seq, held
 }
 
 // giveUp takes out a retained frame.
@@ -75,17 +71,11 @@ func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
 		r.giveUpForBound(ErrNoRoom, fresh.hash, seq)
 		return nil
 	}
-	if err := r.openIndex(ctx); err != nil {
+	if err := r.readFramings(ctx); err != nil {
 		return err
 	}
-	var all, same burden
-	for _, f := range r.index.frames {
-		all.add(f.bytes, 1)
-		if f.source == fresh.retain.source {
-			same.add(f.bytes, 1)
-		}
-	}
-	for _, f := range slices.Clone(r.index.frames) {
+	all, same := r.framed.burdens(fresh.retain.source)
+	for f := range r.framed.all() {
 		expired, isSame := r.expired(f.since), f.source == fresh.retain.source
 		if !expired && !all.exceeds(most) && !same.exceeds(mostSource) {
 			break // nor is any younger one in the way
@@ -101,7 +91,7 @@ func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
 		if isSame {
 			same.add(f.bytes, -1)
 		}
-		r.giveUpForBound(reason, f.hash, f.seq)
+		r.giveUpForBound(reason, f.Hash, f.Seq)
 	}
 	return nil
 }
@@ -112,20 +102,20 @@ func (v *Vault[V]) expire(ctx context.Context, id ID) error {
 		_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 			more = false
 			r := &reception[V]{v: v, id: id, base: base, tx: tx}
-			if len(base.frames) == 0 || tx.value.keeps() {
+			if base.contents.frames.held.n == 0 || tx.value.keeps() {
 				return nil, nil
 			}
-			if err := r.openIndex(ctx); err != nil {
+			if err := r.readFramings(ctx); err != nil {
 				return nil, err
 			}
-			for _, f := range slices.Clone(r.index.frames) {
+			for f := range r.framed.all() {
 				if !r.expired(f.since) {
 					continue
 				}
 				if more = len(r.changes) == listPage; more {
 					break
 				}
-				r.giveUpForBound(ErrExpired, f.hash, f.seq)
+				r.giveUpForBound(ErrExpired, f.Hash, f.Seq)
 			}
 			return r.changes, nil
 		})
@@ -149,7 +139,7 @@ func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) error {
 			return nil, err
 		}
 		r := &reception[V]{v: v, id: id, base: base, tx: tx}
-		for _, page := range retainedPages(base.frames) {
+		for _, page := range retainedPages(base.frames.records(nil)) {
 			frames, err := v.openFrames(ctx, id, base, page)
 			if err != nil {
 				return nil, err

@@ -176,6 +176,8 @@ type burden struct{ n, bytes int }
 
 func (b burden) exceeds(most burden) bool { return b.n > most.n || b.bytes > most.bytes }
 
+func (b burden) plus(c burden) burden { return burden{b.n + c.n, b.bytes + c.bytes} }
+
 // add counts one of this size, or takes it away if the sign is -1.
 func (b *burden) add(size, sign int) {
 	b.n += sign

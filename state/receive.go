@@ -173,7 +173,7 @@ type reception[V Value[V]] struct {
 	changes []frameChange
 	noted   uint64           // how often something became of a frame
 	at      map[[32]byte]int // place of a frame among the changes
-	index   *retainedIndex   // with the changes; nil until it is needed
+	framed  *heldFrames      // that of the base, with the changes; nil until it is needed
 	ack     [][32]byte       // frames retained earlier that are done with
 }
 
@@ -225,8 +225,7 @@ func (r *reception[V]) known(ctx context.Context, records []store.FrameRecord) (
 		}
 		switch _, err := r.v.openRetained(ctx, &slot, rec); {
 		case errors.Is(err, ErrCorrupt):
-			held := func(f store.HeldFrame) bool { return f.Hash == rec.Hash && f.Seq == rec.Seq }
-			if slices.ContainsFunc(r.base.frames, held) { // or else no vault has written it
+			if r.base.frames.has(rec.Hash, rec.Seq) { // or else no vault has written it
 				damaged[rec.Hash] = rec.Seq
 			}
 		case err != nil:
@@ -280,7 +279,7 @@ func (r *reception[V]) try(f Frame) error {
 // retry tries retained frames again. It stops at the first whose verdict is Stop, for the reason it returns.
 func (r *reception[V]) retry(ctx context.Context, page []store.HeldFrame) (ack [][32]byte, stopped, err error) {
 	r.tx.retained = func(hash [32]byte) (Frame, error) { return r.frame(ctx, hash) }
-	page = slices.DeleteFunc(slices.Clone(page), func(f store.HeldFrame) bool { return !slices.Contains(r.base.frames, f) })
+	page = slices.DeleteFunc(slices.Clone(page), func(f store.HeldFrame) bool { return !r.base.frames.has(f.Hash, f.Seq) })
 	frames, err := r.v.openFrames(ctx, r.id, r.base, page)
 	if err != nil {
 		return nil, nil, err
@@ -320,8 +319,9 @@ func (r *reception[V]) change(c frameChange) {
 	r.noted++
 	c.seq = r.base.contents.frames.last + r.noted
 	i, again := r.at[c.hash]
+	replaces := c.replaces
 	if again {
-		c.replaces = r.changes[i].replaces
+		replaces, c.replaces = r.changes[i].seq, r.changes[i].replaces
 		r.changes[i] = c
 	} else {
 		if r.at == nil {
@@ -330,7 +330,9 @@ func (r *reception[V]) change(c frameChange) {
 		r.at[c.hash] = len(r.changes)
 		r.changes = append(r.changes, c)
 	}
-	r.index.apply(c)
+	if r.framed != nil {
+		r.noteFramed(replaces, c)
+	}
 }
 
 // frame returns a retained frame as it is after the changes so far.

@@ -39,61 +39,46 @@ func (c frameChange) outcome() error {
 	return ErrSeen
 }
 
-// retainedIndex is what the bounds of a row's retained frames are reckoned from, in the order of their records.
-type retainedIndex struct{ frames []retainedFrame }
+func (f *retained) framing() *framing { return &framing{f.source, f.since, len(f.data)} }
 
-type retainedFrame struct {
-	hash   [32]byte
-	seq    uint64
-	source string
-	since  int64
-	bytes  int
-}
-
-// openIndex makes the index of the base with the changes so far. It reads the retained frames unless somebody did before.
-func (r *reception[V]) openIndex(ctx context.Context) error {
-	if r.index != nil {
+// readFramings fills framed, the list with the changes so far. It reads the retained frames unless somebody did before.
+func (r *reception[V]) readFramings(ctx context.Context) error {
+	if r.framed != nil {
 		return nil
 	}
-	index := &retainedIndex{}
-	if r.base.retained != nil {
-		index.frames = slices.Clone(r.base.retained.frames)
-	} else {
-		for _, page := range retainedPages(r.base.frames) {
+	if r.base.framed == nil {
+		var known []heldFrame
+		for _, page := range retainedPages(r.base.frames.records(nil)) {
 			frames, err := r.v.openFrames(ctx, r.id, r.base, page)
 			if err != nil {
 				return err
 			}
 			for i, f := range frames {
-				if f == nil {
-					continue // damaged: it waits for the relay to send it again
+				if f != nil { // one that is damaged waits for the relay to send it again
+					known = append(known, heldFrame{page[i], f.framing()})
 				}
-				index.frames = append(index.frames, retainedFrame{page[i].Hash, page[i].Seq, f.source, f.since, len(f.data)})
 			}
 		}
-		r.base.retained = &retainedIndex{slices.Clone(index.frames)}
+		framed := heldFrames{}.with(known...)
+		r.base.framed = &framed
 	}
-	index.apply(r.changes...)
-	r.index = index
+	framed := *r.base.framed
+	r.framed = &framed
+	for _, c := range slices.SortedFunc(slices.Values(r.changes), bySeq) {
+		r.noteFramed(c.replaces, c)
+	}
 	return nil
 }
 
-// apply carries over changes.
-func (x *retainedIndex) apply(changes ...frameChange) {
-	if x == nil || len(changes) == 0 {
-		return
-	}
-	changed := make(map[[32]byte]bool, len(changes))
-	for _, c := range changes {
-		changed[c.hash] = true
-	}
-	x.frames = slices.DeleteFunc(x.frames, func(f retainedFrame) bool { return changed[f.hash] })
-	for _, c := range changes {
-		if c.retain != nil {
-			x.frames = append(x.frames, retainedFrame{c.hash, c.seq, c.retain.source, c.retain.since, len(c.retain.data)})
-		}
+// noteFramed puts a change into framed, in the place of the record with a number, if it is not 0.
+func (r *reception[V]) noteFramed(replaces uint64, c frameChange) {
+	*r.framed = r.framed.without(replaces)
+	if c.retain != nil {
+		*r.framed = r.framed.with(heldFrame{store.HeldFrame{Hash: c.hash, Seq: c.seq}, c.retain.framing()})
 	}
 }
+
+func bySeq(a, b frameChange) int { return cmp.Compare(a.seq, b.seq) }
 
 // retainedPages returns retained frames in pages of at most 64, and at most 1 MiB unless one is larger.
 func retainedPages(frames []store.HeldFrame) (pages [][]store.HeldFrame) {
@@ -147,11 +132,11 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 
 // retainedFrame returns one retained frame.
 func (v *Vault[V]) retainedFrame(ctx context.Context, id ID, s *snapshot[V], hash [32]byte) (Frame, error) {
-	i := slices.IndexFunc(s.frames, func(f store.HeldFrame) bool { return f.Hash == hash })
-	if i < 0 {
+	rec, held := s.frames.find(hash)
+	if !held {
 		return Frame{}, ErrNotFound
 	}
-	f, err := v.openFrames(ctx, id, s, s.frames[i:i+1])
+	f, err := v.openFrames(ctx, id, s, []store.HeldFrame{rec})
 	if err != nil {
 		return Frame{}, err
 	}
@@ -186,10 +171,7 @@ func (w wanted) with(all bool, frames [][32]byte, c *contents) wanted {
 // again returns the retained frames that are to be tried again.
 func (s *snapshot[V]) again() []store.HeldFrame {
 	tried := s.contents.tried
-	if s.wanted.all > tried {
-		return s.frames
-	}
-	return slices.DeleteFunc(slices.Clone(s.frames), func(f store.HeldFrame) bool { return s.wanted.frames[f.Hash] <= tried })
+	return s.frames.records(func(f store.HeldFrame) bool { return max(s.wanted.all, s.wanted.frames[f.Hash]) > tried })
 }
 
 // openRetained opens the record of a retained frame.
@@ -212,13 +194,13 @@ func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRec
 // noteFrames adds the fate of frames to a change, and whether retained ones are to be tried again.
 func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *snapshot[V], change *store.Change) {
 	c := &next.contents
-	slices.SortFunc(frames, func(a, b frameChange) int { return cmp.Compare(a.seq, b.seq) }) // not that in which they came first
-	held := slices.Clone(next.frames)
-	replaced := make(map[uint64]bool)
+	slices.SortFunc(frames, bySeq) // not the order in which they came first
+	var gone []uint64
+	var held []heldFrame
 	for _, f := range frames {
 		if f.replaces != 0 {
 			c.frames.held.remove(c.frameTag(f.replaces, f.hash))
-			replaced[f.replaces] = true
+			gone = append(gone, f.replaces)
 		}
 		if f.lost {
 			if f.replaces != 0 {
@@ -235,14 +217,16 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 			w.Fixed(f.retain.data)
 			rec.Data = s.seal(roleFrame, "frame", f.seq, w.Bytes())
 			c.frames.held.add(c.frameTag(f.seq, f.hash))
-			held = append(held, store.HeldFrame{Hash: f.hash, Seq: f.seq, Size: len(rec.Data)})
+			held = append(held, heldFrame{store.HeldFrame{Hash: f.hash, Seq: f.seq, Size: len(rec.Data)}, f.retain.framing()})
 		}
 		change.Frames = append(change.Frames, rec)
 	}
-	next.frames = slices.DeleteFunc(held, func(h store.HeldFrame) bool { return replaced[h.Seq] })
-	if next.retained != nil && len(frames) > 0 {
-		next.retained = &retainedIndex{slices.Clone(next.retained.frames)}
-		next.retained.apply(frames...)
+	if len(gone) > 0 || len(held) > 0 {
+		next.frames = next.frames.without(gone...).with(held...)
+		if next.framed != nil {
+			framed := next.framed.without(gone...).with(held...)
+			next.framed = &framed
+		}
 	}
 	if bound := uint64(v.options.Acknowledged); len(frames) > 0 && c.frames.last > bound {
 		change.Forget = c.frames.last - bound + 1

@@ -214,7 +214,7 @@ func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
 	}
 	return &snapshot[V]{
 		head: row.Head, value: value, contents: c,
-		outbox: row.Outbox, inbox: row.Inbox, frames: row.Retained, wanted: wanted{all: c.progress},
+		outbox: row.Outbox, inbox: row.Inbox, frames: newHeldFrames(row.Retained), wanted: wanted{all: c.progress},
 	}, nil
 }
 
