@@ -19,5 +19,6 @@ func CaughtUp(o Options) func(*state.Tx[Space]) error {
 
 func (d *edit) caughtUp() {
 	d.st.clock = d.st.clock.caughtUp(d.now)
+	d.st.rhythm.backlog = false
 	d.answerFrames(false)
 }

@@ -114,7 +114,13 @@ func TestRestoreGoesOn(t *testing.T) {
 	require.True(t, Due(restored, g.now).Fetch)
 	g.peers[1] = g.newPeer(restored)
 	q := g.peers[1]
+	require.ErrorIs(t, q.update(Send(q.options(), []byte("too early"))), ErrPhase)
+	require.ErrorIs(t, q.update(Do(q.options(), SetTitle([]byte("too early")))), ErrPhase)
+	require.NoError(t, q.update(Maintain(q.options())))
+	require.Empty(t, q.take())
 	q.receive(lost, "")
+	require.ErrorIs(t, q.update(Send(q.options(), []byte("there may be more to read"))), ErrPhase)
+	require.NoError(t, q.update(CaughtUp(q.options())))
 	require.Equal(t, []string{"three, which the others have"}, q.texts())
 	require.True(t, q.sees(Conflict))
 	require.False(t, q.sees(Impersonated))

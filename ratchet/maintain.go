@@ -32,8 +32,8 @@ type Tasks struct {
 	// Prune: the daily pruning is due.
 	Prune bool
 	// Fetch: what is stored should be fetched and read to its end before anything is sent, if possible, and then CaughtUp be
-	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy. Only the program can do
-	// that.
+	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy, which sends nothing
+	// before. Only the program can do that.
 	Fetch bool
 }
 

@@ -14,8 +14,8 @@ const outranAfter = 4
 
 // Restore takes in a state that does not come from the last durable write: a backup, a copy (§8). Numbers in it may have been used
 // since, so its counters go on above them. Its evals are read-only from then on, its next send commits and brings a fresh inbox
-// key, Due says to fetch and read what is stored before it sends, and it asks for a ticket if what was read tells of more than
-// it can follow.
+// key, it sends nothing before CaughtUp, and it asks for a ticket if what was read tells of more than it can follow. (What it sent
+// before might be in an epoch that the others have dropped since the copy was made.)
 func Restore(s Space, now time.Time) (Space, error) {
 	d, err := newEdit(s, now, Options{})
 	if err != nil {
@@ -33,7 +33,7 @@ func Restore(s Space, now time.Time) (Space, error) {
 		x.Draft = rekey.NewDraft(x.Draft.Wish())
 		d.setRekeys(x)
 	}
-	d.st.rhythm.restored = true
+	d.st.rhythm.restored, d.st.rhythm.backlog = true, true
 	d.setBack()
 	if e, ok := d.st.forest.Preferred(); ok {
 		d.st.rhythm.restoredAt = e.Generation()

@@ -18,6 +18,7 @@ type rhythm struct {
 	pruned     Millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket merged since (§8)
 	restoredAt uint64        // generation of the preferred epoch then
+	backlog    bool          // the same, and the end of the mailbox was not reached since: it sends nothing
 	setBack    bool          // numbers may have been used that this state does not know (§8)
 	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it
@@ -38,6 +39,7 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Int64(r.pruned)
 	e.Bool(r.restored)
 	e.Uint64(r.restoredAt)
+	e.Bool(r.backlog)
 	e.Bool(r.setBack)
 	e.Fixed(r.since[:])
 	e.Fixed(r.told[:])
@@ -50,7 +52,7 @@ func decodeRhythm(d *state.Decoder) (r rhythm) {
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()
-	r.restored, r.restoredAt = d.Bool(), d.Uint64()
+	r.restored, r.restoredAt, r.backlog = d.Bool(), d.Uint64(), d.Bool()
 	r.setBack = d.Bool()
 	d.Into(r.since[:])
 	d.Into(r.told[:])
