@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
 )
 
 // away lets a member be away for some days, in which the others talk and commit, and it writes once in the middle. What it
@@ -181,9 +182,11 @@ func TestSixteenSiblings(t *testing.T) {
 	for k := range 16 {
 		restored, err := ratchet.Restore(from, n.Now())
 		require.NoError(t, err)
-		_, frames, err := ratchet.Encrypt(restored, n.Now(), fmt.Append(nil, "sibling ", k))
-		require.NoError(t, err)
 		words := fmt.Sprint("sibling ", k)
+		sibling := ratchettest.NewDevice(t, words, n.Now, restored)
+		sibling.CaughtUp()
+		sibling.Send(words)
+		frames := sibling.Flush()
 		n.Drop(func(_, to *simnet.Member, _ int) bool { return (to == n.Members[0] || to == n.Members[1]) != (k < 8) })
 		n.Inject(maker, words, frames[len(frames)-1])
 	}
