@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	_ "modernc.org/sqlite"
 
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -106,7 +107,7 @@ func benchSealed(b *testing.B, s store.Store, kib int) {
 	}
 	count.written = 0
 	b.ReportAllocs()
-	end := reportCPU(b)
+	start := cputest.Used()
 	n := 0
 	for b.Loop() {
 		count.changes = count.changes[:0]
@@ -121,7 +122,7 @@ func benchSealed(b *testing.B, s store.Store, kib int) {
 		}
 		n++
 	}
-	end(n)
+	b.ReportMetric(float64(cputest.Used()-start)/float64(n), "cpu-ns/op")
 	b.ReportMetric(float64(count.written)/float64(n), "written-B/op")
 }
 
@@ -145,7 +146,7 @@ func benchUnsealed(b *testing.B, s store.Store, kib int) {
 	require.NoError(b, err)
 	count.written = 0
 	b.ReportAllocs()
-	end := reportCPU(b)
+	start := cputest.Used()
 	n := 0
 	for b.Loop() {
 		count.changes = count.changes[:0]
@@ -160,6 +161,6 @@ func benchUnsealed(b *testing.B, s store.Store, kib int) {
 		}
 		n++
 	}
-	end(n)
+	b.ReportMetric(float64(cputest.Used()-start)/float64(n), "cpu-ns/op")
 	b.ReportMetric(float64(count.written)/float64(n), "written-B/op")
 }
