@@ -6,7 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
+	"iter"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/state/store"
@@ -213,37 +213,30 @@ func (t *tables) absent(ctx context.Context, c *conn, at key) error {
 
 // beside writes what a change puts beside its row.
 func (t *tables) beside(ctx context.Context, c *conn, at key, change store.Change) (err error) {
-	exec := func(text string, args ...any) {
+	one := func(text string, args ...any) {
 		if err == nil {
-			_, err = c.exec(ctx, text, at.args(args...)...)
+			_, err = c.exec(ctx, text, args...)
+		}
+	}
+	all := func(statements iter.Seq2[string, []any]) {
+		for text, args := range statements {
+			one(text, args...)
 		}
 	}
 	for _, path := range change.Drop {
-		exec(t.drop, []byte(path))
+		one(t.drop, at.args([]byte(path))...)
 	}
 	for path, sealed := range change.Put {
-		exec(t.put, []byte(path), filled(sealed))
+		one(t.put, at.args([]byte(path), filled(sealed))...)
 	}
-	for q, seqs := range map[store.Queue][]uint64{store.Outbox: change.Sent, store.Inbox: change.Taken} {
-		for _, seq := range seqs {
-			if seq <= math.MaxInt64 { // no item has another
-				exec(t.take, int64(q), number(seq))
-			}
-		}
-	}
-	for q, items := range map[store.Queue][]store.Item{store.Outbox: change.Outbox, store.Inbox: change.Inbox} {
-		for _, it := range items {
-			exec(t.enqueue, int64(q), number(it.Seq), number(it.Lane), filled(it.Data))
-		}
-	}
-	for _, hash := range change.Lost {
-		exec(t.lose, hash[:])
-	}
-	for _, f := range change.Frames {
-		exec(t.record, f.Hash[:], number(f.Seq), f.Data)
-	}
+	all(inPieces(t.take, at.args(int64(store.Outbox)), stored(change.Sent), numberArg))
+	all(inPieces(t.take, at.args(int64(store.Inbox)), stored(change.Taken), numberArg))
+	all(inPieces(t.enqueue, at.args(int64(store.Outbox)), change.Outbox, itemArgs))
+	all(inPieces(t.enqueue, at.args(int64(store.Inbox)), change.Inbox, itemArgs))
+	all(inPieces(t.lose, at.args(), change.Lost, hashArg))
+	all(inPieces(t.record, at.args(), change.Frames, recordArgs))
 	if change.Forget > 0 {
-		exec(t.forget, number(change.Forget))
+		one(t.forget, at.args(number(change.Forget))...)
 	}
 	return err
 }

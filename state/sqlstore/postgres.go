@@ -54,15 +54,22 @@ func openPostgres(ctx context.Context, db *sql.DB, scripts []string) (*Store, er
 	}, postgresWriters, postgresReaders)
 }
 
-// dollars writes $1, $2, ... for the question marks of a statement.
+// dollars writes $1, $2, ... for the question marks of a statement, as SQLite numbers them: ?2 is the second argument, and a mark
+// without a number the one behind the last that came before it.
 func dollars(text string) string {
 	var b strings.Builder
-	for i, piece := range strings.Split(text, "?") {
-		if i > 0 {
-			b.WriteString("$" + strconv.Itoa(i))
+	before, rest, found := strings.Cut(text, "?")
+	for last := 0; found; before, rest, found = strings.Cut(rest, "?") {
+		b.WriteString(before)
+		digits := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+		n, err := strconv.Atoi(digits)
+		if err != nil {
+			n = last + 1
 		}
-		b.WriteString(piece)
+		last, rest = max(last, n), rest[len(digits):]
+		b.WriteString("$" + strconv.Itoa(n))
 	}
+	b.WriteString(before)
 	return b.String()
 }
 

@@ -241,51 +241,53 @@ func (s *Store) List(ctx context.Context, k store.Kind, after store.ID, limit in
 }
 
 // Items implements store.Store.
-func (s *Store) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) (items []store.Item, err error) {
-	err = s.read(ctx, k, len(seqs), func(c *conn, t *tables) error {
-		items = nil
-		for _, seq := range seqs {
-			if seq > math.MaxInt64 {
-				continue // no item has it
-			}
-			err := c.query(ctx, func(r *sql.Rows) error {
-				var it store.Item
-				err := r.Scan(&it.Seq, &it.Lane, &it.Data)
-				it.Data = filled(it.Data)
-				items = append(items, it)
-				return err
-			}, t.item, key{s.namespace, id}.args(int64(q), number(seq))...)
-			if err != nil {
+func (s *Store) Items(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) ([]store.Item, error) {
+	seqs = stored(seqs)
+	found := make(map[uint64]store.Item, len(seqs))
+	scan := func(r *sql.Rows) error {
+		var it store.Item
+		err := r.Scan(&it.Seq, &it.Lane, &it.Data)
+		it.Data = filled(it.Data)
+		found[it.Seq] = it
+		return err
+	}
+	err := s.read(ctx, k, statements(len(seqs)), func(c *conn, t *tables) error {
+		clear(found) // it may run again
+		for text, args := range inPieces(t.items, key{s.namespace, id}.args(int64(q)), seqs, numberArg) {
+			if err := c.query(ctx, scan, text, args...); err != nil {
 				return err
 			}
 		}
 		return ctx.Err()
 	})
-	return whole(items, err)
+	return inOrder(seqs, found, err)
 }
 
 // Frames implements store.Store.
-func (s *Store) Frames(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) (frames []store.FrameRecord, err error) {
-	err = s.read(ctx, k, len(hashes), func(c *conn, t *tables) error {
-		frames = nil
-		for _, hash := range hashes {
-			err := c.query(ctx, func(r *sql.Rows) error {
-				f := store.FrameRecord{Hash: hash}
-				var retained bool
-				err := r.Scan(&f.Seq, &f.Data, &retained)
-				if retained {
-					f.Data = filled(f.Data)
-				}
-				frames = append(frames, f)
-				return err
-			}, t.frame, key{s.namespace, id}.args(hash[:])...)
-			if err != nil {
+func (s *Store) Frames(ctx context.Context, k store.Kind, id store.ID, hashes ...[32]byte) ([]store.FrameRecord, error) {
+	found := make(map[[32]byte]store.FrameRecord, len(hashes))
+	scan := func(r *sql.Rows) error {
+		var f store.FrameRecord
+		var hash []byte
+		var retained bool
+		err := r.Scan(&hash, &f.Seq, &f.Data, &retained)
+		copy(f.Hash[:], hash)
+		if retained {
+			f.Data = filled(f.Data)
+		}
+		found[f.Hash] = f
+		return err
+	}
+	err := s.read(ctx, k, statements(len(hashes)), func(c *conn, t *tables) error {
+		clear(found)
+		for text, args := range inPieces(t.frames, key{s.namespace, id}.args(), hashes, hashArg) {
+			if err := c.query(ctx, scan, text, args...); err != nil {
 				return err
 			}
 		}
 		return ctx.Err()
 	})
-	return whole(frames, err)
+	return inOrder(hashes, found, err)
 }
 
 // whole drops what was read before an error.

@@ -59,14 +59,14 @@ type tables struct {
 	in    func(text string) string
 
 	load, segments, numbers, retained string
-	head, locked                      string
-	list, item, frame                 string
+	head, locked, list                string
 	create, remove, deleted           string
 	clear                             []string
 	bury, revive                      string
-	put, drop                         string
-	enqueue, take                     string
-	record, lose, forget              string
+	put, drop, forget                 string
+
+	items, enqueue, take many
+	frames, record, lose many
 }
 
 // newTables returns the statements for a kind, which have the row's namespace and ID for their first two arguments. The one
@@ -76,6 +76,13 @@ func newTables(k store.Kind, d dialect) *tables {
 	columns := strings.Join(parts, ", ")
 	in := func(text string) string {
 		return d.bind(strings.NewReplacer("@", name, "size(", d.size+"(", "THIS", "namespace = ? AND id = ?").Replace(text))
+	}
+	each := func(before, row, after string) many { // the rows begin with the arguments that all have
+		m := newMany(before, row, after)
+		for i := range m {
+			m[i] = in(m[i])
+		}
+		return m
 	}
 	return &tables{
 		names: parts,
@@ -89,8 +96,6 @@ func newTables(k store.Kind, d dialect) *tables {
 		head:   in("SELECT version, head FROM @ WHERE THIS"),
 		locked: in("SELECT version, head FROM @ WHERE THIS" + d.share),
 		list:   in("SELECT id FROM @ WHERE namespace = ? AND id > ? ORDER BY id LIMIT ?"),
-		item:   in("SELECT seq, lane, sealed FROM @_items WHERE THIS AND queue = ? AND seq = ?"),
-		frame:  in("SELECT seq, sealed, sealed IS NOT NULL FROM @_frames WHERE THIS AND hash = ?"),
 
 		create:  in("INSERT INTO @ (namespace, id, version, head, " + columns + ") VALUES (?, ?, ?, ?" + strings.Repeat(", ?", len(parts)) + ") ON CONFLICT (namespace, id) DO NOTHING"),
 		remove:  in("DELETE FROM @ WHERE THIS AND version = ? AND head = ?"),
@@ -102,11 +107,13 @@ func newTables(k store.Kind, d dialect) *tables {
 		put:  in("INSERT INTO @_segments (namespace, id, path, sealed) VALUES (?, ?, ?, ?) ON CONFLICT (namespace, id, path) DO UPDATE SET sealed = excluded.sealed"),
 		drop: in("DELETE FROM @_segments WHERE THIS AND path = ?"),
 
-		enqueue: in("INSERT INTO @_items (namespace, id, queue, seq, lane, sealed) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, id, queue, seq) DO UPDATE SET lane = excluded.lane, sealed = excluded.sealed"),
-		take:    in("DELETE FROM @_items WHERE THIS AND queue = ? AND seq = ?"),
+		items:   each("SELECT seq, lane, sealed FROM @_items WHERE THIS AND queue = ? AND seq IN (", "?", ")"),
+		enqueue: each("INSERT INTO @_items (namespace, id, queue, seq, lane, sealed) VALUES ", "(?1, ?2, ?3, ?, ?, ?)", " ON CONFLICT (namespace, id, queue, seq) DO UPDATE SET lane = excluded.lane, sealed = excluded.sealed"),
+		take:    each("DELETE FROM @_items WHERE THIS AND queue = ? AND seq IN (", "?", ")"),
 
-		record: in("INSERT INTO @_frames (namespace, id, hash, seq, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT (namespace, id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
-		lose:   in("DELETE FROM @_frames WHERE THIS AND hash = ?"),
+		frames: each("SELECT hash, seq, sealed, sealed IS NOT NULL FROM @_frames WHERE THIS AND hash IN (", "?", ")"),
+		record: each("INSERT INTO @_frames (namespace, id, hash, seq, sealed) VALUES ", "(?1, ?2, ?, ?, ?)", " ON CONFLICT (namespace, id, hash) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed"),
+		lose:   each("DELETE FROM @_frames WHERE THIS AND hash IN (", "?", ")"),
 		forget: in("DELETE FROM @_frames WHERE THIS AND seq < ? AND sealed IS NULL"),
 	}
 }

@@ -101,6 +101,17 @@ var sideDiseases = []disease{
 			return s.Commit(ctx, changes...)
 		}}
 	})},
+	{"answers for no more than 64 items", "G7/a batch is written and taken out whole", each(func(s store.Store) store.Store {
+		return broken{Store: s, items: func(ctx context.Context, k store.Kind, id store.ID, q store.Queue, seqs ...uint64) ([]store.Item, error) {
+			return s.Items(ctx, k, id, q, seqs[:min(len(seqs), 64)]...)
+		}}
+	})},
+	{"takes out no more than 64 items", "G7/a batch is written and taken out whole", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) { c.Taken = c.Taken[:min(len(c.Taken), 64)] })
+	})},
+	{"keeps no more than 64 records", "G7/a batch is written and taken out whole", each(func(s store.Store) store.Store {
+		return changing(s, func(c *store.Change) { c.Frames = c.Frames[:min(len(c.Frames), 64)] })
+	})},
 	{"keeps the first record of a frame", "G9/records of frames are replaced and forgotten", each(func(s store.Store) store.Store {
 		return broken{Store: s, commit: func(ctx context.Context, changes ...store.Change) error {
 			changes = slices.Clone(changes)

@@ -98,3 +98,41 @@ func removal(p *probe) {
 		p.commit(k, id, m, c)
 	}
 }
+
+// batches writes and takes out as many items and records as a batch of frames leaves, and more, and asks for all at once: a store may
+// treat several in one statement.
+func batches(p *probe) {
+	for _, k := range kinds {
+		id := store.NewID()
+		m := p.create(k, id)
+		for _, n := range []uint64{7, 8, 64, 65, 213} {
+			c := change(k, m)
+			for i := range n {
+				it := store.Item{Seq: 1000*n + i, Lane: i % 3, Data: sealed("item")}
+				c.Outbox, c.Inbox = append(c.Outbox, it), append(c.Inbox, it)
+				f := store.FrameRecord{Hash: hash(it.Seq), Seq: it.Seq}
+				if i%3 == 0 {
+					f.Data = sealed("frame")
+				}
+				c.Frames = append(c.Frames, f)
+			}
+			m = p.commit(k, id, m, c)
+			p.swap()
+		}
+		c := change(k, m) // a part of each replaced, another taken out, with numbers between that are not there
+		for i := range uint64(300) {
+			switch n := 213_000 + i; i % 4 {
+			case 0:
+				c.Sent, c.Lost = append(c.Sent, n), append(c.Lost, hash(n))
+			case 1:
+				c.Taken = append(c.Taken, n, n-100_000)
+			case 2:
+				c.Inbox = append(c.Inbox, store.Item{Seq: n, Lane: 9, Data: sealed("in its place")})
+				c.Frames = append(c.Frames, store.FrameRecord{Hash: hash(n), Seq: n, Data: sealed("in its place")})
+			}
+		}
+		m = p.commit(k, id, m, c)
+		p.reopen()
+		p.holds(k, id, m)
+	}
+}

@@ -56,6 +56,7 @@ var checks = []check{
 	{"G6/slices are neither kept nor shared", scribbling},
 	{"G7/queues keep their order", queues},
 	{"G7/only what is named is taken out", removal},
+	{"G7/a batch is written and taken out whole", batches},
 	{"G9/records of frames are replaced and forgotten", records},
 	{"G9/retained frames come in order", retained},
 	{"G33/several changes are made or none", several},
