@@ -68,7 +68,7 @@ func (u *update[V]) conflicted() error {
 func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 	u.ring = u.v.keys.ring.Load()
 	if u.first != nil {
-		if err := (*u.first).check(); err != nil {
+		if err := (*u.first).check(u.first); err != nil {
 			return store.Change{}, err
 		}
 		u.base = &snapshot[V]{contents: newContents()}
@@ -102,7 +102,7 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 
 // allowed checks a transaction: its value, which must succeed prev unless that is nil, and what it puts into the queues.
 func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
-	if err := tx.value.check(); err != nil {
+	if err := tx.value.check(&tx.value); err != nil {
 		return err
 	}
 	if tx.value.ID() != id {
@@ -228,8 +228,9 @@ func take[V Value[V]](next *snapshot[V], q store.Queue, seqs []uint64, change *s
 		return
 	}
 	held := slices.DeleteFunc(slices.Clone(next.held(q)), func(h store.Held) bool { return slices.Contains(seqs, h.Seq) })
+	tags, in := next.contents.tags(), next.contents.queue(q)
 	for _, seq := range seqs {
-		next.contents.queue(q).held.remove(next.contents.tag(roleOf[q], seq))
+		in.held.remove(tags.item(roleOf[q], seq))
 	}
 	if q == store.Outbox {
 		next.outbox, change.Sent = held, seqs

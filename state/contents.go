@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"math"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -65,22 +66,30 @@ func (c *contents) queue(q store.Queue) *series {
 	return &c.inbox
 }
 
-// tag returns the tag of an item of a queue, and frameTag that of the record of a retained frame.
-func (c *contents) tag(r role, seq uint64) [sha256.Size]byte { return c.mac(r, seq, nil) }
-
-func (c *contents) frameTag(seq uint64, hash [32]byte) [sha256.Size]byte {
-	return c.mac(roleFrame, seq, hash[:])
+// tags makes the tags of what lies beside a row. It is used by one goroutine at a time.
+type tags struct {
+	mac  hash.Hash
+	text [1 + 8 + 32]byte // of the tag that is made
+	sum  [sha256.Size]byte
 }
 
-func (c *contents) mac(r role, seq uint64, hash []byte) (tag [sha256.Size]byte) {
-	m := hmac.New(sha256.New, c.incarnation[:])
-	var b [9]byte
-	b[0] = byte(r)
-	binary.BigEndian.PutUint64(b[1:], seq)
-	m.Write(b[:])
-	m.Write(hash)
-	m.Sum(tag[:0])
-	return tag
+func (c *contents) tags() *tags { return &tags{mac: hmac.New(sha256.New, c.incarnation[:])} }
+
+// item returns the tag of an item of a queue, and frame that of the record of a retained frame.
+func (t *tags) item(r role, seq uint64) [sha256.Size]byte { return t.make(r, seq, nil) }
+
+func (t *tags) frame(seq uint64, hash [32]byte) [sha256.Size]byte {
+	return t.make(roleFrame, seq, hash[:])
+}
+
+func (t *tags) make(r role, seq uint64, hash []byte) [sha256.Size]byte {
+	t.text[0] = byte(r)
+	binary.BigEndian.PutUint64(t.text[1:], seq)
+	n := 9 + copy(t.text[9:], hash)
+	t.mac.Reset()
+	t.mac.Write(t.text[:n])
+	t.mac.Sum(t.sum[:0])
+	return t.sum
 }
 
 // lane returns the number that tells items of one destination from others without naming it.
@@ -97,14 +106,15 @@ func laneName(lane uint64) string { return string(binary.BigEndian.AppendUint64(
 // verify returns ErrCorrupt if what lies beside a row is not what its head says.
 func (c *contents) verify(row store.Row) error {
 	var outbox, inbox, frames set
+	tags := c.tags()
 	for _, it := range row.Outbox {
-		outbox.add(c.tag(roleOutbox, it.Seq))
+		outbox.add(tags.item(roleOutbox, it.Seq))
 	}
 	for _, it := range row.Inbox {
-		inbox.add(c.tag(roleInbox, it.Seq))
+		inbox.add(tags.item(roleInbox, it.Seq))
 	}
 	for _, f := range row.Retained {
-		frames.add(c.frameTag(f.Seq, f.Hash))
+		frames.add(tags.frame(f.Seq, f.Hash))
 	}
 	for name, sets := range map[string][2]set{
 		"outbox": {outbox, c.outbox.held}, "inbox": {inbox, c.inbox.held}, "retained frames": {frames, c.frames.held},

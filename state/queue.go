@@ -97,7 +97,7 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 	}
 	slot := v.slot(id).with(&s.contents)
 	for _, seq := range page {
-		err := corrupt("inbox", errMissing)
+		err := error(ErrCorrupt)
 		var plain []byte
 		if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Seq == seq }); i >= 0 {
 			plain, err = v.keys.open(ctx, &slot, roleInbox, itemName(store.Inbox, 0), seq, items[i].Data)
@@ -185,10 +185,11 @@ func itemName(q store.Queue, lane uint64) string {
 // enqueue adds a transaction's queue items to a change.
 func enqueue[V Value[V]](s slot, tx *Tx[V], next *snapshot[V], change *store.Change) {
 	c := &next.contents
+	tags := c.tags()
 	put := func(q store.Queue, lane uint64, plain []byte) store.Item {
 		in := c.queue(q)
 		in.last++
-		in.held.add(c.tag(roleOf[q], in.last))
+		in.held.add(tags.item(roleOf[q], in.last))
 		return store.Item{Seq: in.last, Lane: lane, Data: s.seal(roleOf[q], itemName(q, lane), in.last, plain)}
 	}
 	for _, out := range tx.outbox {

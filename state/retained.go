@@ -197,9 +197,10 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 	slices.SortFunc(frames, bySeq) // not the order in which they came first
 	var gone []uint64
 	var held []heldFrame
+	tags := c.tags()
 	for _, f := range frames {
 		if f.replaces != 0 {
-			c.frames.held.remove(c.frameTag(f.replaces, f.hash))
+			c.frames.held.remove(tags.frame(f.replaces, f.hash))
 			gone = append(gone, f.replaces)
 		}
 		if f.lost {
@@ -216,7 +217,7 @@ func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *sna
 			w.U64(uint64(f.retain.since))
 			w.Fixed(f.retain.data)
 			rec.Data = s.seal(roleFrame, "frame", f.seq, w.Bytes())
-			c.frames.held.add(c.frameTag(f.seq, f.hash))
+			c.frames.held.add(tags.frame(f.seq, f.hash))
 			held = append(held, heldFrame{store.HeldFrame{Hash: f.hash, Seq: f.seq, Size: len(rec.Data)}, f.retain.framing()})
 		}
 		change.Frames = append(change.Frames, rec)

@@ -68,10 +68,12 @@ func (tx *Tx[V]) Emit(e Event) {
 
 // Waiting returns how many frames for a destination wait in the outbox, those of this transaction included.
 func (tx *Tx[V]) Waiting(to string) (n int) {
-	lane := tx.base.contents.lane(to)
-	for _, h := range tx.base.outbox {
-		if h.Lane == lane && !slices.Contains(tx.sent, h.Seq) {
-			n++
+	if len(tx.base.outbox) > 0 {
+		lane := tx.base.contents.lane(to)
+		for _, h := range tx.base.outbox {
+			if h.Lane == lane && !slices.Contains(tx.sent, h.Seq) {
+				n++
+			}
 		}
 	}
 	for _, out := range tx.outbox {

@@ -15,8 +15,9 @@ type Value[V any] interface {
 	ID() ID
 
 	kind() store.Kind
-	// check returns ErrIncomplete if the value was not made by its constructor, and an error if its parts contradict.
-	check() error
+	// check returns ErrIncomplete if the value was not made by its constructor. It is called on any value and given the one to be
+	// checked by its address: copies of parts would be the most of what it costs.
+	check(*V) error
 	// encode writes the value's parts, one Encoder for each name of kind().Parts().
 	encode([]*Encoder)
 	// decode is called on the zero value with one Decoder for each part.
@@ -43,7 +44,7 @@ type SpaceEncryptionState[State Part[State], Template Part[Template], Evals Part
 // method IsZero that returns true.
 func New[S Part[S], T Part[T], E Part[E]](id ID, state S, template T, evals E) (SpaceEncryptionState[S, T, E], error) {
 	s := SpaceEncryptionState[S, T, E]{id: id, state: state, template: template, evals: evals}
-	if err := s.check(); err != nil {
+	if err := s.check(&s); err != nil {
 		return SpaceEncryptionState[S, T, E]{}, err
 	}
 	return s, nil
@@ -93,8 +94,8 @@ func (s SpaceEncryptionState[S, T, E]) GoString() string { return s.String() }
 
 func (s SpaceEncryptionState[S, T, E]) kind() store.Kind { return store.Spaces }
 
-func (s SpaceEncryptionState[S, T, E]) check() error {
-	return whole(s.id, s.state, s.template, s.evals)
+func (SpaceEncryptionState[S, T, E]) check(s *SpaceEncryptionState[S, T, E]) error {
+	return whole(s.id, &s.state, &s.template, &s.evals)
 }
 
 func (s SpaceEncryptionState[S, T, E]) encode(e []*Encoder) {
@@ -148,7 +149,7 @@ type One[P Part[P]] struct {
 // NewOne returns the value of the ID id, or ErrIncomplete for the zero ID or an empty part as New does.
 func NewOne[P Part[P]](id ID, part P) (One[P], error) {
 	o := One[P]{id: id, part: part}
-	if err := o.check(); err != nil {
+	if err := o.check(&o); err != nil {
 		return One[P]{}, err
 	}
 	return o, nil
@@ -184,7 +185,7 @@ func (o One[P]) kind() store.Kind {
 	return store.Sessions
 }
 
-func (o One[P]) check() error            { return whole(o.id, o.part) }
+func (One[P]) check(o *One[P]) error     { return whole(o.id, &o.part) }
 func (o One[P]) encode(e []*Encoder)     { o.part.Encode(e[0]) }
 func (o One[P]) succeeds(p One[P]) error { return o.part.Succeeds(p.part) }
 func (o One[P]) keeps() bool             { return keeps(o.part) }
@@ -202,22 +203,28 @@ func (o One[P]) decode(id ID, d []*Decoder) (One[P], error) {
 	return out, nil
 }
 
-// whole refuses the zero ID, parts that are nil, and parts that say of themselves that they are zero values.
+// whole refuses the zero ID, parts that are nil, and parts that say of themselves that they are zero values. It is given the
+// addresses of the parts.
 func whole(id ID, parts ...any) error {
 	if id == (ID{}) {
 		return fmt.Errorf("%w: no ID", ErrIncomplete)
 	}
-	for _, p := range parts {
-		if z, ok := p.(interface{ IsZero() bool }); ok && z.IsZero() {
-			return fmt.Errorf("%w: a part is its zero value", ErrIncomplete)
+	for _, part := range parts {
+		v := reflect.ValueOf(part).Elem()
+		if v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface { // its address has none of its methods
+			part = v.Interface()
+			v = reflect.ValueOf(part)
 		}
-		switch v := reflect.ValueOf(p); v.Kind() {
+		switch v.Kind() {
 		case reflect.Invalid:
 			return fmt.Errorf("%w: a part is nil", ErrIncomplete)
 		case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
 			if v.IsNil() {
 				return fmt.Errorf("%w: a part is nil", ErrIncomplete)
 			}
+		}
+		if z, ok := part.(interface{ IsZero() bool }); ok && z.IsZero() {
+			return fmt.Errorf("%w: a part is its zero value", ErrIncomplete)
 		}
 	}
 	return nil
@@ -234,7 +241,7 @@ func decodePart[P Part[P]](d *Decoder, out *P) error {
 
 // equal compares encodings with their segments in line.
 func equal[V Value[V]](a, b V) bool {
-	if a.ID() != b.ID() || a.check() != nil || b.check() != nil {
+	if a.ID() != b.ID() || a.check(&a) != nil || b.check(&b) != nil {
 		return false
 	}
 	same := 1

@@ -251,7 +251,7 @@ func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V
 	var zero V
 	value, err = zero.decode(id, decoders)
 	if err == nil {
-		err = value.check()
+		err = value.check(&value)
 	}
 	if err == nil && len(sealed) > 0 {
 		err = fmt.Errorf("%w: %d records that nothing lists", ErrCorrupt, len(sealed))
