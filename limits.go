@@ -11,7 +11,7 @@ const (
 	noteEnd = time.Hour
 
 	// maxBatch and maxBatchBytes bound what is received in one commit: as many as a vault takes in one.
-	maxBatch      = 64
+	maxBatch      = 128
 	maxBatchBytes = 1 << 20
 
 	// maxBuffered and maxBufferedBytes bound the frames in memory that are to be received: a line that brings more waits. As many may
@@ -30,7 +30,7 @@ const (
 
 	// batchesAtOnce is how many batches a Sync receives before it hands over what came of them: then a commit takes out the events of
 	// several batches.
-	batchesAtOnce = 8
+	batchesAtOnce = 4
 
 	// commitWithin is for how long events that were handled may wait to be taken out together, and maxHandled and maxHandledBytes how
 	// many of them, so that after a crash few come again.

@@ -58,10 +58,14 @@ const (
 	// once a day.
 	defaultForget = 24 * time.Hour
 
-	// pageSize is how many items are fetched from a store, or received in one commit, at once, and pageBytes how many bytes of
-	// them: 64 of the size of a message with 16 KiB.
+	// pageSize is how many items are fetched from a store at once, and pageBytes how many bytes of them: 64 of the size of a message
+	// with 16 KiB.
 	pageSize  = 64
 	pageBytes = 1 << 20
+
+	// batchSize is how many frames are received in one commit. At 128 what a commit costs is a small part of what they cost, and another
+	// writer of the value waits for a few hundredths of a second at most.
+	batchSize = 128
 
 	// listPage is how many IDs are fetched at once.
 	listPage = 1024

@@ -57,7 +57,7 @@ func (v *Vault[V]) Receive(ctx context.Context, id ID, f Frame, open Opener[V]) 
 	return receipts[0], err
 }
 
-// ReceiveAll is Receive for many frames, with one receipt for each. Up to 64 of them, and 8 MiB, go into one commit. A frame
+// ReceiveAll is Receive for many frames, with one receipt for each. Up to 128 of them, and 8 MiB, go into one commit. A frame
 // whose verdict is Stop leaves nothing in the commit of the others, and is no error of ReceiveAll.
 //
 // After an error the receipts of the frames that were not dealt with have the verdict Stop and the error as their reason.
@@ -85,7 +85,7 @@ func chunk(frames []Frame) int {
 		if len(f.Data) <= MaxFrame { // larger ones are not looked at
 			bytes += len(f.Data)
 		}
-		if i == pageSize || i > 0 && bytes > MaxFrame {
+		if i == batchSize || i > 0 && bytes > MaxFrame {
 			return i
 		}
 	}

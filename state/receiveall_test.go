@@ -181,12 +181,12 @@ func TestG35DeadDestination(t *testing.T) {
 	}
 }
 
-// Up to 64 frames, and 8 MiB, go into one commit.
+// Up to 128 frames, and 8 MiB, go into one commit.
 func TestChunksOfReceiveAll(t *testing.T) {
 	backend := &counting{Store: store.NewMemory()}
 	v := openToys(t, backend, state.Options{})
 	require.NoError(t, v.Create(t.Context(), newToy(t, id(1)), nil))
-	for want, sizes := range map[int][]int{1: slices.Repeat([]int{1}, 64), 2: slices.Repeat([]int{2}, 65), 3: {5 << 20, 3 << 20, 1, 8 << 20}} {
+	for want, sizes := range map[int][]int{1: slices.Repeat([]int{1}, 128), 2: slices.Repeat([]int{2}, 129), 3: {5 << 20, 3 << 20, 1, 8 << 20}} {
 		var frames []state.Frame
 		for i, size := range sizes {
 			frames = append(frames, state.Frame{Source: fmt.Sprint(want, i), Data: make([]byte, size)})

@@ -28,10 +28,10 @@ func sqliteDisk(b *testing.B) (s store.Store, written *atomic.Int64) {
 	return sqliteAt(b, disk.DSN(filepath.Join(b.TempDir(), "bench.db"))), written
 }
 
-// BenchmarkReceiveAll receives frames of 1 KiB into an SQLite file, one by one and 64 in one commit, and says what that takes and
+// BenchmarkReceiveAll receives frames of 1 KiB into an SQLite file, one by one and 128 in one commit, and says what that takes and
 // writes for each frame.
 func BenchmarkReceiveAll(b *testing.B) {
-	for _, batch := range []int{1, 64} {
+	for _, batch := range []int{1, 128} {
 		b.Run(fmt.Sprintf("frames=%d", batch), func(b *testing.B) {
 			backend, written := sqliteDisk(b)
 			v := openToys(b, backend, state.Options{Inbox: 1 << 30})

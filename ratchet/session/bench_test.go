@@ -77,10 +77,10 @@ func BenchmarkHybridInitiate(b *testing.B) {
 	})
 }
 
-// BenchmarkBacklog receives messages of 100 bytes from one device into an SQLite file, one by one and 64 in one call. Divide the
+// BenchmarkBacklog receives messages of 100 bytes from one device into an SQLite file, one by one and 128 in one call. Divide the
 // times for a frame.
 func BenchmarkBacklog(b *testing.B) {
-	const backlog = 64
+	const backlog = 128
 	for _, together := range []int{1, backlog} {
 		b.Run(fmt.Sprintf("together=%d", together), func(b *testing.B) {
 			w := newTown(b)

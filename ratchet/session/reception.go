@@ -31,7 +31,7 @@ func (e *Endpoint) Receive(ctx context.Context, f state.Frame) (state.ID, state.
 }
 
 // ReceiveAll is Receive for many frames, such as what waited at the relay: it returns a slot and a receipt for each, the same as one
-// by one. Those for one slot are received in their order, up to 64 of them and 8 MiB in one commit, and the device's row is
+// by one. Those for one slot are received in their order, up to 128 of them and 8 MiB in one commit, and the device's row is
 // written once.
 //
 // A frame that a vault or Peers failed for has the verdict Stop, and the error as its reason. The others are dealt with all the same,

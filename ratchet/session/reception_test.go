@@ -69,7 +69,7 @@ func TestG8ReceiveAll(t *testing.T) {
 		d.reads("hello yourself")
 	}
 	w.oneTime[name] = oneTime // for the stranger
-	const many = 70           // more than go into one commit
+	const many = 140          // more than go into one commit
 	for i := range many {
 		ann[0].says(fmt.Sprint("first ", i), b.address())
 		if i < 3 {
