@@ -31,6 +31,8 @@ func TestG1OnlyWholeValues(t *testing.T) {
 	require.ErrorIs(t, err, state.ErrIncomplete, "nil part")
 	_, err = state.New(id(1), list{}, set{}, zeroPart{})
 	require.ErrorIs(t, err, state.ErrIncomplete, "a part that says it is none")
+	_, err = state.New(id(1), list{}, set{}, &zeroPtr{})
+	require.ErrorIs(t, err, state.ErrIncomplete, "a pointer to what says it is none")
 	_, err = state.NewOne(state.ID{}, set{})
 	require.ErrorIs(t, err, state.ErrIncomplete, "no ID")
 }
@@ -49,6 +51,14 @@ func (zeroPart) Encode(*state.Encoder)                   { panic("encoded nothin
 func (zeroPart) Decode(*state.Decoder) (zeroPart, error) { return zeroPart{1}, nil }
 func (zeroPart) Succeeds(zeroPart) error                 { return nil }
 func (z zeroPart) IsZero() bool                          { return z.n == 0 }
+
+// zeroPtr is zeroPart as a pointer.
+type zeroPtr struct{ n int }
+
+func (*zeroPtr) Encode(*state.Encoder)                   { panic("encoded nothing") }
+func (*zeroPtr) Decode(*state.Decoder) (*zeroPtr, error) { return &zeroPtr{1}, nil }
+func (*zeroPtr) Succeeds(*zeroPtr) error                 { return nil }
+func (z *zeroPtr) IsZero() bool                          { return z.n == 0 }
 
 func TestWithKeepsTheOthers(t *testing.T) {
 	s := newToy(t, id(1))
