@@ -262,14 +262,19 @@ func (d *edit) earlyLinks() {
 	d.st.duties = state.NewSegment(x)
 }
 
-// displaced takes in that a bind names another binding of this member's index: it takes another index of its run, or asks no more.
+// displaced takes in that a bind or notice names another binding of this member's index, whether it knows that one or not: it takes another
+// index of its run, or asks no more.
 func (d *edit) displaced() {
 	me, a := d.st.me(), d.st.asking.Value()
 	_, r, ok := d.preferred()
 	if !ok || a.Over() != nil || a.Joining() {
 		return
 	}
-	if b, ok := r.ListedBinding(me.index); ok && b.Maker != me.maker() && r.Named(me.index, b.Body) {
+	body := me.binding.Hash()
+	if own, known := r.Binding(me.maker()); known {
+		body = own.Body
+	}
+	if r.Displaces(me.index, body) {
 		l, _ := d.opened()
 		if a, c, err := a.Displaced(d.asker(), l, d.clockOf()); err == nil {
 			d.asked(a, c)

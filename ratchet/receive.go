@@ -351,6 +351,7 @@ func (d *edit) deliver(l *reading) Message {
 		d.boxTaken(r, l.maker.Index)
 	}
 	d.takeIn(l)
+	d.oweBind(l)
 	r, _ = d.root(l.epoch.Root())
 	switch r.Fate(l.maker, l.ctx.Epoch, d.st.forest.Below) {
 	case members.Withheld:

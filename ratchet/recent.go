@@ -60,6 +60,24 @@ func (d *edit) noteSaid(s proto.Statement) {
 	}
 }
 
+// oweBind takes in a message of a binding that lost by a bind of this owner: its member may not have read that, so it is owed again.
+func (d *edit) oweBind(l *reading) {
+	_, r, ok := d.preferred()
+	if !ok || l.epoch.Root() != r.ID() {
+		return
+	}
+	place, owner := d.place(r)
+	r, s, owed := r.Unheeded(l.maker, place, d.now)
+	if !owner || !owed {
+		return
+	}
+	d.setRoot(r)
+	hash := proto.StatementHash(s)
+	all := slices.DeleteFunc(d.keptRecent(), func(x recent) bool { return x.hash == hash })
+	all = append(all, recent{hash: hash, said: d.age(), owed: true})
+	d.setRecent(all[max(0, len(all)-maxRecent):])
+}
+
 // oweRecent takes in that somebody arrived, who may lack what was said recently.
 func (d *edit) oweRecent() {
 	all := d.keptRecent()

@@ -63,3 +63,70 @@ func (n *network) away(names ...string) {
 		x.offline = slices.Contains(names, x.name)
 	}
 }
+
+// losers has two devices open a link at once, which different members let in. Nobody but the owner reads what they say, and nobody reads
+// the owner's word: neither device knows of the other one. It returns the one whose binding is listed, and the other one.
+func (n *network) losers(founder, m *node, l invite.Link) (winner, loser *node) {
+	joins := func(name string, passedOver *node) *node {
+		n.lose = func(x *node, f []byte) bool { return x == passedOver && f[0]&0xf == byte(proto.TypeRequest) }
+		return n.join(l, name)
+	}
+	winner, loser = joins("a", m), joins("b", founder)
+	n.lose = func(x *node, f []byte) bool { return x != founder && f[0]&0xf == byte(proto.TypeMessage) }
+	n.settle()
+	n.lose = nil
+	if slices.Equal(founder.members(), loser.members()) {
+		winner, loser = loser, winner
+	}
+	require.Equal(n.t, founder.members(), winner.members())
+	require.Equal(n.t, Member, loser.phase())
+	require.False(n.t, loser.has(Conflict) || winner.has(Conflict))
+	return winner, loser
+}
+
+// A member that lost its place to somebody of whom it knows nothing is told when it asks: the refusal brings the owner's word, which counts
+// although the other binding is not known (§9).
+func TestLoserThatReadNothingIsToldWhenItAsks(t *testing.T) {
+	n := newNetwork(t, 79)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	winner, loser := n.losers(founder, m, founder.invite(invite.Private(0)))
+	require.NoError(t, loser.edit(func(d *edit) error {
+		require.True(t, d.askAgain())
+		return nil
+	}))
+	n.settle()
+	require.True(t, loser.has(Refused))
+	require.ErrorIs(t, loser.events[len(loser.events)-1].Reason, ErrInviteTaken)
+	require.False(t, winner.has(Refused))
+}
+
+// A member that lost its place and has no reason to ask is told, too: the owner says its word again when it reads a message of the binding
+// that lost, an hour or more after it said it last (§9).
+func TestLoserThatOnlyTalksIsTold(t *testing.T) {
+	n := newNetwork(t, 80)
+	founder := n.found(Policy{})
+	n.member(founder, "m")
+	l := founder.invite(invite.Private(0))
+	n.settle()
+	founder.offline = true
+	winner, loser := n.join(l, "a"), n.join(l, "b")
+	n.settle()
+	founder.offline = false
+	founder.sync()
+	n.lose = func(*node, []byte) bool { return true }
+	founder.maintain()
+	if slices.Equal(founder.members(), loser.members()) {
+		winner, loser = loser, winner
+	}
+	n.lose = func(_ *node, f []byte) bool { return f[0]&0xf == byte(proto.TypeRequest) }
+	loser.send("just after the owner said it")
+	n.settle()
+	require.False(t, loser.has(Refused))
+	n.now = n.now.Add(time.Hour)
+	loser.send("later")
+	n.settle()
+	require.True(t, loser.has(Refused))
+	require.ErrorIs(t, loser.events[len(loser.events)-1].Reason, ErrInviteTaken)
+	require.False(t, winner.has(Refused))
+}

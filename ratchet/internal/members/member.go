@@ -22,6 +22,8 @@ type member struct {
 type bind struct {
 	place uint8
 	said  proto.Bind
+	last  Millis // wall clock: when it came, or was owed again last
+	again uint8  // how often it was owed again
 }
 
 // before reports whether b decides, and not o.
@@ -125,6 +127,8 @@ func (m member) Encode(e *state.Encoder) {
 	for _, b := range m.binds {
 		e.Uint8(b.place)
 		e.Bytes(proto.EncodeStatement(b.said))
+		e.Int64(b.last)
+		e.Uint8(b.again)
 	}
 }
 
@@ -143,6 +147,7 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 		if load(d, &err, &b.said, parseStatement[proto.Bind]); err != nil {
 			return member{}, err
 		}
+		b.last, b.again = d.Int64(), d.Uint8()
 		m.binds = append(m.binds, b)
 	}
 	return m, d.Err()
@@ -150,3 +155,35 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 
 // Named reports whether the notice or an owner's bind names a body for an index: then it is listed whatever was read first.
 func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }
+
+// Displaces reports whether the notice, or the bind that counts before others, names another body for an index. Whoever signed for it may
+// know a binding that is not known here, so other than for the listing that does not matter.
+func (r Root) Displaces(i dkg.Index, body proto.BodyHash) bool {
+	if e, ok := r.roster.Find(i); ok {
+		return e.Body != body
+	}
+	m := r.member(i)
+	return len(m.binds) > 0 && m.binds[0].said.Body != body
+}
+
+// Unheeded takes in that a message of a binding was read, and returns the bind by which it lost if that is owed again by the owner whose
+// place is given, who signed it: its member may not have read it. It is owed at the earliest an hour after it was said, and each further
+// time after twice as long. Now is the wall clock.
+func (r Root) Unheeded(k Maker, place uint8, now Millis) (Root, proto.Bind, bool) {
+	m := r.member(k.Index)
+	if _, listed := r.roster.Find(k.Index); listed || len(m.binds) == 0 {
+		return r, proto.Bind{}, false
+	}
+	b := m.binds[0]
+	at, known := m.find(k)
+	if !known || m.bindings[at].Body == b.said.Body || b.place != place || !over(now, b.last, hour<<min(b.again, maxDoubled)) {
+		return r, proto.Bind{}, false
+	}
+	b.last, b.again = now, min(b.again, maxDoubled)+1
+	m.binds = slices.Clone(m.binds)
+	m.binds[0] = b
+	return r.put(m), b.said, true
+}
+
+// maxDoubled is how often the wait between two repetitions of a bind doubles: for longer than anybody uses a space.
+const maxDoubled = 20

@@ -49,6 +49,34 @@ func TestListing(t *testing.T) {
 	require.Equal(t, w.founder.signing.Public, b.Key)
 }
 
+// A bind is owed again by the owner that signed it when a message of a binding was read that lost by it: an hour after it was said, and
+// then after twice as long each time, however much that binding says.
+func TestBindIsOwedAgain(t *testing.T) {
+	w := newWorld(t)
+	twins := w.twins(2)
+	owner := w.owners[0]
+	at := place(w.terms, owner)
+	r := w.read(w.introduce(w.introduce(members.NewRoot(w.terms), twins[0]), twins[1]), twins[0])
+	said := w.bound(w.terms, owner, twins[0])
+	r, _ = w.apply(r, said)
+	winner, loser := twins[0].maker(), twins[1].maker()
+	var owed []members.Millis
+	for passed := members.Millis(0); passed < 48*hour; passed += hour / 4 {
+		for _, none := range []func() bool{
+			func() bool { _, _, ok := r.Unheeded(winner, at, now+passed); return ok },
+			func() bool { _, _, ok := r.Unheeded(loser, at+1, now+passed); return ok },
+		} {
+			require.False(t, none())
+		}
+		next, s, ok := r.Unheeded(loser, at, now+passed)
+		if r = next; ok {
+			require.Equal(t, said, s)
+			owed = append(owed, passed/hour)
+		}
+	}
+	require.Equal(t, []members.Millis{1, 3, 7, 15, 31}, owed)
+}
+
 // Besides the listed one 4 bindings of an index are held. Of those nobody read the oldest gives way; if all were read a further
 // one waits until a bind names it or a message below its commits is to be read (D15).
 func TestFifthBindingIsRetained(t *testing.T) {

@@ -160,7 +160,7 @@ func (r Root) ownerSaid(s proto.OwnerStatement, named Age, now Millis) (Root, Ch
 	}
 	switch s := s.(type) {
 	case proto.Bind:
-		return r.bind(place, s)
+		return r.bind(place, s, now)
 	case proto.Revoke:
 		if !s.Role.IsZero() {
 			return r.remove(place, s)
@@ -199,9 +199,9 @@ func newer(s said, counter uint64, old said) bool {
 }
 
 // bind decides which binding of an index is listed. It counts for a binding that comes later, too.
-func (r Root) bind(place uint8, s proto.Bind) (Root, Change, error) {
+func (r Root) bind(place uint8, s proto.Bind, now Millis) (Root, Change, error) {
 	m := r.member(s.Index)
-	b := bind{place, s}
+	b := bind{place: place, said: s, last: now}
 	if s.Index.Check(r.Depth()) != nil {
 		return r, Change{}, ErrNoEffect
 	}
