@@ -2,6 +2,7 @@ package simnet_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -210,6 +211,31 @@ func TestPublicLinkRush(t *testing.T) {
 	for _, m := range n.Members {
 		require.True(t, m.Joined(), m.Name)
 		require.Len(t, ratchet.Members(m.Space()), count+2, m.Name)
+	}
+}
+
+// §9, G39: many open one link at once while frames are lost, late and out of order. Of two that draw one place and are both let in the one
+// that loses takes another, also if it knows nothing of the other one: a day later everybody is a member in the sight of all.
+func TestOneLinkForMany(t *testing.T) {
+	faults := simnet.Faults{Late: 0.3, Repeat: 0.05, Lose: 0.02, LateBy: 20, Window: 64}
+	n := simnet.New(t, simnet.Options{Seed: 1, Faults: faults})
+	n.Grow(3)
+	count := rush(12, 48)
+	l := n.InviteBy(n.Founder(), invite.Public(uint32(16*((2*count+15)/16)), 0))
+	n.Settle()
+	for range count {
+		n.Join(l)
+	}
+	n.Wait(30, 10*time.Second)
+	n.Settle()
+	pass(n, 4*time.Minute, time.Minute)
+	pass(n, 26*time.Hour, 2*time.Hour)
+	for _, m := range n.Members {
+		require.True(t, m.Joined(), m.Name)
+		for _, o := range n.Members {
+			shown := slices.ContainsFunc(ratchet.Members(o.Space()), func(i ratchet.MemberInfo) bool { return i.Key == m.Info().Key })
+			require.True(t, shown, "%s is not shown by %s", m.Name, o.Name)
+		}
 	}
 }
 

@@ -37,11 +37,32 @@ func (n *Net) Run(texts int) {
 				senders--
 			}
 		}
-		for _, i := range n.rng.Perm(len(n.Members)) {
-			m := n.Members[i]
-			m.Fetch(n.rng.IntN(len(m.mail) + 1))
-			m.Attend()
+		n.receive()
+	}
+}
+
+// Wait lets so many steps of the given length go by under the faults, in which nobody says a text.
+func (n *Net) Wait(steps int, length time.Duration) {
+	n.t.Helper()
+	n.rough = true
+	defer func() { n.rough = false }()
+	for range steps {
+		n.step++
+		n.now = n.now.Add(length)
+		for _, m := range n.Members {
+			m.flush()
 		}
+		n.receive()
+	}
+}
+
+// receive lets the members receive a part of what has come, in an order that chance gives, and attend to their duties.
+func (n *Net) receive() {
+	n.t.Helper()
+	for _, i := range n.rng.Perm(len(n.Members)) {
+		m := n.Members[i]
+		m.Fetch(n.rng.IntN(len(m.mail) + 1))
+		m.Attend()
 	}
 }
 
