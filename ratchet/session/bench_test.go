@@ -4,20 +4,16 @@ import (
 	"crypto/hkdf"
 	"crypto/mlkem"
 	"crypto/sha512"
-	"database/sql"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	_ "modernc.org/sqlite"
 
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/double"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
-	"github.com/trefoil-im/trefoil/state/sqlstore"
 )
 
 // Compare what an operation costs with the primitives that it consists of, measured in the same run:
@@ -77,8 +73,8 @@ func BenchmarkHybridInitiate(b *testing.B) {
 	})
 }
 
-// BenchmarkBacklog receives messages of 100 bytes from one device into an SQLite file, one by one and 128 in one call. Divide the
-// times for a frame.
+// BenchmarkBacklog receives messages of 100 bytes from one device into a store in memory, one by one and 128 in one call. Divide the
+// times for a frame. BenchmarkReceiveAll of package state says what an SQLite file adds.
 func BenchmarkBacklog(b *testing.B) {
 	const backlog = 128
 	for _, together := range []int{1, backlog} {
@@ -86,16 +82,6 @@ func BenchmarkBacklog(b *testing.B) {
 			w := newTown(b)
 			h, bob := w.arrive(1)
 			a, ann := w.arrive(1)
-			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "bench.db"))
-			require.NoError(b, err)
-			s, err := sqlstore.SQLite(b.Context(), db)
-			require.NoError(b, err)
-			b.Cleanup(func() { s.Close(); db.Close() })
-			bob[0].store = s
-			bob[0].open()
-			own, err := state.NewOne(bob[0].device.ID(), bob[0].device)
-			require.NoError(b, err)
-			require.NoError(b, bob[0].own.Create(b.Context(), own, nil))
 			to := w.open(bob[0].station)
 			ann[0].says("hello", h.address())
 			to.reads("hello")
