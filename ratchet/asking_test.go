@@ -98,7 +98,7 @@ func TestSecondComerIsTold(t *testing.T) {
 	require.Equal(t, Joining, b.phase())
 	require.True(t, b.has(Refused))
 	require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
-	require.True(t, b.space.Template().link.Value().bytes.IsZero(), "the seed is erased")
+	require.True(t, templateOf(b.space).link.Value().bytes.IsZero(), "the seed is erased")
 	require.Len(t, founder.members(), 2)
 }
 
@@ -182,10 +182,10 @@ func TestRevokedPlaces(t *testing.T) {
 	require.True(t, x.has(Refused))
 	require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
 	require.Equal(t, Member, y.phase())
-	require.Equal(t, first+15, y.space.State().me().index)
-	require.ErrorIs(t, founder.edit(EndInvite(run.Name, m.space.State().me().index).do), ErrPolicy, "not of this invite")
-	require.ErrorIs(t, founder.edit(EndInvite(run.Name, first+15).do), ErrPolicy, "a member's")
-	require.ErrorIs(t, m.edit(EndInvite(run.Name, first).do), ErrPhase)
+	require.Equal(t, first+15, stateOf(y.space).me().index)
+	require.ErrorIs(t, founder.try(EndInvite(run.Name, stateOf(m.space).me().index)), ErrPolicy, "not of this invite")
+	require.ErrorIs(t, founder.try(EndInvite(run.Name, first+15)), ErrPolicy, "a member's")
+	require.ErrorIs(t, m.try(EndInvite(run.Name, first)), ErrPhase)
 }
 
 func openRecords(t *testing.T, x *node) int {
@@ -257,7 +257,7 @@ func TestOnlyTheLastRequestIsAnswered(t *testing.T) {
 	for range 20 {
 		n.now = n.now.Add(2 * time.Hour)
 		require.NoError(t, m.edit(func(d *edit) error { d.st.rhythm.ask = true; return d.ask() }))
-		last = m.space.State().asking.Value().Newest()
+		last = stateOf(m.space).asking.Value().Newest()
 	}
 	m.frames(proto.TypeTicket)
 	founder.offline = false
@@ -309,7 +309,7 @@ func TestLeaveWithholdsNothingSentBefore(t *testing.T) {
 	}
 	require.True(t, founder.has(LeavePending))
 	require.False(t, m.has(Gone), "it said so itself")
-	require.ErrorIs(t, founder.edit(Leave().do), ErrOrphan, "the only owner")
+	require.ErrorIs(t, founder.try(Leave()), ErrOrphan, "the only owner")
 }
 
 // Small frames carry everything: tickets go in parts, which come in any order and from several members at once.
@@ -333,7 +333,7 @@ func TestSmallFrames(t *testing.T) {
 	n.agree(7)
 	require.NotZero(t, parts)
 	for _, x := range n.all {
-		require.Zero(t, x.space.State().parts.Value().Size())
+		require.Zero(t, stateOf(x.space).parts.Value().Size())
 	}
 }
 

@@ -26,7 +26,7 @@ func TestProposalWithAStranger(t *testing.T) {
 	again := b.taking(public, link.First+3, "b again")
 	d, _, r := again.standing()
 	me := d.st.me()
-	me.signing = b.space.State().me().signing
+	me.signing = stateOf(b.space).me().signing
 	me.binding = proto.NewBinding(d.st.space, me.index, me.rest.Hash(), keys.Admission, me.signing)
 	d.setIdentity(me)
 	again.space = d.space()

@@ -54,7 +54,7 @@ func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
 	link, err := openLink(public)
 	require.NoError(t, err)
 	thief := gone.taking(public, link.First+3, "thief")
-	founder.do(Remove(gone.space.State().me().index))
+	founder.do(Remove(stateOf(gone.space).me().index))
 	n.settle()
 	n.forget()
 	thief.mailbox = nil
@@ -87,7 +87,7 @@ func TestNoLinkForWhoIsBeingRemoved(t *testing.T) {
 	n.settle()
 	n.seal = 1
 	n.forget()
-	founder.do(Remove(gone.space.State().me().index))
+	founder.do(Remove(stateOf(gone.space).me().index))
 	require.True(t, Due(founder.space, n.now).Rekey, "boxes are left to be sealed")
 	gone.do(WantInvite())
 	n.settle()
@@ -123,7 +123,7 @@ func TestRemoveEndsADirectInvite(t *testing.T) {
 	}
 	link, err := openLink(made.Link)
 	require.NoError(t, err)
-	require.NoError(t, founder.edit(Remove(link.First).do))
+	require.NoError(t, founder.try(Remove(link.First)))
 	n.settle()
 	n.forget()
 	all[1].send("after the removal")
@@ -139,7 +139,7 @@ func TestAnothersInboxKeyTakesNoBox(t *testing.T) {
 	thief, victim := all[1], all[3]
 	n.forget()
 	require.NoError(t, thief.edit(func(d *edit) error {
-		stolen := victim.space.State().me().newest().secret.Public
+		stolen := stateOf(victim.space).me().newest().secret.Public
 		news := d.st.news.Value()
 		news.update = proto.NewUpdate(d.st.space, d.st.me().index, d.st.me().drawn+1, stolen, d.st.me().signing)
 		news.updateDue = true

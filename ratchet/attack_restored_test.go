@@ -52,8 +52,8 @@ func TestRestoredOwnerRemovesNobodyElse(t *testing.T) {
 	}
 	late.send("in an epoch of others")
 	n.settle()
-	require.True(t, slices.ContainsFunc(late.space.State().forest.MakersAbove(late.sendsIn()), func(m epochs.Maker) bool {
-		return m.Index == late.space.State().me().index
+	require.True(t, slices.ContainsFunc(stateOf(late.space).forest.MakersAbove(late.sendsIn()), func(m epochs.Maker) bool {
+		return m.Index == stateOf(late.space).me().index
 	}))
 	late.offline = true // it writes nothing more
 	n.now = n.now.Add(2 * time.Hour)
@@ -66,9 +66,9 @@ func TestRestoredOwnerRemovesNobodyElse(t *testing.T) {
 		n.settle()
 		n.now = n.now.Add(time.Hour)
 	}
-	require.False(t, founder.space.State().rhythm.restored, "a ticket came")
+	require.False(t, stateOf(founder.space).rhythm.restored, "a ticket came")
 	require.Len(t, founder.members(), 4, "the ticket told of all")
-	founder.do(Remove(gone.space.State().me().index))
+	founder.do(Remove(stateOf(gone.space).me().index))
 	n.settle()
 	late.offline = false
 	for range 6 {
@@ -101,7 +101,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 	s, err := Restore(backup, n.now)
 	require.NoError(t, err)
 	founder.space, founder.retained, founder.ready = s, map[orphans.FrameName]incoming{}, nil
-	for founder.space.State().rhythm.restored {
+	for stateOf(founder.space).rhythm.restored {
 		all[1].send("tick")
 		for _, y := range all[1:] {
 			y.sync()
@@ -112,7 +112,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 		n.now = n.now.Add(time.Hour)
 	}
 	spy.space, spy.mailbox = gone.space, nil // it is a member until then
-	founder.do(Remove(gone.space.State().me().index))
+	founder.do(Remove(stateOf(gone.space).me().index))
 	for range 10 {
 		founder.maintain()
 	}
@@ -143,7 +143,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 
 // sendsIn returns the epoch in which a device sends.
 func (x *node) sendsIn() proto.EpochID {
-	e, _ := x.space.State().forest.Preferred()
+	e, _ := stateOf(x.space).forest.Preferred()
 	return e.ID()
 }
 

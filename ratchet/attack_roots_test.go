@@ -90,7 +90,7 @@ func TestMoreRekeysThanRootsAreHeld(t *testing.T) {
 	n.settle()
 	require.EqualValues(t, maxRoots+4, founder.gen())
 	for _, x := range n.all {
-		require.LessOrEqual(t, len(x.space.State().forest.Roots()), maxRoots, x.name)
+		require.LessOrEqual(t, len(stateOf(x.space).forest.Roots()), maxRoots, x.name)
 	}
 	n.hears(founder, b)
 }

@@ -19,7 +19,7 @@ func lying(t *testing.T, from, to *node, frames [][]byte) [][]byte {
 	require.Len(t, frames, 1)
 	part, err := proto.ParsePart(frames[0])
 	require.NoError(t, err)
-	own, ok := to.space.State().asking.Value().Find(to.space.ID(), part.Name)
+	own, ok := stateOf(to.space).asking.Value().Find(to.space.ID(), part.Name)
 	require.True(t, ok)
 	got, err := proto.OpenTicket(own.Context, own.Ticket, part.Piece)
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func lying(t *testing.T, from, to *node, frames [][]byte) [][]byte {
 		require.True(t, agree)
 		got.Body.Epochs[k].CommitTree = pprf.CommitTreeOf(tree)
 	}
-	whole, err := proto.SealTicket(own.Context, own.Ticket.Public, got.Body, from.space.State().me().signing)
+	whole, err := proto.SealTicket(own.Context, own.Ticket.Public, got.Body, stateOf(from.space).me().signing)
 	require.NoError(t, err)
 	split, err := proto.Split(proto.TypeTicket, own.Context.Request.Name(), whole, proto.DefaultMaxFrame)
 	require.NoError(t, err)

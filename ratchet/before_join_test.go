@@ -31,7 +31,7 @@ func TestAskerWithAnotherCertificateReadsNothingFromBefore(t *testing.T) {
 		founder := n.found(Policy{})
 		n.member(founder, "m")
 		founder.commits(3)
-		secret, _ := founder.space.State().forest.Preferred()
+		secret, _ := stateOf(founder.space).forest.Preferred()
 		founder.commits(1)
 		x := n.member(founder, "x")
 		n.now = n.now.Add(2 * time.Hour)
@@ -77,13 +77,13 @@ func TestJoinerOfAJoinerReadsNothingFromBefore(t *testing.T) {
 	first := founder.invite(invite.Private(0))
 	n.settle()
 	founder.commits(2)
-	secret, _ := founder.space.State().forest.Preferred()
+	secret, _ := stateOf(founder.space).forest.Preferred()
 	founder.commits(2)
 	second := founder.invite(invite.Private(0))
 	n.settle()
 	a := n.join(first, "a")
 	n.settle()
-	told, ok := a.space.State().forest.Epoch(secret.ID())
+	told, ok := stateOf(a.space).forest.Epoch(secret.ID())
 	require.True(t, ok)
 	require.True(t, told.Readable())
 	for _, x := range n.all {
@@ -92,7 +92,7 @@ func TestJoinerOfAJoinerReadsNothingFromBefore(t *testing.T) {
 	b := n.join(second, "b")
 	n.settle()
 	require.Equal(t, Member, b.phase())
-	told, _ = b.space.State().forest.Epoch(secret.ID())
+	told, _ = stateOf(b.space).forest.Epoch(secret.ID())
 	require.True(t, told.ID() != secret.ID() || !told.Readable())
 }
 

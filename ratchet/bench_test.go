@@ -87,7 +87,7 @@ func newCrowd(t testing.TB, n int, p Policy) *crowd {
 
 // as returns the witness's space as another member's.
 func (c *crowd) as(i int) Space {
-	st := c.witness.State()
+	st := stateOf(c.witness)
 	me := c.people[i].identity
 	me.origin, me.owners = st.me().origin, st.me().owners
 	st.self = state.NewSegment(me)
@@ -97,7 +97,7 @@ func (c *crowd) as(i int) Space {
 		st.roots = st.roots.Put(newRootRow(row.members.Value(), s))
 	}
 	st.forest = st.forest.As(me.index)
-	return c.witness.WithState(st)
+	return withState(c.witness, st)
 }
 
 // say returns the frame of a member's message, which the witness has read.
@@ -194,7 +194,7 @@ func BenchmarkFollow(b *testing.B) {
 
 // due returns a space whose next send commits and announces nothing.
 func due(s Space) Space {
-	st := s.State()
+	st := stateOf(s)
 	st.rhythm.commit = true
 	a := st.news.Value()
 	for row := range st.roots.All() {
@@ -202,7 +202,7 @@ func due(s Space) Space {
 	}
 	a.updatedAt = st.clock.reading
 	st.news = state.NewSegment(a)
-	return s.WithState(st)
+	return withState(s, st)
 }
 
 // countingStore counts what a vault hands to its store.

@@ -5,6 +5,8 @@ import "github.com/trefoil-im/trefoil/state"
 // CaughtUp returns an update that notes that the end of the mailbox was reached: all that was stored is read. What is kept for a time
 // ages on from there, and requests that came before are answered now, if it is this member's turn: the vault's Retry is to be called
 // after it.
+//
+//go:noinline
 func CaughtUp(o Options) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
 		d, err := newEdit(tx.Value(), o.now(), o)

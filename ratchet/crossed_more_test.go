@@ -158,7 +158,7 @@ func TestGivenLinkOfWhoIsRemoved(t *testing.T) {
 			c.hours(2)
 			require.Equal(t, Joining, c.come(link, 6).phase())
 			require.False(t, Due(c.b.space, c.now).Owe)
-			require.Empty(t, c.b.space.State().duties.Value().given)
+			require.Empty(t, stateOf(c.b.space).duties.Value().given)
 		})
 	}
 }

@@ -26,13 +26,15 @@ type Entrance struct {
 // makes the invite itself. Another member asks owners for it, and Maintain asks again for 30 days, also after it was let in itself. Entrances
 // has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Called again for the same device it does nothing before
 // there is an outcome. Errors are those that Entrance.Reason can be.
+//
+//go:noinline
 func InviteDevice(device [32]byte) Step {
-	return Step{func(d *edit) error { return d.wishDevice(device) }}
+	return stepOf(func(d *edit) error { return d.wishDevice(device) })
 }
 
 // Entrances returns what came of InviteDevice, the oldest first, until TakeEntrance.
 func Entrances(s Space) (out []Entrance) {
-	st := s.State()
+	st := stateOf(s)
 	for _, y := range st.devices.Value().entrances {
 		e := Entrance{Device: y.device, Link: y.link, Vouch: slices.Clone(y.vouch), Reason: deviceReasons[y.reason]}
 		if y.reason == 0 {
@@ -44,13 +46,15 @@ func Entrances(s Space) (out []Entrance) {
 }
 
 // TakeEntrance returns the step that forgets what came of InviteDevice for a device, once it was handed over.
+//
+//go:noinline
 func TakeEntrance(device [32]byte) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		x := d.st.devices.Value()
 		x.entrances = slices.DeleteFunc(slices.Clone(x.entrances), func(y storedEntrance) bool { return y.device == device })
 		d.setDevices(x)
 		return nil
-	}}
+	})
 }
 
 // ownProfile returns what others are shown of this member.

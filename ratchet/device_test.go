@@ -71,7 +71,7 @@ func TestTwoDevicesAreOnePerson(t *testing.T) {
 		}
 	}
 	check(append(all, laptop), "Ann", a, l)
-	require.NotEqual(t, ann.space.State().me().signing, laptop.space.State().me().signing)
+	require.NotEqual(t, stateOf(ann.space).me().signing, stateOf(laptop.space).me().signing)
 	laptop.do(SetProfile([]byte("Ann Other")))
 	n.settle()
 	late := n.member(founder, "late")
@@ -123,7 +123,7 @@ func TestNobodyClaimsAnotherPerson(t *testing.T) {
 	alone := claim(second, vouch, "with a signature for another link")
 	forged, err := eve.vouch(third)
 	require.NoError(t, err)
-	copy(forged[1+2:], ann.space.State().me().signing.Public.Bytes())
+	copy(forged[1+2:], stateOf(ann.space).me().signing.Public.Bytes())
 	alone2 := claim(third, forged, "with the name of another")
 	for _, x := range all {
 		require.Equal(t, []dkg.Index{dkg.Index(ann.index())}, x.persons()[dkg.Index(ann.index())], x.name)

@@ -71,7 +71,7 @@ func TestDeviceOfAMember(t *testing.T) {
 		require.Equal(t, []dkg.Index{ann.place(), laptop.place()}, x.persons()[ann.place()], x.name)
 	}
 	n.jump(24)
-	require.Empty(t, ann.space.State().devices.Value().wishes)
+	require.Empty(t, stateOf(ann.space).devices.Value().wishes)
 	founder.do(Remove(laptop.place()))
 	n.settle()
 	require.Equal(t, Removed, laptop.phase())
@@ -88,7 +88,7 @@ func TestWhoBringsDevices(t *testing.T) {
 	tablet := n.enters(founder.invited(), "tablet")
 	n.settle()
 	require.Equal(t, Member, tablet.phase())
-	require.ErrorIs(t, tablet.edit(InviteDevice([32]byte{2}).do), ErrPhase)
+	require.ErrorIs(t, tablet.try(InviteDevice([32]byte{2})), ErrPhase)
 
 	p := Info(founder.space).Policy
 	p.NoDevices = true
@@ -99,7 +99,7 @@ func TestWhoBringsDevices(t *testing.T) {
 	ann.offline = false
 	n.settle()
 	ann.noDevice(ErrPolicy)
-	require.ErrorIs(t, ann.edit(InviteDevice([32]byte{1}).do), ErrPolicy)
+	require.ErrorIs(t, ann.try(InviteDevice([32]byte{1})), ErrPolicy)
 	founder.wishes(2)
 	founder.invited()
 }
@@ -152,7 +152,7 @@ func TestRemovedMemberBringsNoDevice(t *testing.T) {
 	n.jump(48)
 	require.Empty(t, Entrances(ann.space))
 	require.NotEqual(t, Member, late.phase())
-	require.ErrorIs(t, ann.edit(InviteDevice([32]byte{3}).do), ErrRemoved)
+	require.ErrorIs(t, ann.try(InviteDevice([32]byte{3})), ErrRemoved)
 	n.hears(founder, bob, all[3], all[4])
 }
 
@@ -223,7 +223,7 @@ func TestDevicesOfAPersonAreBounded(t *testing.T) {
 		n.settle()
 		require.Equal(t, Member, n.enterSettled(ann.invited()).phase())
 	}
-	require.ErrorIs(t, ann.edit(InviteDevice([32]byte{100}).do), dkg.ErrExhausted)
+	require.ErrorIs(t, ann.try(InviteDevice([32]byte{100})), dkg.ErrExhausted)
 	require.Len(t, founder.persons()[ann.place()], maxDevices)
 
 	eve := all[2]

@@ -28,8 +28,8 @@ func TestTwinsSendInEpochsOfTheirOwn(t *testing.T) {
 		m.send("in an epoch of m's, for " + x.name)
 		n.settle()
 		x.send("of " + x.name)
-		e, _ := x.space.State().forest.Preferred()
-		require.Equal(t, x.space.State().me().maker(), e.Maker())
+		e, _ := stateOf(x.space).forest.Preferred()
+		require.Equal(t, stateOf(x.space).me().maker(), e.Maker())
 		n.settle()
 		require.Contains(t, m.texts(), "3: of "+x.name)
 	}

@@ -25,7 +25,7 @@ func TestNobodyToIntroduce(t *testing.T) {
 	}))
 	require.False(t, Due(m.space, n.now).Send)
 	m.send("text")
-	require.Empty(t, m.space.State().news.Value().introduce)
+	require.Empty(t, stateOf(m.space).news.Value().introduce)
 }
 
 // What is not retained any more is not to be tried.
@@ -42,11 +42,11 @@ func TestReadyNamesWhatIsRetained(t *testing.T) {
 func TestLongLineIsCarriedInPieces(t *testing.T) {
 	n := newNetwork(t, 34)
 	founder := n.found(Policy{})
-	from, _ := founder.space.State().forest.Preferred()
+	from, _ := stateOf(founder.space).forest.Preferred()
 	for range 30 {
 		require.NoError(t, founder.edit(func(d *edit) error { d.st.rhythm.commit = true; return d.say(proto.Inner{}) }))
 	}
-	to, _ := founder.space.State().forest.Preferred()
+	to, _ := stateOf(founder.space).forest.Preferred()
 	n.frame = 12 << 10
 	require.NoError(t, founder.edit(func(d *edit) error {
 		d.setLines(d.st.lines.Value().with(line{from.ID(), to.ID(), 1}))
@@ -66,7 +66,7 @@ func TestLongLineIsCarriedInPieces(t *testing.T) {
 		}))
 	}
 	require.Equal(t, 30, carried)
-	require.Empty(t, founder.space.State().lines.Value().list)
+	require.Empty(t, stateOf(founder.space).lines.Value().list)
 }
 
 // A deferred request whose frame was given up because of a bound is not due, and one that came while the clock was ahead is answered.

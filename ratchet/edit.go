@@ -20,8 +20,8 @@ import (
 // value. It is copied to try something: all that it holds is immutable, so a copy that is dropped leaves nothing.
 type edit struct {
 	base Space
-	st   State
-	tp   Template
+	st   stateBody
+	tp   templateBody
 	ev   dkg.Evals
 	now  Millis // wall clock
 	max  int    // longest frame to be sent, in bytes
@@ -46,7 +46,7 @@ type edit struct {
 // newEdit returns the edit of a space at a time, with its clock moved. It returns state.ErrIncomplete for the zero Space, and
 // state.ErrCorrupt if its parts are of different spaces.
 func newEdit(s Space, now time.Time, o Options) (edit, error) {
-	d := edit{base: s, st: s.State(), tp: s.Template(), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame(), seal: sealAtOnce}
+	d := edit{base: s, st: stateOf(s), tp: templateOf(s), ev: s.Evals(), now: now.UnixMilli(), max: o.maxFrame(), seal: sealAtOnce}
 	if s.ID() == (state.ID{}) || d.st.self.IsZero() {
 		return edit{}, state.ErrIncomplete
 	}
@@ -58,7 +58,7 @@ func newEdit(s Space, now time.Time, o Options) (edit, error) {
 }
 
 // space returns the next value.
-func (d *edit) space() Space { return d.base.WithState(d.st).WithTemplate(d.tp).WithEvals(d.ev) }
+func (d *edit) space() Space { return withTemplate(withState(d.base, d.st), d.tp).WithEvals(d.ev) }
 
 // age returns the time of the pruning clock.
 func (d *edit) age() Millis { return d.st.clock.reading }

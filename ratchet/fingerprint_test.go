@@ -59,6 +59,6 @@ func TestFingerprint(t *testing.T) {
 	all[4].do(Leave())
 	changes(append(all[:4:4], f), "somebody leaves")
 	n.settle()
-	founder.do(Remove(all[3].space.State().me().index))
+	founder.do(Remove(stateOf(all[3].space).me().index))
 	changes(append(all[:3:3], f), "somebody is removed")
 }

@@ -57,7 +57,7 @@ func newGroup(t testing.TB, n int, p Policy) *group {
 }
 
 func (g *group) newPeer(s Space) *peer {
-	p := &peer{group: g, store: store.NewMemory(), id: s.ID(), index: s.State().me().index}
+	p := &peer{group: g, store: store.NewMemory(), id: s.ID(), index: stateOf(s).me().index}
 	p.open()
 	require.NoError(g, p.vault.Create(context.Background(), s, nil))
 	return p
@@ -84,7 +84,7 @@ func (p *peer) space() Space {
 	return s
 }
 
-func (p *peer) state() State { return p.space().State() }
+func (p *peer) state() stateBody { return stateOf(p.space()) }
 
 // update runs an update and collects what leaves.
 func (p *peer) update(fn func(*state.Tx[Space]) error) error {

@@ -123,7 +123,7 @@ func Members(s Space) []MemberInfo {
 // the context name, and the id of that epoch (§5). It returns ErrPhase while there is no epoch, and ErrNotYet in one of which
 // only tickets told: then the next commit that this member follows or makes brings one.
 func Export(s Space, label string, context []byte, n int) (secret []byte, epoch [32]byte, err error) {
-	e, ok := s.State().forest.Preferred()
+	e, ok := stateOf(s).forest.Preferred()
 	if !ok {
 		return nil, epoch, outcome.ErrPhase
 	}

@@ -18,8 +18,10 @@ import (
 // owner, ErrPolicy for terms of no invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and
 // dkg.ErrReadOnly for an owner that has nothing to deal from in the present root, since it was restored or followed a rekey by a ticket:
 // Rekey gives it that.
+//
+//go:noinline
 func NewInvite(t invite.Terms, made *invite.Made) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		m, err := d.invite(t)
 		if err != nil {
 			return err
@@ -33,7 +35,7 @@ func NewInvite(t invite.Terms, made *invite.Made) Step {
 			made.Ticket, err = d.directTicket(m)
 		}
 		return err
-	}}
+	})
 }
 
 // invite makes an invite and says it.
@@ -113,8 +115,10 @@ func stepError(err error) error {
 // EndInvite returns the step with which an owner takes an invite back, or some places of it. Both are final. It returns ErrPhase for a
 // member that is no owner, and ErrPolicy for an invite that is not known, a place that it does not hold, and one by which somebody came:
 // who is a member is removed by a rekey. The members of a public invite stay.
+//
+//go:noinline
 func EndInvite(name [16]byte, places ...dkg.Index) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		e, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
@@ -124,7 +128,7 @@ func EndInvite(name [16]byte, places ...dkg.Index) Step {
 		}
 		said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
 		return d.stateAll(said, err)
-	}}
+	})
 }
 
 func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
@@ -144,8 +148,10 @@ func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
 
 // WantInvite returns the step with which a member asks an owner for a link to hand on; it comes with the event LinkGiven. It returns
 // ErrPolicy where neither members may invite nor this one has the right.
+//
+//go:noinline
 func WantInvite() Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
@@ -154,7 +160,7 @@ func WantInvite() Step {
 			return ErrPolicy
 		}
 		return d.say(statement(proto.InviteWanted{Invite: dkg.Private, For: proto.ToHandOn}))
-	}}
+	})
 }
 
 // Invites returns the invites of the space as they stand at a time, in ascending order of their places; none for a member that is no

@@ -20,6 +20,8 @@ import (
 // profile is what others are shown of this member, at most MaxApplicationData bytes. The space is Joining until a ticket lets it in:
 // Opener enters tickets, Maintain asks again, and events tell what it waits for (StillWaiting, Hint) and how it ended (Joined,
 // Refused). Join returns ErrMalformed for the zero Link and one whose fields say nothing, and ErrTooLong.
+//
+//go:noinline
 func Join(l invite.Link, now time.Time, profile []byte) (Space, []byte, error) {
 	return join(l, now, profile, nil)
 }
@@ -48,7 +50,7 @@ func join(l invite.Link, now time.Time, profile, vouch []byte) (Space, []byte, e
 		return Space{}, nil, err
 	}
 	d.setAsking(a)
-	s, err := state.New(link.Space, d.st, d.tp, d.ev)
+	s, err := newSpace(link.Space, d.st, d.tp, d.ev)
 	return s, c.Post, err
 }
 

@@ -162,7 +162,7 @@ func BenchmarkResync(b *testing.B) {
 					require.NoError(b, err)
 					d.openAll(ticket)
 					entered := cpuTime()
-					newest, _ := c.witness.State().forest.Preferred()
+					newest, _ := stateOf(c.witness).forest.Preferred()
 					require.True(b, d.st.forest.Has(newest.ID()))
 					asking, answering, entering = asking+asked-at, answering+answered-asked, entering+entered-answered
 					size, count = bytesOf(ticket), count+1

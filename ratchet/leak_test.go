@@ -13,7 +13,7 @@ import (
 
 // secretsOf returns key bytes that a space holds.
 func secretsOf(s Space) (out [][]byte) {
-	st := s.State()
+	st := stateOf(s)
 	me := st.me()
 	out = append(out, me.signing.Seed.Expose())
 	for _, k := range me.inboxes {
@@ -25,10 +25,10 @@ func secretsOf(s Space) (out [][]byte) {
 	for r := range st.roots.All() {
 		out = append(out, r.share.Value().Share.Bytes().Expose())
 	}
-	for _, k := range s.Template().keys.Value().list {
+	for _, k := range templateOf(s).keys.Value().list {
 		out = append(out, k.k.Expose())
 	}
-	if b := s.Template().link.Value().bytes; !b.IsZero() {
+	if b := templateOf(s).link.Value().bytes; !b.IsZero() {
 		l, _ := proto.ParseLink(b.Expose())
 		out = append(out, l.Seed.Expose())
 	}

@@ -116,6 +116,8 @@ func introducible(r members.Root, m proto.Maker) bool {
 //	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
 //
 // Where nothing is due it changes nothing. A task that cannot be done now is left for later.
+//
+//go:noinline
 func Maintain(o Options) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
 		due := Due(tx.Value(), o.now())

@@ -124,5 +124,5 @@ func (g genesis) found(x person) (Space, error) {
 	st.forest, _ = st.forest.Found(epochs.Root{
 		ID: g.terms.ID(), Depth: g.terms.Depth(), Public: g.terms.template.Public,
 	}, proto.EpochID{}, g.terms.notice.Common.Place(), g.terms.notice.Check, g.epoch, g.now)
-	return state.New(st.space, st, newTemplate(st.space).with(g.terms), evals)
+	return newSpace(st.space, st, newTemplate(st.space).with(g.terms), evals)
 }

@@ -47,6 +47,8 @@ func (o Options) maxFrame() int {
 //
 // A frame of an older version of the protocol is discarded, one of a newer version retained; errors.Is tells them by
 // state.ErrTooOld and state.ErrTooNew.
+//
+//go:noinline
 func Opener(o Options) state.Opener[Space] {
 	return func(tx *state.Tx[Space], f state.Frame) error {
 		d, err := newEdit(tx.Value(), o.now(), o)

@@ -13,7 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-func (x *node) place() dkg.Index { return x.space.State().me().index }
+func (x *node) place() dkg.Index { return stateOf(x.space).me().index }
 
 // owners names the owners, by the device that holds the root owner key.
 func (x *node) owners(all ...*node) {
@@ -88,12 +88,12 @@ func TestOwnersAreNamed(t *testing.T) {
 	founder.owners(founder, b)
 	n.settle()
 	require.False(t, Info(c.space).Owner)
-	require.ErrorIs(t, c.edit(Remove(y.place()).do), ErrPhase)
-	require.ErrorIs(t, c.edit(NewInvite(invite.Private(0), new(invite.Made)).do), ErrPhase)
-	require.ErrorIs(t, b.edit(Remove(founder.place()).do), ErrPolicy, "an owner is removed by who can take it off the list")
+	require.ErrorIs(t, c.try(Remove(y.place())), ErrPhase)
+	require.ErrorIs(t, c.try(NewInvite(invite.Private(0), new(invite.Made))), ErrPhase)
+	require.ErrorIs(t, b.try(Remove(founder.place())), ErrPolicy, "an owner is removed by who can take it off the list")
 	founder.do(Remove(b.place()))
 	n.settle()
-	require.Len(t, founder.space.State().me().owners.Keys, 1)
+	require.Len(t, stateOf(founder.space).me().owners.Keys, 1)
 	require.Equal(t, Removed, b.phase())
 	n.hears(founder, c, all[3], y)
 }
@@ -229,13 +229,13 @@ func TestOwnerThatIsTakenOff(t *testing.T) {
 	n.hours(3)
 	for _, x := range []*node{founder, b, c, all[3]} {
 		require.False(t, Info(x.space).Owner && x == b)
-		require.Len(t, x.space.State().me().owners.Keys, 2, x.name)
+		require.Len(t, stateOf(x.space).me().owners.Keys, 2, x.name)
 	}
 	y := n.join(founder.invite(invite.Private(0)), "y")
 	n.settle()
 	n.hears(founder, b, c, all[3], y)
 	require.Equal(t, Removed, all[4].phase())
-	require.ErrorIs(t, b.edit(Rekey().do), ErrPhase)
+	require.ErrorIs(t, b.try(Rekey()), ErrPhase)
 }
 
 // Somebody that came in the root of an owner that is taken off holds no other root. The ticket that tells it so leaves it without an epoch in
@@ -251,13 +251,13 @@ func TestJoinerInABarredRootComesOver(t *testing.T) {
 	x := n.member(b, "x")
 	x.send("hello")
 	n.settle()
-	roots := x.space.State().forest.Roots()
+	roots := stateOf(x.space).forest.Roots()
 	require.Len(t, roots, 1)
 	founder.owners(founder) // of the generation of the root where x is
 	founder.offline = false
 	n.settle()
 	n.hours(3)
-	barred, held := x.space.State().forest.Root(roots[0].ID)
+	barred, held := stateOf(x.space).forest.Root(roots[0].ID)
 	require.True(t, !held || barred.Barred)
 	require.NotEqual(t, roots[0].ID, x.rootID())
 	n.hears(append(all, x)...)
@@ -268,26 +268,26 @@ func TestJoinerInABarredRootComesOver(t *testing.T) {
 func TestRootOwnerKey(t *testing.T) {
 	n, all := five(t, 88)
 	founder, b, c := all[0], all[1], all[2]
-	require.ErrorIs(t, founder.edit(Leave().do), ErrOrphan)
+	require.ErrorIs(t, founder.try(Leave()), ErrOrphan)
 	founder.do(HandOver(b.place()))
 	require.True(t, Info(founder.space).HoldsRootKey, "until it is there")
 	n.settle()
 	require.True(t, founder.has(HandedOver) && b.has(HandedOver))
 	require.False(t, Info(founder.space).HoldsRootKey)
 	require.True(t, Info(b.space).HoldsRootKey)
-	require.ErrorIs(t, founder.edit(SetOwners(founder.place()).do), ErrPhase)
-	require.ErrorIs(t, b.edit(SetOwners(founder.place()).do), ErrPolicy, "who deals must be among them")
+	require.ErrorIs(t, founder.try(SetOwners(founder.place())), ErrPhase)
+	require.ErrorIs(t, b.try(SetOwners(founder.place())), ErrPolicy, "who deals must be among them")
 	b.owners(b)
 	n.settle()
 	require.False(t, Info(founder.space).Owner)
 	require.True(t, Info(b.space).Owner)
 
 	var kept []byte
-	require.Error(t, b.edit(TakeRootKey(func([]byte) error { return errors.New("no paper") }).do))
+	require.Error(t, b.try(TakeRootKey(func([]byte) error { return errors.New("no paper") })))
 	require.True(t, Info(b.space).HoldsRootKey)
 	b.do(TakeRootKey(func(k []byte) error { kept = k; return nil }))
-	require.ErrorIs(t, b.edit(SetOwners(b.place()).do), ErrPhase)
-	require.ErrorIs(t, c.edit(PutRootKey(make([]byte, 32)).do), ErrPolicy)
+	require.ErrorIs(t, b.try(SetOwners(b.place())), ErrPhase)
+	require.ErrorIs(t, c.try(PutRootKey(make([]byte, 32))), ErrPolicy)
 	b.offline = true // for ever
 	c.do(PutRootKey(kept))
 	c.owners(c)
@@ -307,10 +307,10 @@ func TestOwnerLeaves(t *testing.T) {
 	founder, b := all[0], all[1]
 	founder.owners(founder, b)
 	n.settle()
-	require.ErrorIs(t, founder.edit(Leave().do), ErrOrphan, "it holds the root owner key")
+	require.ErrorIs(t, founder.try(Leave()), ErrOrphan, "it holds the root owner key")
 	b.do(Leave())
 	n.settle()
 	n.hours(3)
-	require.Len(t, founder.space.State().me().owners.Keys, 1)
+	require.Len(t, stateOf(founder.space).me().owners.Keys, 1)
 	n.hears(founder, all[2], all[3], all[4])
 }

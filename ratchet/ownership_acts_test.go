@@ -21,7 +21,7 @@ func moderator(s Summary, r Rights) bool { return !s.Owner && r&MayRemove != 0 }
 
 var acts = []act{
 	{owner, (*ownership).remove}, {owner, (*ownership).remove}, {moderator, (*ownership).removeByRole}, {owner, (*ownership).replace},
-	{owner, func(_ *ownership, x *node) error { return x.edit(Rekey().do) }},
+	{owner, func(_ *ownership, x *node) error { return x.try(Rekey()) }},
 	{owner, (*ownership).invite}, {owner, (*ownership).invite},
 	{holder, (*ownership).nameOwners}, {holder, (*ownership).nameOwners}, {holder, (*ownership).handOver},
 	{owner, (*ownership).appoint}, {owner, (*ownership).setPolicy},
@@ -30,20 +30,20 @@ var acts = []act{
 
 func (h *ownership) remove(x *node) error {
 	i := h.some().place()
-	err := x.edit(Remove(i).do)
+	err := x.try(Remove(i))
 	if err == nil {
 		h.removed[i] = x
 	}
 	return err
 }
 
-func (h *ownership) removeByRole(x *node) error { return x.edit(Remove(h.some().place()).do) }
+func (h *ownership) removeByRole(x *node) error { return x.try(Remove(h.some().place())) }
 
 // replace removes a member, and somebody comes by the link in its place.
 func (h *ownership) replace(x *node) error {
 	i := h.some().place()
 	var made invite.Made
-	err := x.edit(Replace(i, 0, &made).do)
+	err := x.try(Replace(i, 0, &made))
 	if err == nil {
 		h.removed[i] = x
 		h.join(made.Link, fmt.Sprint("again ", i))
@@ -53,7 +53,7 @@ func (h *ownership) replace(x *node) error {
 
 func (h *ownership) invite(x *node) error {
 	var made invite.Made
-	err := x.edit(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made).do)
+	err := x.try(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made))
 	if err == nil {
 		h.join(made.Link, fmt.Sprint("x", len(h.all)))
 	}
@@ -64,25 +64,25 @@ func (h *ownership) invite(x *node) error {
 func (h *ownership) nameOwners(x *node) error {
 	named := []dkg.Index{x.place(), h.some().place(), h.some().place()}
 	slices.Sort(named)
-	err := x.edit(SetOwners(slices.Compact(named)...).do)
+	err := x.try(SetOwners(slices.Compact(named)...))
 	h.unseen = h.unseen || err == nil
 	return err
 }
 
-func (h *ownership) handOver(x *node) error { return x.edit(HandOver(h.some().place()).do) }
+func (h *ownership) handOver(x *node) error { return x.try(HandOver(h.some().place())) }
 
 func (h *ownership) appoint(x *node) error {
-	return x.edit(Appoint(Rights(h.rng.IntN(8)), h.some().place()).do)
+	return x.try(Appoint(Rights(h.rng.IntN(8)), h.some().place()))
 }
 
 func (h *ownership) setPolicy(x *node) error {
 	p := Info(x.space).Policy
 	p.MembersMayInvite, p.RekeyHours = !p.MembersMayInvite, []uint16{0, 24, 1000}[h.rng.IntN(3)]
-	return x.edit(SetPolicy(p).do)
+	return x.try(SetPolicy(p))
 }
 
 func (h *ownership) leave(x *node) error {
-	err := x.edit(Leave().do)
+	err := x.try(Leave())
 	if err == nil {
 		h.left = append(h.left, x)
 	}

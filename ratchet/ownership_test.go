@@ -124,7 +124,7 @@ func (h *ownership) some() *node { return h.all[h.rng.IntN(len(h.all))] }
 func (h *ownership) say(x *node, text string) error {
 	err := x.edit(func(d *edit) error { return d.say(inner(text)) })
 	if err == nil {
-		e, _ := x.space.State().forest.Preferred()
+		e, _ := stateOf(x.space).forest.Preferred()
 		h.log.said = append(h.log.said, said{fmt.Sprintf("%d: %s", x.index(), text), x, e.ID()})
 		h.log.trace(x, e.ID())
 	}
@@ -141,7 +141,7 @@ func (h *ownership) sides() (in, out []*node, shown int, newest *node) {
 	}
 	for _, x := range h.all { // who was removed while it lacked the parts of a rekey may not know for certain
 		switch {
-		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x, newest.space.State().me().owners):
+		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x, stateOf(newest.space).me().owners):
 			delete(listed, x.place())
 		case !listed[x.place()] || x.phase() != Member || !newest.lists(x):
 			out = append(out, x)
@@ -189,7 +189,7 @@ func (h *ownership) end() []*node {
 func (x *node) lists(y *node) bool {
 	_, _, r := x.standing()
 	b, ok := r.ListedBinding(y.place())
-	return ok && b.Key == y.space.State().me().signing.Public
+	return ok && b.Key == stateOf(y.space).me().signing.Public
 }
 
 // barredWithout reports whether a root that is barred, or whose dealer the last list does not have, does not list a member: whom it removed
@@ -223,7 +223,7 @@ func (x *node) compare(y *node) int {
 		if x.phase() != Member {
 			return []uint64{0}
 		}
-		return []uint64{1, x.space.State().me().owners.Counter, x.gen()}
+		return []uint64{1, stateOf(x.space).me().owners.Counter, x.gen()}
 	}
 	return slices.Compare(far(x), far(y))
 }
@@ -232,7 +232,7 @@ func (x *node) compare(y *node) int {
 func (x *node) says() []string {
 	_, _, r := x.standing()
 	return append(x.members(), fmt.Sprint(r.ID()), fmt.Sprintf("gone %x", r.GoneSet()), fmt.Sprint(r.Owners().Hash(), r.Owners().Counter),
-		fmt.Sprint(x.space.State().me().owners.Counter), fmt.Sprintf("%+v", r.Policy()), fmt.Sprint(rightsOf(r)))
+		fmt.Sprint(stateOf(x.space).me().owners.Counter), fmt.Sprintf("%+v", r.Policy()), fmt.Sprint(rightsOf(r)))
 }
 
 // converged requires that all members read one another, and that all stand in one root of which they say the same.

@@ -53,7 +53,7 @@ func (l *seizures) note(x *node, f []byte) {
 		return
 	}
 	l.frames = append(l.frames, newIncoming(state.Frame{Source: x.name, Data: f}))
-	for _, p := range x.space.State().rekeys.Value().Posted {
+	for _, p := range stateOf(x.space).rekeys.Value().Posted {
 		if l.boxes[p.Root] != nil {
 			continue
 		}
@@ -69,7 +69,7 @@ func (l *seizures) note(x *node, f []byte) {
 
 // trace notes an epoch that a device holds, and those above it.
 func (l *seizures) trace(x *node, id proto.EpochID) {
-	f := x.space.State().forest
+	f := stateOf(x.space).forest
 	for {
 		e, held := f.Epoch(id)
 		if _, known := l.epochs[id]; known || !held {
@@ -98,7 +98,7 @@ const (
 // answer returns whether a stolen state opens an epoch: those that the device held, and what follows from them by commits of others, and by
 // rekeys with a box to an inbox key that was stolen.
 func (l *seizures) answer(t thief, id proto.EpochID) answer {
-	st := t.space.State()
+	st := stateOf(t.space)
 	if e, held := st.forest.Epoch(id); held {
 		if e.Derived() {
 			return yes
@@ -117,7 +117,7 @@ func (l *seizures) answer(t thief, id proto.EpochID) answer {
 
 // boxed reports whether a rekey has a box to an inbox key that was stolen.
 func (l *seizures) boxed(t thief, root proto.EpochID, generation uint64) bool {
-	d := edit{st: t.space.State()}
+	d := edit{st: stateOf(t.space)}
 	return slices.ContainsFunc(d.rekeySelf().Inboxes, func(k suite.KEMSecret) bool {
 		return l.boxes[root][proto.TagOfBox(t.space.ID(), generation, d.st.me().index, k.Public)]
 	})
@@ -136,7 +136,7 @@ func (h *ownership) opens(t thief, in []*node) (opened, closed int) {
 		x.listen(f)
 	}
 	got := x.texts()
-	_, quiet := t.space.State().asking.Value().KeysGone()
+	_, quiet := stateOf(t.space).asking.Value().KeysGone()
 	for _, s := range h.log.said {
 		switch a := h.log.answer(t, s.in); {
 		case s.by.place() == t.of.place():
@@ -153,9 +153,9 @@ func (h *ownership) opens(t thief, in []*node) (opened, closed int) {
 
 // listen reads a frame. Whether it is a member is nothing to a thief.
 func (x *node) listen(f incoming) {
-	if st := x.space.State(); st.phase != Member {
+	if st := stateOf(x.space); st.phase != Member {
 		st.phase = Member
-		x.space = x.space.WithState(st)
+		x.space = withState(x.space, st)
 	}
 	x.receive(f)
 }

@@ -32,7 +32,7 @@ func TestParallel(t *testing.T) {
 			me := st.me()
 			me.signing = suite.NewSigningKey(me.signing.Public.Scheme())
 			st.self = state.NewSegment(me)
-			insider := g.newPeer(g.peers[2].space().WithState(st))
+			insider := g.newPeer(withState(g.peers[2].space(), st))
 			var frames []state.Frame
 			for k := range 100 {
 				from := g.peers[k%2]
@@ -71,7 +71,7 @@ func TestParallelWithMoreInATransaction(t *testing.T) {
 	me := st.me()
 	me.signing = suite.NewSigningKey(me.signing.Public.Scheme())
 	st.self = state.NewSegment(me)
-	insider := g.newPeer(g.peers[1].space().WithState(st))
+	insider := g.newPeer(withState(g.peers[1].space(), st))
 	reader := g.peers[2]
 	frames := []state.Frame{{Data: g.peers[0].send("right")}, {Data: insider.send("wrong")}}
 	receipts, err := Parallel(reader.options(), func(o Options) ([]state.Receipt, error) {
@@ -111,8 +111,8 @@ func TestPresumedStateIsRefused(t *testing.T) {
 	next := before
 	next.presumed = new(checks)
 	next.presumed.begin(func() error { return nil })
-	require.NoError(t, next.Succeeds(before))
+	require.NoError(t, next.succeeds(before))
 	next.presumed.begin(func() error { return suite.ErrInvalid })
-	require.ErrorIs(t, next.Succeeds(before), errPresumed)
-	require.ErrorIs(t, next.Succeeds(before), errPresumed)
+	require.ErrorIs(t, next.succeeds(before), errPresumed)
+	require.ErrorIs(t, next.succeeds(before), errPresumed)
 }

@@ -70,8 +70,10 @@ func ProposedOwners(s Space, message []byte) ([]dkg.Index, error) {
 // once the mailbox was read to its end; OwnersChanged follows. It returns ErrPolicy for a signature of another key, and for a list that
 // does not name this member or does not count any more since another one took its place: propose anew; and ErrPhase while no rekey can be
 // made, and for bytes of a member that is further on.
+//
+//go:noinline
 func PutOwners(message, signature []byte) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
@@ -89,7 +91,7 @@ func PutOwners(message, signature []byte) Step {
 			return ErrPhase
 		}
 		return d.beginRekey(w)
-	}}
+	})
 }
 
 // lookAt returns a space and its preferred root, to be looked at.

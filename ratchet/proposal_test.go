@@ -112,7 +112,7 @@ func (n *network) owned(all []*node, owners ...*node) {
 	n.t.Helper()
 	for _, x := range all {
 		require.Equal(n.t, slices.Contains(owners, x), Info(x.space).Owner, x.name)
-		require.Len(n.t, x.space.State().me().owners.Keys, len(owners), x.name)
+		require.Len(n.t, stateOf(x.space).me().owners.Keys, len(owners), x.name)
 	}
 }
 
@@ -126,12 +126,12 @@ func TestSharedRootKey(t *testing.T) {
 		require.False(t, Info(x.space).HoldsRootKey)
 		require.Equal(t, h.key.Public(), Info(x.space).RootKey.Bytes())
 	}
-	require.ErrorIs(t, founder.edit(SetOwners(b.place()).do), ErrPhase)
-	require.ErrorIs(t, founder.edit(HandOver(b.place()).do), ErrPhase)
+	require.ErrorIs(t, founder.try(SetOwners(b.place())), ErrPhase)
+	require.ErrorIs(t, founder.try(HandOver(b.place())), ErrPhase)
 
 	m := d.proposes(founder, b)
 	sig := h.sign(m, 1, 2)
-	require.ErrorIs(t, d.edit(PutOwners(m, sig).do), ErrPolicy, "it is not among them")
+	require.ErrorIs(t, d.try(PutOwners(m, sig)), ErrPolicy, "it is not among them")
 	n.restartAll()
 	b.do(PutOwners(m, sig))
 	n.settle()
@@ -159,7 +159,7 @@ func TestSharedRootKey(t *testing.T) {
 	n.settle()
 	n.hears(b, c, d, all[4], y, z)
 	founder.offline = false
-	require.NoError(t, founder.edit(Rekey().do), "it has not heard")
+	require.NoError(t, founder.try(Rekey()), "it has not heard")
 	n.settle()
 	n.hours(2)
 	require.Equal(t, Removed, founder.phase())
@@ -178,13 +178,13 @@ func TestThiefOfOneShare(t *testing.T) {
 	require.ErrorIs(t, err, frost.ErrPackage)
 
 	other := suite.NewSigningKey(suite.Ed448)
-	origin := b.space.State().me().origin
+	origin := stateOf(b.space).me().origin
 	l, err := proto.ParseOwnerMessage(m, origin)
 	require.NoError(t, err)
 	forged, err := proto.NewOwnerList(other, origin, l.Counter, l.Since, l.Keys...)
 	require.NoError(t, err)
 	for _, sig := range [][]byte{nil, make([]byte, 114), forged.Signature, h.sign(founder.proposes(founder, b), 0, 1)} {
-		require.ErrorIs(t, b.edit(PutOwners(m, sig).do), ErrPolicy)
+		require.ErrorIs(t, b.try(PutOwners(m, sig)), ErrPolicy)
 	}
 
 	cheat, c0 := frost.Commit(h.shares[0])
@@ -230,7 +230,7 @@ func TestRekeysWhileSigning(t *testing.T) {
 		c.do(PutOwners(m, sig)) // and neither has heard of the other
 		n.settle()
 		n.owned(all, founder, c)
-		require.ErrorIs(t, b.edit(Rekey().do), ErrPhase)
+		require.ErrorIs(t, b.try(Rekey()), ErrPhase)
 		n.hours(3)
 		n.owned(all, founder, c)
 		n.hears(all...)
@@ -259,28 +259,28 @@ func TestListsOfProposers(t *testing.T) {
 		}
 		n.owned(all, winner, d)
 		n.hears(all...)
-		require.ErrorIs(t, loser.edit(PutOwners(m, sig).do), ErrPolicy)
+		require.ErrorIs(t, loser.try(PutOwners(m, sig)), ErrPolicy)
 
 		late, sooner := d.proposes(d, founder), winner.proposes(winner)
 		n.now = n.now.Add(2 * time.Hour)
 		d.do(PutOwners(late, h.sign(late, 0, 2)))
-		require.False(t, d.space.State().rekeys.Value().Draft.IsZero(), "it waits for the end of the mailbox")
+		require.False(t, stateOf(d.space).rekeys.Value().Draft.IsZero(), "it waits for the end of the mailbox")
 		d.restart()
-		l, err := proto.ParseOwnerMessage(late, d.space.State().me().origin)
+		l, err := proto.ParseOwnerMessage(late, stateOf(d.space).me().origin)
 		require.NoError(t, err)
 		winner.sync()
 		for { // whoever counts before the other is a matter of hashes
 			sig := h.sign(sooner, 0, 1)
-			s, err := proto.ParseOwnerMessage(sooner, d.space.State().me().origin)
+			s, err := proto.ParseOwnerMessage(sooner, stateOf(d.space).me().origin)
 			require.NoError(t, err)
-			s.Signature, l.Signature = sig, d.space.State().rekeys.Value().Draft.Wish().Signed.Signature
+			s.Signature, l.Signature = sig, stateOf(d.space).rekeys.Value().Draft.Wish().Signed.Signature
 			if s.Newer(l) {
 				winner.do(PutOwners(sooner, sig))
 				break
 			}
 		}
 		n.settle()
-		require.True(t, d.space.State().rekeys.Value().Draft.IsZero())
+		require.True(t, stateOf(d.space).rekeys.Value().Draft.IsZero())
 		n.owned(all, winner)
 		n.hears(all...)
 	})
@@ -292,7 +292,7 @@ func TestProposedOwnersRefuses(t *testing.T) {
 	founder, b := all[0], all[1]
 	_, others := sharable(t, 190)
 	good := b.proposes(b)
-	me := b.space.State().me()
+	me := stateOf(b.space).me()
 	message := func(counter, since uint64, keys ...suite.PublicKey) []byte {
 		l, err := proto.UnsignedOwnerList(counter, since, keys...)
 		require.NoError(t, err)
@@ -305,7 +305,7 @@ func TestProposedOwnersRefuses(t *testing.T) {
 	} {
 		_, err := ProposedOwners(b.space, m)
 		require.ErrorIs(t, err, ErrPolicy, name)
-		require.ErrorIs(t, b.edit(PutOwners(m, nil).do), ErrPolicy, name)
+		require.ErrorIs(t, b.try(PutOwners(m, nil)), ErrPolicy, name)
 	}
 	require.Equal(t, Policy{Scheme: Ed25519, RootScheme: Ed448, KEM: X25519}, Info(b.space).Policy)
 	_, err := ProposedOwners(b.space, message(1, 1, own))

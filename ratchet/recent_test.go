@@ -45,7 +45,7 @@ func TestJoinerLearnsWhatWasJustSaid(t *testing.T) {
 		n.settle()
 		c := n.member(founder, "c")
 		steps := map[*node][]Step{
-			founder: {SetTitle([]byte("title")), Appoint(MayTitle, b.space.State().me().index), EndInvite(ended.Name)},
+			founder: {SetTitle([]byte("title")), Appoint(MayTitle, stateOf(b.space).me().index), EndInvite(ended.Name)},
 			c:       {SetProfile([]byte("first")), SetProfile([]byte("second"))},
 		}
 		author := []*node{founder, c}[n.rng.IntN(2)]

@@ -25,8 +25,10 @@ const sealAtOnce = 512
 // root. It returns ErrPhase for a member without the right, and for an owner that cannot make a rekey now; ErrPolicy for an index that is
 // none of these, and an owner's without the root owner key, since the owner could go on; and ErrTooLong for more members than a rekey
 // holds: 3,000 with the hybrid KEM.
+//
+//go:noinline
 func Remove(indices ...dkg.Index) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		_, owner := d.place(r)
 		if _, may := r.Role(d.st.me().maker(), proto.MayRemove); ok && may && !owner {
@@ -39,7 +41,7 @@ func Remove(indices ...dkg.Index) Step {
 			return err
 		}
 		return d.beginRekey(rekey.Wish{Remove: indices})
-	}}
+	})
 }
 
 // isDirect reports whether an index is that of a direct invite.
@@ -81,13 +83,15 @@ func (d *edit) removable(r members.Root, indices []dkg.Index) error {
 }
 
 // Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.
+//
+//go:noinline
 func Rekey() Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		if !d.mayDeal(rekey.Wish{}) {
 			return ErrPhase
 		}
 		return d.beginRekey(rekey.Wish{})
-	}}
+	})
 }
 
 // mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and that is

@@ -18,8 +18,8 @@ func TestRekeysCross(t *testing.T) {
 			n, all := five(t, seed)
 			founder := all[0]
 			twin := founder.copyOf("twin")
-			founder.do(Remove(all[4].space.State().me().index))
-			twin.do(Remove(all[3].space.State().me().index))
+			founder.do(Remove(stateOf(all[4].space).me().index))
+			twin.do(Remove(stateOf(all[3].space).me().index))
 			n.settle()
 			for _, x := range all[:3] {
 				require.Equal(t, founder.rootID(), x.rootID(), x.name)

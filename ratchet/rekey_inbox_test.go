@@ -19,7 +19,7 @@ func TestInboxKeysAreErased(t *testing.T) {
 	m := n.member(founder, "m")
 	n.settle()
 	var keys []suite.KEMSecret
-	for _, k := range m.space.State().me().inboxes {
+	for _, k := range stateOf(m.space).me().inboxes {
 		keys = append(keys, k.secret)
 	}
 	require.NotEmpty(t, keys)
@@ -38,7 +38,7 @@ func TestInboxKeysAreErased(t *testing.T) {
 		}
 		n.now = n.now.Add(23 * time.Hour)
 	}
-	held := m.space.State().me().inboxes
+	held := stateOf(m.space).me().inboxes
 	require.True(t, held[0].secret.IsZero())
 	require.True(t, held[0].secret.Public.Equal(keys[0].Public))
 	for _, k := range keys {

@@ -29,7 +29,7 @@ func TestRekeyInAnyOrder(t *testing.T) {
 				case 0:
 					all[0].do(Rekey())
 				case 1:
-					all[0].do(Remove(all[4].space.State().me().index))
+					all[0].do(Remove(stateOf(all[4].space).me().index))
 				}
 				for _, x := range all[:4] {
 					say(x)
@@ -89,7 +89,7 @@ func TestLateMessageOfTheRemoved(t *testing.T) {
 	n.forget()
 	gone := all[4]
 	gone.offline = true
-	all[0].do(Remove(gone.space.State().me().index))
+	all[0].do(Remove(stateOf(gone.space).me().index))
 	n.settle()
 	gone.send("crossing")
 	n.settle()
@@ -114,7 +114,7 @@ func TestLinksSurviveARekey(t *testing.T) {
 	n.settle()
 	x, y := n.join(private, "x"), n.join(public, "y")
 	n.settle()
-	founder.do(Remove(all[4].space.State().me().index))
+	founder.do(Remove(stateOf(all[4].space).me().index))
 	n.settle()
 	z, late := n.join(other, "z"), n.join(public, "late")
 	n.settle()
@@ -186,13 +186,13 @@ func TestBoxIsHandedOn(t *testing.T) {
 	require.Contains(t, all[1].texts(), fmt.Sprintf("%d: back", away.index()))
 	for _, x := range all[1:] {
 		x.restart()
-		require.Nil(t, x.space.State().rekeys.Value().Box(x.rootID(), away.space.State().me().index), "it was heard")
+		require.Nil(t, stateOf(x.space).rekeys.Value().Box(x.rootID(), stateOf(away.space).me().index), "it was heard")
 	}
 }
 
 // rootID returns the root in which a device sends.
 func (x *node) rootID() proto.EpochID {
-	e, _ := x.space.State().forest.Preferred()
+	e, _ := stateOf(x.space).forest.Preferred()
 	return e.Root()
 }
 
@@ -201,7 +201,7 @@ func TestRekeyIsResumed(t *testing.T) {
 	n, all := five(t, 54)
 	n.seal = 1
 	founder := all[0]
-	founder.do(Remove(all[4].space.State().me().index))
+	founder.do(Remove(stateOf(all[4].space).me().index))
 	for range 3 {
 		require.EqualValues(t, 0, founder.gen())
 		require.True(t, Due(founder.space, n.now).Rekey)
@@ -212,7 +212,7 @@ func TestRekeyIsResumed(t *testing.T) {
 	}
 	founder.restart()
 	require.EqualValues(t, 1, founder.gen())
-	require.True(t, founder.space.State().rekeys.Value().Draft.IsZero())
+	require.True(t, stateOf(founder.space).rekeys.Value().Draft.IsZero())
 	n.settle()
 	for _, x := range all[:4] {
 		require.EqualValues(t, 1, x.gen(), x.name)
@@ -235,9 +235,9 @@ func TestRekeyIsPostedAgain(t *testing.T) {
 		x.send("hello")
 	}
 	n.settle()
-	posted := all[0].space.State().rekeys.Value().Posted[0].Last
+	posted := stateOf(all[0].space).rekeys.Value().Posted[0].Last
 	n.hours(26)
-	require.Equal(t, posted, all[0].space.State().rekeys.Value().Posted[0].Last, "once is enough")
+	require.Equal(t, posted, stateOf(all[0].space).rekeys.Value().Posted[0].Last, "once is enough")
 }
 
 // After a leave an owner rekeys by itself.
@@ -336,13 +336,13 @@ func TestJoiningCrossesARekey(t *testing.T) {
 // Calls that cannot be made change nothing.
 func TestRemoveRefuses(t *testing.T) {
 	n, all := five(t, 59)
-	me := all[0].space.State().me().index
-	require.ErrorIs(t, all[0].edit(Remove(me).do), ErrPolicy)
-	require.ErrorIs(t, all[0].edit(Remove(999).do), ErrPolicy)
-	require.ErrorIs(t, all[1].edit(Remove(me).do), ErrPhase)
-	require.ErrorIs(t, all[1].edit(Rekey().do), ErrPhase)
+	me := stateOf(all[0].space).me().index
+	require.ErrorIs(t, all[0].try(Remove(me)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(Remove(999)), ErrPolicy)
+	require.ErrorIs(t, all[1].try(Remove(me)), ErrPhase)
+	require.ErrorIs(t, all[1].try(Rekey()), ErrPhase)
 	s, err := Restore(all[0].space, n.now)
 	require.NoError(t, err)
 	all[0].space, all[0].retained = s, map[orphans.FrameName]incoming{}
-	require.ErrorIs(t, all[0].edit(Rekey().do), ErrPhase)
+	require.ErrorIs(t, all[0].try(Rekey()), ErrPhase)
 }

@@ -26,12 +26,12 @@ func fiveWith(t *testing.T, seed uint64, p Policy) (*network, []*node) {
 
 // gen returns the rekey generation of the root in which a device sends.
 func (x *node) gen() uint64 {
-	e, ok := x.space.State().forest.Preferred()
+	e, ok := stateOf(x.space).forest.Preferred()
 	require.True(x.net.t, ok, x.name)
-	return rekeyOf(x.space.State().forest, e)
+	return rekeyOf(stateOf(x.space).forest, e)
 }
 
-func (x *node) index() uint32 { return uint32(x.space.State().me().index) }
+func (x *node) index() uint32 { return uint32(stateOf(x.space).me().index) }
 
 // forget drops what was read and reported so far.
 func (n *network) forget() {
@@ -45,7 +45,7 @@ func TestRemove(t *testing.T) {
 	n, all := five(t, 31)
 	founder, gone := all[0], all[4]
 	n.forget()
-	founder.do(Remove(gone.space.State().me().index))
+	founder.do(Remove(stateOf(gone.space).me().index))
 	require.EqualValues(t, 1, founder.gen())
 	n.settle()
 	require.Equal(t, Removed, gone.phase())
@@ -81,7 +81,7 @@ func TestRootsOfAQuietSpaceAreDropped(t *testing.T) {
 		n.settle()
 	}
 	for _, x := range []*node{founder, b} {
-		require.Less(t, len(x.space.State().forest.Roots()), 45)
+		require.Less(t, len(stateOf(x.space).forest.Roots()), 45)
 	}
 	b.send("still there")
 	n.settle()

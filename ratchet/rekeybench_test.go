@@ -14,9 +14,9 @@ import (
 
 // knowing returns a member's space with the inbox keys of all others, as after each said its first update.
 func (c *crowd) knowing(s Space) Space {
-	st := s.State()
+	st := stateOf(s)
 	for row := range st.roots.All() {
-		d, err := newEdit(s.WithState(st), c.now, Options{})
+		d, err := newEdit(withState(s, st), c.now, Options{})
 		require.NoError(c, err)
 		r, _ := d.root(row.id)
 		for _, x := range append([]person{c.genesis.founder}, c.people...) {
@@ -26,7 +26,7 @@ func (c *crowd) knowing(s Space) Space {
 		}
 		st.roots = st.roots.Put(row.with(r))
 	}
-	return s.WithState(st)
+	return withState(s, st)
 }
 
 // rekeyed returns the frames of a rekey that the founder makes.

@@ -70,19 +70,19 @@ func (h *removals) step(k int) {
 		if h.rng.IntN(2) == 0 {
 			h.loseSome()
 		}
-		_ = owner.edit(Remove(some.place()).do) // ErrPolicy of who is gone
+		_ = owner.try(Remove(some.place())) // ErrPolicy of who is gone
 	case 2:
-		_ = owner.edit(Rekey().do)
+		_ = owner.try(Rekey())
 	case 3:
-		_ = h.plain[0].edit(Remove(some.place()).do)
+		_ = h.plain[0].try(Remove(some.place()))
 	case 4:
 		var made invite.Made
-		if owner.edit(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made).do) == nil {
+		if owner.try(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made)) == nil {
 			h.plain = append(h.plain, h.join(made.Link, fmt.Sprint("x", k)))
 		}
 	case 5:
 		h.loseSome()
-		_ = owner.edit(Rekey().do)
+		_ = owner.try(Rekey())
 	case 6:
 		thief := some.copyOf("thief of " + some.name)
 		h.all = slices.DeleteFunc(h.all, func(x *node) bool { return x == thief }) // it only listens, in the end

@@ -14,8 +14,10 @@ import (
 // the keys that are replaced: its record goes with the rekey, so whoever holds what the member held learns nothing of it. The link must
 // go by another way than the space or a session of the replaced device: the thief holds them, too. Errors are those of Remove and
 // NewInvite.
+//
+//go:noinline
 func Replace(i dkg.Index, lifetime time.Duration, made *invite.Made) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		if err := d.prepareRemoval(i); err != nil {
 			return err
 		}
@@ -29,5 +31,5 @@ func Replace(i dkg.Index, lifetime time.Duration, made *invite.Made) Step {
 		}
 		*made = invite.Made{Name: m.Record.Certificate.Name(), Link: link}
 		return d.beginRekey(rekey.Wish{Remove: []dkg.Index{i}})
-	}}
+	})
 }

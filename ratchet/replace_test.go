@@ -78,10 +78,10 @@ func TestReplaceRefused(t *testing.T) {
 	n, all := five(t, 82)
 	var made invite.Made
 	before := all[0].space
-	require.ErrorIs(t, all[1].edit(Replace(3, 0, &made).do), ErrPhase)
-	require.ErrorIs(t, all[0].edit(Replace(9, 0, &made).do), ErrPolicy)
-	require.ErrorIs(t, all[0].edit(Replace(dkg.Index(all[0].index()), 0, &made).do), ErrPolicy)
-	require.ErrorIs(t, all[0].edit(Replace(3, -time.Hour, &made).do), ErrPolicy)
+	require.ErrorIs(t, all[1].try(Replace(3, 0, &made)), ErrPhase)
+	require.ErrorIs(t, all[0].try(Replace(9, 0, &made)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(Replace(dkg.Index(all[0].index()), 0, &made)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(Replace(3, -time.Hour, &made)), ErrPolicy)
 	require.True(t, before.Equal(all[0].space))
 	require.Zero(t, made)
 	require.Empty(t, n.all[0].mailbox)

@@ -41,7 +41,7 @@ func restoredBehind(t *testing.T, n *network) {
 			if n.rng.IntN(3) > 0 {
 				count++
 				among[at].send(fmt.Sprint("text ", count))
-				said = append(said, fmt.Sprintf("%d: text %d", among[at].space.State().me().index, count))
+				said = append(said, fmt.Sprintf("%d: text %d", stateOf(among[at].space).me().index, count))
 				for _, x := range n.all {
 					x.sync()
 				}
@@ -71,7 +71,7 @@ func restoredBehind(t *testing.T, n *network) {
 	n.settle()
 	require.True(t, m.has(Hint))
 	require.False(t, m.has(Impersonated))
-	require.False(t, m.space.State().rhythm.restored, "a ticket was merged")
+	require.False(t, stateOf(m.space).rhythm.restored, "a ticket was merged")
 	for k := range 3 {
 		m.send(fmt.Sprint("back ", k))
 		said := say(others...)

@@ -20,8 +20,8 @@ func (d *edit) retried() []orphans.FrameName {
 	return slices.DeleteFunc(slices.Clone(d.ready), func(n orphans.FrameName) bool { _, ok := x.Get(n); return !ok })
 }
 
-// Forget makes the part a keeper (state.Part): it lets go of what is known of frames that the vault gave up.
-func (s State) Forget(frames ...[32]byte) State {
+// forget lets go of what is known of frames that the vault gave up.
+func (s stateBody) forget(frames [][32]byte) stateBody {
 	names := make([]orphans.FrameName, len(frames))
 	for i, f := range frames {
 		names[i] = f

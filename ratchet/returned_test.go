@@ -113,7 +113,7 @@ func TestLostCommitIsReturnedByALaterPlace(t *testing.T) {
 		n.settle()
 	}
 	require.Contains(t, m.texts(), "1: below it")
-	require.Less(t, m.space.State().news.Value().answeredLeft, uint8(sayings), "it says that it was answered once it has what it asked for")
+	require.Less(t, stateOf(m.space).news.Value().answeredLeft, uint8(sayings), "it says that it was answered once it has what it asked for")
 }
 
 // Who can return the lost commit is away for days. Meanwhile the member that lost it is told of its epoch by others, commits below it, says

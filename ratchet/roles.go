@@ -24,8 +24,10 @@ const (
 // Appoint returns the step with which an owner gives some members these rights and no others. What it adds counts at once; what it takes
 // back, by the rekey that it begins. RoleChanged follows. It returns ErrPhase for a member that is no owner, and ErrPolicy for an index
 // that is no member's, unknown rights, and more than 64 members with a role.
+//
+//go:noinline
 func Appoint(rights Rights, indices ...dkg.Index) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
@@ -62,7 +64,7 @@ func Appoint(rights Rights, indices ...dkg.Index) Step {
 			return ErrPhase
 		}
 		return d.beginRekey(less)
-	}}
+	})
 }
 
 func anyOwner(uint8) bool { return true }
@@ -79,8 +81,10 @@ func tooManyRoles(r members.Root, indices []dkg.Index) bool {
 
 // SetPolicy returns the step with which an owner changes how the space works, by the rekey that it begins. PolicyChanged follows. It
 // returns ErrPhase like Remove, and ErrPolicy for another scheme or KEM than the space has, and for one that is none.
+//
+//go:noinline
 func SetPolicy(p Policy) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if !ok || !d.mayDeal(rekey.Wish{}) {
 			return ErrPhase
@@ -91,7 +95,7 @@ func SetPolicy(p Policy) Step {
 			return ErrPolicy
 		}
 		return d.beginRekey(rekey.Wish{Policy: next})
-	}}
+	})
 }
 
 // removeByRole says that a member with the right removes others.

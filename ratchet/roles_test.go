@@ -22,16 +22,16 @@ func (x *node) rights(of *node) Rights {
 func TestMemberWithARole(t *testing.T) {
 	n, all := five(t, 90)
 	founder, b, c := all[0], all[1], all[2]
-	require.ErrorIs(t, b.edit(Remove(c.place()).do), ErrPhase)
-	require.ErrorIs(t, b.edit(SetTitle([]byte("mine")).do), ErrPhase)
+	require.ErrorIs(t, b.try(Remove(c.place())), ErrPhase)
+	require.ErrorIs(t, b.try(SetTitle([]byte("mine"))), ErrPhase)
 	founder.do(Appoint(MayRemove|MayTitle, b.place()))
 	founder.do(Appoint(MayInvite, c.place()))
 	n.settle()
 	require.Equal(t, MayRemove|MayTitle, all[3].rights(b))
 	require.True(t, all[3].has(RoleChanged))
-	require.ErrorIs(t, b.edit(Remove(founder.place()).do), ErrPolicy)
+	require.ErrorIs(t, b.try(Remove(founder.place())), ErrPolicy)
 	c.do(WantInvite())
-	require.ErrorIs(t, b.edit(WantInvite().do), ErrPolicy)
+	require.ErrorIs(t, b.try(WantInvite()), ErrPolicy)
 	n.settle()
 	require.True(t, c.has(LinkGiven))
 	founder.offline = true
@@ -63,7 +63,7 @@ func TestMemberWithARole(t *testing.T) {
 	n.settle()
 	require.EqualValues(t, 2, founder.gen(), "what is taken back is taken back by a rekey")
 	require.Equal(t, MayTitle, c.rights(b))
-	require.ErrorIs(t, b.edit(Remove(c.place()).do), ErrPhase)
+	require.ErrorIs(t, b.try(Remove(c.place())), ErrPhase)
 }
 
 // A removal by a role that crosses a rekey is said again in the new root; a role that crosses one is not, and a member that a rekey removed
@@ -111,7 +111,7 @@ func TestSetPolicy(t *testing.T) {
 	}
 	require.EqualValues(t, 2, all[1].gen(), "the interval is over")
 	p.KEM = MLKEM768X25519
-	require.ErrorIs(t, all[0].edit(SetPolicy(p).do), ErrPolicy)
+	require.ErrorIs(t, all[0].try(SetPolicy(p)), ErrPolicy)
 }
 
 // What a rekey was to change is wished again when another owner's took its place.

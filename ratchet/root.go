@@ -37,7 +37,7 @@ func (r rootRow) with(m members.Root) rootRow {
 }
 
 // root returns the members under their terms, which the template has.
-func (r rootRow) root(tp Template) (members.Root, bool) {
+func (r rootRow) root(tp templateBody) (members.Root, bool) {
 	if m := r.members.Value(); !m.Terms.IsZero() {
 		return m, true
 	}

@@ -17,6 +17,8 @@ import (
 
 // Send returns an update that encrypts a plaintext of at most MaxPlaintext bytes and puts its frames into the outbox. Errors are
 // those of Encrypt.
+//
+//go:noinline
 func Send(o Options, plaintext []byte) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
 		d, err := newEdit(tx.Value(), o.now(), o)
@@ -273,7 +275,7 @@ func (l *letter) seal(d *edit) ([]byte, error) {
 // Expiring returns the step that sends a message with the wish that programs forget it so long after it was read. Errors are those
 // of Encrypt.
 func Expiring(plaintext []byte, after time.Duration) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		return d.say(proto.Inner{Plaintext: plaintext, Expiry: uint64(max(after.Milliseconds(), 0))})
-	}}
+	})
 }

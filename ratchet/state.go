@@ -3,7 +3,6 @@ package ratchet
 import (
 	"fmt"
 
-	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
@@ -19,12 +18,9 @@ import (
 // Millis is a time in milliseconds since 1970.
 type Millis = proto.Millis
 
-// State is the ratchet state of a space (§11): who this member is, the roots and epochs that it holds, and what is known of
-// frames that cannot be read yet. It is a part of a Space (state.Part): no function yields its bytes. It is immutable, shows
-// nothing when printed and cannot be compared with ==. Its collections are persistent, stored in segments, and share what did
-// not change with the value before.
-type State struct {
-	_     [0]func()
+// stateBody is what a State holds. Its collections are persistent, stored in segments, and share what did not change with the value
+// before.
+type stateBody struct {
 	space state.ID
 	phase Phase
 
@@ -62,9 +58,9 @@ type calm struct {
 const stateVersion = 6
 
 // newState returns the state of a member of a space that holds no root yet.
-func newState(me identity, now Millis) State {
+func newState(me identity, now Millis) stateBody {
 	space := me.origin.Space()
-	return State{
+	return stateBody{
 		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{
 			self: state.NewSegment(me), rootOwner: state.NewSegment(rootOwner{}),
 			orphans: state.NewSegment(orphans.Index{}), desk: state.NewSegment(members.Desk{}),
@@ -74,8 +70,8 @@ func newState(me identity, now Millis) State {
 		}}
 }
 
-// Encode implements state.Part.
-func (s State) Encode(e *state.Encoder) {
+// encode writes the body.
+func (s stateBody) encode(e *state.Encoder) {
 	e.Version(stateVersion)
 	e.Fixed(s.space[:])
 	e.Uint8(uint8(s.phase))
@@ -86,25 +82,25 @@ func (s State) Encode(e *state.Encoder) {
 	state.NewSegment(s.calm).Encode(e, "calm") // written only if it says something new
 }
 
-// Decode implements state.Part.
-func (State) Decode(d *state.Decoder) (s State, err error) {
+// decodeState reads what encode wrote.
+func decodeState(d *state.Decoder) (s stateBody, err error) {
 	d.Version(stateVersion, stateVersion)
 	d.Into(s.space[:])
 	s.phase = Phase(d.Uint8())
 	s.clock = decodeClock(d)
 	s.rhythm = decodeRhythm(d)
 	if s.roots, err = segmap.Decode[rootRow](d, "roots"); err != nil {
-		return State{}, err
+		return stateBody{}, err
 	}
 	if s.forest, err = epochs.DecodeForest(d); err != nil {
-		return State{}, err
+		return stateBody{}, err
 	}
 	calm, err := state.DecodeSegment[calm](d, "calm")
 	if err == nil {
 		err = d.Err()
 	}
 	if err != nil {
-		return State{}, err
+		return stateBody{}, err
 	}
 	s.calm = calm.Value()
 	return s, s.check()
@@ -154,7 +150,7 @@ func (calm) Decode(d *state.Decoder) (c calm, err error) {
 }
 
 // check returns wire.ErrMalformed if the pieces of a state that was decoded do not belong together.
-func (s State) check() error {
+func (s stateBody) check() error {
 	if s.phase < Joining || s.phase > Left || s.self.Value().space() != s.space {
 		return wire.ErrMalformed
 	}
@@ -166,9 +162,9 @@ func (s State) check() error {
 	return nil
 }
 
-// Succeeds implements state.Part: it refuses a state of another space, another member than before, and every counter that
+// succeeds refuses a state of another space, another member than before, and every counter that
 // falls. It waits for signatures that are being checked (see Parallel), and refuses a state that rests on a wrong one.
-func (s State) Succeeds(prev State) error {
+func (s stateBody) succeeds(prev stateBody) error {
 	a, b := prev.self.Value(), s.self.Value()
 	switch {
 	case s.space != prev.space:
@@ -194,7 +190,7 @@ func (s State) Succeeds(prev State) error {
 }
 
 // sentNoLess returns state.ErrStale if fewer messages were sent in an epoch than before.
-func (s State) sentNoLess(prev State) error {
+func (s stateBody) sentNoLess(prev stateBody) error {
 	if s.me().index != prev.me().index {
 		return nil // another chain
 	}
@@ -204,20 +200,5 @@ func (s State) sentNoLess(prev State) error {
 	return nil
 }
 
-// String shows nothing of what the state holds.
-func (s State) String() string { return "ratchet state: " + s.phase.String() }
-
-// GoString is String: %#v shows no more than %v.
-func (s State) GoString() string { return s.String() }
-
-// Phase returns where the member stands in its space.
-func (s State) Phase() Phase { return s.phase }
-
-// Self returns the member's index and signing key. A joiner by a public link may come by another index than it has now.
-func (s State) Self() (dkg.Index, PublicKey) {
-	me := s.me()
-	return me.index, PublicKey{me.signing.Public}
-}
-
 // me returns who this member is.
-func (s State) me() identity { return s.self.Value() }
+func (s stateBody) me() identity { return s.self.Value() }

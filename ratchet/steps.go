@@ -13,9 +13,19 @@ import (
 
 // Step is something that a member says of the space: Do takes it in a vault, On on a value. Errors are those of the function that
 // made it, and of Encrypt.
-type Step struct{ do func(*edit) error }
+type Step struct{ do func(editing) error }
+
+// editing is an *edit: see State for why a Step does not say so.
+type editing interface{ isEdit() }
+
+func (*edit) isEdit() {}
+
+// stepOf returns the step that an edit takes.
+func stepOf(do func(*edit) error) Step { return Step{func(e editing) error { return do(e.(*edit)) }} }
 
 // Do returns an update that takes a step and puts its frames into the outbox.
+//
+//go:noinline
 func Do(o Options, s Step) func(*state.Tx[Space]) error {
 	return func(tx *state.Tx[Space]) error {
 		d, err := newEdit(tx.Value(), o.now(), o)
@@ -66,8 +76,10 @@ func statement(s proto.Statement) proto.Inner {
 
 // SetTitle returns the step with which an owner, or a member with the right, names the space: at most 1 KiB. It returns ErrTooLong, and
 // ErrPhase for another member.
+//
+//go:noinline
 func SetTitle(title []byte) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if len(title) > proto.MaxTitle {
 			return ErrTooLong
@@ -89,13 +101,15 @@ func SetTitle(title []byte) Step {
 			counter = max(counter, min(old.Counter, math.MaxUint64-1)+1)
 		}
 		return d.declare(proto.Sign(proto.Title{Said: said, Counter: counter, Title: title}, d.st.space, me.signing))
-	}}
+	})
 }
 
 // SetProfile returns the step with which a member changes what others are shown of it: at most MaxApplicationData bytes. It returns
 // ErrTooLong.
+//
+//go:noinline
 func SetProfile(profile []byte) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		_, r, ok := d.preferred()
 		if len(profile) > MaxApplicationData {
 			return ErrTooLong
@@ -112,7 +126,7 @@ func SetProfile(profile []byte) Step {
 			}
 		}
 		return d.declare(proto.Sign(proto.Profile{Index: me.index, Counter: counter, App: profile}, d.st.space, me.signing))
-	}}
+	})
 }
 
 // Flag says yes to what a call would refuse.
@@ -125,8 +139,10 @@ const Orphan Flag = 1
 // Leave returns the step with which a member leaves: it sends nothing afterwards, and others do not show it. Until owners rekey it can
 // read. It returns ErrPhase, and ErrOrphan for the only owner and for the member that holds the root owner key, unless the flag Orphan is
 // given.
+//
+//go:noinline
 func Leave(flags ...Flag) Step {
-	return Step{func(d *edit) error {
+	return stepOf(func(d *edit) error {
 		e, r, ok := d.preferred()
 		if !ok {
 			return ErrPhase
@@ -146,5 +162,5 @@ func Leave(flags ...Flag) Step {
 		}
 		d.st.phase = Left
 		return d.apply(said, r.ID())
-	}}
+	})
 }

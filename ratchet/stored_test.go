@@ -111,7 +111,7 @@ func TestNothingShows(t *testing.T) {
 	g := newGroup(t, 2, Policy{})
 	g.say(g.peers[0], "plaintext that is secret")
 	s := g.peers[0].space()
-	st := s.State()
+	st := stateOf(s)
 	d, err := newEdit(s, g.now, Options{})
 	require.NoError(t, err)
 	me, owner := st.me(), st.rootOwner.Value()
@@ -120,7 +120,7 @@ func TestNothingShows(t *testing.T) {
 	terms, _ := d.tp.terms(e.Root())
 	secrets := []secret.Bytes{me.signing.Seed, me.inboxes[0].secret.Seed, owner.key.Seed, e.Authenticator(), share.Bytes(), terms.template.K}
 	m := g.peers[1].read[0]
-	for _, v := range []any{s, &s, st, &st, s.Template(), s.Evals(), d, &d, me, owner, m, &m, st.calm, terms, share, [](any){st, m}} {
+	for _, v := range []any{s, &s, st, &st, s.State(), s.Template(), s.Evals(), d, &d, me, owner, m, &m, st.calm, terms, share, [](any){st, m}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
 			text := fmt.Sprintf(verb, v)
 			require.NotContains(t, text, "plaintext that is secret", "%T %s", v, verb)
@@ -166,14 +166,14 @@ func TestGoneStaysGone(t *testing.T) {
 	founder.do(NewInvite(invite.Private(0), &made))
 	n.settle()
 	for _, gone := range []func(){func() { founder.do(EndInvite(made.Name)) }, func() { m.do(Leave()) }} {
-		before := founder.space.State()
+		before := stateOf(founder.space)
 		gone()
 		n.settle()
-		after := founder.space.State()
+		after := stateOf(founder.space)
 		back := after
 		back.roots = before.roots
-		require.ErrorIs(t, back.Succeeds(after), state.ErrStale)
-		require.NoError(t, after.Succeeds(before))
+		require.ErrorIs(t, back.succeeds(after), state.ErrStale)
+		require.NoError(t, after.succeeds(before))
 	}
 }
 

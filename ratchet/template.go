@@ -12,11 +12,8 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Template holds what the notice of each root held fixes: the notice itself, the owner's template, the roster and who is gone;
-// and K of the last 64 roots. While joining it holds the link instead, which no member has confirmed yet. It is a part of a
-// Space (state.Part): no function yields its bytes. It is immutable, shows nothing when printed and cannot be compared with ==.
-type Template struct {
-	_     [0]func()
+// templateBody is what a Template holds.
+type templateBody struct {
 	space state.ID
 	roots segmap.Map[termsRow]
 	keys  state.Segment[rootKeys]
@@ -67,34 +64,34 @@ func (termsRow) Decode(d *state.Decoder) (r termsRow, err error) {
 }
 
 // terms returns the terms of a root held.
-func (t Template) terms(id proto.EpochID) (rootTerms, bool) {
+func (t templateBody) terms(id proto.EpochID) (rootTerms, bool) {
 	r, ok := t.roots.Get(segmap.ByID(id))
 	return r.record.Value(), ok
 }
 
 // with returns the template with the terms of a root more, and its K.
-func (t Template) with(terms rootTerms) Template {
+func (t templateBody) with(terms rootTerms) templateBody {
 	t.roots = t.roots.Put(termsRow{terms.ID(), state.NewSegment(terms)})
 	t.keys = state.NewSegment(t.keys.Value().with(rootKey{terms.ID(), terms.template.K}))
 	return t
 }
 
 // without returns the template without the terms of a root. Its K stays.
-func (t Template) without(id proto.EpochID) Template {
+func (t templateBody) without(id proto.EpochID) templateBody {
 	t.roots = t.roots.Drop(segmap.ByID(id))
 	return t
 }
 
 // newTemplate returns the template of a space without a root.
-func newTemplate(space state.ID) Template {
-	return Template{space: space, keys: state.NewSegment(rootKeys{}), link: state.NewSegment(openedLink{})}
+func newTemplate(space state.ID) templateBody {
+	return templateBody{space: space, keys: state.NewSegment(rootKeys{}), link: state.NewSegment(openedLink{})}
 }
 
 // templateVersion is the version of the stored format.
 const templateVersion = 2
 
-// Encode implements state.Part.
-func (t Template) Encode(e *state.Encoder) {
+// encode writes the body.
+func (t templateBody) encode(e *state.Encoder) {
 	e.Version(templateVersion)
 	e.Fixed(t.space[:])
 	t.roots.Encode(e, "roots")
@@ -102,29 +99,29 @@ func (t Template) Encode(e *state.Encoder) {
 	t.link.Encode(e, "link")
 }
 
-// Decode implements state.Part.
-func (Template) Decode(d *state.Decoder) (t Template, err error) {
+// decodeTemplate reads what encode wrote.
+func decodeTemplate(d *state.Decoder) (t templateBody, err error) {
 	d.Version(templateVersion, templateVersion)
 	d.Into(t.space[:])
 	if t.roots, err = segmap.Decode[termsRow](d, "roots"); err != nil {
-		return Template{}, err
+		return templateBody{}, err
 	}
 	if t.keys, err = state.DecodeSegment[rootKeys](d, "keys"); err != nil {
-		return Template{}, err
+		return templateBody{}, err
 	}
 	if t.link, err = state.DecodeSegment[openedLink](d, "link"); err != nil {
-		return Template{}, err
+		return templateBody{}, err
 	}
 	for r := range t.roots.All() {
 		if r.record.Value().Space() != t.space {
-			return Template{}, wire.ErrMalformed
+			return templateBody{}, wire.ErrMalformed
 		}
 	}
 	return t, nil
 }
 
-// Succeeds implements state.Part: it refuses the template of another space, and one without a root where there was one.
-func (t Template) Succeeds(prev Template) error {
+// succeeds refuses the template of another space, and one without a root where there was one.
+func (t templateBody) succeeds(prev templateBody) error {
 	if t.space != prev.space {
 		return fmt.Errorf("%w: another space", state.ErrStale)
 	}
@@ -133,12 +130,6 @@ func (t Template) Succeeds(prev Template) error {
 	}
 	return nil
 }
-
-// String shows nothing of what the template holds.
-func (t Template) String() string { return "template" }
-
-// GoString is String: %#v shows no more than %v.
-func (t Template) GoString() string { return t.String() }
 
 // maxStoredNotice bounds a notice and maxStoredTemplate a template in storage; the formats have bounds of their own.
 const (

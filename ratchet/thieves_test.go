@@ -80,12 +80,12 @@ func TestPublicJoinerStateIsOneShare(t *testing.T) {
 	l := founder.invite(invite.Public(16, 0))
 	x := n.join(l, "x")
 	n.settle()
-	require.False(t, x.space.Template().link.Value().bytes.IsZero())
+	require.False(t, templateOf(x.space).link.Value().bytes.IsZero())
 	for range 2 {
 		n.now = n.now.Add(23 * time.Hour)
 		n.settle()
 	}
-	require.True(t, x.space.Template().link.Value().bytes.IsZero())
+	require.True(t, templateOf(x.space).link.Value().bytes.IsZero())
 	require.Equal(t, Member, x.phase())
 }
 
@@ -199,7 +199,7 @@ func TestMembersMayInvite(t *testing.T) {
 
 	strict := newNetwork(t, 28)
 	owner := strict.found(Policy{})
-	require.ErrorIs(t, strict.member(owner, "m").edit(WantInvite().do), ErrPolicy)
+	require.ErrorIs(t, strict.member(owner, "m").try(WantInvite()), ErrPolicy)
 }
 
 // Title and profile reach everybody, joiners too; only an owner names the space.
@@ -210,7 +210,7 @@ func TestTitleAndProfile(t *testing.T) {
 	founder.do(SetTitle([]byte("first")))
 	founder.do(SetTitle([]byte("second")))
 	m.do(SetProfile([]byte("renamed")))
-	require.ErrorIs(t, m.edit(SetTitle([]byte("mine")).do), ErrPhase)
+	require.ErrorIs(t, m.try(SetTitle([]byte("mine"))), ErrPhase)
 	n.settle()
 	x := n.member(founder, "x")
 	for _, y := range []*node{founder, m, x} {

@@ -15,16 +15,16 @@ import (
 // led merges into a member's forest what an issuer tells of the epoch that it prefers alone, with the commit tree that a test makes of it.
 func led(t *testing.T, m, issuer *node, tree func(pprf.CommitTree) pprf.CommitTree) {
 	t.Helper()
-	all, _ := issuer.space.State().forest.ForTicket(epochs.TicketQuery{})
+	all, _ := stateOf(issuer.space).forest.ForTicket(epochs.TicketQuery{})
 	all = all[:1]
 	all[0].CommitTree = tree(all[0].CommitTree)
 	require.NoError(t, m.edit(func(d *edit) error {
-		f, c := d.st.forest.Merge(epochs.Ticket{Epochs: all, Issuer: issuer.space.State().me().index, Counter: 1}, d.share, d.age())
+		f, c := d.st.forest.Merge(epochs.Ticket{Epochs: all, Issuer: stateOf(issuer.space).me().index, Counter: 1}, d.share, d.age())
 		d.grow(f, c)
 		d.noteTold()
 		return nil
 	}))
-	e, _ := m.space.State().forest.Preferred()
+	e, _ := stateOf(m.space).forest.Preferred()
 	require.Equal(t, all[0].ID, e.ID())
 	require.False(t, e.Derived())
 }
@@ -71,7 +71,7 @@ func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 	n.now = n.now.Add(2 * time.Hour)
 	ahead(n, founder)
 	led(t, m, founder, func(x pprf.CommitTree) pprf.CommitTree {
-		return pprf.CommitTreeOf(x.Frontier().Cut([]dkg.Index{0, founder.space.State().me().index}))
+		return pprf.CommitTreeOf(x.Frontier().Cut([]dkg.Index{0, stateOf(founder.space).me().index}))
 	})
 	require.NoError(t, m.edit(func(d *edit) error { d.st.rhythm.commit = true; return nil }))
 	due := Due(m.space, n.now)

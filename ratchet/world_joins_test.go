@@ -130,7 +130,9 @@ func (n *network) copies() int {
 }
 
 // do takes a step.
-func (x *node) do(s Step) { require.NoError(x.net.t, x.edit(s.do)) }
+func (x *node) do(s Step) { require.NoError(x.net.t, x.try(s)) }
+
+func (x *node) try(s Step) error { return x.edit(func(d *edit) error { return s.do(d) }) }
 
 // send sends a text.
 func (x *node) send(text string) {
@@ -314,7 +316,7 @@ func (x *node) texts() (out []string) {
 	return out
 }
 
-func (x *node) phase() Phase { return x.space.State().phase }
+func (x *node) phase() Phase { return stateOf(x.space).phase }
 
 // restart takes the device's space through a vault.
 func (x *node) restart() {
