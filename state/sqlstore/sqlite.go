@@ -73,7 +73,11 @@ func openSQLite(ctx context.Context, db *sql.DB, scripts []string) (*Store, erro
 	opened := new(sqliteFile)
 	d.check = opened.check
 	d.upgrade = func(ctx context.Context, c *conn) error {
-		empty, err := opened.note(ctx, c.pinned)
+		empty := false
+		err := c.waiting(ctx, func() (err error) {
+			empty, err = opened.note(ctx, c.pinned)
+			return err
+		})
 		if err == nil {
 			err = c.transaction(ctx, d.write, func() error { return upgradeSQLite(ctx, c.pinned, scripts) })
 		}

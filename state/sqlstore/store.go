@@ -63,7 +63,8 @@ func openStore(ctx context.Context, db *sql.DB, d dialect, writers, readers int)
 			if err != nil {
 				return nil, err
 			}
-			if err := d.settle(ctx, c, reads); err != nil {
+			// Not all that SQLite does while it opens a file waits for other processes: a change to WAL, and what meets their recovery.
+			if err := waiting(ctx, busyTimeout, d.fault, func() error { return d.settle(ctx, c, reads) }); err != nil {
 				discard(c)
 				return nil, err
 			}

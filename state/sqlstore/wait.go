@@ -25,14 +25,21 @@ func (c *conn) begin(ctx context.Context, text string) error {
 // waiting runs f until it does not return store.ErrBusy, or the fault of that name. The connection is in order after that
 // error: nothing was begun.
 func (c *conn) waiting(ctx context.Context, f func() error) error {
+	failed := c.failed
+	return waiting(ctx, c.patience, c.fault, func() error {
+		c.failed = failed
+		return f()
+	})
+}
+
+// waiting runs f until it does not return store.ErrBusy, or the fault of that name, or has done so for as long as is said.
+func waiting(ctx context.Context, patience time.Duration, fault func(error) fault, f func() error) error {
 	for start := time.Now(); ; {
-		failed := c.failed
 		err := f()
-		busy := err != nil && (errors.Is(err, store.ErrBusy) || c.fault(err).name == store.ErrBusy)
-		if !busy || time.Since(start) > c.patience {
+		busy := err != nil && (errors.Is(err, store.ErrBusy) || fault(err).name == store.ErrBusy)
+		if !busy || time.Since(start) > patience {
 			return err
 		}
-		c.failed = failed
 		t := time.NewTimer(rand.N(turn))
 		select {
 		case <-ctx.Done():
