@@ -141,6 +141,46 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 	require.Equal(t, 1, tried, "it holds the parent")
 }
 
+// A ticket for a request that was made before the backup ends no backlog: it may be as old, and what is sent in its epochs before the rest
+// was read may be lost. The member says nothing either when it merges it (§8).
+func TestOldTicketEndsNoBacklog(t *testing.T) {
+	n := newNetwork(t, 83)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	require.NoError(t, m.edit(func(d *edit) error {
+		require.True(t, d.askAgain())
+		return nil
+	}))
+	backup := m.space
+	for range 60 { // until it is the founder's turn
+		n.now = n.now.Add(time.Minute)
+		founder.sync()
+		founder.maintain()
+	}
+	require.True(t, slices.ContainsFunc(m.mailbox, func(f incoming) bool { return f.data[0]&0xf == byte(proto.TypeTicket) }))
+
+	n.now = n.now.Add(20 * 24 * time.Hour)
+	s, err := Restore(backup, n.now)
+	require.NoError(t, err)
+	m.space, m.retained, m.ready = s, map[orphans.FrameName]incoming{}, nil
+	require.True(t, Due(m.space, n.now).Fetch)
+	posts := n.posts
+	m.inOrder()
+	require.False(t, m.space.State().rhythm.restored, "it was merged")
+	m.maintain()
+	require.ErrorIs(t, m.edit(func(d *edit) error { return d.say(inner("early")) }), ErrPhase)
+	require.Equal(t, posts, n.posts)
+	require.False(t, Due(m.space, n.now).Send, "nothing can be sent now")
+	require.True(t, Due(m.space, n.now).Fetch)
+	m.sync()
+	require.False(t, Due(m.space, n.now).Fetch)
+	require.True(t, Due(m.space, n.now).Send)
+	m.maintain()
+	m.send("now")
+	n.settle()
+	require.Contains(t, founder.texts(), "2: now")
+}
+
 // sendsIn returns the epoch in which a device sends.
 func (x *node) sendsIn() proto.EpochID {
 	e, _ := stateOf(x.space).forest.Preferred()

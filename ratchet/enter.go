@@ -247,7 +247,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
-	d.st.rhythm.ask, d.st.rhythm.restored, d.st.rhythm.backlog = false, false, false
+	d.st.rhythm.ask, d.st.rhythm.restored = false, false
 	d.setNews(news)
 	d.noteTold()
 	if joins {

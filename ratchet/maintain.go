@@ -60,12 +60,15 @@ func Due(s Space, now time.Time) Tasks {
 	due.Answer = len(d.deferred(true)) > 0
 	due.Rekey = d.rekeyDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
-	due.Fetch = d.st.rhythm.restored || d.now-d.st.clock.reached >= fetchAfter
+	due.Fetch = d.st.rhythm.backlog || d.now-d.st.clock.reached >= fetchAfter
 	return due
 }
 
 // sendDue reports whether something is to be sent, an empty message if need be.
 func (d *edit) sendDue(e epochs.Epoch, r members.Root) bool {
+	if d.st.rhythm.backlog {
+		return false
+	}
 	commits := d.st.rhythm.commit || d.healDue(e, r) || d.healAgain()
 	return commits && d.hasPlace(e) || d.waits(e) == orphans.Send || d.newsDue(r)
 }

@@ -18,7 +18,7 @@ type rhythm struct {
 	pruned     Millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket merged since (§8)
 	restoredAt uint64        // generation of the preferred epoch then
-	backlog    bool          // the same, and the end of the mailbox was not reached since: it sends nothing
+	backlog    bool          // opened from a copy, and the end of the mailbox not reached since: it sends nothing
 	setBack    bool          // numbers may have been used that this state does not know (§8)
 	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it
