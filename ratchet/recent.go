@@ -60,7 +60,9 @@ func (d *edit) noteSaid(s proto.Statement) {
 	}
 }
 
-// oweBind takes in a message of a binding that lost by a bind of this owner: its member may not have read that, so it is owed again.
+// oweBind takes in a message of a binding that lost by a bind of this owner: its member may not have read that, so it is owed again. It
+// stands first in the list, and waits where that is full, so that nothing else that is owed gives way to it: whoever holds many places
+// that it lost could else have an owner forget what joiners lack.
 func (d *edit) oweBind(l *reading) {
 	_, r, ok := d.preferred()
 	if !ok || l.epoch.Root() != r.ID() {
@@ -71,11 +73,13 @@ func (d *edit) oweBind(l *reading) {
 	if !owner || !owed {
 		return
 	}
-	d.setRoot(r)
 	hash := proto.StatementHash(s)
 	all := slices.DeleteFunc(d.keptRecent(), func(x recent) bool { return x.hash == hash })
-	all = append(all, recent{hash: hash, said: d.age(), owed: true})
-	d.setRecent(all[max(0, len(all)-maxRecent):])
+	if len(all) >= maxRecent {
+		return
+	}
+	d.setRoot(r)
+	d.setRecent(slices.Insert(all, 0, recent{hash: hash, said: d.age(), owed: true}))
 }
 
 // oweRecent takes in that somebody arrived, who may lack what was said recently.

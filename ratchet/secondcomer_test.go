@@ -130,3 +130,33 @@ func TestLoserThatOnlyTalksIsTold(t *testing.T) {
 	require.ErrorIs(t, loser.events[len(loser.events)-1].Reason, ErrInviteTaken)
 	require.False(t, winner.has(Refused))
 }
+
+// However much those say that lost a place, no other statement that is owed gives way to the owner's word: that waits until there is room.
+func TestOwedStatementsGiveWayToNoBind(t *testing.T) {
+	n := newNetwork(t, 84)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	_, loser := n.losers(founder, m, founder.invite(invite.Private(0)))
+	n.now = n.now.Add(2 * time.Hour)
+	founder.sync()
+	var full []recent
+	require.NoError(t, founder.edit(func(d *edit) error {
+		for k := range maxRecent {
+			full = append(full, recent{hash: proto.Digest{byte(k)}, said: d.age(), owed: true})
+		}
+		d.setRecent(full)
+		return nil
+	}))
+	recents := func() []recent { return founder.space.State().news.Value().recent }
+	loser.send("while much is owed")
+	founder.sync()
+	require.Equal(t, full, recents())
+
+	require.NoError(t, founder.edit(func(d *edit) error { d.setRecent(full[1:]); return nil }))
+	loser.send("there is room")
+	founder.sync()
+	require.Len(t, recents(), maxRecent)
+	require.Equal(t, full[1:], recents()[1:])
+	require.NoError(t, founder.edit(func(d *edit) error { return SetTitle([]byte("title")).do(d) }))
+	require.Equal(t, full[1:], recents()[:maxRecent-1], "the bind gives way")
+}
