@@ -166,7 +166,7 @@ func TestOldTicketEndsNoBacklog(t *testing.T) {
 	require.True(t, Due(m.space, n.now).Fetch)
 	posts := n.posts
 	m.inOrder()
-	require.False(t, m.space.State().rhythm.restored, "it was merged")
+	require.False(t, stateOf(m.space).rhythm.restored, "it was merged")
 	m.maintain()
 	require.ErrorIs(t, m.edit(func(d *edit) error { return d.say(inner("early")) }), ErrPhase)
 	require.Equal(t, posts, n.posts)

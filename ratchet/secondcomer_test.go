@@ -147,7 +147,7 @@ func TestOwedStatementsGiveWayToNoBind(t *testing.T) {
 		d.setRecent(full)
 		return nil
 	}))
-	recents := func() []recent { return founder.space.State().news.Value().recent }
+	recents := func() []recent { return stateOf(founder.space).news.Value().recent }
 	loser.send("while much is owed")
 	founder.sync()
 	require.Equal(t, full, recents())
