@@ -5,13 +5,13 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -25,29 +25,20 @@ func ratio(b *testing.B, name string, op, unit func()) {
 	var ops, units time.Duration
 	for b.Loop() {
 		for range 20 {
-			at := cpuTime()
+			at := cputest.Used()
 			for range 10 {
 				op()
 			}
-			mid := cpuTime()
+			mid := cputest.Used()
 			for range 10 {
 				unit()
 			}
-			ops, units = ops+mid-at, units+cpuTime()-mid
+			ops, units = ops+mid-at, units+cputest.Used()-mid
 		}
 	}
 	b.ReportMetric(float64(ops)/float64(units), name)
 	b.ReportMetric(float64(ops)/float64(200*b.N), "cpu-ns/op")
 	b.ReportMetric(0, "ns/op")
-}
-
-// cpuTime returns the CPU time of the process.
-func cpuTime() time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		panic(err)
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
 // signature returns what makes and what checks an Ed25519 signature over 1 KiB.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -145,11 +146,11 @@ func BenchmarkGrowth(b *testing.B) {
 				written, n := 0, 0
 				for b.Loop() {
 					d, frames := g.build(newCrowd(b, cmp.Or(g.members, size), Policy{Unpadded: true}), size)
-					before, at := d.backend.written, cpuTime()
+					before, at := d.backend.written, cputest.Used()
 					for _, f := range frames {
 						d.read(1, f)
 					}
-					spent += cpuTime() - at
+					spent += cputest.Used() - at
 					written += d.backend.written - before
 					n += len(frames)
 				}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
@@ -83,9 +84,9 @@ func BenchmarkPublicInvites(b *testing.B) {
 	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 		var made, asked, admitted, entered, heard time.Duration
 		spend := func(on *time.Duration, f func()) {
-			at := cpuTime()
+			at := cputest.Used()
 			f()
-			*on += cpuTime() - at
+			*on += cputest.Used() - at
 		}
 		for b.Loop() {
 			now := day0
@@ -154,14 +155,14 @@ func BenchmarkResync(b *testing.B) {
 				for range 10 {
 					d, err := newEdit(c.reader, c.now, Options{})
 					require.NoError(b, err)
-					at := cpuTime()
+					at := cputest.Used()
 					require.True(b, d.askAgain())
-					asked := cpuTime()
+					asked := cputest.Used()
 					_, ticket, err := Admit(c.witness, c.now, d.frames[0])
-					answered := cpuTime()
+					answered := cputest.Used()
 					require.NoError(b, err)
 					d.openAll(ticket)
-					entered := cpuTime()
+					entered := cputest.Used()
 					newest, _ := stateOf(c.witness).forest.Preferred()
 					require.True(b, d.st.forest.Has(newest.ID()))
 					asking, answering, entering = asking+asked-at, answering+answered-asked, entering+entered-answered

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
@@ -64,15 +65,15 @@ func BenchmarkRekey(b *testing.B) {
 			var calls, seals float64
 			var frames [][]byte
 			for b.Loop() {
-				at := cpuTime()
+				at := cputest.Used()
 				_, frames = c.rekeyed(s)
-				mid := cpuTime()
+				mid := cputest.Used()
 				for range 200 {
 					if _, err := inbox.Seal(suite.HPKERekey, c.reader.ID(), 1, make([]byte, 120)); err != nil {
 						b.Fatal(err)
 					}
 				}
-				calls, seals = calls+float64(mid-at), seals+float64(cpuTime()-mid)/200
+				calls, seals = calls+float64(mid-at), seals+float64(cputest.Used()-mid)/200
 			}
 			b.ReportMetric(calls/seals/float64(n), "seals/member")
 			b.ReportMetric(calls/float64(b.N), "cpu-ns/op")
@@ -107,9 +108,9 @@ func BenchmarkApplyRekey(b *testing.B) {
 			for b.Loop() {
 				d, err := newEdit(s, c.now, Options{})
 				require.NoError(b, err)
-				at := cpuTime()
+				at := cputest.Used()
 				d.openAll(frames)
-				spent += float64(cpuTime() - at)
+				spent += float64(cputest.Used() - at)
 				_, r, ok := d.preferred()
 				require.True(b, ok)
 				require.EqualValues(b, 1, r.Rekey())

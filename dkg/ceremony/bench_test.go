@@ -1,18 +1,16 @@
-//go:build unix
-
 package ceremony
 
 import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg/threshold"
+	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
@@ -28,20 +26,11 @@ type costs struct{ base, double, scalar, parse, add, check, evaluate, boxKey, se
 // measure returns the time of f per call.
 func measure(f func()) time.Duration {
 	const calls = 200
-	start := processor()
+	start := cputest.Used()
 	for range calls {
 		f()
 	}
-	return (processor() - start) / calls
-}
-
-// processor returns the time that this process has had of all processors.
-func processor() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return (cputest.Used() - start) / calls
 }
 
 func measureCosts(b *testing.B, s Setup) (c costs) {
@@ -123,11 +112,11 @@ func benchmark(b *testing.B, s Setup, shares map[index]threshold.Share, rounds i
 	c := measureCosts(b, s)
 	need := c.primitives(len(s.members), s.coefficients(), rounds)
 	b.ReportAllocs()
-	start := processor()
+	start := cputest.Used()
 	for b.Loop() {
 		play(b, s, shares)
 	}
-	used := float64(processor()-start) / float64(b.N)
+	used := float64(cputest.Used()-start) / float64(b.N)
 	b.ReportMetric(used/1e6, "cpu-ms/op")
 	b.ReportMetric(used/float64(need), "ratio")
 }
