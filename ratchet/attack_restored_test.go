@@ -181,6 +181,25 @@ func TestOldTicketEndsNoBacklog(t *testing.T) {
 	require.Contains(t, founder.texts(), "2: now")
 }
 
+// An owner whose restored state merged such a ticket makes no rekey before the end of its backlog either: in it the members may be others
+// (§8).
+func TestRestoredOwnerReadsBeforeItRekeys(t *testing.T) {
+	n := newNetwork(t, 84)
+	founder := n.found(Policy{})
+	n.member(founder, "m")
+	s, err := Restore(founder.space, n.now)
+	require.NoError(t, err)
+	founder.space = s
+	require.NoError(t, founder.edit(func(d *edit) error { // as a ticket leaves it
+		d.st.rhythm.restored = false
+		return nil
+	}))
+	require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+	require.False(t, Due(founder.space, n.now).Rekey)
+	founder.sync()
+	require.NoError(t, founder.try(Rekey()))
+}
+
 // sendsIn returns the epoch in which a device sends.
 func (x *node) sendsIn() proto.EpochID {
 	e, _ := stateOf(x.space).forest.Preferred()
