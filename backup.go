@@ -27,8 +27,8 @@ func (c *Client) Export(ctx context.Context, to store.Store, key state.Key) erro
 	if err != nil {
 		return err
 	}
-	d := c.directs
-	from := vaults{c.spaces, d.persons, d.devices, d.endpoint.Sessions, d.talks}
+	d := bodyOf(c).directs
+	from := vaults{bodyOf(c).spaces, d.persons, d.devices, d.endpoint.Sessions, d.talks}
 	return from.copy(ctx, into, asItIs)
 }
 

@@ -56,7 +56,7 @@ func openClient(b *testing.B, s store.Store, t Transport, o Options) *Client {
 // for a message over that of the call; both are measured in turn, so that the load of the machine is in both.
 func BenchmarkSend(b *testing.B) {
 	c := openClient(b, store.NewMemory(), &nowhere{}, Options{})
-	r, err := c.begin(b.Context(), false)
+	r, err := begin(b.Context(), c, false)
 	require.NoError(b, err)
 	defer r.end()
 	s, err := c.NewSpace(b.Context())
@@ -68,9 +68,9 @@ func BenchmarkSend(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		if i%1000 == 0 {
 			b.StopTimer()
-			_, err := c.spaces.Flush(ctx, s.id, func(context.Context, state.Outgoing) state.Delivery { return state.Delivered() })
+			_, err := bodyOf(c).spaces.Flush(ctx, s.id, func(context.Context, state.Outgoing) state.Delivery { return state.Delivered() })
 			require.NoError(b, err)
-			require.NoError(b, c.spaces.Drain(ctx, s.id, func(context.Context, state.Incoming) error { return nil }))
+			require.NoError(b, bodyOf(c).spaces.Drain(ctx, s.id, func(context.Context, state.Incoming) error { return nil }))
 			b.StartTimer()
 		}
 		began := time.Now()
@@ -78,8 +78,8 @@ func BenchmarkSend(b *testing.B) {
 		client += time.Since(began)
 		require.NoError(b, err)
 		began = time.Now()
-		err = c.spaces.Update(ctx, s.id, func(tx spaceTx) error {
-			if err := ratchet.Send(c.group(s.id).o, plain)(tx); err != nil {
+		err = bodyOf(c).spaces.Update(ctx, s.id, func(tx spaceTx) error {
+			if err := ratchet.Send(groupOf(c, s.id).o, plain)(tx); err != nil {
 				return err
 			}
 			tx.Deliver(plain)

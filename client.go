@@ -78,13 +78,10 @@ type Options struct {
 // concurrent use. Nothing in it is a second source of truth: what it knows lies in the store, where another process may
 // change it at any time.
 type Client struct {
-	spaces    *state.Vault[ratchet.Space]
-	directs   *directs
-	links     *state.Vault[storedLink]
+	body      any // a *clientBody
 	transport Transport
 	o         Options
 	log       *slog.Logger
-	current   atomic.Pointer[run] // what Run or Sync is doing
 	stats     counters
 }
 
@@ -110,23 +107,24 @@ func Open(ctx context.Context, s store.Store, key state.Key, t Transport, o Opti
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Client{transport: t, o: o, log: o.Log}
+	b := &clientBody{}
+	c := &Client{body: b, transport: t, o: o, log: o.Log}
 	v.Now, v.Log, v.Shared = o.Now, o.Log, o.Shared
 	var err error
-	if c.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
+	if b.directs, err = openDirects(ctx, s, key, o.Directory, v, c.keeping(v, aTalk)); err != nil {
 		return nil, err
 	}
-	c.directs.listen, c.directs.enter = c.listenAt, c.enter
-	if c.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
+	b.directs.listen, b.directs.enter = c.listenAt, c.enter
+	if b.links, err = state.Open[storedLink](ctx, s, key, c.keeping(v, aLinking)); err != nil {
 		return nil, err
 	}
 	v = c.keeping(v, aSpace)
-	if c.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
+	if b.spaces, err = state.Open[ratchet.Space](ctx, s, key, v); err != nil {
 		return nil, err
 	}
-	c.directs.keeper, _ = t.(keeper)
+	b.directs.keeper, _ = t.(keeper)
 	if t, ok := t.(interface{ SignWith(Signer) }); ok {
-		t.SignWith(signer{c.directs})
+		t.SignWith(signer{b.directs})
 	}
 	return c, nil
 }
@@ -147,14 +145,14 @@ func (c *Client) keeping(v state.Options, k chatKind) state.Options {
 
 // changed looks at what a commit has put into the queues of a chat. Without a Run it waits there.
 func (c *Client) changed(k chatKind, id state.ID) {
-	if r := c.current.Load(); r != nil {
+	if r := bodyOf(c).current.Load(); r != nil {
 		r.changed(k, id)
 	}
 }
 
 // handOver hands over what a commit has put into the inbox of a chat. Without a Run it waits there.
 func (c *Client) handOver(k chatKind, id state.ID) {
-	if r := c.current.Load(); r != nil {
+	if r := bodyOf(c).current.Load(); r != nil {
 		r.mu.Lock()
 		r.handOver(r.chat(k, id))
 		r.mu.Unlock()
@@ -163,7 +161,7 @@ func (c *Client) handOver(k chatKind, id state.ID) {
 
 // isReady reports whether what is written in a chat may be encrypted at once.
 func (c *Client) isReady(id state.ID) bool {
-	r := c.current.Load()
+	r := bodyOf(c).current.Load()
 	return r != nil && r.isReady(id)
 }
 
@@ -184,14 +182,14 @@ type counters struct{ lines, events, failures atomic.Uint64 }
 
 // Stats returns what the client did.
 func (c *Client) Stats() Stats {
-	r := c.current.Load()
+	r := bodyOf(c).current.Load()
 	return Stats{
-		Vault: c.spaces.Stats(), Online: r != nil && r.online(), Published: c.directs.isPublished(),
+		Vault: bodyOf(c).spaces.Stats(), Online: r != nil && r.online(), Published: bodyOf(c).directs.isPublished(),
 		Lines: c.stats.lines.Load(), Events: c.stats.events.Load(), Failures: c.stats.failures.Load(),
 	}
 }
 
 // Inspect describes what is stored of a chat without telling what it says: sizes, what waits, and what is damaged.
 func (c *Client) Inspect(ctx context.Context, id state.ID) (inspect.Value, error) {
-	return c.spaces.Inspect(ctx, id)
+	return bodyOf(c).spaces.Inspect(ctx, id)
 }

@@ -29,7 +29,7 @@ func (c *Client) Direct(with key.Address) Direct { return Direct{c, with} }
 // Directs returns the conversations in which something was written or read.
 func (c *Client) Directs(ctx context.Context) iter.Seq2[Direct, error] {
 	return func(yield func(Direct, error) bool) {
-		ids, err := c.directs.talks.List(ctx)
+		ids, err := bodyOf(c).directs.talks.List(ctx)
 		for _, id := range ids {
 			if !yield(Direct{c, key.Address(id)}, nil) {
 				return
@@ -60,7 +60,7 @@ func (d Direct) Send(ctx context.Context, body []byte) (event.ID, error) {
 		return event.ID{}, err
 	}
 	l := newLetter(d.with, d.client.o.Now(), body)
-	err = d.client.directs.update(ctx, d.with, func(tx talkTx) error {
+	err = bodyOf(d.client).directs.update(ctx, d.with, func(tx talkTx) error {
 		l.write(tx, unsent, self)
 		return nil
 	})

@@ -34,18 +34,18 @@ func (s Space) InviteDevices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, held, err := c.directs.ownPerson(ctx); err != nil || !held {
+	if _, held, err := bodyOf(c).directs.ownPerson(ctx); err != nil || !held {
 		return errors.Join(ErrNoPerson, err)
 	}
-	own, err := c.directs.devices.Load(ctx, c.directs.endpoint.Device)
+	own, err := bodyOf(c).directs.devices.Load(ctx, bodyOf(c).directs.endpoint.Device)
 	if err != nil {
 		return err
 	}
-	devices, err := c.directs.peers(ctx, self)
+	devices, err := bodyOf(c).directs.peers(ctx, self)
 	if err != nil {
 		return err
 	}
-	v, err := c.spaces.Load(ctx, s.id)
+	v, err := bodyOf(c).spaces.Load(ctx, s.id)
 	if err != nil || len(devices) <= devicesOf(v) {
 		return err
 	}
@@ -54,7 +54,7 @@ func (s Space) InviteDevices(ctx context.Context) error {
 			if p.Name().Equal(own.Part().Name()) {
 				continue
 			}
-			if err := c.group(s.id).wish(tx, deviceTag(p.Name())); err != nil {
+			if err := groupOf(c, s.id).wish(tx, deviceTag(p.Name())); err != nil {
 				return err
 			}
 		}
@@ -65,8 +65,8 @@ func (s Space) InviteDevices(ctx context.Context) error {
 // handEntrances hands what came of wishes for further devices of this person over to them, each by the session with it. One that the
 // directory does not know waits.
 func (r *run) handEntrances(id state.ID) error {
-	c, d := r.client, r.client.directs
-	v, err := c.spaces.Load(r.ctx, id)
+	c, d := r.client, bodyOf(r.client).directs
+	v, err := bodyOf(c).spaces.Load(r.ctx, id)
 	if err != nil {
 		return err
 	}
@@ -101,15 +101,15 @@ func (r *run) handEntrance(id state.ID, e ratchet.Entrance, to directory.Peer) e
 		x = entering{waits: []awaited{{space: id, reason: e.Reason}}}
 	}
 	text := append([]byte{enteringVersion}, x.encode()...)
-	steps, slots, err := c.directs.endpoint.Sending(r.ctx, text, func(directory.Peer, session.Outgoing) {}, to)
+	steps, slots, err := bodyOf(c).directs.endpoint.Sending(r.ctx, text, func(directory.Peer, session.Outgoing) {}, to)
 	if err != nil {
 		return err
 	}
-	err = state.Batch(r.ctx, append(steps, c.spaces.Updating(id, func(tx spaceTx) error {
+	err = state.Batch(r.ctx, append(steps, bodyOf(c).spaces.Updating(id, func(tx spaceTx) error {
 		if !slices.ContainsFunc(entrancesOf(tx.Value()), func(o ratchet.Entrance) bool { return o.Device == e.Device }) {
 			return errSentAlready
 		}
-		return c.group(id).taken(tx, e.Device)
+		return groupOf(c, id).taken(tx, e.Device)
 	}))...)
 	if errors.Is(err, errSentAlready) {
 		return nil
@@ -122,7 +122,7 @@ func (r *run) handEntrance(id state.ID, e ratchet.Entrance, to directory.Peer) e
 
 // enter takes in what the first device said in the session with it, in one commit. It is false for what says nothing to this device.
 func (c *Client) enter(ctx context.Context, slot state.ID, in state.Incoming) (bool, error) {
-	_, held, err := c.directs.ownPerson(ctx)
+	_, held, err := bodyOf(c).directs.ownPerson(ctx)
 	if err != nil || held { // nobody brings the first device into a space
 		return false, err
 	}
@@ -141,14 +141,14 @@ func (c *Client) enter(ctx context.Context, slot state.ID, in state.Incoming) (b
 			return err
 		}
 		joined = ids
-		tell, err := c.directs.talking(ctx, self, func(tx talkTx) error {
+		tell, err := bodyOf(c).directs.talking(ctx, self, func(tx talkTx) error {
 			x.tell(tx.Emit)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		return state.Batch(ctx, append(steps, tell, c.directs.endpoint.Sessions.Updating(slot, func(tx *state.Tx[session.Session]) error {
+		return state.Batch(ctx, append(steps, tell, bodyOf(c).directs.endpoint.Sessions.Updating(slot, func(tx *state.Tx[session.Session]) error {
 			if !tx.Take(in.Seq) {
 				return errSentAlready
 			}
@@ -177,13 +177,13 @@ func (c *Client) entering(ctx context.Context, x entering) (steps []state.Step, 
 			tx.Send(topicOf(s.ID()), request)
 			return nil
 		}
-		switch _, err := c.spaces.Load(ctx, s.ID()); {
+		switch _, err := bodyOf(c).spaces.Load(ctx, s.ID()); {
 		case errors.Is(err, state.ErrDeleted): // it was forgotten here
-			if err := c.spaces.Revive(ctx, s, ask); err != nil {
+			if err := bodyOf(c).spaces.Revive(ctx, s, ask); err != nil {
 				return nil, nil, err
 			}
 		case errors.Is(err, state.ErrNotFound):
-			steps = append(steps, c.spaces.Creating(s, ask))
+			steps = append(steps, bodyOf(c).spaces.Creating(s, ask))
 		default:
 			continue // this device is there already
 		}

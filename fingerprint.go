@@ -68,7 +68,7 @@ func (d Direct) Fingerprint(ctx context.Context) (Fingerprint, error) {
 	}
 	var both [][]byte
 	for _, who := range []key.Address{self, d.with} {
-		p, _, ok, err := d.client.directs.person(ctx, who)
+		p, _, ok, err := bodyOf(d.client).directs.person(ctx, who)
 		if err != nil {
 			return Fingerprint{}, err
 		}

@@ -33,14 +33,15 @@ type group struct {
 	o  ratchet.Options
 }
 
-func (c *Client) group(id state.ID) group {
+// groupOf returns the transactions on a space.
+func groupOf(c *Client, id state.ID) group {
 	return group{id, ratchet.Options{Topic: topicOf(id), MaxFrame: c.o.MaxFrame, Now: c.o.Now}}
 }
 
 // receive receives frames of a space.
 func (c *Client) receive(ctx context.Context, id state.ID, frames []state.Frame) ([]state.Receipt, error) {
-	return ratchet.Parallel(c.group(id).o, func(o ratchet.Options) ([]state.Receipt, error) {
-		return c.spaces.ReceiveAll(ctx, id, frames, group{id, o}.receive)
+	return ratchet.Parallel(groupOf(c, id).o, func(o ratchet.Options) ([]state.Receipt, error) {
+		return bodyOf(c).spaces.ReceiveAll(ctx, id, frames, group{id, o}.receive)
 	})
 }
 

@@ -99,7 +99,7 @@ func (r *run) receiveBatch(ch *chat, batch []Frame) error {
 	var err error
 	frames := stateFrames(batch)
 	if batch[0].Lost > 0 {
-		err = r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
+		err = bodyOf(r.client).spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
 			tx.Emit(event.GivenUp{Frames: batch[0].Lost})
 			return nil
 		})
@@ -201,7 +201,7 @@ func (r *run) notOurs(ch *chat, batch []Frame) error {
 // receiveLinks receives frames of a linking. It returns state.ErrNotFound if there is none.
 func (r *run) receiveLinks(ch *chat, batch []Frame) error {
 	frames := stateFrames(batch)
-	receipts, err := r.client.links.ReceiveAll(r.ctx, ch.id, frames, r.client.receiveLink)
+	receipts, err := bodyOf(r.client).links.ReceiveAll(r.ctx, ch.id, frames, linkerOf(r.client).receive)
 	if errors.Is(err, state.ErrNotFound) {
 		return err
 	}
@@ -222,7 +222,7 @@ func (r *run) receiveLinks(ch *chat, batch []Frame) error {
 // leave ends the subscription to a chat that this device does not have, unless it has come back meanwhile.
 func (r *run) leave(ch *chat) {
 	r.client.unsubscribe(r.ctx, ch.id)
-	if _, err := r.client.spaces.Pending(r.ctx, ch.id); !errors.Is(err, state.ErrNotFound) {
+	if _, err := bodyOf(r.client).spaces.Pending(r.ctx, ch.id); !errors.Is(err, state.ErrNotFound) {
 		r.fail("subscribing", ch.id, r.subscribe(r.ctx, topicOf(ch.id)))
 	}
 	r.mu.Lock()
@@ -234,7 +234,7 @@ func (r *run) leave(ch *chat) {
 // maintain does what is due in a chat whose backlog was read, and tries again what was deferred. Then what waits may be
 // encrypted. That the end of what is stored was reached is noted at first, when a frame waits, and now and then.
 func (r *run) maintain(ch *chat, l *line) error {
-	g := r.client.group(ch.id)
+	g := groupOf(r.client, ch.id)
 	r.mu.Lock()
 	end := r.atEnd(ch) && (!ch.ready || ch.retained || time.Since(ch.ended) >= noteEnd)
 	if end {
@@ -242,7 +242,7 @@ func (r *run) maintain(ch *chat, l *line) error {
 	}
 	r.mu.Unlock()
 	invited := false
-	err := r.client.spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
+	err := bodyOf(r.client).spaces.Update(r.ctx, ch.id, func(tx spaceTx) error {
 		err := g.maintain(tx, end)
 		invited = len(entrancesOf(tx.Value())) > 0
 		return err
@@ -252,7 +252,7 @@ func (r *run) maintain(ch *chat, l *line) error {
 	}
 	if err == nil {
 		var done [][32]byte
-		done, err = r.client.spaces.Retry(r.ctx, ch.id, g.receive)
+		done, err = bodyOf(r.client).spaces.Retry(r.ctx, ch.id, g.receive)
 		r.acknowledge(done)
 	}
 	if err == nil && invited {

@@ -32,7 +32,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 		}
 		frames, asked = append(frames, state.Frame{Source: f.Topic, Data: f.Data}), append(asked, f)
 	}
-	of, receipts, err := r.client.directs.endpoint.ReceiveAll(r.ctx, frames)
+	of, receipts, err := bodyOf(r.client).directs.endpoint.ReceiveAll(r.ctx, frames)
 	var slots []state.ID
 	var stopped []Frame
 	for i, receipt := range receipts {
@@ -69,7 +69,7 @@ func (r *run) receiveDirects(ch *chat, batch []Frame) (err error) {
 
 // collect hands over what was read in a slot.
 func (r *run) collect(slot state.ID) error {
-	talked, err := r.client.directs.collect(r.ctx, slot)
+	talked, err := bodyOf(r.client).directs.collect(r.ctx, slot)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, with := range talked {
@@ -81,7 +81,7 @@ func (r *run) collect(slot state.ID) error {
 // maintainDirects publishes what has to be, subscribes to where the device reads, does what is due in all sessions, and hands over what
 // could not be before. What fails does not keep the rest from being done.
 func (r *run) maintainDirects(ch *chat) error {
-	d := r.client.directs
+	d := bodyOf(r.client).directs
 	if _, err := d.self(r.ctx); err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (r *run) maintainDirects(ch *chat) error {
 
 // clear receives what sessions retain, and hands over what was read in them and could not be before.
 func (r *run) clear() error {
-	d := r.client.directs
+	d := bodyOf(r.client).directs
 	own, err := d.devices.Load(r.ctx, d.endpoint.Device)
 	if err != nil {
 		return err

@@ -54,11 +54,11 @@ func (v vaultRows[V]) take(ctx context.Context, id state.ID, f func(taker)) erro
 func (c *Client) rows(k chatKind) rows {
 	switch k {
 	case aTalk:
-		return vaultRows[storedTalk]{c.directs.talks}
+		return vaultRows[storedTalk]{bodyOf(c).directs.talks}
 	case aLinking:
-		return vaultRows[storedLink]{c.links}
+		return vaultRows[storedLink]{bodyOf(c).links}
 	}
-	return vaultRows[spaceValue]{c.spaces}
+	return vaultRows[spaceValue]{bodyOf(c).spaces}
 }
 
 // chats returns what lies in the store.
@@ -74,7 +74,7 @@ func (c *Client) chats(ctx context.Context) (all []chatKey, err error) {
 	}
 	has, err := c.hasPerson(ctx)
 	if has {
-		all = append(all, chatKey{aDevice, c.directs.endpoint.Device})
+		all = append(all, chatKey{aDevice, bodyOf(c).directs.endpoint.Device})
 	}
 	return all, err
 }

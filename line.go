@@ -203,7 +203,7 @@ func (c *Client) unsubscribe(ctx context.Context, id state.ID) {
 	if err := c.transport.Unsubscribe(ctx, topicOf(id)); err != nil {
 		c.log.Info("a subscription is not ended yet", "chat", id.String(), "error", err)
 	}
-	if r := c.current.Load(); r != nil {
+	if r := bodyOf(c).current.Load(); r != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.chat(aSpace, id).ready = false
@@ -233,7 +233,7 @@ func (c *Client) listenAt(ctx context.Context, mailbox key.Address) error {
 
 // subscribe subscribes to a topic, and has the run know it.
 func (c *Client) subscribe(ctx context.Context, topic string) error {
-	if r := c.current.Load(); r != nil {
+	if r := bodyOf(c).current.Load(); r != nil {
 		return r.subscribe(ctx, topic)
 	}
 	return c.transport.Subscribe(ctx, topic)
@@ -270,7 +270,7 @@ func (c *Client) topics(ctx context.Context) (all []string, err error) {
 	if has, err := c.hasPerson(ctx); !has {
 		return all, err
 	}
-	mailboxes, err := c.directs.endpoint.Mailboxes(ctx)
+	mailboxes, err := bodyOf(c).directs.endpoint.Mailboxes(ctx)
 	for _, m := range mailboxes {
 		all = append(all, m.String())
 	}
@@ -293,5 +293,5 @@ func (c *Client) chatOf(ctx context.Context, topic string) (chatKey, bool, error
 	if !has {
 		return chatKey{}, false, cmp.Or(err, errEarly)
 	}
-	return chatKey{aDevice, c.directs.endpoint.Device}, true, nil
+	return chatKey{aDevice, bodyOf(c).directs.endpoint.Device}, true, nil
 }

@@ -26,7 +26,7 @@ func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if _, held, err := c.directs.ownPerson(ctx); err != nil || !held {
+	if _, held, err := bodyOf(c).directs.ownPerson(ctx); err != nil || !held {
 		return "", errors.Join(ErrNoPerson, err)
 	}
 	l := linking.Offer(self, c.o.Now())
@@ -42,7 +42,7 @@ func (c *Client) LinkDevice(ctx context.Context) (code string, err error) {
 // device of a person, and ErrNoPerson without Options.Directory.
 func (c *Client) AcceptDevice(ctx context.Context, code string) error {
 	switch _, err := c.Person(ctx); {
-	case c.directs.lookup == nil:
+	case bodyOf(c).directs.lookup == nil:
 		return ErrNoPerson
 	case err == nil:
 		return state.ErrExists
@@ -58,7 +58,7 @@ func (c *Client) AcceptDevice(ctx context.Context, code string) error {
 
 // beginLink stores a linking, and ends others.
 func (c *Client) beginLink(ctx context.Context, l linking.Linking) error {
-	ids, err := c.links.List(ctx)
+	ids, err := bodyOf(c).links.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *Client) beginLink(ctx context.Context, l linking.Linking) error {
 	if err != nil {
 		return err
 	}
-	if err := c.links.Create(ctx, first, c.say); err != nil {
+	if err := bodyOf(c).links.Create(ctx, first, linkerOf(c).say); err != nil {
 		return err
 	}
 	c.changed(aLinking, l.ID())
@@ -80,15 +80,20 @@ func (c *Client) beginLink(ctx context.Context, l linking.Linking) error {
 
 // endLink deletes a linking.
 func (c *Client) endLink(ctx context.Context, id state.ID) error {
-	if err := c.links.Delete(ctx, id); err != nil && !errors.Is(err, state.ErrNotFound) {
+	if err := bodyOf(c).links.Delete(ctx, id); err != nil && !errors.Is(err, state.ErrNotFound) {
 		return err
 	}
 	c.unsubscribe(ctx, id)
 	return nil
 }
 
+// linker are the transactions on a linking.
+type linker struct{ now func() time.Time }
+
+func linkerOf(c *Client) linker { return linker{c.o.Now} }
+
 // say puts what a device has to say into the outbox.
-func (c *Client) say(tx linkTx) error {
+func (w linker) say(tx linkTx) error {
 	l := tx.Value().Part()
 	if l.Phase() == linking.Done && l.Payload() != nil {
 		return nil // what was granted is not taken in yet
@@ -97,7 +102,7 @@ func (c *Client) say(tx linkTx) error {
 	if err != nil || f == nil {
 		return err
 	}
-	l.posted = c.o.Now()
+	l.posted = w.now()
 	tx.Set(tx.Value().With(l))
 	tx.Send(topicOf(l.ID()), f)
 	return nil
@@ -107,14 +112,14 @@ func (c *Client) say(tx linkTx) error {
 // both devices. With other digits the linking ends on this one, and the error is linking.ErrDigits: somebody may have seen the code. It
 // returns linking.ErrPhase if nothing is to be confirmed.
 func (c *Client) ConfirmDevice(ctx context.Context, digits string) error {
-	ids, err := c.links.List(ctx)
+	ids, err := bodyOf(c).links.List(ctx)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
 		var result error
-		err := c.links.Update(ctx, id, func(tx linkTx) (err error) {
-			result, err = c.confirm(tx, digits)
+		err := bodyOf(c).links.Update(ctx, id, func(tx linkTx) (err error) {
+			result, err = linkerOf(c).confirm(tx, digits)
 			return err
 		})
 		if !errors.Is(err, linking.ErrPhase) {
@@ -126,11 +131,11 @@ func (c *Client) ConfirmDevice(ctx context.Context, digits string) error {
 }
 
 // confirm returns as result what the person is told although something is saved.
-func (c *Client) confirm(tx linkTx, digits string) (result, err error) {
+func (w linker) confirm(tx linkTx, digits string) (result, err error) {
 	l := tx.Value().Part()
 	var payload []byte
 	if !l.First() && l.Phase() == linking.Comparing {
-		if l.device, err = session.NewDevice(l.Person(), c.o.Now()); err != nil {
+		if l.device, err = session.NewDevice(l.Person(), w.now()); err != nil {
 			return nil, err
 		}
 		if payload, err = asksToBelong(l.device); err != nil {
@@ -139,32 +144,32 @@ func (c *Client) confirm(tx linkTx, digits string) (result, err error) {
 	}
 	l.Linking, err = l.Confirm(digits, payload)
 	if errors.Is(err, linking.ErrDigits) {
-		c.linkEnded(tx, l, err)
+		w.end(tx, l, err)
 		return err, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	tx.Set(tx.Value().With(l))
-	return nil, c.say(tx)
+	return nil, w.say(tx)
 }
 
-// linkEnded saves a linking that has ended without success.
-func (c *Client) linkEnded(tx linkTx, l linkRow, reason error) {
+// end saves a linking that has ended without success.
+func (w linker) end(tx linkTx, l linkRow, reason error) {
 	l.device = session.Device{}
 	tx.Set(tx.Value().With(l))
 	tx.Emit(event.LinkEnded{Reason: reason})
 }
 
-// receiveLink reads a frame of a linking.
-func (c *Client) receiveLink(tx linkTx, f state.Frame) error {
+// receive reads a frame of a linking.
+func (w linker) receive(tx linkTx, f state.Frame) error {
 	l := tx.Value().Part()
 	before := l.Phase()
 	next, err := l.Receive(f.Data)
 	l.Linking = next
 	switch {
 	case errors.Is(err, linking.ErrTwice):
-		c.linkEnded(tx, l, err)
+		w.end(tx, l, err)
 		return nil
 	case err != nil:
 		return errIgnored
@@ -176,7 +181,7 @@ func (c *Client) receiveLink(tx linkTx, f state.Frame) error {
 	case l.First() && l.Phase() == linking.Done:
 		tx.Emit(event.Linked{})
 	}
-	return c.say(tx)
+	return w.say(tx)
 }
 
 // errIgnored is the error for a frame that says nothing to a linking.
@@ -193,7 +198,7 @@ const (
 // long.
 func (r *run) maintainLink(ch *chat) error {
 	c := r.client
-	v, err := c.links.Load(r.ctx, ch.id)
+	v, err := bodyOf(c).links.Load(r.ctx, ch.id)
 	if errors.Is(err, state.ErrNotFound) {
 		return nil
 	}
@@ -212,22 +217,22 @@ func (r *run) maintainLink(ch *chat) error {
 	}
 	now := c.o.Now()
 	if l.Phase() >= linking.Done && now.Sub(l.Begun()) > linkKept {
-		if p, err := c.links.Pending(r.ctx, ch.id); err != nil || p.Inbox > 0 {
+		if p, err := bodyOf(c).links.Pending(r.ctx, ch.id); err != nil || p.Inbox > 0 {
 			return err
 		}
 		return c.endLink(r.ctx, ch.id)
 	}
-	return c.links.Update(r.ctx, ch.id, func(tx linkTx) error {
+	return bodyOf(c).links.Update(r.ctx, ch.id, func(tx linkTx) error {
 		l := tx.Value().Part()
 		next, err := l.Tick(now)
 		if l.Linking = next; err != nil {
-			c.linkEnded(tx, l, err)
+			linkerOf(c).end(tx, l, err)
 			return nil
 		}
 		if tx.Waiting(topicOf(ch.id)) > 0 || now.Sub(l.posted) < max(sayAgain, now.Sub(l.Begun())/sayAgainPart) {
 			return nil
 		}
-		return c.say(tx)
+		return linkerOf(c).say(tx)
 	})
 }
 
@@ -236,17 +241,17 @@ func (r *run) maintainLink(ch *chat) error {
 func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	asks, err := parseAsks(l.Payload())
 	if err != nil {
-		return c.links.Update(ctx, id, func(tx linkTx) error {
+		return bodyOf(c).links.Update(ctx, id, func(tx linkTx) error {
 			l := tx.Value().Part()
 			l.Linking = l.End()
-			c.linkEnded(tx, l, err)
+			linkerOf(c).end(tx, l, err)
 			return nil
 		})
 	}
-	if err := c.directs.admit(ctx, asks); err != nil {
+	if err := bodyOf(c).directs.admit(ctx, asks); err != nil {
 		return err
 	}
-	ids, err := c.spaces.List(ctx)
+	ids, err := bodyOf(c).spaces.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -260,24 +265,24 @@ func (c *Client) grant(ctx context.Context, id state.ID, l linkRow) error {
 	}
 	var steps []state.Step
 	for _, space := range ids {
-		if _, err := c.spaces.Load(ctx, space); err != nil { // a damaged one holds nothing up
+		if _, err := bodyOf(c).spaces.Load(ctx, space); err != nil { // a damaged one holds nothing up
 			c.log.Warn("a space that a further device is not let into", "space", space.String(), "error", err)
 			continue
 		}
-		steps = append(steps, c.spaces.Updating(space, func(tx spaceTx) (err error) {
+		steps = append(steps, bodyOf(c).spaces.Updating(space, func(tx spaceTx) (err error) {
 			delete(said, space)
-			said[space], err = c.group(space).bring(tx, device, len(all().encode()) <= room)
+			said[space], err = groupOf(c, space).bring(tx, device, len(all().encode()) <= room)
 			return err
 		}))
 	}
-	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
+	steps = append(steps, bodyOf(c).links.Updating(id, func(tx linkTx) error {
 		l := tx.Value().Part()
 		var err error
 		if l.Linking, err = l.Grant(all().encode()); err != nil {
 			return err
 		}
 		tx.Set(tx.Value().With(l))
-		return c.say(tx)
+		return linkerOf(c).say(tx)
 	}))
 	if err := state.Batch(ctx, steps...); err != nil {
 		return err
@@ -311,7 +316,7 @@ func (d *directs) admit(ctx context.Context, f further) error {
 
 // belong makes this device one of the person that granted it, and has it join the spaces, in one commit.
 func (r *run) belong(id state.ID, l linkRow) error {
-	c, d := r.client, r.client.directs
+	c, d := r.client, bodyOf(r.client).directs
 	x, err := parseEntering(l.Payload())
 	if err != nil {
 		return err
@@ -325,13 +330,13 @@ func (r *run) belong(id state.ID, l linkRow) error {
 		return err
 	}
 	steps = append(steps, d.devices.Creating(own, nil))
-	steps = append(steps, c.links.Updating(id, func(tx linkTx) error {
+	steps = append(steps, bodyOf(c).links.Updating(id, func(tx linkTx) error {
 		l := tx.Value().Part()
 		l.Linking, l.device = l.Taken(), session.Device{}
 		tx.Set(tx.Value().With(l))
 		tx.Emit(event.Linked{})
 		x.tell(tx.Emit)
-		return c.say(tx)
+		return linkerOf(c).say(tx)
 	}))
 	if err := state.Batch(r.ctx, steps...); err != nil {
 		return err

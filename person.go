@@ -82,13 +82,13 @@ func (d *directs) self(ctx context.Context) (key.Address, error) {
 }
 
 // Person returns the address of the person whose device this is: others write to it. It returns ErrNoPerson.
-func (c *Client) Person(ctx context.Context) (key.Address, error) { return c.directs.self(ctx) }
+func (c *Client) Person(ctx context.Context) (key.Address, error) { return bodyOf(c).directs.self(ctx) }
 
 // NewPerson makes a person whose first device this one is, and returns its address. It is durable when it returns; Run and Sync
 // publish it, and then others can write to it (Stats.Published): what they write before is not sent
 // (event.NotSent, ErrNobody). It returns state.ErrExists on a device of a person, and ErrNoPerson without Options.Directory.
 func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
-	d := c.directs
+	d := bodyOf(c).directs
 	switch _, err := c.Person(ctx); {
 	case d.lookup == nil:
 		return key.Address{}, ErrNoPerson
@@ -117,7 +117,7 @@ func (c *Client) NewPerson(ctx context.Context) (key.Address, error) {
 		return key.Address{}, err
 	}
 	c.changed(aDevice, d.endpoint.Device)
-	if r := c.current.Load(); r != nil {
+	if r := bodyOf(c).current.Load(); r != nil {
 		r.hurry()
 	}
 	return person.Address(), nil
@@ -133,15 +133,15 @@ func (c *Client) DeletePerson(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	person, held, err := c.directs.ownPerson(ctx)
+	person, held, err := bodyOf(c).directs.ownPerson(ctx)
 	if err != nil || !held {
 		return cmp.Or(err, ErrNoPerson)
 	}
-	l, err := c.directs.lookup.Lookup(ctx, self)
+	l, err := bodyOf(c).directs.lookup.Lookup(ctx, self)
 	if err != nil || len(l.Registration) == 0 {
 		return err
 	}
-	_, err = c.directs.lookup.Publish(ctx, Publication{
+	_, err = bodyOf(c).directs.lookup.Publish(ctx, Publication{
 		Person: person.User.Public(), Sign: person.User.Sign, Deleted: true, Version: l.Version + 1,
 	})
 	return err
@@ -233,7 +233,7 @@ func (c *Client) introduce(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, introduceFor)
 	defer cancel()
-	if err := c.directs.publish(ctx); err != nil {
+	if err := bodyOf(c).directs.publish(ctx); err != nil {
 		c.log.Info("not published yet", "error", err)
 	}
 }

@@ -24,10 +24,10 @@ func (r *run) newPosts() posts {
 	c := r.client
 	o := worker.Options{Scan: c.o.Every, Failed: r.failedOutbox}
 	return posts{
-		aSpace:   worker.New(c.spaces, r.send, o),
-		aTalk:    worker.New(c.directs.talks, r.write, o),
-		aLinking: worker.New(c.links, r.sendLink, o),
-		aDevice:  worker.New(c.directs.endpoint.Sessions, r.sendDirect, o),
+		aSpace:   worker.New(bodyOf(c).spaces, r.send, o),
+		aTalk:    worker.New(bodyOf(c).directs.talks, r.write, o),
+		aLinking: worker.New(bodyOf(c).links, r.sendLink, o),
+		aDevice:  worker.New(bodyOf(c).directs.endpoint.Sessions, r.sendDirect, o),
 	}
 }
 
@@ -75,7 +75,7 @@ func (r *run) encrypt(ctx context.Context, id state.ID, out state.Outgoing) stat
 	if !r.isReady(id) {
 		return state.RetryAfter(0)
 	}
-	err := r.client.spaces.Update(ctx, id, func(tx spaceTx) error { return r.client.group(id).encrypt(tx, out) })
+	err := bodyOf(r.client).spaces.Update(ctx, id, func(tx spaceTx) error { return groupOf(r.client, id).encrypt(tx, out) })
 	switch {
 	case err == nil:
 		return state.Delivered()
@@ -97,9 +97,9 @@ func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d sta
 		var slots []state.ID
 		var err error
 		if out.To == unkept {
-			answer, slots, err = r.client.directs.keep(ctx, id, out)
-		} else if slots, err = r.client.directs.encrypt(ctx, id, out, r.client.directs.keeper != nil); errors.Is(err, ErrNobody) || errors.Is(err, session.ErrUnverified) {
-			err = r.client.directs.notSent(ctx, id, out, err)
+			answer, slots, err = bodyOf(r.client).directs.keep(ctx, id, out)
+		} else if slots, err = bodyOf(r.client).directs.encrypt(ctx, id, out, bodyOf(r.client).directs.keeper != nil); errors.Is(err, ErrNobody) || errors.Is(err, session.ErrUnverified) {
+			err = bodyOf(r.client).directs.notSent(ctx, id, out, err)
 		}
 		if err != nil {
 			r.fail("encrypting", id, err)
@@ -116,7 +116,7 @@ func (r *run) write(ctx context.Context, id state.ID, out state.Outgoing) (d sta
 // sendDirect hands a frame of the session with one device to the relay.
 func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
-		s, err := r.client.directs.endpoint.Sessions.Load(ctx, slot)
+		s, err := bodyOf(r.client).directs.endpoint.Sessions.Load(ctx, slot)
 		if err != nil {
 			r.fail("sending", slot, err)
 			return
@@ -130,7 +130,7 @@ func (r *run) sendDirect(ctx context.Context, slot state.ID, out state.Outgoing)
 // further one reads there before.
 func (r *run) sendLink(ctx context.Context, id state.ID, out state.Outgoing) (d state.Delivery) {
 	r.guard(func() {
-		v, err := r.client.links.Load(ctx, id)
+		v, err := bodyOf(r.client).links.Load(ctx, id)
 		if err == nil && !v.Part().device.IsZero() {
 			err = r.client.listenAt(ctx, v.Part().device.Mailbox())
 		}
@@ -156,7 +156,7 @@ func (r *run) flushAll() {
 	flush(r.client.rows(aSpace), r.send)
 	flush(r.client.rows(aTalk), r.write)
 	flush(r.client.rows(aLinking), r.sendLink)
-	flush(vaultRows[session.Session]{r.client.directs.endpoint.Sessions}, r.sendDirect)
+	flush(vaultRows[session.Session]{bodyOf(r.client).directs.endpoint.Sessions}, r.sendDirect)
 }
 
 // failedOutbox is told by the worker that an outbox cannot be sent from.

@@ -19,7 +19,7 @@ import (
 // ends everything else and panics in the goroutine of its caller; nothing is lost by that, since what was not handled stays in
 // the vault.
 func (c *Client) Run(ctx context.Context) error {
-	r, err := c.begin(ctx, false)
+	r, err := begin(ctx, c, false)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *Client) Run(ctx context.Context) error {
 // It does one thing after the other, in the goroutine of its caller and in an order that follows from what is stored and from what
 // the relay delivers: of Handle and the methods of Transport but Receive, one call at a time.
 func (c *Client) Sync(ctx context.Context) error {
-	r, err := c.begin(ctx, true)
+	r, err := begin(ctx, c, true)
 	if err != nil {
 		return err
 	}
@@ -101,13 +101,14 @@ func (s size) hasRoom() bool {
 	return s.frames == 0 || s.frames < maxBuffered && s.bytes < maxBufferedBytes
 }
 
-func (c *Client) begin(ctx context.Context, once bool) (*run, error) {
+// begin begins a run, which is the only one.
+func begin(ctx context.Context, c *Client, once bool) (*run, error) {
 	r := &run{
 		client: c, once: once, slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		chats: make(map[chatKey]*chat), topics: make(map[string]bool), room: make(chan struct{}), told: make(chan struct{}), acks: make(map[[32]byte]func()), hurried: make(chan struct{}, 1),
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
-	if !c.current.CompareAndSwap(nil, r) {
+	if !bodyOf(c).current.CompareAndSwap(nil, r) {
 		r.cancel()
 		return nil, ErrRunning
 	}
@@ -121,7 +122,7 @@ func (r *run) end() {
 	r.over = true
 	r.mu.Unlock()
 	r.group.Wait()
-	r.client.current.Store(nil)
+	bodyOf(r.client).current.Store(nil)
 	if r.panicked != nil {
 		panic(r.panicked)
 	}

@@ -29,7 +29,7 @@ func (c *Client) Space(id state.ID) Space { return Space{c, id} }
 // Spaces returns the spaces that this device is in, or was and has not forgotten.
 func (c *Client) Spaces(ctx context.Context) iter.Seq2[Space, error] {
 	return func(yield func(Space, error) bool) {
-		ids, err := c.spaces.List(ctx)
+		ids, err := bodyOf(c).spaces.List(ctx)
 		for _, id := range ids {
 			if !yield(Space{c, id}, nil) {
 				return
@@ -49,7 +49,7 @@ func (c *Client) NewSpace(ctx context.Context) (Space, error) {
 	if err != nil {
 		return Space{}, err
 	}
-	if err := c.spaces.Create(ctx, s, nil); err != nil {
+	if err := bodyOf(c).spaces.Create(ctx, s, nil); err != nil {
 		return Space{}, err
 	}
 	c.listen(ctx, s.ID())
@@ -70,8 +70,8 @@ func (c *Client) Join(ctx context.Context, link string) (Space, error) {
 		tx.Send(topicOf(s.ID()), request)
 		return nil
 	}
-	if err = c.spaces.Create(ctx, s, ask); errors.Is(err, state.ErrDeleted) {
-		err = c.spaces.Revive(ctx, s, ask) // a new member, with nothing of the one that was forgotten
+	if err = bodyOf(c).spaces.Create(ctx, s, ask); errors.Is(err, state.ErrDeleted) {
+		err = bodyOf(c).spaces.Revive(ctx, s, ask) // a new member, with nothing of the one that was forgotten
 	}
 	if err != nil {
 		return Space{}, err
@@ -95,7 +95,7 @@ func (s Space) Send(ctx context.Context, body []byte) (id event.ID, err error) {
 	c := newContent(s.client.o.Now(), body)
 	ready := s.client.isReady(s.id)
 	err = s.Update(ctx, func(tx spaceTx) (err error) {
-		id, err = s.client.group(s.id).write(tx, c, ready)
+		id, err = groupOf(s.client, s.id).write(tx, c, ready)
 		return err
 	})
 	return id, err
@@ -122,9 +122,9 @@ func (s Space) InvitePerson(ctx context.Context, who key.Address, lifetime time.
 		return invite.Made{}, err
 	}
 	var made invite.Made
-	invites := c.spaces.Updating(s.id, ratchet.Do(c.group(s.id).o, ratchet.NewInvite(invite.Private(lifetime), &made)))
+	invites := bodyOf(c).spaces.Updating(s.id, ratchet.Do(groupOf(c, s.id).o, ratchet.NewInvite(invite.Private(lifetime), &made)))
 	err = again(func() error {
-		writes, err := c.directs.talking(ctx, who, func(tx talkTx) error {
+		writes, err := bodyOf(c).directs.talking(ctx, who, func(tx talkTx) error {
 			link, err := made.Link.URL(base)
 			if err == nil {
 				newLetter(who, c.o.Now(), []byte(link)).write(tx, unsentToKeep, self)
@@ -146,7 +146,7 @@ func (s Space) InvitePerson(ctx context.Context, who key.Address, lifetime time.
 
 // Invites returns what became of the invites of the space, for an owner. Of those that ended before a rekey it tells for 30 days.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
-	v, err := s.client.spaces.Load(ctx, s.id)
+	v, err := bodyOf(s.client).spaces.Load(ctx, s.id)
 	if err != nil {
 		return nil, err
 	}
@@ -211,18 +211,18 @@ func (s Space) Leave(ctx context.Context, flags ...ratchet.Flag) error {
 
 // do takes a step.
 func (s Space) do(ctx context.Context, step ratchet.Step) error {
-	return s.Update(ctx, func(tx spaceTx) error { return ratchet.Do(s.client.group(s.id).o, step)(tx) })
+	return s.Update(ctx, func(tx spaceTx) error { return ratchet.Do(groupOf(s.client, s.id).o, step)(tx) })
 }
 
 // Forget deletes all that this device holds of the space, what waits to be sent and to be handed over included, and ends
 // the subscription. It tells nobody and needs no network. It returns ratchet.ErrOrphan like Leave.
 func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
 	if !slices.Contains(flags, ratchet.Orphan) {
-		if v, err := s.client.spaces.Load(ctx, s.id); err == nil && ratchet.Info(v).Sole {
+		if v, err := bodyOf(s.client).spaces.Load(ctx, s.id); err == nil && ratchet.Info(v).Sole {
 			return ratchet.ErrOrphan
 		}
 	}
-	if err := s.client.spaces.Delete(ctx, s.id); err != nil {
+	if err := bodyOf(s.client).spaces.Delete(ctx, s.id); err != nil {
 		return err
 	}
 	s.client.unsubscribe(ctx, s.id) // if that fails, the next frame does it
@@ -232,7 +232,7 @@ func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
 // Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
 // who did when it last knew, and is not among them. A new member is among them when event.Arrived is told, which can be after its own event.Joined.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
-	v, err := s.client.spaces.Load(ctx, s.id)
+	v, err := bodyOf(s.client).spaces.Load(ctx, s.id)
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +253,11 @@ type Status struct {
 
 // Status returns where this device stands.
 func (s Space) Status(ctx context.Context) (Status, error) {
-	v, err := s.client.spaces.Load(ctx, s.id)
+	v, err := bodyOf(s.client).spaces.Load(ctx, s.id)
 	if err != nil {
 		return Status{}, err
 	}
-	p, err := s.client.spaces.Pending(ctx, s.id)
+	p, err := bodyOf(s.client).spaces.Pending(ctx, s.id)
 	if err != nil {
 		return Status{}, err
 	}
@@ -268,7 +268,7 @@ func (s Space) Status(ctx context.Context) (Status, error) {
 // Update is the way down: a transaction on the space itself, for what this package does not do. The function may run again
 // and has no effects of its own. What it puts into the outbox for Topic is sent.
 func (s Space) Update(ctx context.Context, f func(*state.Tx[ratchet.Space]) error) error {
-	err := s.client.spaces.Update(ctx, s.id, f)
+	err := bodyOf(s.client).spaces.Update(ctx, s.id, f)
 	s.client.changed(aSpace, s.id) // even after state.ErrUncertain
 	return err
 }
@@ -278,5 +278,5 @@ func (s Space) Topic() string { return topicOf(s.id) }
 
 // Load returns the space as it is stored, for what this package does not do.
 func (s Space) Load(ctx context.Context) (ratchet.Space, error) {
-	return s.client.spaces.Load(ctx, s.id)
+	return bodyOf(s.client).spaces.Load(ctx, s.id)
 }
