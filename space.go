@@ -17,7 +17,8 @@ import (
 
 // Space is a group chat of a Client. It holds no state of its own: every method works on what is stored. Its methods are
 // safe for concurrent use, and may be called by handlers. Each returns state.ErrNotFound if this device is not in the space.
-// After Import those but Send that say something to others return ratchet.ErrPhase until Run or Sync has read the backlog.
+// After Import those but Send that say something to others return ratchet.ErrPhase until Run or Sync has read the backlog and
+// another member has answered that this device is back, for a day at most.
 type Space struct {
 	client *Client
 	id     state.ID

@@ -168,7 +168,7 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 	reached := d.st.clock.reached
 	return members.Answerer{
 		Index: d.st.me().index, AtOnce: atOnce,
-		Ready:  d.st.phase == Member && (reached >= arrived || d.now < arrived-hour) && d.now-reached <= day,
+		Ready:  d.st.phase == Member && !d.silent() && (reached >= arrived || d.now < arrived-hour) && d.now-reached <= day,
 		CanBox: d.dealsFrom(r),
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
 		Died:   d.comesAfter(r.ID()),

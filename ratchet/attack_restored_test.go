@@ -141,9 +141,9 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 	require.Equal(t, 1, tried, "it holds the parent")
 }
 
-// A ticket for a request that was made before the backup ends no backlog: it may be as old, and what is sent in its epochs before the rest
-// was read may be lost. The member says nothing either when it merges it (§8).
-func TestOldTicketEndsNoBacklog(t *testing.T) {
+// A ticket for a request that was made before the backup brings no restored member up to date: it may be as old, and what is sent in its
+// epochs may be lost. The member says nothing when it merges it, nor before a ticket answers what it asks at the end of its backlog (§8).
+func TestOldTicketDoesNotCount(t *testing.T) {
 	n := newNetwork(t, 83)
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
@@ -165,39 +165,52 @@ func TestOldTicketEndsNoBacklog(t *testing.T) {
 	m.space, m.retained, m.ready = s, map[orphans.FrameName]incoming{}, nil
 	require.True(t, Due(m.space, n.now).Fetch)
 	posts := n.posts
+	silent := func() {
+		require.ErrorIs(t, m.say("early"), ErrPhase)
+		require.False(t, Due(m.space, n.now).Send, "nothing can be sent now")
+	}
 	m.inOrder()
-	require.False(t, stateOf(m.space).rhythm.restored, "it was merged")
+	require.True(t, stateOf(m.space).asking.Value().Merged())
 	m.maintain()
-	require.ErrorIs(t, m.edit(func(d *edit) error { return d.say(inner("early")) }), ErrPhase)
 	require.Equal(t, posts, n.posts)
-	require.False(t, Due(m.space, n.now).Send, "nothing can be sent now")
 	require.True(t, Due(m.space, n.now).Fetch)
+	silent()
 	m.sync()
 	require.False(t, Due(m.space, n.now).Fetch)
-	require.True(t, Due(m.space, n.now).Send)
+	require.True(t, Due(m.space, n.now).Ask)
+	silent()
 	m.maintain()
+	require.Equal(t, posts+1, n.posts, "the request")
+	silent()
+	n.settle()
 	m.send("now")
 	n.settle()
 	require.Contains(t, founder.texts(), "2: now")
 }
 
-// An owner whose restored state merged such a ticket makes no rekey before the end of its backlog either: in it the members may be others
-// (§8).
+// An owner that was restored makes no rekey before it was brought up to date, since the members may be others (§8). One that knows of
+// nobody else reads its backlog first.
 func TestRestoredOwnerReadsBeforeItRekeys(t *testing.T) {
-	n := newNetwork(t, 84)
-	founder := n.found(Policy{})
-	n.member(founder, "m")
-	s, err := Restore(founder.space, n.now)
-	require.NoError(t, err)
-	founder.space = s
-	require.NoError(t, founder.edit(func(d *edit) error { // as a ticket leaves it
-		d.st.rhythm.restored = false
-		return nil
-	}))
-	require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
-	require.False(t, Due(founder.space, n.now).Rekey)
-	founder.sync()
-	require.NoError(t, founder.try(Rekey()))
+	for _, alone := range []bool{true, false} {
+		n := newNetwork(t, 84)
+		founder := n.found(Policy{})
+		if !alone {
+			n.member(founder, "m")
+			n.now = n.now.Add(2 * time.Hour)
+		}
+		s, err := Restore(founder.space, n.now)
+		require.NoError(t, err)
+		founder.space = s
+		require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+		founder.sync()
+		if !alone {
+			require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+			require.False(t, Due(founder.space, n.now).Rekey)
+			n.settle()
+		}
+		founder.send("it sends")
+		require.NoError(t, founder.try(Rekey()))
+	}
 }
 
 // sendsIn returns the epoch in which a device sends.

@@ -21,6 +21,8 @@ func CaughtUp(o Options) func(*state.Tx[Space]) error {
 
 func (d *edit) caughtUp() {
 	d.st.clock = d.st.clock.caughtUp(d.now)
-	d.st.rhythm.backlog = false
+	if r := &d.st.rhythm; r.restored && r.caughtUpAt == 0 {
+		r.caughtUpAt = d.now
+	}
 	d.answerFrames(false)
 }

@@ -40,7 +40,6 @@ func (d *edit) grow(f epochs.Forest, c epochs.Change) {
 	if len(c.Dropped) > 0 {
 		d.dropRoots()
 	}
-	d.outran()
 	d.fresh = slices.Concat(d.fresh, c.Entered, c.Derived, c.Changed)
 }
 

@@ -229,6 +229,9 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.returned(returned)
 	d.toldInvites(c)
 	a := d.st.asking.Value()
+	if a.Whose(own.Context.Request, own.Counter) == asking.Mine { // else a restored state may have asked before it was copied
+		d.st.rhythm.restored = false
+	}
 	var did asking.Change
 	if own.Context.Direct {
 		a = a.EnteredDirect(c.Body.Issuer, d.clockOf())
@@ -247,7 +250,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
-	d.st.rhythm.ask, d.st.rhythm.restored = false, false
+	d.st.rhythm.ask = false
 	d.setNews(news)
 	d.noteTold()
 	if joins {

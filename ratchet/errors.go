@@ -35,8 +35,8 @@ var (
 	ErrHintNotListed   = outcome.ErrHintNotListed   // this member is not listed
 	ErrHintOwnerNeeded = outcome.ErrHintOwnerNeeded // only an owner can answer
 
-	// ErrPhase: the space is not in a phase in which this can be done: still joining, restored and not caught up (CaughtUp), left
-	// already, or not the owner's.
+	// ErrPhase: the space is not in a phase in which this can be done: still joining, restored and not brought up to date yet
+	// (Restore), left already, or not the owner's.
 	ErrPhase = outcome.ErrPhase
 	// ErrOrphan: the space would be left without an owner, or without the root owner key (Orphan).
 	ErrOrphan = outcome.ErrOrphan

@@ -161,17 +161,19 @@ func (d *edit) askDue() bool {
 
 func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 	l, _ := d.opened()
-	return a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+	a, c, err := a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
+	c.Ask = c.Ask && !d.behind()
+	return a, c, err
 }
 
 // asksFor reports whether a member needs a ticket and may ask for one now.
 func (d *edit) asksFor() bool {
 	e, r, ok := d.preferred()
-	if !ok || d.st.phase != Member || !d.st.asking.Value().MayAsk(d.clockOf()) {
+	if !ok || d.st.phase != Member || d.behind() || !d.st.asking.Value().MayAsk(d.clockOf()) {
 		return false
 	}
-	stuck := (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e) && !d.st.asking.Value().Waiting()
-	return d.st.rhythm.ask || stuck || d.asksFrom(e, r) || d.toldDue()
+	stuck := d.unproven() || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
+	return d.st.rhythm.ask || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 
 // asksFrom reports whether a ticket is due because of frames that cannot be read. Who is gone in its root can send nothing there, and asks at

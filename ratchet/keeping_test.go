@@ -98,7 +98,7 @@ func TestOneWriterIsNotHeldUp(t *testing.T) {
 	require.Equal(t, []string{"256", "257"}, reader.texts())
 }
 
-// A restored member reads its backlog first, sends below a commit of its own, and says that it is itself (§8).
+// A restored member reads its backlog first, asks for a ticket, sends below a commit of its own, and says that it is itself (§8).
 func TestRestoreGoesOn(t *testing.T) {
 	g := newGroup(t, 3, Policy{})
 	p := g.peers[1]
@@ -123,7 +123,22 @@ func TestRestoreGoesOn(t *testing.T) {
 	require.NoError(t, q.update(CaughtUp(q.options())))
 	require.Equal(t, []string{"three, which the others have"}, q.texts())
 	require.True(t, q.sees(Conflict))
+	require.ErrorIs(t, q.update(Send(q.options(), []byte("nobody has brought it up to date"))), ErrPhase)
+	require.NoError(t, q.update(Maintain(q.options())))
+	for _, f := range q.take() { // the request
+		g.all(q, f)
+	}
+	for _, o := range []*peer{g.peers[0], g.peers[2]} {
+		require.NoError(t, o.update(CaughtUp(o.options())))
+		o.maintain()
+		for _, f := range o.take() {
+			q.receive(f, "")
+		}
+	}
 	require.False(t, q.sees(Impersonated))
+	for _, f := range q.take() {
+		g.all(q, f)
+	}
 	g.say(q, "back again")
 	for _, o := range []*peer{g.peers[0], g.peers[2]} {
 		require.Contains(t, o.texts(), "back again")

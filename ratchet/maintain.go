@@ -32,8 +32,8 @@ type Tasks struct {
 	// Prune: the daily pruning is due.
 	Prune bool
 	// Fetch: what is stored should be fetched and read to its end before anything is sent, if possible, and then CaughtUp be
-	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy, which sends nothing
-	// before. Only the program can do that.
+	// called: the end of the mailbox was not reached for a day, or the state was restored from a copy, which neither
+	// asks nor sends before. Only the program can do that.
 	Fetch bool
 }
 
@@ -60,13 +60,13 @@ func Due(s Space, now time.Time) Tasks {
 	due.Answer = len(d.deferred(true)) > 0
 	due.Rekey = d.rekeyDue()
 	due.Search = d.st.orphans.Value().Searching(d.known())
-	due.Fetch = d.st.rhythm.backlog || d.now-d.st.clock.reached >= fetchAfter
+	due.Fetch = d.behind() || d.now-d.st.clock.reached >= fetchAfter
 	return due
 }
 
 // sendDue reports whether something is to be sent, an empty message if need be.
 func (d *edit) sendDue(e epochs.Epoch, r members.Root) bool {
-	if d.st.rhythm.backlog {
+	if d.silent() {
 		return false
 	}
 	commits := d.st.rhythm.commit || d.healDue(e, r) || d.healAgain()

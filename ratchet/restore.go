@@ -8,14 +8,11 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 )
 
-// outranAfter is how many generations a restored state may be moved by reading its backlog before it asks for a ticket: its own
-// commits, which it cannot follow, may be among what it did not see.
-const outranAfter = 4
-
 // Restore takes in a state that does not come from the last durable write: a backup, a copy (§8). Numbers in it may have been used
-// since, so its counters go on above them. Its evals are read-only from then on, its next send commits and brings a fresh inbox
-// key, it sends nothing before CaughtUp, and it asks for a ticket if what was read tells of more than it can follow. (What it sent
-// before might be in an epoch that the others have dropped since the copy was made.)
+// since, so its counters go on above them. Its evals are read-only from then on. It reads, and asks for a ticket once it is CaughtUp.
+// Until that comes it sends nothing and answers nobody, for a day at most: what it said before might be in an epoch that the others
+// have dropped since the copy was made, and what they said to it in one that it cannot follow. Its first message commits and brings a
+// fresh inbox key.
 func Restore(s Space, now time.Time) (Space, error) {
 	d, err := newEdit(s, now, Options{})
 	if err != nil {
@@ -33,23 +30,35 @@ func Restore(s Space, now time.Time) (Space, error) {
 		x.Draft = rekey.NewDraft(x.Draft.Wish())
 		d.setRekeys(x)
 	}
-	d.st.rhythm.restored, d.st.rhythm.backlog = true, true
+	d.st.rhythm.restored, d.st.rhythm.caughtUpAt = true, 0
 	d.setBack()
-	if e, ok := d.st.forest.Preferred(); ok {
-		d.st.rhythm.restoredAt = e.Generation()
-	}
 	return d.space(), nil
 }
 
-// outran notes that a restored state found itself so far behind that its own commits may be among what it cannot follow.
-func (d *edit) outran() {
-	if !d.st.rhythm.restored {
-		return
+// silentMost is how long a restored member that nobody brings up to date says nothing.
+const silentMost = day
+
+// behind reports whether a state was restored and has not read its backlog.
+func (d *edit) behind() bool { return d.st.rhythm.restored && d.st.rhythm.caughtUpAt == 0 }
+
+// unproven reports whether a state was restored, and others are known that may have gone on to where it cannot follow, of whom none
+// answered since.
+func (d *edit) unproven() bool {
+	_, r, ok := d.preferred()
+	if !ok || !d.st.rhythm.restored {
+		return false
 	}
-	if e, ok := d.st.forest.Preferred(); ok && e.Generation() > d.st.rhythm.restoredAt+outranAfter {
-		d.st.rhythm.ask = true
-		d.st.rhythm.restoredAt = e.Generation()
+	for i := range r.All() {
+		if i != d.st.me().index && !r.Gone(i) {
+			return true
+		}
 	}
+	return false
+}
+
+// silent reports whether a restored member has to wait for its backlog or for a ticket before it says anything (D196).
+func (d *edit) silent() bool {
+	return d.behind() || d.unproven() && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
 }
 
 // setBack notes that the own key was used, or may have been, in ways that this state does not know: by a state that was lost, or by a

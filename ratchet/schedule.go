@@ -16,9 +16,8 @@ type rhythm struct {
 	again      bool          // it was made a second time, since nobody was read below the first
 	heard      Millis        // when a message of another member was read last
 	pruned     Millis        // when Prune ran last
-	restored   bool          // opened from a copy, and no ticket merged since (§8)
-	restoredAt uint64        // generation of the preferred epoch then
-	backlog    bool          // opened from a copy, and the end of the mailbox not reached since: it sends nothing
+	restored   bool          // opened from a copy, and no ticket for a request that was made since merged (§8)
+	caughtUpAt Millis        // wall clock: when the end of the mailbox was reached first since then; 0 while it was not
 	setBack    bool          // numbers may have been used that this state does not know (§8)
 	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it
@@ -38,8 +37,7 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Int64(r.heard)
 	e.Int64(r.pruned)
 	e.Bool(r.restored)
-	e.Uint64(r.restoredAt)
-	e.Bool(r.backlog)
+	e.Int64(r.caughtUpAt)
 	e.Bool(r.setBack)
 	e.Fixed(r.since[:])
 	e.Fixed(r.told[:])
@@ -52,7 +50,7 @@ func decodeRhythm(d *state.Decoder) (r rhythm) {
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()
-	r.restored, r.restoredAt, r.backlog = d.Bool(), d.Uint64(), d.Bool()
+	r.restored, r.caughtUpAt = d.Bool(), d.Int64()
 	r.setBack = d.Bool()
 	d.Into(r.since[:])
 	d.Into(r.told[:])

@@ -36,7 +36,7 @@ func Send(o Options, plaintext []byte) func(*state.Tx[Space]) error {
 // Encrypt returns the space after a message was sent (§7), and the frames to be sent: that of the message, after those of empty
 // messages where several commits are due. Where one is due the message brings it. Most programs call Send. It returns ErrPhase for a
 // member that cannot send now, ErrRemoved for one that is gone, and ErrTooLong. A member cannot send while it joins, after Restore until
-// CaughtUp, and while it needs a commit that it cannot make.
+// it was brought up to date, and while it needs a commit that it cannot make.
 func Encrypt(s Space, now time.Time, plaintext []byte) (Space, [][]byte, error) {
 	d, err := newEdit(s, now, Options{})
 	if err != nil {
@@ -61,7 +61,7 @@ func (d *edit) say(inner proto.Inner) error {
 		return outcome.ErrPhase
 	}
 	e, r, ok := d.preferred()
-	if !ok || d.st.rhythm.backlog {
+	if !ok || d.silent() {
 		return outcome.ErrPhase
 	}
 	if r.Gone(d.st.me().index) {

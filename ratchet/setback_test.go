@@ -73,7 +73,7 @@ func twoStates(t *testing.T, n *network) {
 	s, err := Restore(m.space, n.now)
 	require.NoError(t, err)
 	m.space, m.retained = s, map[orphans.FrameName]incoming{}
-	require.NoError(t, m.edit(func(d *edit) error { d.caughtUp(); return nil }))
+	n.settle()
 	m.send("with a commit of its own")
 	states := []*node{m, m.copyOf("copy")}
 	seen, safe := map[*node]int{}, []string{}

@@ -183,8 +183,10 @@ func TestSixteenSiblings(t *testing.T) {
 		restored, err := ratchet.Restore(from, n.Now())
 		require.NoError(t, err)
 		words := fmt.Sprint("sibling ", k)
-		sibling := ratchettest.NewDevice(t, words, n.Now, restored)
+		now := n.Now()
+		sibling := ratchettest.NewDevice(t, words, func() time.Time { return now }, restored)
 		sibling.CaughtUp()
+		now = now.Add(25 * time.Hour) // nobody answers it
 		sibling.Send(words)
 		frames := sibling.Flush()
 		n.Drop(func(_, to *simnet.Member, _ int) bool { return (to == n.Members[0] || to == n.Members[1]) != (k < 8) })

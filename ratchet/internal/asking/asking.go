@@ -186,11 +186,12 @@ func (a Asking) Whose(id proto.RequestID, counter uint64) Whose {
 }
 
 // Restored returns what a state that was restored from a copy asks. Until a ticket answers a request that it makes from then on, any other
-// one may be of the state that was lost. Its next counter is above all by time, and a joiner makes a new request with the next Tick.
+// one may be of the state that was lost. Its next counter is above all by time. A joiner, and a member that waits for a ticket, makes a new
+// request with the next Tick.
 func (a Asking) Restored() Asking {
-	a.history, a.floor = state.Segment[history]{}, math.MaxUint64
+	a.history, a.floor, a.posted, a.wait = state.Segment[history]{}, math.MaxUint64, 0, 0
 	if a.joining {
-		a.requests, a.posted, a.wait = slices.Clone(a.requests), 0, 0
+		a.requests = slices.Clone(a.requests)
 		for k := range a.requests {
 			a.requests[k].signature = nil // not to be posted again
 		}
