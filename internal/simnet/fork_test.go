@@ -74,6 +74,7 @@ func TestScenario03PostedNotSaved(t *testing.T) {
 			require.NoError(t, err)
 			n.Inject(m, "posted, not saved", e[len(e)-1])
 			n.Settle()
+			n.Advance(2 * time.Hour) // the lost state may have asked, and is answered once an hour
 			m.Restore(b)
 			n.Settle() // it asks, and is answered
 			for i := range 5 {
