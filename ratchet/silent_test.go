@@ -24,8 +24,8 @@ func (x *node) say(text string) error {
 	return x.edit(func(d *edit) error { return d.say(inner(text)) })
 }
 
-// A member that was restored to before several commits of its own reads whatever is said by those who have read it since, although nobody
-// can give it back what they said before. It says nothing until it was brought up to date: what others answer to it in the epochs below
+// A member that was restored, once or twice, to before several commits of its own reads whatever is said by those who have read it since,
+// although nobody can give it back what they said before. It says nothing until it was brought up to date: what others answer to it in the epochs below
 // those commits would be read by everybody, and its keys be gone, before its request is answered (§8, D196).
 func TestRestoredReadsTheReplies(t *testing.T) {
 	for commits := range 4 {
@@ -39,27 +39,57 @@ func TestRestoredReadsTheReplies(t *testing.T) {
 				m.send(fmt.Sprint("lost ", k))
 				n.settle()
 			}
-			n.now = n.now.Add(2 * time.Hour)
-			m.restored(backup)
-			m.sync()
-			for k := 0; m.say("back") != nil; k++ {
-				require.Less(t, k, 3, "it is brought up to date in minutes")
-				n.settle()
+			for again := range 2 {
+				n.now = n.now.Add(2 * time.Hour)
+				m.restored(backup)
+				m.sync()
+				for k := 0; m.say(fmt.Sprint("back ", again)) != nil; k++ {
+					require.Less(t, k, 3, "it is brought up to date in minutes")
+					n.settle()
+				}
+				var answers []string
+				for k := range 3 {
+					founder.sync()
+					text := fmt.Sprint("welcome ", again, k)
+					founder.send(text)
+					answers = append(answers, "1: "+text)
+					other.sync()
+				}
+				for range 3 {
+					n.settle()
+					n.now = n.now.Add(time.Hour)
+				}
+				require.Subset(t, m.texts(), answers)
+				require.Contains(t, founder.texts(), fmt.Sprint("2: back ", again))
+				n.agree(3)
 			}
-			for k := range 3 {
-				founder.sync()
-				founder.send(fmt.Sprint("welcome ", k))
-				other.sync()
-			}
-			for range 3 {
-				n.settle()
-				n.now = n.now.Add(time.Hour)
-			}
-			require.Subset(t, m.texts(), []string{"1: welcome 0", "1: welcome 1", "1: welcome 2"})
-			require.Contains(t, founder.texts(), "2: back")
-			n.agree(3)
 		})
 	}
+}
+
+// A member that was away, and to which nothing came, needs no ticket and waits for none: it follows the commits of others by itself, and
+// reads what they answer to its first message.
+func TestAbsentReadsTheReplies(t *testing.T) {
+	n := newNetwork(t, 123)
+	founder := n.found(Policy{})
+	m, other := n.member(founder, "m"), n.member(founder, "other")
+	n.lose = func(x *node, _ []byte) bool { return x == m }
+	for k, x := range []*node{founder, other, founder} {
+		n.twoDays()
+		x.send(fmt.Sprint("meanwhile ", k))
+		n.settle()
+	}
+	n.lose = nil
+	m.send("back")
+	n.posted = func(_ *node, f []byte) { require.NotEqual(t, byte(proto.TypeRequest), f[0]&0xf) }
+	for k := range 3 {
+		founder.sync()
+		founder.send(fmt.Sprint("welcome ", k))
+		other.sync()
+	}
+	n.settle()
+	require.Subset(t, m.texts(), []string{"1: welcome 0", "1: welcome 1", "1: welcome 2"})
+	n.agree(3)
 }
 
 // A restored member that nobody answers sends after a day, and goes on asking: the others may never come back, or wait themselves, as do
