@@ -163,6 +163,39 @@ func TestScenario03RestoreRough(t *testing.T) {
 	})
 }
 
+// The same, and another member, which may be the founder, is thrown back as well, soon after or not at all; then the first one again, to
+// where it was before or to a point since.
+func TestScenario03RestoreRoughAgain(t *testing.T) {
+	seeds(t, size(1, 150), func(t *testing.T, seed uint64) {
+		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough, Backups: true})
+		n.Grow(5)
+		at := 1 + seed%4
+		m, other := n.Members[at], n.Members[(at+1)%5]
+		n.Run(10)
+		b, c := m.Backup(), other.Backup()
+		n.Run(int(10 + 5*seed%40))
+		n.Advance(2 * time.Hour)
+		m.Restore(b)
+		n.Run(int(seed % 7))
+		if seed%3 > 0 {
+			other.Restore(c)
+			n.Run(int(seed % 13))
+		}
+		if seed%3 != 1 {
+			if seed%2 == 0 {
+				b = m.Backup()
+				n.Run(30)
+			}
+			n.Advance(2 * time.Hour)
+			m.Restore(b)
+		}
+		n.Run(30)
+		n.Rest()
+		n.Run(30)
+		n.Rest()
+	})
+}
+
 // Scenario 6, §9: a joiner gets its ticket from either side of two concurrent commits, and is silent, or unheard, while 200
 // messages (100 unless in the long suite) are sent. It reads everything that was sent after its first envelope arrived.
 func TestScenario06TicketFromSiblings(t *testing.T) {
