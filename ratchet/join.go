@@ -172,7 +172,7 @@ func (d *edit) asksFor() bool {
 	if !ok || d.st.phase != Member || d.behind() || !d.st.asking.Value().MayAsk(d.clockOf()) {
 		return false
 	}
-	stuck := d.unproven() || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
+	stuck := d.unanswered() || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
 	return d.st.rhythm.ask || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 

@@ -99,7 +99,7 @@ func Rekey() Step {
 // a copy.
 func (d *edit) mayDeal(w rekey.Wish) bool {
 	e, r, ok := d.preferred()
-	if !ok || d.st.phase != Member || d.behind() || d.unproven() || r.Gone(d.st.me().index) {
+	if !ok || d.st.phase != Member || d.behind() || d.unanswered() || r.Gone(d.st.me().index) {
 		return false
 	}
 	owners, me := d.st.me().owners.Keys, d.st.me().signing.Public

@@ -41,9 +41,9 @@ const silentMost = day
 // behind reports whether a state was restored and has not read its backlog.
 func (d *edit) behind() bool { return d.st.rhythm.restored && d.st.rhythm.caughtUpAt == 0 }
 
-// unproven reports whether a state was restored, and others are known that may have gone on to where it cannot follow, of whom none
+// unanswered reports whether a state was restored, and others are known that may have gone on to where it cannot follow, of whom none
 // answered since.
-func (d *edit) unproven() bool {
+func (d *edit) unanswered() bool {
 	_, r, ok := d.preferred()
 	if !ok || !d.st.rhythm.restored {
 		return false
@@ -58,7 +58,7 @@ func (d *edit) unproven() bool {
 
 // silent reports whether a restored member has to wait for its backlog or for a ticket before it says anything (D196).
 func (d *edit) silent() bool {
-	return d.behind() || d.unproven() && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
+	return d.behind() || d.unanswered() && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
 }
 
 // setBack notes that the own key was used, or may have been, in ways that this state does not know: by a state that was lost, or by a
