@@ -24,7 +24,7 @@ func Admit(s Space, now time.Time, frame []byte) (Space, [][]byte, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if d.st.phase != Member {
+	if d.st.phase != Member || d.silent() {
 		return s, nil, ErrPhase
 	}
 	if _, err := d.request(incoming{data: frame}, true); err != nil {

@@ -13,6 +13,7 @@ func CaughtUp(o Options) func(*state.Tx[Space]) error {
 		if err != nil {
 			return err
 		}
+		d.unsent = tx.Waiting(o.Topic) > 0
 		d.caughtUp()
 		d.leave(tx, o)
 		return nil
@@ -21,8 +22,8 @@ func CaughtUp(o Options) func(*state.Tx[Space]) error {
 
 func (d *edit) caughtUp() {
 	d.st.clock = d.st.clock.caughtUp(d.now)
-	if r := &d.st.rhythm; r.restored && r.caughtUpAt == 0 {
-		r.caughtUpAt = d.now
+	if d.waitsAnew() {
+		d.st.rhythm.caughtUpAt = d.now
 	}
 	d.answerFrames(false)
 }

@@ -128,7 +128,7 @@ func (d *edit) ownRequest(n proto.Name) (asking.Own, bool) {
 func (d *edit) askAgain() bool {
 	a := d.st.asking.Value()
 	e, r, ok := d.preferred()
-	if !ok || d.st.phase != Member {
+	if !ok || d.st.phase != Member || d.behind() {
 		return false
 	}
 	t, ok := d.tp.terms(r.ID())
@@ -172,7 +172,7 @@ func (d *edit) asksFor() bool {
 	if !ok || d.st.phase != Member || d.behind() || !d.st.asking.Value().MayAsk(d.clockOf()) {
 		return false
 	}
-	stuck := d.unanswered() || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
+	stuck := d.st.rhythm.restored || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
 	return d.st.rhythm.ask || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 

@@ -95,11 +95,10 @@ func Rekey() Step {
 }
 
 // mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and that is
-// signed or that it has the key to sign; it stands in an epoch with a place for a rekey, and was brought up to date since it came from
-// a copy.
+// signed or that it has the key to sign; it stands in an epoch with a place for a rekey, and is not silent since it came from a copy.
 func (d *edit) mayDeal(w rekey.Wish) bool {
 	e, r, ok := d.preferred()
-	if !ok || d.st.phase != Member || d.behind() || d.unanswered() || r.Gone(d.st.me().index) {
+	if !ok || d.st.phase != Member || d.silent() || r.Gone(d.st.me().index) {
 		return false
 	}
 	owners, me := d.st.me().owners.Keys, d.st.me().signing.Public

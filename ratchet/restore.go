@@ -38,27 +38,23 @@ func Restore(s Space, now time.Time) (Space, error) {
 // silentMost is how long a restored member that nobody brings up to date says nothing.
 const silentMost = day
 
+// rekeyUnanswered is how long a restored owner that nobody brings up to date begins no rekey by itself: others may be asleep, and the rekey would
+// be for the members of the copy. What a person asks for is not kept waiting after the silence.
+const rekeyUnanswered = 7 * day
+
 // behind reports whether a state was restored and has not read its backlog.
 func (d *edit) behind() bool { return d.st.rhythm.restored && d.st.rhythm.caughtUpAt == 0 }
 
-// unanswered reports whether a state was restored, and others are known that may have gone on to where it cannot follow, of whom none
-// answered since.
-func (d *edit) unanswered() bool {
-	_, r, ok := d.preferred()
-	if !ok || !d.st.rhythm.restored {
-		return false
-	}
-	for i := range r.All() {
-		if i != d.st.me().index && !r.Gone(i) {
-			return true
-		}
-	}
-	return false
-}
-
 // silent reports whether a restored member has to wait for its backlog or for a ticket before it says anything (D196).
 func (d *edit) silent() bool {
-	return d.behind() || d.unanswered() && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
+	return d.behind() || d.st.rhythm.restored && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
+}
+
+// waitsAnew reports whether the day of silence begins at this end of the mailbox: at the first one, and again while nobody was asked, or the first
+// request lies in the outbox. A device that was off the line meanwhile would else say something before it can be answered.
+func (d *edit) waitsAnew() bool {
+	r, asked := d.st.rhythm, d.st.asking.Value().Made()
+	return r.restored && (r.caughtUpAt == 0 || r.since.IsZero() && (asked == 0 || asked == 1 && d.unsent))
 }
 
 // setBack notes that the own key was used, or may have been, in ways that this state does not know: by a state that was lost, or by a

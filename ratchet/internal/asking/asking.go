@@ -185,6 +185,9 @@ func (a Asking) Whose(id proto.RequestID, counter uint64) Whose {
 	return Others
 }
 
+// Made returns how many requests of the last ones are remembered: those since Restored, if there are few.
+func (a Asking) Made() int { return len(a.history.Value()) }
+
 // Restored returns what a state that was restored from a copy asks. Until a ticket answers a request that it makes from then on, any other
 // one may be of the state that was lost. Its next counter is above all by time. A joiner, and a member that waits for a ticket, makes a new
 // request with the next Tick.
