@@ -184,7 +184,7 @@ func (d *edit) beginDue() (rekey.Wish, bool) {
 	if !ok || !d.mayDeal(rekey.Wish{}) || !d.st.rekeys.Value().Draft.IsZero() || !d.fetched() {
 		return rekey.Wish{}, false
 	}
-	if d.st.rhythm.restored && !passed(d.now, d.st.rhythm.caughtUpAt, rekeyUnanswered) {
+	if d.unanswered(rekeyUnanswered) {
 		return rekey.Wish{}, false
 	}
 	if made := d.st.rekeys.Value().Made; made != 0 && !passed(d.now, made, rekeyEvery) {

@@ -38,8 +38,8 @@ func Restore(s Space, now time.Time) (Space, error) {
 // silentMost is how long a restored member that nobody brings up to date says nothing.
 const silentMost = day
 
-// rekeyUnanswered is how long a restored owner that nobody brings up to date begins no rekey by itself: others may be asleep, and the rekey would
-// be for the members of the copy. What a person asks for is not kept waiting after the silence.
+// rekeyUnanswered is how long a restored owner that nobody brings up to date begins no rekey by itself: others may be asleep, and the rekey
+// would be for the members of the copy. What a person asks for is not kept waiting after the silence.
 const rekeyUnanswered = 7 * day
 
 // behind reports whether a state was restored and has not read its backlog.
@@ -47,11 +47,16 @@ func (d *edit) behind() bool { return d.st.rhythm.restored && d.st.rhythm.caught
 
 // silent reports whether a restored member has to wait for its backlog or for a ticket before it says anything (D196).
 func (d *edit) silent() bool {
-	return d.behind() || d.st.rhythm.restored && !passed(d.now, d.st.rhythm.caughtUpAt, silentMost)
+	return d.behind() || d.unanswered(silentMost)
 }
 
-// waitsAnew reports whether the day of silence begins at this end of the mailbox: at the first one, and again while nobody was asked, or the first
-// request lies in the outbox. A device that was off the line meanwhile would else say something before it can be answered.
+// unanswered reports whether a state was restored, and was not brought up to date in some time since it reached the end of its backlog.
+func (d *edit) unanswered(within Millis) bool {
+	return d.st.rhythm.restored && !passed(d.now, d.st.rhythm.caughtUpAt, within)
+}
+
+// waitsAnew reports whether the day of silence begins at this end of the mailbox: at the first one, and again while nobody was asked, or the
+// first request lies in the outbox. A device that was off the line meanwhile would else say something before it can be answered.
 func (d *edit) waitsAnew() bool {
 	r, asked := d.st.rhythm, d.st.asking.Value().Made()
 	return r.restored && (r.caughtUpAt == 0 || r.since.IsZero() && (asked == 0 || asked == 1 && d.unsent))

@@ -27,11 +27,7 @@ func TestFounderFromBeforeTheFirstMember(t *testing.T) {
 				others = append(others, n.join(l, fmt.Sprint("m", k)))
 				n.settle()
 			}
-			for k := range commits {
-				n.twoDays()
-				founder.send(fmt.Sprint("lost ", k))
-				n.settle()
-			}
+			founder.loses(commits)
 			n.now = n.now.Add(2 * time.Hour)
 			founder.restored(backup)
 			founder.sync()
@@ -74,11 +70,7 @@ func TestRestoredOwnerLeavesNobodyOut(t *testing.T) {
 			founder.sync()
 			backup := founder.space
 			m := n.join(l, "m")
-			for k := range 3 {
-				n.twoDays()
-				founder.send(fmt.Sprint("lost ", k))
-				n.settle()
-			}
+			founder.loses(3)
 			n.now = n.now.Add(2 * time.Hour)
 			founder.restored(backup)
 			founder.sync()
@@ -135,11 +127,7 @@ func TestBothRestoredAcrossARekey(t *testing.T) {
 	founder := n.found(Policy{})
 	m := n.member(founder, "m")
 	before := m.space
-	for range 6 {
-		n.twoDays()
-		m.send("lost")
-		n.settle()
-	}
+	m.loses(6)
 	founder.do(Rekey())
 	n.settle()
 	m.send("in the new root")

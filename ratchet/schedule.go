@@ -17,7 +17,7 @@ type rhythm struct {
 	heard      Millis        // when a message of another member was read last
 	pruned     Millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket for a request that was made since merged (§8)
-	caughtUpAt Millis        // wall clock: when the end of the mailbox was reached first since then; 0 while it was not
+	caughtUpAt Millis        // wall clock: the end of the mailbox since then from which the silence counts; 0 while there was none
 	setBack    bool          // numbers may have been used that this state does not know (§8)
 	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it

@@ -19,14 +19,23 @@ func (x *node) restored(backup Space) {
 	x.space, x.retained, x.ready, x.mailbox, x.read, x.events = s, map[orphans.FrameName]incoming{}, nil, nil, nil, nil
 }
 
+// loses has a device make commits that an older copy of it lacks. All read them.
+func (x *node) loses(count int) {
+	for k := range count {
+		x.net.twoDays()
+		x.send(fmt.Sprint("lost ", k))
+		x.net.settle()
+	}
+}
+
 // say sends a text if the device can send now.
 func (x *node) say(text string) error {
 	return x.edit(func(d *edit) error { return d.say(inner(text)) })
 }
 
 // A member that was restored, once or twice, to before several commits of its own reads whatever is said by those who have read it since,
-// although nobody can give it back what they said before. It says nothing until it was brought up to date: what others answer to it in the epochs below
-// those commits would be read by everybody, and its keys be gone, before its request is answered (§8, D196).
+// although nobody can give it back what they said before. It says nothing until it was brought up to date: what others answer to it in the
+// epochs below those commits would be read by everybody, and its keys be gone, before its request is answered (§8, D196).
 func TestRestoredReadsTheReplies(t *testing.T) {
 	for commits := range 4 {
 		t.Run(fmt.Sprint(commits), func(t *testing.T) {
@@ -34,11 +43,7 @@ func TestRestoredReadsTheReplies(t *testing.T) {
 			founder := n.found(Policy{})
 			m, other := n.member(founder, "m"), n.member(founder, "other")
 			backup := m.space
-			for k := range commits {
-				n.twoDays()
-				m.send(fmt.Sprint("lost ", k))
-				n.settle()
-			}
+			m.loses(commits)
 			for again := range 2 {
 				n.now = n.now.Add(2 * time.Hour)
 				m.restored(backup)
@@ -101,9 +106,7 @@ func TestSilenceEndsAfterADay(t *testing.T) {
 			founder := n.found(Policy{})
 			m := n.member(founder, "m")
 			backups := []Space{founder.space, m.space}
-			n.twoDays()
-			m.send("lost")
-			n.settle()
+			m.loses(1)
 			n.now = n.now.Add(2 * time.Hour)
 			m.restored(backups[1])
 			if founder.offline = !both; both {
