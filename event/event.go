@@ -77,7 +77,7 @@ func (m Message) Format(f fmt.State, _ rune) { io.WriteString(f, m.String()) }
 func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
 
 // Joined: this device was let into the space. What it wrote before is sent now. It is told again if the device has to take another
-// place, since two devices chose one of a public link.
+// place, since two devices chose one of a public link; and after Refused, if owners contradicted each other and it has its place after all.
 type Joined struct{ Stamp }
 
 // String implements Event.

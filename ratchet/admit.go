@@ -78,7 +78,12 @@ func (d *edit) request(f incoming, atOnce bool) (name proto.Name, err error) {
 	if err := d.isOwn(a); err != nil {
 		return name, err
 	}
-	desk, out, err := d.st.desk.Value().Request(a, q.Tag, r, d.answerer(f, r, atOnce), d.clockOf())
+	who := d.answerer(f, r, atOnce)
+	if a.Root != r.ID() {
+		who.Named, _ = d.root(a.Root)
+		who.Bind = d.binds(a.Root, r)
+	}
+	desk, out, err := d.st.desk.Value().Request(a, q.Tag, r, who, d.clockOf())
 	if err != nil {
 		return name, forged(err)
 	}
@@ -173,6 +178,21 @@ func (d *edit) answerer(f incoming, r members.Root, atOnce bool) members.Answere
 		Free:   func(c proto.Certificate) dkg.Index { return invites.Free(r, c) },
 		Died:   d.comesAfter(r.ID()),
 		Gives:  d.gives(r), Entered: d.st.forest.Entered(),
+	}
+}
+
+// binds returns what signs the word of this owner in an older root or one beside, about what is decided in the preferred one. It is nil of
+// who is no owner there, and for a root that was never held. Who its owners were is not known any more once it is given up.
+func (d *edit) binds(root proto.EpochID, preferred members.Root) func(dkg.Index, proto.BodyHash) proto.Bind {
+	place, owner := d.place(preferred)
+	if named, held := d.root(root); held && owner {
+		place, owner = d.place(named)
+	}
+	if !owner || !slices.ContainsFunc(d.tp.keys.Value().list, func(k rootKey) bool { return k.root == root }) {
+		return nil
+	}
+	return func(i dkg.Index, body proto.BodyHash) proto.Bind {
+		return proto.Sign(proto.Bind{Said: proto.Said{Root: root, By: place}, Index: i, Body: body}, d.st.space, d.st.me().signing)
 	}
 }
 

@@ -120,7 +120,9 @@ func takeStatement(d *edit, l *reading) {
 		d.refuse(l, d.takeGiven(l, s))
 	default:
 		d.refuse(l, d.apply(s, l.epoch.Root()))
-		d.displaced()
+		if b, ok := s.(proto.Bind); ok && b.Index == d.st.me().index {
+			d.displaced()
+		}
 	}
 }
 
@@ -262,22 +264,51 @@ func (d *edit) earlyLinks() {
 	d.st.duties = state.NewSegment(x)
 }
 
-// displaced takes in that a bind or notice names another binding of this member's index, whether it knows that one or not: it takes another
-// index of its run, or asks no more.
+// displaced takes in what the binds, a notice or a ticket make of this member's place: whether they name another binding of its index, known
+// here or not. Owners may contradict each other, so what was read first may not be what counts: as long as it has no other index it comes
+// back to this one.
 func (d *edit) displaced() {
 	me, a := d.st.me(), d.st.asking.Value()
 	_, r, ok := d.preferred()
-	if !ok || a.Over() != nil || a.Joining() {
+	if !ok || d.st.phase != Member {
 		return
 	}
-	body := me.binding.Hash()
-	if own, known := r.Binding(me.maker()); known {
-		body = own.Body
+	switch lost := r.Displaces(me.index, me.body(r)); {
+	case lost:
+		d.displace()
+	case a.Lost():
+		d.setAsking(a.Reinstated(d.clockOf()))
+		d.emit(Event{Kind: Joined, Index: me.index, Key: PublicKey{me.signing.Public}})
 	}
-	if r.Displaces(me.index, body) {
+}
+
+// displace gives this member's place up: it takes another index of its run, or asks from now on once a day.
+func (d *edit) displace() {
+	if a := d.st.asking.Value(); !a.Lost() {
 		l, _ := d.opened()
 		if a, c, err := a.Displaced(d.asker(), l, d.clockOf()); err == nil {
 			d.asked(a, c)
 		}
+	}
+}
+
+// takeWord takes in the statement of a refusal. It counts like one that was read. A bind that an owner signed for another binding of this
+// member's index, and that names the root in which it stands, displaces it whatever was said there before: whoever answers knows of all
+// that, or others have left this root and it will not be heard there any more.
+func (d *edit) takeWord(s proto.Statement) {
+	_, r, ok := d.preferred()
+	if !ok || s == nil {
+		return
+	}
+	_ = d.apply(s, r.ID()) // what is false has no effect
+	b, is := s.(proto.Bind)
+	if !is || d.st.phase != Member {
+		return
+	}
+	me := d.st.me()
+	_, err := proto.VerifyOwner(b, r)
+	beside := err == nil && b.Root == r.ID() && b.Index == me.index && b.Body != me.body(r)
+	if beside || r.Displaces(me.index, me.body(r)) {
+		d.displace()
 	}
 }

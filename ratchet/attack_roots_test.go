@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,4 +121,31 @@ func TestBarredRootsTakeNoPlace(t *testing.T) {
 	n.settle()
 	n.hears(founder, c)
 	require.Equal(t, Removed, b.phase())
+}
+
+// A member that holds as many roots as may be comes into a further one by a ticket: the last one gives way to it.
+func TestTicketOfARootTooMany(t *testing.T) {
+	n := newNetwork(t, 204)
+	founder := n.found(Policy{})
+	b := n.member(founder, "b")
+	n.settle()
+	for range maxRoots {
+		founder.do(Rekey())
+		b.sync()
+	}
+	n.settle()
+	require.Len(t, stateOf(b.space).forest.Roots(), maxRoots)
+	n.lose = func(_ *node, f []byte) bool { return f[0]&0xf == byte(proto.TypeRekey) }
+	founder.do(Rekey())
+	n.settle()
+	n.now = n.now.Add(2 * time.Hour)
+	require.NoError(t, b.edit(func(d *edit) error {
+		require.True(t, d.askAgain())
+		return nil
+	}))
+	n.settle()
+	require.Equal(t, founder.rootID(), b.rootID())
+	require.Len(t, stateOf(b.space).forest.Roots(), maxRoots)
+	n.lose = nil
+	n.hears(founder, b)
 }

@@ -60,8 +60,12 @@ func (d *edit) enterTicket(own asking.Own, whole []byte) error {
 		d.deriveToldRoot(c)
 		r, _ = d.root(c.Root.ID())
 	}
+	_, stood, had := d.preferred()
 	d.told(r, c, joins)
 	d.merge(own, c, joins)
+	if had {
+		d.reportRekeyed(stood, had)
+	}
 	d.displaced()
 	return nil
 }
@@ -88,12 +92,32 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if err != nil {
 		return forged(err)
 	}
-	r, again := d.root(terms.ID())
-	if !again {
+	r, held := d.root(terms.ID())
+	me, first := d.st.me(), !held && d.st.forest.Entered() == 0
+	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
+	d.setIdentity(me)
+	d.st.phase = Member
+	d.setAsking(d.entered(own, b.Issuer))
+	if first {
+		d.st.forest = epochs.New(d.st.space, i)
+	} else { // another index of the same run: what was to be said was of the one before
+		d.setNews(announcements{})
+		d.st.forest = d.st.forest.As(i)
+	}
+	switch {
+	case held:
+	case first:
 		r = members.NewRoot(terms.Terms)
+		d.st.roots = d.st.roots.Put(newRootRow(r, s))
+		d.tp = d.tp.with(terms)
+		d.grow(d.st.forest.WithRoot(rootOf(terms), d.age()))
+	default: // a rekey made it since this device was let in before
+		if err := d.enterTold(newRoot{terms: terms, share: s}); err != nil {
+			return err
+		}
+		r, _ = d.root(terms.ID())
 	}
 	credential := proto.Credential{Certificate: b.Certificate, Binding: own.Binding}
-	me := d.st.me()
 	r, _, err = r.Introduce(proto.Introduction{Credential: credential, Rest: me.rest, Inbox: me.inboxes[0].secret.Public}, members.Via{})
 	if err != nil {
 		return forged(err)
@@ -102,25 +126,21 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}); err == nil {
 		r = next
 	}
-	me.origin, me.owners, me.index, me.binding, me.certificates = b.Origin, terms.template.Owners, i, own.Binding, []proto.Certificate{b.Certificate}
-	d.setIdentity(me)
-	d.st.phase = Member
 	d.st.roots = d.st.roots.Put(newRootRow(r, s))
-	if again || d.st.forest.Entered() > 0 { // another index of the same run: what was to be said was of the one before
-		d.setNews(announcements{})
-		d.st.forest = d.st.forest.As(i)
-	} else {
-		d.st.forest = epochs.New(d.st.space, i)
-	}
-	if !again { // of who was let in before, a rekey made it meanwhile
-		d.tp = d.tp.with(terms)
-		d.grow(d.st.forest.WithRoot(rootOf(terms), d.age()))
-		if len(d.st.forest.Roots()) > 1 { // it stands among those that this device held
-			d.rank(d.ranks(terms))
-			d.unite(terms.ID())
-		}
-	}
 	return nil
+}
+
+// entered returns what is asked once a ticket was entered, and notes that a restored member is up to date if it asked for it since: the
+// ticket for a request from before the copy may be as old.
+func (d *edit) entered(own asking.Own, issuer dkg.Index) asking.Asking {
+	a := d.st.asking.Value()
+	if a.Whose(own.Context.Request, own.Counter) == asking.Mine {
+		d.st.rhythm.restored = false
+	}
+	if own.Context.Direct {
+		return a.EnteredDirect(issuer, d.clockOf())
+	}
+	return a.Entered(own.Context.Request.Name(), issuer, d.clockOf())
 }
 
 // rootOf returns what the forest knows of a root.
@@ -228,17 +248,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 	d.grow(f, change)
 	d.returned(returned)
 	d.toldInvites(c)
-	a := d.st.asking.Value()
-	if a.Whose(own.Context.Request, own.Counter) == asking.Mine { // else a restored state may have asked before it was copied
-		d.st.rhythm.restored = false
-	}
-	var did asking.Change
-	if own.Context.Direct {
-		a = a.EnteredDirect(c.Body.Issuer, d.clockOf())
-	} else {
-		a, did = a.Entered(own.Context.Request.Name(), c.Body.Issuer, d.clockOf())
-	}
-	d.asked(a, did)
+	d.asked(d.entered(own, c.Body.Issuer), asking.Change{})
 	d.setOrphans(d.st.orphans.Value().Merged(d.now))
 	news := d.st.news.Value()
 	if own.Counter > news.answered {

@@ -55,6 +55,14 @@ func (me identity) space() state.ID {
 // maker returns the member as its signatures show it.
 func (me identity) maker() proto.Maker { return proto.Maker{Index: me.index, Key: me.signing.Public} }
 
+// body returns the hash of the own binding, as a root has it.
+func (me identity) body(r members.Root) proto.BodyHash {
+	if own, known := r.Binding(me.maker()); known {
+		return own.Body
+	}
+	return me.binding.Hash()
+}
+
 // follows reports whether a member may become this one: with the same key, and the same index unless an owner decided for somebody
 // else's binding of it, so that it took another index of the same run.
 func (me identity) follows(prev identity) bool {

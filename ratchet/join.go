@@ -83,10 +83,7 @@ func (d *edit) asked(a asking.Asking, c asking.Change) {
 	if c.Taken {
 		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
 	}
-	if _, r, ok := d.preferred(); ok && c.Said != nil {
-		_ = d.apply(c.Said, r.ID()) // what is false has no effect
-		d.displaced()
-	}
+	d.takeWord(c.Said)
 	switch c.Refused {
 	case asking.ErrTaken:
 		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteTaken})
@@ -162,7 +159,7 @@ func (d *edit) askDue() bool {
 func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 	l, _ := d.opened()
 	a, c, err := a.Tick(d.asker(), l, d.unreadSinceAsking(), d.clockOf())
-	c.Ask = c.Ask && !d.behind()
+	c.Ask = c.Ask && !d.behind() && d.st.phase == Member
 	return a, c, err
 }
 

@@ -11,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 func inner(text string) proto.Inner { return proto.Inner{Plaintext: []byte(text)} }
@@ -103,7 +105,41 @@ func TestAnotherPlaceInANewRoot(t *testing.T) {
 	}
 	require.EqualValues(t, 1, x.gen())
 	require.NotEqual(t, first, x.place())
+	require.True(t, x.has(Rekeyed))
 	n.hears(n.all...)
+}
+
+// A device that comes to another place in a new root by a ticket holds no more roots than others do: the last one gives way.
+func TestAnotherPlaceTakesNoRootTooMany(t *testing.T) {
+	n := newNetwork(t, 81)
+	founder := n.found(Policy{})
+	run := founder.invite(invite.Public(16, 0))
+	x := n.join(run, "x")
+	n.settle()
+	for range maxRoots {
+		founder.do(Rekey())
+		x.sync()
+	}
+	n.settle()
+	require.Len(t, stateOf(x.space).forest.Roots(), maxRoots)
+	require.NoError(t, x.edit(func(d *edit) error {
+		d.tp.link = state.NewSegment(openedLink{secret.Own(run.Bytes())})
+		return nil
+	}))
+	first := x.place()
+	x.offline = true
+	x.displace()
+	founder.do(Rekey())
+	n.settle()
+	x.mailbox, x.offline = nil, false
+	for range 4 {
+		n.now = n.now.Add(time.Hour)
+		n.settle()
+	}
+	require.NotEqual(t, first, x.place())
+	require.Equal(t, founder.rootID(), x.rootID())
+	require.Len(t, stateOf(x.space).forest.Roots(), maxRoots)
+	require.Equal(t, maxRoots, stateOf(x.space).roots.Size())
 }
 
 // A device that takes another place of its run in one of two roots of a generation, and comes from the other, unites who is gone by them (R9).

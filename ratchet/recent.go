@@ -54,15 +54,29 @@ func (x recent) fresh(c clock) bool { return c.end-x.said < recentFor }
 // noteSaid notes a statement of this member that tickets carry: a joiner may be let in by somebody that has not read it.
 func (d *edit) noteSaid(s proto.Statement) {
 	switch s.(type) {
-	case proto.Title, proto.Profile, proto.Role, proto.Bind, proto.Revoke, proto.Close:
+	case proto.Bind:
+		d.noteBind(s, false)
+	case proto.Title, proto.Profile, proto.Role, proto.Revoke, proto.Close:
 		all := append(d.keptRecent(), recent{hash: proto.StatementHash(s), said: d.age()})
 		d.setRecent(all[max(0, len(all)-maxRecent):])
 	}
 }
 
-// oweBind takes in a message of a binding that lost by a bind of this owner: its member may not have read that, so it is owed again. It
-// stands first in the list, and waits where that is full, so that nothing else that is owed gives way to it: whoever holds many places
-// that it lost could else have an owner forget what joiners lack.
+// noteBind notes a bind of this owner, and reports whether there was room. It stands first in the list and takes no place of anything
+// else: whoever comes to many places that others have could else have an owner forget what joiners lack. A joiner that lacks a bind gets
+// it with a ticket, or when the binding that lost is read.
+func (d *edit) noteBind(s proto.Statement, owed bool) bool {
+	hash := proto.StatementHash(s)
+	all := slices.DeleteFunc(d.keptRecent(), func(x recent) bool { return x.hash == hash })
+	if len(all) >= maxRecent {
+		return false
+	}
+	d.setRecent(slices.Insert(all, 0, recent{hash: hash, said: d.age(), owed: owed}))
+	return true
+}
+
+// oweBind takes in a message of a binding that lost by a bind of this owner: its member may not have read that, so it is owed again. Where
+// there is no room for it, it waits for the next message. In an older root nobody says anything any more: who asks from there is refused.
 func (d *edit) oweBind(l *reading) {
 	_, r, ok := d.preferred()
 	if !ok || l.epoch.Root() != r.ID() {
@@ -70,16 +84,9 @@ func (d *edit) oweBind(l *reading) {
 	}
 	place, owner := d.place(r)
 	r, s, owed := r.Unheeded(l.maker, place, d.now)
-	if !owner || !owed {
-		return
+	if owner && owed && d.noteBind(s, true) {
+		d.setRoot(r)
 	}
-	hash := proto.StatementHash(s)
-	all := slices.DeleteFunc(d.keptRecent(), func(x recent) bool { return x.hash == hash })
-	if len(all) >= maxRecent {
-		return
-	}
-	d.setRoot(r)
-	d.setRecent(slices.Insert(all, 0, recent{hash: hash, said: d.age(), owed: true}))
 }
 
 // oweRecent takes in that somebody arrived, who may lack what was said recently.

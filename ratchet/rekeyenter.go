@@ -50,6 +50,9 @@ func (d *edit) enterRoot(in newRoot) error {
 	if err != nil {
 		return err
 	}
+	if !last.IsZero() { // before the new one is there, which has no epochs yet if a ticket told it
+		d.grow(d.st.forest.GiveUpRoot(last, d.age()))
+	}
 	f, change := d.st.forest.WithRoot(root, d.age())
 	if !in.x.IsZero() {
 		if f, change, err = d.st.forest.Rekeyed(epochs.RekeyRoot{
@@ -73,9 +76,6 @@ func (d *edit) enterRoot(in newRoot) error {
 	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
 	d.grow(f, change)
 	d.rank(ranks)
-	if !last.IsZero() {
-		d.grow(d.st.forest.GiveUpRoot(last, d.age()))
-	}
 	d.unite(id)
 	if _, listed := r.Listed(me.index); listed {
 		d.tp.link = state.NewSegment(openedLink{})
@@ -87,13 +87,10 @@ func (d *edit) enterRoot(in newRoot) error {
 		d.retry(d.st.orphans.Value().Untagged()...)
 	}
 	d.unsaid()
-	if _, now, ok := d.preferred(); ok {
+	if _, now, ok := d.preferred(); ok && had && now.ID() == before.ID() {
 		d.reportMembers(before, now)
-		if !had || now.ID() != before.ID() {
-			d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
-			d.reportRoot(before, now)
-		}
 	}
+	d.reportRekeyed(before, had)
 	return nil
 }
 
@@ -142,6 +139,15 @@ func (d *edit) saidBy(in newRoot, r members.Root) members.Root {
 	return r
 }
 
+// reportRekeyed reports that another root is preferred than before, if one was, and what that changed.
+func (d *edit) reportRekeyed(before members.Root, had bool) {
+	if _, now, ok := d.preferred(); ok && (!had || now.ID() != before.ID()) {
+		d.reportMembers(before, now)
+		d.emit(Event{Kind: Rekeyed, Count: len(now.Roster())})
+		d.reportRoot(before, now)
+	}
+}
+
 // reportMembers reports what a rekey changed about the members that this device shows.
 func (d *edit) reportMembers(before, now members.Root) {
 	c := now.Since(before)
@@ -150,9 +156,6 @@ func (d *edit) reportMembers(before, now members.Root) {
 	}
 	for _, k := range c.KeyChanged {
 		d.emit(Event{Kind: KeyChanged, Index: k.Index, Old: k.Old, New: k.New})
-		if k.Index == d.st.me().index {
-			d.displaced()
-		}
 	}
 }
 

@@ -215,9 +215,13 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	if terms.Commitment().Verify(said.Share) != nil {
 		return errShare
 	}
-	return d.enterRoot(newRoot{
+	if err := d.enterRoot(newRoot{
 		terms: terms, above: above.ID(), share: said.Share, x: said.X, inbox: said.Inbox, records: c.Records, said: c.Said, boxes: said.Boxes, owners: said.Owners, seat: said.Seat,
-	})
+	}); err != nil {
+		return err
+	}
+	d.displaced()
+	return nil
 }
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }

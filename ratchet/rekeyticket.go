@@ -30,10 +30,6 @@ func (d *edit) giveShare(b *proto.TicketBody, a proto.Asked, r members.Root, fro
 // after the preferred one, and without a share.
 func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	b := c.Body
-	_, p, ok := d.preferred()
-	if !ok || b.Root.Notice.Common.Rekey < p.Rekey() {
-		return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
-	}
 	terms, err := newRootTerms(b.Origin, b.Root.Notice, b.Template, b.Root.Roster)
 	if err != nil {
 		return forged(err)
@@ -42,19 +38,36 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	if !ok {
 		return fmt.Errorf("%w: ticket without a share", outcome.ErrStale)
 	}
-	in := newRoot{terms: terms, above: p.ID(), share: share, x: x, inbox: inbox}
-	if err := d.enterRoot(in); err != nil { // its parent is not known, or only told
-		in.x = secret.Bytes{}
-		if err := d.enterRoot(in); errors.Is(err, outcome.ErrBound) {
-			return fmt.Errorf("%w: ticket of a root for which there is no room", outcome.ErrStale)
-		} else if err != nil {
-			return forged(err)
-		}
+	if err := d.enterTold(newRoot{terms: terms, share: share, x: x, inbox: inbox}); err != nil {
+		return err
 	}
 	if _, listed := terms.Listed(d.st.me().index); listed {
 		return nil
 	}
 	return d.coveredBy(b.Certificate, terms.ID())
+}
+
+// enterTold enters a root that a ticket told, above the preferred one.
+func (d *edit) enterTold(in newRoot) error {
+	if _, p, ok := d.preferred(); ok {
+		if in.terms.Rekey() < p.Rekey() {
+			return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
+		}
+		in.above = p.ID()
+	}
+	try := *d
+	if try.enterRoot(in) == nil {
+		*d = try
+		return nil
+	}
+	in.x = secret.Bytes{} // its parent is not known, or only told
+	switch err := d.enterRoot(in); {
+	case errors.Is(err, outcome.ErrBound):
+		return fmt.Errorf("%w: ticket of a root for which there is no room", outcome.ErrStale)
+	case err != nil:
+		return forged(err)
+	}
+	return nil
 }
 
 // deriveToldRoot takes in the box of a rekey that a further ticket hands on, of a root that is held and was only told: x derives it, and

@@ -115,9 +115,10 @@ func (a Asking) hint(r proto.HintReason) (Asking, Change) {
 	return a, Change{Hint: r}
 }
 
-// end ends asking without a ticket. Seed and keys go.
+// end ends asking without a ticket. Seed and keys go. Who was a member before asks on as one.
 func (a Asking) end(how outcome, c Clock) (Asking, Change) {
 	a.ended, a.requests, a.goneAt, a.seedGone = how, nil, c.Age, true
+	a.joining = a.joining && a.firstAt == 0
 	return a, Change{Refused: a.Over(), EraseSeed: true, KeyGone: true}
 }
 

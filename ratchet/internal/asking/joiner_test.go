@@ -229,7 +229,7 @@ func TestJoinerTriesIndices(t *testing.T) {
 		}
 	}
 	earlier := asked[27]
-	a, _ = a.Entered(earlier.ID().Name(), 1, at(now+1))
+	a = a.Entered(earlier.ID().Name(), 1, at(now+1))
 	require.False(t, a.Joining())
 	for k, x := range asked {
 		_, ok := a.Find(w.link.Space, x.ID().Name())
@@ -291,9 +291,9 @@ func TestJoinerClockBehind(t *testing.T) {
 	require.Equal(t, asking.Mine, a.Whose(y.ID(), y.Counter))
 	require.Equal(t, asking.Unknown, a.Whose(x.ID(), x.Counter), "a copy does not know what it asked since")
 	require.Equal(t, asking.Unknown, a.Whose(proto.RequestID{1}, y.Counter+1), "others may know of a greater one")
-	b, _ := a.Entered(x.ID().Name(), 1, back)
+	b := a.Entered(x.ID().Name(), 1, back)
 	require.Equal(t, asking.Unknown, b.Whose(proto.RequestID{1}, y.Counter+1), "a ticket for a request from before")
-	a, _ = a.Entered(y.ID().Name(), 1, back)
+	a = a.Entered(y.ID().Name(), 1, back)
 	a = reload(t, a)
 	require.Equal(t, asking.Others, a.Whose(proto.RequestID{1}, y.Counter+1))
 	require.Equal(t, asking.Unknown, a.Whose(x.ID(), x.Counter))

@@ -13,9 +13,10 @@ func (a Asking) MayAsk(c Clock) bool {
 }
 
 // Ask returns what a member asks that is to be brought back into step, with the request to be posted. Each request has a ticket key,
-// an inbox key and a counter of its own; keys of earlier ones stay for a day. It returns ErrStale for who may not ask.
+// an inbox key and a counter of its own; keys of earlier ones stay for a day. A member that was displaced asks on once a day, as owners may
+// have contradicted each other. It returns ErrStale for a joiner.
 func (a Asking) Ask(me Self, at Position, c Clock) (Asking, Change, error) {
-	if a.joining || a.ended != open {
+	if a.joining {
 		return a, Change{}, ErrStale
 	}
 	q := request{kind: proto.Resync, counter: a.next(c), index: at.Index, preferred: at.Preferred, ticket: suite.NewKEMSecret(me.Suite.KEM()), made: c.Age}
@@ -35,5 +36,8 @@ func (a Asking) Ask(me Self, at Position, c Clock) (Asking, Change, error) {
 		a.since, a.told, a.wait, a.hints = c.Wall, 0, 0, 0
 	}
 	a.posted, a.wait = c.Wall, min(max(firstWait, 2*a.wait), longestWait)
+	if a.ended != open {
+		a.wait = longestWait
+	}
 	return a, Change{Post: x.Seal(me.Space, suite.NewAEAD(key), tag).Frame()}, nil
 }

@@ -17,8 +17,8 @@ import (
 func TestTicketKeyOfAJoiner(t *testing.T) {
 	w := newWorld(t, dkg.Public)
 	a, x := w.join()
-	a, _ = a.Entered(x.ID().Name(), 1, at(1))
-	a, _ = a.Entered(x.ID().Name(), 4, at(2))
+	a = a.Entered(x.ID().Name(), 1, at(1))
+	a = a.Entered(x.ID().Name(), 4, at(2))
 	for _, i := range []dkg.Index{1, 4, x.Index} {
 		var ch asking.Change
 		a, ch = a.ReadFrom(i, x.Index, false, at(3))
@@ -40,7 +40,7 @@ func TestTicketKeyOfAJoiner(t *testing.T) {
 
 	one := newWorld(t, dkg.Private)
 	c, y := one.join()
-	c, _ = c.Entered(y.ID().Name(), 1, at(1))
+	c = c.Entered(y.ID().Name(), 1, at(1))
 	c, ch = one.tick(c, 9*day)
 	require.False(t, ch.EraseSeed, "of one index it stays until a notice lists the member")
 	_, ch = c.Listed()
@@ -124,7 +124,7 @@ func TestTicketKeyStaysWhileSomethingWaits(t *testing.T) {
 	w := newWorld(t, dkg.Private)
 	a, p := w.member()
 	a, x := w.ask(a, p, 0)
-	a, _ = a.Entered(x.ID().Name(), 3, at(1))
+	a = a.Entered(x.ID().Name(), 3, at(1))
 	a, ch := a.ReadFrom(4, 21, true, at(2))
 	require.False(t, ch.KeyGone)
 	_, ok := a.Find(w.link.Space, x.ID().Name())
@@ -152,12 +152,35 @@ func TestTakenNeedsAnOwnerAgainstAMember(t *testing.T) {
 	a, ch = w.tick(a, 2*hour)
 	require.True(t, ch.Ask, "it asks on, after twice the time")
 
+	b, y := w.ask(a, p, 2*hour)
+	word := proto.Sign(proto.Bind{Said: w.said(), Index: 21, Body: proto.BodyHash{1}}, w.link.Space, w.owner)
+	_, ch = w.refuse(b, y, proto.Taken{Bind: word}, 1)
+	require.Equal(t, asking.Change{Said: word}, ch, "it counts like one that was read, whatever binding stands beside it")
+
 	a, ch, err := a.Displaced(w.self, w.link, at(3*hour))
 	require.NoError(t, err)
 	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
-	_, _, err = a.Ask(w.self, p, at(9*hour))
-	require.ErrorIs(t, err, asking.ErrStale)
+	require.True(t, a.Lost())
+	back := reload(t, a.Reinstated(at(4*hour)))
+	require.False(t, back.Lost() || back.Joining())
+	_, _ = w.ask(back, p, 9*hour)
 	require.False(t, a.MayAsk(at(9*hour)))
+	a, ch = w.tick(a, day-1)
+	require.True(t, ch.IsZero())
+	for k := range int64(3) { // once a day, and nobody is told again what it hears
+		a, ch = w.tick(a, (k+1)*day)
+		require.Equal(t, asking.Change{Ask: true}, ch)
+		a, x = w.ask(a, p, (k+1)*day)
+		for _, y := range []proto.Refusal{w.taken(21, 0), proto.Hint{Reason: proto.HintNotListed}} {
+			b, ch := w.refuse(a, x, y, 1)
+			require.Zero(t, ch)
+			_, ch = w.tick(b, (k+2)*day-1)
+			require.False(t, ch.Ask || ch.StillWaiting != 0)
+		}
+	}
+	answered := a.Entered(x.ID().Name(), 1, at(4*day))
+	require.True(t, answered.Merged() && answered.Lost())
+	require.True(t, reload(t, answered.Reinstated(at(4*day))).Merged(), "further tickets count")
 }
 
 // The ticket of a direct link lets a joiner in by itself; the request stays, since that ticket is as old as the link.
@@ -180,13 +203,16 @@ func TestDirectTicketKeepsTheRequest(t *testing.T) {
 func TestDisplacedMemberOfARun(t *testing.T) {
 	w := newWorld(t, dkg.Public)
 	a, x := w.join()
-	a, _ = a.Entered(x.ID().Name(), 1, at(1))
+	a = a.Entered(x.ID().Name(), 1, at(1))
 	b, ch, err := a.Displaced(w.self, w.link, at(2))
 	require.NoError(t, err)
 	require.NoError(t, ch.Refused)
 	y := w.open(ch)
 	require.NotEqual(t, x.Index, y.Index)
 	require.True(t, b.Joining())
+	back := reload(t, b.Reinstated(at(3)))
+	require.False(t, back.Lost())
+	require.Equal(t, back, back.Entered(y.ID().Name(), 1, at(4)), "nothing is asked any more")
 	c, ch, err := reload(t, b).Tick(w.self, w.link, false, at(day))
 	require.NoError(t, err)
 	require.False(t, ch.EraseSeed)
@@ -194,7 +220,7 @@ func TestDisplacedMemberOfARun(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ch.EraseSeed, "nobody answers: with the masked polynomial that a member holds the seed is every share (D63)")
 	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
-	b, _ = reload(t, b).Entered(y.ID().Name(), 1, at(3))
+	b = reload(t, b).Entered(y.ID().Name(), 1, at(3))
 	require.False(t, b.Joining())
 	b, ch, err = reload(t, b).Tick(w.self, w.link, false, at(day))
 	require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 // one that does not open.
 func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (Asking, Change, error) {
 	at := a.find(s.Name)
-	if at < 0 || a.ended != open {
+	if at < 0 || a.joining && a.ended != open {
 		return a, Change{}, ErrStale
 	}
 	q := a.requests[at]
@@ -27,18 +27,25 @@ func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (
 	if a.joining {
 		return a.refuseJoiner(me, l, q, y, c)
 	}
+	a, out, err := a.refuseMember(me, y, c)
+	if a.ended != open { // told already
+		out.Hint, out.Taken = 0, false
+	}
+	return a, out, err
+}
+
+func (a Asking) refuseMember(me Self, y proto.Refusal, c Clock) (Asking, Change, error) {
 	switch y := y.(type) {
 	case proto.Hint:
 		return a.follow(y, c)
 	case proto.Taken:
-		if y.Verify(me.Space, me.Suite, me.Binding) != nil {
+		out := Change{Taken: y.Verify(me.Space, me.Suite, me.Binding) == nil}
+		if len(y.Bind.Signature) > 0 { // it counts by its own signature, or not
+			out.Said = y.Bind
+		} else if !out.Taken {
 			break
 		}
 		a, _ = a.hint(hintTaken)
-		out := Change{Taken: true}
-		if len(y.Bind.Signature) > 0 {
-			out.Said = y.Bind
-		}
 		return a, out, nil
 	case proto.Dead:
 		a, out := a.hint(proto.HintClosed)
@@ -130,8 +137,22 @@ func (a Asking) follow(y proto.Hint, c Clock) (Asking, Change, error) {
 	return a, out, nil
 }
 
+// Lost reports whether a member was displaced.
+func (a Asking) Lost() bool { return a.joining || a.ended != open }
+
+// Reinstated takes back that a member was displaced: what names its binding counts before what named the other one. A ticket for another
+// index of its run that comes later is for no request any more.
+func (a Asking) Reinstated(c Clock) Asking {
+	a.joining, a.ended, a.entered, a.moveTo = false, open, true, 0
+	a.requests = slices.DeleteFunc(slices.Clone(a.requests), func(q request) bool { return q.kind == proto.Join })
+	if len(a.requests) == 0 {
+		a.goneAt = c.Age
+	}
+	return a
+}
+
 // Displaced notes that a bind or notice names another binding of the member's index (§9). By a link of a run whose seed is there it asks
-// for another index, as a joiner; else it asks no more.
+// for another index, as a joiner; else it asks on once a day.
 func (a Asking) Displaced(me Self, l proto.Link, c Clock) (Asking, Change, error) {
 	if a.ended != open || a.joining {
 		return a, Change{}, nil

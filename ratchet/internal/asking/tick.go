@@ -12,10 +12,10 @@ import (
 // whose time is over. Link is the joiner's, with its seed; the zero Link once that is erased. Unread says that something waits to
 // be read from before the last request, so that another branch may answer it yet (D53).
 func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Change, error) {
-	if a.ended != open {
+	switch {
+	case a.joining && a.ended != open:
 		return a, Change{}, nil
-	}
-	if a.joining {
+	case a.joining:
 		return a.tickJoiner(me, l, c)
 	}
 	var out Change
@@ -24,7 +24,9 @@ func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Chang
 		a.seedGone, out.EraseSeed = true, true
 	}
 	if n := len(a.requests); n > 0 && a.requests[n-1].kind == proto.Resync && !a.requests[n-1].answered {
-		a, out.StillWaiting = a.waiting(c)
+		if a.ended == open {
+			a, out.StillWaiting = a.waiting(c)
+		}
 		out.Ask = due(c, a.posted, a.wait)
 		if c.Age-a.requests[n-1].made >= keyUnheard {
 			a.requests = slices.Delete(slices.Clone(a.requests), n-1, n)
@@ -32,6 +34,8 @@ func (a Asking) Tick(me Self, l proto.Link, unread bool, c Clock) (Asking, Chang
 				a.goneAt, out.KeyGone = c.Age, true
 			}
 		}
+	} else if a.ended != open {
+		out.Ask = due(c, a.posted, longestWait)
 	}
 	return a, out, nil
 }
@@ -94,10 +98,10 @@ func (a Asking) erase(unread bool, c Clock) (Asking, bool) {
 }
 
 // Entered notes that a ticket for a request was entered: a joiner is let in, and keys for other indices go.
-func (a Asking) Entered(n proto.Name, issuer dkg.Index, c Clock) (Asking, Change) {
+func (a Asking) Entered(n proto.Name, issuer dkg.Index, c Clock) Asking {
 	at := a.find(n)
 	if at < 0 {
-		return a, Change{}
+		return a
 	}
 	index := a.requests[at].index
 	a.requests = slices.Clone(a.requests)
@@ -108,7 +112,7 @@ func (a Asking) Entered(n proto.Name, issuer dkg.Index, c Clock) (Asking, Change
 	if a.joining {
 		a = a.letIn(index, c)
 	}
-	return a, Change{}
+	return a
 }
 
 // EnteredDirect notes that the ticket of a direct link was entered. The request stays: that ticket is as old as the link.

@@ -3,7 +3,6 @@ package members
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -26,6 +25,10 @@ type Answerer struct {
 	Free func(proto.Certificate) dkg.Index
 	// Died: the invite of a joiner was not issued again with a rekey.
 	Died bool
+	// Named is the root that a member names as its own, if it is held and another one.
+	Named Root
+	// Bind signs that a body is listed, in the root that a member names as its own. Nil: it is no owner there, or never held that root.
+	Bind func(dkg.Index, proto.BodyHash) proto.Bind
 	// Entered is the number of the epoch entered last.
 	Entered uint64
 	// Gives says how it gives the share of the preferred root to a member that has none of it. Nil: all members have theirs.
@@ -48,7 +51,7 @@ const (
 type Act uint8
 
 const (
-	// Stale: nothing. A refusal that goes with it is a hint.
+	// Stale: nothing.
 	Stale Act = iota
 	// Answer: post a ticket.
 	Answer
@@ -97,14 +100,15 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 			return d, Decision{Act: Hold}, nil
 		}
 	}
-	key, err := r.asker(q, x)
+	key, err := r.asker(q, who)
 	if errors.Is(err, errNotListed) {
-		if !q.Credential.IsZero() {
-			if err := r.verifyAsked(q, x, q.Credential.Key()); err != nil {
+		if key != (suite.PublicKey{}) {
+			if err := r.verifyAsked(q, x, key); err != nil {
 				return d, Decision{}, err
 			}
 		}
-		return d.refuse(q, Maker{Index: q.Index, Key: q.Credential.Key()}, hint(proto.HintNotListed, 0), r, who, c)
+		k := Maker{Index: q.Index, Key: key}
+		return d.refuse(q, k, func() proto.Refusal { return r.notListed(q, k, who) }, r, who, c)
 	}
 	if err != nil {
 		return d, Decision{}, err
@@ -124,12 +128,20 @@ func (d Desk) Request(q proto.Asked, tag proto.Tag, r Root, who Answerer, c Cloc
 }
 
 // asker returns the key under which a request is made (steps 5 and 5a): that of a joiner's binding; of a member the listed one,
-// or that of a binding that is right under the certificate beside it, of this root, or that this member holds (D64).
-func (r Root) asker(q proto.Asked, x proto.Record) (suite.PublicKey, error) {
+// or that of a binding that is right under the certificate beside it, of this root, or that this member holds (D64). With errNotListed it
+// is the key that the asker names, itself or by the notice of its root; zero if none is known.
+func (r Root) asker(q proto.Asked, who Answerer) (suite.PublicKey, error) {
 	if q.Kind == proto.Join {
 		return q.Binding.Signing, nil
 	}
+	named := q.Credential.Key()
+	if q.Credential.IsZero() {
+		named, _ = who.Named.Listed(q.Index)
+	}
 	if key, ok := r.Listed(q.Index); ok {
+		if named != key && named != (suite.PublicKey{}) {
+			return named, errNotListed // the notice decided for another binding
+		}
 		return key, nil
 	}
 	if q.Credential.IsZero() {
@@ -138,15 +150,15 @@ func (r Root) asker(q proto.Asked, x proto.Record) (suite.PublicKey, error) {
 				return b.Key, nil
 			}
 		}
-		return suite.PublicKey{}, errNotListed
+		return named, errNotListed
 	}
 	if b, ok := r.Binding(Maker{Index: q.Index, Key: q.Credential.Key()}); ok && b.Body == q.Credential.Binding.Hash() {
 		return b.Key, nil
 	}
 	if q.Credential.Verify(r.Terms) != nil {
-		return suite.PublicKey{}, errNotListed
+		return named, errNotListed
 	}
-	return q.Credential.Key(), nil
+	return named, nil
 }
 
 // verifyAsked makes the checks of steps 5 and 6.
@@ -194,8 +206,8 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	b, known := r.Binding(k)
 	heard := known && b.Heard()
 	out := Decision{Binding: b, Entered: row.entered}
-	refuse := func(y proto.Refusal) (Desk, Decision, error) {
-		e, dec, err := d.refuse(q, k, y, r, who, c)
+	refuse := func(say func() proto.Refusal) (Desk, Decision, error) {
+		e, dec, err := d.refuse(q, k, say, r, who, c)
 		dec.Binding = out.Binding
 		return e, dec, err
 	}
@@ -204,23 +216,25 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	case q.Counter == b.Answered: // step 7
 		return d.end(row, c), out, nil
 	case q.Counter < greatest:
-		return refuse(hint(proto.HintOldCounter, greatest))
+		return refuse(hints(proto.HintOldCounter, greatest))
 	case who.Died || r.dead(q, x): // step 8
-		return refuse(r.deathOf(q, x, k))
+		return refuse(func() proto.Refusal { return r.deathOf(q, x, k) })
 	}
 	if other, ok := r.taken(q, k); ok { // step 9
 		if other.Credential.IsZero() { // listed by the notice: there is no binding that proves it
-			return refuse(hint(proto.HintNotListed, uint64(who.free(x.Certificate))))
+			return refuse(hints(proto.HintNotListed, uint64(who.free(x.Certificate))))
 		}
-		return refuse(proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate), Bind: r.bindOf(q.Index, other.Body)})
+		return refuse(func() proto.Refusal {
+			return proto.Taken{Binding: other.Credential.Binding, Free: who.free(x.Certificate), Bind: r.word(q, k, other.Body, who)}
+		})
 	}
 	if q.Kind == proto.Join {
 		switch {
 		case x.Certificate.ExpiredAt(uint64(c.Wall)): // step 10
-			return refuse(hint(proto.HintExpired, 0))
+			return refuse(hints(proto.HintExpired, 0))
 		case !x.IsOpen() && !(heard && who.CanBox): // step 11
 			if heard {
-				return refuse(hint(proto.HintOwnerNeeded, 0))
+				return refuse(hints(proto.HintOwnerNeeded, 0))
 			}
 			out.Act = Hold
 			return d, out, nil
@@ -229,7 +243,7 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 	} else if q.Root != r.ID() && who.Gives != nil { // step 11, after a rekey
 		switch who.Gives(q, b) {
 		case Nothing:
-			return refuse(hint(proto.HintOwnerNeeded, 0))
+			return refuse(hints(proto.HintOwnerNeeded, 0))
 		case Boxes:
 			out.Box = true
 		}
@@ -242,11 +256,14 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c Clock) (Desk, Decision, error) {
 	place, in := r.Place(who.Index, row.maker.Index, row.maker.Key)
 	if !in {
-		out.Act, out.Refusal = Stale, nil // not a member that answers
+		out.Act = Stale // not a member that answers
 		return d, out, nil
 	}
+	if act == Refuse && who.Bind != nil {
+		place = min(place, fewPlaces-1) // others may have no proof
+	}
 	if act == Refuse && !who.AtOnce && row.answers >= fewTickets && place >= fewPlaces {
-		out.Act, out.Refusal = Stale, nil
+		out.Act = Stale
 		return d, out, nil
 	}
 	a := d.of(row.maker.Key)
@@ -266,7 +283,7 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 	}
 	if !who.AtOnce && (!who.Ready || c.Wall < until && c.Wall >= row.seen-hour) {
 		row.next = until
-		out.Act, out.Until, out.Refusal = Defer, until, nil
+		out.Act, out.Until = Defer, until
 		if row.stage != answered && row.stage != refused {
 			row.stage = deferred
 		}
@@ -279,81 +296,15 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 	return d, out, nil
 }
 
-// refuse decides about a refusal, which takes its turn like a ticket.
-func (d Desk) refuse(q proto.Asked, k Maker, y proto.Refusal, r Root, who Answerer, c Clock) (Desk, Decision, error) {
+// refuse decides about a refusal, which takes its turn like a ticket. What it says is made when that has come: an owner may sign it.
+func (d Desk) refuse(q proto.Asked, k Maker, say func() proto.Refusal, r Root, who Answerer, c Clock) (Desk, Decision, error) {
 	row, ok := d.get(q.ID().Name())
 	if !ok || row.stage == ticketsOnly {
 		row.name, row.stage, row.since, row.seen, row.maker, row.counter = q.ID().Name(), deferred, c.Age, c.Wall, k, q.Counter
 	}
-	return d.turn(row, Decision{Refusal: y}, Refuse, r, who, c)
-}
-
-func hint(reason proto.HintReason, value uint64) proto.Refusal {
-	return proto.Hint{Reason: reason, Value: value}
-}
-
-func (w Answerer) free(c proto.Certificate) dkg.Index {
-	if w.Free == nil || c.Kind != dkg.Public {
-		return 0
+	d, out, err := d.turn(row, Decision{}, Refuse, r, who, c)
+	if out.Act == Refuse {
+		out.Refusal = say()
 	}
-	return w.Free(c)
-}
-
-// dead reports whether the asker's index is gone, or its invite revoked or closed.
-func (r Root) dead(q proto.Asked, x proto.Record) bool {
-	if r.Gone(q.Index) {
-		return true
-	}
-	_, closed := r.closed(x.Certificate.Name())
-	return q.Kind == proto.Join && closed && !r.Heard(q.Index)
-}
-
-// deathOf returns the refusal that proves it: a statement; or, of an index that is gone by a leave or the notice, the binding
-// that is gone; else a hint.
-func (r Root) deathOf(q proto.Asked, x proto.Record, k Maker) proto.Refusal {
-	dead := proto.Dead{Origin: r.origin, Owners: r.notice.Owners}
-	if s := r.revokes(q.Index); len(s) > 0 {
-		dead.Statement = s[0]
-		return dead
-	}
-	if s, ok := r.closed(x.Certificate.Name()); ok && q.Kind == proto.Join {
-		dead.Statement = s
-		return dead
-	}
-	for _, b := range r.Bindings(q.Index) {
-		if b.Maker != k && !b.Credential.IsZero() {
-			return proto.Taken{Binding: b.Credential.Binding, Bind: r.bindOf(q.Index, b.Body)}
-		}
-	}
-	return hint(proto.HintClosed, 0)
-}
-
-// bindOf returns an owner's word for a binding of an index, the zero Bind if there is none.
-func (r Root) bindOf(i dkg.Index, body proto.BodyHash) proto.Bind {
-	for _, b := range r.member(i).binds {
-		if b.said.Body == body {
-			return b.said
-		}
-	}
-	return proto.Bind{}
-}
-
-// taken returns the binding that another one gives way to: of a joiner one of which a message was read or that a bind names, of
-// a member the listed one.
-func (r Root) taken(q proto.Asked, k Maker) (Binding, bool) {
-	m := r.member(q.Index)
-	listed, ok := m.listed(r.Terms)
-	if q.Kind == proto.Resync {
-		if ok && m.bindings[listed].Maker != k {
-			return m.bindings[listed], true
-		}
-		return Binding{}, false
-	}
-	at := slices.IndexFunc(m.bindings, func(b Binding) bool {
-		return b.Maker != k && (b.Heard() || m.named(r.Terms, b.Body))
-	})
-	if at < 0 || m.decided(r.Terms, q.Binding.Hash()) {
-		return Binding{}, false
-	}
-	return m.bindings[at], true
+	return d, out, err
 }

@@ -159,11 +159,11 @@ func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).
 // Displaces reports whether the notice, or the bind that counts before others, names another body for an index. Whoever signed for it may
 // know a binding that is not known here, so other than for the listing that does not matter.
 func (r Root) Displaces(i dkg.Index, body proto.BodyHash) bool {
-	if e, ok := r.roster.Find(i); ok {
+	if e, listed := r.roster.Find(i); listed {
 		return e.Body != body
 	}
-	m := r.member(i)
-	return len(m.binds) > 0 && m.binds[0].said.Body != body
+	binds := r.member(i).binds
+	return len(binds) > 0 && binds[0].said.Body != body
 }
 
 // Unheeded takes in that a message of a binding was read, and returns the bind by which it lost if that is owed again by the owner whose

@@ -142,6 +142,17 @@ func TestRefusals(t *testing.T) {
 			require.ErrorIs(t, Taken{Binding: b}.Verify(p.space, s, m.binding), suite.ErrInvalid, name)
 		}
 
+		word := Sign(Bind{Said: Said{Root: p.id}, Index: 2, Body: second2.Hash()}, p.space, p.owner)
+		sealed, err = SealRefusal(p.space, Name{1}, m.ticket.Public, Taken{Bind: word})
+		require.NoError(t, err)
+		y, err = sealed.Open(p.space, m.ticket)
+		require.NoError(t, err)
+		require.Equal(t, Taken{Bind: word}, y)
+		require.ErrorIs(t, y.(Taken).Verify(p.space, s, m.binding), suite.ErrInvalid, "a joiner is shown the other binding")
+		sealed, err = SealRefusal(p.space, Name{1}, m.ticket.Public, Taken{})
+		require.NoError(t, err)
+		require.ErrorIs(t, second(sealed.Open(p.space, m.ticket)), wire.ErrMalformed, "it names nobody")
+
 		revoke := Sign(Revoke{Said: Said{Root: p.id}, Indices: []dkg.Index{2, 7}}, p.space, p.owner)
 		closed := Sign(Close{Said: Said{Root: p.id}, Invite: m.record.Certificate.Name()}, p.space, p.owner)
 		name, dead := m.record.Certificate.Name(), Dead{p.origin, p.owners, revoke}

@@ -15,8 +15,9 @@ type Refusal interface {
 	write(*wire.Writer)
 }
 
-// Taken says that another signing key is bound to the asker's index. Bind is the word of an owner for this binding: a member that was
-// decided against stands below commits of its own index, which it cannot follow, and may read it nowhere else. The zero Bind is none.
+// Taken says that another signing key is bound to the asker's index. Bind is the word of an owner for that binding: a member that was
+// decided against stands below commits of its own index, which it cannot follow, or in a root that others have left, and may read it
+// nowhere else. The zero Bind is none. Beside one the Binding may be zero: of a member that a notice lists none may be known.
 type Taken struct {
 	Binding Binding
 	Free    dkg.Index // an index of the run that is free, or 0
@@ -114,7 +115,11 @@ func (d Dead) names(i dkg.Index, invite InviteName) bool {
 }
 
 func (t Taken) write(w *wire.Writer) {
-	w.Vec16(t.Binding.Encode())
+	if t.Binding.IsZero() {
+		w.Vec16(nil)
+	} else {
+		w.Vec16(t.Binding.Encode())
+	}
 	w.U32(uint32(t.Free))
 	if len(t.Bind.Signature) == 0 {
 		w.Vec16(nil)
@@ -151,7 +156,11 @@ const maxRefusal = 1 + 2 + suite.MaxPublicKey + 32 + 2 + maxOwnerList + 2 + maxR
 func readRefusal(r *wire.Reader) Refusal {
 	switch r.U8() {
 	case refusalTaken:
-		t := Taken{Binding: readNested(r, r.Vec16(MaxBinding), readBinding), Free: dkg.Index(r.U32())}
+		var t Taken
+		if b := r.Vec16(MaxBinding); len(b) > 0 {
+			t.Binding = readNested(r, b, readBinding)
+		}
+		t.Free = dkg.Index(r.U32())
 		if r.Err() == nil && t.Free > dkg.MaxIndex {
 			r.Fail("index")
 		}
@@ -162,6 +171,9 @@ func readRefusal(r *wire.Reader) Refusal {
 				r.Fail("statement of a refusal")
 			}
 			t.Bind = bind
+		}
+		if r.Err() == nil && t.Binding.IsZero() && len(t.Bind.Signature) == 0 {
+			r.Fail("a refusal that names nobody")
 		}
 		return t
 	case refusalDead:

@@ -1,0 +1,166 @@
+package ratchet
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// twinsApart has two devices open one link: x is heard by the first owner, y by the second one.
+func (n *network) twinsApart(first, second, m *node) (x, y *node) {
+	l := first.invite(invite.Private(0))
+	n.settle()
+	x = n.joinApart(func() *node { return n.join(l, "x") }, func(o *node) bool { return o == second || o == m })
+	y = n.joinApart(func() *node { return n.join(l, "y") }, func(o *node) bool { return o == first || o == x })
+	return x, y
+}
+
+// An owner decides for one device, and another owner, who does not know that, makes a rekey that lists the other one. The bind that counts
+// first in the old root names the device that lost. It is told all the same, whether the first owner comes back or not (§9).
+func TestContradictedByARekey(t *testing.T) {
+	for _, away := range []bool{true, false} {
+		for seed := uint64(300); seed < 303; seed++ {
+			t.Run(fmt.Sprint("first owner away ", away, ", seed ", seed), func(t *testing.T) {
+				n := newNetwork(t, seed)
+				founder := n.found(Policy{})
+				b, m := n.member(founder, "b"), n.member(founder, "m")
+				founder.owners(founder, b)
+				n.settle()
+				first, second := founder, b
+				d, _, r := founder.standing()
+				if place, _ := d.place(r); place != 0 {
+					first, second = b, founder
+				}
+				loser, winner := n.twinsApart(first, second, m)
+				n.lose = func(o *node, _ []byte) bool { return o != loser }
+				require.NoError(t, first.edit(func(d *edit) error {
+					_, r, _ := d.preferred()
+					return d.declare(proto.Sign(proto.Bind{Said: proto.Said{Root: r.ID()}, Index: loser.place(), Body: stateOf(loser.space).me().binding.Hash()}, r.Space(), d.st.me().signing))
+				}))
+				loser.sync()
+				n.lose = nil
+				first.offline = true
+				second.do(Rekey())
+				n.settle()
+				first.offline = away
+				for range 10 {
+					n.settle()
+					n.now = n.now.Add(8 * time.Hour)
+					loser.send("still here")
+					second.send("day")
+				}
+				n.settle()
+				require.Equal(t, second.members(), winner.members())
+				require.False(t, winner.has(Refused))
+				require.True(t, loser.has(Refused), "%v", loser.events)
+				require.False(t, slices.ContainsFunc(loser.events[1:], func(e Event) bool { return e.Kind == Joined }))
+			})
+		}
+	}
+}
+
+// Two rekeys cross. A device that one of them lists is displaced by the owner of the other one. Then the branch that lists it wins, of which
+// it lacks a rekey. It asks on, so it comes back.
+func TestDisplacedMemberComesBackByATicket(t *testing.T) {
+	done := 0
+	for seed := uint64(400); seed < 412 && done < 2; seed++ {
+		n := newNetwork(t, seed)
+		founder := n.found(Policy{})
+		b, m := n.member(founder, "b"), n.member(founder, "m")
+		founder.owners(founder, b)
+		n.settle()
+		x, _ := n.twinsApart(founder, b, m)
+		founder.do(Rekey()) // it lists x
+		b.apart(Rekey(), founder, x)
+		other := b.rootID()
+		x.sync()
+		require.Equal(t, founder.rootID(), x.rootID())
+		founder.offline, founder.mailbox = true, nil
+		lost := func(o *node, f []byte) bool { return o == x && f[0]&0xf == byte(proto.TypeRekey) }
+		n.lose = func(o *node, f []byte) bool { return o == founder || lost(o, f) }
+		for range 4 {
+			n.settle()
+			n.now = n.now.Add(8 * time.Hour)
+			if !x.has(Refused) {
+				x.send("still here")
+			}
+		}
+		if b.rootID() != other || !x.has(Refused) {
+			continue // the rekey of b does not come first
+		}
+		done++
+		founder.offline = false
+		n.lose = lost
+		founder.do(Rekey())
+		for range 12 {
+			n.settle()
+			n.now = n.now.Add(8 * time.Hour)
+			founder.send("day")
+		}
+		n.lose = nil
+		n.settle()
+		require.Equal(t, founder.rootID(), b.rootID(), "seed %d", seed)
+		require.Equal(t, founder.members(), x.members(), "seed %d", seed)
+		require.True(t, x.has(Joined), "seed %d", seed)
+		require.Equal(t, founder.rootID(), x.rootID(), "seed %d", seed)
+		n.hears(founder, b, m, x)
+	}
+	require.Equal(t, 2, done)
+}
+
+// An owner that the root of the asker does not know has no word that counts there: whoever asks hears a hint, until an owner of that root is
+// back.
+func TestWordOfAnOwnerThatTheRootDoesNotKnow(t *testing.T) {
+	n := newNetwork(t, 330)
+	founder := n.found(Policy{})
+	b, m := n.member(founder, "b"), n.member(founder, "m")
+	_, loser := n.losersOf(founder, m, true)
+	n.lose = func(x *node, f []byte) bool { return x == loser && f[0]&0xf == byte(proto.TypeRekey) }
+	loser.offline = true
+	founder.owners(founder, b)
+	n.settle()
+	founder.offline, loser.offline = true, false
+	days := func() {
+		for range 10 {
+			n.settle()
+			n.now = n.now.Add(8 * time.Hour)
+			loser.send("still here")
+		}
+	}
+	days()
+	require.NotEqual(t, b.rootID(), loser.rootID())
+	require.True(t, loser.has(Hint))
+	require.False(t, loser.has(Conflict) || loser.has(Refused), "%v", loser.events)
+	founder.offline = false
+	days()
+	require.True(t, loser.has(Refused), "%v", loser.events)
+}
+
+// Whoever comes back first answers what was asked meanwhile, however long that took and whether it is an owner or not.
+func TestAnsweredByWhoeverComesBackFirst(t *testing.T) {
+	n := newNetwork(t, 320)
+	founder := n.found(Policy{})
+	m, a := n.member(founder, "m"), n.member(founder, "a")
+	founder.do(Rekey())
+	n.settle()
+	n.hears(founder, m, a)
+	founder.offline, m.offline = true, true
+	require.NoError(t, a.edit(func(d *edit) error { require.True(t, d.askAgain()); return nil }))
+	for range 40 {
+		n.now = n.now.Add(time.Hour)
+		a.maintain()
+	}
+	require.True(t, stateOf(a.space).asking.Value().Waiting())
+	m.offline = false
+	for range 6 {
+		n.settle()
+		n.now = n.now.Add(10 * time.Minute)
+	}
+	require.False(t, stateOf(a.space).asking.Value().Waiting(), "m is no owner, and answers: %v", a.events)
+}
