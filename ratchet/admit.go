@@ -138,7 +138,7 @@ func (d *edit) openAsked(q proto.Request) (proto.Asked, members.Root, error) {
 	if !ok {
 		return proto.Asked{}, members.Root{}, errUntagged
 	}
-	key, r, found := suite.AEAD{}, preferred, false
+	key, r, found, root := suite.AEAD{}, preferred, false, proto.EpochID{}
 	switch q.Kind {
 	case proto.Join:
 		for row := range d.st.roots.All() {
@@ -150,7 +150,7 @@ func (d *edit) openAsked(q proto.Request) (proto.Asked, members.Root, error) {
 	case proto.Resync:
 		for _, k := range d.tp.keys.Value().list {
 			if own, tag := proto.ResyncKey(k.k, d.st.space, k.root); tag == q.Tag {
-				key, found = suite.NewAEAD(own), true
+				key, found, root = suite.NewAEAD(own), true, k.root
 			}
 		}
 	}
@@ -158,6 +158,9 @@ func (d *edit) openAsked(q proto.Request) (proto.Asked, members.Root, error) {
 		return proto.Asked{}, members.Root{}, errUntagged
 	}
 	a, err := q.Open(d.st.space, key)
+	if err == nil && a.Root != root { // who has K of one root alone names no other one
+		err = suite.ErrInvalid
+	}
 	if err != nil {
 		return proto.Asked{}, members.Root{}, forged(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // aside takes a step on a copy of a device, and returns the copy and the parts of the rekey, which nobody got.
@@ -148,4 +149,30 @@ func TestTicketOfARootTooMany(t *testing.T) {
 	require.Len(t, stateOf(b.space).forest.Roots(), maxRoots)
 	n.lose = nil
 	n.hears(founder, b)
+}
+
+// A request names the root whose tag it has: who has K of one root asks as of no other one.
+func TestRequestNamesTheRootOfItsTag(t *testing.T) {
+	n := newNetwork(t, 205)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	founder.do(Rekey())
+	n.settle()
+	d, e, r := m.standing()
+	me, self, news := d.st.me(), d.asker(), d.drawInbox(d.st.news.Value())
+	keys := d.tp.keys.Value().list
+	require.Len(t, keys, 2)
+	for _, named := range keys {
+		for _, of := range keys {
+			x := proto.Asked{Kind: proto.Resync, Ticket: suite.NewKEMSecret(self.Suite.KEM()).Public, Counter: uint64(n.now.UnixMilli()), Index: me.index,
+				Root: named.root, Preferred: e.ID(), Update: news.update}.Sign(me.signing, r.Space())
+			key, tag := proto.ResyncKey(of.k, r.Space(), of.root)
+			_, _, err := Admit(founder.space, n.now, x.Seal(r.Space(), suite.NewAEAD(key), tag).Frame())
+			if named.root == of.root {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, ErrForged)
+			}
+		}
+	}
 }
