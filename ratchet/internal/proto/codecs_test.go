@@ -98,6 +98,9 @@ func codecs() []codec {
 		newCodec("refusal-decided", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
 			return Taken{Binding: p.joiners[1].binding, Bind: p.statements(t)["bind"].(Bind)}
 		}),
+		newCodec("refusal-word", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
+			return Taken{Bind: p.statements(t)["bind"].(Bind)}
+		}),
 		newCodec("refusal-dead", parseRefusal, encodeRefusal, func(t testing.TB, p pieces) Refusal {
 			return Dead{p.origin, p.owners, p.statements(t)["revoke"].(Revoke)}
 		}),

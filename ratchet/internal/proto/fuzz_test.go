@@ -106,7 +106,7 @@ func FuzzShownRequest(f *testing.F) {
 }
 
 func FuzzRefusal(f *testing.F) {
-	fuzz(f, "refusal-taken", "refusal-dead", "refusal-hint")
+	fuzz(f, "refusal-taken", "refusal-decided", "refusal-word", "refusal-dead", "refusal-hint")
 }
 
 func FuzzRefusalFrame(f *testing.F) {
