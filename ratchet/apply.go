@@ -277,7 +277,9 @@ func (d *edit) displaced() {
 	case lost:
 		d.displace()
 	case a.Lost():
-		d.setAsking(a.Reinstated(d.clockOf()))
+		a = a.Reinstated(d.clockOf())
+		_, gone := a.KeysGone()
+		d.asked(a, asking.Change{KeyGone: gone})
 		d.emit(Event{Kind: Joined, Index: me.index, Key: PublicKey{me.signing.Public}})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -163,4 +164,66 @@ func TestAnsweredByWhoeverComesBackFirst(t *testing.T) {
 		n.now = n.now.Add(10 * time.Minute)
 	}
 	require.False(t, stateOf(a.space).asking.Value().Waiting(), "m is no owner, and answers: %v", a.events)
+}
+
+// An owner that was displaced, and makes a rekey that lists it, has its place again: nobody else may answer it.
+func TestDisplacedOwnerComesBackByItsOwnRekey(t *testing.T) {
+	n := newNetwork(t, 702)
+	founder := n.found(Policy{})
+	b := n.member(founder, "b")
+	founder.owners(founder, b)
+	n.settle()
+	require.NoError(t, b.edit(func(d *edit) error {
+		d.takeWord(founder.word(b.place(), proto.BodyHash{9}))
+		return nil
+	}))
+	require.True(t, stateOf(b.space).asking.Value().Lost())
+	b.events = nil
+	b.do(Rekey())
+	require.False(t, stateOf(b.space).asking.Value().Lost())
+	require.True(t, b.has(Joined))
+}
+
+// word is a bind that an owner signs in its preferred root.
+func (x *node) word(i dkg.Index, body proto.BodyHash) proto.Bind {
+	d, _, r := x.standing()
+	place, _ := d.place(r)
+	return proto.Sign(proto.Bind{Said: proto.Said{Root: r.ID(), By: place}, Index: i, Body: body}, r.Space(), d.st.me().signing)
+}
+
+// A device of a run that has its place after all keeps no part of a ticket for another place: nothing opens it any more.
+func TestReinstatedKeepsNoPartsOfATicket(t *testing.T) {
+	n := newNetwork(t, 705)
+	founder := n.found(Policy{})
+	n.member(founder, "m")
+	x := n.join(founder.invite(invite.Public(32, 0)), "x")
+	n.settle()
+	n.now = n.now.Add(2 * time.Hour)
+	n.frame = 2000
+	parts := 0
+	n.lose = func(o *node, f []byte) bool {
+		if o != x || f[0]&0xf != byte(proto.TypeTicket) {
+			return false
+		}
+		parts++
+		return parts%2 == 1
+	}
+	require.NoError(t, x.edit(func(d *edit) error {
+		d.displace()
+		return nil
+	}))
+	for range 8 {
+		n.now = n.now.Add(time.Minute)
+		for _, o := range n.all {
+			o.sync()
+			o.maintain()
+		}
+	}
+	require.True(t, stateOf(x.space).asking.Value().Joining())
+	require.NotEmpty(t, x.retained)
+	n.lose = nil
+	require.NoError(t, founder.edit(func(d *edit) error { return d.declare(founder.word(x.place(), stateOf(x.space).me().binding.Hash())) }))
+	n.settle()
+	require.False(t, stateOf(x.space).asking.Value().Lost())
+	require.Empty(t, x.retained)
 }

@@ -240,9 +240,13 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	if err := d.postRekey(p); err != nil {
 		return err
 	}
-	return d.enterRoot(newRoot{
+	if err := d.enterRoot(newRoot{
 		terms: terms, above: r.ID(), share: s, x: made.X, inbox: d.st.me().newest().secret.Public, records: made.Records, said: made.Said, boxes: made.Boxes, evals: evals, dealt: true,
-	})
+	}); err != nil {
+		return err
+	}
+	d.displaced()
+	return nil
 }
 
 // inboxesForNew returns the inbox keys of all for an owner that is new: those who came before it was there may not say theirs again soon.
