@@ -227,3 +227,77 @@ func TestReinstatedKeepsNoPartsOfATicket(t *testing.T) {
 	require.False(t, stateOf(x.space).asking.Value().Lost())
 	require.Empty(t, x.retained)
 }
+
+// Two rekeys cross. Whoever is listed in the root that does not count is away until that root is given up. It asks without a certificate,
+// since its root lists it, and nobody knows any more under which key: it gets a hint.
+func TestLoserListedInARootThatIsGivenUp(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			n := newNetwork(t, 90+seed)
+			founder := n.found(Policy{})
+			b, m := n.member(founder, "b"), n.member(founder, "m")
+			founder.owners(founder, b)
+			n.settle()
+			l := founder.invite(invite.Private(0))
+			n.settle()
+			x := n.joinApart(func() *node { return n.join(l, "x") }, func(o *node) bool { return o == b || o == m })
+			y := n.joinApart(func() *node { return n.join(l, "y") }, func(o *node) bool { return o == founder || o == x })
+			founder.do(Rekey())
+			b.do(Rekey())
+			x.sync()
+			y.sync()
+			require.NotEqual(t, x.rootID(), y.rootID())
+			x.offline, y.offline = true, true
+			n.settle()
+			require.Equal(t, founder.rootID(), b.rootID())
+			loser := x
+			if x.rootID() == founder.rootID() {
+				loser = y
+			}
+			x.offline, y.offline = loser == x, loser == y
+			for range 50 {
+				n.settle()
+				n.now = n.now.Add(24 * time.Hour)
+				founder.send("day")
+			}
+			d, _, _ := founder.standing()
+			_, held := d.root(loser.rootID())
+			require.False(t, held)
+			loser.offline = false
+			for range 20 {
+				n.settle()
+				n.now = n.now.Add(8 * time.Hour)
+				loser.send("still here")
+				founder.send("day")
+			}
+			require.True(t, loser.has(Hint))
+		})
+	}
+}
+
+// The word of an owner that the asker cannot judge, since it names a root that it does not hold, is no more than a hint.
+func TestWordThatCannotBeJudgedIsAHint(t *testing.T) {
+	n := newNetwork(t, 706)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	winner, loser := n.losersOf(founder, m, true)
+	n.lose = func(o *node, f []byte) bool { return o == loser && f[0]&0xf == byte(proto.TypeRekey) }
+	founder.do(Rekey())
+	require.NoError(t, founder.edit(func(d *edit) error {
+		_, r, _ := d.preferred()
+		place, _ := d.place(r)
+		return d.declare(proto.Sign(proto.Bind{Said: proto.Said{Root: r.ID(), By: place}, Index: winner.place(), Body: stateOf(winner.space).me().binding.Hash()}, r.Space(), d.st.me().signing))
+	}))
+	loser.offline = true
+	n.settle()
+	founder.offline, loser.offline = true, false
+	loser.events = nil
+	for range 10 {
+		n.settle()
+		n.now = n.now.Add(8 * time.Hour)
+		loser.send("still here")
+		winner.send("day")
+	}
+	require.True(t, loser.has(Hint))
+	require.False(t, loser.has(Refused))
+}

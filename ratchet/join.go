@@ -84,6 +84,9 @@ func (d *edit) asked(a asking.Asking, c asking.Change) {
 		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
 	}
 	d.takeWord(c.Said)
+	if _, word := c.Said.(proto.Bind); word && !c.Taken && !d.st.asking.Value().Lost() { // it names a root that is not held, say
+		d.emit(Event{Kind: Hint, Reason: hints[proto.HintNotListed]})
+	}
 	switch c.Refused {
 	case asking.ErrTaken:
 		d.emit(Event{Kind: Refused, Reason: outcome.ErrInviteTaken})

@@ -142,6 +142,9 @@ func (r Root) asker(q proto.Asked, who Answerer) (suite.PublicKey, error) {
 		if named != key && named != (suite.PublicKey{}) {
 			return named, errNotListed // the notice decided for another binding
 		}
+		if q.Root != r.ID() && q.Credential.IsZero() && who.Named.IsZero() && q.Verify(r.Space(), key) != nil {
+			return named, errNotListed // whom the root listed that it names nobody can tell any more
+		}
 		return key, nil
 	}
 	if q.Credential.IsZero() {
