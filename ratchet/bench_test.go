@@ -92,8 +92,13 @@ func (c *crowd) as(i int) Space {
 }
 
 // say returns the frame of a member's message, which the witness has read.
-func (c *crowd) say(i int, text []byte) []byte {
-	_, frames, err := Encrypt(c.as(i), c.now, text)
+func (c *crowd) say(i int, text []byte) []byte { return c.sent(c.as(i), text) }
+
+// commit returns the frame of a member's message in an epoch that it makes, which the witness has read.
+func (c *crowd) commit(i int, text []byte) []byte { return c.sent(due(c.as(i)), text) }
+
+func (c *crowd) sent(by Space, text []byte) []byte {
+	_, frames, err := Encrypt(by, c.now, text)
 	require.NoError(c, err)
 	frame := frames[len(frames)-1]
 	c.witness, _, err = Decrypt(c.witness, c.now, frame)

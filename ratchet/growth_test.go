@@ -73,6 +73,13 @@ func (c *crowd) next() (frames [][]byte) {
 	return frames
 }
 
+// grow lets the desk follow that many commits, each by another member than the one before.
+func (d *desk) grow(n int) {
+	for k := range n { // a maker has a bounded number
+		d.read(1+k%38, d.commit(1+k%38, nil))
+	}
+}
+
 // growths are the directions in which a space grows. The history is that of one epoch and many: its members commit by their
 // clocks, and what nobody needs any more is dropped.
 var growths = []growth{
@@ -85,15 +92,16 @@ var growths = []growth{
 	}},
 	{"epochs", 40, []int{10, 100, 1_000, 2_000}, func(c *crowd, n int) (*desk, [][]byte) {
 		d := c.newDesk()
-		for k := range n - 1 { // a maker has a bounded number
-			_, frames, err := Encrypt(due(c.as(1+k%38)), c.now, nil)
-			require.NoError(c, err)
-			f := frames[len(frames)-1]
-			c.witness, _, err = Decrypt(c.witness, c.now, f)
-			require.NoError(c, err)
-			d.read(1+k%38, f)
-		}
+		d.grow(n - 1)
 		return d, c.next()
+	}},
+	{"commits", 40, []int{10, 100, 1_000, 3_000}, func(c *crowd, n int) (d *desk, commits [][]byte) {
+		d = c.newDesk()
+		d.grow(n - 1) // more are made than are held in the end
+		for k := range measured {
+			commits = append(commits, c.commit(1+k%38, kilobyte))
+		}
+		return d, commits
 	}},
 	{"skipped", 4, []int{250, 1_000, 2_000}, func(c *crowd, n int) (d *desk, late [][]byte) {
 		d = c.newDesk()
