@@ -8,7 +8,6 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
-	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // grow takes in what became of the forest: what it opens is to be tried, what it lacks is carried, and what happened is
@@ -52,12 +51,8 @@ func (d *edit) heard(e epochs.Epoch, i dkg.Index) {
 
 // dropRoots erases the share, terms and members of roots of which no epoch is held.
 func (d *edit) dropRoots() {
-	held := map[proto.EpochID]bool{}
-	for e := range d.st.forest.All() {
-		held[e.Root()] = true
-	}
 	for row := range d.st.roots.All() {
-		if !held[row.id] {
+		if !d.st.forest.HoldsOf(row.id) {
 			d.st.roots = d.st.roots.Drop(segmap.ByID(row.id))
 			d.tp = d.tp.without(row.id)
 			d.st.forest = d.st.forest.WithoutRoot(row.id)

@@ -50,9 +50,9 @@ func (f Forest) Derive(parent Epoch, p proto.Shown, key suite.PublicKey, own Sha
 
 // contradicted reports whether a derived child held has the place of a commit and another check (§4 step 4).
 func (f Forest) contradicted(parent Epoch, p proto.Shown, place proto.Place) bool {
-	for _, id := range f.catalog.children[parent.id] {
-		if m := f.catalog.metas[id]; m.place == place && m.check != p.Commit.Check {
-			if child, _ := f.Epoch(id); child.derived {
+	for _, m := range f.catalog.children(parent.id) {
+		if m.place == place && m.check != p.Commit.Check {
+			if child, _ := f.Epoch(m.id); child.derived {
 				return true
 			}
 		}

@@ -21,6 +21,8 @@ const (
 	maxUnproven = 256
 	// maxEpochs is how many epochs are held.
 	maxEpochs = 2_048
+	// evictShare says how many more go at that bound than have to, a 32nd of it, so that one commit of 64 looks through all of them.
+	evictShare = 32
 )
 
 // Reading is for what epochs are entered: to read a message of a sender.
@@ -65,16 +67,19 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 // atBound reports whether the maker of an epoch made as many as it may.
 func (f Forest) atBound(c Candidate) bool {
 	siblings := 0
-	for _, id := range f.catalog.children[c.parent] {
-		if f.catalog.metas[id].maker == c.maker && id != c.id {
+	for _, m := range f.catalog.children(c.parent) {
+		if m.maker == c.maker && m.id != c.id {
 			siblings++
 		}
 	}
 	if siblings >= maxChildren {
 		return true
 	}
-	unproven := 0
-	for _, m := range f.catalog.metas {
+	made, unproven := f.catalog.madeBy(c.maker.Index), 0
+	if len(made) < maxUnproven {
+		return false
+	}
+	for _, m := range made {
 		if m.maker == c.maker && m.id != c.id {
 			if e, _ := f.Epoch(m.id); e.unproven() {
 				unproven++
@@ -94,8 +99,8 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	if !parent.covers(path) {
 		return f, ErrClosed
 	}
-	for _, id := range f.catalog.children[c.parent] {
-		if id != c.id && f.catalog.metas[id].maker == c.maker {
+	for _, m := range f.catalog.children(c.parent) {
+		if m.id != c.id && m.maker == c.maker {
 			if !slices.Contains(change.Twins, c.maker) {
 				change.Twins = append(change.Twins, c.maker)
 			}
@@ -154,8 +159,8 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 // punctured returns an epoch without the places of its derived children, held or dropped, and of own commits.
 func (f Forest) punctured(e Epoch) (Epoch, error) {
 	var paths [][]byte
-	for _, id := range f.catalog.children[e.id] {
-		if child, _ := f.Epoch(id); child.derived {
+	for _, m := range f.catalog.children(e.id) {
+		if child, _ := f.Epoch(m.id); child.derived {
 			paths = append(paths, e.path(child.maker.Index, child.place))
 		}
 	}
@@ -181,8 +186,8 @@ func (f Forest) punctured(e Epoch) (Epoch, error) {
 // disown finds the own children of an epoch, now derived, that were made from a word that was false: nobody else will ever
 // derive them (D18).
 func (f Forest) disown(truth Epoch, change *Change) Forest {
-	for _, id := range f.catalog.children[truth.id] {
-		child, _ := f.Epoch(id)
+	for _, m := range f.catalog.children(truth.id) {
+		child, _ := f.Epoch(m.id)
 		if child.maker.Index != f.own || child.seed == [32]byte{} {
 			continue
 		}
@@ -191,7 +196,7 @@ func (f Forest) disown(truth Epoch, change *Change) Forest {
 			continue
 		}
 		if c, ok := child.senders.chains.get(f.own); ok && c.next() > 0 {
-			change.Unread = append(change.Unread, MessageRange{id, 0, c.next()})
+			change.Unread = append(change.Unread, MessageRange{child.id, 0, c.next()})
 		}
 		child.misled = true
 		f = f.put(child)
@@ -225,8 +230,8 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 		if !ok {
 			continue
 		}
-		for _, id := range f.catalog.children[parent.id] {
-			child, _ := f.Epoch(id)
+		for _, m := range f.catalog.children(parent.id) {
+			child, _ := f.Epoch(m.id)
 			if child.derived || child.isRoot() || child.maker.Index == f.own {
 				continue
 			}
@@ -240,53 +245,9 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 			if next, err := f.enter(c, now, change); err == nil {
 				f = next
 				parent, _ = f.Epoch(parent.id)
-				from = append(from, id)
+				from = append(from, m.id)
 			}
 		}
 	}
 	return f
-}
-
-// evict returns the forest with at most so many epochs, and settles it: those that are cut go first, the oldest of them first;
-// then of the maker with most the oldest in which nobody else was read, then its oldest. Nothing near the preferred epoch goes.
-func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
-	f, change = f.settle(change, now)
-	for f.Size() > most {
-		e, ok := f.leastWanted()
-		if !ok {
-			break
-		}
-		f = f.drop(e, givenUp, &change)
-		change.GivenUp++
-	}
-	return f, change
-}
-
-// leastWanted returns the epoch that goes first.
-func (f Forest) leastWanted() (out Epoch, found bool) {
-	charge := map[string]int{}
-	name := func(m Maker) string { return string(m.Key.Bytes()) + string(rune(m.Index)) }
-	most := ""
-	for e := range f.All() {
-		n := name(e.maker)
-		if charge[n]++; charge[n] > charge[most] {
-			most = n
-		}
-	}
-	best, behind := 4, f.behind()
-	for e := range f.All() { // the newest first: of one rank the last one found is the oldest
-		rank := 3
-		switch {
-		case e.cut:
-			rank = 0
-		case name(e.maker) == most && e.unproven():
-			rank = 1
-		case name(e.maker) == most:
-			rank = 2
-		}
-		if rank <= best && behind(e) > near {
-			out, best, found = e, rank, true
-		}
-	}
-	return out, found
 }

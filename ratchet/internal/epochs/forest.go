@@ -2,7 +2,6 @@ package epochs
 
 import (
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -16,7 +15,7 @@ type Forest struct {
 	fixed
 	groups  segmap.Map[epochGroup]
 	serial  uint64 // of the epoch entered last
-	catalog *catalog
+	catalog catalog
 
 	// What follows from the epochs, and is not stored.
 	preferred proto.EpochID   // zero if there is none
@@ -32,12 +31,6 @@ type fixed struct {
 	gone   gone
 	denied denial
 	lowest uint64 // the lowest generation that a ticket preferred, while joining (D21)
-}
-
-// catalog finds epochs. It follows from the epochs held, is shared by forests that hold the same, and never changed.
-type catalog struct {
-	metas    map[proto.EpochID]*meta
-	children map[proto.EpochID][]proto.EpochID // of each parent, held or not, those held
 }
 
 // Change is what an operation on a Forest did, parents first.
@@ -70,7 +63,7 @@ type Shares func(root proto.EpochID) (dkg.Share, bool)
 
 // New returns an empty forest of a member of a space.
 func New(space state.ID, own dkg.Index) Forest {
-	return Forest{fixed: fixed{space: space, own: own}, catalog: new(catalog)}
+	return Forest{fixed: fixed{space: space, own: own}}
 }
 
 // WithRoot returns the forest with a root, or with what is known of it now.
@@ -109,8 +102,8 @@ func (f Forest) Found(r Root, parent proto.EpochID, place proto.Place, check pro
 
 // Epoch returns an epoch held.
 func (f Forest) Epoch(id proto.EpochID) (Epoch, bool) {
-	m, ok := f.catalog.metas[id]
-	if !ok {
+	m := f.catalog.get(id)
+	if m == nil {
 		return Epoch{}, false
 	}
 	g, _ := f.groups.Get(segmap.Key{Block: groupOf(m.serial)})
@@ -119,8 +112,8 @@ func (f Forest) Epoch(id proto.EpochID) (Epoch, bool) {
 }
 
 // Has reports whether an epoch is held, Size how many are.
-func (f Forest) Has(id proto.EpochID) bool { return f.catalog.metas[id] != nil }
-func (f Forest) Size() int                 { return len(f.catalog.metas) }
+func (f Forest) Has(id proto.EpochID) bool { return f.catalog.get(id) != nil }
+func (f Forest) Size() int                 { return len(f.catalog.ids) }
 
 // Entered returns how many epochs were entered so far.
 func (f Forest) Entered() uint64 { return f.serial }
@@ -142,8 +135,11 @@ func (f Forest) All() iter.Seq[Epoch] {
 }
 
 // Children returns the epochs held that were made from one, held or not.
-func (f Forest) Children(parent proto.EpochID) []proto.EpochID {
-	return slices.Clone(f.catalog.children[parent])
+func (f Forest) Children(parent proto.EpochID) (out []proto.EpochID) {
+	for _, m := range f.catalog.children(parent) {
+		out = append(out, m.id)
+	}
+	return out
 }
 
 // Line returns an epoch held and its ancestors held, nearest first.
@@ -189,8 +185,8 @@ func (f Forest) add(e Epoch, now Millis, change *Change) Forest {
 	m.serial, m.entered = f.serial, now
 	e.meta = &m
 	e.stamp = now
-	for _, id := range f.catalog.children[e.id] { // entered before their parent
-		child, _ := f.Epoch(id)
+	for _, m := range f.catalog.children(e.id) { // entered before their parent
+		child, _ := f.Epoch(m.id)
 		for _, i := range child.heard {
 			e, _ = e.hear(i, f.own)
 		}
@@ -207,39 +203,8 @@ func (f Forest) add(e Epoch, now Millis, change *Change) Forest {
 
 // remeta returns the forest with an epoch of which a key came to be known.
 func (f Forest) remeta(e Epoch) Forest {
-	c := *f.catalog
-	c.metas = maps.Clone(c.metas)
-	c.metas[e.id] = e.meta
-	f.catalog = &c
+	f.catalog = f.catalog.without(f.catalog.get(e.id)).with(e.meta)
 	return f.put(e.stow())
-}
-
-// with returns the catalog with an epoch.
-func (c *catalog) with(m *meta) *catalog {
-	next := &catalog{maps.Clone(c.metas), maps.Clone(c.children)}
-	if next.metas == nil {
-		next.metas, next.children = map[proto.EpochID]*meta{}, map[proto.EpochID][]proto.EpochID{}
-	}
-	next.add(m)
-	return next
-}
-
-func (c *catalog) add(m *meta) {
-	c.metas[m.id] = m
-	if !m.parent.IsZero() {
-		c.children[m.parent] = append(slices.Clip(c.children[m.parent]), m.id)
-	}
-}
-
-// without returns the catalog without an epoch.
-func (c *catalog) without(m *meta) *catalog {
-	next := &catalog{maps.Clone(c.metas), maps.Clone(c.children)}
-	delete(next.metas, m.id)
-	left := slices.DeleteFunc(slices.Clone(next.children[m.parent]), func(id proto.EpochID) bool { return id == m.id })
-	if next.children[m.parent] = left; len(left) == 0 {
-		delete(next.children, m.parent)
-	}
-	return next
 }
 
 // drop returns the forest without an epoch.

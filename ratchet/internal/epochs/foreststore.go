@@ -7,7 +7,6 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/segmap"
-	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -108,16 +107,22 @@ func DecodeForest(d *state.Decoder) (f Forest, err error) {
 	if f.groups, err = segmap.Decode[epochGroup](d, "g"); err != nil {
 		return Forest{}, err
 	}
-	f.catalog = &catalog{map[proto.EpochID]*meta{}, map[proto.EpochID][]proto.EpochID{}}
+	var all []*meta
 	for g := range f.groups.All() {
 		for r := range g.rows.All() {
 			m := r.record.Value().meta
 			f = f.lists(r.record.Value())
 			root, known := f.Root(m.root)
-			if f.Has(m.id) || m.serial > f.serial || !known || root.Depth != m.depth {
+			if m.serial > f.serial || !known || root.Depth != m.depth {
 				return Forest{}, segmap.ErrDisorder
 			}
-			f.catalog.add(m)
+			all = append(all, m)
+		}
+	}
+	f.catalog = sorted(all)
+	for k, m := range f.catalog.ids {
+		if k > 0 && f.catalog.ids[k-1].id == m.id {
+			return Forest{}, segmap.ErrDisorder
 		}
 	}
 	f.preferred = f.first()

@@ -66,8 +66,10 @@ func (f Forest) inReach(t Ticket, change *Change) (Forest, []TicketEpoch) {
 	}
 	first := t.Epochs[0].Generation
 	limit, known := uint64(0), false
-	for _, m := range f.catalog.metas {
-		limit, known = max(limit, m.generation), true
+	for _, r := range f.roots {
+		if held := f.catalog.of(r.ID); len(held) > 0 {
+			limit, known = max(limit, held[0].generation), true
+		}
 	}
 	if t.Joining {
 		if known && f.lowest > first+maxLead {

@@ -49,13 +49,15 @@ func (f Forest) compare(a, b Position) int {
 // first returns the epoch to be preferred, zero if there is none.
 func (f Forest) first() proto.EpochID {
 	var best *meta
-	for _, m := range f.catalog.metas {
-		if best != nil && !f.Before(m.position(), best.position()) {
-			continue
-		}
-		e, _ := f.Epoch(m.id)
-		if root, _ := f.Root(m.root); !e.cut && !root.Barred && e.hasPlaces() && !f.isAside(m) {
-			best = m
+	for _, root := range f.roots {
+		for _, m := range f.catalog.of(root.ID) {
+			if root.Barred || best != nil && !f.Before(m.position(), best.position()) {
+				break
+			}
+			if e, _ := f.Epoch(m.id); !e.cut && e.hasPlaces() && !f.isAside(m) {
+				best = m
+				break
+			}
 		}
 	}
 	if best == nil {
@@ -70,7 +72,7 @@ func (f Forest) isAside(m *meta) bool {
 		if slices.Contains(f.aside, m.id) {
 			return true
 		}
-		m = f.catalog.metas[m.parent]
+		m = f.catalog.get(m.parent)
 	}
 	return false
 }
@@ -85,19 +87,12 @@ func (f Forest) behind() func(Epoch) uint64 {
 		return func(Epoch) uint64 { return 0 }
 	}
 	now, _ := f.Root(p.root)
-	var greatest map[proto.EpochID]uint64 // generation of each root
 	return func(e Epoch) uint64 {
 		if e.root == p.root {
 			return max(p.generation, e.generation) - min(p.generation, e.generation)
 		}
-		if greatest == nil {
-			greatest = map[proto.EpochID]uint64{}
-			for _, m := range f.catalog.metas {
-				greatest[m.root] = max(greatest[m.root], m.generation)
-			}
-		}
 		root, _ := f.Root(e.root)
-		return greatest[e.root] - e.generation + p.generation + max(now.Generation, root.Generation) - min(now.Generation, root.Generation)
+		return f.catalog.of(e.root)[0].generation - e.generation + p.generation + max(now.Generation, root.Generation) - min(now.Generation, root.Generation)
 	}
 }
 
@@ -109,7 +104,7 @@ func (f Forest) IsBelow(id, above proto.EpochID) bool {
 
 // isAbove reports whether an epoch is an ancestor of another one, or the same.
 func (f Forest) isAbove(above Epoch, id proto.EpochID) bool {
-	for m := f.catalog.metas[id]; m != nil; m = f.catalog.metas[m.parent] {
+	for m := f.catalog.get(id); m != nil; m = f.catalog.get(m.parent) {
 		if m.id == above.id {
 			return true
 		}

@@ -102,12 +102,13 @@ func fitting(values []pprf.Candidate, r RekeyRoot, x secret.Bytes) (proto.EpochK
 // Roots returns what is known of all roots, in ascending order of their ids.
 func (f Forest) Roots() []Root { return f.roots }
 
+// HoldsOf reports whether an epoch of a root is held.
+func (f Forest) HoldsOf(root proto.EpochID) bool { return len(f.catalog.of(root)) > 0 }
+
 // WithoutRoot returns the forest without a root of which no epoch is held.
 func (f Forest) WithoutRoot(id proto.EpochID) Forest {
-	for _, m := range f.catalog.metas {
-		if m.root == id {
-			return f
-		}
+	if f.HoldsOf(id) {
+		return f
 	}
 	roots := make([]Root, 0, len(f.roots))
 	for _, r := range f.roots {
@@ -122,11 +123,10 @@ func (f Forest) WithoutRoot(id proto.EpochID) Forest {
 // GiveUpRoot returns the forest without the epochs of a root, which are given up because of a bound.
 func (f Forest) GiveUpRoot(id proto.EpochID, now Millis) (Forest, Change) {
 	change := Change{}
-	for e := range f.All() {
-		if e.root == id {
-			f = f.drop(e, givenUp, &change)
-			change.GivenUp++
-		}
+	for _, m := range f.catalog.of(id) {
+		e, _ := f.Epoch(m.id)
+		f = f.drop(e, givenUp, &change)
+		change.GivenUp++
 	}
 	return f.settle(change, now)
 }

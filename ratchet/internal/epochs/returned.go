@@ -59,11 +59,11 @@ func (f Forest) Lost(asker Maker, preferred proto.EpochID) Forest {
 // atOrAbove returns some epochs held, and all from which they were made. Each is looked at once, however many lead to it.
 func (f Forest) atOrAbove(some func(*meta) bool) map[proto.EpochID]bool {
 	out := map[proto.EpochID]bool{}
-	for _, m := range f.catalog.metas {
+	for _, m := range f.catalog.ids {
 		if !some(m) {
 			continue
 		}
-		for ; m != nil && !out[m.id]; m = f.catalog.metas[m.parent] {
+		for ; m != nil && !out[m.id]; m = f.catalog.get(m.parent) {
 			out[m.id] = true
 		}
 	}
@@ -102,7 +102,7 @@ func (f Forest) Return(x proto.Returned, key suite.PublicKey, own Shares, now Mi
 // MayReturn reports whether an epoch that tickets told is, or lies below, one that a commit of the own index made: what its words
 // lack, a ticket that returns that commit brings (D120).
 func (f Forest) MayReturn(id proto.EpochID) bool {
-	for m := f.catalog.metas[id]; m != nil && !m.isRoot(); m = f.catalog.metas[m.parent] {
+	for m := f.catalog.get(id); m != nil && !m.isRoot(); m = f.catalog.get(m.parent) {
 		if e, ok := f.Epoch(m.id); !ok || e.derived {
 			return false
 		}
@@ -124,7 +124,7 @@ func (e Epoch) rootID() (id proto.EpochID) {
 // pass notes that a maker was read, or committed, below an epoch that it made: the nearest one at or above from. Those above that one
 // were noted when it was entered. At is the number of the epoch with which that came.
 func (f Forest) pass(from proto.EpochID, at uint64, by func(Maker) bool) Forest {
-	for m := f.catalog.metas[from]; m != nil; m = f.catalog.metas[m.parent] {
+	for m := f.catalog.get(from); m != nil; m = f.catalog.get(m.parent) {
 		if m.isRoot() || !by(m.maker) {
 			continue
 		}

@@ -1,0 +1,76 @@
+package epochs
+
+// evict returns the forest with at most so many epochs, and settles it.
+func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
+	f, change = f.settle(change, now)
+	if f.Size() > most {
+		for _, m := range f.leastWanted(f.Size() - most + most/evictShare) {
+			e, _ := f.Epoch(m.id)
+			f = f.drop(e, givenUp, &change)
+			change.GivenUp++
+		}
+	}
+	return f, change
+}
+
+// charge is how many epochs are held of one maker, and which of them may go, the newest first.
+type charge struct {
+	held             int
+	unproven, proven []*meta
+}
+
+// next takes out the epoch that goes first: the oldest in which nobody else was read, then the oldest. There must be one.
+func (c *charge) next() *meta {
+	list := &c.unproven
+	if len(*list) == 0 {
+		list = &c.proven
+	}
+	last := len(*list) - 1
+	m := (*list)[last]
+	*list = (*list)[:last]
+	c.held--
+	return m
+}
+
+// leastWanted returns the epochs that go first, at most n: those that are cut, the oldest of them first; then, one by one, the next of
+// the maker with most. Nothing near the preferred epoch goes.
+func (f Forest) leastWanted(n int) (out []*meta) {
+	var cut []*meta
+	var all []*charge
+	of, behind := map[Maker]*charge{}, f.behind()
+	for e := range f.All() { // the newest first
+		c := of[e.maker]
+		if c == nil {
+			c = new(charge)
+			of[e.maker], all = c, append(all, c)
+		}
+		c.held++
+		switch {
+		case behind(e) <= near:
+		case e.cut:
+			cut = append(cut, e.meta)
+		case e.unproven():
+			c.unproven = append(c.unproven, e.meta)
+		default:
+			c.proven = append(c.proven, e.meta)
+		}
+	}
+	for ; len(cut) > 0 && len(out) < n; cut = cut[:len(cut)-1] {
+		m := cut[len(cut)-1]
+		of[m.maker].held--
+		out = append(out, m)
+	}
+	for len(out) < n {
+		var most *charge
+		for _, c := range all {
+			if len(c.unproven)+len(c.proven) > 0 && (most == nil || c.held > most.held) {
+				most = c
+			}
+		}
+		if most == nil {
+			break
+		}
+		out = append(out, most.next())
+	}
+	return out
+}
