@@ -40,6 +40,8 @@ type edit struct {
 	load   func(orphans.FrameName) (incoming, bool) // a frame that the vault retains; nil without a vault
 	failed error                                    // of the store, while a frame was loaded
 
+	made []epochs.Candidate // derived in this call, with what is not kept of a candidate
+
 	fresh []proto.EpochID // epochs that came to be known, or more of them: a rekey that waits may be made from one
 }
 

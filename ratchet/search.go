@@ -92,6 +92,7 @@ func (k known) Derive(id proto.EpochID, above *orphans.Candidate, s proto.Shown)
 	if err != nil {
 		return orphans.Candidate{}, k.reason(err, parent, s)
 	}
+	k.d.made = append(slices.Clip(k.d.made), c)
 	x := c.Found()
 	return orphans.Candidate{
 		ID: c.ID(), Parent: x.Parent, Root: x.Root, Generation: x.Generation, Shown: x.Shown, Keys: x.Keys,
@@ -129,6 +130,9 @@ func (k known) hasChild(parent epochs.Epoch, s proto.Shown) bool {
 
 // candidate returns a candidate of the index as package epochs has it. It is not ok if its root is not held.
 func (k known) candidate(c orphans.Candidate) (epochs.Candidate, bool) {
+	if at := slices.IndexFunc(k.d.made, func(m epochs.Candidate) bool { return m.ID() == c.ID }); at >= 0 {
+		return k.d.made[at], true
+	}
 	root, ok := k.root(c.Root)
 	if !ok {
 		return epochs.Candidate{}, false

@@ -16,6 +16,7 @@ import (
 type Candidate struct {
 	Epoch
 	words []uint32        // of the parent's told tree, that fitted; nil if they are not known
+	spent spent           // of its place in the parent's derived tree; zero if that is not known
 	sure  bool            // its parent was derived, so that there is one value for its place
 	keys  proto.EpochKeys // all, for who keeps the candidate (Found)
 }
@@ -79,7 +80,7 @@ func (f Forest) derive(parent Epoch, p proto.Shown, place proto.Place, key suite
 // deriveWith makes steps 7 and 8 with the secret of the commit.
 func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, ss secret.Bytes) (Candidate, error) {
 	core := p.Commit.Core
-	values := parent.values(parent.path(core.Maker, place))
+	values, spent := parent.values(parent.path(core.Maker, place))
 	if len(values) == 0 {
 		return Candidate{}, ErrClosed
 	}
@@ -88,7 +89,7 @@ func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key s
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
 			c := newCandidate(m, keys, v.Words)
-			c.sure = parent.derived
+			c.sure, c.spent = parent.derived, spent
 			return c, nil
 		}
 	}
@@ -98,16 +99,24 @@ func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key s
 	return Candidate{}, ErrWaits
 }
 
-// values returns what a place in the epoch's commit tree may give.
-func (e Epoch) values(path []byte) []pprf.Candidate {
+// spent is a derived tree, and what is left of it without one place: evaluating the place once gives both its value and that. A
+// Candidate has it as long as a call lasts, beside the state from before; where candidates are kept (Found) it is left out, since a tree
+// from before gives what was used up meanwhile.
+type spent struct{ of, left pprf.Frontier }
+
+// values returns what a place in the epoch's commit tree may give, and of a derived tree what is then left of it.
+func (e Epoch) values(path []byte) ([]pprf.Candidate, spent) {
 	if !e.derived {
-		return e.commits.told.Candidates(path)
+		return e.commits.told.Candidates(path), spent{}
 	}
-	v, err := e.commits.tree.Value(path)
-	if err != nil {
-		return nil
+	v, left, err := e.commits.tree.Eval(path)
+	switch err {
+	case nil:
+		return []pprf.Candidate{{Value: v}}, spent{e.commits.tree, left}
+	case pprf.ErrFull: // so it is followed, but not entered
+		return []pprf.Candidate{{Value: v}}, spent{}
 	}
-	return []pprf.Candidate{{Value: v}}
+	return nil, spent{}
 }
 
 // child returns what is fixed of the epoch that a commit makes from this one.
@@ -172,7 +181,8 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 			return nil, errors.Join(ErrUnknown, err)
 		}
 		place := core.Place(f.space, parent.id, parent.generation+1)
-		v, ok := unused(parent.values(parent.path(core.Maker, place)), used)
+		values, spent := parent.values(parent.path(core.Maker, place))
+		v, ok := unused(values, used)
 		if !ok {
 			break
 		}
@@ -185,7 +195,7 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 		m := parent.child(f, p, place, Maker{Index: core.Maker, Key: s.Key.Public})
 		e := newEpoch(m, keys)
 		if parent.derived {
-			return []Candidate{{Epoch: e}}, nil
+			return []Candidate{{Epoch: e, spent: spent}}, nil
 		}
 		e.seed = seedHash(v.Value, place)
 		out = append(out, Candidate{Epoch: e, words: v.Words})

@@ -107,7 +107,7 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 			break
 		}
 	}
-	parent, err := parent.puncture(path, c.words, c.maker.Index)
+	parent, err := parent.puncture(path, c.words, c.spent, c.maker.Index)
 	if err != nil {
 		return f, err
 	}

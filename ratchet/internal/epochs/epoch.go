@@ -193,9 +193,12 @@ func (e Epoch) covers(path []byte) bool {
 	return e.commits.told.Covers(path)
 }
 
-// puncture returns the epoch without the place of a child that was derived. It returns ErrQuota if the tree would be too long.
-func (e Epoch) puncture(path []byte, words []uint32, maker dkg.Index) (Epoch, error) {
-	if e.derived {
+// puncture returns the epoch without the place of a child that was derived, by what is left of the tree if that is known. It returns
+// ErrQuota if the tree would be too long.
+func (e Epoch) puncture(path []byte, words []uint32, s spent, maker dkg.Index) (Epoch, error) {
+	if e.derived && s.of.Same(e.commits.tree) {
+		e.commits.tree = s.left
+	} else if e.derived {
 		_, tree, err := e.commits.tree.Eval(path)
 		if err == pprf.ErrFull {
 			return e, ErrQuota

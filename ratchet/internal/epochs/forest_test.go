@@ -259,6 +259,40 @@ func TestEvict(t *testing.T) {
 	require.Equal(t, a.f.preferred, f.preferred)
 }
 
+// TestSpentPlace: the place of a commit is evaluated once, when it is derived, and what was used up between that and entering stays used up.
+func TestSpentPlace(t *testing.T) {
+	g := newGroup(t)
+	a := g.member(1)
+	parent := a.preferred()
+	derive := func(maker dkg.Index) Candidate {
+		p := g.member(maker).commit(parent.id)[0]
+		c, err := a.f.Derive(parent, p, g.sign[maker].Public, a.shares())
+		require.NoError(t, err)
+		return c
+	}
+	enter := func(c Candidate) {
+		var err error
+		a.f, _, err = a.f.Enter([]Candidate{c}, Reading{c.maker.Index, a.shares(), g.now})
+		require.NoError(t, err)
+	}
+	first, second, third := derive(2), derive(3), derive(4)
+	enter(first)
+	held, _ := a.f.Epoch(parent.id)
+	require.True(t, held.commits.tree.Same(first.spent.left))
+	enter(second)
+	kept, ok := a.f.Candidate(third.Found())
+	require.True(t, ok)
+	require.Zero(t, kept.spent, "what is kept of a candidate brings back no tree")
+	enter(kept)
+	held, _ = a.f.Epoch(parent.id)
+	for _, c := range []Candidate{first, second, third} {
+		require.False(t, held.HasPlace(c.maker.Index, c.place))
+		require.True(t, a.f.Has(c.id))
+	}
+	_, _, err := a.f.Enter([]Candidate{first}, Reading{2, a.shares(), g.now})
+	require.NoError(t, err, "it is held")
+}
+
 // TestOrderOfRoots: a later root comes first, then the place of its signer decides, then the id; nothing under a barred root is
 // preferred (§2, §5).
 func TestOrderOfRoots(t *testing.T) {

@@ -59,10 +59,11 @@ func (c Candidate) fitting(parent Epoch, own Shares) (Candidate, error) {
 	if err != nil {
 		return c, ErrFalse
 	}
-	for _, v := range parent.values(parent.path(c.maker.Index, c.place)) {
+	values, spent := parent.values(parent.path(c.maker.Index, c.place))
+	for _, v := range values {
 		check := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), c.place).Check(c.place)
 		if subtle.ConstantTimeCompare(check[:], c.check[:]) == 1 {
-			c.words = v.Words
+			c.words, c.spent = v.Words, spent
 			return c, nil
 		}
 	}

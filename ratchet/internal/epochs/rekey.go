@@ -26,7 +26,7 @@ func (f Forest) DealKeys(parent proto.EpochID, place proto.Place, x secret.Bytes
 	if !ok {
 		return proto.EpochKeys{}, ErrUnknown
 	}
-	values := e.values(e.path(rekeyIndex, place))
+	values, _ := e.values(e.path(rekeyIndex, place))
 	if len(values) == 0 {
 		return proto.EpochKeys{}, ErrClosed
 	}
@@ -48,7 +48,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 		return f, Change{}, nil
 	}
 	path := parent.path(rekeyIndex, r.Place)
-	values := parent.values(path)
+	values, spent := parent.values(path)
 	if len(values) == 0 {
 		return f, Change{}, ErrClosed
 	}
@@ -59,7 +59,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 	case !ok:
 		return f, Change{}, ErrWaits
 	}
-	parent, err := parent.puncture(path, fits.Words, rekeyIndex)
+	parent, err := parent.puncture(path, fits.Words, spent, rekeyIndex)
 	if err != nil {
 		return f, Change{}, err
 	}

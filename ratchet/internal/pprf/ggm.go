@@ -44,6 +44,11 @@ func New(root secret.Bytes, bits int) Frontier {
 // UsedUp returns a frontier with nothing left.
 func UsedUp(bits int) Frontier { return Frontier{bits: bits} }
 
+// Same reports whether two frontiers are one, of which something is left. If not, they may be alike.
+func (f Frontier) Same(o Frontier) bool {
+	return f.bits == o.bits && !f.root.IsZero() && f.root.Expose() == o.root.Expose()
+}
+
 // with returns a frontier of as many bits with another tree.
 func (f Frontier) with(root *node, inner, keys int) Frontier {
 	if root == nil {
@@ -53,8 +58,8 @@ func (f Frontier) with(root *node, inner, keys int) Frontier {
 }
 
 // Eval returns the value at the leaf that path leads to, most significant bit first, and the frontier without it. It
-// returns ErrPunctured if the leaf is not covered, ErrFull if the next frontier could not be stored, and with both the
-// frontier itself.
+// returns ErrPunctured if the leaf is not covered, ErrFull beside the value if the next frontier could not be stored, and with both
+// the frontier itself.
 func (f Frontier) Eval(path []byte) (secret.Bytes, Frontier, error) {
 	e := evaluation{path: path, bits: f.bits, inner: f.inner, keys: f.keys}
 	root, ok := e.puncture(f.root.Expose(), 0)
@@ -63,7 +68,7 @@ func (f Frontier) Eval(path []byte) (secret.Bytes, Frontier, error) {
 	}
 	next := f.with(root, e.inner, e.keys)
 	if next.size() > MaxSize {
-		return secret.Bytes{}, f, ErrFull
+		return secret.New(e.value[:]), f, ErrFull
 	}
 	return secret.New(e.value[:]), next, nil
 }
