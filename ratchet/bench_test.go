@@ -58,10 +58,17 @@ type crowd struct {
 	people  []person // all but the founder
 	reader  Space
 	witness Space
+	own     map[int]own // what the others keep for themselves
+}
+
+// own is what a member keeps that the witness does not have: when it committed, and what it has to say.
+type own struct {
+	committed Millis
+	news      state.Segment[announcements]
 }
 
 func newCrowd(t testing.TB, n int, p Policy) *crowd {
-	c := &crowd{TB: t, now: day0}
+	c := &crowd{TB: t, now: day0, own: map[int]own{}}
 	policy, err := p.encode()
 	require.NoError(t, err)
 	for i := 2; i <= n; i++ {
@@ -88,18 +95,23 @@ func (c *crowd) as(i int) Space {
 		st.roots = st.roots.Put(newRootRow(row.members.Value(), s))
 	}
 	st.forest = st.forest.As(me.index)
+	if o, ok := c.own[i]; ok {
+		st.rhythm.committed, st.news = o.committed, o.news
+	}
 	return withState(c.witness, st)
 }
 
 // say returns the frame of a member's message, which the witness has read.
-func (c *crowd) say(i int, text []byte) []byte { return c.sent(c.as(i), text) }
+func (c *crowd) say(i int, text []byte) []byte { return c.sent(i, c.as(i), text) }
 
 // commit returns the frame of a member's message in an epoch that it makes, which the witness has read.
-func (c *crowd) commit(i int, text []byte) []byte { return c.sent(due(c.as(i)), text) }
+func (c *crowd) commit(i int, text []byte) []byte { return c.sent(i, due(c.as(i)), text) }
 
-func (c *crowd) sent(by Space, text []byte) []byte {
-	_, frames, err := Encrypt(by, c.now, text)
+func (c *crowd) sent(i int, by Space, text []byte) []byte {
+	by, frames, err := Encrypt(by, c.now, text)
 	require.NoError(c, err)
+	st := stateOf(by)
+	c.own[i] = own{st.rhythm.committed, st.news}
 	frame := frames[len(frames)-1]
 	c.witness, _, err = Decrypt(c.witness, c.now, frame)
 	require.NoError(c, err)

@@ -73,6 +73,26 @@ func (c *crowd) next() (frames [][]byte) {
 	return frames
 }
 
+// maintain does what a day brings at the desk and for the witness, who reads what the desk sends.
+func (d *desk) maintain() {
+	o := Options{Now: func() time.Time { return d.now }}
+	for _, update := range []func(*state.Tx[Space]) error{CaughtUp(o), Maintain(o)} {
+		require.NoError(d, d.vault.Update(d.Context(), d.reader.ID(), update))
+	}
+	_, err := d.vault.Flush(d.Context(), d.reader.ID(), func(_ context.Context, out state.Outgoing) state.Delivery {
+		var err error
+		d.witness, _, err = Decrypt(d.witness, d.now, out.Data)
+		require.NoError(d, err)
+		return state.Delivered()
+	})
+	require.NoError(d, err)
+	e, err := newEdit(d.witness, d.now, o)
+	require.NoError(d, err)
+	e.caughtUp()
+	e.prune()
+	d.witness = e.space()
+}
+
 // grow lets the desk follow that many commits, each by another member than the one before.
 func (d *desk) grow(n int) {
 	for k := range n { // a maker has a bounded number
@@ -134,7 +154,9 @@ var growths = []growth{
 	{"history", 10, []int{100, 1_000, 10_000, 100_000}, func(c *crowd, n int) (*desk, [][]byte) {
 		d := c.newDesk()
 		for k := range n {
-			c.now = c.now.Add(time.Minute)
+			if c.now = c.now.Add(time.Minute); k%(24*60) == 0 {
+				d.maintain()
+			}
 			d.read(1+k%8, c.say(1+k%8, nil))
 		}
 		return d, c.next()
