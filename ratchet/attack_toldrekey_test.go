@@ -24,10 +24,10 @@ func lying(t *testing.T, from, to *node, frames [][]byte) [][]byte {
 	got, err := proto.OpenTicket(own.Context, own.Ticket, part.Piece)
 	require.NoError(t, err)
 	for k, e := range got.Body.Epochs {
-		other := pprf.NewCommitTree(secret.Random(suite.KeySize), dkg.DefaultDepth).Frontier()
-		tree, agree := e.CommitTree.Frontier().Less([]dkg.Index{0, to.place()}).Unite(other.Cut([]dkg.Index{0}))
+		other := pprf.New(secret.Random(suite.KeySize), dkg.DefaultDepth+pprf.ChildBits)
+		tree, agree := e.CommitTree.Less([]dkg.Index{0, to.place()}).Unite(other.Cut([]dkg.Index{0}))
 		require.True(t, agree)
-		got.Body.Epochs[k].CommitTree = pprf.CommitTreeOf(tree)
+		got.Body.Epochs[k].CommitTree = tree
 	}
 	whole, err := proto.SealTicket(own.Context, own.Ticket.Public, got.Body, stateOf(from.space).me().signing)
 	require.NoError(t, err)

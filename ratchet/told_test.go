@@ -13,7 +13,7 @@ import (
 )
 
 // led merges into a member's forest what an issuer tells of the epoch that it prefers alone, with the commit tree that a test makes of it.
-func led(t *testing.T, m, issuer *node, tree func(pprf.CommitTree) pprf.CommitTree) {
+func led(t *testing.T, m, issuer *node, tree func(pprf.Frontier) pprf.Frontier) {
 	t.Helper()
 	all, _ := stateOf(issuer.space).forest.ForTicket(epochs.TicketQuery{})
 	all = all[:1]
@@ -46,7 +46,7 @@ func TestWhatWasOnlyToldIsAskedAbout(t *testing.T) {
 	n.member(founder, "other")
 	n.settle()
 	ahead(n, founder)
-	led(t, m, founder, func(x pprf.CommitTree) pprf.CommitTree { return x })
+	led(t, m, founder, func(x pprf.Frontier) pprf.Frontier { return x })
 	began := n.now
 	var asked []time.Duration
 	for range 60 {
@@ -70,8 +70,8 @@ func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 	m := n.member(founder, "m")
 	n.now = n.now.Add(2 * time.Hour)
 	ahead(n, founder)
-	led(t, m, founder, func(x pprf.CommitTree) pprf.CommitTree {
-		return pprf.CommitTreeOf(x.Frontier().Cut([]dkg.Index{0, stateOf(founder.space).me().index}))
+	led(t, m, founder, func(x pprf.Frontier) pprf.Frontier {
+		return x.Cut([]dkg.Index{0, stateOf(founder.space).me().index})
 	})
 	require.NoError(t, m.edit(func(d *edit) error { d.st.rhythm.commit = true; return nil }))
 	due := Due(m.space, n.now)
@@ -97,7 +97,7 @@ func TestTwoMembersLeadBack(t *testing.T) {
 	c := n.member(founder, "c")
 	n.settle()
 	ahead(n, founder)
-	led(t, m, founder, func(x pprf.CommitTree) pprf.CommitTree { return x })
+	led(t, m, founder, func(x pprf.Frontier) pprf.Frontier { return x })
 	n.lose = func(x *node, f []byte) bool { return x != m && f[0]&0xf == byte(proto.TypeTicket) } // else m may lead one of the two there
 	founder.offline = true
 	for range 3 {

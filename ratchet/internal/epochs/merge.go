@@ -118,7 +118,7 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	}
 	closed := ok && !held.Readable()
 	held.tellers = mergeIndices(held.tellers, []dkg.Index{from.Issuer})
-	held.commits.told = held.commits.told.Tell(from.Issuer, from.Counter, t.CommitTree.Frontier())
+	held.commits.told = held.commits.told.Tell(from.Issuer, from.Counter, t.CommitTree)
 	if t.Readable && !wasHeld {
 		held = held.withHeaderKey(t.Header)
 		held.senders = held.senders.tell(from.Issuer, from.Counter, t.SenderTree, t.Chains, held.depth)

@@ -18,7 +18,7 @@ func (t Ticket) lie(depth int) Ticket {
 	t.Epochs = slices.Clone(t.Epochs)
 	for i := range t.Epochs {
 		e := &t.Epochs[i]
-		e.CommitTree = pprf.NewCommitTree(secret.Random(suite.KeySize), depth)
+		e.CommitTree = pprf.New(secret.Random(suite.KeySize), depth+pprf.ChildBits)
 		if !e.Readable {
 			continue
 		}
@@ -229,7 +229,7 @@ func TestToldPlaceStaysOpen(t *testing.T) {
 	}
 	lie.Readable, lie.Parent, lie.Generation, lie.Commit = true, at.id, at.generation+1, p.Commit
 	lie.Header, lie.CommitKey, lie.Authenticator = keys.Header, keys.Commit, keys.Authenticator
-	lie.CommitTree = pprf.NewCommitTree(keys.CommitRoot, g.root.Depth)
+	lie.CommitTree = pprf.New(keys.CommitRoot, g.root.Depth+pprf.ChildBits)
 	lie.SenderTree = pprf.New(keys.SenderRoot, g.root.Depth)
 	j.merge(Ticket{Epochs: []TicketEpoch{lie}, Issuer: 1, Counter: 1})
 	require.True(t, j.f.Has(lie.ID))

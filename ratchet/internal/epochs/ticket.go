@@ -194,7 +194,7 @@ func (e Epoch) tell(q TicketQuery, preferred bool, own dkg.Index) TicketEpoch {
 	t.Cut = e.cut
 	t.Parent, t.Generation, t.Commit = e.parent, e.generation, e.shown.Commit
 	t.HeaderCheck, t.CommitKey, t.Authenticator = e.hh, e.commitKey, e.auth
-	t.CommitTree = pprf.CommitTreeOf(e.commits.frontier())
+	t.CommitTree = e.commits.frontier()
 	t.Readable = e.Readable() && (preferred || e.serial > q.Since)
 	if !t.Readable {
 		return t

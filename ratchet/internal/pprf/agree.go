@@ -17,15 +17,6 @@ func (f Frontier) indexBits() int {
 	return f.bits
 }
 
-// covers reports whether the tree gives the value at a leaf.
-func (f Frontier) covers(path []byte) bool {
-	n := f.root.Expose()
-	for depth := 0; n != nil && !n.holdsKey(); depth++ {
-		n = n.child[bit(path, depth)]
-	}
-	return n != nil
-}
-
 // Covers reports whether a leaf was not evaluated yet.
 func (f Frontier) Covers(path []byte) bool {
 	n := f.root.Expose()
@@ -190,9 +181,3 @@ func (n *node) graft(path []byte, depth, bits int, below *node) *node {
 	next.child[b] = next.child[b].graft(path, depth+1, bits, below)
 	return next
 }
-
-// Frontier returns the tree as a frontier, whose leaves are the paths of Path.
-func (t CommitTree) Frontier() Frontier { return t.f }
-
-// CommitTreeOf returns the commit tree that a frontier is, for indices of depth bits.
-func CommitTreeOf(f Frontier) CommitTree { return CommitTree{f} }

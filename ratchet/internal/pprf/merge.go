@@ -6,17 +6,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Merge returns a tree that covers what either of two covers, or the first one if that could not be stored. If they are not
-// parts of one tree, as far as can be seen, agree is false.
-func (t CommitTree) Merge(o CommitTree) (u CommitTree, agree bool) {
-	root, agree := t.f.root.Expose().merge(o.f.root.Expose())
-	inner, keys := root.count()
-	if u = (CommitTree{o.f.with(root, inner, keys)}); u.f.size() > MaxSize {
-		u = t
-	}
-	return u, agree
-}
-
+// merge returns a node that covers what either of two covers. If they are not parts of one tree, as far as can be seen, agree is false.
 func (n *node) merge(o *node) (u *node, agree bool) {
 	switch {
 	case n == nil:

@@ -16,22 +16,17 @@ import (
 func TestUnion(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const depth = smallDepth
-		type place struct {
-			index dkg.Index
-			child [32]byte
-		}
-		var places []place
+		var places [][]byte
 		for range 12 {
-			var id [32]byte
-			id[0] = rapid.Byte().Draw(t, "child")
-			places = append(places, place{dkg.Index(rapid.Uint32Range(1, 1<<depth-1).Draw(t, "index")), id})
+			child := rapid.Byte().Draw(t, "child")
+			places = append(places, childPath(dkg.Index(rapid.Uint32Range(1, 1<<depth-1).Draw(t, "index")), depth, child))
 		}
-		whole := NewCommitTree(secret.Random(suite.KeySize), depth)
-		punctured := func() CommitTree {
+		whole := New(secret.Random(suite.KeySize), depth+ChildBits)
+		punctured := func() Frontier {
 			tree := whole
 			for _, p := range places {
 				if rapid.Bool().Draw(t, "used") {
-					if _, next, err := tree.Eval(p.index, p.child); err == nil {
+					if _, next, err := tree.Eval(p); err == nil {
 						tree = next
 					}
 				}
@@ -39,16 +34,16 @@ func TestUnion(t *testing.T) {
 			return tree
 		}
 		a, b := punctured(), punctured()
-		u, agree := a.Merge(b)
+		u, agree := a.Unite(b)
 		require.True(t, agree)
-		decoded, err := DecodeCommitTree(u.Encode(), depth)
+		decoded, err := Decode(u.Encode(), depth+ChildBits)
 		require.NoError(t, err)
 		for _, p := range places {
-			want, _, err := whole.Eval(p.index, p.child)
+			want, _, err := whole.Eval(p)
 			require.NoError(t, err)
-			_, _, errA := a.Eval(p.index, p.child)
-			_, _, errB := b.Eval(p.index, p.child)
-			got, _, err := decoded.Eval(p.index, p.child)
+			_, _, errA := a.Eval(p)
+			_, _, errB := b.Eval(p)
+			got, _, err := decoded.Eval(p)
 			if errA != nil && errB != nil {
 				require.ErrorIs(t, err, ErrPunctured)
 				continue
@@ -56,9 +51,9 @@ func TestUnion(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, want.Equal(got))
 		}
-		_, agree = a.Merge(NewCommitTree(secret.Random(suite.KeySize), depth))
+		_, agree = a.Unite(New(secret.Random(suite.KeySize), depth+ChildBits))
 		require.False(t, agree)
-		same, agree := a.Merge(CommitTree{Frontier{bits: a.f.bits}})
+		same, agree := a.Unite(UsedUp(a.bits))
 		require.True(t, agree)
 		require.Equal(t, a.Encode(), same.Encode())
 	})

@@ -172,7 +172,7 @@ next:
 
 // without returns the frontier without a leaf. It is not ok if that could not be stored.
 func (f Frontier) without(leaf []byte) (Frontier, bool) {
-	if !f.covers(leaf) {
+	if !f.Covers(leaf) {
 		return f, true
 	}
 	_, next, err := f.Eval(leaf)
@@ -181,7 +181,7 @@ func (f Frontier) without(leaf []byte) (Frontier, bool) {
 
 // Covers reports whether some word gives a value for a leaf.
 func (t Told) Covers(leaf []byte) bool {
-	return slices.ContainsFunc(t.words, func(w word) bool { return w.tree.covers(leaf) })
+	return slices.ContainsFunc(t.words, func(w word) bool { return w.tree.Covers(leaf) })
 }
 
 // Used returns the leaves that were used up, ascending.

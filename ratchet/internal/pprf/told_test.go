@@ -135,20 +135,20 @@ func TestCutProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		depth := rapid.IntRange(smallDepth, dkg.MaxDepth).Draw(t, "depth")
 		top := uint32(1)<<depth - 1
-		tree := NewCommitTree(secret.Random(suite.KeySize), depth)
+		tree := New(secret.Random(suite.KeySize), depth+ChildBits)
 		keep := rapid.SliceOfN(rapid.Map(rapid.Uint32Range(1, top), func(i uint32) dkg.Index { return dkg.Index(i) }), 0, 6).Draw(t, "keep")
 		for _, i := range keep {
 			if rapid.Bool().Draw(t, "used") {
-				_, tree, _ = tree.Eval(i, [32]byte{1})
+				_, tree, _ = tree.Eval(childPath(i, depth, 1))
 			}
 		}
 		slices.Sort(keep)
 		keep = slices.Compact(keep)
-		cut := tree.Frontier().Cut(keep)
+		cut := tree.Cut(keep)
 		for _, i := range append(slices.Clone(keep), 0, dkg.Index(top/2), dkg.Index(top)) {
 			for _, child := range [][]byte{make([]byte, 16), append([]byte{1}, make([]byte, 15)...)} {
 				path := Path(i, depth, child)
-				want, err := tree.Frontier().Value(path)
+				want, err := tree.Value(path)
 				got, errCut := cut.Value(path)
 				if _, kept := slices.BinarySearch(keep, i); !kept || err != nil {
 					require.ErrorIs(t, errCut, ErrPunctured)
@@ -157,7 +157,7 @@ func TestCutProperty(t *testing.T) {
 				require.True(t, want.Equal(got))
 			}
 		}
-		less := tree.Frontier().Less(keep)
+		less := tree.Less(keep)
 		for _, i := range []dkg.Index{0, dkg.Index(top / 2), dkg.Index(top)} {
 			_, errLess := less.Value(Path(i, depth, make([]byte, 16)))
 			_, gone := slices.BinarySearch(keep, i)
@@ -189,18 +189,18 @@ func TestUniteProperty(t *testing.T) {
 			want, err := whole.Value(leaf)
 			require.NoError(t, err)
 			got, err := u.Value(leaf)
-			require.Equal(t, a.covers(leaf) || b.covers(leaf), err == nil)
+			require.Equal(t, a.Covers(leaf) || b.Covers(leaf), err == nil)
 			if err == nil {
 				require.True(t, want.Equal(got))
 			}
 		}
 		foreign := puncture(t, other)
 		_, agree = a.Unite(foreign)
-		common := slices.ContainsFunc(leaves(), func(l []byte) bool { return a.covers(l) && foreign.covers(l) })
+		common := slices.ContainsFunc(leaves(), func(l []byte) bool { return a.Covers(l) && foreign.Covers(l) })
 		require.Equal(t, !common, agree)
 		for _, leaf := range leaves() {
-			if d := a.Undisputed(foreign); d.covers(leaf) {
-				require.True(t, a.covers(leaf) && !foreign.covers(leaf))
+			if d := a.Undisputed(foreign); d.Covers(leaf) {
+				require.True(t, a.Covers(leaf) && !foreign.Covers(leaf))
 			}
 		}
 	})
@@ -209,16 +209,16 @@ func TestUniteProperty(t *testing.T) {
 // Disputed places below an index leave the index out, so that what is told on has an encoding.
 func TestDisputeBelowAnIndex(t *testing.T) {
 	tree := func() Frontier {
-		_, c, err := NewCommitTree(secret.Random(suite.KeySize), smallDepth).Eval(3, [32]byte{1})
+		_, c, err := New(secret.Random(suite.KeySize), smallDepth+ChildBits).Eval(childPath(3, smallDepth, 1))
 		require.NoError(t, err)
-		return c.Frontier()
+		return c
 	}
 	a, b := tree(), tree()
 	b = b.Cut([]dkg.Index{3})
 	told := Told{}.Tell(1, 1, a).Tell(2, 1, b)
 	out := told.Supported()
-	require.False(t, out.covers(Path(3, smallDepth, make([]byte, 16))))
-	require.True(t, out.covers(Path(4, smallDepth, make([]byte, 16))))
+	require.False(t, out.Covers(Path(3, smallDepth, make([]byte, 16))))
+	require.True(t, out.Covers(Path(4, smallDepth, make([]byte, 16))))
 	_, err := Decode(out.Encode(), smallDepth+ChildBits)
 	require.NoError(t, err)
 }

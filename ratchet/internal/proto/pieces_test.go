@@ -142,12 +142,12 @@ func (v piecesView) Listed(i dkg.Index) (suite.PublicKey, bool) {
 }
 
 // commit returns a commit of a member from the genesis, the keys of its child, and the tree of the genesis without it.
-func (p pieces) commit(t testing.TB, m piecesMember) (Shown, EpochKeys, pprf.CommitTree) {
+func (p pieces) commit(t testing.TB, m piecesMember) (Shown, EpochKeys, pprf.Frontier) {
 	t.Helper()
 	core, ss, err := NewCore(p.space, p.id, p.poly.Commitment(), m.share)
 	require.NoError(t, err)
 	place := core.Place(p.space, p.id, 1)
-	seed, tree, err := pprf.NewCommitTree(p.keys.CommitRoot, piecesDepth).Eval(core.Maker, place)
+	seed, tree, err := pprf.New(p.keys.CommitRoot, piecesDepth+pprf.ChildBits).Eval(pprf.Path(core.Maker, piecesDepth, place[:pprf.ChildBits/8]))
 	require.NoError(t, err)
 	keys := DeriveKeys(EpochSecret(seed, ss), place)
 	shown := Shown{Commit: core.Sign(m.signing, p.space, p.id, 1, keys.Check(place))}
@@ -240,7 +240,7 @@ func (p pieces) ticketBody(t testing.TB) TicketBody {
 	place := shown.Commit.Core.Place(p.space, p.id, 1)
 	s := p.statements(t)
 	child := TicketEpoch{Readable: true, Parent: p.id, Generation: 1, Commit: shown.Commit, Header: keys.Header, CommitKey: keys.Commit,
-		Authenticator: keys.Authenticator, CommitTree: pprf.NewCommitTree(keys.CommitRoot, piecesDepth),
+		Authenticator: keys.Authenticator, CommitTree: pprf.New(keys.CommitRoot, piecesDepth+pprf.ChildBits),
 		SenderTree: pprf.New(keys.SenderRoot, piecesDepth), Chains: []TicketChain{{1, 4, keys.Exporter}, {3, 0, place.secret()}}}
 	genesis := TicketEpoch{Cut: true, HeaderCheck: p.keys.HeaderCheck(p.place), CommitKey: p.keys.Commit, Authenticator: p.keys.Authenticator, CommitTree: tree}
 	lost, _, _ := p.commit(t, p.joiners[0])

@@ -21,7 +21,7 @@ type TicketEpoch struct {
 	HeaderCheck   HeaderCheck  // not readable: hh
 	CommitKey     secret.Bytes
 	Authenticator secret.Bytes
-	CommitTree    pprf.CommitTree
+	CommitTree    pprf.Frontier
 	SenderTree    pprf.Frontier // readable
 	Chains        []TicketChain // readable; ascending
 }
@@ -136,11 +136,11 @@ func ticketEpochReader(depth int) func(*wire.Reader) TicketEpoch {
 		}
 		e.CommitKey = secret.Own(r.Fixed(suite.KeySize))
 		e.Authenticator = secret.Own(r.Fixed(suite.KeySize))
-		e.CommitTree = readTree(r, depth, pprf.DecodeCommitTree)
+		e.CommitTree = readTree(r, depth+pprf.ChildBits)
 		if !e.Readable {
 			return e
 		}
-		e.SenderTree = readTree(r, depth, pprf.Decode)
+		e.SenderTree = readTree(r, depth)
 		for n := r.Count(1<<depth, 4+4+suite.KeySize); n > 0 && r.Err() == nil; n-- {
 			c := TicketChain{Index: readIndexOf(r, depth), Next: r.U32(), Key: secret.Own(r.Fixed(suite.KeySize))}
 			if k := len(e.Chains); k > 0 && e.Chains[k-1].Index >= c.Index {
@@ -153,16 +153,14 @@ func ticketEpochReader(depth int) func(*wire.Reader) TicketEpoch {
 }
 
 // readTree reads a tree behind its length.
-func readTree[T any](r *wire.Reader, depth int, decode func([]byte, int) (T, error)) T {
-	var zero T
+func readTree(r *wire.Reader, bits int) pprf.Frontier {
 	b := r.Vec32(MaxTicketBody)
 	if r.Err() != nil {
-		return zero
+		return pprf.Frontier{}
 	}
-	t, err := decode(b, depth)
+	t, err := pprf.Decode(b, bits)
 	if err != nil {
 		r.Fail(err.Error())
-		return zero
 	}
 	return t
 }
