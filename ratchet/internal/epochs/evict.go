@@ -1,5 +1,7 @@
 package epochs
 
+import "github.com/trefoil-im/trefoil/dkg"
+
 // evict returns the forest with at most so many epochs, and settles it.
 func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
 	f, change = f.settle(change, now)
@@ -15,8 +17,14 @@ func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
 
 // charge is how many epochs are held of one maker, and which of them may go, the newest first.
 type charge struct {
+	maker            dkg.Index
 	held             int
 	unproven, proven []*meta
+}
+
+// before reports whether a maker is charged before another one: with more, or with as much and a smaller index.
+func (c *charge) before(o *charge) bool {
+	return c.held > o.held || c.held == o.held && c.maker < o.maker
 }
 
 // next takes out the epoch that goes first: the oldest in which nobody else was read, then the oldest. There must be one.
@@ -41,7 +49,7 @@ func (f Forest) leastWanted(n int) (out []*meta) {
 	for e := range f.All() { // the newest first
 		c := of[e.maker]
 		if c == nil {
-			c = new(charge)
+			c = &charge{maker: e.maker.Index}
 			of[e.maker], all = c, append(all, c)
 		}
 		c.held++
@@ -63,7 +71,7 @@ func (f Forest) leastWanted(n int) (out []*meta) {
 	for len(out) < n {
 		var most *charge
 		for _, c := range all {
-			if len(c.unproven)+len(c.proven) > 0 && (most == nil || c.held > most.held) {
+			if len(c.unproven)+len(c.proven) > 0 && (most == nil || c.before(most)) {
 				most = c
 			}
 		}

@@ -231,34 +231,6 @@ func TestOneMakerCannotFillTheForest(t *testing.T) {
 	require.NoError(t, b.read(stopped), "the own message counts")
 }
 
-// TestEvict: at the bound the epochs of the maker with most go, the oldest first, and nothing near the preferred one.
-func TestEvict(t *testing.T) {
-	g := newGroup(t)
-	a, b := g.member(1), g.member(2)
-	require.NoError(t, a.read(b.say(true)))
-	for range 20 {
-		a.commit(a.preferred().id)
-	}
-	sent := a.send(a.preferred().id)
-	for range near + 1 {
-		a.commit(a.preferred().id)
-	}
-	size := a.f.Size()
-	f, change := a.f.evict(size-3, Change{}, g.now)
-	require.Equal(t, size-3, f.Size())
-	require.Equal(t, 3, change.GivenUp)
-	for _, id := range change.Dropped {
-		e, _ := a.f.Epoch(id)
-		require.EqualValues(t, 1, e.maker.Index)
-		require.LessOrEqual(t, e.generation, uint64(4), "the oldest go first")
-	}
-	require.Empty(t, change.Unread)
-	f, change = a.f.evict(0, Change{}, g.now)
-	require.Equal(t, near+1, f.Size(), "what is near stays")
-	require.Contains(t, change.Unread, MessageRange{sent.epoch, 0, 1}, "nobody was read below it")
-	require.Equal(t, a.f.preferred, f.preferred)
-}
-
 // TestSpentPlace: the place of a commit is evaluated once, when it is derived, and what was used up between that and entering stays used up.
 func TestSpentPlace(t *testing.T) {
 	g := newGroup(t)

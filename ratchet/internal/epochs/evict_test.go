@@ -1,0 +1,94 @@
+package epochs
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// TestEvict: at the bound the epochs of the maker with most go, the oldest first, and nothing near the preferred one.
+func TestEvict(t *testing.T) {
+	g := newGroup(t)
+	a, b := g.member(1), g.member(2)
+	require.NoError(t, a.read(b.say(true)))
+	for range 20 {
+		a.commit(a.preferred().id)
+	}
+	sent := a.send(a.preferred().id)
+	for range near + 1 {
+		a.commit(a.preferred().id)
+	}
+	size := a.f.Size()
+	f, change := a.f.evict(size-3, Change{}, g.now)
+	require.Equal(t, size-3, f.Size())
+	require.Equal(t, 3, change.GivenUp)
+	for _, id := range change.Dropped {
+		e, _ := a.f.Epoch(id)
+		require.EqualValues(t, 1, e.maker.Index)
+		require.LessOrEqual(t, e.generation, uint64(4), "the oldest go first")
+	}
+	require.Empty(t, change.Unread)
+	f, change = a.f.evict(0, Change{}, g.now)
+	require.Equal(t, near+1, f.Size(), "what is near stays")
+	require.Contains(t, change.Unread, MessageRange{sent.epoch, 0, 1}, "nobody was read below it")
+	require.Equal(t, a.f.preferred, f.preferred)
+	for a.f.Size() <= evictShare {
+		a.commit(a.preferred().id)
+	}
+	f, change = a.f.evict(evictShare, Change{}, g.now)
+	require.Equal(t, evictShare-1, f.Size(), "one more goes than has to")
+	require.Equal(t, 2, change.GivenUp)
+	f, change = f.evict(evictShare, Change{}, g.now)
+	require.Equal(t, evictShare-1, f.Size())
+	require.Zero(t, change.GivenUp, "below the bound nothing goes")
+}
+
+// TestLeastWanted: those that are cut go first, then each time one of the maker with most, as if each were looked for by itself.
+func TestLeastWanted(t *testing.T) {
+	g := newGroup(t)
+	a, b, c := g.member(1), g.member(2), g.member(3)
+	for k := range 20 {
+		by, other := b, c
+		if k%3 == 0 {
+			by, other = c, b
+		}
+		m := by.say(true)
+		require.NoError(t, a.read(m))
+		if k%4 == 0 && other.read(m) == nil {
+			require.NoError(t, a.read(other.say(false)), "below it")
+		}
+	}
+	for range near + 1 {
+		a.commit(a.preferred().id)
+	}
+	n := 0
+	for e := range a.f.All() {
+		if n++; n%5 == 0 && a.f.Behind(e) > near {
+			e.cut = true
+			a.f = a.f.put(e)
+		}
+	}
+	var want, got []proto.EpochID
+	for f := a.f; ; {
+		m := f.leastWanted(1)
+		if len(m) == 0 {
+			break
+		}
+		e, _ := f.Epoch(m[0].id)
+		f = f.drop(e, givenUp, new(Change))
+		want = append(want, e.id)
+	}
+	for _, m := range a.f.leastWanted(a.f.Size()) {
+		got = append(got, m.id)
+	}
+	require.Equal(t, want, got)
+	require.Len(t, got, a.f.Size()-near-1)
+	seen := false
+	for _, id := range got {
+		e, _ := a.f.Epoch(id)
+		require.False(t, e.cut && seen, "those that are cut go first")
+		seen = seen || !e.cut
+	}
+}
