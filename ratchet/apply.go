@@ -120,6 +120,7 @@ func takeStatement(d *edit, l *reading) {
 		d.refuse(l, d.takeGiven(l, s))
 	default:
 		d.refuse(l, d.apply(s, l.epoch.Root()))
+		d.noticeRead(l, s)
 		if b, ok := s.(proto.Bind); ok && b.Index == d.st.me().index {
 			d.displaced()
 		}

@@ -172,6 +172,7 @@ func (d *edit) owe() error {
 		d.sayRecent(r)
 		d.confirmRootKey()
 		d.repeatRemovals(r)
+		d.sayNotices(r)
 		d.maintainOwner(r)
 	}
 	return nil

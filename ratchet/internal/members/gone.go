@@ -24,7 +24,7 @@ func (r Root) Gone(i dkg.Index) bool {
 // Readmits reports whether somebody is not gone whom a statement named that an earlier value of the root held. A removal by a role to which
 // others by the same member came to be preferred names nobody any more.
 func (r Root) Readmits(earlier Root) bool {
-	if !earlier.revoked.Within(r.revoked) {
+	if !earlier.revoked.Within(r.revoked) || !earlier.united.Within(r.united) {
 		return true
 	}
 	for x := range earlier.statements.removals.Unshared(r.statements.removals) {
@@ -81,6 +81,56 @@ func (r Root) leave(s proto.Leave) (Root, Change, error) {
 	r = r.put(m.with(at, b.with(next)))
 	return r, r.went(was, s.Index), nil
 }
+
+// heardOf takes in who is gone by the notice of another root, that may not be held: of the same or an earlier rekey generation, by an owner of
+// this root (§10).
+func (r Root) heardOf(n proto.Notice) (Root, Change, error) {
+	switch {
+	case !r.counts(n):
+		return r, Change{}, ErrNoEffect
+	case n.Gone.Within(r.notice.Gone.Union(r.united)):
+		return r, Change{}, ErrStale
+	}
+	if err := n.Verify(r.origin); err != nil {
+		return r, Change{}, err
+	}
+	next := r.Unite(n.Gone)
+	return next, Change{Gone: next.Since(r).Gone}, nil
+}
+
+// counts reports whether who is gone by the notice of a root is so in this one, too.
+func (r Root) counts(n proto.Notice) bool {
+	signer, _ := n.Owners.At(n.Signer)
+	_, owner := r.Owners().PlaceOf(signer)
+	return owner && n.Common.Rekey <= r.Rekey() && n.Root() != r.ID()
+}
+
+// Misses returns a member that is gone by the notice of another root alone: owners that held that one would make a rekey without it.
+func (r Root) Misses(n proto.Notice) (Binding, bool) {
+	if n.Gone.Within(r.notice.Gone) || !r.counts(n) {
+		return Binding{}, false
+	}
+	known := r
+	known.united = nil
+	for i := range r.All() {
+		if b, ok := r.ListedBinding(i); ok && n.Gone.Has(i) && !known.Gone(i) && r.belongs(i) {
+			return b, true
+		}
+	}
+	return Binding{}, false
+}
+
+// belongs reports whether the notice lists an index, or it was heard.
+func (r Root) belongs(i dkg.Index) bool {
+	_, listed := r.Listed(i)
+	return listed || r.Heard(i)
+}
+
+// Said returns when the notice was said last as a statement, by the pruning clock; 0 if it was not.
+func (r Root) Said() Millis { return r.said }
+
+// NoticeSaid takes in that somebody said the notice as a statement.
+func (r Root) NoticeSaid(at Millis) Root { r.said = at; return r }
 
 func (r Root) went(was bool, i dkg.Index) (c Change) {
 	if !was && r.Gone(i) {

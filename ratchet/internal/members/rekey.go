@@ -127,7 +127,7 @@ func (r Root) Stay(makers []Maker) (out []Binding) {
 // ListsGone reports whether somebody who is gone is listed by the notice, or was heard: only a rekey keeps them out.
 func (r Root) ListsGone() bool {
 	for i := range r.All() {
-		if _, listed := r.Listed(i); r.Gone(i) && (listed || r.Heard(i)) {
+		if r.Gone(i) && r.belongs(i) {
 			return true
 		}
 	}

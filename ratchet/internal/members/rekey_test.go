@@ -138,3 +138,60 @@ func TestSuccessionKeepsTheAdmissionKey(t *testing.T) {
 	require.True(t, b.Profiled)
 	require.True(t, b.CameBy(p.record.Certificate.Name()))
 }
+
+// Who is gone by the notice of a root that is not held is gone, if an owner of this root signed it for a root that is not newer.
+func TestNoticeAsAStatement(t *testing.T) {
+	w := newWorld(t)
+	p, q := w.join(5), w.join(6)
+	roster := proto.Roster{entry(w.founder), entry(p), entry(q)}
+	r := members.NewRoot(w.root(3, w.owners, roster, nil))
+	stranger := suite.NewSigningKey(ofSuite.Scheme())
+	saying := func(rekey uint64, gone ...dkg.Index) proto.Notice {
+		n, _ := w.notice(rekey, w.owners, roster[:1], proto.NewBitmap(gone...))
+		return n
+	}
+	n := saying(3, q.index)
+	gone, misses := r.Misses(n)
+	require.True(t, misses)
+	require.Equal(t, q.index, gone.Index)
+
+	newer, others, altered := saying(4, q.index), saying(3, q.index), saying(3, q.index)
+	others, _ = w.notice(3, []suite.SigningKey{stranger}, roster[:1], others.Gone)
+	altered.Gone = proto.NewBitmap(p.index)
+	self, _ := w.notice(3, w.owners, roster, nil)
+	for name, bad := range map[string]struct {
+		said proto.Notice
+		err  error
+	}{
+		"newer":               {newer, members.ErrNoEffect},
+		"by who owns nothing": {others, members.ErrNoEffect},
+		"altered":             {altered, suite.ErrInvalid},
+		"nobody gone":         {self, members.ErrStale},
+	} {
+		same, c, err := r.Apply(bad.said, members.Unheld, now)
+		require.ErrorIs(t, err, bad.err, name)
+		require.Empty(t, c.Gone, name)
+		require.False(t, same.ListsGone(), name)
+	}
+	next, c, err := r.Apply(n, members.Unheld, now)
+	require.NoError(t, err)
+	require.Equal(t, []dkg.Index{q.index}, c.Gone)
+	require.True(t, next.ListsGone(), "a rekey is due")
+	require.True(t, r.Readmits(next))
+	require.False(t, next.Readmits(r))
+	_, _, err = next.Apply(n, members.Unheld, now)
+	require.ErrorIs(t, err, members.ErrStale)
+	_, misses = next.Misses(n)
+	require.True(t, misses, "others may not know")
+
+	older, c, err := next.Apply(saying(1, p.index), members.Unheld, now)
+	require.NoError(t, err)
+	require.Equal(t, []dkg.Index{p.index}, c.Gone)
+	require.True(t, older.Gone(q.index))
+	revoked, _ := w.apply(r, w.revoke(r.Terms, w.owners[0], q.index))
+	_, misses = revoked.Misses(n)
+	require.False(t, misses, "its owners know")
+	settled := members.NewRoot(w.root(4, w.owners, roster[:2], proto.NewBitmap(q.index)))
+	_, misses = settled.Misses(n)
+	require.False(t, misses)
+}

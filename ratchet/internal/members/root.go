@@ -22,6 +22,7 @@ type Root struct {
 	tags       segmap.Map[tagged]
 	serial     uint64       // last number given to a binding
 	united     proto.Bitmap // gone by other roots of this generation (§10)
+	said       Millis       // pruning clock: when the notice was said as a statement last
 
 	introduced map[dkg.Index]int // bindings that were introduced by each and not heard; follows from members
 	both       int               // members that the roster lists, too; follows from members
@@ -249,13 +250,14 @@ func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {
 	return keys, false
 }
 
-const format = 3 // of a stored Root
+const format = 4 // of a stored Root
 
 // Encode implements state.Piece.
 func (r Root) Encode(e *state.Encoder) {
 	e.Version(format)
 	e.Uint64(r.serial)
 	e.Bytes(r.united)
+	e.Int64(r.said)
 	r.members.Encode(e, "m")
 	r.statements.encode(e)
 	r.records.Encode(e, "r")
@@ -269,6 +271,7 @@ func (Root) Decode(d *state.Decoder) (r Root, err error) {
 	if b := d.Bytes(proto.MaxBitmap); len(b) > 0 {
 		r.united = b
 	}
+	r.said = d.Int64()
 	if r.members, err = segmap.Decode[member](d, "m"); err != nil {
 		return Root{}, err
 	}

@@ -140,6 +140,8 @@ func (r Root) Apply(s proto.Statement, named Age, now Millis) (Root, Change, err
 		return r.leave(s)
 	case proto.Profile:
 		return r.profile(s)
+	case proto.Notice:
+		return r.heardOf(s)
 	case proto.Current:
 		return r, Change{}, ErrNoEffect // reserved
 	case proto.OwnerStatement:

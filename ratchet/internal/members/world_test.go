@@ -75,6 +75,14 @@ func newWorld(t testing.TB) *world {
 
 // root returns the terms of a root with these owners and members.
 func (w *world) root(rekey uint64, owners []suite.SigningKey, roster proto.Roster, gone proto.Bitmap) members.Terms {
+	n, t := w.notice(rekey, owners, roster, gone)
+	terms, err := members.NewTerms(w.origin, n, t, roster)
+	require.NoError(w.t, err)
+	return terms
+}
+
+// notice returns the notice of such a root, signed by the first of the owners, and the template.
+func (w *world) notice(rekey uint64, owners []suite.SigningKey, roster proto.Roster, gone proto.Bitmap) (proto.Notice, proto.Template) {
 	var keys []suite.PublicKey
 	for _, k := range owners {
 		keys = append(keys, k.Public)
@@ -89,9 +97,7 @@ func (w *world) root(rekey uint64, owners []suite.SigningKey, roster proto.Roste
 	k := proto.DeriveKeys(secret.Random(64), c.Place())
 	n, err := proto.Notice{Common: c, Check: k.Check(c.Place()), Members: roster.Bitmap(), Gone: gone, Owners: list}.Sign(owners[0])
 	require.NoError(w.t, err)
-	terms, err := members.NewTerms(w.origin, n, t, roster)
-	require.NoError(w.t, err)
-	return terms
+	return n, t
 }
 
 // place returns where an owner stands in the list of a root.

@@ -145,4 +145,4 @@ func codecs() []codec {
 }
 
 // statementNames lists the statements of pieces.
-var statementNames = []string{"leave", "revoke", "bind", "close", "invite", "profile", "title", "root", "wanted", "given", "current", "role", "removal", "named"}
+var statementNames = []string{"leave", "revoke", "bind", "close", "invite", "profile", "title", "root", "wanted", "given", "current", "role", "removal", "named", "notice"}

@@ -8,7 +8,8 @@ import (
 )
 
 // Notice tells members, also those who are removed, of a root: which it is, who belongs to it, who is gone, and who owns the space
-// (§10). A genesis has one too.
+// (§10). A genesis has one too. A member says it as a statement to those that do not hold the root: its signature is that of the notice, for
+// Verify.
 type Notice struct {
 	Common    Common
 	Check     Check
@@ -18,6 +19,11 @@ type Notice struct {
 	Signer    uint8 // place in Owners
 	Signature []byte
 }
+
+// Kind implements Statement.
+func (Notice) Kind() StatementKind { return KindNotice }
+
+func (n Notice) signature() []byte { return n.Signature }
 
 // Root returns the id of the root.
 func (n Notice) Root() EpochID { return n.Common.ID(n.Check) }

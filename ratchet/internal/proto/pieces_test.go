@@ -229,6 +229,7 @@ func (p pieces) statements(t testing.TB) map[string]Statement {
 		"named":   Sign(Title{Said: Said{Root: p.id, Role: role}, Counter: 5, Title: []byte("foes")}, p.space, m.signing),
 		"wanted":  InviteWanted{Invite: dkg.Private, For: ForDevice},
 		"given":   InviteGiven{Asker: 2, For: ForDevice, Index: 3, Name: m.record.Certificate.Name(), Box: given},
+		"notice":  p.notice,
 		"current": Sign(Current{Root: p.id, Time: piecesTime}, p.space, p.owner),
 	}
 }

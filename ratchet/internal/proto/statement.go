@@ -11,10 +11,11 @@ import (
 // StatementKind says what a statement says.
 type StatementKind uint8
 
-// The kinds of statements (§7). 3 is free.
+// The kinds of statements (§7).
 const (
 	KindLeave        StatementKind = 1
 	KindRevoke       StatementKind = 2
+	KindNotice       StatementKind = 3
 	KindBind         StatementKind = 4
 	KindClose        StatementKind = 5
 	KindInvite       StatementKind = 6
@@ -54,7 +55,7 @@ func (k StatementKind) label() string {
 }
 
 // Statement is something said in a message or a ticket that changes what members know of each other (§7). Its types are
-// Leave, Revoke, Bind, Close, InviteMade, Profile, Title, RootKey, InviteWanted, InviteGiven, Current and Role.
+// Leave, Revoke, Notice, Bind, Close, InviteMade, Profile, Title, RootKey, InviteWanted, InviteGiven, Current and Role.
 type Statement interface {
 	Kind() StatementKind
 	writeBody(*wire.Writer)
@@ -152,6 +153,8 @@ func statementReaders(k StatementKind) (func(*wire.Reader) Statement, bool) {
 		return readLeave, true
 	case KindRevoke:
 		return readRevoke, true
+	case KindNotice:
+		return func(r *wire.Reader) Statement { return readNotice(r) }, true
 	case KindBind:
 		return readBind, true
 	case KindClose:

@@ -33,6 +33,10 @@ func TestStatements(t *testing.T) {
 			case RootKey:
 				require.NoError(t, VerifyStatement(back, p.space, p.rootKey.Public))
 				continue
+			case Notice:
+				require.NoError(t, back.(Notice).Verify(p.origin))
+				require.ErrorIs(t, VerifyStatement(back, p.space, key), suite.ErrInvalid, name)
+				continue
 			case InviteMade, InviteWanted, InviteGiven:
 				require.ErrorIs(t, VerifyStatement(back, p.space, key), suite.ErrInvalid, name)
 				continue

@@ -1,0 +1,51 @@
+package ratchet
+
+import (
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// When a member says the notice of a root that the owners of the preferred one do not hold (§10). Both are of the pruning clock.
+const (
+	noticeTurn  = hour // that the member of each place waits longer, so that one of them does it
+	noticeAgain = day  // between two times
+)
+
+// sayNotices says the notices of other roots by which somebody is gone whom the preferred one lists: its owners do not hold these, or they
+// would make a rekey. One was restored from a copy, say, and somebody whom it had removed since answered it first.
+func (d *edit) sayNotices(r members.Root) {
+	for row := range d.st.roots.All() {
+		t, _ := d.tp.terms(row.id)
+		gone, missed := r.Misses(t.notice)
+		if !missed {
+			continue
+		}
+		x, held := d.root(row.id)
+		if try := *d; held && d.noticeDue(r, gone, x.Said()) && try.say(statement(t.notice)) == nil {
+			try.setRoot(x.NoticeSaid(d.age()))
+			*d = try
+		}
+	}
+}
+
+// noticeDue reports whether it is this member's turn to say a notice that was said last at some time. The order is that in which who is gone
+// would be answered.
+func (d *edit) noticeDue(r members.Root, gone members.Binding, said Millis) bool {
+	root, held := d.st.forest.Epoch(r.ID())
+	place, in := r.Place(d.st.me().index, gone.Index, gone.Key)
+	_, since := root.Seen()
+	wait := Millis(place+1) * noticeTurn
+	if said > 0 {
+		since, wait = max(since, said), wait+noticeAgain
+	}
+	return held && in && d.st.clock.age(since) >= wait
+}
+
+// noticeRead takes in that somebody said a notice where the owners of the preferred root read it: for a day nobody else needs to.
+func (d *edit) noticeRead(l *reading, s proto.Statement) {
+	n, ok := s.(proto.Notice)
+	_, r, known := d.preferred()
+	if x, held := d.root(n.Root()); ok && known && held && l.epoch.Root() == r.ID() {
+		d.setRoot(x.NoticeSaid(d.age()))
+	}
+}
