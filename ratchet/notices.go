@@ -1,6 +1,8 @@
 package ratchet
 
 import (
+	"bytes"
+
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -41,11 +43,16 @@ func (d *edit) noticeDue(r members.Root, gone members.Binding, said Millis) bool
 	return held && in && d.st.clock.age(since) >= wait
 }
 
-// noticeRead takes in that somebody said a notice where the owners of the preferred root read it: for a day nobody else needs to.
+// noticeRead takes in that a member said a notice where the owners of the preferred root read it: for a day nobody else needs to. Whoever is gone
+// says what others do not read, or what has the id of the root only, to keep them from it.
 func (d *edit) noticeRead(l *reading, s proto.Statement) {
 	n, ok := s.(proto.Notice)
 	_, r, known := d.preferred()
-	if x, held := d.root(n.Root()); ok && known && held && l.epoch.Root() == r.ID() {
+	if !ok || !known || l.epoch.Root() != r.ID() || r.Gone(l.maker.Index) {
+		return
+	}
+	t, _ := d.tp.terms(n.Root())
+	if x, held := d.root(n.Root()); held && bytes.Equal(t.notice.Encode(), n.Encode()) {
 		d.setRoot(x.NoticeSaid(d.age()))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
 // relisted returns a space in which an owner was restored to before it removed x, was brought up to date by x, and made a rekey that lists
@@ -106,6 +107,49 @@ func TestNoticeIsSaidOnceADay(t *testing.T) {
 		require.False(t, founder.shows(x.place()))
 	}
 	require.Positive(t, needed)
+}
+
+// Who is gone keeps nobody from saying so, whether it says something else under the id of the root, or the notice itself where owners do not
+// read it.
+func TestNoticeIsNotKeptBack(t *testing.T) {
+	for name, alter := range map[string]func(proto.Notice) proto.Notice{
+		"nobody gone": func(n proto.Notice) proto.Notice { n.Gone = nil; return n },
+		"false":       func(n proto.Notice) proto.Notice { n.Gone = proto.NewBitmap(2, 3, 4); return n },
+		"not read":    func(n proto.Notice) proto.Notice { return n },
+	} {
+		t.Run(name, func(t *testing.T) {
+			needed := 0
+			for seed := range uint64(4) {
+				founder, m, x := relisted(t, 260+seed, 3)
+				n := founder.net
+				n.settle()
+				root, missed := m.missed()
+				if !missed { // the root of the removal is preferred
+					continue
+				}
+				needed++
+				for k := range 2 * 24 {
+					if k%12 == 0 && x.phase() == Member && founder.shows(x.place()) {
+						n.lose = func(o *node, _ []byte) bool { return o == founder && name == "not read" }
+						x.saying(alter(m.noticeOf(root.ID())))
+						n.lose = nil
+					}
+					n.settle()
+					n.now = n.now.Add(time.Hour)
+				}
+				require.False(t, founder.shows(x.place()), seed)
+			}
+			require.Positive(t, needed)
+		})
+	}
+}
+
+// noticeOf returns the notice of a root held.
+func (x *node) noticeOf(root proto.EpochID) proto.Notice {
+	d, _, _ := x.standing()
+	t, ok := d.tp.terms(root)
+	require.True(x.net.t, ok)
+	return t.notice
 }
 
 // missed returns a root by which somebody is gone whom the preferred one lists.
