@@ -23,21 +23,21 @@ func (d *edit) sayNotices(r members.Root) {
 			continue
 		}
 		x, held := d.root(row.id)
-		if try := *d; held && d.noticeDue(r, gone, x.Said()) && try.say(statement(t.notice)) == nil {
+		if try := *d; held && d.noticeDue(r, x, gone) && try.say(statement(t.notice)) == nil {
 			try.setRoot(x.NoticeSaid(d.age()))
 			*d = try
 		}
 	}
 }
 
-// noticeDue reports whether it is this member's turn to say a notice that was said last at some time. The order is that in which who is gone
-// would be answered.
-func (d *edit) noticeDue(r members.Root, gone members.Binding, said Millis) bool {
+// noticeDue reports whether it is this member's turn to say in a root the notice of another one. The order is that in which who is gone would be
+// answered there, by members that hold it: whoever came into this root alone has no place before them.
+func (d *edit) noticeDue(r, of members.Root, gone members.Binding) bool {
 	root, held := d.st.forest.Epoch(r.ID())
-	place, in := r.Place(d.st.me().index, gone.Index, gone.Key)
+	place, in := of.Place(d.st.me().index, gone.Index, gone.Key)
 	_, since := root.Seen()
 	wait := Millis(place+1) * noticeTurn
-	if said > 0 {
+	if said := of.Said(); said > 0 {
 		since, wait = max(since, said), wait+noticeAgain
 	}
 	return held && in && d.st.clock.age(since) >= wait

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -142,6 +143,37 @@ func TestNoticeIsNotKeptBack(t *testing.T) {
 			require.Positive(t, needed)
 		})
 	}
+}
+
+// Whoever comes into the preferred root alone, where who is gone can let in many, does not put off those that hold the root of the removal.
+func TestNoticeIsNotPutOffByJoiners(t *testing.T) {
+	needed := 0
+	for seed := range uint64(6) {
+		founder, m, x := relisted(t, 270+seed, 0)
+		n := founder.net
+		l := founder.invite(invite.Public(16, 0))
+		n.settle()
+		if _, missed := m.missed(); !missed { // the root of the removal is preferred
+			continue
+		}
+		needed++
+		m.offline, founder.offline = true, true
+		for k := range 8 {
+			n.join(l, fmt.Sprint("j", k))
+			n.settle()
+		}
+		m.offline = false
+		for range 3 {
+			n.settle()
+			n.now = n.now.Add(time.Hour)
+		}
+		n.settle()
+		root, missed := m.missed()
+		require.True(t, missed)
+		require.True(t, founder.shows(x.place()), "it is away")
+		require.NotZero(t, root.Said(), seed)
+	}
+	require.Positive(t, needed)
 }
 
 // noticeOf returns the notice of a root held.
