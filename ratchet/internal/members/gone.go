@@ -94,8 +94,13 @@ func (r Root) heardOf(n proto.Notice) (Root, Change, error) {
 	if err := n.Verify(r.origin); err != nil {
 		return r, Change{}, err
 	}
-	next := r.Unite(n.Gone)
-	return next, Change{Gone: next.Since(r).Gone}, nil
+	var change Change
+	for i := range r.All() {
+		if n.Gone.Has(i) && !r.Gone(i) {
+			change.Gone = append(change.Gone, i)
+		}
+	}
+	return r.Unite(n.Gone), change, nil
 }
 
 // counts reports whether who is gone by the notice of a root is so in this one, too.
@@ -113,7 +118,10 @@ func (r Root) Misses(n proto.Notice) (Binding, bool) {
 	known := r
 	known.united = nil
 	for i := range r.All() {
-		if b, ok := r.ListedBinding(i); ok && n.Gone.Has(i) && !known.Gone(i) && r.belongs(i) {
+		if !n.Gone.Has(i) || known.Gone(i) || !r.belongs(i) {
+			continue
+		}
+		if b, ok := r.ListedBinding(i); ok {
 			return b, true
 		}
 	}
