@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
@@ -24,6 +25,10 @@ func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Milli
 				r = next
 			}
 		}
+	}
+	left := func(k suite.PublicKey) bool { _, stays := r.Owners().PlaceOf(k); return !stays }
+	if !slices.ContainsFunc(old.Owners().Keys, left) { // each notice that counted there counts here
+		r = r.Unite(old.united)
 	}
 	for _, x := range records {
 		at := serial

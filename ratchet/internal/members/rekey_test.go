@@ -195,3 +195,27 @@ func TestNoticeAsAStatement(t *testing.T) {
 	_, misses = settled.Misses(n)
 	require.False(t, misses)
 }
+
+// Who is gone by a notice is so in the root of the next rekey, whether the notice was read before that was entered or afterwards; unless
+// an owner is not in its list, who may have signed the notice.
+func TestNoticeBeforeARekey(t *testing.T) {
+	w := newWorld(t)
+	p, q := w.join(5), w.join(6)
+	roster := proto.Roster{entry(w.founder), entry(p), entry(q)}
+	r := members.NewRoot(w.root(3, w.owners, roster, nil))
+	n, _ := w.notice(3, w.owners, roster[:1], proto.NewBitmap(q.index))
+	heard, _, err := r.Apply(n, members.Unheld, now)
+	require.NoError(t, err)
+
+	next := members.NewRoot(w.root(4, w.owners, roster, nil))
+	before, _ := next.Succeed(heard, nil, 0, now)
+	after, _ := next.Succeed(r, nil, 0, now)
+	after, _, err = after.Apply(n, members.Unheld, now)
+	require.NoError(t, err)
+	require.True(t, before.Gone(q.index))
+	require.Equal(t, after.GoneSet(), before.GoneSet())
+
+	other := []suite.SigningKey{suite.NewSigningKey(ofSuite.Scheme())}
+	taken, _ := members.NewRoot(w.root(4, other, roster, nil)).Succeed(heard, nil, 0, now)
+	require.False(t, taken.Gone(q.index))
+}
