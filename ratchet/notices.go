@@ -7,10 +7,12 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// When a member says the notice of a root that the owners of the preferred one do not hold (§10). Both are of the pruning clock.
+// When a member says the notice of a root that the owners of the preferred one do not hold (§10). All are of the pruning clock.
 const (
-	noticeTurn  = hour // that the member of each place waits longer, so that one of them does it
-	noticeAgain = day  // between two times
+	noticeTurn  = hour   // that the member of each of the first places waits longer, so that one of them does it
+	noticeFirst = 16     // how many these are
+	noticeLater = minute // that the member of each later place waits longer
+	noticeAgain = day    // between two times
 )
 
 // sayNotices says the notices of other roots by which somebody is gone whom the preferred one lists: its owners do not hold these, or they
@@ -34,13 +36,17 @@ func (d *edit) sayNotices(r members.Root) {
 // answered there, by members that hold it: whoever came into this root alone has no place before them.
 func (d *edit) noticeDue(r, of members.Root, gone members.Binding) bool {
 	root, held := d.st.forest.Epoch(r.ID())
-	place, in := of.Place(d.st.me().index, gone.Index, gone.Key)
 	_, since := root.Seen()
-	wait := Millis(place+1) * noticeTurn
+	wait := Millis(noticeTurn)
 	if said := of.Said(); said > 0 {
 		since, wait = max(since, said), wait+noticeAgain
 	}
-	return held && in && d.st.clock.age(since) >= wait
+	if !held || d.st.clock.age(since) < wait {
+		return false // of no place; those take time in proportion to the members
+	}
+	place, in := of.Place(d.st.me().index, gone.Index, gone.Key)
+	wait += Millis(min(place, noticeFirst))*noticeTurn + Millis(max(0, place-noticeFirst))*noticeLater
+	return in && d.st.clock.age(since) >= wait
 }
 
 // noticeRead takes in that a member said a notice where the owners of the preferred root read it: for a day nobody else needs to. Whoever is gone
