@@ -277,19 +277,20 @@ func (d *edit) sayOwed(s proto.Statement) bool {
 	return true
 }
 
-// bindTwins says which of two bindings is listed, of indices of which one was read and no owner decided: what was read first differs
-// from member to member (D57), and others may have read the other one (D102).
+// bindTwins says which of two bindings is listed, of indices of which one was read, here or in an older root, and no owner decided: what was
+// read first differs from member to member (D57), and others may have read the other one (D102). It is the first of those read that is listed.
 func (d *edit) bindTwins(r members.Root, said proto.Said) {
 	decided := 0
 	for i := range r.All() {
 		all := r.Bindings(i)
-		if len(all) < 2 || !all[0].Heard() || r.Named(i, all[0].Body) || r.Gone(i) {
+		at := slices.IndexFunc(all, members.Binding.Met)
+		if len(all) < 2 || at < 0 || r.Named(i, all[0].Body) || r.Gone(i) {
 			continue
 		}
 		if decided++; decided > maxDecided {
 			return
 		}
-		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[0].Body}, d.st.space, d.st.me().signing))
+		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[at].Body}, d.st.space, d.st.me().signing))
 	}
 }
 

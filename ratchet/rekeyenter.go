@@ -219,6 +219,20 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 	}
 }
 
+// meet takes in to the roots after another one that a member was read there for the first time. It may not have come to them yet.
+func (d *edit) meet(in members.Root, k members.Maker) {
+	for row := range d.st.roots.All() {
+		if t, ok := d.tp.terms(row.id); !ok || t.Rekey() <= in.Rekey() {
+			continue
+		}
+		if r, ok := d.root(row.id); ok {
+			if next, met := r.Meet(k); met {
+				d.setRoot(next)
+			}
+		}
+	}
+}
+
 // dealFrom brings the evals in step with the preferred root: those of its dealer, or of a seat; else read-only.
 func (d *edit) dealFrom(in newRoot) {
 	_, r, ok := d.preferred()

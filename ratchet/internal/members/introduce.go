@@ -195,6 +195,18 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	return r, change, nil
 }
 
+// Meet takes in that a message of a binding was read in an older root, and reports whether that is new.
+func (r Root) Meet(k Maker) (next Root, met bool) {
+	b, ok := r.Binding(k)
+	if !ok || b.Met() {
+		return r, false
+	}
+	b.met = true
+	m := r.member(k.Index)
+	at, _ := m.find(k)
+	return r.put(m.with(at, b)), true
+}
+
 // Heard reports whether a message of any binding of an index was read.
 func (r Root) Heard(i dkg.Index) bool {
 	return slices.ContainsFunc(r.member(i).bindings, Binding.Heard)
