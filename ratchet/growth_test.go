@@ -123,6 +123,20 @@ var growths = []growth{
 		}
 		return d, commits
 	}},
+	// Each measured message brings a commit from the epoch from which so many others committed before: many joined at once.
+	{"children", 1_250, []int{10, 100, 1_000}, func(c *crowd, n int) (d *desk, firsts [][]byte) {
+		d = c.newDesk()
+		for k := range n + measured {
+			_, frames, err := Encrypt(due(c.as(1+k)), c.now, kilobyte)
+			require.NoError(c, err)
+			if f := frames[len(frames)-1]; k < n {
+				d.read(1+k, f)
+			} else {
+				firsts = append(firsts, f)
+			}
+		}
+		return d, firsts
+	}},
 	{"skipped", 4, []int{250, 1_000, 2_000}, func(c *crowd, n int) (d *desk, late [][]byte) {
 		d = c.newDesk()
 		sender, err := c.genesis.found(c.people[1])

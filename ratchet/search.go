@@ -27,9 +27,9 @@ func (k known) Space() state.ID { return k.d.st.space }
 // Newest implements orphans.Known.
 func (k known) Newest() uint64 { return k.d.st.forest.Entered() }
 
-// Likely implements orphans.Known.
-func (k known) Likely(yield func(orphans.Epoch) bool) {
-	for e := range k.d.st.forest.Likely {
+// Near implements orphans.Known.
+func (k known) Near(yield func(orphans.Epoch) bool) {
+	for e := range k.d.st.forest.Near {
 		if !yield(tried(e)) {
 			return
 		}

@@ -31,7 +31,6 @@ type Encoder struct {
 	w        wire.Writer
 	save     *save // nil: segments are written in line, for Equal
 	path     string
-	depth    int
 	base     *node // what the store holds at this path, nil if nothing
 	next     int   // where in base the next segment is looked for first
 	segments []*node
@@ -72,7 +71,7 @@ func (e *Encoder) Bytes(b []byte) { e.w.Vec32(b) }
 
 // segment lists a segment; known is the node under which it was last stored. It returns the node it has now.
 func (e *Encoder) segment(name string, known *node, encode func(*Encoder)) *node {
-	if name == "" || len(name) > maxName || strings.Contains(name, "/") || len(e.path)+1+len(name) > maxPath || e.depth == maxDepth {
+	if name == "" || len(name) > maxName || strings.Contains(name, "/") || len(e.path)+1+len(name) > maxPath {
 		panic(fmt.Sprintf("state: no name for a segment: %q below %q", name, e.path))
 	}
 	base := e.held(name)
@@ -80,7 +79,7 @@ func (e *Encoder) segment(name string, known *node, encode func(*Encoder)) *node
 		e.segments = append(e.segments, base)
 		return base
 	}
-	sub := Encoder{save: e.save, path: e.path + "/" + name, depth: e.depth + 1, base: base}
+	sub := Encoder{save: e.save, path: e.path + "/" + name, base: base}
 	encode(&sub)
 	if e.save == nil {
 		e.w.Vec16([]byte(name))
@@ -163,13 +162,12 @@ type Decoder struct {
 	r        *wire.Reader
 	load     *load
 	path     string
-	depth    int
 	segments []*node // still to be read
 	err      error   // of a segment
 }
 
 // decoder opens the record of n at path.
-func (l *load) decoder(path string, depth int, n *node) (*Decoder, error) {
+func (l *load) decoder(path string, n *node) (*Decoder, error) {
 	plain, err := l.open(path, n)
 	if err != nil {
 		return nil, err
@@ -180,7 +178,7 @@ func (l *load) decoder(path string, depth int, n *node) (*Decoder, error) {
 	if err := r.Done(); err != nil {
 		return nil, corrupt(path, err)
 	}
-	return &Decoder{r: wire.NewReader(body), load: l, path: path, depth: depth, segments: n.segments}, nil
+	return &Decoder{r: wire.NewReader(body), load: l, path: path, segments: n.segments}, nil
 }
 
 // Version reads a version; one outside oldest to newest makes the whole load fail with ErrTooOld or ErrTooNew.
@@ -231,13 +229,13 @@ func (d *Decoder) segment(name string, decode func(*Decoder) error) (*node, erro
 		return nil, err
 	}
 	path := d.path + "/" + name
-	if len(d.segments) == 0 || d.segments[0].name != name || d.depth == maxDepth {
+	if len(d.segments) == 0 || d.segments[0].name != name || len(path) > maxPath {
 		d.err = corrupt(path, wire.ErrMalformed)
 		return nil, d.err
 	}
 	n := d.segments[0]
 	d.segments = d.segments[1:]
-	sub, err := d.load.decoder(path, d.depth+1, n)
+	sub, err := d.load.decoder(path, n)
 	if err == nil {
 		err = sub.run(decode)
 	}

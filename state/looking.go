@@ -116,7 +116,7 @@ func (s slot) look(n *node, path string, sealed map[string][]byte, p *inspect.Pa
 		p.Bytes += len(b)
 		return s.record(path, n, b)
 	}}
-	if _, err := l.decoder(path, 0, n); err != nil {
+	if _, err := l.decoder(path, n); err != nil {
 		return []string{err.Error()}
 	}
 	for _, sub := range n.segments {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
@@ -160,7 +161,7 @@ func (r *resealing) records(slot slot, c *contents, row store.Row, change *store
 		return plain, nil
 	}}
 	for _, n := range c.parts {
-		if err := l.walk(n.name, 0, n); err != nil {
+		if err := l.walk(n.name, n); err != nil {
 			return err
 		}
 	}
@@ -171,15 +172,15 @@ func (r *resealing) records(slot slot, c *contents, row store.Row, change *store
 }
 
 // walk opens a record and all below it.
-func (l *load) walk(path string, depth int, n *node) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%w: %s lies too deep", ErrCorrupt, path)
+func (l *load) walk(path string, n *node) error {
+	if len(path) > maxPath {
+		return corrupt(path, wire.ErrMalformed)
 	}
-	if _, err := l.decoder(path, depth, n); err != nil {
+	if _, err := l.decoder(path, n); err != nil {
 		return err
 	}
 	for _, s := range n.segments {
-		if err := l.walk(path+"/"+s.name, depth+1, s); err != nil {
+		if err := l.walk(path+"/"+s.name, s); err != nil {
 			return err
 		}
 	}

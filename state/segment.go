@@ -1,13 +1,12 @@
 package state
 
 // A segment's name is 1 to maxName bytes without a slash, and its path, the names from its part down to itself joined
-// by slashes, at most maxPath bytes. A piece has at most maxSegments segments of its own, and segments nest at most
-// maxDepth deep. The limits keep a forged or damaged row from costing more than it is long; they are part of the format.
+// by slashes, at most maxPath bytes: so segments nest less than 128 deep. A piece has at most maxSegments segments of its own.
+// The limits keep a forged or damaged row from costing more than it is long; they are part of the format.
 const (
 	maxName     = 96
 	maxPath     = 255
 	maxSegments = 1 << 16
-	maxDepth    = 8
 )
 
 // Segment is a piece of a part that is stored by itself, so that a save writes only the pieces that changed. It is

@@ -244,7 +244,7 @@ func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V
 	}}
 	decoders := make([]*Decoder, len(c.parts))
 	for i, n := range c.parts {
-		if decoders[i], err = l.decoder(n.name, 0, n); err != nil {
+		if decoders[i], err = l.decoder(n.name, n); err != nil {
 			return value, err
 		}
 	}

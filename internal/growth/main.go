@@ -88,7 +88,7 @@ const (
 
 const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" font-family="Helvetica, Arial, sans-serif" font-size="13" role="img" aria-labelledby="title desc">
   <title id="title">What a message costs as a space grows</title>
-  <desc id="desc">CPU time and bytes written for a received message of 1 KiB, each in units of its value at the smallest size, for growing numbers of members, epochs, epochs where each message brings a commit, skipped messages, orphans and messages read before.</desc>
+  <desc id="desc">CPU time and bytes written for a received message of 1 KiB, each in units of its value at the smallest size, for growing numbers of members, epochs, epochs where each message brings a commit, commits from one epoch, skipped messages, orphans and messages read before.</desc>
   <style>
     .page { fill: #ffffff; } text { fill: #1f2328; } .small { font-size: 11px; fill: #59636e; } .head { font-weight: bold; }
     .grid { stroke: #d1d9e0; } .cpu { stroke: #0969da; fill: #0969da; } .bytes { stroke: #bc4c00; fill: #bc4c00; } polyline { stroke-width: 2; fill: none !important; }

@@ -175,6 +175,14 @@ next:
 	return out
 }
 
+// Draw returns so many of some members, drawn by chance.
+func (n *Net) Draw(from []*Member, count int) (out []*Member) {
+	for _, i := range n.rng.Perm(len(from))[:count] {
+		out = append(out, from[i])
+	}
+	return out
+}
+
 // Grow lets members in until there are count, one after the other, without faults. Afterwards all know one another.
 func (n *Net) Grow(count int) {
 	n.t.Helper()

@@ -37,34 +37,52 @@ func (n *Net) Run(texts int) {
 				senders--
 			}
 		}
-		n.receive()
+		n.each((*Member).Some)
 	}
 }
 
 // Wait lets so many steps of the given length go by under the faults, in which nobody says a text.
 func (n *Net) Wait(steps int, length time.Duration) {
 	n.t.Helper()
-	n.rough = true
-	defer func() { n.rough = false }()
 	for range steps {
-		n.step++
-		n.now = n.now.Add(length)
-		for _, m := range n.Members {
-			m.flush()
-		}
-		n.receive()
+		n.Step(length, (*Member).Some)
 	}
 }
 
-// receive lets the members receive a part of what has come, in an order that chance gives, and attend to their duties.
-func (n *Net) receive() {
+// Flush hands what lies in all outboxes to the relay.
+func (n *Net) Flush() {
 	n.t.Helper()
-	for _, i := range n.rng.Perm(len(n.Members)) {
-		m := n.Members[i]
-		m.Fetch(n.rng.IntN(len(m.mail) + 1))
-		m.Attend()
+	for _, m := range n.Members {
+		m.flush()
 	}
 }
+
+// Step lets a step of the given length go by under the faults, in which the members do what act says, in an order that chance gives.
+func (n *Net) Step(length time.Duration, act func(*Member)) {
+	n.t.Helper()
+	n.rough = true
+	defer func() { n.rough = false }()
+	n.step++
+	n.now = n.now.Add(length)
+	n.Flush()
+	n.each(act)
+}
+
+func (n *Net) each(act func(*Member)) {
+	for _, i := range n.rng.Perm(len(n.Members)) {
+		act(n.Members[i])
+	}
+}
+
+// Some receives a part of what has come, and attends to the duties.
+func (m *Member) Some() {
+	m.net.t.Helper()
+	m.Fetch(m.net.rng.IntN(len(m.mail) + 1))
+	m.Attend()
+}
+
+// TicketsFirst puts the tickets in the mailbox, its own and those of others, before what else lies there.
+func (m *Member) TicketsFirst() { first(m.mail, frameTicket) }
 
 const (
 	// leap is how much time passes at once now and then: enough for all to commit with their next message.
@@ -101,9 +119,12 @@ func (n *Net) Settle() {
 		require.Less(n.t, rounds, 1_000, "frames make frames for ever")
 		moved = false
 		for _, m := range n.Members {
+			if m.Offline {
+				continue
+			}
 			m.flush()
 			// Whoever sees that a request was answered twice leaves it alone, so tickets first save work.
-			first(m.mail, frameTicket)
+			m.TicketsFirst()
 			m.Fetch(-1)
 			m.Attend()
 		}

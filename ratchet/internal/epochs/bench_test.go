@@ -73,7 +73,7 @@ func BenchmarkReceive(b *testing.B) {
 			e := m.preferred()
 			header := e.SealHeader(m.space, proto.Header{Index: 2, Number: 8})
 			for b.Loop() {
-				e, head, ok := m.f.Open(header)
+				e, head, ok := m.open(header)
 				require.True(b, ok)
 				keys, err := m.f.Keys(e.id, head.Index, head.Number, header.Tag())
 				require.NoError(b, err)
@@ -91,7 +91,7 @@ func BenchmarkUnknownHeader(b *testing.B) {
 		b.Run(fmt.Sprint(epochs), func(b *testing.B) {
 			m := crowded(b, 2, epochs)
 			for b.Loop() {
-				m.f.Open(proto.SealedHeader{1})
+				m.open(proto.SealedHeader{1})
 			}
 		})
 	}

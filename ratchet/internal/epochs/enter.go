@@ -230,8 +230,12 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 		if !ok {
 			continue
 		}
-		for _, m := range f.catalog.children(parent.id) {
-			child, _ := f.Epoch(m.id)
+		for _, id := range f.told {
+			m := f.catalog.get(id)
+			if m == nil || m.parent != parent.id {
+				continue
+			}
+			child, _ := f.Epoch(id)
 			if child.derived || child.isRoot() || child.maker.Index == f.own {
 				continue
 			}

@@ -207,8 +207,7 @@ func (e Epoch) puncture(path []byte, words []uint32, s spent, maker dkg.Index) (
 	} else {
 		e.commits.told = e.commits.told.Fits(words, maker, path)
 	}
-	e.pieces.commits = stateCommits(e)
-	return e, nil
+	return e.stowCommits(), nil
 }
 
 // hear returns the epoch after a member was read, or sent, in or below it. If it is not changed, neither is any above it.

@@ -2,6 +2,7 @@ package epochs
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -19,15 +20,30 @@ type pieces struct {
 	senders state.Segment[storedSenders]
 }
 
-func stateCommits(e Epoch) state.Segment[storedCommits] {
-	return state.NewSegment(storedCommits{e.commits, e.derived, e.depth})
+// stowCommits returns the epoch with a segment of its commit tree, which shares with the one before what did not change.
+func (e Epoch) stowCommits() Epoch {
+	next := storedCommits{commitTree: e.commits, derived: e.derived, depth: e.depth}
+	old := e.pieces.commits.Value()
+	put := func(no uint32, f pprf.Frontier) {
+		var was state.Segment[treePiece]
+		if at := slices.IndexFunc(old.trees, func(t storedTree) bool { return t.no == no }); at >= 0 {
+			was = old.trees[at].piece
+		}
+		next.trees = append(next.trees, storedTree{no, pieceOf(was, f.Piece(), e.depth)})
+	}
+	if e.derived {
+		put(0, e.commits.tree)
+	} else {
+		e.commits.told.Trees(put)
+	}
+	e.pieces.commits = state.NewSegment(next)
+	return e
 }
 
 // stow returns the epoch with segments of all its pieces.
 func (e Epoch) stow() Epoch {
 	e.pieces.meta = state.NewSegment(e.meta)
-	e.pieces.commits = stateCommits(e)
-	return e.stowSenders()
+	return e.stowCommits().stowSenders()
 }
 
 // stowSenders returns the epoch with a segment of its sender tree.
@@ -167,16 +183,25 @@ type storedCommits struct {
 	commitTree
 	derived bool
 	depth   int
+	trees   []storedTree // the derived one, or those of the words
 }
+
+// storedTree is the tree of a word, by its number, or a derived one.
+type storedTree struct {
+	no    uint32
+	piece state.Segment[treePiece]
+}
+
+func (t storedTree) name() string { return fmt.Sprintf("w%x", t.no) }
 
 // Encode implements state.Piece.
 func (s storedCommits) Encode(e *state.Encoder) {
 	e.Uint8(uint8(s.depth))
-	e.Bool(s.derived)
-	if s.derived {
-		e.Bytes(s.tree.Encode())
-	} else {
-		e.Bytes(s.told.Encode())
+	if e.Bool(s.derived); !s.derived {
+		e.Bytes(s.told.EncodeOutline())
+	}
+	for _, t := range s.trees {
+		t.piece.Encode(e, t.name())
 	}
 }
 
@@ -188,10 +213,21 @@ func (storedCommits) Decode(d *state.Decoder) (s storedCommits, err error) {
 	if s.depth, err = readDepth(d); err != nil {
 		return s, err
 	}
+	tree := func(no uint32) (pprf.Frontier, error) {
+		t := storedTree{no: no}
+		if t.piece, err = state.DecodeSegment[treePiece](d, t.name()); err != nil {
+			return pprf.Frontier{}, err
+		}
+		if t.piece.Value().depth != s.depth {
+			return pprf.Frontier{}, segmap.ErrDisorder
+		}
+		s.trees = append(s.trees, t)
+		return t.piece.Value().tree.Frontier(), nil
+	}
 	if s.derived = d.Bool(); s.derived {
-		s.tree, err = pprf.Decode(d.Bytes(pprf.MaxSize), s.depth+pprf.ChildBits)
+		s.tree, err = tree(0)
 	} else {
-		s.told, err = pprf.DecodeTold(d.Bytes(maxToldSize), s.depth+pprf.ChildBits)
+		s.told, err = pprf.DecodeOutline(d.Bytes(maxToldSize), s.depth+pprf.ChildBits, tree)
 	}
 	return s, err
 }

@@ -54,7 +54,7 @@ func (f Forest) leastWanted(n int) (out []*meta) {
 		}
 		c.held++
 		switch {
-		case behind(e) <= near:
+		case behind(e.meta) <= near:
 		case e.cut:
 			cut = append(cut, e.meta)
 		case e.unproven():

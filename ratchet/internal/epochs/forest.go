@@ -21,6 +21,7 @@ type Forest struct {
 	preferred proto.EpochID   // zero if there is none
 	exporters []proto.EpochID // whose exporter secret is held
 	aside     []proto.EpochID // that are alone or misled
+	told      []proto.EpochID // that are not derived
 }
 
 // fixed is what of a forest does not change with a message.
@@ -163,6 +164,7 @@ func (f Forest) put(e Epoch) Forest {
 func (f Forest) lists(e Epoch) Forest {
 	f.exporters = listed(f.exporters, e.id, !e.exporter.IsZero())
 	f.aside = listed(f.aside, e.id, e.alone || e.misled)
+	f.told = listed(f.told, e.id, !e.derived)
 	return f
 }
 
@@ -222,7 +224,7 @@ func (f Forest) drop(e Epoch, why reason, change *Change) Forest {
 		f.groups = f.groups.Put(g)
 	}
 	f.catalog = f.catalog.without(e.meta)
-	f.exporters, f.aside = listed(f.exporters, e.id, false), listed(f.aside, e.id, false)
+	f.exporters, f.aside, f.told = listed(f.exporters, e.id, false), listed(f.aside, e.id, false), listed(f.told, e.id, false)
 	if why != unmentioned {
 		f.gone = f.gone.with(goneEpoch{e.id, e.parent, e.maker.Index, [16]byte(e.place[:16]), why})
 	}

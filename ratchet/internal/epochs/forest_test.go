@@ -86,7 +86,7 @@ func TestConvergence(t *testing.T) {
 		clear(read) // the numbers are others now; what was read before is a duplicate
 		for _, m := range members {
 			for i, msg := range messages {
-				if e, _, ok := m.f.Open(msg.header); ok && msg.from != m.index {
+				if e, _, ok := m.open(msg.header); ok && msg.from != m.index {
 					if _, err := m.f.Keys(e.id, msg.from, msg.n, msg.header.Tag()); err != nil {
 						require.ErrorIs(t, err, ErrDuplicate)
 						read[fmt.Sprintf("%d reads %d", m.index, i)] = true

@@ -89,7 +89,10 @@ func (epochRow) Decode(d *state.Decoder) (r epochRow, err error) {
 	return r, err
 }
 
-// Encode writes the forest as a field of a part, with segments.
+// Encode writes the forest as a field of a part, with segments. A table has a level of blocks, and one of shelves as soon as its rows
+// have numbers of several, however great they are; a table whose rows are of one group of another one never comes to that. So segments
+// lie at most 10 above one another: two of groups of epochs, a block, an epoch; two of groups of chains, a block of leaves; two of groups
+// of kept keys, a block of keys.
 func (f Forest) Encode(e *state.Encoder) {
 	e.Uint64(f.serial)
 	state.NewSegment(f.fixed).Encode(e, "forest") // small, and written only if it says something new

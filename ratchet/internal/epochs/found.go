@@ -48,7 +48,7 @@ func newCandidate(m meta, k proto.EpochKeys, words []uint32) Candidate {
 // fitting returns the candidate with the words of its parent that gave it, which are not kept outside of a forest. It returns
 // ErrClosed if no word gives it any more, or if its parent was derived since, and the word was false (D87).
 func (c Candidate) fitting(parent Epoch, own Shares) (Candidate, error) {
-	if c.sure && parent.derived || c.words != nil && !parent.derived {
+	if c.sure && parent.derived {
 		return c, nil
 	}
 	share, ok := own(parent.root)

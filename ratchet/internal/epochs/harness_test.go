@@ -2,6 +2,7 @@ package epochs
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"testing"
 
@@ -166,7 +167,7 @@ func (m *member) read(msg message) error {
 
 // find returns the epoch of a message, and the candidates on the way to it.
 func (m *member) find(msg message) (Epoch, proto.Header, []Candidate, error) {
-	if e, head, ok := m.f.Open(msg.header); ok {
+	if e, head, ok := m.open(msg.header); ok {
 		return e, head, nil, nil
 	}
 	failed := ErrUnknown
@@ -256,13 +257,14 @@ func (p part) one(t require.TestingT) state.One[part] {
 	return v
 }
 
-// countingStore counts what a vault hands to its store.
+// countingStore counts what a vault hands to its store, in bytes and commits.
 type countingStore struct {
 	*store.Memory
-	written int
+	written, saves int
 }
 
 func (c *countingStore) Commit(ctx context.Context, changes ...store.Change) error {
+	c.saves++
 	for _, change := range changes {
 		c.written += len(change.Next.Sealed)
 		for _, p := range change.Parts {
@@ -312,4 +314,16 @@ func (d *disk) load(id state.ID) Forest {
 	v, err := d.open().Load(context.Background(), id)
 	require.NoError(d.t, err)
 	return v.Part().f
+}
+
+// open finds the epoch of a header, as a search does.
+func (m *member) open(h proto.SealedHeader) (Epoch, proto.Header, bool) {
+	for _, all := range []iter.Seq[Epoch]{m.f.Near, m.f.All()} {
+		for e := range all {
+			if head, err := e.OpenHeader(m.space, h); err == nil {
+				return e, head, true
+			}
+		}
+	}
+	return Epoch{}, proto.Header{}, false
 }

@@ -9,36 +9,15 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// Likely yields the epochs held in the order in which a header is tried with them: the preferred one, its nearest ancestors,
-// the others with the newest first. A header names no key, so none can be looked up; but a plain message opens at
-// the first try, whatever is held.
-func (f Forest) Likely(yield func(Epoch) bool) {
-	var tried [near + 1]proto.EpochID
-	n := 0
+// Near yields the preferred epoch and its nearest ancestors, nearest first.
+func (f Forest) Near(yield func(Epoch) bool) {
+	left := near
 	for e := range f.Line(f.preferred) {
-		if !yield(e) {
+		if !yield(e) || left == 0 {
 			return
 		}
-		if tried[n] = e.id; n == near {
-			break
-		}
-		n++
+		left--
 	}
-	for e := range f.All() {
-		if !slices.Contains(tried[:], e.id) && !yield(e) {
-			return
-		}
-	}
-}
-
-// Open finds the epoch of a message by its header.
-func (f Forest) Open(h proto.SealedHeader) (Epoch, proto.Header, bool) {
-	for e := range f.Likely {
-		if head, err := e.OpenHeader(f.space, h); err == nil {
-			return e, head, true
-		}
-	}
-	return Epoch{}, proto.Header{}, false
 }
 
 // Keys returns the keys that may open message n of a member in an epoch, in the order in which they are to be tried. It returns

@@ -78,16 +78,16 @@ func (f Forest) isAside(m *meta) bool {
 }
 
 // Behind returns how far an epoch held is behind the preferred one, in generations of commits and of rekeys (§5).
-func (f Forest) Behind(e Epoch) uint64 { return f.behind()(e) }
+func (f Forest) Behind(e Epoch) uint64 { return f.behind()(e.meta) }
 
 // behind returns Behind for many epochs.
-func (f Forest) behind() func(Epoch) uint64 {
-	p, ok := f.Preferred()
-	if !ok {
-		return func(Epoch) uint64 { return 0 }
+func (f Forest) behind() func(*meta) uint64 {
+	p := f.catalog.get(f.preferred)
+	if p == nil {
+		return func(*meta) uint64 { return 0 }
 	}
 	now, _ := f.Root(p.root)
-	return func(e Epoch) uint64 {
+	return func(e *meta) uint64 {
 		if e.root == p.root {
 			return max(p.generation, e.generation) - min(p.generation, e.generation)
 		}
@@ -140,7 +140,8 @@ func (f Forest) settle(change Change, now Millis) (Forest, Change) {
 func (f Forest) withoutExporters() Forest {
 	behind := f.behind()
 	for _, id := range f.exporters {
-		if e, _ := f.Epoch(id); behind(e) > near {
+		if behind(f.catalog.get(id)) > near {
+			e, _ := f.Epoch(id)
 			e.exporter = secret.Bytes{}
 			f = f.put(e)
 		}

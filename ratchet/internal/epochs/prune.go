@@ -18,7 +18,7 @@ func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
 	for e := range f.All() {
 		age := now - e.stamp
 		switch {
-		case age < cutAfter || e.id == f.preferred || behind(e) <= near:
+		case age < cutAfter || e.id == f.preferred || behind(e.meta) <= near:
 		case age >= dropAfter && (e.cut || !e.derived):
 			f = f.drop(e, aged, &change)
 		case e.derived && !e.cut:

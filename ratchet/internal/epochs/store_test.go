@@ -94,6 +94,31 @@ func TestBytesPerMessage(t *testing.T) {
 	require.LessOrEqual(t, late, 4<<10)
 }
 
+// Bytes that a message with a commit hands to the store after so many others committed from the same epoch, whether that was derived or
+// told. Each child takes 4 KB of its parent's tree.
+func TestBytesPerChild(t *testing.T) {
+	const children, limit = 96, 16 << 10
+	g := newGroup(t)
+	a := g.member(1)
+	j := g.bare(children + 3)
+	j.merge(a.ticket(TicketQuery{}, 1))
+	for name, m := range map[string]*member{"derived": a, "told": j} {
+		d := newDisk(t, m.f)
+		var written []int
+		for i := range dkg.Index(children) {
+			require.NoError(t, m.read(g.member(i+2).say(true)))
+			written = append(written, d.save(m.f))
+		}
+		t.Logf("%s: %d bytes for the first child, %d for the last", name, written[0], written[children-1])
+		require.Less(t, written[children-1], limit, name)
+		loaded := d.load(g.space)
+		require.True(t, m.f.one(t).Equal(loaded.one(t)))
+		m.f = loaded
+		require.NoError(t, m.read(g.member(children+2).say(true)))
+		require.Less(t, d.save(m.f), limit, "%s: of a tree that was loaded, what did not change is not written", name)
+	}
+}
+
 // TestGone: the epochs dropped last are remembered, exactly, and what is stored of them is bounded.
 func TestGone(t *testing.T) {
 	var g gone

@@ -95,3 +95,26 @@ func TestEpochGivenUpComesBack(t *testing.T) {
 	require.NoError(t, a.read(below))
 	require.Error(t, a.read(c.send(msg.epoch)), "without the keys of its messages")
 }
+
+// TestCandidateOfALostWord: a candidate that was derived from a word of its parent is entered by the words that its parent has then, and
+// not at all if none of them gives it.
+func TestCandidateOfALostWord(t *testing.T) {
+	g := newGroup(t)
+	a, liar := g.member(1), g.bare(2)
+	lie := a.ticket(TicketQuery{}, 1).lie(g.root.Depth)
+	liar.merge(lie)
+	msg := liar.say(true)
+	j := g.bare(3)
+	lie.Issuer = 2
+	j.merge(lie)
+	_, _, path, err := j.find(msg)
+	require.NoError(t, err)
+	require.Len(t, path, 1)
+	r := Reading{Sender: 2, Own: j.shares(), Now: g.now}
+	next, _, err := j.f.Enter(path, r)
+	require.NoError(t, err)
+	require.True(t, next.Has(path[0].id))
+	j.merge(g.member(2).ticket(TicketQuery{}, 2))
+	_, _, err = j.f.Enter(path, r)
+	require.ErrorIs(t, err, ErrClosed)
+}

@@ -120,7 +120,7 @@ func (x Index) Maintain(k Known, b *Budget, load func(FrameName) (Frame, bool)) 
 // turn goes on with one search.
 func (x Index) turn(n Note, k Known, b *Budget, load func(FrameName) (Frame, bool)) (Index, Result, []FrameName) {
 	if n.rest() {
-		y, r := x.goOn(n, k, b)
+		y, r := newSearch(x, k, b, n, n.ways.Value()).goOn()
 		return y, r, nil
 	}
 	f, ok := load(n.Name)

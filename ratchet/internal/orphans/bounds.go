@@ -1,6 +1,8 @@
 package orphans
 
 import (
+	"slices"
+
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/state"
@@ -78,19 +80,20 @@ func (x Index) Keep(f Frame, sender dkg.Index, k Known, b *Budget, at Reading) I
 		serial: x.serial, commits: uint8(y.Commits()), ways: state.NewSegment(waysOf(y)),
 	}
 	n.search.held, n.search.led = begin(k.Newest()), begin(x.led)
-	x, _ = x.goOn(n, k, b)
+	s := newSearch(x, k, b, n, n.ways.Value())
+	s.nearby(slices.Collect(k.Near))
+	x, _ = s.goOn()
 	return x
 }
 
 // goOn returns the index in which the search of commits without a frame went on. What they came to besides is in the result.
-func (x Index) goOn(n Note, k Known, b *Budget) (Index, Result) {
-	s := newSearch(x, k, b, n, n.ways.Value())
+func (s *search) goOn() (Index, Result) {
 	s.sweep()
 	r := s.done()
 	if r.note.useless() {
-		return x.Forget(n.Name), r
+		return s.index.Forget(r.note.Name), r
 	}
-	x, _ = x.take(r.note, r.fresh)
+	x, _ := s.index.take(r.note, r.fresh)
 	return x, r
 }
 

@@ -14,8 +14,8 @@ type Known interface {
 	Space() state.ID
 	// Newest returns the greatest number that was given to an epoch, 0 if there was none.
 	Newest() uint64
-	// Likely yields all epochs held, in the order in which a header is tried with them.
-	Likely(yield func(Epoch) bool)
+	// Near yields the preferred epoch and its nearest ancestors, nearest first: what a frame is tried with first.
+	Near(yield func(Epoch) bool)
 	// Up yields the epochs held with numbers from first on, ascending; Down those up to last, descending.
 	Up(first uint64) iter.Seq2[uint64, Epoch]
 	Down(last uint64) iter.Seq2[uint64, Epoch]

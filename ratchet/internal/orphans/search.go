@@ -79,29 +79,20 @@ func (x Index) Search(f Frame, k Known, b *Budget) Result {
 }
 
 func newSearch(x Index, k Known, b *Budget, n Note, y ways) *search {
-	return &search{index: x, known: k, budget: b, lines: y.lines, note: n, trial: proto.NewTrial(k.Space(), proto.EpochID{})}
+	s := &search{index: x, known: k, budget: b, lines: y.lines, note: n, trial: proto.NewTrial(k.Space(), proto.EpochID{})}
+	for _, way := range s.lines {
+		s.sealed = append(s.sealed, way...)
+		for i := range way {
+			s.last = append(s.last, i == len(way)-1)
+		}
+	}
+	return s
 }
 
 func (s *search) done() Result {
 	s.result.note = s.note
 	s.result.Forged = s.result.Forged && !s.result.Found
 	return s.result
-}
-
-// headers tries the header with all epochs known. From then on it is tried with each that comes to be known.
-func (s *search) headers() {
-	s.note.search.held, s.note.search.led = begin(s.known.Newest()), begin(s.index.led)
-	for e := range s.known.Likely {
-		if s.header(e) {
-			return
-		}
-	}
-	for _, id := range s.index.lookup.numbers.up() {
-		c, _ := s.index.Candidate(id)
-		if s.header(c.epoch()) {
-			return
-		}
-	}
 }
 
 // reopen takes up the header that was opened before. If its epoch is not known any more the note says so already.
@@ -152,12 +143,6 @@ func (s *search) header(e Epoch) bool {
 // sweep tries the commits that nothing opened yet with the epochs that they were not tried with, held ones before candidates:
 // those that came to be known since, then the others, the last first. It stops where the header opens or the budget ends.
 func (s *search) sweep() {
-	for _, way := range s.lines {
-		s.sealed = append(s.sealed, way...)
-		for i := range way {
-			s.last = append(s.last, i == len(way)-1)
-		}
-	}
 	s.again()
 	p := &s.note.search
 	s.up(&p.held, s.known.Newest(), s.heldUp)
@@ -166,8 +151,12 @@ func (s *search) sweep() {
 	s.down(&p.led, s.ledDown)
 }
 
-// stopped reports whether the sweep ends before another epoch.
+// stopped reports whether the sweep ends before another epoch: the budget is spent, or there is nothing left that it could open.
 func (s *search) stopped() bool {
+	return s.spent() || (s.note.Opened || s.note.rest()) && len(s.note.search.found) == len(s.sealed)
+}
+
+func (s *search) spent() bool {
 	return s.result.Found || s.budget.Checks <= 0 || s.budget.Trials < 1+len(s.sealed)-len(s.note.search.found)
 }
 
@@ -259,7 +248,7 @@ func (s *search) all(e Epoch) bool {
 // again tries the commits that wait and have a reason to be tried again.
 func (s *search) again() {
 	for _, f := range s.note.search.found {
-		if !f.what.waits() || f.what&due == 0 || s.stopped() {
+		if !f.what.waits() || f.what&due == 0 || s.spent() {
 			continue
 		}
 		if e, ok := s.epoch(f.epoch); ok {
@@ -273,11 +262,11 @@ func (s *search) line(place int, e Epoch) {
 	for {
 		s.budget.Trials--
 		s.trial.Move(e.ID)
-		shown, err := s.trial.Commit(e.Commit, s.sealed[place])
+		c, err := s.trial.Commit(e.Commit, s.sealed[place])
 		if errors.Is(err, suite.ErrNotOpened) {
 			return
 		}
-		child, ok := s.opened(place, e, shown, err)
+		child, ok := s.opened(place, e, c, err)
 		if !ok || !s.note.Opened && !s.note.rest() && s.header(child) {
 			return
 		}
@@ -289,23 +278,30 @@ func (s *search) line(place int, e Epoch) {
 }
 
 // opened takes in a commit that an epoch opened, and returns its child if that is known.
-func (s *search) opened(place int, e Epoch, shown proto.Shown, err error) (Epoch, bool) {
+func (s *search) opened(place int, e Epoch, c proto.Opened, err error) (Epoch, bool) {
 	own := place < len(s.lines[0])
 	found := finding{place: uint8(place)}
-	if err != nil { // sealed by somebody in e, and no commit
-		s.result.Forged = s.result.Forged || own
-		s.note.search = s.note.search.with(found)
-		return Epoch{}, false
+	var child Epoch
+	known := false
+	if err == nil {
+		id := c.Child(s.known.Space(), e.ID, e.Generation+1)
+		if child, known = s.epoch(id); known {
+			if _, candidate := s.candidate(id); candidate {
+				found.what, found.epoch = led, id
+			}
+			s.note.search = s.note.search.with(found)
+			return child, true
+		}
 	}
-	id := shown.Commit.Child(s.known.Space(), e.ID, e.Generation+1)
-	child, known := s.epoch(id)
-	_, candidate := s.candidate(id)
-	switch m := makerOf(shown); {
-	case candidate:
-		found.what, found.epoch = led, id
-	case known:
-	case s.crowd(m) >= maxLed:
-		found.what, found.epoch, found.maker = crowded, e.ID, m.Index
+	var shown proto.Shown
+	if err == nil {
+		shown, err = c.Parse()
+	}
+	switch {
+	case err != nil: // sealed by somebody in e, and no commit
+		s.result.Forged = s.result.Forged || own
+	case s.crowd(makerOf(shown)) >= maxLed:
+		found.what, found.epoch, found.maker = crowded, e.ID, makerOf(shown).Index
 	default:
 		var c Candidate
 		c, err = s.derive(e, shown)

@@ -101,7 +101,38 @@ func TestTrialsOfAFrameAreBounded(t *testing.T) {
 		}
 		spent += amount - b.Trials
 	}
-	require.Equal(t, 301*196, spent, "each commit is tried once with each epoch")
+	require.Equal(t, 301*196+5*4, spent, "each commit is tried once with each epoch, the last four first with those that are near")
+}
+
+// A message with a commit from an epoch that is near is found at once, however many epochs are held, whichever of its ways brings it.
+func TestCommitFromNearIsFoundAtOnce(t *testing.T) {
+	w := newWorld(t)
+	var nodes []node
+	for k := range 300 {
+		n := newNode(proto.EpochID{byte(k), byte(k >> 8), 1}, proto.EpochID{}, 1, proto.DeriveKeys(w.root.keys.Commit, proto.Place{byte(k), byte(k >> 8)}))
+		nodes = append(nodes, n)
+	}
+	f := w.forest(nodes...)
+	for name, at := range map[string]struct {
+		node
+		trials int
+	}{"near": {nodes[298], 8}, "far": {w.root, 4 * 299}} {
+		way, children := w.line(at.node, 1)
+		junk := w.junk("a", 3).Envelope.Ways.Own
+		for _, fr := range []orphans.Frame{
+			w.message(children[0], 1, "a", append(junk, way...)), w.message(children[0], 1, "a", junk, way),
+		} {
+			b := orphans.ForFrame()
+			before := b.Trials
+			r := orphans.Index{}.Search(fr, f, b)
+			require.True(t, r.Found, name)
+			if spent := before - b.Trials; name == "near" {
+				require.LessOrEqual(t, spent, 20+at.trials, name)
+			} else {
+				require.GreaterOrEqual(t, spent, at.trials, name)
+			}
+		}
+	}
 }
 
 // An honest message is found although 196 commits of junk stand before the one that leads on.

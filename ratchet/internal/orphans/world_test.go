@@ -174,9 +174,10 @@ func (f *forest) drop(id proto.EpochID) orphans.Progress {
 
 func (f *forest) Newest() uint64 { return uint64(len(f.held)) }
 
-func (f *forest) Likely(yield func(orphans.Epoch) bool) {
+func (f *forest) Near(yield func(orphans.Epoch) bool) {
+	n := 0
 	for _, e := range f.Down(f.Newest()) {
-		if !yield(e) {
+		if n++; n > 5 || !yield(e) {
 			return
 		}
 	}

@@ -149,12 +149,12 @@ func (t Told) Fits(words []uint32, maker dkg.Index, leaf []byte) Told {
 // Puncture uses leaves up in every word, and in those that will be told. A word that would become too long to be stored goes;
 // no honest one does.
 func (t Told) Puncture(leaves ...[]byte) Told {
-	used := slices.Clone(t.used)
+	t.used = slices.Clone(t.used)
 	for _, leaf := range leaves {
-		used = append(used, bytes.Clone(leaf))
+		if at, found := slices.BinarySearchFunc(t.used, leaf, bytes.Compare); !found {
+			t.used = slices.Insert(t.used, at, bytes.Clone(leaf))
+		}
 	}
-	slices.SortFunc(used, bytes.Compare)
-	t.used = slices.CompactFunc(used, bytes.Equal)
 	words := make([]word, 0, len(t.words))
 next:
 	for _, w := range t.words {

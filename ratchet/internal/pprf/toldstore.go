@@ -17,6 +17,20 @@ const (
 
 // Encode returns what DecodeTold reads, for storage.
 func (t Told) Encode() []byte {
+	return t.encode(func(w *wire.Writer, f Frontier) { w.Vec32(f.Encode()) })
+}
+
+// EncodeOutline returns what DecodeOutline reads: the told tree without the trees of its words, which are Trees.
+func (t Told) EncodeOutline() []byte { return t.encode(func(*wire.Writer, Frontier) {}) }
+
+// Trees calls yield with the number and the tree of each word, at most MaxWords, oldest first.
+func (t Told) Trees(yield func(no uint32, tree Frontier)) {
+	for _, w := range t.words {
+		yield(w.no, w.tree)
+	}
+}
+
+func (t Told) encode(tree func(*wire.Writer, Frontier)) []byte {
 	var w wire.Writer
 	w.U32(t.next)
 	w.U8(uint8(len(t.words)))
@@ -25,7 +39,7 @@ func (t Told) Encode() []byte {
 		w.U64(word.counter)
 		writeMembers(&w, word.issuers)
 		writeMembers(&w, word.support)
-		w.Vec32(word.tree.Encode())
+		tree(&w, word.tree)
 	}
 	w.U32(uint32(len(t.used)))
 	for _, leaf := range t.used {
@@ -35,7 +49,28 @@ func (t Told) Encode() []byte {
 }
 
 // DecodeTold reads a told tree of that many bits.
-func DecodeTold(b []byte, bits int) (t Told, err error) {
+func DecodeTold(b []byte, bits int) (Told, error) {
+	return decodeTold(b, bits, func(r *wire.Reader, _ uint32) (Frontier, error) {
+		tree := r.Vec32(MaxSize)
+		if r.Err() != nil {
+			return Frontier{}, r.Err()
+		}
+		return Decode(tree, bits)
+	})
+}
+
+// DecodeOutline reads what EncodeOutline wrote of a told tree of that many bits. It takes the tree of each word from a function.
+func DecodeOutline(b []byte, bits int, tree func(no uint32) (Frontier, error)) (Told, error) {
+	return decodeTold(b, bits, func(r *wire.Reader, no uint32) (Frontier, error) {
+		f, err := tree(no)
+		if err == nil && f.bits != bits {
+			err = ErrPieces
+		}
+		return f, err
+	})
+}
+
+func decodeTold(b []byte, bits int, tree func(r *wire.Reader, no uint32) (Frontier, error)) (t Told, err error) {
 	r := wire.NewReader(b)
 	t.next = r.U32()
 	n := int(r.U8())
@@ -44,11 +79,10 @@ func DecodeTold(b []byte, bits int) (t Told, err error) {
 	}
 	for range n {
 		w := word{no: r.U32(), counter: r.U64(), issuers: readMembers(r), support: readMembers(r)}
-		tree := r.Vec32(MaxSize)
 		if r.Err() != nil {
 			break
 		}
-		if w.tree, err = Decode(tree, bits); err != nil {
+		if w.tree, err = tree(r, w.no); err != nil {
 			return Told{}, err
 		}
 		ordered := len(t.words) == 0 || t.words[len(t.words)-1].no < w.no

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
 )
@@ -34,13 +35,29 @@ func (t *Trial) Header(key suite.AEAD, s *SealedHeader) (Header, error) {
 }
 
 // Commit opens a sealed commit, or returns suite.ErrNotOpened; wire.ErrMalformed if the key fits but this is no commit.
-func (t *Trial) Commit(key suite.AEAD, s Sealed) (Shown, error) {
+func (t *Trial) Commit(key suite.AEAD, s Sealed) (Opened, error) {
 	if t.commit == nil {
 		t.commit = make([]byte, 0, MaxSealedCommit)
 	}
 	plain, err := key.Open(t.commit, s, t.aad[:])
-	if err != nil {
-		return Shown{}, err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(plain) < minSealed-suite.AEADOverhead:
+		return nil, wire.ErrMalformed
 	}
-	return ParseShown(append([]byte(nil), plain...))
+	return append(Opened(nil), plain...), nil
 }
+
+// Opened is a commit that was opened and not parsed yet. To parse its points takes much longer than to look up whether the epoch
+// that it makes is known, and most commits that a member sees are shown again.
+type Opened []byte
+
+// Child returns the id of the epoch of that generation that the commit makes from parent, if it is one.
+func (o Opened) Child(space state.ID, parent EpochID, generation uint64) EpochID {
+	place := ByCommit.place(space, parent[:], suite.U64(generation), o[:coreSize])
+	return ByCommit.ID(place, Check(o[coreSize:]))
+}
+
+// Parse reads the commit and its credential without verifying them, or returns wire.ErrMalformed.
+func (o Opened) Parse() (Shown, error) { return ParseShown(o) }

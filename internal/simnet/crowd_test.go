@@ -1,0 +1,156 @@
+package simnet_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/simnet"
+	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet"
+)
+
+// §9, G39: a thousand devices redeem one public link at once. Each draws its place, asks and is let in before it reads anything of the
+// others, so all commit from one epoch, and of some two draw one place. Frames come late, twice and out of order. Whoever lost its
+// place is told, and comes in at another one. In the end every device is a member at a place of its own in the sight of all who read.
+//
+// Some of the devices, drawn by chance, and the three members before them read everything that all others say, and then hear one
+// another. Of the rest each reads tickets, its own and those of others, until its own came, and says that it is there. While the founder
+// shows somebody else at its place, or nobody, it reads everything. Once all who read show it at its place it goes offline, and the relay
+// keeps nothing for it. That all read all is what TestOneLinkForMany and TestPublicLinkRush test, with fewer devices.
+func TestOneLinkForAThousand(t *testing.T) {
+	count, reading := rush(24, 1000), size(4, 32)
+	perDevice := size(2, 8) // places of the link, of which many devices draw few twice
+	n := simnet.New(t, simnet.Options{
+		Seed: 31, NoMailboxes: true, Faults: simnet.Faults{Late: 0.3, Repeat: 0.02, LateBy: 20, Window: 64},
+	})
+	n.Grow(3)
+	hosts := slices.Clone(n.Members)
+	l := n.InviteBy(n.Founder(), invite.Public(uint32(invite.Unit*((perDevice*count+invite.Unit-1)/invite.Unit)), 0))
+	n.Settle()
+	c := crowd{Net: n, hosts: hosts, first: map[*simnet.Member]dkg.Index{}}
+	for range count {
+		n.Join(l)
+	}
+	joiners := n.Others(hosts...)
+	c.readers = n.Draw(joiners, reading)
+	n.Flush()                                   // all have asked, and nobody has read anything
+	for _, act := range []func(*simnet.Member){ // all are let in, and of none anything was read
+		func(m *simnet.Member) { m.Fetch(-1) }, func(m *simnet.Member) { m.Attend() },
+	} {
+		n.Step(time.Minute, func(m *simnet.Member) {
+			if slices.Contains(hosts, m) {
+				act(m)
+			}
+		})
+	}
+	for step := 0; len(c.outside()) > 0; step++ {
+		require.Less(t, step, 200, "%d of %d are not in", len(c.outside()), count)
+		c.Step(lengths[min(step/20, len(lengths)-1)], c.act)
+	}
+
+	moved := 0
+	for _, m := range joiners {
+		require.True(t, m.Joined(), m.Name)
+		require.Equal(t, m.Info().Key, c.place[m.Info().Index], "%s is at a place of its own", m.Name)
+		if m.Info().Index != c.first[m] {
+			moved++
+		}
+	}
+	// A device that went on to another place, and was let in at the one before all the same, may be shown at both: there nobody read it.
+	require.GreaterOrEqual(t, len(c.place), count+len(hosts))
+	require.NotZero(t, moved)
+	t.Logf("%d of %d devices lost the place that they drew first", moved, count)
+
+	c.Wait(25, 20*time.Second)
+	c.Rest()
+	online := append(c.readers, hosts...)
+	for _, m := range c.readers {
+		require.NoError(t, m.Send(fmt.Sprint("hello from ", m.Name)))
+	}
+	require.NoError(t, c.Founder().Send("welcome all"))
+	c.Rest()
+	want := c.Founder()
+	for _, m := range online {
+		require.Equal(t, shown(want), shown(m), m.Name)
+		require.Equal(t, want.Info().Fingerprint, m.Info().Fingerprint, m.Name)
+		require.Equal(t, want.Info().Epoch, m.Info().Epoch, m.Name)
+		require.Equal(t, want.Info().Authenticator, m.Info().Authenticator, m.Name)
+		for _, o := range c.readers {
+			require.True(t, o == m || slices.Contains(m.Texts(), "hello from "+o.Name), "%s reads %s", m.Name, o.Name)
+		}
+		require.True(t, m == want || slices.Contains(m.Texts(), "welcome all"), m.Name)
+	}
+	t.Logf("%+v", n.Stats())
+}
+
+// lengths are how long a step is, for 20 steps each: who was let in while a rekey was on its way asks an hour later.
+var lengths = []time.Duration{20 * time.Second, time.Minute, 10 * time.Minute, time.Hour}
+
+// crowd is many devices that redeem one link.
+type crowd struct {
+	*simnet.Net
+	hosts, readers []*simnet.Member
+	first          map[*simnet.Member]dkg.Index    // the place at which a device was let in first
+	place          map[dkg.Index]ratchet.PublicKey // whom the founder shows there
+	others         []map[dkg.Index]ratchet.PublicKey
+}
+
+// outside returns the devices that somebody who reads does not show as members, after a look at what they show.
+func (c *crowd) outside() (out []*simnet.Member) {
+	c.others = nil
+	for _, m := range slices.Concat(c.hosts, c.readers) {
+		c.others = append(c.others, shown(m))
+	}
+	c.place = c.others[0]
+	for _, m := range c.Others(c.hosts...) {
+		if _, was := c.first[m]; !was && m.Joined() {
+			c.first[m] = m.Info().Index
+		}
+		if !c.in(m) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func shown(by *simnet.Member) map[dkg.Index]ratchet.PublicKey {
+	out := map[dkg.Index]ratchet.PublicKey{}
+	for _, i := range ratchet.Members(by.Space()) {
+		out[i.Index] = i.Key
+	}
+	return out
+}
+
+// in reports whether all who read show a device as a member.
+func (c *crowd) in(m *simnet.Member) bool {
+	i := m.Info()
+	return m.Joined() && !slices.ContainsFunc(c.others, func(at map[dkg.Index]ratchet.PublicKey) bool { return at[i.Index] != i.Key })
+}
+
+// act lets a device do what it does in a step.
+func (c *crowd) act(m *simnet.Member) {
+	_, joined := c.first[m]
+	switch {
+	case slices.Contains(c.hosts, m), slices.Contains(c.readers, m):
+		m.TicketsFirst()
+		m.Some()
+	case joined && c.place[m.Info().Index] == m.Info().Key: // it has said so, and others hear of it sooner or later
+		m.Offline = c.in(m)
+	case joined:
+		m.Offline = false
+		m.Some()
+	default:
+		m.TicketsFirst()
+		for range 8 {
+			if m.Joined() || m.Fetch(32) == 0 {
+				break
+			}
+		}
+		m.Attend()
+	}
+}
