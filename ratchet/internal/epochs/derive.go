@@ -167,7 +167,7 @@ func (f Forest) Commit(at proto.EpochID, own Shares, s Signer, keepOwn bool, now
 		}
 		made = append(made, c.shown)
 	}
-	next, change = next.evict(maxEpochs, change, now)
+	next, change = next.evict(maxEpochs, change, now, change.Entered...)
 	return next, made, change, nil
 }
 

@@ -60,7 +60,7 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 		}
 	}
 	next = next.derivable(path, r.Own, r.Now, &change)
-	next, change = next.evict(maxEpochs, change, r.Now)
+	next, change = next.evict(maxEpochs, change, r.Now, path[len(path)-1].id)
 	return next, change, nil
 }
 

@@ -1,12 +1,18 @@
 package epochs
 
-import "github.com/trefoil-im/trefoil/dkg"
+import (
+	"slices"
 
-// evict returns the forest with at most so many epochs, and settles it.
-func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// evict returns the forest with at most so many epochs, and settles it. The epochs that a step was made to enter stay: their places are
+// used up, so that nothing brings back what was given up before it was read.
+func (f Forest) evict(most int, change Change, now Millis, entered ...proto.EpochID) (Forest, Change) {
 	f, change = f.settle(change, now)
 	if f.Size() > most {
-		for _, m := range f.leastWanted(f.Size() - most + most/evictShare) {
+		for _, m := range f.leastWanted(f.Size()-most+most/evictShare, entered...) {
 			e, _ := f.Epoch(m.id)
 			f = f.drop(e, givenUp, &change)
 			change.GivenUp++
@@ -41,8 +47,8 @@ func (c *charge) next() *meta {
 }
 
 // leastWanted returns the epochs that go first, at most n: those that are cut, the oldest of them first; then, one by one, the next of
-// the maker with most. Nothing near the preferred epoch goes.
-func (f Forest) leastWanted(n int) (out []*meta) {
+// the maker with most. Nothing near the preferred epoch goes, and none of those that stay.
+func (f Forest) leastWanted(n int, stay ...proto.EpochID) (out []*meta) {
 	var cut []*meta
 	var all []*charge
 	of, behind := map[Maker]*charge{}, f.behind()
@@ -54,7 +60,7 @@ func (f Forest) leastWanted(n int) (out []*meta) {
 		}
 		c.held++
 		switch {
-		case behind(e.meta) <= near:
+		case behind(e.meta) <= near || slices.Contains(stay, e.id):
 		case e.cut:
 			cut = append(cut, e.meta)
 		case e.unproven():

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -91,4 +93,30 @@ func TestLeastWanted(t *testing.T) {
 		require.False(t, e.cut && seen, "those that are cut go first")
 		seen = seen || !e.cut
 	}
+}
+
+// TestEvictKeepsWhatWasEntered: where a crowd commits at once, nearly all that is held is near. The epoch of a late message is not given
+// up by the step that enters it: its place is used up, and its next message would be lost.
+func TestEvictKeepsWhatWasEntered(t *testing.T) {
+	g := newGroup(t)
+	a, b, late := g.member(1), g.member(2), g.member(3)
+	first := late.say(true)
+	for range near + 2 {
+		require.NoError(t, a.read(b.say(true)))
+	}
+	at := a.preferred()
+	for i := dkg.Index(0); a.f.Size() < maxEpochs; i++ {
+		m := meta{parent: at.id, root: at.root, generation: at.generation, depth: at.depth, maker: Maker{Index: 10 + i}}
+		m.place, m.check = proto.Place(secret.Random(32).Expose()), proto.Check(secret.Random(32).Expose())
+		m.id = proto.ByCommit.ID(m.place, m.check)
+		a.f = a.f.add(newEpoch(m, g.keys), g.now, new(Change))
+	}
+	_, _, path, err := a.find(first)
+	require.NoError(t, err)
+	f, change, err := a.f.Enter(path, Reading{late.index, a.shares(), g.now})
+	require.NoError(t, err)
+	require.Positive(t, change.GivenUp)
+	require.True(t, f.Has(first.epoch))
+	require.NoError(t, a.read(first))
+	require.NoError(t, a.read(late.say(false)))
 }

@@ -82,7 +82,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 		}
 		next = next.add(e, now, &change)
 	}
-	next, change = next.evict(maxEpochs, change, now)
+	next, change = next.evict(maxEpochs, change, now, r.ID)
 	return next, change, nil
 }
 
