@@ -21,7 +21,7 @@ const (
 	maxUnproven = 256
 	// maxEpochs is how many epochs are held.
 	maxEpochs = 2_048
-	// evictShare says how many more go at that bound than have to, a 32nd of it, so that one commit of 64 looks through all of them.
+	// evictShare says how many more go at that bound than have to, a 32nd of it, so that one commit of 64 looks through all of them. Where all are near each does.
 	evictShare = 32
 )
 

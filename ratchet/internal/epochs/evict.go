@@ -11,14 +11,15 @@ import (
 // used up, so that nothing brings back what was given up before it was read.
 func (f Forest) evict(most int, change Change, now Millis, entered ...proto.EpochID) (Forest, Change) {
 	f, change = f.settle(change, now)
-	if f.Size() > most {
-		for _, m := range f.leastWanted(f.Size()-most+most/evictShare, entered...) {
-			e, _ := f.Epoch(m.id)
-			f = f.drop(e, givenUp, &change)
-			change.GivenUp++
-		}
+	if f.Size() <= most {
+		return f, change
 	}
-	return f, change
+	for _, m := range f.leastWanted(f.Size()-most+most/evictShare, entered...) {
+		e, _ := f.Epoch(m.id)
+		f = f.drop(e, givenUp, &change)
+		change.GivenUp++
+	}
+	return f.settle(change, now)
 }
 
 // charge is how many epochs are held of one maker, and which of them may go, the newest first.

@@ -120,3 +120,30 @@ func TestEvictKeepsWhatWasEntered(t *testing.T) {
 	require.NoError(t, a.read(first))
 	require.NoError(t, a.read(late.say(false)))
 }
+
+// What lies below an epoch that was misled is not preferred because that one was given up.
+func TestMisledEpochThatIsGivenUp(t *testing.T) {
+	g := newGroup(t)
+	a, b, c := g.member(1), g.member(2), g.member(3)
+	var first proto.EpochID
+	for k := range 9 {
+		m := b.say(true)
+		if k == 0 {
+			first = m.epoch
+		}
+		require.NoError(t, a.read(m))
+	}
+	e, _ := a.f.Epoch(first)
+	e.misled = true
+	a.f = a.f.put(e)
+	a.f, _ = a.f.settle(Change{}, g.now)
+	require.Equal(t, g.root.ID, a.f.preferred)
+	for range 7 {
+		require.NoError(t, a.read(c.say(true)))
+	}
+	honest := a.f.preferred
+	f, _ := a.f.evict(a.f.Size()-1, Change{}, g.now)
+	require.Equal(t, honest, f.preferred)
+	require.False(t, f.Has(first))
+	require.Equal(t, f.preferred, f.first())
+}

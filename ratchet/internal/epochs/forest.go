@@ -209,8 +209,15 @@ func (f Forest) remeta(e Epoch) Forest {
 	return f.put(e.stow())
 }
 
-// drop returns the forest without an epoch.
+// drop returns the forest without an epoch. If that was aside, what was made from it is so by itself from then on.
 func (f Forest) drop(e Epoch, why reason, change *Change) Forest {
+	if e.alone || e.misled {
+		for _, m := range f.catalog.children(e.id) {
+			child, _ := f.Epoch(m.id)
+			child.alone, child.misled = child.alone || e.alone, child.misled || e.misled
+			f = f.put(child)
+		}
+	}
 	if e.onlyHeard(f.own) {
 		if c, ok := e.senders.chains.get(f.own); ok && c.next() > 0 {
 			change.Unread = append(change.Unread, MessageRange{e.id, 0, c.next()})
