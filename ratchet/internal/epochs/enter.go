@@ -21,7 +21,8 @@ const (
 	maxUnproven = 256
 	// maxEpochs is how many epochs are held.
 	maxEpochs = 2_048
-	// evictShare says how many more go at that bound than have to, a 32nd of it, so that one commit of 64 looks through all of them. Where all are near each does.
+	// evictShare says how many more go at that bound than have to, a 32nd of it, so that one commit of 64 looks through all of them. Where
+	// all are near the preferred epoch none may go, and each commit does.
 	evictShare = 32
 )
 
