@@ -238,10 +238,7 @@ func TestLoserListedInARootThatIsGivenUp(t *testing.T) {
 			b, m := n.member(founder, "b"), n.member(founder, "m")
 			founder.owners(founder, b)
 			n.settle()
-			l := founder.invite(invite.Private(0))
-			n.settle()
-			x := n.joinApart(func() *node { return n.join(l, "x") }, func(o *node) bool { return o == b || o == m })
-			y := n.joinApart(func() *node { return n.join(l, "y") }, func(o *node) bool { return o == founder || o == x })
+			x, y := n.twinsApart(founder, b, m)
 			founder.do(Rekey())
 			b.do(Rekey())
 			x.sync()
@@ -284,9 +281,7 @@ func TestWordThatCannotBeJudgedIsAHint(t *testing.T) {
 	n.lose = func(o *node, f []byte) bool { return o == loser && f[0]&0xf == byte(proto.TypeRekey) }
 	founder.do(Rekey())
 	require.NoError(t, founder.edit(func(d *edit) error {
-		_, r, _ := d.preferred()
-		place, _ := d.place(r)
-		return d.declare(proto.Sign(proto.Bind{Said: proto.Said{Root: r.ID(), By: place}, Index: winner.place(), Body: stateOf(winner.space).me().binding.Hash()}, r.Space(), d.st.me().signing))
+		return d.declare(founder.word(winner.place(), stateOf(winner.space).me().binding.Hash()))
 	}))
 	loser.offline = true
 	n.settle()

@@ -160,10 +160,7 @@ func TestLoserOfRekeysThatCross(t *testing.T) {
 		b, m := n.member(founder, "b"), n.member(founder, "m")
 		founder.owners(founder, b)
 		n.settle()
-		l := founder.invite(invite.Private(0))
-		n.settle()
-		x := n.joinApart(func() *node { return n.join(l, "x") }, func(o *node) bool { return o == b || o == m })
-		y := n.joinApart(func() *node { return n.join(l, "y") }, func(o *node) bool { return o == founder || o == x })
+		x, y := n.twinsApart(founder, b, m)
 		founder.do(Rekey())
 		b.do(Rekey())
 		for range 6 {
