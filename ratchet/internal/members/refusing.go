@@ -68,16 +68,28 @@ func (r Root) notListed(q proto.Asked, k Maker, who Answerer) proto.Refusal {
 func (r Root) word(q proto.Asked, k Maker, body proto.BodyHash, who Answerer) (other proto.Bind) {
 	m := r.member(q.Index)
 	for _, b := range slices.Concat(who.Named.member(q.Index).binds, m.binds) {
-		if b.said.Body == body && b.said.Root == q.Root {
-			return b.said
-		} else if b.said.Body == body {
+		switch {
+		case b.said.Body != body:
+		case b.said.Root != q.Root:
 			other = b.said
+		case who.counts(b.said):
+			return b.said
 		}
 	}
 	if q.Root != r.ID() && who.Bind != nil && m.decided(r.Terms, body) && who.stood(q, k) {
 		return who.Bind(q.Index, body)
 	}
 	return other
+}
+
+// counts reports whether a bind that names the root of a member counts there. An owner of the preferred root that is none there can sign
+// one, too. If that root is not held any more nobody can tell, and the asker judges.
+func (w Answerer) counts(s proto.Bind) bool {
+	if w.Named.ID() != s.Root {
+		return true
+	}
+	_, err := proto.VerifyOwner(s, w.Named.Terms)
+	return err == nil
 }
 
 // stood reports whether a member asks under a binding of the root that it names. If that is not held any more nobody can tell, and one

@@ -89,6 +89,33 @@ func TestWordOfAnOwner(t *testing.T) {
 		"nobody has that index")
 }
 
+// An owner of the preferred root that is none of the root that a member names signs a bind in its name: that is no word for the member.
+func TestWordOfAnOwnerOfAnotherRoot(t *testing.T) {
+	w := newWorld(t)
+	old, _, twins := w.decided()
+	winner, loser := twins[0], twins[1]
+	stranger := suite.NewSigningKey(suite.Ed25519)
+	r := members.NewRoot(w.root(1, append([]suite.SigningKey{stranger}, w.owners...), proto.Roster{
+		{Index: 1, Signing: w.founder.signing.Public, Body: w.founder.binding.Hash()},
+		{Index: runFirst, Signing: winner.signing.Public, Body: winner.binding.Hash()},
+	}, nil))
+	forged := proto.Sign(proto.Bind{Said: proto.Said{Root: old.ID(), By: place(r.Terms, stranger)}, Index: runFirst, Body: winner.binding.Hash()}, w.space, stranger)
+	r, _ = w.apply(r, forged)
+	q := w.resync(loser, old.ID(), loser.credential(), now)
+
+	o := w.office(r)
+	o.who.Named = old
+	require.Equal(t, proto.Hint{Reason: proto.HintNotListed}, o.answer(q, loser).Refusal)
+	o = w.office(r)
+	o.who.Named = old
+	o.signs(w.owners[0], old.ID())
+	d := o.answer(q, loser)
+	require.IsType(t, proto.Taken{}, d.Refusal)
+	_, err := proto.VerifyOwner(d.Refusal.(proto.Taken).Bind, old.Terms)
+	require.NoError(t, err)
+	require.Equal(t, forged, w.office(r).answer(q, loser).Refusal.(proto.Taken).Bind, "a root that is given up: the asker judges")
+}
+
 // An owner signs for who asks under a binding of the root that it names, once for each refusal. Whoever has only K of that root, and
 // certifies itself, hears a hint.
 func TestOwnerSignsForBindingsOfTheRoot(t *testing.T) {
