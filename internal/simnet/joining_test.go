@@ -200,7 +200,7 @@ func TestCloseWhileJoining(t *testing.T) {
 func TestPublicLinkRush(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 28})
 	n.Grow(2)
-	count := rush(6, 100)
+	count := rush(6, 64)
 	l := n.InviteBy(n.Founder(), invite.Public(uint32(16*(1+count/8)), 0))
 	for range count {
 		n.Join(l)

@@ -21,6 +21,8 @@ type Member struct {
 	Disputed bool
 	// Offline is set for a device that neither sends nor receives.
 	Offline bool
+	// TicketsOnly is set for a device that wants nothing of the relay but tickets and refusals: it has asked, and reads the rest later.
+	TicketsOnly bool
 	// Skew is how far its clock is ahead of that of the network.
 	Skew time.Duration
 

@@ -88,7 +88,8 @@ func (n *Net) post(p *posting) {
 			if n.chance(n.options.Faults.Repeat) {
 				m.enqueue(p, n.delay())
 			}
-		case n.chance(n.options.Faults.Lose), n.drop != nil && n.drop(p.from, m, p.no), n.options.NoMailboxes && m.Offline:
+		case n.chance(n.options.Faults.Lose), n.drop != nil && n.drop(p.from, m, p.no), n.options.NoMailboxes && m.Offline,
+			m.TicketsOnly && !p.is(frameTicket):
 			n.stats.Lost++
 		default:
 			m.enqueue(p, n.delay())
