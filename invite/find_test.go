@@ -15,7 +15,7 @@ func TestLink(t *testing.T) {
 	_, err := invite.Parse("nothing")
 	require.ErrorIs(t, err, invite.ErrNotLink)
 
-	l := invite.SampleLink(3, "a")
+	l := sample(t, 3, "a")
 	require.Equal(t, dkg.Public, l.Kind())
 	url, err := l.URL("https://chat.example/j")
 	require.NoError(t, err)

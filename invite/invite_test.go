@@ -220,7 +220,7 @@ func text(b []byte) string { return base32.StdEncoding.WithPadding(base32.NoPadd
 
 // FuzzParse: what Parse takes in upper case is written again as it was.
 func FuzzParse(f *testing.F) {
-	u, err := invite.SampleLink(2, "a").URL(base)
+	u, err := sample(f, 2, "a").URL(base)
 	if err != nil {
 		f.Fatal(err)
 	}

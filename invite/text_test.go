@@ -1,8 +1,9 @@
-package invite
+package invite_test
 
 import (
 	"bytes"
 	"crypto/sha3"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,34 +12,54 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 const textBase = "https://chat.example"
 
 // writeText returns the link of some bytes.
-func writeText(base string, link []byte) string { return base + "#" + alphabet.EncodeToString(link) }
+func writeText(base string, link []byte) string { return base + "#" + text(link) }
 
-// sampleLink returns the bytes of a link of a kind: of what the fields hold, the text layer knows only the first two bytes.
+// find and parse return the bytes of what Find and Parse return.
+func find(text string) ([]byte, error) {
+	l, err := invite.Find(text)
+	return l.Bytes(), err
+}
+
+func parse(text string) ([]byte, error) {
+	l, err := invite.Parse(text)
+	return l.Bytes(), err
+}
+
+// sampleLink returns the bytes of a link of a kind (SPEC §9): of what the fields hold, the text knows only the first two bytes.
 func sampleLink(kind byte, seed string) []byte {
-	n := 82 - checksumSize
-	if kind == publicKind {
-		n = 85 - checksumSize
+	n := 82
+	if kind == 3 {
+		n = 85
 	}
-	b := append([]byte{textVersion, kind<<4 | 1}, sha3.SumSHAKE256([]byte(seed), n-2)...)
-	return append(b, checksum(b)...)
+	b := append([]byte{2, kind<<4 | 1}, sha3.SumSHAKE256([]byte(seed), n-6)...)
+	checksum := sha512.Sum512(append([]byte("trefoil/2 link"), b...))
+	return append(b, checksum[:4]...)
+}
+
+// sample returns such a link.
+func sample(t testing.TB, kind byte, seed string) invite.Link {
+	l, err := invite.FromBytes(sampleLink(kind, seed))
+	require.NoError(t, err)
+	return l
 }
 
 // TestTextForm: a link is its base and one text of fixed length in upper case, and reads back in either case.
 func TestTextForm(t *testing.T) {
-	for kind, length := range map[byte]int{2: singleText, 3: publicText, 4: singleText} {
+	for kind, length := range map[byte]int{2: 132, 3: 136, 4: 132} {
 		b := sampleLink(kind, "a")
 		text := writeText(textBase, b)
 		require.Len(t, text, len(textBase)+1+length)
 		require.LessOrEqual(t, len(text), 160)
 		require.Regexp(t, "^A[I-L][A-Z2-7]+$", text[len(textBase)+1:])
 		for _, form := range []string{text, strings.ToLower(text)} {
-			got, err := parseText(form)
+			got, err := parse(form)
 			require.NoError(t, err)
 			require.Equal(t, b, got)
 		}
@@ -46,7 +67,7 @@ func TestTextForm(t *testing.T) {
 			"a blank": text + " ", "a word": text + "A", "a parameter": text + "&x=1", "a line break": text[:60] + "\n" + text[60:],
 			"relative": text[8:], "no base": text[20:], "only the text": text[21:],
 		} {
-			_, err := parseText(form)
+			_, err := parse(form)
 			require.Error(t, err, name)
 		}
 	}
@@ -103,15 +124,15 @@ func TestFindPasted(t *testing.T) {
 		b := sampleLink(kind, "a")
 		for name, paste := range pasted {
 			for _, base := range []string{textBase, "trefoil:join", "https://xn--e1afmkfd.example/a_b/~c?lang=en&x=%20"} {
-				got, err := findText(paste(writeText(base, b)))
+				got, err := find(paste(writeText(base, b)))
 				require.NoError(t, err, "%s: %s", name, paste(writeText(base, b)))
 				require.Equal(t, b, got, name)
 			}
 		}
 	}
-	_, err := findText(writeText(textBase, sampleLink(2, "a")) + " or " + writeText(textBase, sampleLink(3, "b")))
-	require.ErrorIs(t, err, ErrSeveral)
-	got, err := findText(writeText(textBase, sampleLink(2, "a")) + " not " + writeText(textBase, sampleLink(3, "b"))[:90])
+	_, err := find(writeText(textBase, sampleLink(2, "a")) + " or " + writeText(textBase, sampleLink(3, "b")))
+	require.ErrorIs(t, err, invite.ErrSeveral)
+	got, err := find(writeText(textBase, sampleLink(2, "a")) + " not " + writeText(textBase, sampleLink(3, "b"))[:90])
 	require.NoError(t, err, "a right link beside one that is cut")
 	require.Equal(t, sampleLink(2, "a"), got)
 }
@@ -122,46 +143,46 @@ func TestFindTellsCutFromAltered(t *testing.T) {
 		text := writeText(textBase, sampleLink(kind, "a"))
 		head := len(textBase) + 1
 		for n := head; n < len(text); n++ {
-			want := ErrCut
-			if n-head < cutFrom {
-				want = ErrNotLink
+			want := invite.ErrCut
+			if n-head < 20 {
+				want = invite.ErrNotLink
 			}
 			for _, cut := range []string{text[:n], strings.ToLower(text[:n]), text[:n] + "…", text[:n] + " and so on and on, " + strings.Repeat("and on ", 40)} {
-				_, err := findText(cut)
+				_, err := find(cut)
 				require.ErrorIs(t, err, want, cut)
 			}
 		}
 		for at := head + 8; at < len(text); at++ {
 			for _, c := range "A7Zq018" {
 				if altered := text[:at] + string(c) + text[at+1:]; !strings.EqualFold(altered, text) {
-					_, err := findText(altered)
+					_, err := find(altered)
 					last := c == 'q' && at >= head+123 // lower case at the end: a sentence, or nothing but digits behind it
-					require.True(t, errors.Is(err, ErrAltered) || last && errors.Is(err, ErrCut), "%v %s", err, altered)
+					require.True(t, errors.Is(err, invite.ErrAltered) || last && errors.Is(err, invite.ErrCut), "%v %s", err, altered)
 				}
 			}
 		}
 		swapped := []byte(text)
 		swapped[head+40], swapped[head+41] = swapped[head+41], swapped[head+40]
 		if !bytes.Equal(swapped, []byte(text)) {
-			_, err := findText(string(swapped))
-			require.ErrorIs(t, err, ErrAltered)
+			_, err := find(string(swapped))
+			require.ErrorIs(t, err, invite.ErrAltered)
 		}
 	}
 	for _, text := range []string{"", "#", "hello", "https://chat.example/#section-2", "#aimlessness", "#" + strings.Repeat("Z", 200), strings.Repeat("#", 1000),
-		textBase + "#trefoil.private.1.AAAA", strings.Repeat("x", maxText+1)} {
-		_, err := findText(text)
-		require.ErrorIs(t, err, ErrNotLink, text)
+		textBase + "#trefoil.private.1.AAAA", strings.Repeat("x", 64<<10+1)} {
+		_, err := find(text)
+		require.ErrorIs(t, err, invite.ErrNotLink, text)
 	}
 	for version := range byte(17) {
 		b := sampleLink(2, "a")
 		b[0] = version
-		_, err := findText(writeText(textBase, b))
+		_, err := find(writeText(textBase, b))
 		switch {
-		case version == textVersion:
+		case version == 2:
 			require.NoError(t, err)
 		case version == 0 || version > 15:
-			require.ErrorIs(t, err, ErrNotLink)
-		case version < textVersion:
+			require.ErrorIs(t, err, invite.ErrNotLink)
+		case version < 2:
 			require.ErrorIs(t, err, state.ErrTooOld)
 		default:
 			require.ErrorIs(t, err, state.ErrTooNew)
@@ -179,7 +200,7 @@ func TestFindIsNeverWrong(t *testing.T) {
 			at := rapid.IntRange(0, len(text)).Draw(t, "at")
 			text = append(text[:at:at], append([]rune{rapid.SampledFrom(noise).Draw(t, "noise")}, text[at:]...)...)
 		}
-		got, err := findText(string(text))
+		got, err := find(string(text))
 		if err == nil {
 			require.Equal(t, b, got)
 		}
@@ -193,11 +214,11 @@ func FuzzFind(f *testing.F) {
 	}
 	f.Add(writeText(textBase, sampleLink(2, "cut"))[:80])
 	f.Fuzz(func(t *testing.T, text string) {
-		b, err := findText(text)
+		b, err := find(text)
 		if err != nil {
 			return
 		}
-		got, err := parseText(writeText(textBase, b))
+		got, err := parse(writeText(textBase, b))
 		if err != nil || !bytes.Equal(got, b) {
 			t.Fatalf("found what is no link: %x", b)
 		}
