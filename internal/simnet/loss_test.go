@@ -189,14 +189,14 @@ func TestScenario01DropBursts(t *testing.T) {
 		n.Rest()
 		return posts
 	}
-	short := size(9, 300)
+	short := size(9, 60)
 	posts := run(t, short, 0, 0, 0)
 	for post := 0; post < posts; post += size(9, 1) {
 		for to := range size(2, 4) {
 			t.Run(fmt.Sprintf("%d/%d", post, to), func(t *testing.T) { run(t, short, post, 1, to) })
 		}
 	}
-	for burst := 2; burst <= 100; burst += size(97, 1) {
+	for burst := 2; burst <= 100; burst += size(97, 3) {
 		for to := range size(1, 2) {
 			t.Run(fmt.Sprintf("burst=%d/%d", burst, to), func(t *testing.T) { run(t, size(30, 120), 5, burst, to) })
 		}

@@ -20,7 +20,7 @@ import (
 // that a tenth of its time would go into collecting. With hundreds of devices it keeps gigabytes, and nothing is left for that.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(6 << 30)
+	debug.SetMemoryLimit(10 << 30)
 	m.Run()
 }
 
