@@ -37,6 +37,8 @@ type Member struct {
 	voice int             // 1, and one more after each restore: who read it since is in heard of the others
 	heard map[*Member]int // whose messages this member read: the voice
 
+	unreported bool // it died after a commit, whose events nobody was told of
+
 	boundary  int // commit boundaries passed
 	crashAt   int // the boundary at which the device is to die, 0 for none
 	crashWith storetest.Fault
@@ -62,15 +64,16 @@ func newMember(n *Net, name string) *Member {
 }
 
 // fate lets the device die at a commit boundary.
-func (m *Member) fate() storetest.Fault {
+func (m *Member) fate() (f storetest.Fault) {
 	m.boundary++
 	switch {
 	case m.boundary == m.crashAt:
-		return m.crashWith
+		f = m.crashWith
 	case m.net.chance(m.net.options.Faults.Crash):
-		return storetest.Before + storetest.Fault(m.net.rng.IntN(2))
+		f = storetest.Before + storetest.Fault(m.net.rng.IntN(2))
 	}
-	return storetest.None
+	m.unreported = m.unreported || f == storetest.After
+	return f
 }
 
 // CrashAt makes the device die at its nth commit boundary from now on, before or after the commit.
