@@ -15,8 +15,7 @@ func (f Forest) evict(most int, change Change, now Millis, entered ...proto.Epoc
 		return f, change
 	}
 	for _, m := range f.leastWanted(f.Size()-most+most/evictShare, entered...) {
-		e, _ := f.Epoch(m.id)
-		f = f.drop(e, givenUp, &change)
+		f = f.drop(m.id, givenUp, &change)
 		change.GivenUp++
 	}
 	return f.settle(change, now)

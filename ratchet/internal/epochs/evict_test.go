@@ -79,7 +79,7 @@ func TestLeastWanted(t *testing.T) {
 			break
 		}
 		e, _ := f.Epoch(m[0].id)
-		f = f.drop(e, givenUp, new(Change))
+		f = f.drop(e.id, givenUp, new(Change))
 		want = append(want, e.id)
 	}
 	for _, m := range a.f.leastWanted(a.f.Size()) {
