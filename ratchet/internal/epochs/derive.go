@@ -180,7 +180,7 @@ func (f Forest) Commit(at proto.EpochID, own Shares, s Signer, keepOwn bool, now
 		}
 		made = append(made, c.shown)
 	}
-	next, change = next.evict(maxEpochs, change, now, change.Entered...)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, made, change, nil
 }
 

@@ -60,8 +60,11 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 			return f, Change{}, err
 		}
 	}
+	if len(change.Entered)+len(change.Derived) == 0 {
+		return next, change, nil // it was entered before, and is wanted: nothing goes for it
+	}
 	next = next.derivable(path, r.Own, r.Now, &change)
-	next, change = next.evict(maxEpochs, change, r.Now, path[len(path)-1].id)
+	next, change = next.evict(maxEpochs, change, r.Now)
 	return next, change, nil
 }
 

@@ -83,7 +83,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 		}
 		next = next.add(e, now, &change)
 	}
-	next, change = next.evict(maxEpochs, change, now, r.ID)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
 

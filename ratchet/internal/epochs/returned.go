@@ -95,7 +95,7 @@ func (f Forest) Return(x proto.Returned, key suite.PublicKey, own Shares, now Mi
 		return f, Change{}, err
 	}
 	next = next.deriveBelow([]proto.EpochID{c.parent, c.id}, own, now, &change)
-	next, change = next.evict(maxEpochs, change, now, c.id)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
 
