@@ -133,6 +133,9 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	e := told
 	e.meta = &m
 	e.derived, e.cut, e.misled = true, false, false
+	if parent, _ := f.Epoch(e.parent); parent.derived { // nobody can have made it up
+		e.alone = false
+	}
 	e.exporter, e.seed = derived.exporter, derived.seed
 	if f.Behind(told) > near {
 		e.exporter = secret.Bytes{}

@@ -1,6 +1,8 @@
 package epochs
 
 import (
+	"slices"
+
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
@@ -65,4 +67,17 @@ func (f Forest) mislead(id proto.EpochID, change *Change) Forest {
 		below = append(below, lost[at]...)
 	}
 	return f
+}
+
+// misled returns the epochs held that are misled, and what is held below them. They are told to nobody (D87).
+func (f Forest) misled() map[proto.EpochID]bool {
+	out := map[proto.EpochID]bool{}
+	for below := slices.Clone(f.aside); len(below) > 0; below = below[1:] {
+		e, _ := f.Epoch(below[0])
+		if !out[e.id] && (e.misled || out[e.parent]) {
+			out[e.id] = true
+			below = append(below, f.Children(e.id)...)
+		}
+	}
+	return out
 }

@@ -123,3 +123,70 @@ func TestMisledEpochComesBackMisled(t *testing.T) {
 	require.True(t, held && e.misled)
 	require.Equal(t, honest, a.f.preferred)
 }
+
+// TestMisledEpochIsToldToNobody: a ticket tells neither a misled epoch nor what lies below it, and does not return commits there (D87).
+func TestMisledEpochIsToldToNobody(t *testing.T) {
+	g := newGroup(t)
+	a, branch, honest := g.misledBranch(inOrder)
+	told, _ := a.f.ForTicket(TicketQuery{Joiner: true, LastRead: LastRead{5: {}}})
+	require.Equal(t, honest, told[0].ID)
+	for _, e := range told {
+		require.NotContains(t, branch, e.ID)
+	}
+	first, _ := a.f.Epoch(branch[0])
+	first.misled = false
+	told, _ = a.f.put(first).ForTicket(TicketQuery{Joiner: true, LastRead: LastRead{5: {}}})
+	require.Len(t, told, a.f.Size(), "else all of them")
+}
+
+// TestCommitBelowAMisledEpochIsNotReturned: nor is a commit returned whose child is misled or lies below a misled epoch.
+func TestCommitBelowAMisledEpochIsNotReturned(t *testing.T) {
+	g := newGroup(t)
+	a, b, c := g.member(1), g.member(2), g.member(3)
+	first := b.say(true)
+	require.NoError(t, a.read(first))
+	require.NoError(t, c.read(first))
+	require.NoError(t, a.read(c.say(true)))
+	require.Len(t, a.f.Returned(c.maker(), proto.EpochID{}, a.f.Entered(), a.shares()), 1)
+	e, _ := a.f.Epoch(first.epoch)
+	e.misled = true
+	require.Empty(t, a.f.put(e).Returned(c.maker(), proto.EpochID{}, a.f.Entered(), a.shares()))
+}
+
+// TestWhatIsProvenIsNotAlone: an epoch that others say that they do not hold is not alone any more once a true tree gives it, though only
+// its teller writes there; also if a word of its parent had given it before.
+func TestWhatIsProvenIsNotAlone(t *testing.T) {
+	for _, byWord := range []bool{false, true} {
+		g := newGroup(t)
+		a, j := g.member(1), g.member(3)
+		if byWord {
+			j = g.bare(3)
+		}
+		first := a.say(true)
+		parent := a.ticket(TicketQuery{}, 1)
+		parent.Epochs = parent.Epochs[:1]
+		second := a.say(true)
+		if byWord {
+			j.merge(parent)
+			require.NoError(t, j.read(second))
+		} else {
+			child := a.ticket(TicketQuery{}, 1)
+			child.Epochs = child.Epochs[:1]
+			j.merge(child)
+		}
+		e, _ := j.f.Epoch(second.epoch)
+		require.Equal(t, byWord, e.derived)
+		e.alone = true
+		j.f = j.f.put(e)
+		if byWord {
+			j.f, _ = j.f.Found(g.root, proto.EpochID{}, g.place, g.keys.Check(g.place), g.keys, g.now)
+			j.merge(parent)
+		} else {
+			require.NoError(t, j.read(first))
+		}
+		e, _ = j.f.Epoch(second.epoch)
+		require.True(t, e.derived && !e.alone, byWord)
+		require.Equal(t, second.epoch, j.preferred().id)
+		require.NoError(t, j.read(a.say(true)))
+	}
+}
