@@ -10,8 +10,8 @@ import (
 func (f Forest) As(own dkg.Index) Forest {
 	f.own = own
 	for e := range f.All() {
-		if !e.own0.IsZero() || e.seed != [32]byte{} {
-			e.own0, e.seed = secret.Bytes{}, [32]byte{}
+		if !e.own0.IsZero() {
+			e.own0 = secret.Bytes{}
 			f = f.put(e)
 		}
 	}

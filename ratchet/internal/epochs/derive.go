@@ -49,11 +49,15 @@ func (f Forest) Derive(parent Epoch, p proto.Shown, key suite.PublicKey, own Sha
 	return f.derive(parent, p, place, key, own)
 }
 
-// contradicted reports whether a derived child held has the place of a commit and another check (§4 step 4).
+// contradicted reports whether a child of a derived epoch, held and derived from its tree, has the place of a commit and another check
+// (§4 step 4). In what was only told nothing is false: the child that is held may be the one that a false word gave (D205).
 func (f Forest) contradicted(parent Epoch, p proto.Shown, place proto.Place) bool {
+	if !parent.derived {
+		return false
+	}
 	for _, m := range f.catalog.children(parent.id) {
 		if m.place == place && m.check != p.Commit.Check {
-			if child, _ := f.Epoch(m.id); child.derived {
+			if child, _ := f.Epoch(m.id); child.usesPlace() {
 				return true
 			}
 		}
@@ -88,15 +92,24 @@ func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key s
 	for _, v := range values {
 		keys := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), place)
 		if check := keys.Check(place); subtle.ConstantTimeCompare(check[:], p.Commit.Check[:]) == 1 {
-			c := newCandidate(m, keys, v.Words)
-			c.sure, c.spent = parent.derived, spent
-			return c, nil
+			c := newCandidate(m, keys, nil)
+			c.sure = parent.derived
+			return c.from(parent, v, spent), nil
 		}
 	}
 	if parent.derived {
 		return Candidate{}, ErrMisled
 	}
 	return Candidate{}, ErrWaits
+}
+
+// from returns the candidate that a value of its place in its parent gave.
+func (c Candidate) from(parent Epoch, v pprf.Candidate, s spent) Candidate {
+	c.words, c.spent, c.seed = v.Words, s, [32]byte{}
+	if !parent.derived {
+		c.seed = pprf.SeedHash(parent.path(c.maker.Index, c.place), v.Value)
+	}
+	return c
 }
 
 // spent is a derived tree, and what is left of it without one place: evaluating the place once gives both its value and that. A
@@ -167,7 +180,7 @@ func (f Forest) Commit(at proto.EpochID, own Shares, s Signer, keepOwn bool, now
 		}
 		made = append(made, c.shown)
 	}
-	next, change = next.evict(maxEpochs, change, now, change.Entered...)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, made, change, nil
 }
 
@@ -193,23 +206,15 @@ func (f Forest) ownChildren(parent Epoch, root Root, share dkg.Share, s Signer) 
 			Credential: s.Credential,
 		}
 		m := parent.child(f, p, place, Maker{Index: core.Maker, Key: s.Key.Public})
-		e := newEpoch(m, keys)
+		out = append(out, Candidate{Epoch: newEpoch(m, keys)}.from(parent, v, spent))
 		if parent.derived {
-			return []Candidate{{Epoch: e, spent: spent}}, nil
+			break
 		}
-		e.seed = seedHash(v.Value, place)
-		out = append(out, Candidate{Epoch: e, words: v.Words})
 	}
 	if len(out) == 0 {
 		return nil, ErrClosed
 	}
 	return out, nil
-}
-
-// seedHash tells later whether a seed was the true one. It says nothing of the seed.
-func seedHash(seed secret.Bytes, place proto.Place) [32]byte {
-	d := suite.Hash(place[:], seed.Expose())
-	return [32]byte(d[:32])
 }
 
 // unused returns the first value of which no word was used.

@@ -60,8 +60,11 @@ func (f Forest) Enter(path []Candidate, r Reading) (Forest, Change, error) {
 			return f, Change{}, err
 		}
 	}
+	if len(change.Entered)+len(change.Derived) == 0 {
+		return next, change, nil // it was entered before, and is wanted: nothing goes for it
+	}
 	next = next.derivable(path, r.Own, r.Now, &change)
-	next, change = next.evict(maxEpochs, change, r.Now, path[len(path)-1].id)
+	next, change = next.evict(maxEpochs, change, r.Now)
 	return next, change, nil
 }
 
@@ -112,7 +115,7 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	if err != nil {
 		return f, err
 	}
-	f = f.put(parent).pass(c.parent, f.serial+1, func(m Maker) bool { return m == c.maker })
+	f = f.put(parent).pass(c.parent, f.serial+1, func(m Maker) bool { return m == c.maker }).judge(c.Epoch, change)
 	if told, ok := f.Epoch(c.id); ok {
 		return f.promote(told, c.Epoch, change)
 	}
@@ -130,18 +133,17 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	e := told
 	e.meta = &m
 	e.derived, e.cut, e.misled = true, false, false
-	e.exporter = derived.exporter
+	if parent, _ := f.Epoch(e.parent); parent.derived { // nobody can have made it up
+		e.alone = false
+	}
+	e.exporter, e.seed = derived.exporter, derived.seed
 	if f.Behind(told) > near {
 		e.exporter = secret.Bytes{}
 	}
 	e.tellers = nil
-	tree := derived.commits.tree
-	for _, path := range told.commits.told.Used() {
-		if _, rest, err := tree.Eval(path); err == nil {
-			tree = rest
-		} else if err == pprf.ErrFull {
-			return f, ErrQuota
-		}
+	tree, ok := told.commits.told.UseUpIn(derived.commits.tree)
+	if !ok {
+		return f, ErrQuota
 	}
 	e.commits = commitTree{tree: tree}
 	e, err := f.punctured(e)
@@ -154,55 +156,41 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	if !told.Readable() {
 		change.Entered = append(change.Entered, e.id)
 	}
-	return f.disown(derived, change), nil
+	return f, nil
 }
 
-// punctured returns an epoch without the places of its derived children, held or dropped, and of own commits.
+// punctured returns an epoch without the places of its derived children, held or dropped, and of own commits. Of a child that a word
+// gave that value is used up, and what other words give is not.
 func (f Forest) punctured(e Epoch) (Epoch, error) {
-	var paths [][]byte
+	var places [][]byte
+	var values []pprf.Spent
+	use := func(path []byte, seed [32]byte) {
+		if seed == ([32]byte{}) {
+			places = append(places, path)
+		} else {
+			values = append(values, pprf.Spent{Leaf: path, Seed: seed})
+		}
+	}
 	for _, m := range f.catalog.children(e.id) {
-		if child, _ := f.Epoch(m.id); child.derived {
-			paths = append(paths, e.path(child.maker.Index, child.place))
+		if child, _ := f.Epoch(m.id); child.usesPlace() {
+			use(e.path(child.maker.Index, child.place), child.seed)
 		}
 	}
 	for g := range f.gone.all {
-		if g.parent == e.id {
-			paths = append(paths, pprf.Path(g.maker, e.depth, g.place[:]))
+		if g.parent == e.id && g.used {
+			use(pprf.Path(g.maker, e.depth, g.place[:]), g.seed)
 		}
 	}
 	if !e.derived {
-		e.commits.told = e.commits.told.Puncture(paths...)
+		e.commits.told = e.commits.told.Puncture(places...).Spend(values...)
 		return e, nil
 	}
-	for _, path := range paths {
-		_, tree, err := e.commits.tree.Eval(path)
-		if err == pprf.ErrFull {
-			return e, ErrQuota
-		}
-		e.commits.tree = tree
+	tree, ok := e.commits.tree.UseUp(places, values)
+	if !ok {
+		return e, ErrQuota
 	}
+	e.commits.tree = tree
 	return e, nil
-}
-
-// disown finds the own children of an epoch, now derived, that were made from a word that was false: nobody else will ever
-// derive them (D18).
-func (f Forest) disown(truth Epoch, change *Change) Forest {
-	for _, m := range f.catalog.children(truth.id) {
-		child, _ := f.Epoch(m.id)
-		if child.maker.Index != f.own || child.seed == [32]byte{} {
-			continue
-		}
-		v, err := truth.commits.tree.Value(truth.path(f.own, child.place))
-		if err != nil || seedHash(v, child.place) == child.seed {
-			continue
-		}
-		if c, ok := child.senders.chains.get(f.own); ok && c.next() > 0 {
-			change.Unread = append(change.Unread, MessageRange{child.id, 0, c.next()})
-		}
-		child.misled = true
-		f = f.put(child)
-	}
-	return f
 }
 
 // derivable derives the told children of epochs that changed, parents first, until there are none (§9, Merging 5).
@@ -217,7 +205,7 @@ func (f Forest) derivable(path []Candidate, own Shares, now Millis, change *Chan
 // deriveTold derives an epoch that tickets told, by steps 7 and 8 of §4; the others were made with the ticket. It returns
 // ErrMisled if nobody with the true tree can derive it.
 func (f Forest) deriveTold(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
-	if parent.derived && f.contradicted(parent, p, place) {
+	if f.contradicted(parent, p, place) {
 		return Candidate{}, ErrMisled
 	}
 	return f.derive(parent, p, place, key, own)

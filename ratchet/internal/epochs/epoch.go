@@ -74,7 +74,7 @@ type Epoch struct {
 	misled    bool         // its parent is derived, and its keys do not fit: neither it nor what is below is preferred (D18, D87)
 	exporter  secret.Bytes // while it is not far behind
 	own0      secret.Bytes // the own chain from its start, while nobody is known to have read it (§5)
-	seed      [32]byte     // of an own child of a told epoch: hash of the seed that was taken for it
+	seed      [32]byte     // of a child that was derived from a word of its parent: pprf.SeedHash of what that gave for it; else zero
 	tellers   []dkg.Index  // whose tickets told it, ascending
 	commits   commitTree
 	senders   senders

@@ -7,16 +7,16 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// evict returns the forest with at most so many epochs, and settles it. The epochs that a step was made to enter stay: their places are
-// used up, so that nothing brings back what was given up before it was read.
-func (f Forest) evict(most int, change Change, now Millis, entered ...proto.EpochID) (Forest, Change) {
+// evict returns the forest with at most so many epochs, and settles it. Those that the step entered or derived stay, the ones between on
+// the way of a message and what a ticket told among them: their places are used up, so that nothing brings back what was given up
+// before it was read.
+func (f Forest) evict(most int, change Change, now Millis) (Forest, Change) {
 	f, change = f.settle(change, now)
 	if f.Size() <= most {
 		return f, change
 	}
-	for _, m := range f.leastWanted(f.Size()-most+most/evictShare, entered...) {
-		e, _ := f.Epoch(m.id)
-		f = f.drop(e, givenUp, &change)
+	for _, m := range f.leastWanted(f.Size()-most+most/evictShare, slices.Concat(change.Entered, change.Derived)...) {
+		f = f.drop(m.id, givenUp, &change)
 		change.GivenUp++
 	}
 	return f.settle(change, now)

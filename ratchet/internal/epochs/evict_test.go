@@ -6,7 +6,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -79,7 +78,7 @@ func TestLeastWanted(t *testing.T) {
 			break
 		}
 		e, _ := f.Epoch(m[0].id)
-		f = f.drop(e, givenUp, new(Change))
+		f = f.drop(e.id, givenUp, new(Change))
 		want = append(want, e.id)
 	}
 	for _, m := range a.f.leastWanted(a.f.Size()) {
@@ -95,30 +94,48 @@ func TestLeastWanted(t *testing.T) {
 	}
 }
 
-// TestEvictKeepsWhatWasEntered: where a crowd commits at once, nearly all that is held is near. The epoch of a late message is not given
-// up by the step that enters it: its place is used up, and its next message would be lost.
+// crowdedAt fills the forest to its bound with epochs beside the preferred one, so that none of them may go.
+func (m *member) crowdedAt() {
+	parent, ok := m.f.Epoch(m.preferred().parent)
+	require.True(m.t, ok)
+	for i := dkg.Index(0); m.f.Size() < maxEpochs; i++ {
+		m.f = m.f.add(newEpoch(parent.made(10+i), m.keys), m.now, new(Change))
+	}
+}
+
+// TestEvictKeepsWhatWasEntered: where a crowd commits at once, nearly all that is held is near. The epochs of a late message and on the
+// way to it, and those that a ticket brings, are not given up by the step that enters them: their places are used up, and what is sent
+// in them would be lost.
 func TestEvictKeepsWhatWasEntered(t *testing.T) {
-	g := newGroup(t)
-	a, b, late := g.member(1), g.member(2), g.member(3)
-	first := late.say(true)
-	for range near + 2 {
-		require.NoError(t, a.read(b.say(true)))
+	for _, way := range []string{"a message", "a ticket"} {
+		g := newGroup(t)
+		a, b, late := g.member(1), g.member(2), g.member(3)
+		sent := []message{late.say(true), late.say(true), late.say(true)}
+		for range near + 4 {
+			require.NoError(t, a.read(b.say(true)))
+		}
+		a.crowdedAt()
+		var change Change
+		if way == "a ticket" {
+			change = a.merge(late.ticket(TicketQuery{}, 1))
+		} else {
+			_, _, path, err := a.find(sent[2])
+			require.NoError(t, err)
+			require.Len(t, path, 3)
+			a.f, change, err = a.f.Enter(path, Reading{late.index, a.shares(), g.now})
+			require.NoError(t, err)
+			before := a.f
+			a.f, _, err = a.f.Enter(path, Reading{late.index, a.shares(), g.now})
+			require.NoError(t, err)
+			require.True(t, before.one(t).Equal(a.f.one(t)), "entered before")
+		}
+		require.Positive(t, change.GivenUp)
+		require.Len(t, change.Entered, 3)
+		for k := range sent {
+			require.NoError(t, a.read(sent[len(sent)-1-k]), way)
+		}
+		require.NoError(t, a.read(late.say(false)))
 	}
-	at := a.preferred()
-	for i := dkg.Index(0); a.f.Size() < maxEpochs; i++ {
-		m := meta{parent: at.id, root: at.root, generation: at.generation, depth: at.depth, maker: Maker{Index: 10 + i}}
-		m.place, m.check = proto.Place(secret.Random(32).Expose()), proto.Check(secret.Random(32).Expose())
-		m.id = proto.ByCommit.ID(m.place, m.check)
-		a.f = a.f.add(newEpoch(m, g.keys), g.now, new(Change))
-	}
-	_, _, path, err := a.find(first)
-	require.NoError(t, err)
-	f, change, err := a.f.Enter(path, Reading{late.index, a.shares(), g.now})
-	require.NoError(t, err)
-	require.Positive(t, change.GivenUp)
-	require.True(t, f.Has(first.epoch))
-	require.NoError(t, a.read(first))
-	require.NoError(t, a.read(late.say(false)))
 }
 
 // What lies below an epoch that was misled is not preferred because that one was given up.

@@ -209,12 +209,14 @@ func (f Forest) remeta(e Epoch) Forest {
 	return f.put(e.stow())
 }
 
-// drop returns the forest without an epoch. If that was aside, what was made from it is so by itself from then on.
-func (f Forest) drop(e Epoch, why reason, change *Change) Forest {
-	if e.alone || e.misled {
+// drop returns the forest without an epoch held. If that or one above it was aside, what was made from it is so by itself from then on.
+func (f Forest) drop(id proto.EpochID, why reason, change *Change) Forest {
+	e, _ := f.Epoch(id)
+	alone, misled := f.marks(e.meta)
+	if alone || misled {
 		for _, m := range f.catalog.children(e.id) {
 			child, _ := f.Epoch(m.id)
-			child.alone, child.misled = child.alone || e.alone, child.misled || e.misled
+			child.alone, child.misled = child.alone || alone, child.misled || misled
 			f = f.put(child)
 		}
 	}
@@ -233,7 +235,10 @@ func (f Forest) drop(e Epoch, why reason, change *Change) Forest {
 	f.catalog = f.catalog.without(e.meta)
 	f.exporters, f.aside, f.told = listed(f.exporters, e.id, false), listed(f.aside, e.id, false), listed(f.told, e.id, false)
 	if why != unmentioned {
-		f.gone = f.gone.with(goneEpoch{e.id, e.parent, e.maker.Index, [16]byte(e.place[:16]), why})
+		f.gone = f.gone.with(goneEpoch{
+			id: e.id, parent: e.parent, maker: e.maker.Index, place: [16]byte(e.place[:16]), seed: e.seed, used: e.usesPlace(),
+			misled: misled, why: why,
+		})
 	}
 	change.Dropped = append(change.Dropped, e.id)
 	return f

@@ -63,8 +63,7 @@ func (c Candidate) fitting(parent Epoch, own Shares) (Candidate, error) {
 	for _, v := range values {
 		check := proto.DeriveKeys(proto.EpochSecret(v.Value, ss), c.place).Check(c.place)
 		if subtle.ConstantTimeCompare(check[:], c.check[:]) == 1 {
-			c.words, c.spent = v.Words, spent
-			return c, nil
+			return c.from(parent, v, spent), nil
 		}
 	}
 	return c, ErrClosed

@@ -21,12 +21,16 @@ const (
 	givenUp     reason = 2 // because of a bound: a ticket brings it back as one to follow, without keys of messages (D51)
 )
 
-// goneEpoch is what is remembered of an epoch that was dropped: its id, and its place in its parent's tree, which stays used up.
+// goneEpoch is what is remembered of an epoch that was dropped: its id, and what it used up in its parent's tree,
+// which stays so.
 type goneEpoch struct {
 	id     proto.EpochID
 	parent proto.EpochID
 	maker  dkg.Index
 	place  [16]byte
+	seed   [32]byte // as of the epoch
+	used   bool     // the place is used up: the epoch was derived, and not from a false word
+	misled bool     // as of the epoch, or one above it
 	why    reason
 }
 
@@ -119,6 +123,9 @@ func (b goneBlock) Encode(e *state.Encoder) {
 		e.Fixed(g.parent[:])
 		e.Uint32(uint32(g.maker))
 		e.Fixed(g.place[:])
+		e.Fixed(g.seed[:])
+		e.Bool(g.used)
+		e.Bool(g.misled)
 		e.Uint8(uint8(g.why))
 	}
 }
@@ -126,12 +133,14 @@ func (b goneBlock) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (goneBlock) Decode(d *state.Decoder) (b goneBlock, err error) {
 	b.no = d.Uint32()
-	for range d.Count(1<<goneBlockBits, 85) {
+	for range d.Count(1<<goneBlockBits, 119) {
 		var g goneEpoch
 		d.Into(g.id[:])
 		d.Into(g.parent[:])
 		g.maker = dkg.Index(d.Uint32())
 		d.Into(g.place[:])
+		d.Into(g.seed[:])
+		g.used, g.misled = d.Bool(), d.Bool()
 		if g.why = reason(d.Uint8()); g.why != aged && g.why != givenUp {
 			return goneBlock{}, segmap.ErrDisorder
 		}

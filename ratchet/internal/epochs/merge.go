@@ -75,7 +75,7 @@ func (f Forest) inReach(t Ticket, change *Change) (Forest, []TicketEpoch) {
 		if known && f.lowest > first+maxLead {
 			for e := range f.All() {
 				if !e.derived && !e.issued(t.Issuer) {
-					f = f.drop(e, unmentioned, change)
+					f = f.drop(e.id, unmentioned, change)
 				}
 			}
 		}
@@ -108,7 +108,7 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	}
 	if !ok {
 		held = toldEpoch(t, root)
-		held.misled = errors.Is(err, ErrMisled)
+		held.misled = errors.Is(err, ErrMisled) || gone.misled
 		if held, err = f.punctured(held); err != nil {
 			return f, false
 		}

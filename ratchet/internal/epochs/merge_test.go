@@ -191,7 +191,7 @@ func TestDroppedEpochStaysDropped(t *testing.T) {
 		m := *a
 		e, _ := m.f.Epoch(msg.epoch)
 		var change Change
-		m.f = m.f.drop(e, why, &change)
+		m.f = m.f.drop(e.id, why, &change)
 		require.Equal(t, []proto.EpochID{msg.epoch}, change.Dropped)
 		ticket := b.ticket(TicketQuery{LastRead: LastRead{1: {}}}, 1)
 		require.True(t, slices.ContainsFunc(ticket.Epochs, func(e TicketEpoch) bool { return e.ID == msg.epoch }))

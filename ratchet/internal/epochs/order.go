@@ -77,6 +77,17 @@ func (f Forest) isAside(m *meta) bool {
 	return false
 }
 
+// marks reports whether an epoch or one above it is alone, and whether one is misled.
+func (f Forest) marks(m *meta) (alone, misled bool) {
+	for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
+		if slices.Contains(f.aside, m.id) {
+			e, _ := f.Epoch(m.id)
+			alone, misled = alone || e.alone, misled || e.misled
+		}
+	}
+	return alone, misled
+}
+
 // Behind returns how far an epoch held is behind the preferred one, in generations of commits and of rekeys (§5).
 func (f Forest) Behind(e Epoch) uint64 { return f.behind()(e.meta) }
 

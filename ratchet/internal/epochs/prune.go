@@ -16,11 +16,12 @@ func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
 	behind, r := f.behind(), f.readers(last)
 	var first map[dkg.Index]uint64
 	for e := range f.All() {
+		e, _ = f.Epoch(e.id) // one above it that went may have passed a mark on
 		age := now - e.stamp
 		switch {
 		case age < cutAfter || e.id == f.preferred || behind(e.meta) <= near:
 		case age >= dropAfter && (e.cut || !e.derived):
-			f = f.drop(e, aged, &change)
+			f = f.drop(e.id, aged, &change)
 		case e.derived && !e.cut:
 			if first == nil {
 				first = f.firstSeen()

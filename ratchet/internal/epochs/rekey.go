@@ -71,6 +71,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 	e := newEpoch(meta{
 		id: r.ID, parent: r.Parent, root: r.ID, depth: r.Depth, place: r.Place, check: r.Check, entered: now,
 	}, keys)
+	next = next.judge(e, &change)
 	if told, ok := next.Epoch(r.ID); ok {
 		if next, err = next.promote(told, e, &change); err != nil {
 			return f, Change{}, err
@@ -82,7 +83,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 		}
 		next = next.add(e, now, &change)
 	}
-	next, change = next.evict(maxEpochs, change, now, r.ID)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
 
@@ -124,8 +125,7 @@ func (f Forest) WithoutRoot(id proto.EpochID) Forest {
 func (f Forest) GiveUpRoot(id proto.EpochID, now Millis) (Forest, Change) {
 	change := Change{}
 	for _, m := range f.catalog.of(id) {
-		e, _ := f.Epoch(m.id)
-		f = f.drop(e, givenUp, &change)
+		f = f.drop(m.id, givenUp, &change)
 		change.GivenUp++
 	}
 	return f.settle(change, now)

@@ -17,12 +17,13 @@ func (f Forest) Returned(asker Maker, preferred proto.EpochID, entered uint64, o
 	var lost []Epoch
 	stands := f.atOrAbove(func(m *meta) bool { return m.id == preferred })
 	committed := f.atOrAbove(func(m *meta) bool { return m.maker == asker && m.serial <= entered })
+	misled := f.misled()
 	for e := range f.All() {
 		had := stands[e.id] || committed[e.id] // of a twin's: that it committed below
 		if e.maker == asker {
 			had = e.passed != lostPassed && (stands[e.id] || e.passed != 0 && e.passed <= entered)
 		}
-		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !e.misled && !had {
+		if e.maker.Index == asker.Index && !e.isRoot() && e.derived && !misled[e.id] && !had {
 			lost = append(lost, e)
 		}
 	}
@@ -95,7 +96,7 @@ func (f Forest) Return(x proto.Returned, key suite.PublicKey, own Shares, now Mi
 		return f, Change{}, err
 	}
 	next = next.deriveBelow([]proto.EpochID{c.parent, c.id}, own, now, &change)
-	next, change = next.evict(maxEpochs, change, now, c.id)
+	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
 

@@ -30,7 +30,7 @@ func TestThroughTheVault(t *testing.T) {
 	a.f, _ = a.f.Prune(g.now+cutAfter, a.lastRead())
 	var change Change
 	e, _ := a.f.Epoch(b.preferred().parent)
-	dropped := a.f.drop(e, givenUp, &change)
+	dropped := a.f.drop(e.id, givenUp, &change)
 	dropped, _ = dropped.settle(change, g.now)
 	for _, f := range []Forest{New(g.space, 1), a.f, j.f, dropped} {
 		d := newDisk(t, f)

@@ -35,8 +35,9 @@ func (f Forest) ForTicket(q TicketQuery) (out []TicketEpoch, cut int) {
 		}
 		whole = append(whole, e)
 	}
+	misled := f.misled()
 	for e := range f.All() {
-		if e.root == p.root && !e.misled && !slices.ContainsFunc(whole, func(w Epoch) bool { return w.id == e.id }) {
+		if e.root == p.root && !misled[e.id] && !slices.ContainsFunc(whole, func(w Epoch) bool { return w.id == e.id }) {
 			others = append(others, e)
 		}
 	}

@@ -87,7 +87,7 @@ func TestEpochGivenUpComesBack(t *testing.T) {
 	}
 	e, _ := a.f.Epoch(msg.epoch)
 	var change Change
-	a.f = a.f.drop(e, givenUp, &change)
+	a.f = a.f.drop(e.id, givenUp, &change)
 	c.commit(msg.epoch)
 	below := c.send(c.preferred().id)
 	require.Error(t, a.read(below))

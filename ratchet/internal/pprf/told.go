@@ -17,6 +17,7 @@ const MaxWords = 3
 type Told struct {
 	words []word   // oldest first
 	used  [][]byte // leaves that no word, told now or later, may give; ascending
+	spent []Spent  // values that none may give; ascending
 	next  uint32   // number of the next word
 }
 
@@ -45,11 +46,9 @@ type Source struct {
 // Tell returns what is known after a member answered the request of that counter with a frontier. An answer to a request
 // before the one that the member answered last changes nothing.
 func (t Told) Tell(issuer dkg.Index, counter uint64, f Frontier) Told {
-	for _, leaf := range t.used {
-		var ok bool
-		if f, ok = f.without(leaf); !ok {
-			return t
-		}
+	f, ok := t.UseUpIn(f)
+	if !ok {
+		return t
 	}
 	for _, w := range t.words {
 		if _, later := slices.BinarySearch(w.issuers, issuer); later && w.counter > counter {
@@ -135,15 +134,33 @@ func (w word) sources() (out []Source) {
 }
 
 // Fits returns the tree after the value of some words fitted a child of that maker: they have its support unless it issued
-// them, and the leaf is used up.
+// them, and that value of the leaf is used up. What the other words give for it is not: one of them may be the true one.
 func (t Told) Fits(words []uint32, maker dkg.Index, leaf []byte) Told {
 	t.words = slices.Clone(t.words)
+	var seeds []Spent
 	for i, w := range t.words {
-		if _, issued := slices.BinarySearch(w.issuers, maker); !issued && slices.Contains(words, w.no) {
+		if !slices.Contains(words, w.no) {
+			continue
+		}
+		if _, issued := slices.BinarySearch(w.issuers, maker); !issued {
 			t.words[i].support = with(w.support, maker)
 		}
+		if v, err := w.tree.Value(leaf); err == nil {
+			seeds = append(seeds, Spent{leaf, SeedHash(leaf, v)})
+		}
 	}
-	return t.Puncture(leaf)
+	return t.Spend(seeds...)
+}
+
+// Spend uses up values of leaves in every word, and in those that will be told.
+func (t Told) Spend(values ...Spent) Told {
+	t.spent = slices.Clone(t.spent)
+	for _, s := range values {
+		if at, found := slices.BinarySearchFunc(t.spent, s, Spent.compare); !found {
+			t.spent = slices.Insert(t.spent, at, Spent{bytes.Clone(s.Leaf), s.Seed})
+		}
+	}
+	return t.usedUp(nil, values)
 }
 
 // Puncture uses leaves up in every word, and in those that will be told. A word that would become too long to be stored goes;
@@ -155,37 +172,29 @@ func (t Told) Puncture(leaves ...[]byte) Told {
 			t.used = slices.Insert(t.used, at, bytes.Clone(leaf))
 		}
 	}
+	return t.usedUp(leaves, nil)
+}
+
+// usedUp returns the tree after leaves and values were used up in its words.
+func (t Told) usedUp(leaves [][]byte, values []Spent) Told {
 	words := make([]word, 0, len(t.words))
-next:
 	for _, w := range t.words {
-		for _, leaf := range leaves {
-			var ok bool
-			if w.tree, ok = w.tree.without(leaf); !ok {
-				continue next
-			}
+		var ok bool
+		if w.tree, ok = w.tree.UseUp(leaves, values); ok {
+			words = append(words, w)
 		}
-		words = append(words, w)
 	}
 	t.words = words
 	return t
 }
 
-// without returns the frontier without a leaf. It is not ok if that could not be stored.
-func (f Frontier) without(leaf []byte) (Frontier, bool) {
-	if !f.Covers(leaf) {
-		return f, true
-	}
-	_, next, err := f.Eval(leaf)
-	return next, err != ErrFull
-}
+// UseUpIn returns a frontier without all that was used up here. It is not ok if that could not be stored.
+func (t Told) UseUpIn(f Frontier) (Frontier, bool) { return f.UseUp(t.used, t.spent) }
 
 // Covers reports whether some word gives a value for a leaf.
 func (t Told) Covers(leaf []byte) bool {
 	return slices.ContainsFunc(t.words, func(w word) bool { return w.tree.Covers(leaf) })
 }
-
-// Used returns the leaves that were used up, ascending.
-func (t Told) Used() [][]byte { return t.used }
 
 // HasLeft reports whether some word covers anything.
 func (t Told) HasLeft() bool {

@@ -27,7 +27,7 @@ func newTree() Frontier { return New(secret.Random(suite.KeySize), 4) }
 func puncture(t *rapid.T, f Frontier) Frontier {
 	for _, leaf := range leaves() {
 		if rapid.IntRange(0, 3).Draw(t, "punctured") == 0 {
-			f, _ = f.without(leaf)
+			f, _ = f.UseUp([][]byte{leaf}, nil)
 		}
 	}
 	return f
@@ -39,7 +39,7 @@ func TestToldModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		trees := []Frontier{newTree(), newTree(), newTree(), newTree()}
 		var told Told
-		used := map[int]bool{}
+		used, spent := map[int]bool{}, map[int][]secret.Bytes{}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			leaf := rapid.IntRange(0, 15).Draw(t, "leaf")
 			before := told.Encode()
@@ -52,7 +52,8 @@ func TestToldModel(t *testing.T) {
 				if c := told.Candidates(leaves()[leaf]); len(c) > 0 {
 					maker := dkg.Index(rapid.IntRange(1, 5).Draw(t, "maker"))
 					next = told.Fits(c[0].Words, maker, leaves()[leaf])
-					used[leaf] = true
+					require.Len(t, next.Candidates(leaves()[leaf]), len(c)-1, "what other words give for the leaf stays")
+					spent[leaf] = append(spent[leaf], c[0].Value)
 				}
 			default:
 				issuer := dkg.Index(rapid.IntRange(1, 5).Draw(t, "issuer"))
@@ -81,6 +82,9 @@ func TestToldModel(t *testing.T) {
 				if used[k] {
 					require.Empty(t, told.Candidates(leaf))
 				}
+				for _, c := range told.Candidates(leaf) {
+					require.False(t, slices.ContainsFunc(spent[k], c.Value.Equal), "a value that was used comes back")
+				}
 				if c := told.Candidates(leaf); len(c) > 0 {
 					require.True(t, told.Covers(leaf))
 				}
@@ -108,6 +112,10 @@ func TestFalseWordDropsNothing(t *testing.T) {
 	told = told.Fits(told.Candidates(fitted)[0].Words, 1, fitted)
 	require.Empty(t, told.words[0].support, "an issuer supports its own word")
 	told = told.Fits(told.Candidates(other)[0].Words, 9, other)
+	for _, leaf := range [][]byte{fitted, other} {
+		require.Len(t, told.Candidates(leaf), 1, "the place in the other word is not used up")
+	}
+	require.Len(t, told.Tell(3, 7, truth).Tell(1, 8, lie).Candidates(fitted), 1, "nor does what was used come back")
 	c := told.Candidates(leaves()[5])
 	require.Len(t, c, 2)
 	v, err := truth.Value(leaves()[5])
@@ -225,6 +233,6 @@ func TestDisputeBelowAnIndex(t *testing.T) {
 
 func FuzzTold(f *testing.F) {
 	told := Told{}.Tell(1, 7, newTree()).Tell(2, 7, newTree())
-	told = told.Fits([]uint32{0}, 3, leaves()[2])
+	told = told.Fits([]uint32{0}, 3, leaves()[2]).Puncture(leaves()[5])
 	wiretest.Fuzz(f, func(b []byte) (Told, error) { return DecodeTold(b, 4) }, Told.Encode, told.Encode())
 }

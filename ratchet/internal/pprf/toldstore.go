@@ -45,6 +45,11 @@ func (t Told) encode(tree func(*wire.Writer, Frontier)) []byte {
 	for _, leaf := range t.used {
 		w.Fixed(leaf)
 	}
+	w.U32(uint32(len(t.spent)))
+	for _, s := range t.spent {
+		w.Fixed(s.Leaf)
+		w.Fixed(s.Seed[:])
+	}
 	return w.Bytes()
 }
 
@@ -104,6 +109,15 @@ func decodeTold(b []byte, bits int, tree func(r *wire.Reader, no uint32) (Fronti
 			break
 		}
 		t.used = append(t.used, leaf)
+	}
+	for range r.Count(maxUsedLeaves, size+32) {
+		s := Spent{Leaf: r.Fixed(size)}
+		copy(s.Seed[:], r.Fixed(32))
+		if k := len(t.spent); s.Leaf == nil || k > 0 && t.spent[k-1].compare(s) >= 0 || !isLeaf(s.Leaf, bits) {
+			r.Fail("values of a told tree that were used up")
+			break
+		}
+		t.spent = append(t.spent, s)
 	}
 	if err := r.Done(); err != nil {
 		return Told{}, err

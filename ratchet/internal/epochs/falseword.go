@@ -1,0 +1,83 @@
+package epochs
+
+import (
+	"slices"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+)
+
+// usesPlace reports whether the place of the epoch in its parent's tree is used up by it: it was derived, and not from a false word.
+func (e Epoch) usesPlace() bool { return e.derived && !e.misled }
+
+// judge tells the children of an epoch, whose true tree is known now, that a false word gave from the others. Nobody with the true tree
+// will ever derive them, so that they give way: they are misled, contradict nothing and use up no place (D18, D87, D205). What was sent
+// in or below them is read by nobody with the true tree.
+func (f Forest) judge(truth Epoch, change *Change) Forest {
+	fits := func(path []byte, seed [32]byte) bool {
+		v, err := truth.commits.tree.Value(path)
+		return err == nil && pprf.SeedHash(path, v) == seed
+	}
+	for _, m := range f.catalog.children(truth.id) {
+		child, _ := f.Epoch(m.id)
+		if child.seed == [32]byte{} {
+			continue
+		}
+		if fits(truth.path(m.maker.Index, m.place), child.seed) {
+			child.alone = false
+		} else {
+			f = f.mislead(m.id, change)
+			child, _ = f.Epoch(m.id)
+		}
+		child.seed = [32]byte{}
+		f = f.put(child)
+	}
+	for g := range f.gone.all {
+		if g.parent == truth.id && g.seed != [32]byte{} && !fits(pprf.Path(g.maker, truth.depth, g.place[:]), g.seed) {
+			f = f.mislead(g.id, change)
+		}
+	}
+	return f
+}
+
+// mislead marks an epoch that a false word gave. Of what lies below it, each that has lost its parent is marked by itself: what is dropped
+// passes on only what it has.
+func (f Forest) mislead(id proto.EpochID, change *Change) Forest {
+	lost := map[proto.EpochID][]proto.EpochID{}
+	for g := range f.gone.all {
+		lost[g.parent] = append(lost[g.parent], g.id)
+	}
+	seen := map[proto.EpochID]bool{}
+	for below := []proto.EpochID{id}; len(below) > 0; below = below[1:] {
+		at := below[0]
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if e, held := f.Epoch(at); held {
+			if at == id || !f.Has(e.parent) {
+				e.misled = true
+				f = f.put(e)
+			}
+			if sent := e.sentBy(f.own); sent > 0 {
+				change.Unread = append(change.Unread, MessageRange{at, 0, sent})
+			}
+		}
+		below = append(below, f.Children(at)...)
+		below = append(below, lost[at]...)
+	}
+	return f
+}
+
+// misled returns the epochs held that are misled, and what is held below them. They are told to nobody (D87).
+func (f Forest) misled() map[proto.EpochID]bool {
+	out := map[proto.EpochID]bool{}
+	for below := slices.Clone(f.aside); len(below) > 0; below = below[1:] {
+		e, _ := f.Epoch(below[0])
+		if !out[e.id] && (e.misled || out[e.parent]) {
+			out[e.id] = true
+			below = append(below, f.Children(e.id)...)
+		}
+	}
+	return out
+}
