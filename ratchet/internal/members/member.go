@@ -96,8 +96,8 @@ func (m member) decided(t Terms, body proto.BodyHash) bool {
 	return false
 }
 
-// vacate returns the member with room for one more binding: of those besides the listed one of which nothing was read the
-// oldest gives way. It reports whether there is room.
+// vacate returns the member with room for one more binding: of those besides the listed one of which nothing was read, in this root or an
+// older one, the oldest gives way. It reports whether there is room.
 func (m member) vacate(t Terms) (member, bool) {
 	listed, ok := m.listed(t)
 	twins := len(m.bindings)
@@ -108,7 +108,7 @@ func (m member) vacate(t Terms) (member, bool) {
 		return m, true
 	}
 	for at, b := range m.bindings {
-		if at != listed && !b.Heard() && !m.named(t, b.Body) {
+		if at != listed && !b.Met() && !m.named(t, b.Body) {
 			m.bindings = slices.Delete(slices.Clone(m.bindings), at, at+1)
 			return m, true
 		}
