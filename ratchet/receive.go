@@ -347,7 +347,7 @@ func (d *edit) deliver(l *reading) Message {
 	if b, ok := r.Binding(l.maker); ok && !b.Heard() {
 		if next, change, err := r.ReadFrom(l.maker); err == nil {
 			d.changed(next, change)
-			d.meet(r, l.maker)
+			d.meet(next, l.maker.Index)
 		}
 		d.boxTaken(r, l.maker.Index)
 	}

@@ -219,14 +219,14 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 	}
 }
 
-// meet takes in to the roots after another one that a member was read there for the first time. It may not have come to them yet.
-func (d *edit) meet(in members.Root, k members.Maker) {
+// meet takes in to the roots after another one that a member of an index was read there for the first time. It may not have come to them yet.
+func (d *edit) meet(in members.Root, i dkg.Index) {
 	for row := range d.st.roots.All() {
 		if t, ok := d.tp.terms(row.id); !ok || t.Rekey() <= in.Rekey() {
 			continue
 		}
 		if r, ok := d.root(row.id); ok {
-			if next, met := r.Meet(k); met {
+			if next, met := r.Meet(in, i); met {
 				d.setRoot(next)
 			}
 		}
