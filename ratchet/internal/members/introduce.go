@@ -59,6 +59,7 @@ func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
 			continue
 		}
 		r = next
+		change.Came = append(change.Came, c.Came...)
 		change.Conflicts = append(change.Conflicts, c.Conflicts...)
 		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
 		change.LetInGone = append(change.LetInGone, c.LetInGone...)
@@ -152,7 +153,7 @@ func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identit
 	b := Binding{came: r.serial, introducer: via.By}
 	m.bindings = append(slices.Clone(m.bindings), b.with(fill(Identity{Maker: k, Body: body, Credential: c})))
 	r = r.put(m)
-	var change Change
+	change := Change{Came: []dkg.Index{k.Index}}
 	if len(m.bindings) > 1 {
 		change.Conflicts = append(change.Conflicts, k.Index)
 	}
