@@ -282,7 +282,7 @@ func (d *edit) sayOwed(s proto.Statement) bool {
 func (d *edit) bindTwins(r members.Root, said proto.Said) {
 	decided := 0
 	for i := range r.All() {
-		b, ok := r.Undecided(i)
+		b, ok := r.Undecided(i, said.By)
 		if !ok {
 			continue
 		}

@@ -163,12 +163,13 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 // Named reports whether the notice or an owner's bind names a body for an index: then it is listed whatever was read first.
 func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }
 
-// Undecided returns the binding that an owner is to name for an index: the listed one, if more are known of the index, it was
-// read, in this root or an older one, and no notice and no bind names one of them.
-func (r Root) Undecided(i dkg.Index) (Binding, bool) {
+// Undecided returns the binding that the owner at a place is to name for an index: the listed one, if more are known of the index, it was
+// read, in this root or an older one, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
+// of owners before it stand as are kept, there is none.
+func (r Root) Undecided(i dkg.Index, place uint8) (Binding, bool) {
 	m := r.member(i)
 	at, ok := m.listed(r.Terms)
-	if !ok || len(m.bindings) < 2 || r.Gone(i) {
+	if !ok || len(m.bindings) < 2 || r.Gone(i) || len(m.binds) == maxBinds && m.binds[maxBinds-1].place <= place {
 		return Binding{}, false
 	}
 	b := m.bindings[at]

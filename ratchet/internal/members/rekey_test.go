@@ -162,22 +162,48 @@ func TestListingAfterARekey(t *testing.T) {
 	require.Empty(t, c.Arrived, "it arrived in the older root")
 }
 
-// An owner is to name the listed one of several bindings if it was read, as long as nobody named one of them.
+// An owner is to name the listed one of several bindings if it was read, as long as nobody named one of them; not where so many words of
+// owners before it, for bindings that it does not know, stand that its own would not be kept.
 func TestUndecided(t *testing.T) {
 	w := newWorld(t)
 	old, next, twins := w.older()
+	first, second := w.owners[0], w.owners[1]
+	if place(next.Terms, second) == 0 {
+		first, second = second, first
+	}
 	one := w.introduce(next, twins[0])
-	_, ok := one.Undecided(runFirst)
+	_, ok := one.Undecided(runFirst, 0)
 	require.False(t, ok, "there is no other one")
 	r := w.introduce(w.introduce(one, twins[1]), twins[2])
-	_, ok = r.Undecided(runFirst)
+	_, ok = r.Undecided(runFirst, 0)
 	require.False(t, ok, "nothing was read")
 	r, _ = r.Meet(old, runFirst)
-	b, ok := r.Undecided(runFirst)
+	b, ok := r.Undecided(runFirst, 0)
 	require.True(t, ok)
 	require.Equal(t, twins[0].maker(), b.Maker)
-	decided, _ := w.apply(r, w.bound(next.Terms, w.owners[1], twins[1]))
-	_, ok = decided.Undecided(runFirst)
+	decided, _ := w.apply(r, w.bound(next.Terms, second, twins[1]))
+	_, ok = decided.Undecided(runFirst, 0)
+	require.False(t, ok)
+
+	full := func(owner suite.SigningKey) members.Root {
+		out := r
+		for k := range byte(4) {
+			_, ok := out.Undecided(runFirst, 1)
+			require.True(t, ok, "there is room")
+			out, _ = w.apply(out, proto.Sign(proto.Bind{Said: proto.Said{Root: next.ID(), By: place(next.Terms, owner)}, Index: runFirst,
+				Body: proto.BodyHash{k + 1}}, w.space, owner))
+		}
+		return out
+	}
+	after, before := full(second), full(first)
+	_, ok = before.Undecided(runFirst, 1)
+	require.False(t, ok)
+	_, _, err := before.Apply(w.bound(next.Terms, second, twins[0]), members.Older, now)
+	require.ErrorIs(t, err, members.ErrStale)
+	_, ok = after.Undecided(runFirst, 0)
+	require.True(t, ok)
+	after, _ = w.apply(after, w.bound(next.Terms, first, twins[0]))
+	_, ok = after.Undecided(runFirst, 0)
 	require.False(t, ok)
 }
 
