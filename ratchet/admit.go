@@ -220,8 +220,7 @@ func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.
 		in := proto.Introduction{Credential: proto.Credential{Certificate: x.Certificate, Binding: a.Binding}, Rest: a.Rest, Inbox: a.Inbox}
 		next, change, err := r.Introduce(in, members.Via{})
 		if err == nil {
-			r = next
-			d.changed(r, change)
+			d.changed(next, change)
 			d.retry(d.st.orphans.Value().Strangers(a.Index)...)
 		}
 		if k := (proto.Maker{Index: a.Index, Key: a.Binding.Signing}); err == nil && !slices.Contains(news.introduce, k) && len(news.introduce) < maxIntroduce {

@@ -71,8 +71,10 @@ func (d *edit) sharedChains() {
 	}
 }
 
-// changed takes in what became of the members of a root, and reports it.
-func (d *edit) changed(r members.Root, c members.Change) {
+// changed takes in what became of the members of a root, and reports it. It returns the root with what the older ones say of whose binding
+// came to be known.
+func (d *edit) changed(r members.Root, c members.Change) members.Root {
+	r = d.metBefore(r, c.Came)
 	d.setRoot(r)
 	for _, i := range c.Arrived {
 		b, _ := r.ListedBinding(i)
@@ -125,4 +127,5 @@ func (d *edit) changed(r members.Root, c members.Change) {
 	if len(c.Opened) > 0 {
 		d.retry(d.st.orphans.Value().Untagged()...)
 	}
+	return r
 }

@@ -278,19 +278,18 @@ func (d *edit) sayOwed(s proto.Statement) bool {
 }
 
 // bindTwins says which of two bindings is listed, of indices of which one was read, here or in an older root, and no owner decided: what was
-// read first differs from member to member (D57), and others may have read the other one (D102). It is the first of those read that is listed.
+// read first differs from member to member (D57), and others may have read the other one (D102).
 func (d *edit) bindTwins(r members.Root, said proto.Said) {
 	decided := 0
 	for i := range r.All() {
-		all := r.Bindings(i)
-		at := slices.IndexFunc(all, members.Binding.Met)
-		if len(all) < 2 || at < 0 || r.Named(i, all[0].Body) || r.Gone(i) {
+		b, ok := r.Undecided(i, said.By)
+		if !ok {
 			continue
 		}
 		if decided++; decided > maxDecided {
 			return
 		}
-		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: all[at].Body}, d.st.space, d.st.me().signing))
+		d.sayOwed(proto.Sign(proto.Bind{Said: said, Index: i, Body: b.Body}, d.st.space, d.st.me().signing))
 	}
 }
 

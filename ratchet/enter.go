@@ -166,10 +166,10 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 		if err != nil {
 			return
 		}
-		if r = next; joins {
+		if joins {
 			change.Profiled, change.Appointed = nil, nil
 		}
-		d.changed(r, change)
+		r = d.changed(next, change)
 	}
 	if r.ID() == c.Root.ID() {
 		next, change := r.TellAll(c.Members)

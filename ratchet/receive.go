@@ -260,8 +260,7 @@ func (d *edit) introduce(l *reading, intro proto.Introduction) error {
 	if _, ok := r.Binding(l.maker); !ok {
 		return outcome.ErrUnknownSender // one key with two bodies: the first stays, and it was not this one
 	}
-	l.root = r
-	d.changed(r, c)
+	l.root = d.changed(r, c)
 	d.retry(d.st.orphans.Value().Strangers(l.maker.Index)...)
 	return nil
 }
@@ -300,8 +299,7 @@ func (d *edit) admitMakers(l *reading) error {
 		if err != nil {
 			return errBindings
 		}
-		d.changed(r, change)
-		if r.ID() == l.root.ID() {
+		if r = d.changed(r, change); r.ID() == l.root.ID() {
 			l.root = r
 		}
 		d.retry(d.st.orphans.Value().Strangers(c.Maker().Index)...)
@@ -346,8 +344,7 @@ func (d *edit) deliver(l *reading) Message {
 	}
 	if b, ok := r.Binding(l.maker); ok && !b.Heard() {
 		if next, change, err := r.ReadFrom(l.maker); err == nil {
-			d.changed(next, change)
-			d.meet(r, l.maker)
+			d.meet(d.changed(next, change), l.maker.Index)
 		}
 		d.boxTaken(r, l.maker.Index)
 	}

@@ -219,18 +219,35 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 	}
 }
 
-// meet takes in to the roots after another one that a member was read there for the first time. It may not have come to them yet.
-func (d *edit) meet(in members.Root, k members.Maker) {
+// meet takes in to the roots after another one that a member of an index was read there for the first time. It may not have come to them yet:
+// metBefore does that when it comes.
+func (d *edit) meet(in members.Root, i dkg.Index) {
 	for row := range d.st.roots.All() {
 		if t, ok := d.tp.terms(row.id); !ok || t.Rekey() <= in.Rekey() {
 			continue
 		}
 		if r, ok := d.root(row.id); ok {
-			if next, met := r.Meet(k); met {
+			if next, met := r.Meet(in, i); met {
 				d.setRoot(next)
 			}
 		}
 	}
+}
+
+// metBefore takes in to a root which bindings of indices were read in older ones, in the order of the newest of these that knows it.
+func (d *edit) metBefore(r members.Root, came []dkg.Index) members.Root {
+	if len(came) == 0 || r.Rekey() == 0 {
+		return r
+	}
+	for _, old := range d.rootsFrom(r)[1:] {
+		if old.Rekey() >= r.Rekey() {
+			continue
+		}
+		for _, i := range came {
+			r, _ = r.Meet(old, i)
+		}
+	}
+	return r
 }
 
 // dealFrom brings the evals in step with the preferred root: those of its dealer, or of a seat; else read-only.

@@ -57,6 +57,48 @@ func TestSecondComer(t *testing.T) {
 	}
 }
 
+// Who comes second by a private link is refused by those that read whoever came first, also if they read it in the root before a rekey whose
+// owner knew nothing of it: its invite is issued again there, and nobody has said anything in the new root yet (§9).
+func TestSecondComerAfterACrossingRekey(t *testing.T) {
+	n := newNetwork(t, 310)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	l := founder.invite(invite.Private(0))
+	n.settle()
+	founder.offline = true
+	a := n.join(l, "a")
+	n.settle()
+	place := a.place()
+	a.send("a")
+	m.sync()
+	require.Len(t, m.texts(), 1)
+	founder.do(Rekey()) // before it reads its mailbox
+	a.offline = true
+	m.sync()
+	_, _, r := m.standing()
+	require.EqualValues(t, 1, r.Rekey())
+	require.Len(t, r.Open(), 1)
+	require.False(t, r.Heard(place))
+
+	b := n.join(l, "b")
+	n.settle()
+	require.Equal(t, Joining, b.phase())
+	require.True(t, b.has(Refused))
+	require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
+	a.offline, founder.offline = false, false
+	founder.inOrder()
+	for range 12 {
+		n.settle()
+		n.now = n.now.Add(8 * time.Hour)
+		a.send("still here")
+	}
+	require.False(t, a.has(Refused))
+	require.Equal(t, founder.members(), a.members())
+	_, _, r = founder.standing()
+	shown, _ := r.ListedBinding(place)
+	require.Equal(t, stateOf(a.space).me().maker(), shown.Maker)
+}
+
 // away lets some devices be offline, and the others be there.
 func (n *network) away(names ...string) {
 	for _, x := range n.all {

@@ -34,10 +34,10 @@ type Binding struct {
 	Identity
 	Answered uint64 // the greatest counter of a request that it said was answered
 
-	first      uint64    // order in which bindings were first read, 0 if none of its messages was
+	first      uint64    // order in which bindings were first read, in this root or an older one, 0 if none of its messages was
+	heard      bool      // a message of it was read in this root
 	came       uint64    // order in which it came to be known
 	introducer dkg.Index // who introduced it, 0 for itself or a notice
-	met        bool      // a message of it was read in an older root
 	stored     state.Segment[Identity]
 }
 
@@ -48,8 +48,8 @@ func (b Binding) with(i Identity) Binding {
 }
 
 // Heard reports whether a message of it was read in this root, and Met whether one was in this root or an older one.
-func (b Binding) Heard() bool { return b.first > 0 }
-func (b Binding) Met() bool   { return b.first > 0 || b.met }
+func (b Binding) Heard() bool { return b.heard }
+func (b Binding) Met() bool   { return b.first > 0 }
 
 // Left reports whether it said that it leaves.
 func (b Identity) Left() bool { return b.Leave.Signature != nil }
@@ -96,20 +96,19 @@ func (b Identity) Encode(e *state.Encoder) {
 func (b Binding) encode(e *state.Encoder) {
 	e.Uint64(b.Answered)
 	e.Uint64(b.first)
+	e.Bool(b.heard)
 	e.Uint64(b.came)
 	e.Uint32(uint32(b.introducer))
-	e.Bool(b.met)
 	b.stored.Encode(e, fmt.Sprintf("%x.%x", b.Index, b.came))
 }
 
 func decodeBinding(d *state.Decoder, i dkg.Index) (b Binding, err error) {
 	b.Answered = d.Uint64()
-	b.first, b.came, b.introducer = d.Uint64(), d.Uint64(), dkg.Index(d.Uint32())
-	b.met = d.Bool()
+	b.first, b.heard, b.came, b.introducer = d.Uint64(), d.Bool(), d.Uint64(), dkg.Index(d.Uint32())
 	if b.stored, err = state.DecodeSegment[Identity](d, fmt.Sprintf("%x.%x", i, b.came)); err != nil {
 		return Binding{}, err
 	}
-	if b.Identity = b.stored.Value(); b.Index != i {
+	if b.Identity = b.stored.Value(); b.Index != i || b.heard && b.first == 0 {
 		return Binding{}, wire.ErrMalformed
 	}
 	return b, d.Err()
@@ -188,10 +187,11 @@ func parseStatement[S proto.Statement](raw []byte) (out S, err error) {
 	return out, nil
 }
 
-// before reports whether b is listed before o by what was read of them: the one that was read first, then the smaller H(body).
+// before reports whether b is listed before o by what was read of them: the one that was read first, in this root or an older one, then the
+// smaller H(body).
 func (b Binding) before(o Binding) bool {
-	if b.Heard() != o.Heard() {
-		return b.Heard()
+	if b.Met() != o.Met() {
+		return b.Met()
 	}
 	return cmp.Or(cmp.Compare(b.first, o.first), bytes.Compare(b.Body[:], o.Body[:])) < 0
 }

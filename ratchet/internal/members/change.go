@@ -9,6 +9,7 @@ import (
 
 // Change is what an operation did, for the events of the caller.
 type Change struct {
+	Came       []dkg.Index // a binding came to be known
 	Arrived    []dkg.Index // the first message of a binding was read
 	Conflicts  []dkg.Index // a second binding of the index is known
 	KeyChanged []KeyChange // another binding of the index is listed, by a bind

@@ -59,6 +59,7 @@ func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
 			continue
 		}
 		r = next
+		change.Came = append(change.Came, c.Came...)
 		change.Conflicts = append(change.Conflicts, c.Conflicts...)
 		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
 		change.LetInGone = append(change.LetInGone, c.LetInGone...)
@@ -152,7 +153,7 @@ func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identit
 	b := Binding{came: r.serial, introducer: via.By}
 	m.bindings = append(slices.Clone(m.bindings), b.with(fill(Identity{Maker: k, Body: body, Credential: c})))
 	r = r.put(m)
-	var change Change
+	change := Change{Came: []dkg.Index{k.Index}}
 	if len(m.bindings) > 1 {
 		change.Conflicts = append(change.Conflicts, k.Index)
 	}
@@ -182,29 +183,37 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	if b.Heard() {
 		return r, Change{}, nil
 	}
-	r.serial++
-	b.first = r.serial
+	var change Change
+	if !b.Met() {
+		r.serial++
+		b.first = r.serial
+		change.Arrived = append(change.Arrived, k.Index)
+	}
+	b.heard = true
 	m := r.member(k.Index)
 	at, _ := m.find(k)
 	r = r.put(m.with(at, b))
-	var change Change
-	if !b.met {
-		change.Arrived = append(change.Arrived, k.Index)
-	}
 	r, change.Erased = r.hear(k.Index)
 	return r, change, nil
 }
 
-// Meet takes in that a message of a binding was read in an older root, and reports whether that is new.
-func (r Root) Meet(k Maker) (next Root, met bool) {
-	b, ok := r.Binding(k)
-	if !ok || b.Met() {
+// Meet takes in which bindings of an index were read in an older root, and in which order, and reports whether one of them was not known to be
+// read. A binding that is not known yet is left out.
+func (r Root) Meet(old Root, i dkg.Index) (next Root, met bool) {
+	next = r
+	m := r.member(i)
+	m.bindings = slices.Clone(m.bindings)
+	for _, o := range old.member(i).byReading() {
+		if at, known := m.find(o.Maker); known && o.Met() {
+			met = met || !m.bindings[at].Met()
+			next.serial++
+			m.bindings[at].first = next.serial
+		}
+	}
+	if !met {
 		return r, false
 	}
-	b.met = true
-	m := r.member(k.Index)
-	at, _ := m.find(k)
-	return r.put(m.with(at, b)), true
+	return next.put(m), true
 }
 
 // Heard reports whether a message of any binding of an index was read.

@@ -64,6 +64,13 @@ func (m member) listed(t Terms) (int, bool) {
 	return best, best >= 0
 }
 
+// byReading returns the bindings in the order in which they were first read; those that were not come last, as they came.
+func (m member) byReading() []Binding {
+	out := slices.Clone(m.bindings)
+	slices.SortStableFunc(out, func(a, b Binding) int { return cmp.Compare(a.first-1, b.first-1) }) // 0 is greater than all
+	return out
+}
+
 // find returns the binding with a key.
 func (m member) find(k Maker) (int, bool) {
 	at := slices.IndexFunc(m.bindings, func(b Binding) bool { return b.Maker == k })
@@ -96,8 +103,8 @@ func (m member) decided(t Terms, body proto.BodyHash) bool {
 	return false
 }
 
-// vacate returns the member with room for one more binding: of those besides the listed one of which nothing was read the
-// oldest gives way. It reports whether there is room.
+// vacate returns the member with room for one more binding: of those besides the listed one of which nothing was read, in this root or an
+// older one, the oldest gives way. It reports whether there is room.
 func (m member) vacate(t Terms) (member, bool) {
 	listed, ok := m.listed(t)
 	twins := len(m.bindings)
@@ -108,7 +115,7 @@ func (m member) vacate(t Terms) (member, bool) {
 		return m, true
 	}
 	for at, b := range m.bindings {
-		if at != listed && !b.Heard() && !m.named(t, b.Body) {
+		if at != listed && !b.Met() && !m.named(t, b.Body) {
 			m.bindings = slices.Delete(slices.Clone(m.bindings), at, at+1)
 			return m, true
 		}
@@ -155,6 +162,19 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 
 // Named reports whether the notice or an owner's bind names a body for an index: then it is listed whatever was read first.
 func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }
+
+// Undecided returns the binding that the owner at a place is to name for an index: the listed one, if more are known of the index, it was
+// read, in this root or an older one, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
+// of owners before it stand as are kept, there is none.
+func (r Root) Undecided(i dkg.Index, place uint8) (Binding, bool) {
+	m := r.member(i)
+	at, ok := m.listed(r.Terms)
+	if !ok || len(m.bindings) < 2 || r.Gone(i) || len(m.binds) == maxBinds && m.binds[maxBinds-1].place <= place {
+		return Binding{}, false
+	}
+	b := m.bindings[at]
+	return b, b.Met() && !m.named(r.Terms, b.Body)
+}
 
 // Displaces reports whether the notice, or the bind that counts before others, names another body for an index. Whoever signed for it may
 // know a binding that is not known here, so other than for the listing that does not matter.

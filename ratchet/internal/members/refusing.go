@@ -114,8 +114,8 @@ func (r Root) bindOf(i dkg.Index, body proto.BodyHash) proto.Bind {
 	return proto.Bind{}
 }
 
-// taken returns the binding that another one gives way to: of a joiner one of which a message was read or that a bind names, of
-// a member the listed one.
+// taken returns the binding that another one gives way to: of a joiner one of which a message was read, in this root or an older one, or that
+// a bind names; of a member the listed one.
 func (r Root) taken(q proto.Asked, k Maker) (Binding, bool) {
 	m := r.member(q.Index)
 	listed, ok := m.listed(r.Terms)
@@ -126,7 +126,7 @@ func (r Root) taken(q proto.Asked, k Maker) (Binding, bool) {
 		return Binding{}, false
 	}
 	at := slices.IndexFunc(m.bindings, func(b Binding) bool {
-		return b.Maker != k && (b.Heard() || m.named(r.Terms, b.Body))
+		return b.Maker != k && (b.Met() || m.named(r.Terms, b.Body))
 	})
 	if at < 0 || m.decided(r.Terms, q.Binding.Hash()) {
 		return Binding{}, false

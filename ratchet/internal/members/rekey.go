@@ -8,12 +8,12 @@ import (
 )
 
 // Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
-// that they were heard; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and
+// that they were read, of those of one index in that order; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and
 // the records of the rekey, each with the number of the epoch that was noted with it before, or else serial. It reports whether requests
 // that waited may be readable by one of these. Now is the wall clock.
 func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
 	for m := range old.members.All() {
-		for _, b := range m.bindings {
+		for _, b := range m.byReading() {
 			r = r.inherit(b, records)
 		}
 	}
@@ -77,6 +77,9 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 		}
 		r = next
 	}
+	if b.Met() {
+		r.serial++
+	}
 	next, err := r.update(b.Maker, func(o Binding) (Binding, error) {
 		i := o.Identity
 		if !i.Profiled {
@@ -98,7 +101,9 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 			i.Leave = b.Leave
 		}
 		o.Answered = max(o.Answered, b.Answered)
-		o.met = o.met || b.Met()
+		if b.Met() {
+			o.first = r.serial
+		}
 		return o.with(i), nil
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package members_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,6 +109,102 @@ func TestUncoveredAndUnited(t *testing.T) {
 	require.True(t, next.ListsGone())
 	require.Equal(t, proto.Roster{entry(w.founder)}, next.Roster())
 	require.Equal(t, members.AfterRemoval, next.Fate(q.maker(), w.epoch, func(a, b proto.EpochID) bool { return false }))
+}
+
+// older is a root with three bindings of an index, of which the first two were read, in this order, and the same after a rekey, of which
+// nothing is known. The smaller H(body) is that of the one that comes later among the three.
+func (w *world) older() (old, next members.Root, twins []person) {
+	twins = w.twins(3)
+	slices.SortFunc(twins, func(a, b person) int { x, y := a.binding.Hash(), b.binding.Hash(); return slices.Compare(y[:], x[:]) })
+	old = members.NewRoot(w.terms)
+	for _, k := range []int{2, 1, 0} {
+		old = w.introduce(old, twins[k])
+	}
+	old = w.read(w.read(old, twins[0]), twins[1])
+	terms := w.root(1, w.owners, proto.Roster{entry(w.founder)}, nil)
+	again := w.again(terms, twins[0])
+	for k := range twins {
+		twins[k].record = again
+	}
+	return old, members.NewRoot(terms), twins
+}
+
+// Of bindings that were read in an older root the one that was read first there is listed, whatever is read in this one, and whichever came
+// to be known first in it (§9, criterion 3).
+func TestListingAfterARekey(t *testing.T) {
+	w := newWorld(t)
+	old, next, twins := w.older()
+	listed := func(r members.Root) members.Maker {
+		b, ok := loaded(t, r).ListedBinding(runFirst)
+		require.True(t, ok)
+		return b.Maker
+	}
+	r, _ := next.Succeed(old, []proto.Record{twins[0].record}, 1, now)
+	require.Len(t, r.Bindings(runFirst), 3)
+	require.Equal(t, twins[0].maker(), listed(r))
+	require.Equal(t, twins[0].maker(), listed(w.read(w.read(r, twins[2]), twins[1])))
+
+	r = w.introduce(w.introduce(next, twins[2]), twins[1])
+	require.Equal(t, twins[2].maker(), listed(r), "nothing was read: the smaller hash")
+	r, met := r.Meet(old, runFirst)
+	require.True(t, met)
+	require.Equal(t, twins[1].maker(), listed(r))
+	r, met = w.introduce(r, twins[0]).Meet(old, runFirst)
+	require.True(t, met)
+	require.Equal(t, twins[0].maker(), listed(r))
+	again, met := r.Meet(old, runFirst)
+	require.False(t, met)
+	require.True(t, equal(t, r, again))
+	b, _ := r.Binding(twins[0].maker())
+	require.False(t, b.Heard())
+	_, c, err := r.ReadFrom(twins[0].maker())
+	require.NoError(t, err)
+	require.Empty(t, c.Arrived, "it arrived in the older root")
+}
+
+// An owner is to name the listed one of several bindings if it was read, as long as nobody named one of them; not where so many words of
+// owners before it, for bindings that it does not know, stand that its own would not be kept.
+func TestUndecided(t *testing.T) {
+	w := newWorld(t)
+	old, next, twins := w.older()
+	first, second := w.owners[0], w.owners[1]
+	if place(next.Terms, second) == 0 {
+		first, second = second, first
+	}
+	one := w.introduce(next, twins[0])
+	_, ok := one.Undecided(runFirst, 0)
+	require.False(t, ok, "there is no other one")
+	r := w.introduce(w.introduce(one, twins[1]), twins[2])
+	_, ok = r.Undecided(runFirst, 0)
+	require.False(t, ok, "nothing was read")
+	r, _ = r.Meet(old, runFirst)
+	b, ok := r.Undecided(runFirst, 0)
+	require.True(t, ok)
+	require.Equal(t, twins[0].maker(), b.Maker)
+	decided, _ := w.apply(r, w.bound(next.Terms, second, twins[1]))
+	_, ok = decided.Undecided(runFirst, 0)
+	require.False(t, ok)
+
+	full := func(owner suite.SigningKey) members.Root {
+		out := r
+		for k := range byte(4) {
+			_, ok := out.Undecided(runFirst, 1)
+			require.True(t, ok, "there is room")
+			out, _ = w.apply(out, proto.Sign(proto.Bind{Said: proto.Said{Root: next.ID(), By: place(next.Terms, owner)}, Index: runFirst,
+				Body: proto.BodyHash{k + 1}}, w.space, owner))
+		}
+		return out
+	}
+	after, before := full(second), full(first)
+	_, ok = before.Undecided(runFirst, 1)
+	require.False(t, ok)
+	_, _, err := before.Apply(w.bound(next.Terms, second, twins[0]), members.Older, now)
+	require.ErrorIs(t, err, members.ErrStale)
+	_, ok = after.Undecided(runFirst, 0)
+	require.True(t, ok)
+	after, _ = w.apply(after, w.bound(next.Terms, first, twins[0]))
+	_, ok = after.Undecided(runFirst, 0)
+	require.False(t, ok)
 }
 
 // A notice that lists another key for an index changes it for everybody.

@@ -250,7 +250,7 @@ func (r Root) Verifier(i dkg.Index) (keys []suite.PublicKey, certain bool) {
 	return keys, false
 }
 
-const format = 4 // of a stored Root
+const format = 5 // of a stored Root
 
 // Encode implements state.Piece.
 func (r Root) Encode(e *state.Encoder) {

@@ -110,6 +110,28 @@ func TestFifthBindingIsRetained(t *testing.T) {
 	require.True(t, ok)
 }
 
+// Who was read in an older root gives way to none of which nothing was read.
+func TestReadInAnOlderRootGivesWayToNobody(t *testing.T) {
+	w := newWorld(t)
+	twins := w.twins(7)
+	old := w.member(members.NewRoot(w.terms), twins[0])
+	terms := w.root(1, w.owners, proto.Roster{entry(w.founder)}, nil)
+	again := w.again(terms, twins[0])
+	r, _ := members.NewRoot(terms).Succeed(old, []proto.Record{again}, 1, now)
+	for k := range twins {
+		twins[k].record = again
+	}
+	r, _ = w.apply(w.introduce(r, twins[1]), w.bound(terms, w.owners[0], twins[1])) // else whoever was read is the listed one
+	for _, p := range twins[2:] {
+		r = w.introduce(r, p)
+	}
+	require.Len(t, r.Bindings(runFirst), 5)
+	b, known := r.Binding(twins[0].maker())
+	require.True(t, known)
+	require.True(t, b.Met())
+	require.False(t, b.Heard())
+}
+
 // Of bindings that one member introduced and nobody read 256 are kept. They take no place from one that was read (D72).
 func TestIntroducedOnlyGivesWay(t *testing.T) {
 	w := newWorld(t)
