@@ -21,14 +21,9 @@ type Candidate struct {
 	keys  proto.EpochKeys // all, for who keeps the candidate (Found)
 }
 
-// Contradicts reports whether a commit of the same parent and place has another check (§4 step 4).
-func (c Candidate) Contradicts(o proto.Shown, parent Epoch, f Forest) bool {
-	return c.parent == parent.id && c.place == o.Commit.Core.Place(f.space, parent.id, parent.generation+1) && c.check != o.Commit.Check
-}
-
 // Derive makes steps 4 to 8 of §4 for a commit that was made from an epoch, which is held or a candidate, and was signed by
 // key (proto.Shown.VerifyMaker). It returns ErrFalse, ErrMisled, ErrOwnCommit, ErrClosed, ErrWaits, or ErrUnknown without root
-// or share. The caller compares other candidates by Contradicts.
+// or share.
 func (f Forest) Derive(parent Epoch, p proto.Shown, key suite.PublicKey, own Shares) (Candidate, error) {
 	core := p.Commit.Core
 	place := core.Place(f.space, parent.id, parent.generation+1)

@@ -165,8 +165,6 @@ func TestTrueCommitOnly(t *testing.T) {
 	misled.Commit.Check[0] ^= 1
 	_, err = b.f.Derive(genesis, misled, key, b.shares())
 	require.ErrorIs(t, err, ErrMisled)
-	require.True(t, child.Contradicts(misled, genesis, b.f))
-	require.False(t, child.Contradicts(p, genesis, b.f))
 
 	next, _, err := b.f.Enter([]Candidate{child}, Reading{1, b.shares(), g.now})
 	require.NoError(t, err)
