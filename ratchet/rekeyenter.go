@@ -244,7 +244,7 @@ func (d *edit) metBefore(r members.Root, came []dkg.Index) members.Root {
 			continue
 		}
 		for _, i := range came {
-			r, _ = r.Meet(old, i)
+			r = r.MetBefore(old, i)
 		}
 	}
 	return r

@@ -18,6 +18,7 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 		v, err := truth.commits.tree.Value(path)
 		return err == nil && pprf.SeedHash(path, v) == seed
 	}
+	var wrong []proto.EpochID
 	for _, m := range f.catalog.children(truth.id) {
 		child, _ := f.Epoch(m.id)
 		if child.seed == [32]byte{} {
@@ -26,36 +27,41 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 		if fits(truth.path(m.maker.Index, m.place), child.seed) {
 			child.alone = false
 		} else {
-			f = f.mislead(m.id, change)
-			child, _ = f.Epoch(m.id)
+			wrong = append(wrong, m.id)
 		}
 		child.seed = [32]byte{}
 		f = f.put(child)
 	}
 	for g := range f.gone.all {
 		if g.parent == truth.id && g.seed != [32]byte{} && !fits(pprf.Path(g.maker, truth.depth, g.place[:]), g.seed) {
-			f = f.mislead(g.id, change)
+			wrong = append(wrong, g.id)
 		}
 	}
-	return f
+	return f.mislead(wrong, change)
 }
 
-// mislead marks an epoch that a false word gave. Of what lies below it, each that has lost its parent is marked by itself: what is dropped
+// mislead marks epochs that a false word gave. Of what lies below them, each that has lost its parent is marked by itself: what is dropped
 // passes on only what it has.
-func (f Forest) mislead(id proto.EpochID, change *Change) Forest {
+func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
+	if len(all) == 0 {
+		return f
+	}
 	lost := map[proto.EpochID][]proto.EpochID{}
 	for g := range f.gone.all {
 		lost[g.parent] = append(lost[g.parent], g.id)
 	}
-	seen := map[proto.EpochID]bool{}
-	for below := []proto.EpochID{id}; len(below) > 0; below = below[1:] {
+	given, seen := map[proto.EpochID]bool{}, map[proto.EpochID]bool{}
+	for _, id := range all {
+		given[id] = true
+	}
+	for below := slices.Clone(all); len(below) > 0; below = below[1:] {
 		at := below[0]
 		if seen[at] {
 			continue
 		}
 		seen[at] = true
 		if e, held := f.Epoch(at); held {
-			if at == id || !f.Has(e.parent) {
+			if given[at] || !f.Has(e.parent) {
 				e.misled = true
 				f = f.put(e)
 			}

@@ -142,7 +142,7 @@ func (r Root) introduce(c proto.Credential, via Via, fill func(Identity) Identit
 	}
 	m := r.member(k.Index)
 	body := c.Binding.Hash()
-	if !m.named(r.Terms, body) && !via.Needed {
+	if kept := len(m.bindings); !m.named(r.Terms, body) && (!via.Needed || kept >= maxBindings) || kept > maxBindings+maxBinds {
 		var ok bool
 		if m, ok = m.vacate(r.Terms); !ok {
 			return r, Change{}, ErrLimit
@@ -214,6 +214,33 @@ func (r Root) Meet(old Root, i dkg.Index) (next Root, met bool) {
 		return r, false
 	}
 	return next.put(m), true
+}
+
+// MetBefore takes in what Meet does, and orders what was read in this root alone behind that: what was read in an older root counts before,
+// whichever of the bindings came to be known first.
+func (r Root) MetBefore(old Root, i dkg.Index) Root {
+	next, met := r.Meet(old, i)
+	if !met {
+		return r
+	}
+	return next.behind(old, r.member(i))
+}
+
+// behind returns the root with the bindings of an index that were read before in this root, and not in the older one, behind all others.
+func (r Root) behind(old Root, before member) Root {
+	m, was := r.member(before.index), old.member(before.index)
+	m.bindings = slices.Clone(m.bindings)
+	for _, b := range before.byReading() {
+		at, known := was.find(b.Maker)
+		if !b.Met() || known && was.bindings[at].Met() {
+			continue
+		}
+		if at, known = m.find(b.Maker); known {
+			r.serial++
+			m.bindings[at].first = r.serial
+		}
+	}
+	return r.put(m)
 }
 
 // Heard reports whether a message of any binding of an index was read.

@@ -36,6 +36,9 @@ const (
 	// maxTwins is the number of bindings of one index besides the listed one: who has a link and is a member can sign any
 	// number (D15).
 	maxTwins = 4
+	// maxBindings is the number of bindings of one index that are kept, those among them under which somebody else wrote: beyond, one of
+	// which nothing was read gives way, or a further one waits. At the bound nobody that is honest is lost: no index has 256 devices.
+	maxBindings = 256
 	// maxBinds is the number of bind statements kept of one index. Those that would decide first are kept.
 	maxBinds = 4
 )
@@ -142,7 +145,7 @@ func (m member) Encode(e *state.Encoder) {
 // Decode implements state.Piece.
 func (member) Decode(d *state.Decoder) (m member, err error) {
 	m.index = dkg.Index(d.Uint32())
-	for range d.Count(1<<10, 8+8+8+4) {
+	for range d.Count(maxBindings+maxBinds+1, 8+8+8+4) { // what a bind or the notice names is kept besides
 		b, err := decodeBinding(d, m.index)
 		if err != nil {
 			return member{}, err

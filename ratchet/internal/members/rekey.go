@@ -8,13 +8,18 @@ import (
 )
 
 // Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
-// that they were read, of those of one index in that order; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and
-// the records of the rekey, each with the number of the epoch that was noted with it before, or else serial. It reports whether requests
-// that waited may be readable by one of these. Now is the wall clock.
+// that they were read, of those of one index in that order and before what was read in this root alone; whoever came by an invite that is
+// issued again, under its new certificate; the statements that count in both; and the records of the rekey, each with the number of the epoch
+// that was noted with it before, or else serial. It reports whether requests that waited may be readable by one of these. Now is the wall
+// clock.
 func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
 	for m := range old.members.All() {
+		before := r.member(m.index)
 		for _, b := range m.byReading() {
 			r = r.inherit(b, records)
+		}
+		if slices.ContainsFunc(before.bindings, Binding.Met) {
+			r = r.behind(old, before)
 		}
 	}
 	for _, s := range old.Statements() {

@@ -316,3 +316,26 @@ func TestNoticeBeforeARekey(t *testing.T) {
 	taken, _ := members.NewRoot(w.root(4, other, roster, nil)).Succeed(heard, nil, 0, now)
 	require.False(t, taken.Gone(q.index))
 }
+
+// Of bindings of which one was read in the older root alone, and one in the newer root alone, the former is listed and to be named by an
+// owner, also if it came to be known last, and if the newer root was known before it took the older one over.
+func TestReadInAnOlderRootComesFirst(t *testing.T) {
+	w := newWorld(t)
+	old, next, twins := w.older() // of these two were read in the old root, and the third never
+	later := w.read(w.introduce(next, twins[2]), twins[2])
+	first := twins[0].maker()
+	for name, r := range map[string]members.Root{
+		"known last":  w.introduce(later, twins[0]).MetBefore(old, runFirst),
+		"known first": w.read(w.introduce(w.introduce(next, twins[0]).MetBefore(old, runFirst), twins[2]), twins[2]),
+	} {
+		r = loaded(t, r)
+		b, _ := r.ListedBinding(runFirst)
+		require.Equal(t, first, b.Maker, name)
+		b, ok := r.Undecided(runFirst, 0)
+		require.True(t, ok, name)
+		require.Equal(t, first, b.Maker, name)
+	}
+	r, _ := later.Succeed(old, []proto.Record{twins[0].record}, 1, now)
+	b, _ := loaded(t, r).ListedBinding(runFirst)
+	require.Equal(t, first, b.Maker)
+}

@@ -110,6 +110,33 @@ func TestFifthBindingIsRetained(t *testing.T) {
 	require.True(t, ok)
 }
 
+// However many bindings of one index others write under, a bounded number is kept, and what is stored is read again. One of which nothing
+// was read gives way to a further one; where all were read it waits.
+func TestBindingsOfOneIndexAreBounded(t *testing.T) {
+	w := newWorld(t)
+	twins := w.twins(260)
+	unread, read := members.NewRoot(w.terms), members.NewRoot(w.terms)
+	var last error
+	for _, p := range twins {
+		next, _, err := unread.Admit(p.credential(), members.Via{Needed: true})
+		require.NoError(t, err)
+		unread = next
+		if next, _, last = read.Admit(p.credential(), members.Via{Needed: true}); last == nil {
+			read = w.read(next, p)
+		}
+	}
+	require.ErrorIs(t, last, members.ErrLimit)
+	for _, r := range []members.Root{unread, read} {
+		require.Len(t, r.Bindings(runFirst), 256)
+		require.Len(t, loaded(t, r).Bindings(runFirst), 256)
+	}
+	_, known := unread.Binding(twins[259].maker())
+	require.True(t, known)
+	read, _ = w.apply(read, w.bound(w.terms, w.owners[0], twins[259]))
+	read = w.introduce(read, twins[259])
+	require.Len(t, loaded(t, read).Bindings(runFirst), 257, "an owner names it")
+}
+
 // Who was read in an older root gives way to none of which nothing was read.
 func TestReadInAnOlderRootGivesWayToNobody(t *testing.T) {
 	w := newWorld(t)
