@@ -12,7 +12,6 @@ import (
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
-	"github.com/trefoil-im/trefoil/state"
 )
 
 // §9, G39: many devices redeem one public link at once; -joiners 1000 asks for a thousand, which takes hours and 10 GB. Each draws its
@@ -163,7 +162,7 @@ func (c *crowd) act(m *simnet.Member) {
 	_, joined := c.first[m]
 	by, taken := c.place[c.info[m].Index]
 	switch {
-	case slices.ContainsFunc(m.Events, refused):
+	case m.Saw(ratchet.Refused) > 0:
 		c.again(m)
 	case slices.Contains(c.hosts, m), slices.Contains(c.readers, m):
 		m.TicketsFirst()
@@ -193,11 +192,6 @@ func (c *crowd) rest(m *simnet.Member, offline bool) {
 		m.Reopen()
 	}
 	m.Offline = offline
-}
-
-func refused(e state.Event) bool {
-	r, ok := e.(ratchet.Event)
-	return ok && r.Kind == ratchet.Refused
 }
 
 // again lets the person of a device that was refused open the link once more. It counts as the same one.

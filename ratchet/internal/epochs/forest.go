@@ -221,8 +221,8 @@ func (f Forest) drop(id proto.EpochID, why reason, change *Change) Forest {
 		}
 	}
 	if e.onlyHeard(f.own) {
-		if c, ok := e.senders.chains.get(f.own); ok && c.next() > 0 {
-			change.Unread = append(change.Unread, MessageRange{e.id, 0, c.next()})
+		if sent := e.sentBy(f.own); sent > 0 {
+			change.Unread = append(change.Unread, MessageRange{e.id, 0, sent})
 		}
 	}
 	g, _ := f.groups.Get(segmap.Key{Block: groupOf(e.serial)})

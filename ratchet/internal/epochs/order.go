@@ -3,6 +3,7 @@ package epochs
 import (
 	"bytes"
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -68,24 +69,30 @@ func (f Forest) first() proto.EpochID {
 
 // isAside reports whether an epoch or one above it is alone or misled.
 func (f Forest) isAside(m *meta) bool {
-	for len(f.aside) > 0 && m != nil {
-		if slices.Contains(f.aside, m.id) {
-			return true
-		}
-		m = f.catalog.get(m.parent)
+	for range f.marked(m) {
+		return true
 	}
 	return false
 }
 
 // marks reports whether an epoch or one above it is alone, and whether one is misled.
 func (f Forest) marks(m *meta) (alone, misled bool) {
-	for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
-		if slices.Contains(f.aside, m.id) {
-			e, _ := f.Epoch(m.id)
-			alone, misled = alone || e.alone, misled || e.misled
-		}
+	for id := range f.marked(m) {
+		e, _ := f.Epoch(id)
+		alone, misled = alone || e.alone, misled || e.misled
 	}
 	return alone, misled
+}
+
+// marked returns which of an epoch and those above it are alone or misled, from there upwards.
+func (f Forest) marked(m *meta) iter.Seq[proto.EpochID] {
+	return func(yield func(proto.EpochID) bool) {
+		for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
+			if slices.Contains(f.aside, m.id) && !yield(m.id) {
+				return
+			}
+		}
+	}
 }
 
 // Behind returns how far an epoch held is behind the preferred one, in generations of commits and of rekeys (§5).

@@ -37,7 +37,8 @@ const (
 	// number (D15).
 	maxTwins = 4
 	// maxBindings is the number of bindings of one index that are kept, those among them under which somebody else wrote: beyond, one of
-	// which nothing was read gives way, or a further one waits. At the bound nobody that is honest is lost: no index has 256 devices.
+	// which nothing was read gives way, or a further one waits. An index is for one device, so that nobody honest comes to it; whoever
+	// does is let in once an owner names it.
 	maxBindings = 256
 	// maxBinds is the number of bind statements kept of one index. Those that would decide first are kept.
 	maxBinds = 4
