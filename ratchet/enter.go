@@ -123,7 +123,7 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 		return forged(err)
 	}
 	// It counts as heard for itself: it says something at once, which others read before they read a twin.
-	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}); err == nil {
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, d.reads()); err == nil {
 		r = next
 	}
 	d.st.roots = d.st.roots.Put(newRootRow(r, s))

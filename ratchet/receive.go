@@ -343,7 +343,7 @@ func (d *edit) deliver(l *reading) Message {
 		d.ownMessage(l)
 	}
 	if b, ok := r.Binding(l.maker); ok && !b.Heard() {
-		if next, change, err := r.ReadFrom(l.maker); err == nil {
+		if next, change, err := r.ReadFrom(l.maker, d.reads()); err == nil {
 			d.meet(d.changed(next, change), l.maker.Index)
 		}
 		d.boxTaken(r, l.maker.Index)

@@ -227,14 +227,14 @@ func (d *edit) meet(in members.Root, i dkg.Index) {
 			continue
 		}
 		if r, ok := d.root(row.id); ok {
-			if next, met := r.Meet(in, i); met {
+			if next, changed := r.Meet(in, i, d.now); changed {
 				d.setRoot(next)
 			}
 		}
 	}
 }
 
-// metBefore takes in to a root which bindings of indices were read in older ones, in the order of the newest of these that knows it.
+// metBefore takes in to a root which bindings of indices were read in older ones.
 func (d *edit) metBefore(r members.Root, came []dkg.Index) members.Root {
 	if len(came) == 0 || r.Rekey() == 0 {
 		return r
@@ -244,10 +244,20 @@ func (d *edit) metBefore(r members.Root, came []dkg.Index) members.Root {
 			continue
 		}
 		for _, i := range came {
-			r = r.MetBefore(old, i)
+			r, _ = r.Meet(old, i, d.now)
 		}
 	}
 	return r
+}
+
+// reads is not below the number of any first reading, in whatever root.
+func (d *edit) reads() (n uint64) {
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			n = max(n, r.Reads())
+		}
+	}
+	return n
 }
 
 // dealFrom brings the evals in step with the preferred root: those of its dealer, or of a seat; else read-only.

@@ -174,8 +174,9 @@ func (c Change) listing(i dkg.Index, before Binding, after Root) Change {
 }
 
 // ReadFrom takes in that a message of a binding was read: it is heard. The masked share of an invite of that one index is erased,
-// whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
-func (r Root) ReadFrom(k Maker) (Root, Change, error) {
+// whatever request or ticket came before. After is not below the numbers of first readings in other roots (Reads), so that one order holds for
+// all. It returns ErrUnknown for a binding that is not known.
+func (r Root) ReadFrom(k Maker, after uint64) (Root, Change, error) {
 	b, ok := r.Binding(k)
 	if !ok {
 		return r, Change{}, ErrUnknown
@@ -185,7 +186,7 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	}
 	var change Change
 	if !b.Met() {
-		r.serial++
+		r.serial = max(r.serial, after) + 1
 		b.first = r.serial
 		change.Arrived = append(change.Arrived, k.Index)
 	}
@@ -197,51 +198,53 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	return r, change, nil
 }
 
-// Meet takes in which bindings of an index were read in an older root, and in which order, and reports whether one of them was not known to be
-// read. A binding that is not known yet is left out.
-func (r Root) Meet(old Root, i dkg.Index) (next Root, met bool) {
-	next = r
-	m := r.member(i)
-	m.bindings = slices.Clone(m.bindings)
-	for _, o := range old.member(i).byReading() {
-		if at, known := m.find(o.Maker); known && o.Met() {
-			met = met || !m.bindings[at].Met()
-			next.serial++
-			m.bindings[at].first = next.serial
+// Reads is not below the number of any first reading in this root or an older one.
+func (r Root) Reads() uint64 { return r.serial }
+
+// Meet takes in when bindings of an index were read first in an older root, and reports whether that changed anything. One that is not known yet
+// is taken over if its invite was issued again and is neither closed nor past its lifetime (Shut), now being the wall clock; else it is left
+// out.
+func (r Root) Meet(old Root, i dkg.Index, now Millis) (_ Root, changed bool) {
+	issued := func(n proto.InviteName) (proto.Certificate, bool) {
+		x, known := r.Invite(n)
+		shut := r.Closed(n) || old.Closed(n) || r.Gone(i) || old.Gone(i) || x.Certificate.ExpiredAt(uint64(max(now, 0)))
+		return x.Certificate, known && !shut
+	}
+	for _, b := range old.Bindings(i) {
+		o, known := r.Binding(b.Maker)
+		switch {
+		case !b.Met():
+		case !known:
+			r = r.inherit(b, issued)
+			changed = changed || r.met(b.Maker)
+		case earlier(b.first, o.first) != o.first:
+			r, changed = r.readAt(b.Maker, b.first), true
 		}
 	}
-	if !met {
-		return r, false
-	}
-	return next.put(m), true
+	return r, changed
 }
 
-// MetBefore takes in what Meet does, and orders what was read in this root alone behind that: what was read in an older root counts before,
-// whichever of the bindings came to be known first.
-func (r Root) MetBefore(old Root, i dkg.Index) Root {
-	next, met := r.Meet(old, i)
-	if !met {
+func (r Root) met(k Maker) bool {
+	b, known := r.Binding(k)
+	return known && b.Met()
+}
+
+// readAt takes in when a binding was read first. The earliest reading counts, so that the order in which roots hear of each other makes no
+// difference.
+func (r Root) readAt(k Maker, first uint64) Root {
+	next, err := r.update(k, func(b Binding) (Binding, error) {
+		b.first = earlier(b.first, first)
+		return b, nil
+	})
+	if err != nil {
 		return r
 	}
-	return next.behind(old, r.member(i))
+	next.serial = max(r.serial, first)
+	return next
 }
 
-// behind returns the root with the bindings of an index that were read before in this root, and not in the older one, behind all others.
-func (r Root) behind(old Root, before member) Root {
-	m, was := r.member(before.index), old.member(before.index)
-	m.bindings = slices.Clone(m.bindings)
-	for _, b := range before.byReading() {
-		at, known := was.find(b.Maker)
-		if !b.Met() || known && was.bindings[at].Met() {
-			continue
-		}
-		if at, known = m.find(b.Maker); known {
-			r.serial++
-			m.bindings[at].first = r.serial
-		}
-	}
-	return r.put(m)
-}
+// earlier returns the smaller of two numbers of first readings, of which 0 is none.
+func earlier(a, b uint64) uint64 { return min(a-1, b-1) + 1 }
 
 // Heard reports whether a message of any binding of an index was read.
 func (r Root) Heard(i dkg.Index) bool {

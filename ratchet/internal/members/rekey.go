@@ -8,18 +8,20 @@ import (
 )
 
 // Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
-// that they were read, of those of one index in that order and before what was read in this root alone; whoever came by an invite that is
-// issued again, under its new certificate; the statements that count in both; and the records of the rekey, each with the number of the epoch
+// when they were read first; whoever came by an invite that is issued again, under its new certificate; the statements that count in both; and the records of the rekey, each with the number of the epoch
 // that was noted with it before, or else serial. It reports whether requests that waited may be readable by one of these. Now is the wall
 // clock.
 func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
-	for m := range old.members.All() {
-		before := r.member(m.index)
-		for _, b := range m.byReading() {
-			r = r.inherit(b, records)
+	issued := func(n proto.InviteName) (proto.Certificate, bool) {
+		at := slices.IndexFunc(records, func(x proto.Record) bool { return x.Certificate.Name() == n })
+		if at < 0 {
+			return proto.Certificate{}, false
 		}
-		if slices.ContainsFunc(before.bindings, Binding.Met) {
-			r = r.behind(old, before)
+		return records[at].Certificate, true
+	}
+	for m := range old.members.All() {
+		for _, b := range m.byReading() {
+			r = r.inherit(b, issued)
 		}
 	}
 	for _, s := range old.Statements() {
@@ -68,22 +70,20 @@ func (r Root) Since(old Root) (c Change) {
 }
 
 // inherit takes over what was known of a binding in the root before, if it is listed or its invite was issued again.
-func (r Root) inherit(b Binding, records []proto.Record) Root {
+func (r Root) inherit(b Binding, issued func(proto.InviteName) (proto.Certificate, bool)) Root {
 	if e, ok := r.roster.Find(b.Index); !ok || e.Body != b.Body {
-		at := slices.IndexFunc(records, func(x proto.Record) bool {
-			return !b.Credential.IsZero() && x.Certificate.Admission == b.Credential.Binding.Admission && x.Certificate.Covers(b.Index)
-		})
-		if at < 0 {
+		if b.Credential.IsZero() {
 			return r
 		}
-		next, _, err := r.Admit(proto.Credential{Certificate: records[at].Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()})
+		c, again := issued(b.Credential.Certificate.Name())
+		if !again || !c.Covers(b.Index) {
+			return r
+		}
+		next, _, err := r.Admit(proto.Credential{Certificate: c, Binding: b.Credential.Binding}, Via{Needed: b.Met()})
 		if err != nil {
 			return r
 		}
 		r = next
-	}
-	if b.Met() {
-		r.serial++
 	}
 	next, err := r.update(b.Maker, func(o Binding) (Binding, error) {
 		i := o.Identity
@@ -106,15 +106,12 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 			i.Leave = b.Leave
 		}
 		o.Answered = max(o.Answered, b.Answered)
-		if b.Met() {
-			o.first = r.serial
-		}
 		return o.with(i), nil
 	})
 	if err != nil {
 		return r
 	}
-	return next
+	return next.readAt(b.Maker, b.first)
 }
 
 // Unite returns the root in which those are gone, too, whom another root of its generation has in gone.
