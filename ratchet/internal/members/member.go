@@ -168,7 +168,7 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }
 
 // Undecided returns the binding that the owner at a place is to name for an index: the listed one, if more are known of the index, it was
-// read, in this root or an older one, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
+// read, in this root or another that is not newer, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
 // of owners before it stand as are kept, there is none.
 func (r Root) Undecided(i dkg.Index, place uint8) (Binding, bool) {
 	m := r.member(i)

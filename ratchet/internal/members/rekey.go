@@ -3,28 +3,19 @@ package members
 import (
 	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
-// that they were read, of those of one index in that order and before what was read in this root alone; whoever came by an invite that is
-// issued again, under its new certificate; the statements that count in both; and the records of the rekey, each with the number of the epoch
-// that was noted with it before, or else serial. It reports whether requests that waited may be readable by one of these. Now is the wall
-// clock.
+// Succeed returns the members of a root that a rekey made, with what was known under the one before: the statements that count in both; the
+// records of the rekey, each with the number of the epoch that was noted with it before, or else serial; of those listed what they said and
+// that they were read, of those of one index in that order and before what was read in this root alone; and whoever came by an invite that is
+// issued again, under its new certificate. It reports whether requests that waited may be readable by one of these. Now is the wall clock.
 func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
-	for m := range old.members.All() {
-		before := r.member(m.index)
-		for _, b := range m.byReading() {
-			r = r.inherit(b, records)
-		}
-		if slices.ContainsFunc(before.bindings, Binding.Met) {
-			r = r.behind(old, before)
-		}
-	}
 	for _, s := range old.Statements() {
 		switch s.(type) {
-		case proto.Leave, proto.Profile: // they came with their binding
+		case proto.Leave, proto.Profile: // they come with their binding
 		default:
 			if next, _, err := r.Apply(s, Older, now); err == nil {
 				r = next
@@ -44,7 +35,60 @@ func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Milli
 			r, opened = next, opened || len(c.Opened) > 0
 		}
 	}
+	for m := range old.members.All() {
+		before := r.member(m.index)
+		for _, b := range m.byReading() {
+			r, _ = r.inherit(b)
+		}
+		if slices.ContainsFunc(before.bindings, Binding.Met) {
+			r = r.behind(old, before)
+		}
+	}
 	return r, opened
+}
+
+// Meet takes over from another root which bindings of an index were read there, as the last that were read in this one. One that is not known
+// comes in if its invite was issued again and is not over. It reports whether one was not known to be read. Now is the wall clock.
+func (r Root) Meet(other Root, i dkg.Index, now Millis) (next Root, change Change, met bool) {
+	next = r
+	for _, b := range other.member(i).byReading() {
+		is, known := r.Binding(b.Maker)
+		if !b.Met() || is.Met() || !known && r.over(other, b, now) {
+			continue
+		}
+		taken, c := next.inherit(b)
+		if is, _ = taken.Binding(b.Maker); is.Met() {
+			next, change, met = taken, change.And(c), true
+		}
+	}
+	return next, change, met
+}
+
+// MetBefore takes in what Meet does, of what was read before it could be. If the other root is older, what was read there counts before what was
+// read in this one alone, whichever of the bindings came to be known first.
+func (r Root) MetBefore(other Root, i dkg.Index, now Millis) (Root, Change) {
+	next, change, met := r.Meet(other, i, now)
+	if met && other.Rekey() < r.Rekey() {
+		next = next.behind(other, r.member(i))
+	}
+	return next, change
+}
+
+// behind returns the root with the bindings of an index in the order in which they were read in an older root, and behind them those that were
+// read before in this one alone.
+func (r Root) behind(old Root, before member) Root {
+	m, was := r.member(before.index), old.member(before.index)
+	m.bindings = slices.Clone(m.bindings)
+	for _, b := range slices.Concat(was.byReading(), slices.DeleteFunc(before.byReading(), func(b Binding) bool {
+		at, known := was.find(b.Maker)
+		return known && was.bindings[at].Met()
+	})) {
+		if at, known := m.find(b.Maker); known && b.Met() {
+			r.serial++
+			m.bindings[at].first = r.serial
+		}
+	}
+	return r.put(m)
 }
 
 // Since returns what changed about the members that are shown when this root took the place of another one, or became what it is: who went,
@@ -67,20 +111,19 @@ func (r Root) Since(old Root) (c Change) {
 	return c
 }
 
-// inherit takes over what was known of a binding in the root before, if it is listed or its invite was issued again.
-func (r Root) inherit(b Binding, records []proto.Record) Root {
-	if e, ok := r.roster.Find(b.Index); !ok || e.Body != b.Body {
-		at := slices.IndexFunc(records, func(x proto.Record) bool {
-			return !b.Credential.IsZero() && x.Certificate.Admission == b.Credential.Binding.Admission && x.Certificate.Covers(b.Index)
-		})
-		if at < 0 {
-			return r
+// inherit takes over what was known of a binding in another root, if it is known here, or its invite was issued again.
+func (r Root) inherit(b Binding) (_ Root, change Change) {
+	if o, known := r.Binding(b.Maker); known && o.Body != b.Body {
+		return r, change
+	} else if !known {
+		x, again := r.Invite(proto.NameOfInvite(b.admission()))
+		if b.Credential.IsZero() || !again || !x.Certificate.Covers(b.Index) {
+			return r, change
 		}
-		next, _, err := r.Admit(proto.Credential{Certificate: records[at].Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()})
-		if err != nil {
-			return r
+		var err error
+		if r, change, err = r.Admit(proto.Credential{Certificate: x.Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()}); err != nil {
+			return r, change
 		}
-		r = next
 	}
 	if b.Met() {
 		r.serial++
@@ -112,9 +155,9 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 		return o.with(i), nil
 	})
 	if err != nil {
-		return r
+		return r, change
 	}
-	return next
+	return next, change
 }
 
 // Unite returns the root in which those are gone, too, whom another root of its generation has in gone.
@@ -139,10 +182,11 @@ func (r Root) Stay(makers []Maker) (out []Binding) {
 	return out
 }
 
-// ListsGone reports whether somebody who is gone is listed by the notice, or was heard: only a rekey keeps them out.
+// ListsGone reports whether only a rekey keeps somebody out who is gone: one that the notice does not have in gone and of whom a binding is
+// known, or that was heard. Whoever let it in may not have known.
 func (r Root) ListsGone() bool {
 	for i := range r.All() {
-		if r.Gone(i) && r.belongs(i) {
+		if r.Gone(i) && (!r.notice.Gone.Has(i) || r.Heard(i)) {
 			return true
 		}
 	}
@@ -159,23 +203,26 @@ func (r Root) Unlisted() (n int) {
 	return n
 }
 
-// Uncovered returns who was heard in an older root, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
+// Uncovered returns who was read in an older root or before, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
 // index with the binding listed there.
 func (r Root) Uncovered(old Root, now Millis) (out []Binding) {
 	for m := range old.members.All() {
 		b, ok := old.ListedBinding(m.index)
-		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
+		if ok && b.Met() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// Shut reports whether this root knows nothing of the index of a binding of an older root, whose invite an owner closed, or whose lifetime
-// is over by the wall clock. Such a binding may be of somebody who was removed and has the link: in the old root it can still bind an
-// index and write as it.
+// Shut reports whether this root knows nothing of the index of a binding of an older root whose invite is over. Such a binding may be of somebody
+// who was removed and has the link: in the old root it can still bind an index and write as it.
 func (r Root) Shut(old Root, b Binding, now Millis) bool {
+	return len(r.member(b.Index).bindings) == 0 && r.over(old, b, now)
+}
+
+// over reports whether an owner closed the invite of a binding of another root, or its lifetime is over by the wall clock.
+func (r Root) over(other Root, b Binding, now Millis) bool {
 	c := b.Credential.Certificate
-	return len(r.member(b.Index).bindings) == 0 && !c.IsZero() &&
-		(r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
+	return !c.IsZero() && (r.Closed(c.Name()) || other.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
 }

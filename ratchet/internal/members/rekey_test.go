@@ -146,13 +146,12 @@ func TestListingAfterARekey(t *testing.T) {
 
 	r = w.introduce(w.introduce(next, twins[2]), twins[1])
 	require.Equal(t, twins[2].maker(), listed(r), "nothing was read: the smaller hash")
-	r, met := r.Meet(old, runFirst)
+	r, _, met := r.Meet(old, runFirst, now)
 	require.True(t, met)
 	require.Equal(t, twins[1].maker(), listed(r))
-	r, met = w.introduce(r, twins[0]).Meet(old, runFirst)
-	require.True(t, met)
+	r, _ = w.introduce(r, twins[0]).MetBefore(old, runFirst, now)
 	require.Equal(t, twins[0].maker(), listed(r))
-	again, met := r.Meet(old, runFirst)
+	again, _, met := r.Meet(old, runFirst, now)
 	require.False(t, met)
 	require.True(t, equal(t, r, again))
 	b, _ := r.Binding(twins[0].maker())
@@ -177,7 +176,7 @@ func TestUndecided(t *testing.T) {
 	r := w.introduce(w.introduce(one, twins[1]), twins[2])
 	_, ok = r.Undecided(runFirst, 0)
 	require.False(t, ok, "nothing was read")
-	r, _ = r.Meet(old, runFirst)
+	r, _, _ = r.Meet(old, runFirst, now)
 	b, ok := r.Undecided(runFirst, 0)
 	require.True(t, ok)
 	require.Equal(t, twins[0].maker(), b.Maker)
@@ -324,9 +323,10 @@ func TestReadInAnOlderRootComesFirst(t *testing.T) {
 	old, next, twins := w.older() // of these two were read in the old root, and the third never
 	later := w.read(w.introduce(next, twins[2]), twins[2])
 	first := twins[0].maker()
+	before := func(r members.Root) members.Root { r, _ = r.MetBefore(old, runFirst, now); return r }
 	for name, r := range map[string]members.Root{
-		"known last":  w.introduce(later, twins[0]).MetBefore(old, runFirst),
-		"known first": w.read(w.introduce(w.introduce(next, twins[0]).MetBefore(old, runFirst), twins[2]), twins[2]),
+		"known last":  before(w.introduce(later, twins[0])),
+		"known first": w.read(w.introduce(before(w.introduce(next, twins[0])), twins[2]), twins[2]),
 	} {
 		r = loaded(t, r)
 		b, _ := r.ListedBinding(runFirst)
