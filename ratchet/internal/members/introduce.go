@@ -58,11 +58,7 @@ func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
 		if err != nil {
 			continue
 		}
-		r = next
-		change.Came = append(change.Came, c.Came...)
-		change.Conflicts = append(change.Conflicts, c.Conflicts...)
-		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
-		change.LetInGone = append(change.LetInGone, c.LetInGone...)
+		r, change = next, change.And(c)
 	}
 	return r, change
 }
@@ -198,58 +194,13 @@ func (r Root) ReadFrom(k Maker, after uint64) (Root, Change, error) {
 	return r, change, nil
 }
 
-// Reads is not below the number of any first reading in this root or an older one.
+// Reads is not below the number of any first reading that this root knows of.
 func (r Root) Reads() uint64 { return r.serial }
-
-// Meet takes in when bindings of an index were read first in an older root, and reports whether that changed anything. One that is not known yet
-// is taken over if its invite was issued again and is neither closed nor past its lifetime (Shut), now being the wall clock; else it is left
-// out.
-func (r Root) Meet(old Root, i dkg.Index, now Millis) (_ Root, changed bool) {
-	issued := func(n proto.InviteName) (proto.Certificate, bool) {
-		x, known := r.Invite(n)
-		shut := r.Closed(n) || old.Closed(n) || r.Gone(i) || old.Gone(i) || x.Certificate.ExpiredAt(uint64(max(now, 0)))
-		return x.Certificate, known && !shut
-	}
-	for _, b := range old.Bindings(i) {
-		o, known := r.Binding(b.Maker)
-		switch {
-		case !b.Met():
-		case !known:
-			r = r.inherit(b, issued)
-			changed = changed || r.met(b.Maker)
-		case earlier(b.first, o.first) != o.first:
-			r, changed = r.readAt(b.Maker, b.first), true
-		}
-	}
-	return r, changed
-}
-
-func (r Root) met(k Maker) bool {
-	b, known := r.Binding(k)
-	return known && b.Met()
-}
-
-// readAt takes in when a binding was read first. The earliest reading counts, so that the order in which roots hear of each other makes no
-// difference.
-func (r Root) readAt(k Maker, first uint64) Root {
-	next, err := r.update(k, func(b Binding) (Binding, error) {
-		b.first = earlier(b.first, first)
-		return b, nil
-	})
-	if err != nil {
-		return r
-	}
-	next.serial = max(r.serial, first)
-	return next
-}
-
-// earlier returns the smaller of two numbers of first readings, of which 0 is none.
-func earlier(a, b uint64) uint64 { return min(a-1, b-1) + 1 }
 
 // Heard reports whether a message of any binding of an index was read.
 func (r Root) Heard(i dkg.Index) bool {
 	return slices.ContainsFunc(r.member(i).bindings, Binding.Heard)
 }
 
-// Met reports whether a message of an index was read in this root or an older one, under whichever binding.
+// Met reports whether a message of an index was read in this root or another that is not newer, under whichever binding.
 func (r Root) Met(i dkg.Index) bool { return slices.ContainsFunc(r.member(i).bindings, Binding.Met) }

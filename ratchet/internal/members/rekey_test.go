@@ -3,7 +3,6 @@ package members_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -361,37 +360,4 @@ func TestReadingAThirdMovesNobodyBack(t *testing.T) {
 	require.Equal(t, twins[0].maker(), b.Maker)
 	b, _ = r.Undecided(runFirst, 0)
 	require.Equal(t, twins[0].maker(), b.Maker)
-}
-
-// A binding that is first read in the older root after the newer one was entered is taken over if its invite was issued again, as it would have
-// been before; not if that was closed or ended, or its index is gone: somebody who was removed and has the link can bind it.
-func TestMeetTakesOver(t *testing.T) {
-	w := newWorld(t)
-	old, next, twins := w.older()
-	record := twins[0].record
-	issued, _, err := next.AddRecord(record, 1)
-	require.NoError(t, err)
-	r := loaded(t, w.meet(issued, old))
-	require.Len(t, r.Bindings(runFirst), 2, "of the third nothing was read")
-	b, _ := r.ListedBinding(runFirst)
-	require.Equal(t, twins[0].maker(), b.Maker)
-	require.Equal(t, next.ID(), b.Credential.Certificate.Root)
-	require.True(t, b.Met())
-	require.False(t, b.Heard())
-	other := w.meet(w.introduce(issued, twins[2]), old)
-	require.Len(t, other.Bindings(runFirst), 3, "that the index is known of keeps nobody out")
-	same, changed := r.Meet(old, runFirst, now)
-	require.False(t, changed)
-	require.True(t, equal(t, r, same))
-
-	over := proto.Close{Said: proto.Said{Root: next.ID(), By: place(next.Terms, w.owners[0])}, Invite: record.Certificate.Name()}
-	closed, _ := w.apply(issued, proto.Sign(over, w.space, w.owners[0]))
-	gone, _ := w.apply(issued, w.revoke(next.Terms, w.owners[0], runFirst))
-	for name, r := range map[string]members.Root{"not issued again": next, "closed": closed, "gone": gone} {
-		same, changed := r.Meet(old, runFirst, now)
-		require.False(t, changed, name)
-		require.True(t, equal(t, r, same), name)
-	}
-	_, changed = issued.Meet(old, runFirst, members.Millis(record.Certificate.Expires)*int64(time.Hour/time.Millisecond))
-	require.False(t, changed, "past its lifetime")
 }

@@ -183,7 +183,7 @@ func (w *world) read(r members.Root, p person) members.Root {
 
 // meet takes in what was read of the first index of the run in an older root.
 func (w *world) meet(r, old members.Root) members.Root {
-	r, _ = r.Meet(old, runFirst, now)
+	r, _, _ = r.Meet(old, runFirst, now)
 	return r
 }
 
