@@ -20,11 +20,12 @@ type newcomer struct {
 	founder, b, m, a *node
 	made             invite.Made // by which a came
 	said             []incoming  // what a sent, and m did not read
+	missed           []incoming  // the same of the founder
 }
 
-// crossedComing returns a newcomer. The founder made the rekey; b, the other owner, read the newcomer before it followed, and m gets what the
+// crossedComing returns a newcomer. The founder made the rekey, and read of the newcomer afterwards if it is known to it; b, the other owner, read the newcomer before it followed, and m gets what the
 // newcomer sent when the test gives it.
-func crossedComing(t *testing.T, seed uint64) *newcomer {
+func crossedComing(t *testing.T, seed uint64, known bool) *newcomer {
 	n := newNetwork(t, seed)
 	c := &newcomer{network: n, founder: n.found(Policy{})}
 	c.b, c.m = n.member(c.founder, "b"), n.member(c.founder, "m")
@@ -40,10 +41,12 @@ func crossedComing(t *testing.T, seed uint64) *newcomer {
 	c.b.sync()
 	require.Len(t, c.b.texts(), 1)
 	c.said, c.m.mailbox = c.m.mailbox, nil
-	missed := c.founder.mailbox
-	c.founder.mailbox = nil
+	c.missed, c.founder.mailbox = c.founder.mailbox, nil
 	c.founder.do(Rekey())
-	c.a.offline, c.founder.mailbox = true, missed
+	c.a.offline = true
+	if known {
+		c.founder.mailbox = c.missed
+	}
 	for _, x := range []*node{c.founder, c.b, c.m} {
 		x.inOrder()
 		x.offline = false
@@ -68,7 +71,7 @@ func TestNewcomerThatCrossedARekeyIsRemoved(t *testing.T) {
 		"read afterwards": func(c *newcomer) *node { return c.founder },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := crossedComing(t, 330)
+			c := crossedComing(t, 330, true)
 			c.reads()
 			o, place := owner(c), c.a.place()
 			for _, x := range []*node{c.founder, c.b, c.m} {
@@ -101,7 +104,7 @@ func TestNewcomerThatCrossedARekeyIsRemoved(t *testing.T) {
 
 // Who comes second by the link is refused by a member that read whoever came first in the older root after it had followed the rekey.
 func TestSecondComerAfterALateReading(t *testing.T) {
-	c := crossedComing(t, 331)
+	c := crossedComing(t, 331, true)
 	c.reads()
 	c.founder.offline, c.b.offline = true, true
 	b := c.join(c.made.Link, "second")
@@ -268,4 +271,29 @@ func TestWhoIsShownIsRemoved(t *testing.T) {
 			require.EqualValues(t, 1, founder.gen(), "once is enough")
 		})
 	}
+}
+
+// An owner that has read nothing of a newcomer takes its place back: that holds for all, whatever they read and when, and the owner makes a rekey once
+// it reads of it, which may have come into the new root (§9, gone).
+func TestRevokedNewcomerIsGoneForAll(t *testing.T) {
+	c := crossedComing(t, 335, false)
+	c.founder.do(EndInvite(c.made.Name))
+	c.founder.offline = true
+	c.b.sync()
+	c.m.sync()
+	c.reads()
+	for _, x := range []*node{c.b, c.m} {
+		require.Len(t, x.members(), 3, x.name)
+	}
+	require.EqualValues(t, 2, c.founder.gen())
+	c.founder.offline, c.founder.mailbox = false, append(c.founder.mailbox, c.missed...)
+	c.hours(3)
+	for _, x := range []*node{c.founder, c.b, c.m} {
+		require.EqualValues(t, 3, x.gen(), x.name)
+		require.Len(t, x.members(), 3, x.name)
+	}
+	c.hours(5)
+	require.EqualValues(t, 3, c.founder.gen(), "once is enough")
+	c.hears(c.founder, c.b, c.m)
+	require.Empty(t, c.a.texts())
 }
