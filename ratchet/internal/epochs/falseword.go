@@ -77,13 +77,5 @@ func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 
 // misled returns the epochs held that are misled, and what is held below them. They are told to nobody (D87).
 func (f Forest) misled() map[proto.EpochID]bool {
-	out := map[proto.EpochID]bool{}
-	for below := slices.Clone(f.aside); len(below) > 0; below = below[1:] {
-		e, _ := f.Epoch(below[0])
-		if !out[e.id] && (e.misled || out[e.parent]) {
-			out[e.id] = true
-			below = append(below, f.Children(e.id)...)
-		}
-	}
-	return out
+	return f.under(func(e Epoch) bool { return e.misled })
 }

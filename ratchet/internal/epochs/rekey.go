@@ -2,6 +2,7 @@ package epochs
 
 import (
 	"crypto/subtle"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
@@ -124,7 +125,7 @@ func (f Forest) WithoutRoot(id proto.EpochID) Forest {
 // GiveUpRoot returns the forest without the epochs of a root, which are given up because of a bound.
 func (f Forest) GiveUpRoot(id proto.EpochID, now Millis) (Forest, Change) {
 	change := Change{}
-	for _, m := range f.catalog.of(id) {
+	for _, m := range slices.Backward(f.catalog.of(id)) {
 		f = f.drop(m.id, givenUp, &change)
 		change.GivenUp++
 	}
