@@ -123,6 +123,10 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	if err != nil {
 		return f, err
 	}
+	if e.byWord() {
+		gone, _ := f.gone.find(e.id)
+		e.misled = gone.misled
+	}
 	return f.add(e, now, change), nil
 }
 
@@ -132,8 +136,8 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	m.serial, m.entered = told.serial, told.entered
 	e := told
 	e.meta = &m
-	e.derived, e.cut, e.misled = true, false, false
-	if parent, _ := f.Epoch(e.parent); parent.derived { // nobody can have made it up
+	e.derived, e.cut, e.misled = true, false, told.misled && derived.byWord() // a word proves nothing against the true tree
+	if parent, _ := f.Epoch(e.parent); parent.derived {                       // nobody can have made it up
 		e.alone = false
 	}
 	e.exporter, e.seed = derived.exporter, derived.seed

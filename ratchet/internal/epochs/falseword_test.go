@@ -20,6 +20,7 @@ type twoChecks struct {
 	falsely, truly proto.Shown
 	led, honest    proto.EpochID // the epochs that they make
 	falseChild     TicketEpoch   // the false one as a ticket tells it
+	lie            Ticket        // that the joiner has
 	first, sent    message       // by the honest member: with the commit that made the parent, and in the true child
 }
 
@@ -29,15 +30,15 @@ func newTwoChecks(t *testing.T) *twoChecks {
 	msg := x.a.say(true)
 	require.NoError(t, x.m.read(msg))
 	x.first, x.at = msg, msg.epoch
-	lie := x.m.ticket(TicketQuery{}, 1).lie(g.root.Depth)
-	x.j.merge(lie)
+	x.lie = x.m.ticket(TicketQuery{}, 1).lie(g.root.Depth)
+	x.j.merge(x.lie)
 
 	p, _ := x.a.f.Epoch(x.at)
 	core, ss, err := proto.NewCore(g.space, p.id, g.root.Public, x.m.share)
 	require.NoError(t, err)
 	place := core.Place(g.space, p.id, p.generation+1)
-	at := slices.IndexFunc(lie.Epochs, func(e TicketEpoch) bool { return e.ID == p.id })
-	falseValue, err := lie.Epochs[at].CommitTree.Value(p.path(2, place))
+	at := slices.IndexFunc(x.lie.Epochs, func(e TicketEpoch) bool { return e.ID == p.id })
+	falseValue, err := x.lie.Epochs[at].CommitTree.Value(p.path(2, place))
 	require.NoError(t, err)
 	values, _ := p.values(p.path(2, place))
 	for _, made := range []*proto.Shown{&x.falsely, &x.truly} {
@@ -166,4 +167,53 @@ func TestToldEpochUsesUpNoPlace(t *testing.T) {
 	j.merge(x.tells(9))
 	require.NoError(t, j.read(x.sent))
 	require.Equal(t, x.honest, j.preferred().id)
+}
+
+// TestFalseChildComesBackMisled: what a false word gave, and what lies below it, is misled when a ticket brings it back, whether it was
+// given up before its parent was derived or later; also if the parent was given up, too, and the same false word gives it again.
+func TestFalseChildComesBackMisled(t *testing.T) {
+	for _, first := range []string{"the child is given up", "the parent is derived"} {
+		x := newTwoChecks(t)
+		x.follow(x.j, x.falsely)
+		below := x.j.say(true).epoch
+		back := x.j.ticket(TicketQuery{}, 5)
+		back.Issuer = 2
+		back.Epochs = slices.DeleteFunc(back.Epochs, func(e TicketEpoch) bool { return e.ID != x.led && e.ID != below })
+		require.Len(t, back.Epochs, 2)
+		giveUp := func(ids ...proto.EpochID) {
+			for _, id := range ids {
+				x.j.f = x.j.f.drop(id, givenUp, new(Change))
+			}
+		}
+		if first == "the child is given up" {
+			giveUp(below, x.led)
+		}
+		x.j.merge(x.tells(9))
+		if first == "the parent is derived" {
+			giveUp(below, x.led)
+		}
+		giveUp(x.at)
+		before := x.j.f
+		x.j.merge(back)
+		require.NotContains(t, []proto.EpochID{x.led, below}, x.j.preferred().id, first)
+		giveUp(x.led)
+		require.NotEqual(t, below, x.j.preferred().id, "by itself")
+		if first == "the child is given up" { // the value that gave it was used up
+			continue
+		}
+		x.lie.Counter = 5
+		x.lie.Epochs = slices.DeleteFunc(slices.Clone(x.lie.Epochs), func(e TicketEpoch) bool { return e.ID != x.at })
+		for _, told := range []bool{false, true} {
+			if x.j.f = before; told {
+				x.j.merge(back)
+			}
+			x.j.merge(x.lie)
+			if !told {
+				x.follow(x.j, x.falsely)
+			}
+			led, _ := x.j.f.Epoch(x.led)
+			require.True(t, led.derived)
+			require.NotContains(t, []proto.EpochID{x.led, below}, x.j.preferred().id, "told before: %v", told)
+		}
+	}
 }
