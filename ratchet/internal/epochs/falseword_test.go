@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // twoChecks is a commit of one place that its maker signed with two checks: one fits the false word that it told a joiner, and one the
@@ -216,4 +218,49 @@ func TestFalseChildComesBackMisled(t *testing.T) {
 			require.NotContains(t, []proto.EpochID{x.led, below}, x.j.preferred().id, "told before: %v", told)
 		}
 	}
+}
+
+// fullTree returns a tree that is as long as one may be: a key at level 6, and keys at level 19 elsewhere.
+func fullTree(t *testing.T, bits int) pprf.Frontier {
+	var shapes []byte // two bits each: 1 a key, 2 an inner node
+	keys := 0
+	var node func(level, key int)
+	node = func(level, key int) {
+		if level == key {
+			shapes, keys = append(shapes, 1), keys+1
+			return
+		}
+		shapes = append(shapes, 2)
+		node(level+1, key)
+		node(level+1, 19)
+	}
+	node(0, 6)
+	out := make([]byte, (len(shapes)+3)/4)
+	for i, shape := range shapes {
+		out[i/4] |= shape << (6 - 2*(i%4))
+	}
+	tree, err := pprf.Decode(append(out, make([]byte, keys*suite.KeySize)...), bits)
+	require.NoError(t, err)
+	return tree
+}
+
+// TestJudgedByWhatIsEntered: where an epoch comes to be derived that cannot be entered, since more is used up of its tree than can be
+// stored, its children are as they were, and nothing is said of what was sent there.
+func TestJudgedByWhatIsEntered(t *testing.T) {
+	x := newTwoChecks(t)
+	x.follow(x.j, x.falsely)
+	x.j.say(true)
+	told, _ := x.j.f.Epoch(x.at)
+	for i := dkg.Index(1); i < 1<<14; i <<= 1 {
+		told.commits.told = told.commits.told.Puncture(told.path(i, proto.Place{}))
+	}
+	x.j.f = x.j.f.put(told)
+	truth, _ := x.a.f.Epoch(x.at)
+	truth.commits.tree = fullTree(t, truth.depth+pprf.ChildBits)
+	var change Change
+	f, err := x.j.f.take(truth, x.now, &change)
+	require.ErrorIs(t, err, ErrQuota)
+	require.Zero(t, change)
+	require.True(t, f.one(t).Equal(x.j.f.one(t)))
+	require.Empty(t, f.misled())
 }

@@ -72,18 +72,10 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 	e := newEpoch(meta{
 		id: r.ID, parent: r.Parent, root: r.ID, depth: r.Depth, place: r.Place, check: r.Check, entered: now,
 	}, keys)
-	next = next.judge(e, &change)
-	if told, ok := next.Epoch(r.ID); ok {
-		if next, err = next.promote(told, e, &change); err != nil {
-			return f, Change{}, err
-		}
-		next = next.deriveBelow([]proto.EpochID{r.ID}, own, now, &change)
-	} else {
-		if e, err = next.punctured(e); err != nil { // children that came before it, or were dropped
-			return f, Change{}, err
-		}
-		next = next.add(e, now, &change)
+	if next, err = next.take(e, now, &change); err != nil {
+		return f, Change{}, err
 	}
+	next = next.deriveBelow([]proto.EpochID{r.ID}, own, now, &change)
 	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
