@@ -220,6 +220,43 @@ func TestFalseChildComesBackMisled(t *testing.T) {
 	}
 }
 
+// TestRootOfAFalseWordGivesWay: a root that a rekey made by a false word takes the place of no other, and is misled once the parent is
+// derived, also if it was given up: what lies below it is not preferred, and what was sent there is told. A rekey by the true tree is
+// followed, whenever it comes (D207).
+func TestRootOfAFalseWordGivesWay(t *testing.T) {
+	for _, first := range []string{"the true rekey", "the parent", "the false root is given up"} {
+		x := newTwoChecks(t)
+		dealt, secret := x.j.rekeyFrom(x.at)
+		require.NoError(t, x.j.enterRekey(dealt, secret))
+		require.ErrorIs(t, x.a.enterRekey(dealt, secret), ErrFalse)
+		x.j.send(dealt.ID)
+		truly, trueSecret := x.a.rekeyFrom(x.at)
+		require.NoError(t, x.a.enterRekey(truly, trueSecret))
+		switch first {
+		case "the true rekey":
+			x.j.merge(x.tells(4, x.first))
+			require.NoError(t, x.j.enterRekey(truly, trueSecret))
+		case "the false root is given up":
+			x.j.f = x.j.f.drop(dealt.ID, givenUp, new(Change))
+		}
+		x.j.f = newDisk(t, x.j.f).load(x.space)
+		change := x.j.merge(x.tells(9))
+		if first == "the false root is given up" { // and what was sent there was told then
+			gone, _ := x.j.f.gone.find(dealt.ID)
+			require.True(t, gone.misled)
+		} else {
+			require.Equal(t, []MessageRange{{dealt.ID, 0, 1}}, change.Unread, first)
+			e, _ := x.j.f.Epoch(dealt.ID)
+			require.True(t, e.misled)
+		}
+		require.NoError(t, x.j.enterRekey(truly, trueSecret))
+		e := x.j.preferred()
+		require.Equal(t, truly.ID, e.id, first)
+		require.True(t, e.derived && !e.byWord())
+		require.NoError(t, x.j.read(x.a.send(truly.ID)))
+	}
+}
+
 // fullTree returns a tree that is as long as one may be: a key at level 6, and keys at level 19 elsewhere.
 func fullTree(t *testing.T, bits int) pprf.Frontier {
 	var shapes []byte // two bits each: 1 a key, 2 an inner node

@@ -71,7 +71,7 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 	}
 	e := newEpoch(meta{
 		id: r.ID, parent: r.Parent, root: r.ID, depth: r.Depth, place: r.Place, check: r.Check, entered: now,
-	}, keys)
+	}, keys).givenBy(parent, fits)
 	if next, err = next.take(e, now, &change); err != nil {
 		return f, Change{}, err
 	}
