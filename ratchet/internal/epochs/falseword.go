@@ -10,6 +10,9 @@ import (
 // usesPlace reports whether the place of the epoch in its parent's tree is used up by it: it was derived, and not from a false word.
 func (e Epoch) usesPlace() bool { return e.derived && !e.misled }
 
+// byWord reports whether a word of the parent gave the epoch. That it is the true one nothing has shown (D19).
+func (e Epoch) byWord() bool { return e.seed != [32]byte{} }
+
 // judge tells the children of an epoch, whose true tree is known now, that a false word gave from the others. Nobody with the true tree
 // will ever derive them, so that they give way: they are misled, contradict nothing and use up no place (D18, D87, D205). What was sent
 // in or below them is read by nobody with the true tree.
@@ -21,7 +24,7 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 	var wrong []proto.EpochID
 	for _, m := range f.catalog.children(truth.id) {
 		child, _ := f.Epoch(m.id)
-		if child.seed == [32]byte{} {
+		if !child.byWord() {
 			continue
 		}
 		if fits(truth.path(m.maker.Index, m.place), child.seed) {
@@ -41,7 +44,7 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 }
 
 // mislead marks epochs that a false word gave. Of what lies below them, each that has lost its parent is marked by itself: what is dropped
-// passes on only what it has.
+// passes on only what it has. What was dropped is marked, too, so that it comes back misled.
 func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 	if len(all) == 0 {
 		return f
@@ -72,18 +75,11 @@ func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 		below = append(below, f.Children(at)...)
 		below = append(below, lost[at]...)
 	}
+	f.gone = f.gone.mislead(seen)
 	return f
 }
 
 // misled returns the epochs held that are misled, and what is held below them. They are told to nobody (D87).
 func (f Forest) misled() map[proto.EpochID]bool {
-	out := map[proto.EpochID]bool{}
-	for below := slices.Clone(f.aside); len(below) > 0; below = below[1:] {
-		e, _ := f.Epoch(below[0])
-		if !out[e.id] && (e.misled || out[e.parent]) {
-			out[e.id] = true
-			below = append(below, f.Children(e.id)...)
-		}
-	}
-	return out
+	return f.under(func(e Epoch) bool { return e.misled })
 }
