@@ -52,7 +52,7 @@ func (f Forest) contradicted(parent Epoch, p proto.Shown, place proto.Place) boo
 	}
 	for _, m := range f.catalog.children(parent.id) {
 		if m.place == place && m.check != p.Commit.Check {
-			if child, _ := f.Epoch(m.id); child.usesPlace() {
+			if child, _ := f.Epoch(m.id); child.derived && !child.byWord() {
 				return true
 			}
 		}

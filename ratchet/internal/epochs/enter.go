@@ -188,7 +188,7 @@ func (f Forest) punctured(e Epoch) (Epoch, error) {
 		}
 	}
 	for _, m := range f.catalog.children(e.id) {
-		if child, _ := f.Epoch(m.id); child.usesPlace() {
+		if child, _ := f.Epoch(m.id); child.derived {
 			use(e.path(child.maker.Index, child.place), child.seed)
 		}
 	}
@@ -218,10 +218,14 @@ func (f Forest) derivable(path []Candidate, own Shares, now Millis, change *Chan
 	return f.deriveBelow(from, own, now, change)
 }
 
-// deriveTold derives an epoch that tickets told, by steps 7 and 8 of §4; the others were made with the ticket. It returns
-// ErrMisled if nobody with the true tree can derive it.
-func (f Forest) deriveTold(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
-	if f.contradicted(parent, p, place) {
+// deriveTold derives an epoch that tickets told under a root, by steps 7 and 8 of §4; the others were made with the ticket. It returns
+// ErrMisled if nobody with the true tree can derive it: its place is that of another generation, say, which the ticket could tell as long as
+// the parent was not in it. It returns ErrUnknown if the parent was told under another root, since either can be false.
+func (f Forest) deriveTold(parent Epoch, root proto.EpochID, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
+	switch {
+	case root != parent.root && !parent.derived:
+		return Candidate{}, ErrUnknown
+	case root != parent.root, place != p.Commit.Core.Place(f.space, parent.id, parent.generation+1), f.contradicted(parent, p, place):
 		return Candidate{}, ErrMisled
 	}
 	return f.derive(parent, p, place, key, own)
@@ -244,7 +248,7 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 			if child.derived || child.isRoot() || child.maker.Index == f.own {
 				continue
 			}
-			c, err := f.deriveTold(parent, child.shown, child.place, child.maker.Key, own)
+			c, err := f.deriveTold(parent, child.root, child.shown, child.place, child.maker.Key, own)
 			if err != nil {
 				if child.misled = errors.Is(err, ErrMisled); child.misled {
 					f = f.put(child)

@@ -7,10 +7,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// usesPlace reports whether the place of the epoch in its parent's tree is used up by it: it was derived, and not from a false word.
-func (e Epoch) usesPlace() bool { return e.derived && !e.misled }
-
-// byWord reports whether a word of the parent gave the epoch. That it is the true one nothing has shown (D19).
+// byWord reports whether a word of the parent gave the epoch. That it is the true one nothing has shown (D19), or that it is false: of its place in
+// the tree only that value is used up, also if the parent goes and comes back by the word (D88).
 func (e Epoch) byWord() bool { return e.seed != [32]byte{} }
 
 // judge tells the children of an epoch, whose true tree is known now, that a false word gave from the others. Nobody with the true tree
@@ -24,16 +22,14 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 	var wrong []proto.EpochID
 	for _, m := range f.catalog.children(truth.id) {
 		child, _ := f.Epoch(m.id)
-		if !child.byWord() {
-			continue
-		}
-		if fits(truth.path(m.maker.Index, m.place), child.seed) {
-			child.alone = false
-		} else {
+		switch {
+		case !child.byWord():
+		case fits(truth.path(m.maker.Index, m.place), child.seed):
+			child.alone, child.misled, child.seed = false, false, [32]byte{}
+			f = f.put(child)
+		case !child.misled:
 			wrong = append(wrong, m.id)
 		}
-		child.seed = [32]byte{}
-		f = f.put(child)
 	}
 	for g := range f.gone.all {
 		if g.parent == truth.id && g.seed != [32]byte{} && !fits(pprf.Path(g.maker, truth.depth, g.place[:]), g.seed) {
@@ -51,7 +47,9 @@ func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 	}
 	lost := map[proto.EpochID][]proto.EpochID{}
 	for g := range f.gone.all {
-		lost[g.parent] = append(lost[g.parent], g.id)
+		if g.maker != rekeyIndex {
+			lost[g.parent] = append(lost[g.parent], g.id)
+		}
 	}
 	given, seen := map[proto.EpochID]bool{}, map[proto.EpochID]bool{}
 	for _, id := range all {
@@ -72,7 +70,7 @@ func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 				change.Unread = append(change.Unread, MessageRange{at, 0, sent})
 			}
 		}
-		below = append(below, f.Children(at)...)
+		below = append(below, f.sameRoot(at)...)
 		below = append(below, lost[at]...)
 	}
 	f.gone = f.gone.mislead(seen)

@@ -67,7 +67,8 @@ func (f Forest) first() proto.EpochID {
 	return best.id
 }
 
-// under returns the epochs held that are alone or misled, and such as is asked for, and what is held below them. Each is looked at once.
+// under returns the epochs held that are alone or misled, and such as is asked for, and what is held below them in their roots. Each is looked at
+// once.
 func (f Forest) under(such func(Epoch) bool) map[proto.EpochID]bool {
 	out := map[proto.EpochID]bool{}
 	var below []proto.EpochID
@@ -79,18 +80,32 @@ func (f Forest) under(such func(Epoch) bool) map[proto.EpochID]bool {
 	for ; len(below) > 0; below = below[1:] {
 		if id := below[0]; !out[id] {
 			out[id] = true
-			below = append(below, f.Children(id)...)
+			below = append(below, f.sameRoot(id)...)
 		}
 	}
 	return out
 }
 
-// marks reports whether an epoch or one above it is alone, and whether one is misled.
+// sameRoot returns the children held of an epoch without the roots that rekeys made from it. A mark stops there: who does not hold what was
+// marked goes to such a root, by a ticket, so that all others have to (D207).
+func (f Forest) sameRoot(id proto.EpochID) (out []proto.EpochID) {
+	for _, m := range f.catalog.children(id) {
+		if !m.isRoot() {
+			out = append(out, m.id)
+		}
+	}
+	return out
+}
+
+// marks reports whether an epoch or one above it in its root is alone, and whether one is misled.
 func (f Forest) marks(m *meta) (alone, misled bool) {
 	for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
 		if slices.Contains(f.aside, m.id) {
 			e, _ := f.Epoch(m.id)
 			alone, misled = alone || e.alone, misled || e.misled
+		}
+		if m.isRoot() {
+			break
 		}
 	}
 	return alone, misled
