@@ -221,7 +221,6 @@ func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.
 		next, change, err := r.Introduce(in, members.Via{})
 		if err == nil {
 			d.changed(next, change)
-			d.retry(d.st.orphans.Value().Strangers(a.Index)...)
 		}
 		if k := (proto.Maker{Index: a.Index, Key: a.Binding.Signing}); err == nil && !slices.Contains(news.introduce, k) && len(news.introduce) < maxIntroduce {
 			news.introduce = append(slices.Clip(news.introduce), k)

@@ -71,7 +71,6 @@ func takeIntroduced(d *edit, l *reading) {
 			continue
 		}
 		d.changed(next, change)
-		d.retry(d.st.orphans.Value().Strangers(i.Index())...)
 	}
 }
 

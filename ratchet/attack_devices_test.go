@@ -72,7 +72,7 @@ func (x *node) hearsWithoutRest(who, from *node) {
 		_, r, _ := d.preferred()
 		r, _, err := r.Admit(b.Credential, members.Via{Needed: true})
 		require.NoError(x.net.t, err)
-		r, _, err = r.ReadFrom(b.Maker)
+		r, _, err = r.ReadFrom(b.Maker, 0)
 		require.NoError(x.net.t, err)
 		d.setRoot(r)
 		return nil

@@ -71,11 +71,14 @@ func (d *edit) sharedChains() {
 	}
 }
 
-// changed takes in what became of the members of a root, and reports it. It returns the root with what the older ones say of whose binding
-// came to be known.
+// changed takes in what became of the members of a root, and reports it. It returns the root with what others that are not newer say of whose
+// binding came to be known.
 func (d *edit) changed(r members.Root, c members.Change) members.Root {
-	r = d.metBefore(r, c.Came)
+	r, c = d.metBefore(r, c)
 	d.setRoot(r)
+	if len(c.Came) > 0 {
+		d.retry(d.st.orphans.Value().Strangers(c.Came...)...)
+	}
 	for _, i := range c.Arrived {
 		b, _ := r.ListedBinding(i)
 		d.emit(Event{Kind: Arrived, Index: i, Key: PublicKey{b.Key}})

@@ -123,7 +123,7 @@ func (d *edit) letIn(own asking.Own, c proto.CheckedTicket, link proto.Link) err
 		return forged(err)
 	}
 	// It counts as heard for itself: it says something at once, which others read before they read a twin.
-	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}); err == nil {
+	if next, _, err := r.ReadFrom(proto.Maker{Index: i, Key: me.signing.Public}, d.reads()); err == nil {
 		r = next
 	}
 	d.st.roots = d.st.roots.Put(newRootRow(r, s))
@@ -186,18 +186,13 @@ func (d *edit) told(r members.Root, c proto.CheckedTicket, joins bool) {
 		}
 	}
 	d.setRoot(r)
-	var came []dkg.Index // whose binding may be known now, or may be taken in
-	for _, m := range c.Members {
-		if !m.Credential.IsZero() {
-			came = append(came, m.Index)
-		}
-	}
+	var named []dkg.Index // of which a further binding may be taken in
 	for _, s := range c.Statements {
 		if b, ok := s.(proto.Bind); ok {
-			came = append(came, b.Index)
+			named = append(named, b.Index)
 		}
 	}
-	d.retry(d.st.orphans.Value().Strangers(came...)...)
+	d.retry(d.st.orphans.Value().Strangers(named...)...)
 	if u := c.Body.Update; !u.IsZero() && u.Index == d.st.me().index && u.VerifySignature(d.st.space, d.st.me().signing.Public) == nil {
 		me := d.st.me()
 		me.drawn = max(me.drawn, u.Counter)

@@ -74,7 +74,7 @@ type MemberInfo struct {
 	Profile []byte
 	// Conflict: another binding of this index is known. See EventKind.
 	Conflict bool
-	// Heard: a message of it was read.
+	// Heard: a message of it was read, before or after the last rekey.
 	Heard bool
 	// Owner: it is an owner. Rights is what its role lets it do beside what all may.
 	Owner  bool
@@ -101,7 +101,7 @@ func Members(s Space) []MemberInfo {
 			continue
 		}
 		b := all[0]
-		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Person: PublicKey{r.PersonOf(b)}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Heard(), Rights: rights[i]}
+		m := MemberInfo{Index: i, Key: PublicKey{b.Key}, Person: PublicKey{r.PersonOf(b)}, Body: b.Body, Conflict: len(all) > 1, Heard: b.Met(), Rights: rights[i]}
 		_, m.Owner = r.Owners().PlaceOf(b.Key)
 		if b.Profiled {
 			m.Profile = slices.Clone(b.Rest.App)

@@ -113,8 +113,8 @@ func stepError(err error) error {
 }
 
 // EndInvite returns the step with which an owner takes an invite back, or some places of it. Both are final. It returns ErrPhase for a
-// member that is no owner, and ErrPolicy for an invite that is not known, a place that it does not hold, and one by which somebody came:
-// who is a member is removed by a rekey. The members of a public invite stay.
+// member that is no owner, and ErrPolicy for an invite that is not known, a place that it does not hold, and one by which somebody came
+// and was read, before or after a rekey: who is a member is removed by one. The members of a public invite stay.
 //
 //go:noinline
 func EndInvite(name [16]byte, places ...dkg.Index) Step {

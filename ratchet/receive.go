@@ -261,7 +261,6 @@ func (d *edit) introduce(l *reading, intro proto.Introduction) error {
 		return outcome.ErrUnknownSender // one key with two bodies: the first stays, and it was not this one
 	}
 	l.root = d.changed(r, c)
-	d.retry(d.st.orphans.Value().Strangers(l.maker.Index)...)
 	return nil
 }
 
@@ -302,7 +301,6 @@ func (d *edit) admitMakers(l *reading) error {
 		if r = d.changed(r, change); r.ID() == l.root.ID() {
 			l.root = r
 		}
-		d.retry(d.st.orphans.Value().Strangers(c.Maker().Index)...)
 	}
 	return nil
 }
@@ -343,7 +341,7 @@ func (d *edit) deliver(l *reading) Message {
 		d.ownMessage(l)
 	}
 	if b, ok := r.Binding(l.maker); ok && !b.Heard() {
-		if next, change, err := r.ReadFrom(l.maker); err == nil {
+		if next, change, err := r.ReadFrom(l.maker, d.reads()); err == nil {
 			d.meet(d.changed(next, change), l.maker.Index)
 		}
 		d.boxTaken(r, l.maker.Index)

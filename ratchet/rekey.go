@@ -23,7 +23,7 @@ const sealAtOnce = 512
 // alone can still come. A direct invite that nobody came by is ended by it like a member: its link and ticket are a member's state. A
 // member with the right removes others than owners: they are none of the space at once, and the next owner that is awake makes the new
 // root. It returns ErrPhase for a member without the right, and for an owner that cannot make a rekey now; ErrPolicy for an index that is
-// none of these, and an owner's without the root owner key, since the owner could go on; and ErrTooLong for more members than a rekey
+// neither shown as a member's nor of a direct invite, and an owner's without the root owner key, since the owner could go on; and ErrTooLong for more members than a rekey
 // holds: 3,000 with the hybrid KEM.
 //
 //go:noinline
@@ -58,11 +58,11 @@ func (d *edit) prepareRemoval(indices ...dkg.Index) error {
 	if !ok || !d.mayDeal(rekey.Wish{}) {
 		return ErrPhase
 	}
-	met := slices.DeleteFunc(slices.Clone(indices), func(i dkg.Index) bool {
-		_, listed := r.Listed(i)
-		return i != d.st.me().index && !listed && !r.Heard(i) && isDirect(r, i)
+	known := slices.DeleteFunc(slices.Clone(indices), func(i dkg.Index) bool {
+		_, known := r.ListedBinding(i)
+		return !known && isDirect(r, i)
 	})
-	if err := d.removable(r, met); err != nil {
+	if err := d.removable(r, known); err != nil {
 		return err
 	}
 	return d.endInvitesOf(r, indices)
@@ -71,11 +71,8 @@ func (d *edit) prepareRemoval(indices ...dkg.Index) error {
 // removable returns ErrPolicy unless all indices are those of other members, and of owners only with the root owner key.
 func (d *edit) removable(r members.Root, indices []dkg.Index) error {
 	for _, i := range indices {
-		_, listed := r.Listed(i)
-		if i == d.st.me().index || !listed && !r.Heard(i) {
-			return ErrPolicy
-		}
-		if b, ok := r.ListedBinding(i); ok && d.st.rootOwner.Value().key.IsZero() && slices.Contains(d.st.me().owners.Keys, b.Key) {
+		b, known := r.ListedBinding(i)
+		if i == d.st.me().index || !known || d.st.rootOwner.Value().key.IsZero() && slices.Contains(d.st.me().owners.Keys, b.Key) {
 			return ErrPolicy
 		}
 	}

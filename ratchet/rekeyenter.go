@@ -72,7 +72,7 @@ func (d *edit) enterRoot(in newRoot) error {
 		before = old
 	}
 	r, opened := r.Succeed(old, in.records, d.st.forest.Entered(), d.now)
-	r = d.saidBy(in, r)
+	r = d.saidBy(in, d.metBeside(r))
 	d.st.roots = d.st.roots.Put(newRootRow(r, in.share))
 	d.grow(f, change)
 	d.rank(ranks)
@@ -219,35 +219,67 @@ func (d *edit) uniteInto(id proto.EpochID, other rootTerms) {
 	}
 }
 
-// meet takes in to the roots after another one that a member of an index was read there for the first time. It may not have come to them yet:
-// metBefore does that when it comes.
+// meet takes in to the roots that are not older than another one that a member of an index was read there for the first time. It may not be
+// known to them yet: metBefore does that when it is.
 func (d *edit) meet(in members.Root, i dkg.Index) {
 	for row := range d.st.roots.All() {
-		if t, ok := d.tp.terms(row.id); !ok || t.Rekey() <= in.Rekey() {
+		if t, ok := d.tp.terms(row.id); !ok || t.Rekey() < in.Rekey() || row.id == in.ID() {
 			continue
 		}
 		if r, ok := d.root(row.id); ok {
-			if next, met := r.Meet(in, i); met {
-				d.setRoot(next)
+			if next, change, met := r.Meet(in, i, d.now); met {
+				d.changed(next, change)
 			}
 		}
 	}
 }
 
-// metBefore takes in to a root which bindings of indices were read in older ones, in the order of the newest of these that knows it.
-func (d *edit) metBefore(r members.Root, came []dkg.Index) members.Root {
-	if len(came) == 0 || r.Rekey() == 0 {
-		return r
+// metBefore takes in to a root which bindings were read in others that are not newer: those of indices of which one came to be
+// known, and those that came by an invite of which the record did.
+func (d *edit) metBefore(r members.Root, c members.Change) (members.Root, members.Change) {
+	if len(c.Came)+len(c.Opened) == 0 || r.Rekey() == 0 {
+		return r, c
 	}
-	for _, old := range d.rootsFrom(r)[1:] {
-		if old.Rekey() >= r.Rekey() {
+	for _, other := range d.rootsFrom(r)[1:] {
+		if other.Rekey() > r.Rekey() {
 			continue
 		}
+		came := c.Came
+		for _, t := range c.Opened {
+			if x, _, ok := r.Record(t); ok {
+				came = append(slices.Clip(came), other.Covered(x.Certificate)...)
+			}
+		}
 		for _, i := range came {
-			r = r.MetBefore(old, i)
+			var more members.Change
+			r, more, _ = r.Meet(other, i, d.now)
+			c = c.And(more)
+		}
+	}
+	return r, c
+}
+
+// metBeside takes in to a root that is entered which bindings were read in others of its generation.
+func (d *edit) metBeside(r members.Root) members.Root {
+	for _, other := range d.rootsFrom(r)[1:] {
+		if other.Rekey() != r.Rekey() {
+			continue
+		}
+		for i := range other.All() {
+			r, _, _ = r.Meet(other, i, d.now)
 		}
 	}
 	return r
+}
+
+// reads is not below the number of any first reading, in whatever root.
+func (d *edit) reads() (n uint64) {
+	for row := range d.st.roots.All() {
+		if r, ok := d.root(row.id); ok {
+			n = max(n, r.Reads())
+		}
+	}
+	return n
 }
 
 // dealFrom brings the evals in step with the preferred root: those of its dealer, or of a seat; else read-only.

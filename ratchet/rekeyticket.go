@@ -102,7 +102,7 @@ func (d *edit) coveredBy(c proto.Certificate, root proto.EpochID) error {
 	if err != nil {
 		return forged(err)
 	}
-	if next, _, err := r.ReadFrom(me.maker()); err == nil {
+	if next, _, err := r.ReadFrom(me.maker(), d.reads()); err == nil {
 		r = next
 	}
 	d.setRoot(r)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -97,6 +98,99 @@ func TestSecondComerAfterACrossingRekey(t *testing.T) {
 	_, _, r = founder.standing()
 	shown, _ := r.ListedBinding(place)
 	require.Equal(t, stateOf(a.space).me().maker(), shown.Maker)
+}
+
+// Of two devices at one place of a link whose request the owner answered of one, and reads only the other one in the old root after its rekey,
+// whoever is read first keeps the place, and the other one takes another. Who has not said anything keeps nobody out (§9).
+func TestReadInTheOldRootAfterTheRekey(t *testing.T) {
+	for k, first := range []string{"only b", "b", "a"} {
+		t.Run(first, func(t *testing.T) {
+			n := newNetwork(t, 320+uint64(k))
+			founder := n.found(Policy{})
+			m := n.member(founder, "m")
+			l := founder.invite(invite.Public(invite.Unit, 0))
+			n.settle()
+			n.lose = func(x *node, f []byte) bool { return x == m || x == founder && f[0]&0xf == byte(proto.TypeMessage) }
+			a := n.join(l, "a")
+			n.settle()
+			require.Equal(t, Member, a.phase())
+			place := a.place()
+			b := n.joinApart(func() *node { return n.joinAt(l, place, "b") }, func(x *node) bool { return x == founder || x == a })
+			founder.do(Rekey())
+			_, _, r := founder.standing()
+			require.Len(t, r.Bindings(place), 1)
+			require.False(t, r.Met(place))
+			a.offline, b.offline = first != "a", first == "a"
+			pass := func(x *node) {
+				for range 5 { // within the day for which the seed of a run is kept
+					x.send("still here")
+					n.settle()
+					n.now = n.now.Add(2 * time.Hour)
+				}
+			}
+			winner, other := b, a
+			if first == "a" {
+				winner, other = a, b
+			}
+			pass(winner)
+			require.Equal(t, place, winner.place())
+			require.Equal(t, founder.members(), winner.members())
+			if first == "only b" {
+				return
+			}
+			other.offline = false
+			pass(other)
+			require.NotEqual(t, place, other.place())
+			require.Equal(t, place, winner.place())
+			require.Equal(t, founder.members(), other.members())
+			n.hears(founder, m, a, b)
+		})
+	}
+}
+
+// A device that was read first keeps its place, though another one, which a member let in under the root before a rekey and told nobody of,
+// writes there afterwards; also if it was introduced in the new root before (§9).
+func TestNoPlaceIsTakenFromAnOlderRoot(t *testing.T) {
+	for _, introduced := range []bool{true, false} {
+		n := newNetwork(t, 330)
+		founder := n.found(Policy{})
+		m, o := n.member(founder, "m"), n.member(founder, "o")
+		l := founder.invite(invite.Private(0))
+		n.settle()
+		thief := n.joinApart(func() *node { return n.join(l, "thief") }, func(x *node) bool { return x == founder || x == o })
+		thief.offline, m.offline = true, true
+		founder.do(Rekey())
+		thief.mailbox = nil // it stays in the older root
+		n.settle()
+		x := n.join(l, "x")
+		n.settle()
+		require.Equal(t, thief.place(), x.place())
+		me := stateOf(x.space).me().maker()
+		_, _, r := founder.standing()
+		require.True(t, r.Heard(x.place()))
+		if introduced {
+			require.NoError(t, founder.edit(func(d *edit) error {
+				_, r, _ := d.preferred()
+				of, _ := r.Binding(me)
+				c := proto.Credential{Certificate: of.Credential.Certificate, Binding: stateOf(thief.space).me().binding}
+				r, change, err := r.Admit(c, members.Via{By: m.place()})
+				d.changed(r, change)
+				return err
+			}))
+		}
+		n.lose = func(y *node, _ []byte) bool { return y != founder }
+		thief.send("late, in the older root")
+		n.lose = nil
+		founder.sync()
+		n.now = n.now.Add(time.Hour)
+		founder.maintain()
+		n.settle()
+		_, _, r = founder.standing()
+		require.Len(t, r.Bindings(x.place()), 2)
+		b, _ := r.ListedBinding(x.place())
+		require.Equal(t, me, b.Maker)
+		require.False(t, x.has(Refused))
+	}
 }
 
 // away lets some devices be offline, and the others be there.

@@ -166,4 +166,14 @@ func BenchmarkPreferred(b *testing.B) {
 			inUnits(b, "mults/op", multiplication())
 		})
 	}
+	b.Run("a misled branch of 2000", func(b *testing.B) {
+		m := crowded(b, 2, 2_000)
+		e, _ := m.f.Epoch(m.f.Children(m.root.ID)[0])
+		e.misled = true
+		m.f = m.f.put(e)
+		for b.Loop() {
+			m.f.first()
+		}
+		inUnits(b, "mults/op", multiplication())
+	})
 }

@@ -52,7 +52,7 @@ func (f Forest) contradicted(parent Epoch, p proto.Shown, place proto.Place) boo
 	}
 	for _, m := range f.catalog.children(parent.id) {
 		if m.place == place && m.check != p.Commit.Check {
-			if child, _ := f.Epoch(m.id); child.usesPlace() {
+			if child, _ := f.Epoch(m.id); child.derived && !child.byWord() {
 				return true
 			}
 		}
@@ -100,11 +100,18 @@ func (f Forest) deriveWith(parent Epoch, p proto.Shown, place proto.Place, key s
 
 // from returns the candidate that a value of its place in its parent gave.
 func (c Candidate) from(parent Epoch, v pprf.Candidate, s spent) Candidate {
-	c.words, c.spent, c.seed = v.Words, s, [32]byte{}
-	if !parent.derived {
-		c.seed = pprf.SeedHash(parent.path(c.maker.Index, c.place), v.Value)
-	}
+	c.words, c.spent = v.Words, s
+	c.Epoch = c.Epoch.givenBy(parent, v)
 	return c
+}
+
+// givenBy returns the epoch that a value of its place in its parent gave, and which the true tree judges later if that is a word.
+func (e Epoch) givenBy(parent Epoch, v pprf.Candidate) Epoch {
+	e.seed = [32]byte{}
+	if !parent.derived {
+		e.seed = pprf.SeedHash(parent.path(e.maker.Index, e.place), v.Value)
+	}
+	return e
 }
 
 // spent is a derived tree, and what is left of it without one place: evaluating the place once gives both its value and that. A

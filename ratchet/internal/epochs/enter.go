@@ -93,7 +93,7 @@ func (f Forest) atBound(c Candidate) bool {
 	return unproven >= maxUnproven
 }
 
-// enter returns the forest with one derived epoch, whose place in its parent is used up.
+// enter returns the forest with one derived epoch, whose place in its parent is used up. If it fails, the change is as it was.
 func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	parent, ok := f.Epoch(c.parent)
 	if !ok {
@@ -103,27 +103,42 @@ func (f Forest) enter(c Candidate, now Millis, change *Change) (Forest, error) {
 	if !parent.covers(path) {
 		return f, ErrClosed
 	}
-	for _, m := range f.catalog.children(c.parent) {
-		if m.id != c.id && m.maker == c.maker {
-			if !slices.Contains(change.Twins, c.maker) {
-				change.Twins = append(change.Twins, c.maker)
-			}
-			break
-		}
-	}
 	parent, err := parent.puncture(path, c.words, c.spent, c.maker.Index)
 	if err != nil {
 		return f, err
 	}
-	f = f.put(parent).pass(c.parent, f.serial+1, func(m Maker) bool { return m == c.maker }).judge(c.Epoch, change)
-	if told, ok := f.Epoch(c.id); ok {
-		return f.promote(told, c.Epoch, change)
-	}
-	e, err := f.punctured(c.Epoch)
+	made := func(m Maker) bool { return m == c.maker }
+	next, err := f.put(parent).pass(c.parent, f.serial+1, made).take(c.Epoch, now, change)
 	if err != nil {
 		return f, err
 	}
-	return f.add(e, now, change), nil
+	twin := func(m *meta) bool { return m.id != c.id && m.maker == c.maker }
+	if slices.ContainsFunc(f.catalog.children(c.parent), twin) && !slices.Contains(change.Twins, c.maker) {
+		change.Twins = append(change.Twins, c.maker)
+	}
+	return next, nil
+}
+
+// take returns the forest with an epoch that was derived, in place of what was told of it or as a further one, and its children judged. If
+// it fails, the change is as it was.
+func (f Forest) take(e Epoch, now Millis, change *Change) (Forest, error) {
+	did := *change
+	next := f.judge(e, &did)
+	var err error
+	if told, ok := next.Epoch(e.id); ok {
+		next, err = next.promote(told, e, &did)
+	} else if e, err = next.punctured(e); err == nil {
+		if e.byWord() {
+			gone, _ := next.gone.find(e.id)
+			e.misled = gone.misled
+		}
+		next = next.add(e, now, &did)
+	}
+	if err != nil {
+		return f, err
+	}
+	*change = did
+	return next, nil
 }
 
 // promote puts a derived epoch in place of what was told of it. Everything that was used here is used up in it.
@@ -132,7 +147,8 @@ func (f Forest) promote(told, derived Epoch, change *Change) (Forest, error) {
 	m.serial, m.entered = told.serial, told.entered
 	e := told
 	e.meta = &m
-	e.derived, e.cut, e.misled = true, false, false
+	e.derived, e.cut = true, false
+	e.misled = told.misled && derived.byWord()          // a word proves nothing against the true tree
 	if parent, _ := f.Epoch(e.parent); parent.derived { // nobody can have made it up
 		e.alone = false
 	}
@@ -172,7 +188,7 @@ func (f Forest) punctured(e Epoch) (Epoch, error) {
 		}
 	}
 	for _, m := range f.catalog.children(e.id) {
-		if child, _ := f.Epoch(m.id); child.usesPlace() {
+		if child, _ := f.Epoch(m.id); child.derived {
 			use(e.path(child.maker.Index, child.place), child.seed)
 		}
 	}
@@ -202,10 +218,14 @@ func (f Forest) derivable(path []Candidate, own Shares, now Millis, change *Chan
 	return f.deriveBelow(from, own, now, change)
 }
 
-// deriveTold derives an epoch that tickets told, by steps 7 and 8 of §4; the others were made with the ticket. It returns
-// ErrMisled if nobody with the true tree can derive it.
-func (f Forest) deriveTold(parent Epoch, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
-	if f.contradicted(parent, p, place) {
+// deriveTold derives an epoch that tickets told under a root, by steps 7 and 8 of §4; the others were made with the ticket. It returns
+// ErrMisled if nobody with the true tree can derive it: its place is that of another generation, say, which the ticket could tell as long as
+// the parent was not in it. It returns ErrUnknown if the parent was told under another root, since either can be false.
+func (f Forest) deriveTold(parent Epoch, root proto.EpochID, p proto.Shown, place proto.Place, key suite.PublicKey, own Shares) (Candidate, error) {
+	switch {
+	case root != parent.root && !parent.derived:
+		return Candidate{}, ErrUnknown
+	case root != parent.root, place != p.Commit.Core.Place(f.space, parent.id, parent.generation+1), f.contradicted(parent, p, place):
 		return Candidate{}, ErrMisled
 	}
 	return f.derive(parent, p, place, key, own)
@@ -228,7 +248,7 @@ func (f Forest) deriveBelow(from []proto.EpochID, own Shares, now Millis, change
 			if child.derived || child.isRoot() || child.maker.Index == f.own {
 				continue
 			}
-			c, err := f.deriveTold(parent, child.shown, child.place, child.maker.Key, own)
+			c, err := f.deriveTold(parent, child.root, child.shown, child.place, child.maker.Key, own)
 			if err != nil {
 				if child.misled = errors.Is(err, ErrMisled); child.misled {
 					f = f.put(child)

@@ -7,8 +7,9 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// usesPlace reports whether the place of the epoch in its parent's tree is used up by it: it was derived, and not from a false word.
-func (e Epoch) usesPlace() bool { return e.derived && !e.misled }
+// byWord reports whether a word of the parent gave the epoch. That it is the true one nothing has shown (D19), or that it is false: of its place in
+// the tree only that value is used up, also if the parent goes and comes back by the word (D88).
+func (e Epoch) byWord() bool { return e.seed != [32]byte{} }
 
 // judge tells the children of an epoch, whose true tree is known now, that a false word gave from the others. Nobody with the true tree
 // will ever derive them, so that they give way: they are misled, contradict nothing and use up no place (D18, D87, D205). What was sent
@@ -21,16 +22,14 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 	var wrong []proto.EpochID
 	for _, m := range f.catalog.children(truth.id) {
 		child, _ := f.Epoch(m.id)
-		if child.seed == [32]byte{} {
-			continue
-		}
-		if fits(truth.path(m.maker.Index, m.place), child.seed) {
-			child.alone = false
-		} else {
+		switch {
+		case !child.byWord():
+		case fits(truth.path(m.maker.Index, m.place), child.seed):
+			child.alone, child.misled, child.seed = false, false, [32]byte{}
+			f = f.put(child)
+		case !child.misled:
 			wrong = append(wrong, m.id)
 		}
-		child.seed = [32]byte{}
-		f = f.put(child)
 	}
 	for g := range f.gone.all {
 		if g.parent == truth.id && g.seed != [32]byte{} && !fits(pprf.Path(g.maker, truth.depth, g.place[:]), g.seed) {
@@ -41,14 +40,16 @@ func (f Forest) judge(truth Epoch, change *Change) Forest {
 }
 
 // mislead marks epochs that a false word gave. Of what lies below them, each that has lost its parent is marked by itself: what is dropped
-// passes on only what it has.
+// passes on only what it has. What was dropped is marked, too, so that it comes back misled.
 func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 	if len(all) == 0 {
 		return f
 	}
 	lost := map[proto.EpochID][]proto.EpochID{}
 	for g := range f.gone.all {
-		lost[g.parent] = append(lost[g.parent], g.id)
+		if g.maker != rekeyIndex {
+			lost[g.parent] = append(lost[g.parent], g.id)
+		}
 	}
 	given, seen := map[proto.EpochID]bool{}, map[proto.EpochID]bool{}
 	for _, id := range all {
@@ -69,21 +70,14 @@ func (f Forest) mislead(all []proto.EpochID, change *Change) Forest {
 				change.Unread = append(change.Unread, MessageRange{at, 0, sent})
 			}
 		}
-		below = append(below, f.Children(at)...)
+		below = append(below, f.sameRoot(at)...)
 		below = append(below, lost[at]...)
 	}
+	f.gone = f.gone.mislead(seen)
 	return f
 }
 
 // misled returns the epochs held that are misled, and what is held below them. They are told to nobody (D87).
 func (f Forest) misled() map[proto.EpochID]bool {
-	out := map[proto.EpochID]bool{}
-	for below := slices.Clone(f.aside); len(below) > 0; below = below[1:] {
-		e, _ := f.Epoch(below[0])
-		if !out[e.id] && (e.misled || out[e.parent]) {
-			out[e.id] = true
-			below = append(below, f.Children(e.id)...)
-		}
-	}
-	return out
+	return f.under(func(e Epoch) bool { return e.misled })
 }

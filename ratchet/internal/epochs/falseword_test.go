@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
 // twoChecks is a commit of one place that its maker signed with two checks: one fits the false word that it told a joiner, and one the
@@ -20,6 +22,7 @@ type twoChecks struct {
 	falsely, truly proto.Shown
 	led, honest    proto.EpochID // the epochs that they make
 	falseChild     TicketEpoch   // the false one as a ticket tells it
+	lie            Ticket        // that the joiner has
 	first, sent    message       // by the honest member: with the commit that made the parent, and in the true child
 }
 
@@ -29,15 +32,15 @@ func newTwoChecks(t *testing.T) *twoChecks {
 	msg := x.a.say(true)
 	require.NoError(t, x.m.read(msg))
 	x.first, x.at = msg, msg.epoch
-	lie := x.m.ticket(TicketQuery{}, 1).lie(g.root.Depth)
-	x.j.merge(lie)
+	x.lie = x.m.ticket(TicketQuery{}, 1).lie(g.root.Depth)
+	x.j.merge(x.lie)
 
 	p, _ := x.a.f.Epoch(x.at)
 	core, ss, err := proto.NewCore(g.space, p.id, g.root.Public, x.m.share)
 	require.NoError(t, err)
 	place := core.Place(g.space, p.id, p.generation+1)
-	at := slices.IndexFunc(lie.Epochs, func(e TicketEpoch) bool { return e.ID == p.id })
-	falseValue, err := lie.Epochs[at].CommitTree.Value(p.path(2, place))
+	at := slices.IndexFunc(x.lie.Epochs, func(e TicketEpoch) bool { return e.ID == p.id })
+	falseValue, err := x.lie.Epochs[at].CommitTree.Value(p.path(2, place))
 	require.NoError(t, err)
 	values, _ := p.values(p.path(2, place))
 	for _, made := range []*proto.Shown{&x.falsely, &x.truly} {
@@ -166,4 +169,132 @@ func TestToldEpochUsesUpNoPlace(t *testing.T) {
 	j.merge(x.tells(9))
 	require.NoError(t, j.read(x.sent))
 	require.Equal(t, x.honest, j.preferred().id)
+}
+
+// TestFalseChildComesBackMisled: what a false word gave, and what lies below it, is misled when a ticket brings it back, whether it was
+// given up before its parent was derived or later. If the parent was given up, too, and the same false word comes again, that gives it no more.
+func TestFalseChildComesBackMisled(t *testing.T) {
+	for _, first := range []string{"the child is given up", "the parent is derived"} {
+		x := newTwoChecks(t)
+		x.follow(x.j, x.falsely)
+		below := x.j.say(true).epoch
+		back := x.j.ticket(TicketQuery{}, 5)
+		back.Issuer = 2
+		back.Epochs = slices.DeleteFunc(back.Epochs, func(e TicketEpoch) bool { return e.ID != x.led && e.ID != below })
+		require.Len(t, back.Epochs, 2)
+		giveUp := func(ids ...proto.EpochID) {
+			for _, id := range ids {
+				x.j.f = x.j.f.drop(id, givenUp, new(Change))
+			}
+		}
+		if first == "the child is given up" {
+			giveUp(below, x.led)
+		}
+		x.j.merge(x.tells(9))
+		if first == "the parent is derived" {
+			giveUp(below, x.led)
+		}
+		giveUp(x.at)
+		before := x.j.f
+		x.j.merge(back)
+		require.NotContains(t, []proto.EpochID{x.led, below}, x.j.preferred().id, first)
+		giveUp(x.led)
+		require.NotEqual(t, below, x.j.preferred().id, "by itself")
+		x.lie.Counter = 5
+		x.lie.Epochs = slices.DeleteFunc(slices.Clone(x.lie.Epochs), func(e TicketEpoch) bool { return e.ID != x.at })
+		for _, told := range []bool{false, true} {
+			if x.j.f = before; told {
+				x.j.merge(back)
+			}
+			x.j.merge(x.lie)
+			p, _ := x.j.f.Epoch(x.at)
+			_, err := x.j.f.Derive(p, x.falsely, x.sign[2].Public, x.j.shares())
+			require.ErrorIs(t, err, ErrClosed, "the value that gave it was used up")
+			led, held := x.j.f.Epoch(x.led)
+			require.True(t, !held || led.misled)
+			require.NotContains(t, []proto.EpochID{x.led, below}, x.j.preferred().id, "told before: %v", told)
+		}
+	}
+}
+
+// TestRootOfAFalseWordGivesWay: a root that a rekey made by a false word takes the place of no other, and is misled once the parent is
+// derived, also if it was given up: what lies below it is not preferred, and what was sent there is told. A rekey by the true tree is
+// followed, whenever it comes (D207).
+func TestRootOfAFalseWordGivesWay(t *testing.T) {
+	for _, first := range []string{"the true rekey", "the parent", "the false root is given up"} {
+		x := newTwoChecks(t)
+		dealt, secret := x.j.rekeyFrom(x.at)
+		require.NoError(t, x.j.enterRekey(dealt, secret))
+		require.ErrorIs(t, x.a.enterRekey(dealt, secret), ErrFalse)
+		x.j.send(dealt.ID)
+		truly, trueSecret := x.a.rekeyFrom(x.at)
+		require.NoError(t, x.a.enterRekey(truly, trueSecret))
+		switch first {
+		case "the true rekey":
+			x.j.merge(x.tells(4, x.first))
+			require.NoError(t, x.j.enterRekey(truly, trueSecret))
+		case "the false root is given up":
+			x.j.f = x.j.f.drop(dealt.ID, givenUp, new(Change))
+		}
+		x.j.f = newDisk(t, x.j.f).load(x.space)
+		change := x.j.merge(x.tells(9))
+		if first == "the false root is given up" { // and what was sent there was told then
+			gone, _ := x.j.f.gone.find(dealt.ID)
+			require.True(t, gone.misled)
+		} else {
+			require.Equal(t, []MessageRange{{dealt.ID, 0, 1}}, change.Unread, first)
+			e, _ := x.j.f.Epoch(dealt.ID)
+			require.True(t, e.misled)
+		}
+		require.NoError(t, x.j.enterRekey(truly, trueSecret))
+		e := x.j.preferred()
+		require.Equal(t, truly.ID, e.id, first)
+		require.True(t, e.derived && !e.byWord())
+		require.NoError(t, x.j.read(x.a.send(truly.ID)))
+	}
+}
+
+// fullTree returns a tree that is as long as one may be: a key at level 6, and keys at level 19 elsewhere.
+func fullTree(t *testing.T, bits int) pprf.Frontier {
+	var shapes []byte // two bits each: 1 a key, 2 an inner node
+	keys := 0
+	var node func(level, key int)
+	node = func(level, key int) {
+		if level == key {
+			shapes, keys = append(shapes, 1), keys+1
+			return
+		}
+		shapes = append(shapes, 2)
+		node(level+1, key)
+		node(level+1, 19)
+	}
+	node(0, 6)
+	out := make([]byte, (len(shapes)+3)/4)
+	for i, shape := range shapes {
+		out[i/4] |= shape << (6 - 2*(i%4))
+	}
+	tree, err := pprf.Decode(append(out, make([]byte, keys*suite.KeySize)...), bits)
+	require.NoError(t, err)
+	return tree
+}
+
+// TestJudgedByWhatIsEntered: where an epoch comes to be derived that cannot be entered, since more is used up of its tree than can be
+// stored, its children are as they were, and nothing is said of what was sent there.
+func TestJudgedByWhatIsEntered(t *testing.T) {
+	x := newTwoChecks(t)
+	x.follow(x.j, x.falsely)
+	x.j.say(true)
+	told, _ := x.j.f.Epoch(x.at)
+	for i := dkg.Index(1); i < 1<<14; i <<= 1 {
+		told.commits.told = told.commits.told.Puncture(told.path(i, proto.Place{}))
+	}
+	x.j.f = x.j.f.put(told)
+	truth, _ := x.a.f.Epoch(x.at)
+	truth.commits.tree = fullTree(t, truth.depth+pprf.ChildBits)
+	var change Change
+	f, err := x.j.f.take(truth, x.now, &change)
+	require.ErrorIs(t, err, ErrQuota)
+	require.Zero(t, change)
+	require.True(t, f.one(t).Equal(x.j.f.one(t)))
+	require.Empty(t, f.misled())
 }

@@ -215,9 +215,10 @@ func (f Forest) drop(id proto.EpochID, why reason, change *Change) Forest {
 	alone, misled := f.marks(e.meta)
 	if alone || misled {
 		for _, m := range f.catalog.children(e.id) {
-			child, _ := f.Epoch(m.id)
-			child.alone, child.misled = child.alone || alone, child.misled || misled
-			f = f.put(child)
+			if child, _ := f.Epoch(m.id); !child.isRoot() {
+				child.alone, child.misled = child.alone || alone, child.misled || misled
+				f = f.put(child)
+			}
 		}
 	}
 	if e.onlyHeard(f.own) {
@@ -236,7 +237,7 @@ func (f Forest) drop(id proto.EpochID, why reason, change *Change) Forest {
 	f.exporters, f.aside, f.told = listed(f.exporters, e.id, false), listed(f.aside, e.id, false), listed(f.told, e.id, false)
 	if why != unmentioned {
 		f.gone = f.gone.with(goneEpoch{
-			id: e.id, parent: e.parent, maker: e.maker.Index, place: [16]byte(e.place[:16]), seed: e.seed, used: e.usesPlace(),
+			id: e.id, parent: e.parent, maker: e.maker.Index, place: [16]byte(e.place[:16]), seed: e.seed, used: e.derived,
 			misled: misled, why: why,
 		})
 	}

@@ -77,14 +77,37 @@ func (g gone) all(yield func(goneEpoch) bool) {
 	}
 }
 
-// find returns what is remembered of an epoch; of one that was dropped twice, that it aged if it ever did.
+// find returns what is remembered of an epoch; of one that was dropped twice, what was so when it went last, and that it aged if it ever
+// did.
 func (g gone) find(id proto.EpochID) (found goneEpoch, ok bool) {
 	for e := range g.all {
-		if e.id == id && (!ok || e.why == aged) {
+		if e.id == id {
+			if found.why == aged {
+				e.why = aged
+			}
 			found, ok = e, true
 		}
 	}
 	return found, ok
+}
+
+// mislead returns the list in which some epochs are marked as misled.
+func (g gone) mislead(such map[proto.EpochID]bool) gone {
+	l, changed := g.list.Value(), false
+	for b := range l.blocks.All() {
+		list := slices.Clone(b.list)
+		for k := range list {
+			list[k].misled = list[k].misled || such[list[k].id]
+		}
+		if !slices.Equal(list, b.list) {
+			b.list, changed = list, true
+			l.blocks = l.blocks.Put(b)
+		}
+	}
+	if !changed {
+		return g
+	}
+	return gone{state.NewSegment(l)}
 }
 
 func (g gone) encode(e *state.Encoder) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -100,6 +101,51 @@ func TestMarkPassesWhatAged(t *testing.T) {
 			require.Equal(t, honest, f.preferred)
 		}
 	}
+}
+
+// TestWhatAMarkKeepsBack: in a forest of any shape, in which epochs are marked and go, that epoch is preferred which comes first of those
+// at and above which no mark is, and those at or above which one is misled are told to nobody.
+func TestWhatAMarkKeepsBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := newGroup(t)
+		a := g.member(1)
+		all := []Epoch{a.preferred()}
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			e := all[rapid.IntRange(0, len(all)-1).Draw(t, "epoch")]
+			held, has := a.f.Epoch(e.id)
+			switch rapid.IntRange(0, 5).Draw(t, "step") {
+			case 0:
+				if has && !e.isRoot() {
+					a.f = a.f.drop(e.id, givenUp, new(Change))
+				}
+			case 1:
+				if has && !e.isRoot() {
+					held.alone, held.misled = rapid.Bool().Draw(t, "alone"), rapid.Bool().Draw(t, "misled")
+					a.f = a.f.put(held)
+				}
+			default:
+				m := e.made(2)
+				all = append(all, newEpoch(m, g.keys))
+				a.f = a.f.add(all[len(all)-1], g.now, new(Change))
+			}
+		}
+		var first *meta
+		misled := map[proto.EpochID]bool{}
+		for e := range a.f.All() {
+			aside := false
+			for above := range a.f.Line(e.id) {
+				aside = aside || above.alone || above.misled
+				if above.misled {
+					misled[e.id] = true
+				}
+			}
+			if !aside && (first == nil || a.f.Before(e.Position(), first.position())) {
+				first = e.meta
+			}
+		}
+		require.Equal(t, first.id, a.f.first())
+		require.Equal(t, misled, a.f.misled())
+	})
 }
 
 // TestMisledEpochComesBackMisled: an epoch that was misled and given up is misled when a ticket brings it back, without its parent too.

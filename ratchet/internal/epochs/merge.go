@@ -108,7 +108,8 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 	}
 	if !ok {
 		held = toldEpoch(t, root)
-		held.misled = errors.Is(err, ErrMisled) || gone.misled
+		above, _ := f.gone.find(t.Parent)
+		held.misled = errors.Is(err, ErrMisled) || gone.misled || above.misled && !f.Has(t.Parent) && !t.IsRoot()
 		if held, err = f.punctured(held); err != nil {
 			return f, false
 		}
@@ -136,10 +137,10 @@ func (f Forest) mergeEpoch(t TicketEpoch, from Ticket, own Shares, now Millis, c
 // deriveTicket derives an epoch of a ticket whose parent is held, and enters it. Without the parent it returns ErrUnknown.
 func (f Forest) deriveTicket(t TicketEpoch, own Shares, now Millis, change *Change) (Forest, error) {
 	parent, ok := f.Epoch(t.Parent)
-	if t.IsRoot() || !ok || t.Commit.Core.Maker == f.own || t.Root != parent.root || t.Generation != parent.generation+1 {
+	if t.IsRoot() || !ok || t.Commit.Core.Maker == f.own {
 		return f, ErrUnknown
 	}
-	c, err := f.deriveTold(parent, t.shown(), t.Place, t.Maker, own)
+	c, err := f.deriveTold(parent, t.Root, t.shown(), t.Place, t.Maker, own)
 	if err != nil {
 		return f, err
 	}

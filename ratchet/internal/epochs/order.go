@@ -3,7 +3,6 @@ package epochs
 import (
 	"bytes"
 	"cmp"
-	"iter"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
@@ -50,12 +49,13 @@ func (f Forest) compare(a, b Position) int {
 // first returns the epoch to be preferred, zero if there is none.
 func (f Forest) first() proto.EpochID {
 	var best *meta
+	aside := f.under(func(e Epoch) bool { return e.alone || e.misled })
 	for _, root := range f.roots {
 		for _, m := range f.catalog.of(root.ID) {
 			if root.Barred || best != nil && !f.Before(m.position(), best.position()) {
 				break
 			}
-			if e, _ := f.Epoch(m.id); !e.cut && e.hasPlaces() && !f.isAside(m) {
+			if e, _ := f.Epoch(m.id); !e.cut && e.hasPlaces() && !aside[m.id] {
 				best = m
 				break
 			}
@@ -67,32 +67,48 @@ func (f Forest) first() proto.EpochID {
 	return best.id
 }
 
-// isAside reports whether an epoch or one above it is alone or misled.
-func (f Forest) isAside(m *meta) bool {
-	for range f.marked(m) {
-		return true
-	}
-	return false
-}
-
-// marks reports whether an epoch or one above it is alone, and whether one is misled.
-func (f Forest) marks(m *meta) (alone, misled bool) {
-	for id := range f.marked(m) {
-		e, _ := f.Epoch(id)
-		alone, misled = alone || e.alone, misled || e.misled
-	}
-	return alone, misled
-}
-
-// marked returns which of an epoch and those above it are alone or misled, from there upwards.
-func (f Forest) marked(m *meta) iter.Seq[proto.EpochID] {
-	return func(yield func(proto.EpochID) bool) {
-		for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
-			if slices.Contains(f.aside, m.id) && !yield(m.id) {
-				return
-			}
+// under returns the epochs held that are alone or misled, and such as is asked for, and what is held below them in their roots. Each is looked at
+// once.
+func (f Forest) under(such func(Epoch) bool) map[proto.EpochID]bool {
+	out := map[proto.EpochID]bool{}
+	var below []proto.EpochID
+	for _, id := range f.aside {
+		if e, _ := f.Epoch(id); such(e) {
+			below = append(below, id)
 		}
 	}
+	for ; len(below) > 0; below = below[1:] {
+		if id := below[0]; !out[id] {
+			out[id] = true
+			below = append(below, f.sameRoot(id)...)
+		}
+	}
+	return out
+}
+
+// sameRoot returns the children held of an epoch without the roots that rekeys made from it. A mark stops there: who does not hold what was
+// marked goes to such a root, by a ticket, so that all others have to (D207).
+func (f Forest) sameRoot(id proto.EpochID) (out []proto.EpochID) {
+	for _, m := range f.catalog.children(id) {
+		if !m.isRoot() {
+			out = append(out, m.id)
+		}
+	}
+	return out
+}
+
+// marks reports whether an epoch or one above it in its root is alone, and whether one is misled.
+func (f Forest) marks(m *meta) (alone, misled bool) {
+	for ; len(f.aside) > 0 && m != nil; m = f.catalog.get(m.parent) {
+		if slices.Contains(f.aside, m.id) {
+			e, _ := f.Epoch(m.id)
+			alone, misled = alone || e.alone, misled || e.misled
+		}
+		if m.isRoot() {
+			break
+		}
+	}
+	return alone, misled
 }
 
 // Behind returns how far an epoch held is behind the preferred one, in generations of commits and of rekeys (§5).

@@ -15,7 +15,7 @@ func (f Forest) Prune(now Millis, last LastRead) (Forest, Change) {
 	change := Change{}
 	behind, r := f.behind(), f.readers(last)
 	var first map[dkg.Index]uint64
-	for e := range f.All() {
+	for e := range f.Up(0) {
 		e, _ = f.Epoch(e.id) // one above it that went may have passed a mark on
 		age := now - e.stamp
 		switch {

@@ -2,6 +2,7 @@ package epochs
 
 import (
 	"crypto/subtle"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
@@ -70,19 +71,11 @@ func (f Forest) Rekeyed(r RekeyRoot, x secret.Bytes, own Shares, now Millis) (Fo
 	}
 	e := newEpoch(meta{
 		id: r.ID, parent: r.Parent, root: r.ID, depth: r.Depth, place: r.Place, check: r.Check, entered: now,
-	}, keys)
-	next = next.judge(e, &change)
-	if told, ok := next.Epoch(r.ID); ok {
-		if next, err = next.promote(told, e, &change); err != nil {
-			return f, Change{}, err
-		}
-		next = next.deriveBelow([]proto.EpochID{r.ID}, own, now, &change)
-	} else {
-		if e, err = next.punctured(e); err != nil { // children that came before it, or were dropped
-			return f, Change{}, err
-		}
-		next = next.add(e, now, &change)
+	}, keys).givenBy(parent, fits)
+	if next, err = next.take(e, now, &change); err != nil {
+		return f, Change{}, err
 	}
+	next = next.deriveBelow([]proto.EpochID{r.ID}, own, now, &change)
 	next, change = next.evict(maxEpochs, change, now)
 	return next, change, nil
 }
@@ -124,7 +117,7 @@ func (f Forest) WithoutRoot(id proto.EpochID) Forest {
 // GiveUpRoot returns the forest without the epochs of a root, which are given up because of a bound.
 func (f Forest) GiveUpRoot(id proto.EpochID, now Millis) (Forest, Change) {
 	change := Change{}
-	for _, m := range f.catalog.of(id) {
+	for _, m := range slices.Backward(f.catalog.of(id)) {
 		f = f.drop(m.id, givenUp, &change)
 		change.GivenUp++
 	}

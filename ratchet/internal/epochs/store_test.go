@@ -137,4 +137,17 @@ func TestGone(t *testing.T) {
 	g = g.with(goneEpoch{id: id(7), why: aged}).with(goneEpoch{id: id(7), why: givenUp})
 	e, _ := g.find(id(7))
 	require.Equal(t, aged, e.why)
+	for _, misled := range []bool{true, false, true} { // what was so when it went last
+		g = g.with(goneEpoch{id: id(8), misled: misled, why: givenUp})
+		e, _ = g.find(id(8))
+		require.Equal(t, misled, e.misled)
+	}
+	require.True(t, g == g.mislead(map[proto.EpochID]bool{id(31): true}), "it is not there")
+	next := g.mislead(map[proto.EpochID]bool{id(41): true})
+	for k, f := range []gone{g, next} {
+		e, _ = f.find(id(41))
+		require.Equal(t, k == 1, e.misled)
+		e, _ = f.find(id(8))
+		require.True(t, e.misled)
+	}
 }

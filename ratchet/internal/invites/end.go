@@ -37,7 +37,7 @@ func End(r members.Root, o Owner, epoch proto.EpochID, n proto.InviteName, place
 // ErrNoOwner.
 func revoke(r members.Root, o Owner, epoch proto.EpochID, indices []dkg.Index) ([]proto.OwnerStatement, error) {
 	for _, i := range indices {
-		if _, listed := r.Listed(i); listed || r.Heard(i) {
+		if _, listed := r.Listed(i); listed || r.Met(i) {
 			return nil, ErrMember
 		}
 		if err := i.Check(r.Depth()); err != nil {

@@ -91,7 +91,7 @@ func (w *world) joinAs(made invites.Made, i dkg.Index, key suite.SigningKey) {
 	b := proto.NewBinding(w.root.Space(), i, rest.Hash(), keys.Admission, p.signing)
 	w.root, _, err = w.root.Introduce(proto.Introduction{Credential: proto.Credential{Certificate: made.Record.Certificate, Binding: b}, Rest: rest, Inbox: p.inbox.Public}, members.Via{})
 	require.NoError(w.t, err)
-	w.root, _, err = w.root.ReadFrom(proto.Maker{Index: i, Key: p.signing.Public})
+	w.root, _, err = w.root.ReadFrom(proto.Maker{Index: i, Key: p.signing.Public}, 0)
 	require.NoError(w.t, err)
 	w.who[i] = p
 }

@@ -34,7 +34,7 @@ type Binding struct {
 	Identity
 	Answered uint64 // the greatest counter of a request that it said was answered
 
-	first      uint64    // order in which bindings were first read, in this root or an older one, 0 if none of its messages was
+	first      uint64    // order in which bindings were first read, in this root or another that is not newer, 0 if none of its messages was
 	heard      bool      // a message of it was read in this root
 	came       uint64    // order in which it came to be known
 	introducer dkg.Index // who introduced it, 0 for itself or a notice
@@ -47,7 +47,7 @@ func (b Binding) with(i Identity) Binding {
 	return b
 }
 
-// Heard reports whether a message of it was read in this root, and Met whether one was in this root or an older one.
+// Heard reports whether a message of it was read in this root, and Met whether one was in this root or another that is not newer.
 func (b Binding) Heard() bool { return b.heard }
 func (b Binding) Met() bool   { return b.first > 0 }
 
@@ -187,7 +187,7 @@ func parseStatement[S proto.Statement](raw []byte) (out S, err error) {
 	return out, nil
 }
 
-// before reports whether b is listed before o by what was read of them: the one that was read first, in this root or an older one, then the
+// before reports whether b is listed before o by what was read of them: the one that was read first, in this root or another that is not newer, then the
 // smaller H(body).
 func (b Binding) before(o Binding) bool {
 	if b.Met() != o.Met() {

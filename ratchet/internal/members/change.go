@@ -2,6 +2,7 @@ package members
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -20,6 +21,15 @@ type Change struct {
 	Profiled   []dkg.Index // what it says of itself is something else
 	Erased     []proto.Tag // tags of invites whose masked share was erased
 	Opened     []proto.Tag // tags under which requests open now: those that are retained are to be tried
+}
+
+// And returns what two operations did of which bindings came to be known.
+func (c Change) And(o Change) Change {
+	c.Came = slices.Concat(c.Came, o.Came)
+	c.Conflicts = slices.Concat(c.Conflicts, o.Conflicts)
+	c.KeyChanged = slices.Concat(c.KeyChanged, o.KeyChanged)
+	c.LetInGone = slices.Concat(c.LetInGone, o.LetInGone)
+	return c
 }
 
 // KeyChange says that an index is listed with another binding.

@@ -118,7 +118,7 @@ func (r Root) Misses(n proto.Notice) (Binding, bool) {
 	known := r
 	known.united = nil
 	for i := range r.All() {
-		if !n.Gone.Has(i) || known.Gone(i) || !r.belongs(i) {
+		if !n.Gone.Has(i) || known.Gone(i) {
 			continue
 		}
 		if b, ok := r.ListedBinding(i); ok {
@@ -126,12 +126,6 @@ func (r Root) Misses(n proto.Notice) (Binding, bool) {
 		}
 	}
 	return Binding{}, false
-}
-
-// belongs reports whether the notice lists an index, or it was heard.
-func (r Root) belongs(i dkg.Index) bool {
-	_, listed := r.Listed(i)
-	return listed || r.Heard(i)
 }
 
 // Said returns when the notice was said last as a statement, by the pruning clock; 0 if it was not.

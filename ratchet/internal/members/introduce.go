@@ -58,11 +58,7 @@ func (r Root) TellAll(all []proto.CheckedMember) (Root, Change) {
 		if err != nil {
 			continue
 		}
-		r = next
-		change.Came = append(change.Came, c.Came...)
-		change.Conflicts = append(change.Conflicts, c.Conflicts...)
-		change.KeyChanged = append(change.KeyChanged, c.KeyChanged...)
-		change.LetInGone = append(change.LetInGone, c.LetInGone...)
+		r, change = next, change.And(c)
 	}
 	return r, change
 }
@@ -174,8 +170,9 @@ func (c Change) listing(i dkg.Index, before Binding, after Root) Change {
 }
 
 // ReadFrom takes in that a message of a binding was read: it is heard. The masked share of an invite of that one index is erased,
-// whatever request or ticket came before. It returns ErrUnknown for a binding that is not known.
-func (r Root) ReadFrom(k Maker) (Root, Change, error) {
+// whatever request or ticket came before. After is not below the numbers of first readings in other roots (Reads), so that one order holds for
+// all. It returns ErrUnknown for a binding that is not known.
+func (r Root) ReadFrom(k Maker, after uint64) (Root, Change, error) {
 	b, ok := r.Binding(k)
 	if !ok {
 		return r, Change{}, ErrUnknown
@@ -185,7 +182,7 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	}
 	var change Change
 	if !b.Met() {
-		r.serial++
+		r.serial = max(r.serial, after) + 1
 		b.first = r.serial
 		change.Arrived = append(change.Arrived, k.Index)
 	}
@@ -197,56 +194,13 @@ func (r Root) ReadFrom(k Maker) (Root, Change, error) {
 	return r, change, nil
 }
 
-// Meet takes in which bindings of an index were read in an older root, and in which order, and reports whether one of them was not known to be
-// read. A binding that is not known yet is left out.
-func (r Root) Meet(old Root, i dkg.Index) (next Root, met bool) {
-	next = r
-	m := r.member(i)
-	m.bindings = slices.Clone(m.bindings)
-	for _, o := range old.member(i).byReading() {
-		if at, known := m.find(o.Maker); known && o.Met() {
-			met = met || !m.bindings[at].Met()
-			next.serial++
-			m.bindings[at].first = next.serial
-		}
-	}
-	if !met {
-		return r, false
-	}
-	return next.put(m), true
-}
-
-// MetBefore takes in what Meet does, and orders what was read in this root alone behind that: what was read in an older root counts before,
-// whichever of the bindings came to be known first.
-func (r Root) MetBefore(old Root, i dkg.Index) Root {
-	next, met := r.Meet(old, i)
-	if !met {
-		return r
-	}
-	return next.behind(old, r.member(i))
-}
-
-// behind returns the root with the bindings of an index that were read before in this root, and not in the older one, behind all others.
-func (r Root) behind(old Root, before member) Root {
-	m, was := r.member(before.index), old.member(before.index)
-	m.bindings = slices.Clone(m.bindings)
-	for _, b := range before.byReading() {
-		at, known := was.find(b.Maker)
-		if !b.Met() || known && was.bindings[at].Met() {
-			continue
-		}
-		if at, known = m.find(b.Maker); known {
-			r.serial++
-			m.bindings[at].first = r.serial
-		}
-	}
-	return r.put(m)
-}
+// Reads is not below the number of any first reading that this root knows of.
+func (r Root) Reads() uint64 { return r.serial }
 
 // Heard reports whether a message of any binding of an index was read.
 func (r Root) Heard(i dkg.Index) bool {
 	return slices.ContainsFunc(r.member(i).bindings, Binding.Heard)
 }
 
-// Met reports whether a message of an index was read in this root or an older one, under whichever binding.
+// Met reports whether a message of an index was read in this root or another that is not newer, under whichever binding.
 func (r Root) Met(i dkg.Index) bool { return slices.ContainsFunc(r.member(i).bindings, Binding.Met) }

@@ -30,7 +30,7 @@ func TestMembersAgreeInAnyOrder(t *testing.T) {
 	}
 	read := func(p person) event {
 		return func(r members.Root) (members.Root, error) {
-			r, _, err := r.ReadFrom(p.maker())
+			r, _, err := r.ReadFrom(p.maker(), 0)
 			return r, err
 		}
 	}

@@ -68,13 +68,6 @@ func (m member) listed(t Terms) (int, bool) {
 	return best, best >= 0
 }
 
-// byReading returns the bindings in the order in which they were first read; those that were not come last, as they came.
-func (m member) byReading() []Binding {
-	out := slices.Clone(m.bindings)
-	slices.SortStableFunc(out, func(a, b Binding) int { return cmp.Compare(a.first-1, b.first-1) }) // 0 is greater than all
-	return out
-}
-
 // find returns the binding with a key.
 func (m member) find(k Maker) (int, bool) {
 	at := slices.IndexFunc(m.bindings, func(b Binding) bool { return b.Maker == k })
@@ -168,7 +161,7 @@ func (member) Decode(d *state.Decoder) (m member, err error) {
 func (r Root) Named(i dkg.Index, body proto.BodyHash) bool { return r.member(i).named(r.Terms, body) }
 
 // Undecided returns the binding that the owner at a place is to name for an index: the listed one, if more are known of the index, it was
-// read, in this root or an older one, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
+// read, in this root or another that is not newer, and no notice and no bind names it. Where a bind of this owner may not be kept, since as many of it and
 // of owners before it stand as are kept, there is none.
 func (r Root) Undecided(i dkg.Index, place uint8) (Binding, bool) {
 	m := r.member(i)

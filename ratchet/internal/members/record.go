@@ -125,6 +125,19 @@ func (r Root) Invite(n proto.InviteName) (proto.Record, bool) {
 	return x.Record, ok
 }
 
+// Covered returns the indices that a certificate covers: of a run those of which something is known.
+func (r Root) Covered(c proto.Certificate) (out []dkg.Index) {
+	if c.Count == 1 {
+		return []dkg.Index{c.First}
+	}
+	for i := range r.All() {
+		if c.Covers(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // Open returns the records with a masked share, and Used those without.
 func (r Root) Open() []proto.Record { return r.recordsThat(proto.Record.IsOpen) }
 

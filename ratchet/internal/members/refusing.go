@@ -114,7 +114,7 @@ func (r Root) bindOf(i dkg.Index, body proto.BodyHash) proto.Bind {
 	return proto.Bind{}
 }
 
-// taken returns the binding that another one gives way to: of a joiner one of which a message was read, in this root or an older one, or that
+// taken returns the binding that another one gives way to: of a joiner one of which a message was read, in this root or another that is not newer, or that
 // a bind names; of a member the listed one.
 func (r Root) taken(q proto.Asked, k Maker) (Binding, bool) {
 	m := r.member(q.Index)

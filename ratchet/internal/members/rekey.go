@@ -3,28 +3,18 @@ package members
 import (
 	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 )
 
-// Succeed returns the members of a root that a rekey made, with what was known under the one before: of those listed what they said and
-// that they were read, of those of one index in that order and before what was read in this root alone; whoever came by an invite that is
-// issued again, under its new certificate; the statements that count in both; and the records of the rekey, each with the number of the epoch
-// that was noted with it before, or else serial. It reports whether requests that waited may be readable by one of these. Now is the wall
-// clock.
+// Succeed returns the members of a root that a rekey made, with what was known under the one before: the statements that count in both; the
+// records of the rekey, each with the number of the epoch that was noted with it before, or else serial; of those listed what they said and
+// when they were read first; and whoever came by an invite that is issued again, under its new certificate. It reports whether requests that waited may be readable by one of these. Now is the wall clock.
 func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Millis) (_ Root, opened bool) {
-	for m := range old.members.All() {
-		before := r.member(m.index)
-		for _, b := range m.byReading() {
-			r = r.inherit(b, records)
-		}
-		if slices.ContainsFunc(before.bindings, Binding.Met) {
-			r = r.behind(old, before)
-		}
-	}
 	for _, s := range old.Statements() {
 		switch s.(type) {
-		case proto.Leave, proto.Profile: // they came with their binding
+		case proto.Leave, proto.Profile: // they come with their binding
 		default:
 			if next, _, err := r.Apply(s, Older, now); err == nil {
 				r = next
@@ -44,8 +34,33 @@ func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Milli
 			r, opened = next, opened || len(c.Opened) > 0
 		}
 	}
+	for m := range old.members.All() {
+		for _, b := range m.bindings {
+			r, _ = r.inherit(b)
+		}
+	}
 	return r, opened
 }
+
+// Meet takes over from another root which bindings of an index were read there, and when. One that is not known comes in if its invite was issued
+// again and is not over, and its index is not gone. It reports whether that changed anything. Now is the wall clock.
+func (r Root) Meet(other Root, i dkg.Index, now Millis) (next Root, change Change, met bool) {
+	next = r
+	for _, b := range other.Bindings(i) {
+		was, known := r.Binding(b.Maker)
+		if !b.Met() || !known && (r.Gone(i) || other.Gone(i) || r.over(other, b, now)) {
+			continue
+		}
+		taken, c := next.inherit(b)
+		if is, _ := taken.Binding(b.Maker); is.first != was.first {
+			next, change, met = taken, change.And(c), true
+		}
+	}
+	return next, change, met
+}
+
+// earlier returns the smaller of two numbers of first readings, of which 0 is none.
+func earlier(a, b uint64) uint64 { return min(a-1, b-1) + 1 }
 
 // Since returns what changed about the members that are shown when this root took the place of another one, or became what it is: who went,
 // and whom the notice lists under another binding.
@@ -67,24 +82,21 @@ func (r Root) Since(old Root) (c Change) {
 	return c
 }
 
-// inherit takes over what was known of a binding in the root before, if it is listed or its invite was issued again.
-func (r Root) inherit(b Binding, records []proto.Record) Root {
-	if e, ok := r.roster.Find(b.Index); !ok || e.Body != b.Body {
-		at := slices.IndexFunc(records, func(x proto.Record) bool {
-			return !b.Credential.IsZero() && x.Certificate.Admission == b.Credential.Binding.Admission && x.Certificate.Covers(b.Index)
-		})
-		if at < 0 {
-			return r
+// inherit takes over what was known of a binding in another root, if it is known here, or its invite was issued again.
+func (r Root) inherit(b Binding) (_ Root, change Change) {
+	if o, known := r.Binding(b.Maker); known && o.Body != b.Body {
+		return r, change
+	} else if !known {
+		x, again := r.Invite(proto.NameOfInvite(b.admission()))
+		if b.Credential.IsZero() || !again || !x.Certificate.Covers(b.Index) {
+			return r, change
 		}
-		next, _, err := r.Admit(proto.Credential{Certificate: records[at].Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()})
-		if err != nil {
-			return r
+		var err error
+		if r, change, err = r.Admit(proto.Credential{Certificate: x.Certificate, Binding: b.Credential.Binding}, Via{Needed: b.Met()}); err != nil {
+			return r, change
 		}
-		r = next
 	}
-	if b.Met() {
-		r.serial++
-	}
+	r.serial = max(r.serial, b.first)
 	next, err := r.update(b.Maker, func(o Binding) (Binding, error) {
 		i := o.Identity
 		if !i.Profiled {
@@ -106,15 +118,13 @@ func (r Root) inherit(b Binding, records []proto.Record) Root {
 			i.Leave = b.Leave
 		}
 		o.Answered = max(o.Answered, b.Answered)
-		if b.Met() {
-			o.first = r.serial
-		}
+		o.first = earlier(o.first, b.first)
 		return o.with(i), nil
 	})
 	if err != nil {
-		return r
+		return r, change
 	}
-	return next
+	return next, change
 }
 
 // Unite returns the root in which those are gone, too, whom another root of its generation has in gone.
@@ -139,10 +149,11 @@ func (r Root) Stay(makers []Maker) (out []Binding) {
 	return out
 }
 
-// ListsGone reports whether somebody who is gone is listed by the notice, or was heard: only a rekey keeps them out.
+// ListsGone reports whether only a rekey keeps somebody out who is gone: one that the notice does not have in gone and of whom a binding is
+// known, or that was heard. Whoever let it in may not have known.
 func (r Root) ListsGone() bool {
 	for i := range r.All() {
-		if r.Gone(i) && r.belongs(i) {
+		if r.Gone(i) && (!r.notice.Gone.Has(i) || r.Heard(i)) {
 			return true
 		}
 	}
@@ -159,23 +170,26 @@ func (r Root) Unlisted() (n int) {
 	return n
 }
 
-// Uncovered returns who was heard in an older root, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
+// Uncovered returns who was read in an older root or before, is not gone, is neither listed nor bound in this one, and is not shut out of it: each
 // index with the binding listed there.
 func (r Root) Uncovered(old Root, now Millis) (out []Binding) {
 	for m := range old.members.All() {
 		b, ok := old.ListedBinding(m.index)
-		if ok && b.Heard() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
+		if ok && b.Met() && !r.Gone(b.Index) && !old.Gone(b.Index) && len(r.member(b.Index).bindings) == 0 && !r.Shut(old, b, now) {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// Shut reports whether this root knows nothing of the index of a binding of an older root, whose invite an owner closed, or whose lifetime
-// is over by the wall clock. Such a binding may be of somebody who was removed and has the link: in the old root it can still bind an
-// index and write as it.
+// Shut reports whether this root knows nothing of the index of a binding of an older root whose invite is over. Such a binding may be of somebody
+// who was removed and has the link: in the old root it can still bind an index and write as it.
 func (r Root) Shut(old Root, b Binding, now Millis) bool {
+	return len(r.member(b.Index).bindings) == 0 && r.over(old, b, now)
+}
+
+// over reports whether an owner closed the invite of a binding of another root, or its lifetime is over by the wall clock.
+func (r Root) over(other Root, b Binding, now Millis) bool {
 	c := b.Credential.Certificate
-	return len(r.member(b.Index).bindings) == 0 && !c.IsZero() &&
-		(r.Closed(c.Name()) || old.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
+	return !c.IsZero() && (r.Closed(c.Name()) || other.Closed(c.Name()) || c.ExpiredAt(uint64(max(now, 0))))
 }

@@ -77,10 +77,10 @@ func TestSuccession(t *testing.T) {
 	s, ok := next.Binding(shy.maker())
 	require.True(t, ok, "under its new certificate")
 	require.Equal(t, terms.ID(), s.Credential.Certificate.Root)
-	next, c, err = next.ReadFrom(heard.maker())
+	next, c, err = next.ReadFrom(heard.maker(), 0)
 	require.NoError(t, err)
 	require.Empty(t, c.Arrived)
-	_, c, err = next.ReadFrom(shy.maker())
+	_, c, err = next.ReadFrom(shy.maker(), 0)
 	require.NoError(t, err)
 	require.Equal(t, []dkg.Index{shy.index}, c.Arrived)
 	require.Empty(t, next.Uncovered(r, now))
@@ -146,18 +146,14 @@ func TestListingAfterARekey(t *testing.T) {
 
 	r = w.introduce(w.introduce(next, twins[2]), twins[1])
 	require.Equal(t, twins[2].maker(), listed(r), "nothing was read: the smaller hash")
-	r, met := r.Meet(old, runFirst)
-	require.True(t, met)
+	r = w.meet(r, old)
 	require.Equal(t, twins[1].maker(), listed(r))
-	r, met = w.introduce(r, twins[0]).Meet(old, runFirst)
-	require.True(t, met)
+	r = w.meet(w.introduce(r, twins[0]), old)
 	require.Equal(t, twins[0].maker(), listed(r))
-	again, met := r.Meet(old, runFirst)
-	require.False(t, met)
-	require.True(t, equal(t, r, again))
+	require.True(t, equal(t, r, w.meet(r, old)))
 	b, _ := r.Binding(twins[0].maker())
 	require.False(t, b.Heard())
-	_, c, err := r.ReadFrom(twins[0].maker())
+	_, c, err := r.ReadFrom(twins[0].maker(), 0)
 	require.NoError(t, err)
 	require.Empty(t, c.Arrived, "it arrived in the older root")
 }
@@ -177,7 +173,7 @@ func TestUndecided(t *testing.T) {
 	r := w.introduce(w.introduce(one, twins[1]), twins[2])
 	_, ok = r.Undecided(runFirst, 0)
 	require.False(t, ok, "nothing was read")
-	r, _ = r.Meet(old, runFirst)
+	r = w.meet(r, old)
 	b, ok := r.Undecided(runFirst, 0)
 	require.True(t, ok)
 	require.Equal(t, twins[0].maker(), b.Maker)
@@ -317,25 +313,51 @@ func TestNoticeBeforeARekey(t *testing.T) {
 	require.False(t, taken.Gone(q.index))
 }
 
-// Of bindings of which one was read in the older root alone, and one in the newer root alone, the former is listed and to be named by an
-// owner, also if it came to be known last, and if the newer root was known before it took the older one over.
-func TestReadInAnOlderRootComesFirst(t *testing.T) {
-	w := newWorld(t)
-	old, next, twins := w.older() // of these two were read in the old root, and the third never
-	later := w.read(w.introduce(next, twins[2]), twins[2])
-	first := twins[0].maker()
-	for name, r := range map[string]members.Root{
-		"known last":  w.introduce(later, twins[0]).MetBefore(old, runFirst),
-		"known first": w.read(w.introduce(w.introduce(next, twins[0]).MetBefore(old, runFirst), twins[2]), twins[2]),
-	} {
-		r = loaded(t, r)
-		b, _ := r.ListedBinding(runFirst)
-		require.Equal(t, first, b.Maker, name)
-		b, ok := r.Undecided(runFirst, 0)
-		require.True(t, ok, name)
-		require.Equal(t, first, b.Maker, name)
+// Of two bindings of which one was read in the older root and the other one in the newer root the one that was read first is listed and to be
+// named by an owner, whichever came to be known first, and whether the newer root was known before it took the older one over.
+func TestFirstReadingInWhateverRoot(t *testing.T) {
+	for _, inOlder := range []bool{true, false} {
+		w := newWorld(t)
+		twins := w.twins(2)
+		terms := w.root(1, w.owners, proto.Roster{entry(w.founder)}, nil)
+		record := w.again(terms, twins[0])
+		under := func(p person) person { p.record = record; return p }
+		old, next := w.introduce(members.NewRoot(w.terms), twins[0]), w.introduce(members.NewRoot(terms), under(twins[1]))
+		first := twins[1]
+		if inOlder {
+			old, first = w.read(old, twins[0]), twins[0]
+		}
+		next = w.read(next, twins[1])
+		old = w.read(old, twins[0]) // a second time, if it was read
+		succeeded, _ := next.Succeed(old, []proto.Record{record}, 1, now)
+		for name, r := range map[string]members.Root{
+			"known when it was read": w.meet(w.introduce(next, under(twins[0])), old),
+			"known later":            w.meet(w.introduce(w.meet(next, old), under(twins[0])), old),
+			"taken over":             succeeded,
+		} {
+			r = loaded(t, r)
+			b, _ := r.ListedBinding(runFirst)
+			require.Equal(t, first.maker(), b.Maker, "%s %v", name, inOlder)
+			b, ok := r.Undecided(runFirst, 0)
+			require.True(t, ok, "%s %v", name, inOlder)
+			require.Equal(t, first.maker(), b.Maker, "%s %v", name, inOlder)
+		}
 	}
-	r, _ := later.Succeed(old, []proto.Record{twins[0].record}, 1, now)
-	b, _ := loaded(t, r).ListedBinding(runFirst)
-	require.Equal(t, first, b.Maker)
+}
+
+// Whoever was read first in the older root keeps the place, whatever else is read there later.
+func TestReadingAThirdMovesNobodyBack(t *testing.T) {
+	w := newWorld(t)
+	twins := w.twins(3)
+	old := w.read(w.introduce(members.NewRoot(w.terms), twins[0]), twins[0])
+	terms := w.root(1, w.owners, proto.Roster{entry(w.founder)}, nil)
+	record := w.again(terms, twins[0])
+	r, _ := members.NewRoot(terms).Succeed(old, []proto.Record{record}, 1, now)
+	under := func(p person) person { p.record = record; return p }
+	r = w.introduce(w.read(w.introduce(r, under(twins[1])), twins[1]), under(twins[2]))
+	r = w.meet(r, w.read(w.introduce(old, twins[2]), twins[2]))
+	b, _ := r.ListedBinding(runFirst)
+	require.Equal(t, twins[0].maker(), b.Maker)
+	b, _ = r.Undecided(runFirst, 0)
+	require.Equal(t, twins[0].maker(), b.Maker)
 }

@@ -24,7 +24,7 @@ type Root struct {
 	united     proto.Bitmap // gone by other roots of this generation (§10)
 	said       Millis       // pruning clock: when the notice was said as a statement last
 
-	introduced map[dkg.Index]int // bindings that were introduced by each and not heard; follows from members
+	introduced map[dkg.Index]int // bindings that were introduced by each and of which nothing was read; follows from members
 	both       int               // members that the roster lists, too; follows from members
 	revoked    proto.Bitmap      // follows from statements
 	removed    proto.Bitmap      // by roles; follows from statements
@@ -140,7 +140,7 @@ func (r Root) counted(m member) Root {
 	var delta map[dkg.Index]int
 	count := func(m member, sign int) {
 		for _, b := range m.bindings {
-			if b.introducer == 0 || b.Heard() {
+			if b.introducer == 0 || b.Met() {
 				continue
 			}
 			if delta == nil {
@@ -290,7 +290,7 @@ func (Root) Decode(d *state.Decoder) (r Root, err error) {
 			if b.came > r.serial || b.first > r.serial {
 				return Root{}, wire.ErrMalformed
 			}
-			if b.introducer != 0 && !b.Heard() {
+			if b.introducer != 0 && !b.Met() {
 				r.introduced[b.introducer]++
 			}
 		}

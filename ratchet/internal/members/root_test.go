@@ -355,7 +355,7 @@ func TestMaskedShareIsErased(t *testing.T) {
 
 	asked := w.introduce(open, p)
 	require.Len(t, asked.Open(), 1, "a lost ticket does not use the link")
-	_, c, err = asked.ReadFrom(p.maker())
+	_, c, err = asked.ReadFrom(p.maker(), 0)
 	require.NoError(t, err)
 	require.Equal(t, []proto.Tag{p.keys.Tag}, c.Erased)
 	require.Equal(t, []dkg.Index{5}, c.Arrived)

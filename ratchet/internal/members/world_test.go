@@ -32,6 +32,7 @@ type world struct {
 	founder person
 	terms   members.Terms
 	epoch   proto.EpochID
+	reads   uint64 // number of the last first reading
 }
 
 // person is one that is or may become a member.
@@ -172,9 +173,17 @@ func (w *world) introduce(r members.Root, p person) members.Root {
 	return r
 }
 
+// read has a message of a person be read for the first time, after all that were read before, in whatever root.
 func (w *world) read(r members.Root, p person) members.Root {
-	r, _, err := r.ReadFrom(p.maker())
+	r, _, err := r.ReadFrom(p.maker(), w.reads)
 	require.NoError(w.t, err)
+	w.reads = max(w.reads, r.Reads())
+	return r
+}
+
+// meet takes in what was read of the first index of the run in an older root.
+func (w *world) meet(r, old members.Root) members.Root {
+	r, _, _ = r.Meet(old, runFirst, now)
 	return r
 }
 

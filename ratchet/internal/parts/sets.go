@@ -59,12 +59,15 @@ type Got struct {
 	Forget []FrameName
 }
 
-// Add takes in a part, whose frame is retained or about to be. It returns ErrStale or ErrTooLarge for a frame that is to be
-// discarded.
+// Add takes in a part, whose frame is retained or about to be. It returns ErrStale, ErrTooLarge or wire.ErrMalformed (the piece of another
+// set) for a frame that is to be discarded.
 func (s Sets) Add(f FrameName, p proto.Part) (Sets, Got, error) {
 	name := idOf(p)
 	if slices.Contains(s.done, name) {
 		return s, Got{}, ErrStale
+	}
+	if err := p.Verify(); err != nil {
+		return s, Got{}, err
 	}
 	if len(p.Hashes) == 1 {
 		return s, Got{Whole: p.Piece, Taken: true}, nil

@@ -65,6 +65,9 @@ func (n *node) encode(out *[]byte, i *int) {
 // of a commit tree, where only leaves are used up one by one.
 const maxUsedUp = dkg.MaxDepth
 
+// storable reports whether a subtree with so many levels may be used up: by evaluations alone no larger one is in the life of a space.
+func storable(levels int) bool { return levels <= maxUsedUp || levels >= ChildBits }
+
 // Decode reads what encode returned, for a tree of the given depth. It refuses what no sequence of evaluations
 // and no union of trees leaves behind: nodes beyond the leaves, inner nodes of which nothing is left, and a subtree that is
 // used up and too large for that, but for those that a commit tree erases as a whole. So there is a key for every few nodes, and
@@ -108,7 +111,7 @@ func (d *decoder) node(bits int) *node {
 	shape := d.shape(d.nodes)
 	d.nodes++
 	switch {
-	case shape == shapeUsed && (bits <= maxUsedUp || bits >= ChildBits):
+	case shape == shapeUsed && storable(bits):
 		return nil
 	case shape == shapeKey:
 		n := new(node)

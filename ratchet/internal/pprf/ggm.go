@@ -10,7 +10,7 @@ import (
 // ErrPunctured: the place in the tree was used before or erased.
 var ErrPunctured = errors.New("ratchet: used before")
 
-// ErrFull: the tree without one leaf more would be larger than any that is stored.
+// ErrFull: the tree without one leaf more could not be stored: it would be larger than any that is, or have a hole that none has.
 var ErrFull = errors.New("ratchet: tree is full")
 
 // Frontier is a puncturable PRF (§6): a GGM tree of which those nodes are held that cover what was not evaluated yet.
@@ -59,7 +59,7 @@ func (f Frontier) with(root *node, inner, keys int) Frontier {
 
 // Eval returns the value at the leaf that path leads to, most significant bit first, and the frontier without it. It
 // returns ErrPunctured if the leaf is not covered, ErrFull beside the value if the next frontier could not be stored, and with both
-// the frontier itself.
+// the frontier itself. Only somebody hostile tells a tree of which one evaluation leaves a subtree that is too large to be used up.
 func (f Frontier) Eval(path []byte) (secret.Bytes, Frontier, error) {
 	e := evaluation{path: path, bits: f.bits, inner: f.inner, keys: f.keys}
 	root, ok := e.puncture(f.root.Expose(), 0)
@@ -67,7 +67,7 @@ func (f Frontier) Eval(path []byte) (secret.Bytes, Frontier, error) {
 		return secret.Bytes{}, f, ErrPunctured
 	}
 	next := f.with(root, e.inner, e.keys)
-	if next.size() > MaxSize {
+	if e.hole || next.size() > MaxSize {
 		return secret.New(e.value[:]), f, ErrFull
 	}
 	return secret.New(e.value[:]), next, nil
@@ -80,6 +80,7 @@ type evaluation struct {
 	value [suite.KeySize]byte
 	inner int
 	keys  int
+	hole  bool // a subtree was used up that is not storable
 }
 
 // bit returns bit i of path.
@@ -106,6 +107,7 @@ func (e *evaluation) puncture(n *node, depth int) (*node, bool) {
 		e.inner--
 		return nil, true // both sides are used up
 	}
+	e.hole = e.hole || child == nil && !storable(e.bits-depth-1)
 	return next, true
 }
 

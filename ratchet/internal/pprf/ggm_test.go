@@ -236,3 +236,52 @@ func TestFrontierAllocation(t *testing.T) {
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32<<20), name)
 	}
 }
+
+// A tree that somebody hostile tells can have one leaf left in a subtree that is too large to be used up. It is read, and the leaf
+// evaluated, but no tree comes of that: what was stored could not be read again (§6).
+func TestNoTreeComesOfATooLargeHole(t *testing.T) {
+	whole := New(secret.Random(suite.KeySize), testDepth+ChildBits)
+	leaf := childPath(3, testDepth, 1)
+	want, _, err := whole.Eval(leaf)
+	require.NoError(t, err)
+	for levels, full := range map[int]bool{maxUsedUp: false, maxUsedUp + 1: true} {
+		told, err := Decode(onlyLeafOf(whole, leaf, levels).Encode(), whole.bits)
+		require.NoError(t, err, levels)
+		value, next, err := told.Eval(leaf)
+		require.True(t, want.Equal(value), levels)
+		words := Told{}.Tell(9, 1, told).Fits([]uint32{0}, 9, leaf)
+		if full {
+			require.ErrorIs(t, err, ErrFull, levels)
+			require.Equal(t, told.Encode(), next.Encode(), levels)
+			require.Empty(t, words.words, levels)
+			continue
+		}
+		require.NoError(t, err, levels)
+		again, err := Decode(next.Encode(), whole.bits)
+		require.NoError(t, err, levels)
+		require.Equal(t, next.Encode(), again.Encode(), levels)
+		kept, err := DecodeTold(words.Encode(), whole.bits)
+		require.NoError(t, err, levels)
+		require.Len(t, kept.words, 1, levels)
+	}
+	_, err = Decode(onlyLeafOf(whole, leaf, maxUsedUp+2).Encode(), whole.bits)
+	require.ErrorIs(t, err, wire.ErrMalformed)
+}
+
+// onlyLeafOf returns a tree that was whole, of which one leaf alone is left in the subtree with so many levels in which it lies.
+func onlyLeafOf(f Frontier, leaf []byte, levels int) Frontier {
+	var only func(n *node, depth int) *node
+	only = func(n *node, depth int) *node {
+		if depth == f.bits {
+			return n
+		}
+		b := bit(leaf, depth)
+		next := n.split()
+		next.child[b] = only(next.child[b], depth+1)
+		if f.bits-depth <= levels {
+			next.child[1-b] = nil
+		}
+		return next
+	}
+	return f.shaped(only(f.root.Expose(), 0))
+}

@@ -2,7 +2,6 @@ package proto
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
@@ -103,14 +102,15 @@ func readPart(t Type) func(*wire.Reader) Part {
 			p.Hashes = append(p.Hashes, [32]byte(hashes))
 		}
 		p.Piece = r.Vec32(LargestMaxFrame)
-		if r.Err() == nil && (int(p.Place) >= n || len(p.Piece) == 0 || hash32(p.Piece) != p.Hashes[p.Place]) {
-			r.Fail("piece of another set")
+		if r.Err() == nil && (int(p.Place) >= n || len(p.Piece) == 0) {
+			r.Fail("place of a part")
 		}
 		return p
 	}
 }
 
-// ParsePart reads a frame of type TypeTicket that is no refusal, or of type TypeRekey.
+// ParsePart reads a frame of type TypeTicket that is no refusal, or of type TypeRekey. It does not verify the part: most tickets that come are
+// for others, and hashing them would be most of the work.
 func ParsePart(frame []byte) (Part, error) {
 	t, err := ParseType(frame)
 	if err != nil {
@@ -122,32 +122,10 @@ func ParsePart(frame []byte) (Part, error) {
 	return parseFrame(frame, t, LargestMaxFrame, readPart(t))
 }
 
-// ErrOtherSet: a part of another set.
-var ErrOtherSet = errors.New("ratchet: part of another set")
-
-// PartSet is a set of parts that is being collected. The zero PartSet is empty and takes a part of any set.
-type PartSet struct {
-	set    Digest
-	pieces [][]byte
-	left   int
-}
-
-// Add returns the set with one part more, and the whole once all are there, nil before. A part that is there already changes
-// nothing. It returns ErrOtherSet for a part of another set.
-func (s PartSet) Add(p Part) (PartSet, []byte, error) {
-	if s.pieces == nil {
-		s = PartSet{p.Set(), make([][]byte, len(p.Hashes)), len(p.Hashes)}
+// Verify returns wire.ErrMalformed unless the piece is the one that the set names for its place.
+func (p Part) Verify() error {
+	if hash32(p.Piece) != p.Hashes[p.Place] {
+		return fmt.Errorf("%w: piece of another set", wire.ErrMalformed)
 	}
-	if p.Set() != s.set {
-		return s, nil, ErrOtherSet
-	}
-	if s.pieces[p.Place] == nil {
-		s.pieces = append([][]byte(nil), s.pieces...)
-		s.pieces[p.Place] = p.Piece
-		s.left--
-	}
-	if s.left > 0 {
-		return s, nil, nil
-	}
-	return s, bytes.Join(s.pieces, nil), nil
+	return nil
 }

@@ -28,14 +28,11 @@ func TestTicket(t *testing.T) {
 			require.NoError(t, err)
 			parts, err := Split(TypeTicket, ctx.Request.Name(), whole, 4<<10)
 			require.NoError(t, err)
-			var set PartSet
 			var got []byte
-			for k := range parts {
-				part, err := ParsePart(parts[len(parts)-1-k].Frame())
+			for _, p := range parts {
+				part, err := ParsePart(p.Frame())
 				require.NoError(t, err)
-				require.Nil(t, got)
-				set, got, err = set.Add(part)
-				require.NoError(t, err)
+				got = append(got, part.Piece...)
 			}
 			require.Equal(t, whole, got)
 			opened, err := OpenTicket(ctx, m.ticket, got)
@@ -199,38 +196,35 @@ func TestParts(t *testing.T) {
 			}
 			return
 		}
-		var set PartSet
+		other, err := Split(kind, Name{2}, whole, limit)
+		require.NoError(t, err)
 		var got []byte
-		order := rapid.Permutation(append(parts, parts[0], parts[len(parts)-1])).Draw(t, "order")
-		for _, part := range order {
+		for k, part := range parts {
 			require.LessOrEqual(t, len(part.Frame()), limit)
 			read, err := ParsePart(part.Frame())
 			require.NoError(t, err)
 			require.Equal(t, part, read)
-			var whole []byte
-			set, whole, err = set.Add(read)
-			require.NoError(t, err)
-			if whole != nil {
-				got = whole
-			}
+			require.NoError(t, read.Verify())
+			require.EqualValues(t, k, read.Place)
+			require.Equal(t, parts[0].Set(), read.Set())
+			require.NotEqual(t, other[k].Set(), read.Set())
+			got = append(got, read.Piece...)
 		}
 		require.Equal(t, whole, got)
-		other, err := Split(kind, Name{2}, whole, limit)
-		require.NoError(t, err)
-		_, _, err = set.Add(other[0])
-		require.ErrorIs(t, err, ErrOtherSet)
 	})
 	parts, err := Split(TypeTicket, Name{}, make([]byte, 1000), 600)
 	require.NoError(t, err)
 	for name, p := range map[string]Part{
 		"place":    with(parts[0], func(p *Part) { p.Place = 9 }),
-		"piece":    with(parts[0], func(p *Part) { p.Piece = parts[1].Piece }),
 		"no piece": with(parts[0], func(p *Part) { p.Piece, p.Hashes = nil, [][32]byte{hash32(nil)} }),
 		"no set":   with(parts[0], func(p *Part) { p.Hashes = nil }),
 	} {
 		_, err := ParsePart(p.Frame())
 		require.ErrorIs(t, err, wire.ErrMalformed, name)
 	}
+	other, err := ParsePart(with(parts[0], func(p *Part) { p.Piece = parts[1].Piece }).Frame())
+	require.NoError(t, err)
+	require.ErrorIs(t, other.Verify(), wire.ErrMalformed)
 	for name, frame := range map[string][]byte{"refusal": {0x22, 1}, "request": {0x23}} {
 		_, err := ParsePart(frame)
 		require.ErrorIs(t, err, wire.ErrMalformed, name)
