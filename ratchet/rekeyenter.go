@@ -86,6 +86,9 @@ func (d *edit) enterRoot(in newRoot) error {
 	if opened {
 		d.retry(d.st.orphans.Value().Untagged()...)
 	}
+	if known { // messages may have waited that are of members who came to be known now
+		d.retry(d.st.orphans.Value().Strangers(slices.Collect(r.All())...)...)
+	}
 	d.unsaid()
 	if _, now, ok := d.preferred(); ok && had && now.ID() == before.ID() {
 		d.reportMembers(before, now)

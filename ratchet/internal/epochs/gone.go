@@ -29,7 +29,7 @@ type goneEpoch struct {
 	maker  dkg.Index
 	place  [16]byte
 	seed   [32]byte // as of the epoch
-	used   bool     // the place is used up: the epoch was derived, and not from a false word
+	used   bool     // the epoch was derived: the place is used up, or with a seed that value of it
 	misled bool     // as of the epoch, or one above it
 	why    reason
 }

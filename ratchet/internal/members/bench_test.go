@@ -70,3 +70,29 @@ func BenchmarkAnswered(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMeet takes over what was read in another root, of members of whom all is known: what a root costs that is entered beside another one of
+// its generation.
+func BenchmarkMeet(b *testing.B) {
+	for _, n := range []dkg.Index{100, 1_000} {
+		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
+			w := newWorld(b)
+			x, keys := w.invite(w.terms, dkg.Public, runFirst)
+			x.Certificate.Count = 1_024
+			x = proto.NewRecord(w.owners[0], w.space, x.Certificate.Sign(w.owners[0], w.space), x.RequestKey, x.Masked)
+			old := members.NewRoot(w.terms)
+			roster := proto.Roster{entry(w.founder)}
+			for k := range n {
+				p := w.bind(x, keys, runFirst+k)
+				old, roster = w.member(old, p), append(roster, entry(p))
+			}
+			r, _ := members.NewRoot(w.root(1, w.owners, roster, nil)).Succeed(old, nil, 1, now)
+			for b.Loop() {
+				for i := range old.All() {
+					_, _, met := r.Meet(old, i, now)
+					require.False(b, met)
+				}
+			}
+		})
+	}
+}

@@ -47,8 +47,9 @@ func (r Root) Succeed(old Root, records []proto.Record, serial uint64, now Milli
 func (r Root) Meet(other Root, i dkg.Index, now Millis) (next Root, change Change, met bool) {
 	next = r
 	for _, b := range other.Bindings(i) {
-		was, known := r.Binding(b.Maker)
-		if !b.Met() || !known && (r.Gone(i) || other.Gone(i) || r.over(other, b, now)) {
+		was, known := next.Binding(b.Maker)
+		news := known && earlier(was.first, b.first) != was.first || !known && !r.Gone(i) && !other.Gone(i) && !r.over(other, b, now)
+		if !b.Met() || !news {
 			continue
 		}
 		taken, c := next.inherit(b)
