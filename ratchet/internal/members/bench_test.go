@@ -33,21 +33,25 @@ func (c *counting) Commit(ctx context.Context, changes ...store.Change) error {
 	return c.Store.Commit(ctx, changes...)
 }
 
+// many returns a root with so many members that came by one run and were read.
+func (w *world) many(n dkg.Index) (r members.Root, people []person) {
+	x, keys := w.invite(w.terms, dkg.Public, runFirst)
+	x.Certificate.Count = 1_024
+	x = proto.NewRecord(w.owners[0], w.space, x.Certificate.Sign(w.owners[0], w.space), x.RequestKey, x.Masked)
+	r = members.NewRoot(w.terms)
+	for k := range n {
+		people = append(people, w.bind(x, keys, runFirst+k))
+		r = w.member(r, people[k])
+	}
+	return r, people
+}
+
 // BenchmarkAnswered notes the counter of a request that was answered, in a vault. "written" is what it hands to the store.
 func BenchmarkAnswered(b *testing.B) {
 	for _, n := range []dkg.Index{100, 1_000} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			w := newWorld(b)
-			x, keys := w.invite(w.terms, dkg.Public, runFirst)
-			x.Certificate.Count = 1_024
-			x.Certificate = x.Certificate.Sign(w.owners[0], w.space)
-			x = proto.NewRecord(w.owners[0], w.space, x.Certificate, x.RequestKey, x.Masked)
-			r := members.NewRoot(w.terms)
-			var people []person
-			for k := range n {
-				people = append(people, w.bind(x, keys, runFirst+k))
-				r = w.member(r, people[k])
-			}
+			r, people := w.many(n)
 			key, err := state.NewKey(make([]byte, 32))
 			require.NoError(b, err)
 			c := &counting{Store: store.NewMemory()}
@@ -77,14 +81,10 @@ func BenchmarkMeet(b *testing.B) {
 	for _, n := range []dkg.Index{100, 1_000} {
 		b.Run(fmt.Sprintf("members=%d", n), func(b *testing.B) {
 			w := newWorld(b)
-			x, keys := w.invite(w.terms, dkg.Public, runFirst)
-			x.Certificate.Count = 1_024
-			x = proto.NewRecord(w.owners[0], w.space, x.Certificate.Sign(w.owners[0], w.space), x.RequestKey, x.Masked)
-			old := members.NewRoot(w.terms)
+			old, people := w.many(n)
 			roster := proto.Roster{entry(w.founder)}
-			for k := range n {
-				p := w.bind(x, keys, runFirst+k)
-				old, roster = w.member(old, p), append(roster, entry(p))
+			for _, p := range people {
+				roster = append(roster, entry(p))
 			}
 			r, _ := members.NewRoot(w.root(1, w.owners, roster, nil)).Succeed(old, nil, 1, now)
 			for b.Loop() {
