@@ -47,9 +47,7 @@ func TestChildOfAMisledEpochThatWent(t *testing.T) {
 		a, b, c := g.member(1), g.member(2), g.member(3)
 		first := b.say(true)
 		require.NoError(t, a.read(first))
-		e, _ := a.f.Epoch(first.epoch)
-		e.misled = true
-		a.f, _ = a.f.put(e).settle(Change{}, g.now)
+		a.mislead(first.epoch)
 		require.NoError(t, a.read(c.say(true)))
 		honest := a.f.preferred
 		a.f = a.f.drop(first.epoch, why, new(Change))

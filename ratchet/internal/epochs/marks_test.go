@@ -148,6 +148,13 @@ func TestWhatAMarkKeepsBack(t *testing.T) {
 	})
 }
 
+// mislead marks an epoch held as misled.
+func (m *member) mislead(id proto.EpochID) {
+	e, _ := m.f.Epoch(id)
+	e.misled = true
+	m.f, _ = m.f.put(e).settle(Change{}, m.now)
+}
+
 // TestMisledEpochComesBackMisled: an epoch that was misled and given up is misled when a ticket brings it back, without its parent too.
 func TestMisledEpochComesBackMisled(t *testing.T) {
 	g := newGroup(t)
@@ -156,9 +163,7 @@ func TestMisledEpochComesBackMisled(t *testing.T) {
 	for _, m := range []message{first, b.say(true), b.say(true)} {
 		require.NoError(t, a.read(m))
 	}
-	e, _ := a.f.Epoch(first.epoch)
-	e.misled = true
-	a.f, _ = a.f.put(e).settle(Change{}, g.now)
+	a.mislead(first.epoch)
 	require.NoError(t, a.read(c.say(true)))
 	honest := a.f.preferred
 	a.f = a.f.drop(first.epoch, givenUp, new(Change)).drop(g.root.ID, givenUp, new(Change))

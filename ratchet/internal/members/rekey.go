@@ -85,9 +85,11 @@ func (r Root) Since(old Root) (c Change) {
 
 // inherit takes over what was known of a binding in another root, if it is known here, or its invite was issued again.
 func (r Root) inherit(b Binding) (_ Root, change Change) {
-	if o, known := r.Binding(b.Maker); known && o.Body != b.Body {
-		return r, change
-	} else if !known {
+	o, known := r.Binding(b.Maker)
+	if known && o.Body != b.Body {
+		return r, change // one key with two bodies: the first stays
+	}
+	if !known {
 		x, again := r.Invite(proto.NameOfInvite(b.admission()))
 		if b.Credential.IsZero() || !again || !x.Certificate.Covers(b.Index) {
 			return r, change

@@ -65,7 +65,8 @@ func (n *node) encode(out *[]byte, i *int) {
 // of a commit tree, where only leaves are used up one by one.
 const maxUsedUp = dkg.MaxDepth
 
-// storable reports whether a subtree with so many levels may be used up: by evaluations alone no larger one is in the life of a space.
+// storable reports whether a subtree with so many levels may be used up in a tree that is stored. Of those between, evaluations would have to use
+// up every leaf, and a cut erases more.
 func storable(levels int) bool { return levels <= maxUsedUp || levels >= ChildBits }
 
 // Decode reads what encode returned, for a tree of the given depth. It refuses what no sequence of evaluations
