@@ -25,7 +25,7 @@ import (
 // read show it at its place it goes offline, and the relay keeps nothing for it. That all read all is what TestOneLinkForMany and
 // TestPublicLinkRush test, with fewer devices.
 func TestOneLinkForACrowd(t *testing.T) {
-	count, reading := rush(24, 200), size(4, 8)
+	count, reading := rush(24, 200), 4
 	perDevice := size(2, 8) // places of the link, of which many devices draw few twice
 	n := simnet.New(t, simnet.Options{
 		Seed: 31, NoMailboxes: true, Faults: simnet.Faults{Late: 0.3, Repeat: 0.02, LateBy: 20, Window: 64},
@@ -36,7 +36,7 @@ func TestOneLinkForACrowd(t *testing.T) {
 	n.Settle()
 	c := crowd{
 		Net: n, link: l, hosts: hosts, first: map[*simnet.Member]dkg.Index{}, info: map[*simnet.Member]ratchet.Summary{},
-		waited: map[*simnet.Member]int{},
+		waited: map[*simnet.Member]int{}, read: (*simnet.Member).Some,
 	}
 	for range count {
 		n.Join(l)
@@ -65,14 +65,19 @@ func TestOneLinkForACrowd(t *testing.T) {
 		if step%20 == 0 {
 			t.Logf("after %d steps %d of %d are not in", step, len(out), count)
 		}
+		if step == rushed {
+			n.SetFaults(simnet.Faults{})
+			c.read = func(m *simnet.Member) { m.Fetch(-1); m.Attend() }
+		}
 		c.Step(lengths[min(step/20, len(lengths)-1)], c.act)
 	}
 
 	moved := 0
 	for _, m := range c.joiners {
-		require.True(t, m.Joined(), m.Name)
-		require.Equal(t, m.Info().Key, c.place[m.Info().Index], "%s is at a place of its own", m.Name)
-		if m.Info().Index != c.first[m] {
+		i := c.info[m]
+		require.Equal(t, ratchet.Member, i.Phase, m.Name)
+		require.Equal(t, i.Key, c.place[i.Index], "%s is at a place of its own", m.Name)
+		if i.Index != c.first[m] {
 			moved++
 		}
 	}
@@ -106,6 +111,9 @@ func TestOneLinkForACrowd(t *testing.T) {
 // lengths are how long a step is, for 20 steps each: who was let in while a rekey was on its way asks an hour later.
 var lengths = []time.Duration{20 * time.Second, time.Minute, 10 * time.Minute, time.Hour}
 
+// rushed is the step from which no frame is late and everybody reads all there is: a step is ten minutes then, and later an hour.
+const rushed = 40
+
 // patience is for how many steps a device that is in waits until it is shown.
 const patience = 30
 
@@ -119,6 +127,7 @@ type crowd struct {
 	waited                  map[*simnet.Member]int             // for how many steps a device that is in was shown nowhere
 	place                   map[dkg.Index]ratchet.PublicKey    // whom the founder shows there
 	others                  []map[dkg.Index]ratchet.PublicKey
+	read                    func(*simnet.Member) // how a device that is online reads and answers in a step
 	refused                 int
 }
 
@@ -166,7 +175,7 @@ func (c *crowd) act(m *simnet.Member) {
 		c.again(m)
 	case slices.Contains(c.hosts, m), slices.Contains(c.readers, m):
 		m.TicketsFirst()
-		m.Some()
+		c.read(m)
 	case joined && taken && by == c.info[m].Key: // it has said so, and others hear of it sooner or later
 		c.rest(m, c.in(m))
 	case joined && !taken && c.waited[m] < patience:
@@ -174,7 +183,7 @@ func (c *crowd) act(m *simnet.Member) {
 		c.rest(m, m.Offline || !m.Attend())
 	case joined:
 		m.Offline, m.TicketsOnly = false, false
-		m.Some()
+		c.read(m)
 	default:
 		m.TicketsFirst()
 		for range 8 {

@@ -68,6 +68,9 @@ func (n *Net) Step(length time.Duration, act func(*Member)) {
 	n.each(act)
 }
 
+// SetFaults replaces the faults from now on.
+func (n *Net) SetFaults(f Faults) { n.options.Faults = f }
+
 func (n *Net) each(act func(*Member)) {
 	for _, i := range n.rng.Perm(len(n.Members)) {
 		act(n.Members[i])
