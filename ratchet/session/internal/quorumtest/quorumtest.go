@@ -1,15 +1,14 @@
-// Package quorumtest holds what tests of several packages share: it loads transcripts of the deployed client, those in
-// ratchet/session/testdata/quorum or in the folder that the environment variable TREFOIL_VECTORS names, and fuzzes readers of
-// JSON.
+// Package quorumtest holds what tests of several packages share: it loads transcripts of the deployed client, those in its testdata or in
+// the folder that the environment variable TREFOIL_VECTORS names, and fuzzes readers of JSON.
 package quorumtest
 
 import (
 	"bytes"
+	"embed"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,16 +18,17 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
+//go:embed testdata/*.json
+var transcripts embed.FS
+
 // Load reads one file of transcripts. An unknown field fails the test.
 func Load[T any](t testing.TB, name string) (v T) {
 	t.Helper()
-	dir := os.Getenv("TREFOIL_VECTORS")
-	if dir == "" {
-		_, here, _, ok := runtime.Caller(0)
-		require.True(t, ok)
-		dir = filepath.Join(filepath.Dir(here), "..", "..", "testdata", "quorum")
+	read := func(name string) ([]byte, error) { return transcripts.ReadFile("testdata/" + name) }
+	if dir := os.Getenv("TREFOIL_VECTORS"); dir != "" {
+		read = func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) }
 	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
+	b, err := read(name)
 	require.NoError(t, err, "no vectors")
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
