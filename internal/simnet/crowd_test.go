@@ -15,8 +15,8 @@ import (
 )
 
 // §9, G39: many devices redeem one public link at once; -joiners 1000 asks for a thousand, which takes hours and 10 GB. Each draws its
-// place, asks and is let in before it reads anything of the others, so all commit from one epoch, and of some two draw one place. Frames
-// come late, twice and out of order. Whoever lost its place is told, and comes in at another one, or at last is refused and opens the
+// place, asks and is let in before it reads anything of the others, so all commit from one epoch, and of some two draw one place. In the
+// rush frames come late, twice and out of order. Whoever lost its place is told, and comes in at another one, or at last is refused and opens the
 // link again. In the end every device is a member at a place of its own in the sight of all who read.
 //
 // Some of the devices, drawn by chance, and the three members before them read everything that all others say, and then hear one
@@ -25,7 +25,8 @@ import (
 // read show it at its place it goes offline, and the relay keeps nothing for it. That all read all is what TestOneLinkForMany and
 // TestPublicLinkRush test, with fewer devices.
 func TestOneLinkForACrowd(t *testing.T) {
-	count, reading := rush(24, 200), 4
+	const reading = 4
+	count := rush(24, 200)
 	perDevice := size(2, 8) // places of the link, of which many devices draw few twice
 	n := simnet.New(t, simnet.Options{
 		Seed: 31, NoMailboxes: true, Faults: simnet.Faults{Late: 0.3, Repeat: 0.02, LateBy: 20, Window: 64},
