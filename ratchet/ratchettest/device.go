@@ -2,6 +2,7 @@ package ratchettest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type Device struct {
 
 	id   state.ID
 	seq  uint64          // of the inbox item that was shown last
+	sent [][]byte        // taken out of an outbox that was full
 	dead storetest.Fault // None while the device runs
 }
 
@@ -206,43 +208,76 @@ func (d *Device) opener() state.Opener[ratchet.Space] {
 // Receive is the receive loop for one frame: what was read of it, and of frames that were retained before, is in d.Read.
 func (d *Device) Receive(source string, frame []byte) (receipt state.Receipt) {
 	d.T.Helper()
-	d.again(func(ctx context.Context) (err error) {
+	full := d.room(func(ctx context.Context) (err error) {
 		receipt, err = d.Vault.Receive(ctx, d.id, state.Frame{Source: source, Data: frame}, d.opener())
 		return err
 	})
-	d.drain()
+	switch {
+	case full && receipt.Verdict == state.Stop:
+		return d.Receive(source, frame)
+	case full:
+		receipt.Acknowledge = append(receipt.Acknowledge, d.Retry()...)
+	}
 	return receipt
+}
+
+// room makes a call that may fill the queues, and empties the inbox. If it found one full it empties the outbox, too, and reports that.
+func (d *Device) room(call func(context.Context) error) (full bool) {
+	d.T.Helper()
+	d.again(func(ctx context.Context) error {
+		err := call(ctx)
+		if full = errors.Is(err, state.ErrFull); full {
+			return nil
+		}
+		return err
+	})
+	d.drain()
+	if full {
+		d.sent = d.Flush()
+	}
+	return full
 }
 
 // CaughtUp says that the end of the mailbox was reached. It returns which retained frames are done with.
 func (d *Device) CaughtUp() [][32]byte {
 	d.T.Helper()
-	d.Update(ratchet.CaughtUp(d.Options()))
-	return d.Retry()
+	return d.tend(ratchet.CaughtUp(d.Options()))
 }
 
 // Maintain does what is due, and tries retained frames again if that may open them. It returns which are done with.
 func (d *Device) Maintain() [][32]byte {
 	d.T.Helper()
-	d.Update(ratchet.Maintain(d.Options()))
+	return d.tend(ratchet.Maintain(d.Options()))
+}
+
+// tend runs a transaction that must succeed, with room in the outbox, and tries retained frames again.
+func (d *Device) tend(f func(*state.Tx[ratchet.Space]) error) [][32]byte {
+	d.T.Helper()
+	err := d.Try(f)
+	if errors.Is(err, state.ErrFull) {
+		d.sent = d.Flush()
+		err = d.Try(f)
+	}
+	require.NoError(d.T, err, d.Name)
 	return d.Retry()
 }
 
 // Retry tries the retained frames that may be readable now, and returns which are done with.
 func (d *Device) Retry() (done [][32]byte) {
 	d.T.Helper()
-	d.again(func(ctx context.Context) error {
+	for d.room(func(ctx context.Context) error {
 		more, err := d.Vault.Retry(ctx, d.id, d.opener())
 		done = append(done, more...)
 		return err
-	})
-	d.drain()
+	}) {
+	}
 	return done
 }
 
 // Flush returns what the device has to send, which counts as sent.
 func (d *Device) Flush() (frames [][]byte) {
 	d.T.Helper()
+	frames, d.sent = d.sent, nil
 	d.again(func(ctx context.Context) error {
 		_, err := d.Vault.Flush(ctx, d.id, func(_ context.Context, o state.Outgoing) state.Delivery {
 			frames = append(frames, slices.Clone(o.Data))
