@@ -27,7 +27,7 @@ func TestFullOutbox(t *testing.T) {
 	ann.Vault, err = state.Open[ratchet.Space](t.Context(), ann.Store, ratchettest.Key(t), state.Options{Outbox: 4, Now: clock})
 	require.NoError(t, err)
 
-	ask := func() (received state.Receipt) {
+	ask := func() state.Receipt {
 		joining, request, err := ratchet.Join(made.Link, now, []byte("bob"))
 		require.NoError(t, err)
 		ratchettest.NewDevice(t, "bob", clock, joining)
