@@ -82,9 +82,10 @@ func (h *ownership) setPolicy(x *node) error {
 }
 
 func (h *ownership) leave(x *node) error {
+	in := x.rootID()
 	err := x.try(Leave())
 	if err == nil {
-		h.left = append(h.left, x)
+		h.left[x] = in
 	}
 	return err
 }

@@ -22,9 +22,9 @@ import (
 type ownership struct {
 	*network
 	log     seizures
-	removed map[dkg.Index]*node // whom an owner removed, and which
-	left    []*node
-	unseen  bool // what one owner did may not count: some were taken off the list
+	removed map[dkg.Index]*node     // whom an owner removed, and which
+	left    map[*node]proto.EpochID // who left, and the root in which it said so
+	unseen  bool                    // what one owner did may not count: some were taken off the list
 }
 
 // TestOwnerHistories: whatever owners and members with roles do at the same time, whoever joins, leaves, is away, restarts or loses parts
@@ -53,6 +53,7 @@ func TestOwnerHistories(t *testing.T) {
 				network: &network{t: t, rng: rand.New(rand.NewPCG(seed, 2)), now: base.now},
 				log:     seizures{epochs: map[proto.EpochID]made{}, boxes: map[proto.EpochID]map[proto.BoxTag]bool{}},
 				removed: map[dkg.Index]*node{},
+				left:    map[*node]proto.EpochID{},
 			}
 			for _, x := range all {
 				h.node(x.name, x.space)
@@ -143,6 +144,9 @@ func (h *ownership) sides() (in, out []*node, shown int, newest *node) {
 		switch {
 		case x.phase() == Removed && newest.lists(x) && h.barredWithout(x, stateOf(newest.space).me().owners):
 			delete(listed, x.place())
+		case newest.lists(x) && h.leftUnheard(x):
+			delete(listed, x.place())
+			out = append(out, x)
 		case !listed[x.place()] || x.phase() != Member || !newest.lists(x):
 			out = append(out, x)
 		case newest.lacksRootOf(x):
@@ -173,8 +177,8 @@ func (h *ownership) end() []*node {
 			require.True(h.t, r.Gone(i), "%d was removed by %s", i, by.name)
 		}
 	}
-	for _, x := range h.left {
-		require.True(h.t, r.Gone(x.place()) || !newest.lists(x), "%s left", x.name) // a root may know nothing of who left an older one
+	for x := range h.left { // a root may know nothing of who left an older one
+		require.True(h.t, r.Gone(x.place()) || !newest.lists(x) || h.leftUnheard(x), "%s left", x.name)
 	}
 	if slices.ContainsFunc(in, func(x *node) bool { return Info(x.space).Owner }) {
 		require.False(h.t, r.ListsGone())
@@ -207,6 +211,15 @@ func (h *ownership) barredWithout(x *node, last proto.OwnerList) bool {
 		}
 	}
 	return false
+}
+
+// leftUnheard reports whether a device left in a root that no member holds: it said so only there, and stays shown (SPEC §16).
+func (h *ownership) leftUnheard(x *node) bool {
+	root, left := h.left[x]
+	return left && !slices.ContainsFunc(h.all, func(y *node) bool {
+		_, held := stateOf(y.space).forest.Root(root)
+		return y.phase() == Member && held
+	})
 }
 
 // lacksRootOf reports whether another member stands in a root that this device does not hold and is heard by nobody: it came there while all
