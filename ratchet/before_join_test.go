@@ -41,11 +41,12 @@ func TestAskerWithAnotherCertificateReadsNothingFromBefore(t *testing.T) {
 		require.True(t, ok)
 		terms, ok := d.tp.terms(r.ID())
 		require.True(t, ok)
-		me := d.asker()
-		if me.Proof.Certificate.Admission = suite.NewSigningKey(suite.Ed25519).Public; !forged {
-			me.Proof = proto.Credential{}
+		me, proof := d.asker(), proto.Credential{}
+		if forged {
+			proof = d.st.me().credential(r)
+			proof.Certificate.Admission = suite.NewSigningKey(suite.Ed25519).Public
 		}
-		a, c, err := d.st.asking.Value().Ask(me, asking.Position{Index: d.st.me().index, Root: r.ID(), Preferred: e.ID(), K: terms.template.K,
+		a, c, err := d.st.asking.Value().Ask(me, asking.Position{Index: d.st.me().index, Root: r.ID(), Preferred: e.ID(), K: terms.template.K, Proof: proof,
 			Update: proto.NewUpdate(d.st.space, d.st.me().index, 1<<31, suite.NewKEMSecret(me.Suite.KEM()).Public, me.Signing)}, d.clockOf())
 		require.NoError(t, err)
 		x.offline, x.mailbox = true, nil

@@ -61,7 +61,7 @@ func (d *edit) asker() asking.Self {
 		Space: d.st.space, Signing: me.signing, Rest: me.rest, Inbox: me.inboxes[0].secret.Public, Binding: me.binding, Owners: me.owners.Counter,
 	}
 	if _, r, ok := d.preferred(); ok {
-		s.Suite, s.Proof = r.Suite(), me.credential(r)
+		s.Suite = r.Suite()
 	} else if l, ok := d.opened(); ok {
 		s.Suite = l.Suite
 	}
@@ -131,13 +131,16 @@ func (d *edit) askAgain() bool {
 	if !ok || d.st.phase != Member || d.behind() {
 		return false
 	}
+	if under, held := d.root(d.st.rhythm.askUnder); held {
+		r = under
+	}
 	t, ok := d.tp.terms(r.ID())
 	if !ok {
 		return false
 	}
 	news := d.drawInbox(d.st.news.Value())
 	a, c, err := a.Ask(d.asker(), asking.Position{
-		Index: d.st.me().index, Root: r.ID(), Preferred: e.ID(), K: t.template.K, Update: news.update,
+		Index: d.st.me().index, Preferred: e.ID(), Update: news.update, Root: r.ID(), K: t.template.K, Proof: d.st.me().credential(r),
 	}, d.clockOf())
 	if err != nil {
 		return false

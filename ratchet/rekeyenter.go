@@ -82,6 +82,9 @@ func (d *edit) enterRoot(in newRoot) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && (!r.Heard(i) || r.IsOwner(i)) }))
 	d.boxedTo(in.inbox)
+	if !in.dealt {
+		d.st.rhythm.askUnder = proto.EpochID{}
+	}
 	d.dealFrom(in)
 	if opened {
 		d.retry(d.st.orphans.Value().Untagged()...)

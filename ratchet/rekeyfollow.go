@@ -204,7 +204,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
-		d.unboxed(n)
+		d.unboxed(n, above)
 		return nil
 	}
 	c := said.Content
@@ -226,8 +226,9 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
-// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7).
-func (d *edit) unboxed(n proto.Notice) {
+// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7). It asks as of the root above, which
+// its dealer held: the dealer may lack those that this member made or followed meanwhile, which the newer list bars.
+func (d *edit) unboxed(n proto.Notice, above members.Root) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
@@ -239,8 +240,9 @@ func (d *edit) unboxed(n proto.Notice) {
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case n.Owners.Counter >= newest.Counter && n.Common.Rekey > p.Rekey(): // its dealer knows no inbox key, or its joining and the rekey crossed
-		d.st.rhythm.ask = true
+	case n.Owners.Counter > newest.Counter, n.Common.Rekey > p.Rekey() && n.Owners.Counter == newest.Counter:
+		// its dealer knows no inbox key, or its joining and the rekey crossed
+		d.st.rhythm.ask, d.st.rhythm.askUnder = true, above.ID()
 	}
 }
 

@@ -50,10 +50,14 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 // enterTold enters a root that a ticket told, above the preferred one.
 func (d *edit) enterTold(in newRoot) error {
 	if _, p, ok := d.preferred(); ok {
-		if in.terms.Rekey() < p.Rekey() {
-			return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
-		}
 		in.above = p.ID()
+		if in.terms.Rekey() < p.Rekey() {
+			parent, held := d.st.forest.Epoch(in.terms.notice.Common.Parent)
+			if !held || !in.terms.Owners().Newer(d.st.me().owners) {
+				return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
+			}
+			in.above = parent.Root()
+		}
 	}
 	try := *d
 	if try.enterRoot(in) == nil {

@@ -10,6 +10,7 @@ import (
 type rhythm struct {
 	commit     bool          // the next send makes a commit: a ticket was merged, or the state was set back
 	ask        bool          // a ticket is needed
+	askUnder   proto.EpochID // the root as of which to ask, if those who can answer may not hold the preferred one; zero if they do
 	committed  Millis        // of the last own commit, or of entering the space
 	healing    proto.EpochID // the own epoch that was made because the interval was over, until the next one is
 	healedAt   Millis        // wall clock: when it was made
@@ -30,6 +31,7 @@ func newRhythm(now Millis) rhythm { return rhythm{committed: now, heard: now, pr
 func (r rhythm) encode(e *state.Encoder) {
 	e.Bool(r.commit)
 	e.Bool(r.ask)
+	e.Fixed(r.askUnder[:])
 	e.Int64(r.committed)
 	e.Fixed(r.healing[:])
 	e.Int64(r.healedAt)
@@ -46,7 +48,9 @@ func (r rhythm) encode(e *state.Encoder) {
 }
 
 func decodeRhythm(d *state.Decoder) (r rhythm) {
-	r.commit, r.ask, r.committed = d.Bool(), d.Bool(), d.Int64()
+	r.commit, r.ask = d.Bool(), d.Bool()
+	d.Into(r.askUnder[:])
+	r.committed = d.Int64()
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()

@@ -58,18 +58,18 @@ type Self struct {
 	Space   state.ID
 	Suite   suite.Suite
 	Signing suite.SigningKey
-	Rest    proto.Rest       // of a joiner
-	Inbox   suite.KEMKey     // of a joiner
-	Binding proto.Binding    // of a member
-	Owners  uint64           // counter of the newest owner list that it knows: an older one proves no refusal
-	Proof   proto.Credential // of a member that the notice of the preferred root does not list
+	Rest    proto.Rest    // of a joiner
+	Inbox   suite.KEMKey  // of a joiner
+	Binding proto.Binding // of a member
+	Owners  uint64        // counter of the newest owner list that it knows: an older one proves no refusal
 }
 
-// Position is where a member stands that asks.
+// Position is where a member stands that asks, and the root as of which it asks.
 type Position struct {
 	Index     dkg.Index
-	Root      proto.EpochID
 	Preferred proto.EpochID
-	K         secret.Bytes // of that root
 	Update    proto.Update // a new inbox key
+	Root      proto.EpochID
+	K         secret.Bytes     // of that root
+	Proof     proto.Credential // if the notice of that root does not list it
 }

@@ -21,7 +21,7 @@ func (a Asking) Ask(me Self, at Position, c Clock) (Asking, Change, error) {
 	}
 	q := request{kind: proto.Resync, counter: a.next(c), index: at.Index, preferred: at.Preferred, ticket: suite.NewKEMSecret(me.Suite.KEM()), made: c.Age}
 	x := proto.Asked{Kind: proto.Resync, Ticket: q.ticket.Public, Counter: q.counter, Index: at.Index, Root: at.Root, Preferred: at.Preferred,
-		Credential: me.Proof, Update: at.Update}.Sign(me.Signing, me.Space)
+		Credential: at.Proof, Update: at.Update}.Sign(me.Signing, me.Space)
 	q.id = x.ID()
 	key, tag := proto.ResyncKey(at.K, me.Space, at.Root)
 	if key.IsZero() {
