@@ -191,7 +191,7 @@ func (d *edit) binds(root proto.EpochID, preferred members.Root) func(dkg.Index,
 	if named, held := d.root(root); held && owner {
 		place, owner = d.place(named)
 	}
-	if !owner || !slices.ContainsFunc(d.tp.keys.Value().list, func(k rootKey) bool { return k.root == root }) {
+	if _, kept := d.tp.keys.Value().of(root); !owner || !kept {
 		return nil
 	}
 	return func(i dkg.Index, body proto.BodyHash) proto.Bind {

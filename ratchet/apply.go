@@ -295,7 +295,7 @@ func (d *edit) displace() {
 }
 
 // takeWord takes in the statement of a refusal. It counts like one that was read. A bind that an owner signed for another binding of this
-// member's index, and that names the root in which it stands, displaces it whatever was said there before: whoever answers knows of all
+// member's index, and that names the root in which it stands, or as of which it asks, displaces it whatever was said there before: whoever answers knows of all
 // that, or others have left this root and it will not be heard there any more.
 func (d *edit) takeWord(s proto.Statement) {
 	_, r, ok := d.preferred()
@@ -308,8 +308,14 @@ func (d *edit) takeWord(s proto.Statement) {
 		return
 	}
 	me := d.st.me()
-	_, err := proto.VerifyOwner(b, r)
-	beside := err == nil && b.Root == r.ID() && b.Index == me.index && b.Body != me.body(r)
+	at := r
+	if under, is := d.asksUnder(r); is && b.Root == under {
+		if older, held := d.root(under); held {
+			at = older
+		}
+	}
+	_, err := proto.VerifyOwner(b, at)
+	beside := err == nil && b.Root == at.ID() && b.Index == me.index && b.Body != me.body(at)
 	if beside || r.Displaces(me.index, me.body(r)) {
 		d.displace()
 	}

@@ -77,8 +77,13 @@ func (me identity) credential(root members.Root) proto.Credential {
 	if _, listed := root.Listed(me.index); listed {
 		return proto.Credential{}
 	}
+	return me.certifiedIn(root.ID())
+}
+
+// certifiedIn returns what the member shows under a root by whose certificate it came.
+func (me identity) certifiedIn(root proto.EpochID) proto.Credential {
 	for _, c := range me.certificates {
-		if c.Root == root.ID() {
+		if c.Root == root {
 			return proto.Credential{Certificate: c, Binding: me.binding}
 		}
 	}

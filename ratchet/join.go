@@ -131,16 +131,23 @@ func (d *edit) askAgain() bool {
 	if !ok || d.st.phase != Member || d.behind() {
 		return false
 	}
-	if under, held := d.root(d.st.rhythm.askUnder); held {
-		r = under
-	}
 	t, ok := d.tp.terms(r.ID())
 	if !ok {
 		return false
 	}
+	root, k := r.ID(), t.template.K
+	if under, is := d.asksUnder(r); is {
+		if of, kept := d.tp.keys.Value().of(under); kept {
+			root, k = under, of
+		}
+	}
+	proof := d.st.me().certifiedIn(root)
+	if r, held := d.root(root); held {
+		proof = d.st.me().credential(r)
+	}
 	news := d.drawInbox(d.st.news.Value())
 	a, c, err := a.Ask(d.asker(), asking.Position{
-		Index: d.st.me().index, Preferred: e.ID(), Update: news.update, Root: r.ID(), K: t.template.K, Proof: d.st.me().credential(r),
+		Index: d.st.me().index, Preferred: e.ID(), Update: news.update, Root: root, K: k, Proof: proof,
 	}, d.clockOf())
 	if err != nil {
 		return false
@@ -149,6 +156,11 @@ func (d *edit) askAgain() bool {
 	d.asked(a, c)
 	d.st.rhythm.ask = false
 	return true
+}
+
+// asksUnder returns the root as of which this member asks that stands in another one, since those who can answer may not hold that (D208).
+func (d *edit) asksUnder(r members.Root) (proto.EpochID, bool) {
+	return d.st.rhythm.askUnder, r.Owners().Counter < d.st.rhythm.askUntil
 }
 
 // askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a
@@ -176,7 +188,9 @@ func (d *edit) asksFor() bool {
 		return false
 	}
 	stuck := d.st.rhythm.restored || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
-	return d.st.rhythm.ask || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
+	_, under := d.asksUnder(r)
+	under = under && passed(d.now, d.st.asking.Value().Asked(), day) // also if one was answered: by somebody that stands here, too
+	return d.st.rhythm.ask || under || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 
 // asksFrom reports whether a ticket is due because of frames that cannot be read. Who is gone in its root can send nothing there, and asks at

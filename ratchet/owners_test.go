@@ -263,36 +263,6 @@ func TestJoinerInABarredRootComesOver(t *testing.T) {
 	n.hears(append(all, x)...)
 }
 
-// Who names the owners may know no inbox key of an owner that makes roots meanwhile. That one gets no box, its roots are barred, and whoever
-// bars them may hold none of them: it asks as of the root that both held.
-func TestOwnerThatIsTakenOffComesOverWithoutABox(t *testing.T) {
-	n, all := five(t, 100)
-	founder, b, d := all[0], all[1], all[3]
-	founder.owners(founder, b)
-	n.settle()
-	founder.do(HandOver(d.place()))
-	n.settle()
-	_, _, r := d.standing()
-	known, _ := r.ListedBinding(b.place())
-	_, boxed := known.InboxKey()
-	require.False(t, boxed, "d came after b, and missed what b said of its inbox key")
-	n.lose = func(x *node, f []byte) bool { return x == d && f[0]&0xf == byte(proto.TypeRekey) }
-	for range 2 {
-		b.do(Rekey())
-		b.maintain()
-	}
-	d.owners(d)
-	n.settle()
-	held := stateOf(d.space).forest.Roots()
-	_, holds := stateOf(d.space).forest.Root(b.rootID())
-	require.True(t, !holds && len(held) > 1)
-	require.Greater(t, b.gen(), d.gen())
-	n.hours(30)
-	n.lose = nil
-	require.Equal(t, d.rootID(), b.rootID())
-	n.hears(all...)
-}
-
 // The root owner key is handed to another member, taken out of a device and put back, also by a member that was no owner; the space is not
 // orphaned by a call that does not say so.
 func TestRootOwnerKey(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // newRoot is a root that a rekey made, as a member enters it.
 type newRoot struct {
 	terms   rootTerms
-	above   proto.EpochID // the root of its parent; of one that a ticket told, the preferred one
+	above   proto.EpochID // the root of its parent; of one that a ticket told, the one held that it comes after
 	share   dkg.Share
 	x       secret.Bytes // empty if it was only told
 	inbox   suite.KEMKey // to which its box was, if there was one
@@ -82,9 +82,6 @@ func (d *edit) enterRoot(in newRoot) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().WithBoxes(id, in.boxes, func(i dkg.Index) bool { return i != me.index && (!r.Heard(i) || r.IsOwner(i)) }))
 	d.boxedTo(in.inbox)
-	if !in.dealt {
-		d.st.rhythm.askUnder = proto.EpochID{}
-	}
 	d.dealFrom(in)
 	if opened {
 		d.retry(d.st.orphans.Value().Untagged()...)

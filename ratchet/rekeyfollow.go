@@ -101,10 +101,12 @@ func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
 		*d = try
 	case errors.Is(err, epochs.ErrWaits): // a further word may give its place
 	case errors.Is(err, outcome.ErrNotYet): // there is no room for it now: its messages lead to a ticket where it is not tried again
-		d.st.rhythm.ask = true
+		d.lacks(at.notice, at.epoch.Root())
 	default:
 		d.setRekeys(d.st.rekeys.Value().Without(k))
-		d.st.rhythm.ask = d.st.rhythm.ask || errors.Is(err, errShare)
+		if errors.Is(err, errShare) {
+			d.lacks(at.notice, at.epoch.Root())
+		}
 	}
 }
 
@@ -204,7 +206,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
-		d.unboxed(n, above)
+		d.unboxed(n, above.ID())
 		return nil
 	}
 	c := said.Content
@@ -226,9 +228,9 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
-// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7). It asks as of the root above, which
-// its dealer held: the dealer may lack those that this member made or followed meanwhile, which the newer list bars.
-func (d *edit) unboxed(n proto.Notice, above members.Root) {
+// unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7), since its dealer knows no inbox key,
+// or its joining and the rekey crossed.
+func (d *edit) unboxed(n proto.Notice, above proto.EpochID) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
@@ -240,9 +242,17 @@ func (d *edit) unboxed(n proto.Notice, above members.Root) {
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case n.Owners.Counter > newest.Counter, n.Common.Rekey > p.Rekey() && n.Owners.Counter == newest.Counter:
-		// its dealer knows no inbox key, or its joining and the rekey crossed
-		d.st.rhythm.ask, d.st.rhythm.askUnder = true, above.ID()
+	case n.Owners.Counter >= newest.Counter && (n.Owners.Counter > p.Owners().Counter || n.Common.Rekey > p.Rekey()):
+		d.lacks(n, above)
+	}
+}
+
+// lacks makes this member ask for a root of which it saw the notice. If that has a newer owner list than the root in which it stands, its dealer
+// may hold none of those that were made here meanwhile, which the list bars: it asks as of the root above, which the dealer held (D208).
+func (d *edit) lacks(n proto.Notice, above proto.EpochID) {
+	d.st.rhythm.ask = true
+	if _, p, ok := d.preferred(); ok && n.Owners.Counter > p.Owners().Counter {
+		d.st.rhythm.askUnder, d.st.rhythm.askUntil = above, n.Owners.Counter
 	}
 }
 

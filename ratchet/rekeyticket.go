@@ -47,16 +47,17 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 	return d.coveredBy(b.Certificate, terms.ID())
 }
 
-// enterTold enters a root that a ticket told, above the preferred one.
+// enterTold enters a root that a ticket told. It may be of a lower generation than the preferred one, which its newer owner list bars (D208).
 func (d *edit) enterTold(in newRoot) error {
 	if _, p, ok := d.preferred(); ok {
-		in.above = p.ID()
-		if in.terms.Rekey() < p.Rekey() {
-			parent, held := d.st.forest.Epoch(in.terms.notice.Common.Parent)
-			if !held || !in.terms.Owners().Newer(d.st.me().owners) {
-				return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
+		if in.terms.Rekey() < p.Rekey() && in.terms.Owners().Counter <= p.Owners().Counter {
+			return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
+		}
+		for _, r := range d.rootsFrom(p) {
+			if r.Rekey() <= in.terms.Rekey() {
+				in.above = r.ID()
+				break
 			}
-			in.above = parent.Root()
 		}
 	}
 	try := *d

@@ -182,6 +182,16 @@ func (r rootKeys) with(k rootKey) rootKeys {
 	return rootKeys{list[max(0, len(list)-maxRootKeys):]}
 }
 
+// of returns that of a root.
+func (r rootKeys) of(root proto.EpochID) (k secret.Bytes, ok bool) {
+	for _, held := range r.list {
+		if held.root == root {
+			return held.k, true
+		}
+	}
+	return k, false
+}
+
 // Encode implements state.Piece.
 func (r rootKeys) Encode(e *state.Encoder) {
 	e.Uint32(uint32(len(r.list)))

@@ -157,7 +157,19 @@ func TestTakenNeedsAnOwnerAgainstAMember(t *testing.T) {
 	_, ch = w.refuse(b, y, proto.Taken{Bind: word}, 1)
 	require.Equal(t, asking.Change{Said: word}, ch, "it counts like one that was read, whatever binding stands beside it")
 
-	a, ch, err := a.Displaced(w.self, w.link, at(3*hour))
+	answered := b.Entered(y.ID().Name(), 1, at(2*hour)) // by somebody that knows nothing of it
+	s, err := proto.SealRefusal(w.link.Space, y.ID().Name(), y.Ticket, w.taken(21, 0))
+	require.NoError(t, err)
+	_, _, err = answered.Refused(w.self, w.link, s, at(2*hour))
+	require.ErrorIs(t, err, asking.ErrStale)
+	later, _ := w.ask(answered, p, 4*hour)
+	for _, x := range []asking.Asking{answered, later} {
+		x, ch = w.refuse(x, y, proto.Taken{Bind: word}, 1)
+		require.Equal(t, asking.Change{Said: word}, ch, "an owner's word counts for each request whose key is there")
+		require.True(t, x.Merged())
+	}
+
+	a, ch, err = a.Displaced(w.self, w.link, at(3*hour))
 	require.NoError(t, err)
 	require.ErrorIs(t, ch.Refused, asking.ErrTaken)
 	require.True(t, a.Lost())
@@ -178,7 +190,7 @@ func TestTakenNeedsAnOwnerAgainstAMember(t *testing.T) {
 			require.False(t, ch.Ask || ch.StillWaiting != 0)
 		}
 	}
-	answered := a.Entered(x.ID().Name(), 1, at(4*day))
+	answered = a.Entered(x.ID().Name(), 1, at(4*day))
 	require.True(t, answered.Merged() && answered.Lost())
 	require.True(t, reload(t, answered.Reinstated(at(4*day))).Merged(), "further tickets count")
 }

@@ -21,8 +21,11 @@ func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (
 	if err != nil {
 		return a, Change{}, fmt.Errorf("%w: %w", ErrForged, err)
 	}
-	if at != len(a.requests)-1 || q.answered || !a.joining && q.kind == proto.Join {
-		return a, Change{}, ErrStale // a later request asks for something else, or a ticket came
+	if at != len(a.requests)-1 || q.answered || !a.joining && q.kind == proto.Join { // a later request asks for something else, or a ticket came
+		if said := statementOf(y); said != nil && q.kind == proto.Resync {
+			return a, Change{Said: said}, nil // whoever stands in another root may have answered before the owner did
+		}
+		return a, Change{}, ErrStale
 	}
 	if a.joining {
 		return a.refuseJoiner(me, l, q, y, c)
@@ -34,22 +37,33 @@ func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (
 	return a, out, err
 }
 
+// statementOf returns the statement that a refusal brings, nil for none. It counts by its own signature, or not.
+func statementOf(y proto.Refusal) proto.Statement {
+	switch y := y.(type) {
+	case proto.Taken:
+		if len(y.Bind.Signature) > 0 {
+			return y.Bind
+		}
+	case proto.Dead:
+		return y.Statement
+	}
+	return nil
+}
+
 func (a Asking) refuseMember(me Self, y proto.Refusal, c Clock) (Asking, Change, error) {
 	switch y := y.(type) {
 	case proto.Hint:
 		return a.follow(y, c)
 	case proto.Taken:
-		out := Change{Taken: y.Verify(me.Space, me.Suite, me.Binding) == nil}
-		if len(y.Bind.Signature) > 0 { // it counts by its own signature, or not
-			out.Said = y.Bind
-		} else if !out.Taken {
+		out := Change{Taken: y.Verify(me.Space, me.Suite, me.Binding) == nil, Said: statementOf(y)}
+		if out.Said == nil && !out.Taken {
 			break
 		}
 		a, _ = a.hint(hintTaken)
 		return a, out, nil
 	case proto.Dead:
 		a, out := a.hint(proto.HintClosed)
-		out.Said = y.Statement
+		out.Said = statementOf(y)
 		return a, out, nil
 	}
 	a, out := a.hint(proto.HintClosed)
