@@ -296,8 +296,9 @@ func (d *edit) displace() {
 
 // takeWord takes in the statement of a refusal. It counts like one that was read. A bind that an owner signed for another binding of this
 // member's index, and that names the root in which it stands, or as of which it asks, displaces it whatever was said there before: whoever answers knows of all
-// that, or others have left this root and it will not be heard there any more.
-func (d *edit) takeWord(s proto.Statement) {
+// that, or others have left this root and it will not be heard there any more. One that comes late, after a ticket for its request, may be
+// older than what the ticket told, or repeated: it is one among those that were read.
+func (d *edit) takeWord(s proto.Statement, late bool) {
 	_, r, ok := d.preferred()
 	if !ok || s == nil {
 		return
@@ -315,7 +316,7 @@ func (d *edit) takeWord(s proto.Statement) {
 		}
 	}
 	_, err := proto.VerifyOwner(b, at)
-	beside := err == nil && b.Root == at.ID() && b.Index == me.index && b.Body != me.body(at)
+	beside := !late && err == nil && b.Root == at.ID() && b.Index == me.index && b.Body != me.body(at)
 	if beside || r.Displaces(me.index, me.body(r)) {
 		d.displace()
 	}

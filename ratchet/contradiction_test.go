@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // twinsApart has two devices open one link: x is heard by the first owner, y by the second one.
@@ -174,7 +175,7 @@ func TestDisplacedOwnerComesBackByItsOwnRekey(t *testing.T) {
 	founder.owners(founder, b)
 	n.settle()
 	require.NoError(t, b.edit(func(d *edit) error {
-		d.takeWord(founder.word(b.place(), proto.BodyHash{9}))
+		d.takeWord(founder.word(b.place(), proto.BodyHash{9}), false)
 		return nil
 	}))
 	require.True(t, stateOf(b.space).asking.Value().Lost())
@@ -189,6 +190,55 @@ func (x *node) word(i dkg.Index, body proto.BodyHash) proto.Bind {
 	d, _, r := x.standing()
 	place, _ := d.place(r)
 	return proto.Sign(proto.Bind{Said: proto.Said{Root: r.ID(), By: place}, Index: i, Body: body}, r.Space(), d.st.me().signing)
+}
+
+// The word of an owner that comes after the ticket is one among those that were read: an old one, kept back or repeated, displaces nobody for
+// whom the owner that counts first decided since; one that nobody signed is no hint.
+func TestWordAfterTheTicket(t *testing.T) {
+	n := newNetwork(t, 901)
+	first := n.found(Policy{})
+	second := n.member(first, "second")
+	first.owners(first, second)
+	n.settle()
+	if d, _, r := first.standing(); d.st.me().owners.Keys[0] != d.st.me().signing.Public {
+		require.Len(t, r.Owners().Keys, 2)
+		first, second = second, first
+	}
+	m := n.join(first.invite(invite.Public(2*invite.Unit, 0)), "m")
+	n.settle()
+	m.send("m")
+	n.settle()
+	place, body := m.place(), stateOf(m.space).me().binding.Hash()
+	require.NoError(t, m.edit(func(d *edit) error { require.True(t, d.askAgain()); return nil }))
+	forged := first.word(place, proto.BodyHash{9})
+	forged.Signature = append([]byte{1}, forged.Signature[1:]...)
+	old, junk := m.refusedWith(second.word(place, proto.BodyHash{9})), m.refusedWith(forged)
+	for range 30 {
+		n.now = n.now.Add(5 * time.Minute)
+		n.settle()
+	}
+	require.False(t, stateOf(m.space).asking.Value().Waiting())
+	require.NoError(t, first.edit(func(d *edit) error { return d.declare(first.word(place, body)) }))
+	n.settle()
+	m.events = nil
+	for range 3 {
+		m.receive(junk)
+		m.receive(old)
+	}
+	require.False(t, m.has(Hint) || m.has(Refused) || m.has(Conflict))
+	require.False(t, stateOf(m.space).asking.Value().Joining() || stateOf(m.space).asking.Value().Lost())
+	n.hours(3)
+	require.Equal(t, place, m.place())
+}
+
+// refusedWith returns a refusal of the newest request by the word of an owner, as it comes.
+func (x *node) refusedWith(b proto.Bind) incoming {
+	a, space := stateOf(x.space).asking.Value(), stateOf(x.space).space
+	own, known := a.Find(space, a.Newest().Name())
+	require.True(x.net.t, known)
+	y, err := proto.SealRefusal(space, a.Newest().Name(), own.Ticket.Public, proto.Taken{Bind: b})
+	require.NoError(x.net.t, err)
+	return newIncoming(state.Frame{Source: "relay", Data: y.Frame()})
 }
 
 // A device of a run that has its place after all keeps no part of a ticket for another place: nothing opens it any more.

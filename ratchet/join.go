@@ -83,8 +83,8 @@ func (d *edit) asked(a asking.Asking, c asking.Change) {
 	if c.Taken {
 		d.emit(Event{Kind: Conflict, Index: d.st.me().index, Own: true})
 	}
-	d.takeWord(c.Said)
-	if _, word := c.Said.(proto.Bind); word && !c.Taken && !d.st.asking.Value().Lost() { // it names a root that is not held, say
+	d.takeWord(c.Said, c.Late)
+	if _, word := c.Said.(proto.Bind); word && !c.Late && !c.Taken && !d.st.asking.Value().Lost() { // it names a root that is not held, say
 		d.emit(Event{Kind: Hint, Reason: hints[proto.HintNotListed]})
 	}
 	switch c.Refused {
@@ -160,7 +160,8 @@ func (d *edit) askAgain() bool {
 
 // asksUnder returns the root as of which this member asks that stands in another one, since those who can answer may not hold that (D208).
 func (d *edit) asksUnder(r members.Root) (proto.EpochID, bool) {
-	return d.st.rhythm.askUnder, r.Owners().Counter < d.st.rhythm.askUntil
+	until := d.st.rhythm.askUntil
+	return d.st.rhythm.askUnder, until.Counter > 0 && until.Newer(r.Owners().Rank())
 }
 
 // askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a

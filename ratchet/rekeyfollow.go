@@ -235,14 +235,14 @@ func (d *edit) unboxed(n proto.Notice, above proto.EpochID) {
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
 	_, owner := newest.PlaceOf(ownerAt(n))
-	if !ok || n.Owners.Counter <= newest.Counter && !owner {
+	if !ok || !n.Owners.Newer(newest) && !owner {
 		return // of an owner that was taken off: nobody prefers it, and who is gone by it is gone by no other root
 	}
 	switch {
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case n.Owners.Counter >= newest.Counter && (n.Owners.Counter > p.Owners().Counter || n.Common.Rekey > p.Rekey()):
+	case !newest.Newer(n.Owners) && (n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey()):
 		d.lacks(n, above)
 	}
 }
@@ -251,8 +251,9 @@ func (d *edit) unboxed(n proto.Notice, above proto.EpochID) {
 // may hold none of those that were made here meanwhile, which the list bars: it asks as of the root above, which the dealer held (D208).
 func (d *edit) lacks(n proto.Notice, above proto.EpochID) {
 	d.st.rhythm.ask = true
-	if _, p, ok := d.preferred(); ok && n.Owners.Counter > p.Owners().Counter {
-		d.st.rhythm.askUnder, d.st.rhythm.askUntil = above, n.Owners.Counter
+	_, p, ok := d.preferred()
+	if list := n.Owners.Rank(); ok && list.Newer(p.Owners().Rank()) && list.Newer(d.st.rhythm.askUntil) {
+		d.st.rhythm.askUnder, d.st.rhythm.askUntil = above, list
 	}
 }
 

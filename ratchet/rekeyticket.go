@@ -50,7 +50,7 @@ func (d *edit) enterToldRoot(own asking.Own, c proto.CheckedTicket) error {
 // enterTold enters a root that a ticket told. It may be of a lower generation than the preferred one, which its newer owner list bars (D208).
 func (d *edit) enterTold(in newRoot) error {
 	if _, p, ok := d.preferred(); ok {
-		if in.terms.Rekey() < p.Rekey() && in.terms.Owners().Counter <= p.Owners().Counter {
+		if in.terms.Rekey() < p.Rekey() && !in.terms.Owners().Newer(p.Owners()) {
 			return fmt.Errorf("%w: ticket of an older root", outcome.ErrStale)
 		}
 		for _, r := range d.rootsFrom(p) {

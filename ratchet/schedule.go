@@ -11,7 +11,7 @@ type rhythm struct {
 	commit     bool          // the next send makes a commit: a ticket was merged, or the state was set back
 	ask        bool          // a ticket is needed
 	askUnder   proto.EpochID // the root as of which to ask while that of the preferred epoch has an older owner list than askUntil; it may be given up
-	askUntil   uint64        // counter
+	askUntil   proto.ListRank
 	committed  Millis        // of the last own commit, or of entering the space
 	healing    proto.EpochID // the own epoch that was made because the interval was over, until the next one is
 	healedAt   Millis        // wall clock: when it was made
@@ -33,7 +33,8 @@ func (r rhythm) encode(e *state.Encoder) {
 	e.Bool(r.commit)
 	e.Bool(r.ask)
 	e.Fixed(r.askUnder[:])
-	e.Uint64(r.askUntil)
+	e.Uint64(r.askUntil.Counter)
+	e.Fixed(r.askUntil.Hash[:])
 	e.Int64(r.committed)
 	e.Fixed(r.healing[:])
 	e.Int64(r.healedAt)
@@ -52,7 +53,9 @@ func (r rhythm) encode(e *state.Encoder) {
 func decodeRhythm(d *state.Decoder) (r rhythm) {
 	r.commit, r.ask = d.Bool(), d.Bool()
 	d.Into(r.askUnder[:])
-	r.askUntil, r.committed = d.Uint64(), d.Int64()
+	r.askUntil.Counter = d.Uint64()
+	d.Into(r.askUntil.Hash[:])
+	r.committed = d.Int64()
 	d.Into(r.healing[:])
 	r.healedAt, r.again = d.Int64(), d.Bool()
 	r.heard, r.pruned = d.Int64(), d.Int64()

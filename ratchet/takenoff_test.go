@@ -149,6 +149,50 @@ func TestOwnerThatIsTakenOffAsksOn(t *testing.T) {
 	})
 }
 
+// Two devices that have the root owner key name owners without hearing of one another: one from the roots of b, the other from the root that all
+// have. Whichever of the lists counts, also of two with one counter, b comes to the root of that one.
+func TestOwnerListsThatCross(t *testing.T) {
+	for _, x := range []struct {
+		twice, before bool
+		named         []int
+	}{{named: []int{2}}, {before: true, named: []int{2}}, {named: []int{1, 2}}, {before: true, named: []int{1, 2}}, {twice: true, named: []int{1, 2}}} {
+		t.Run(fmt.Sprintf("%+v", x), func(t *testing.T) {
+			n, all := takenOff(t, 2)
+			b, c, d := all[1], all[2], all[3]
+			n.settle()
+			var key []byte
+			d.do(TakeRootKey(func(k []byte) error { key = k; return nil }))
+			d.do(PutRootKey(key))
+			c.do(PutRootKey(key))
+			b.offline, c.offline = true, true
+			name := func() {
+				var named []*node
+				for _, k := range x.named {
+					named = append(named, all[k])
+				}
+				c.owners(named...)
+			}
+			if x.before {
+				name()
+			}
+			if x.twice {
+				d.owners(all[0], d)
+				n.settle()
+			}
+			d.owners(d)
+			n.settle()
+			if !x.before {
+				name()
+			}
+			b.inOrder()
+			b.offline, c.offline = false, false
+			n.hours(24)
+			n.isOver(all)
+			require.Equal(t, d.rootID(), c.rootID())
+		})
+	}
+}
+
 // The word of an owner that names the root as of which a member asks displaces it, as one does that names the root in which it stands (D197).
 func TestWordForTheRootAsOfWhichIsAsked(t *testing.T) {
 	n, all := takenOff(t, 4)
@@ -167,7 +211,7 @@ func TestWordForTheRootAsOfWhichIsAsked(t *testing.T) {
 		require.NotNil(t, sign)
 		o := b.copyOf("o")
 		require.NoError(t, o.edit(func(d *edit) error {
-			d.takeWord(sign(b.place(), proto.BodyHash{9}))
+			d.takeWord(sign(b.place(), proto.BodyHash{9}), false)
 			return nil
 		}))
 		require.True(t, stateOf(o.space).asking.Value().Lost(), fmt.Sprintf("%x", root))

@@ -42,6 +42,7 @@ type Change struct {
 	Hint         proto.HintReason // what a member of the space says, or one's own clock; 0: nothing
 	Taken        bool             // a member's: somebody else is bound to its index, and it asks on
 	Said         proto.Statement  // an owner's, that came with a refusal: to be taken in like one that was read
+	Late         bool             // Said came when its request was answered already, or another one was made
 	Refused      error            // ErrTaken or ErrDead: asking is over
 
 	EraseSeed bool // the seed of the link is to be erased

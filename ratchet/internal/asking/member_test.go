@@ -165,7 +165,7 @@ func TestTakenNeedsAnOwnerAgainstAMember(t *testing.T) {
 	later, _ := w.ask(answered, p, 4*hour)
 	for _, x := range []asking.Asking{answered, later} {
 		x, ch = w.refuse(x, y, proto.Taken{Bind: word}, 1)
-		require.Equal(t, asking.Change{Said: word}, ch, "an owner's word counts for each request whose key is there")
+		require.Equal(t, asking.Change{Said: word, Late: true}, ch, "an owner's word counts for each request whose key is there")
 		require.True(t, x.Merged())
 	}
 

@@ -23,7 +23,7 @@ func (a Asking) Refused(me Self, l proto.Link, s proto.SealedRefusal, c Clock) (
 	}
 	if at != len(a.requests)-1 || q.answered || !a.joining && q.kind == proto.Join { // a later request asks for something else, or a ticket came
 		if said := statementOf(y); said != nil && q.kind == proto.Resync {
-			return a, Change{Said: said}, nil // whoever stands in another root may have answered before the owner did
+			return a, Change{Said: said, Late: true}, nil // whoever stands in another root may have answered before the owner did
 		}
 		return a, Change{}, ErrStale
 	}

@@ -80,13 +80,24 @@ func (l OwnerList) Verify(o Origin) error {
 	return o.RootOwner.Verify(l.Signature, suite.SignOwner, space[:], l.body())
 }
 
-// Newer reports whether l counts before o: the greater counter, then the smaller hash.
-func (l OwnerList) Newer(o OwnerList) bool {
-	if l.Counter != o.Counter {
-		return l.Counter > o.Counter
+// Newer reports whether a list counts before another one: the greater counter, and of two with one counter the smaller hash (§2).
+func (l OwnerList) Newer(o OwnerList) bool { return l.Rank().Newer(o.Rank()) }
+
+// Rank returns what decides between the list and others.
+func (l OwnerList) Rank() ListRank { return ListRank{l.Counter, l.Hash()} }
+
+// ListRank is what decides between two owner lists. The zero ListRank is older than that of any list.
+type ListRank struct {
+	Counter uint64
+	Hash    Digest
+}
+
+// Newer reports whether a list counts before another one.
+func (r ListRank) Newer(o ListRank) bool {
+	if r.Counter != o.Counter {
+		return r.Counter > o.Counter
 	}
-	a, b := l.Hash(), o.Hash()
-	return bytes.Compare(a[:], b[:]) < 0
+	return bytes.Compare(r.Hash[:], o.Hash[:]) < 0
 }
 
 // Hash returns H(list).
