@@ -34,11 +34,7 @@ func TestContradictedByARekey(t *testing.T) {
 				b, m := n.member(founder, "b"), n.member(founder, "m")
 				founder.owners(founder, b)
 				n.settle()
-				first, second := founder, b
-				d, _, r := founder.standing()
-				if place, _ := d.place(r); place != 0 {
-					first, second = b, founder
-				}
+				first, second := byPlace(founder, b)
 				loser, winner := n.twinsApart(first, second, m)
 				n.lose = func(o *node, _ []byte) bool { return o != loser }
 				require.NoError(t, first.edit(func(d *edit) error {
@@ -196,14 +192,11 @@ func (x *node) word(i dkg.Index, body proto.BodyHash) proto.Bind {
 // whom the owner that counts first decided since; one that nobody signed is no hint.
 func TestWordAfterTheTicket(t *testing.T) {
 	n := newNetwork(t, 901)
-	first := n.found(Policy{})
-	second := n.member(first, "second")
-	first.owners(first, second)
+	founder := n.found(Policy{})
+	b := n.member(founder, "b")
+	founder.owners(founder, b)
 	n.settle()
-	if d, _, r := first.standing(); d.st.me().owners.Keys[0] != d.st.me().signing.Public {
-		require.Len(t, r.Owners().Keys, 2)
-		first, second = second, first
-	}
+	first, second := byPlace(founder, b)
 	m := n.join(first.invite(invite.Public(2*invite.Unit, 0)), "m")
 	n.settle()
 	m.send("m")

@@ -150,10 +150,7 @@ func TestAnotherPlaceInAnotherBranch(t *testing.T) {
 	run := founder.invite(invite.Public(32, 0))
 	founder.owners(founder, b)
 	n.settle()
-	first, second := founder, b
-	if d, _, r := founder.standing(); !isFirst(d, r) {
-		first, second = b, founder
-	}
+	first, second := byPlace(founder, b)
 	first.apart(Rekey(), second, m)
 	m.do(Leave())
 	second.sync()

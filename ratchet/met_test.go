@@ -130,10 +130,7 @@ func TestSecondComerInARootBeside(t *testing.T) {
 			n.settle()
 			l := founder.invite(invite.Private(0))
 			n.settle()
-			d, _, r := founder.standing()
-			if place, _ := d.place(r); place != 0 {
-				founder, b = b, founder
-			}
+			founder, b = byPlace(founder, b)
 			var parts []incoming // of the root that comes first in the order
 			n.lose = func(x *node, f []byte) bool {
 				if f[0]&0xf == byte(proto.TypeRekey) && x == m {
@@ -157,7 +154,7 @@ func TestSecondComerInARootBeside(t *testing.T) {
 			m.mailbox = append(m.mailbox, parts...)
 			m.inOrder()
 			require.NotEqual(t, root, m.rootID())
-			_, _, r = m.standing()
+			_, _, r := m.standing()
 			require.NotEqual(t, late, r.Met(a.place()))
 			m.mailbox = append(m.mailbox, said...)
 			m.inOrder()

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/invite"
-	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
@@ -56,9 +55,15 @@ func TestBranchesComeTogether(t *testing.T) {
 	}
 }
 
-func isFirst(d edit, r members.Root) bool {
-	place, owner := d.place(r)
-	return owner && place == 0
+// byPlace returns two owners in the order of their places.
+func byPlace(a, b *node) (first, second *node) {
+	d, _, r := a.standing()
+	e, _, _ := b.standing()
+	x, _ := d.place(r)
+	if y, _ := e.place(r); y < x {
+		return b, a
+	}
+	return a, b
 }
 
 // A member that a role removed in a root that lost, of which it knows no better, asks for a ticket and is a member of the other one.
@@ -69,10 +74,7 @@ func TestRemovedByRoleInARootThatLost(t *testing.T) {
 	n.settle()
 	founder.do(Appoint(MayRemove, c.place()))
 	n.settle()
-	first, second := founder, b
-	if x, _, r := founder.standing(); !isFirst(x, r) {
-		first, second = b, founder
-	}
+	first, second := byPlace(founder, b)
 	first.apart(Remove(c.place()), c, d)
 	second.do(Rekey())
 	c.sync()

@@ -81,12 +81,14 @@ func (l OwnerList) Verify(o Origin) error {
 }
 
 // Newer reports whether a list counts before another one: the greater counter, and of two with one counter the smaller hash (§2).
-func (l OwnerList) Newer(o OwnerList) bool { return l.Rank().Newer(o.Rank()) }
+func (l OwnerList) Newer(o OwnerList) bool {
+	return l.Counter > o.Counter || l.Counter == o.Counter && l.Rank().Newer(o.Rank())
+}
 
 // Rank returns what decides between the list and others.
 func (l OwnerList) Rank() ListRank { return ListRank{l.Counter, l.Hash()} }
 
-// ListRank is what decides between two owner lists. The zero ListRank is older than that of any list.
+// ListRank is what decides between two owner lists. The zero ListRank is that of no list.
 type ListRank struct {
 	Counter uint64
 	Hash    Digest
