@@ -3,6 +3,7 @@
 package sqlrelay
 
 import (
+	"bytes"
 	"database/sql"
 	"os"
 	"slices"
@@ -93,6 +94,74 @@ func TestServerIsKilled(t *testing.T) {
 	}))
 	require.NoError(t, h.Close())
 	require.ErrorIs(t, insert(5, func() {}), store.ErrClosed)
+}
+
+// Rows of rivals that are committed while a transaction runs make it run again, however many come one after the other.
+func TestRivalsComeFirst(t *testing.T) {
+	dsn := pgtest.Database(t)
+	h, other := openPostgres(t, dsn), openPostgres(t, dsn)
+	defer h.Close()
+	defer other.Close()
+	const rivals = 12
+	require.NoError(t, h.Update(t.Context(), func(tx store.Tx) error {
+		return tx.Put(store.Tree, store.Row{int64(1), int64(1)})
+	}))
+	add := func(s store.Store, between func(size int64)) error {
+		return s.Update(t.Context(), func(tx store.Tx) error {
+			rows, err := tx.Get(store.Tree, store.Key{int64(1)})
+			if err != nil {
+				return err
+			}
+			size := rows[0][1].(int64)
+			between(size)
+			if err := tx.Insert(store.Hashes, store.Row{size, make([]byte, 32)}); err != nil {
+				return err
+			}
+			return tx.Put(store.Tree, store.Row{int64(1), size + 1})
+		})
+	}
+	came := 0
+	require.NoError(t, add(h, func(size int64) {
+		if came < rivals {
+			came++
+			require.NoError(t, add(other, func(rivals int64) { require.Equal(t, size, rivals) }))
+		}
+	}))
+	require.NoError(t, h.View(t.Context(), func(r store.Reader) error {
+		rows, err := r.Scan(store.Hashes, store.Query{Limit: 2 * rivals})
+		require.Len(t, rows, rivals+1)
+		return err
+	}))
+}
+
+// A row that is there refuses at the second run, also if what no constraint looks at is another one each time.
+func TestRowThatIsThereRefuses(t *testing.T) {
+	h := openPostgres(t, pgtest.Database(t))
+	defer h.Close()
+	person := make([]byte, 32)
+	runs := int64(0)
+	run := func(write func(store.Tx) error) error {
+		runs = 0
+		return h.Update(t.Context(), func(tx store.Tx) error {
+			runs++
+			return write(tx)
+		})
+	}
+	insert := func(tx store.Tx) error { return tx.Insert(store.Persons, store.Row{person, runs, int64(0)}) }
+	require.NoError(t, run(insert))
+	require.EqualValues(t, 1, runs)
+
+	require.ErrorIs(t, run(insert), store.ErrExists)
+	require.EqualValues(t, 2, runs)
+
+	require.ErrorIs(t, run(func(tx store.Tx) error {
+		return tx.Put(store.Storage, store.Row{bytes.Repeat([]byte{1}, 32), runs})
+	}), store.ErrConstraint)
+	require.EqualValues(t, 2, runs)
+
+	require.NoError(t, run(func(tx store.Tx) error { return tx.Put(store.Storage, store.Row{person, runs}) }))
+	require.ErrorIs(t, run(func(tx store.Tx) error { return tx.Delete(store.Persons, store.Key{person}) }), store.ErrConstraint)
+	require.EqualValues(t, 2, runs)
 }
 
 // openedAtOnce opens several stores that find the same empty database.

@@ -17,9 +17,6 @@ const (
 	// maxTries is how often a transaction is run that gives way to others. From aloneFrom on it runs alone in this process.
 	maxTries  = 24
 	aloneFrom = 3
-	// maxRefused is how often it is run if another row refuses one of its rows each time: as many relays as that may add the same one
-	// at once.
-	maxRefused = 6
 	// pauseUnit is the first pause between two tries on average; it doubles up to maxPause.
 	pauseUnit = time.Millisecond
 	maxPause  = 50 * time.Millisecond
@@ -90,15 +87,21 @@ func (s *Store) Update(ctx context.Context, f func(store.Tx) error) error {
 	return s.again(ctx, s.writers, s.d.write, func(t *tx) error { return f(t) })
 }
 
-// again runs a transaction until it does not give way.
+// again runs a transaction until it does not give way. A write that another row refuses gives way once: the other row was committed by
+// then, so that the transaction sees it when it runs again, and a write that is refused again is refused by a row that it has seen. Another
+// write is none of the same, and may be refused by the row of another rival.
 func (s *Store) again(ctx context.Context, l lane, begin string, f func(*tx) error) error {
-	for try, refused := 0, 0; ; try++ {
-		again, err := s.once(ctx, l, begin, try >= aloneFrom, f)
-		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConstraint) {
-			refused++
-		}
-		if err == nil || !again || refused == maxRefused {
+	var before write
+	for try := 0; ; try++ {
+		again, refused, err := s.once(ctx, l, begin, try >= aloneFrom, f)
+		if err == nil || !again {
 			return err
+		}
+		if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConstraint) {
+			if refused.same(before) {
+				return err
+			}
+			before = refused
 		}
 		if try == maxTries-1 {
 			return fmt.Errorf("sqlrelay: %w: %w", store.ErrBusy, err)
@@ -112,8 +115,8 @@ func (s *Store) again(ctx context.Context, l lane, begin string, f func(*tx) err
 	}
 }
 
-// once runs a transaction once, and reports whether it may be run again.
-func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f func(*tx) error) (again bool, err error) {
+// once runs a transaction once, and reports whether it may be run again, and which write failed, if one did.
+func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f func(*tx) error) (again bool, failed write, err error) {
 	if alone {
 		s.alone.Lock()
 		defer s.alone.Unlock()
@@ -123,10 +126,10 @@ func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f fu
 	}
 	c, fresh, err := l.take(ctx)
 	if errors.Is(err, store.ErrClosed) {
-		return false, err
+		return false, write{}, err
 	}
 	if err != nil {
-		return s.d.fault(err).again, s.failure(ctx, err)
+		return s.d.fault(err).again, write{}, s.failure(ctx, err)
 	}
 	t := &tx{ctx: ctx, s: s, c: c}
 	sound := false // unless f returns
@@ -134,17 +137,17 @@ func (s *Store) once(ctx context.Context, l lane, begin string, alone bool, f fu
 	err = t.run(begin, f)
 	sound = t.sound
 	if t.err == nil || t.own {
-		return false, err // f's own or of what f gave, or none
+		return false, write{}, err // f's own or of what f gave, or none
 	}
 	what := s.d.fault(t.err)
 	unsent := errors.Is(t.err, driver.ErrBadConn) // so drivers say that the server has seen nothing
 	switch {
 	case t.ending && !what.answered && !unsent:
-		return false, fmt.Errorf("sqlrelay: %w: %w", store.ErrUndecided, t.err)
+		return false, write{}, fmt.Errorf("sqlrelay: %w: %w", store.ErrUndecided, t.err)
 	case what.again, unsent, !what.answered && !fresh: // it gave way, or the connection is dead
-		return ctx.Err() == nil, s.failure(ctx, t.err)
+		return ctx.Err() == nil, t.lost, s.failure(ctx, t.err)
 	}
-	return false, s.failure(ctx, t.err)
+	return false, write{}, s.failure(ctx, t.err)
 }
 
 // failure says what made a driver fail: the end of the context, for which drivers have errors of their own, or else err.

@@ -18,6 +18,42 @@ type tx struct {
 	own    bool  // err is of this package, not of the driver
 	ending bool  // COMMIT was sent and not answered
 	sound  bool  // the connection has no open transaction
+	lost   write // the first one that failed
+}
+
+// write is a statement that writes rows, and what constraints look at of them. The other columns may differ from one run of a transaction
+// to the next, as the time does.
+type write struct {
+	text   string
+	values []any
+}
+
+// same reports whether two writes are one that was made again.
+func (w write) same(other write) bool {
+	return w.text == other.text && store.Compare(w.values, other.values) == 0
+}
+
+// constrained returns the columns of rows that are in the key, in an index with unique values or in a reference.
+func constrained(tab *store.Table, rows []store.Row) (values []any) {
+	names := make(map[string]bool)
+	for _, x := range tab.Indexes {
+		for _, name := range x.Columns {
+			names[name] = names[name] || x.Unique
+		}
+	}
+	for _, r := range tab.Refer {
+		for _, name := range r.Columns {
+			names[name] = true
+		}
+	}
+	for _, r := range rows {
+		for i, v := range r.Clone() {
+			if i < tab.Keys || names[tab.Columns[i].Name] {
+				values = append(values, v)
+			}
+		}
+	}
+	return values
 }
 
 // run runs f between begin and COMMIT. If f or one of its calls fails, or the context ends before COMMIT, nothing of it remains.
@@ -98,7 +134,7 @@ func (t *tx) write(tab *store.Table, rows []store.Row, put bool) error {
 		}
 	}
 	return inBatches(rows, func(rows []store.Row) error {
-		return t.exec(insertText(tab, len(rows), put), flat(rows))
+		return t.change(insertText(tab, len(rows), put), flat(rows), func() []any { return constrained(tab, rows) })
 	})
 }
 
@@ -109,7 +145,19 @@ func (t *tx) Delete(tab *store.Table, keys ...store.Key) error {
 			return t.refused(err)
 		}
 	}
-	return inBatches(keys, func(keys []store.Key) error { return t.exec(deleteText(tab, len(keys)), flat(keys)) })
+	return inBatches(keys, func(keys []store.Key) error {
+		all := flat(keys)
+		return t.change(deleteText(tab, len(keys)), all, func() []any { return store.Row(all).Clone() })
+	})
+}
+
+// change executes a write, and notes it if it fails.
+func (t *tx) change(text string, args []any, constrained func() []any) error {
+	err := t.exec(text, args)
+	if err != nil && t.lost.text == "" {
+		t.lost = write{text, constrained()}
+	}
+	return err
 }
 
 // inBatches calls f with all of the values, as many at once as a statement names.

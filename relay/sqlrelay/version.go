@@ -22,7 +22,7 @@ const (
 // store.ErrMismatch if they were made by another text than this release has for the same version.
 func (s *Store) makeTables(ctx context.Context, ty types, lock string) error {
 	for try := 0; ; try++ {
-		again, err := s.once(ctx, s.writers, s.d.write, true, func(t *tx) error { return t.makeTables(ty, lock) })
+		again, _, err := s.once(ctx, s.writers, s.d.write, true, func(t *tx) error { return t.makeTables(ty, lock) })
 		// Whoever makes a table beside others, and comes second, may be told so as if it existed.
 		if err == nil || try == maxTries-1 || !again && !errors.Is(err, store.ErrExists) {
 			return err
