@@ -214,19 +214,20 @@ func (d *edit) answer(a proto.Asked, tag proto.Tag, r members.Root, out members.
 		frames = nil // they lie there yet, or what was to be sent before them
 	}
 	d.send(frames...)
-	news := d.st.news.Value()
+	introduced := false
 	if a.Kind == proto.Join {
 		x, _, _ := r.Record(tag)
 		in := proto.Introduction{Credential: proto.Credential{Certificate: x.Certificate, Binding: a.Binding}, Rest: a.Rest, Inbox: a.Inbox}
-		next, change, err := r.Introduce(in, members.Via{})
-		if err == nil {
+		if next, change, err := r.Introduce(in, members.Via{}); err == nil {
 			d.changed(next, change)
-		}
-		if k := (proto.Maker{Index: a.Index, Key: a.Binding.Signing}); err == nil && !slices.Contains(news.introduce, k) && len(news.introduce) < maxIntroduce {
-			news.introduce = append(slices.Clip(news.introduce), k)
+			introduced = true
 		}
 	} else if next, err := r.Update(a.Update); err == nil {
 		d.setRoot(next)
+	}
+	news := d.st.news.Value() // with what is owed to who arrived by that
+	if k := (proto.Maker{Index: a.Index, Key: a.Binding.Signing}); introduced && !slices.Contains(news.introduce, k) && len(news.introduce) < maxIntroduce {
+		news.introduce = append(slices.Clip(news.introduce), k)
 	}
 	if a.Kind == proto.Resync || out.Binding.Heard() {
 		shown := slices.DeleteFunc(slices.Clone(news.shown), func(s shownRequest) bool { return s.Request == a.ID() })

@@ -308,6 +308,7 @@ func (d *edit) takeWord(s proto.Statement, late bool) {
 	if !is || d.st.phase != Member {
 		return
 	}
+	_, r, _ = d.preferred() // with what was taken in
 	me := d.st.me()
 	at := r
 	if under, is := d.asksUnder(r); is && b.Root == under {

@@ -306,3 +306,36 @@ func TestManyBindsPushNothingOut(t *testing.T) {
 	founder.do(SetTitle([]byte("another title")))
 	require.Equal(t, proto.StatementHash(title), stateOf(founder.space).news.Value().recent[maxRecent-2].hash, "a bind gives way")
 }
+
+// Devices that lost their places, and stand together in the root before the rekey, answer one another before the owner does. Whoever asks hears of
+// it all the same, also if no message of others reaches it: the owner's word in the refusal counts although a ticket came (§9).
+func TestLosersThatAnswerOneAnother(t *testing.T) {
+	n := newNetwork(t, 96)
+	founder := n.found(Policy{})
+	m := n.member(founder, "m")
+	l := founder.invite(invite.Public(invite.Unit, 0))
+	n.settle()
+	a := n.joinApart(func() *node { return n.join(l, "a") }, func(x *node) bool { return x == m })
+	b := n.joinApart(func() *node { return n.join(l, "b") }, func(x *node) bool { return x == m })
+	winner := func(x *node) bool { return x == a || x == b || x == founder }
+	loser := n.joinApart(func() *node { return n.joinAt(l, a.place(), "loser") }, winner)
+	other := n.joinApart(func() *node { return n.joinAt(l, b.place(), "other") }, winner)
+	founder.do(Rekey())
+	n.lose = func(x *node, f []byte) bool { return x == loser && f[0]&0xf == byte(proto.TypeMessage) }
+	n.posted = func(x *node, f []byte) { fmt.Println(n.now.Format("15:04:05"), x.name, "posts", f[0]&0xf, len(f)) }
+	n.away("founder", "m", "a", "b")
+	require.NoError(t, loser.edit(func(d *edit) error {
+		require.True(t, d.askAgain())
+		return nil
+	}))
+	n.settle()
+	require.True(t, other.has(Resynced), "it has answered")
+	require.Equal(t, a.place(), loser.place())
+	require.Equal(t, other.rootID(), loser.rootID())
+	n.away()
+	n.hours(4)
+	require.NotEqual(t, a.place(), loser.place())
+	require.False(t, loser.has(Refused))
+	n.lose = nil
+	n.hears(founder, m, a, b, loser)
+}

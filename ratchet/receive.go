@@ -278,7 +278,7 @@ func (d *edit) enter(l *reading) error {
 	}
 	d.grow(f, change)
 	d.heard(l.epoch, l.ctx.Header.Index)
-	f, change = f.Read(l.ctx.Epoch, l.ctx.Header.Index, l.ctx.Header.Number, l.key, l.env.Header.Tag(), d.age())
+	f, change = d.st.forest.Read(l.ctx.Epoch, l.ctx.Header.Index, l.ctx.Header.Number, l.key, l.env.Header.Tag(), d.age())
 	d.grow(f, change)
 	return nil
 }
