@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/inspect"
 	"github.com/trefoil-im/trefoil/state/store"
@@ -51,7 +52,7 @@ type Options struct {
 	Directory Directory
 
 	// Policy is that of the spaces that NewSpace makes.
-	Policy ratchet.Policy
+	Policy rules.Policy
 
 	// MaxFrame is the longest frame that the relay takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default.
 	MaxFrame int

@@ -56,7 +56,7 @@
 // # What is not there yet
 //
 //   - History for a joiner. It reads what is sent once a member has let it in, and nothing from before its invite.
-//   - Messages that are forgotten after a time. Package ratchet sends them (ratchet.Expiring), a client does not.
+//   - Messages that are forgotten after a time. Package ratchet sends them (step.Expiring), a client does not.
 //   - The messages between people who hold a root owner key together. The program sends them, as examples/ceremony does.
 //
 // The group protocol is the Trefoil ratchet. It descends from the Triple Ratchet of the messenger Quorum and is not Signal's

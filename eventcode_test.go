@@ -12,7 +12,9 @@ import (
 	"github.com/trefoil-im/trefoil/internal/wire/wiretest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/ratchet/session/linking"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -27,12 +29,12 @@ var every = []event.Event{
 
 // sampleLink returns a link.
 func sampleLink() invite.Link {
-	s, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+	s, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 	if err != nil {
 		panic(err)
 	}
 	var made invite.Made
-	if _, _, err = ratchet.NewInvite(invite.Private(0), &made).On(s, time.Now()); err != nil {
+	if _, _, err = ratchet.Take(s, time.Now(), step.NewInvite(invite.Private(0), &made)); err != nil {
 		panic(err)
 	}
 	return made.Link
@@ -134,9 +136,9 @@ func TestMessageID(t *testing.T) {
 	got, err := parseContent(c.encode())
 	require.NoError(t, err)
 	require.Equal(t, c, got)
-	one, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+	one, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 	require.NoError(t, err)
-	other, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+	other, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 	require.NoError(t, err)
 	id := c.id(one.ID(), ratchet.Info(one).Key)
 	require.Equal(t, id, got.id(one.ID(), ratchet.Info(one).Key))

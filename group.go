@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -222,7 +223,7 @@ func joinAsDevice(e ratchet.Entrance, now time.Time) (ratchet.Space, []byte, err
 
 // wish has a further device of this member's person come.
 func (g group) wish(tx spaceTx, device [32]byte) error {
-	return ratchet.Do(g.o, ratchet.InviteDevice(device))(tx)
+	return ratchet.Do(g.o, step.InviteDevice(device))(tx)
 }
 
 // bring has a further device come, and returns what that device is told now: the invite, if there is one already and room for it; else
@@ -249,7 +250,7 @@ func (g group) bring(tx spaceTx, device [32]byte, room bool) (x entering, err er
 
 // taken notes that what came of a wish was handed over.
 func (g group) taken(tx spaceTx, device [32]byte) error {
-	return ratchet.Do(g.o, ratchet.TakeEntrance(device))(tx)
+	return ratchet.Do(g.o, step.TakeEntrance(device))(tx)
 }
 
 // entrancesOf returns what came of wishes and was not handed over.

@@ -5,32 +5,34 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // SetOwners names the owners of the space, in place of those that there were: members by their places, this one among them, at most 16.
 // The device that made the space can do it, or to whom HandOver or PutRootKey gave the root owner key. Run and Sync carry it out once the
 // backlog was read; event.OwnersChanged follows. Errors are ratchet.ErrPhase without the key, and ratchet.ErrPolicy for a list that cannot be.
 func (s Space) SetOwners(ctx context.Context, indices ...dkg.Index) error {
-	return s.do(ctx, ratchet.SetOwners(indices...))
+	return s.do(ctx, step.SetOwners(indices...))
 }
 
 // HandOver gives the root owner key, with which owners are named, to another member. It leaves this device once it is there: event.HandedOver
 // tells both. Errors are ratchet.ErrPhase without the key and while nothing can be sealed to the member yet, and ratchet.ErrPolicy for a
 // place at which nobody else is.
 func (s Space) HandOver(ctx context.Context, to dkg.Index) error {
-	return s.do(ctx, ratchet.HandOver(to))
+	return s.do(ctx, step.HandOver(to))
 }
 
 // TakeRootKey takes the root owner key out of this device: a thief of it names no owners then. The function keeps it, before it is erased,
 // and may be called again with the same key. It returns the error of the function, and then the key stays; and ratchet.ErrPhase without it.
 func (s Space) TakeRootKey(ctx context.Context, keep func(key []byte) error) error {
-	return s.do(ctx, ratchet.TakeRootKey(keep))
+	return s.do(ctx, step.TakeRootKey(keep))
 }
 
 // PutRootKey brings the root owner key that TakeRootKey gave to this device, which need not be that of an owner: SetOwners is possible then,
 // also if every owner is lost. Errors are ratchet.ErrPhase while joining, and ratchet.ErrPolicy for another key.
 func (s Space) PutRootKey(ctx context.Context, key []byte) error {
-	return s.do(ctx, ratchet.PutRootKey(key))
+	return s.do(ctx, step.PutRootKey(key))
 }
 
 // ProposeOwners returns the bytes that the root owner key is to sign so that these members are the owners, and no others: for a root owner
@@ -59,18 +61,18 @@ func (s Space) ProposedOwners(ctx context.Context, message []byte) ([]dkg.Index,
 // Errors are ratchet.ErrPolicy for another signature, a list that does not name this device, and one that others have overtaken; and
 // ratchet.ErrPhase while it cannot be done.
 func (s Space) PutOwners(ctx context.Context, message, signature []byte) error {
-	return s.do(ctx, ratchet.PutOwners(message, signature))
+	return s.do(ctx, step.PutOwners(message, signature))
 }
 
-// Appoint gives members these rights and no others, as an owner: ratchet.MayInvite, MayRemove and MayTitle. What is added counts at once,
+// Appoint gives members these rights and no others, as an owner: rules.MayInvite, MayRemove and MayTitle. What is added counts at once,
 // what is taken back from the next event.Rekeyed on. event.RoleChanged follows. Errors are ratchet.ErrPhase for a member that is no owner, and
 // ratchet.ErrPolicy for a place at which nobody is, and more than 64 members with a role.
-func (s Space) Appoint(ctx context.Context, rights ratchet.Rights, indices ...dkg.Index) error {
-	return s.do(ctx, ratchet.Appoint(rights, indices...))
+func (s Space) Appoint(ctx context.Context, rights rules.Rights, indices ...dkg.Index) error {
+	return s.do(ctx, step.Appoint(rights, indices...))
 }
 
 // SetPolicy changes how the space works, as an owner; Status has the policy as it is. event.PolicyChanged follows. Errors are ratchet.ErrPhase
 // for a member that is no owner, and ratchet.ErrPolicy for another Scheme, RootScheme or KEM.
-func (s Space) SetPolicy(ctx context.Context, p ratchet.Policy) error {
-	return s.do(ctx, ratchet.SetPolicy(p))
+func (s Space) SetPolicy(ctx context.Context, p rules.Policy) error {
+	return s.do(ctx, step.SetPolicy(p))
 }

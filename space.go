@@ -12,6 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -107,7 +108,7 @@ func (s Space) Send(ctx context.Context, body []byte) (id event.ID, err error) {
 // invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and dkg.ErrReadOnly.
 func (s Space) Invite(ctx context.Context, t invite.Terms) (invite.Made, error) {
 	var made invite.Made
-	if err := s.do(ctx, ratchet.NewInvite(t, &made)); err != nil {
+	if err := s.do(ctx, step.NewInvite(t, &made)); err != nil {
 		return invite.Made{}, err
 	}
 	return made, nil
@@ -123,7 +124,7 @@ func (s Space) InvitePerson(ctx context.Context, who key.Address, lifetime time.
 		return invite.Made{}, err
 	}
 	var made invite.Made
-	invites := bodyOf(c).spaces.Updating(s.id, ratchet.Do(groupOf(c, s.id).o, ratchet.NewInvite(invite.Private(lifetime), &made)))
+	invites := bodyOf(c).spaces.Updating(s.id, ratchet.Do(groupOf(c, s.id).o, step.NewInvite(invite.Private(lifetime), &made)))
 	err = again(func() error {
 		writes, err := bodyOf(c).directs.talking(ctx, who, func(tx talkTx) error {
 			link, err := made.Link.URL(base)
@@ -158,23 +159,23 @@ func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 // Errors are ratchet.ErrPhase for a member that is no owner, and ratchet.ErrPolicy for an invite or place that there is not, and one
 // that somebody came by.
 func (s Space) EndInvite(ctx context.Context, name [16]byte, places ...dkg.Index) error {
-	return s.do(ctx, ratchet.EndInvite(name, places...))
+	return s.do(ctx, step.EndInvite(name, places...))
 }
 
 // WantInvite asks an owner for a link to hand on; event.LinkGiven brings it when one was awake. It returns ratchet.ErrPolicy unless
 // Options.Policy of the founder has MembersMayInvite.
-func (s Space) WantInvite(ctx context.Context) error { return s.do(ctx, ratchet.WantInvite()) }
+func (s Space) WantInvite(ctx context.Context) error { return s.do(ctx, step.WantInvite()) }
 
 // SetTitle names the space, as an owner or a member with that right: at most 1 KiB. All members, this one too, are told
 // event.TitleChanged, and Status has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase for another member.
 func (s Space) SetTitle(ctx context.Context, title string) error {
-	return s.do(ctx, ratchet.SetTitle([]byte(title)))
+	return s.do(ctx, step.SetTitle([]byte(title)))
 }
 
 // SetProfile changes what others see of this device in the space: at most ratchet.MaxApplicationData bytes. All members, this one
 // too, are told event.ProfileChanged, and Members has it. Errors are ratchet.ErrTooLong, and ratchet.ErrPhase while joining.
 func (s Space) SetProfile(ctx context.Context, profile []byte) error {
-	return s.do(ctx, ratchet.SetProfile(profile))
+	return s.do(ctx, step.SetProfile(profile))
 }
 
 // Remove removes members, as an owner: the keys of the space are made anew for the others, and the removed are told and read nothing
@@ -184,7 +185,7 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 // shows them any more, and they read on until an owner is awake, which makes the keys anew by itself. Errors are ratchet.ErrPhase for a
 // member without the right, and ratchet.ErrPolicy for a place at which nobody is, the own one, and an owner's without the root owner key.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
-	return s.do(ctx, ratchet.Remove(indices...))
+	return s.do(ctx, step.Remove(indices...))
 }
 
 // Replace removes a member whose device somebody else has or has copied, as an owner, and returns an invite for its person, in one commit.
@@ -192,7 +193,7 @@ func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 // whoever has the device reads both. Errors are those of Remove and Invite.
 func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Duration) (invite.Made, error) {
 	var made invite.Made
-	if err := s.do(ctx, ratchet.Replace(index, lifetime, &made)); err != nil {
+	if err := s.do(ctx, step.Replace(index, lifetime, &made)); err != nil {
 		return invite.Made{}, err
 	}
 	return made, nil
@@ -202,23 +203,23 @@ func (s Space) Replace(ctx context.Context, index dkg.Index, lifetime time.Durat
 // then on. Open invites stay open, so end those whose link was stolen (EndInvite). A thief that has copied the state of a member since
 // that member's last commit reads on, since it has the key to which the new share is boxed: the member's next commit shuts it out if it
 // only listens, Replace if it acts. Errors are those of Remove.
-func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, ratchet.Rekey()) }
+func (s Space) Rekey(ctx context.Context) error { return s.do(ctx, step.Rekey()) }
 
 // Leave tells all members that this one leaves, and ends sending. What was read stays until Forget. It returns ratchet.ErrOrphan for the only
-// owner, and while the root owner key is here (HandOver, TakeRootKey), unless it is called with ratchet.Orphan.
-func (s Space) Leave(ctx context.Context, flags ...ratchet.Flag) error {
-	return s.do(ctx, ratchet.Leave(flags...))
+// owner, and while the root owner key is here (HandOver, TakeRootKey), unless it is called with step.Orphan.
+func (s Space) Leave(ctx context.Context, flags ...step.Flag) error {
+	return s.do(ctx, step.Leave(flags...))
 }
 
 // do takes a step.
-func (s Space) do(ctx context.Context, step ratchet.Step) error {
-	return s.Update(ctx, func(tx spaceTx) error { return ratchet.Do(groupOf(s.client, s.id).o, step)(tx) })
+func (s Space) do(ctx context.Context, what step.Step) error {
+	return s.Update(ctx, func(tx spaceTx) error { return ratchet.Do(groupOf(s.client, s.id).o, what)(tx) })
 }
 
 // Forget deletes all that this device holds of the space, what waits to be sent and to be handed over included, and ends
 // the subscription. It tells nobody and needs no network. It returns ratchet.ErrOrphan like Leave.
-func (s Space) Forget(ctx context.Context, flags ...ratchet.Flag) error {
-	if !slices.Contains(flags, ratchet.Orphan) {
+func (s Space) Forget(ctx context.Context, flags ...step.Flag) error {
+	if !slices.Contains(flags, step.Orphan) {
 		if v, err := bodyOf(s.client).spaces.Load(ctx, s.id); err == nil && ratchet.Info(v).Sole {
 			return ratchet.ErrOrphan
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // BenchmarkPrivateInvite makes an invite and writes its URL.
@@ -16,7 +17,7 @@ func BenchmarkPrivateInvite(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var made invite.Made
-		_, _, err := ratchet.NewInvite(invite.Private(0), &made).On(s, now)
+		_, _, err := ratchet.Take(s, now, step.NewInvite(invite.Private(0), &made))
 		require.NoError(b, err)
 		_, err = made.Link.URL(base)
 		require.NoError(b, err)

@@ -6,15 +6,17 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // An owner makes a link, somebody joins by it, and reads what is sent from then on.
 func Example() {
 	now := time.Now()
-	ann, err := ratchet.NewSpace(now, ratchet.Policy{}, []byte("Ann"))
+	ann, err := ratchet.NewSpace(now, rules.Policy{}, []byte("Ann"))
 	check(err)
 	var made invite.Made
-	ann, _, err = ratchet.NewInvite(invite.Private(7*24*time.Hour), &made).On(ann, now) // what it says to all: nobody else is there
+	ann, _, err = ratchet.Take(ann, now, step.NewInvite(invite.Private(7*24*time.Hour), &made)) // what it says to all: nobody else is there
 	check(err)
 	url, err := made.Link.URL("https://chat.example/join")
 	check(err)

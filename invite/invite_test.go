@@ -15,6 +15,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -25,14 +27,14 @@ const base = "https://chat.example/join?lang=en"
 var kinds = []invite.Terms{invite.Private(0), invite.Public(invite.Unit, 0), invite.Direct(0)}
 
 // newGroup returns the founder of a space, alone.
-func newGroup(t testing.TB) *ratchettest.Group { return ratchettest.NewGroup(t, 1, ratchet.Policy{}) }
+func newGroup(t testing.TB) *ratchettest.Group { return ratchettest.NewGroup(t, 1, rules.Policy{}) }
 
 // ledger returns what the founder knows of its invites.
 func ledger(g *ratchettest.Group) []invite.Invite { return ratchet.Invites(g.Peers[0].Space, g.Now) }
 
 // end takes an invite back.
 func end(g *ratchettest.Group, name [16]byte, places ...dkg.Index) {
-	g.Deliver(g.Step(g.Peers[0], ratchet.EndInvite(name, places...)), g.Others(g.Peers[0])...)
+	g.Deliver(g.Step(g.Peers[0], step.EndInvite(name, places...)), g.Others(g.Peers[0])...)
 }
 
 // G20: a link is a URL that carries its secret in the fragment only, and reads back as exactly the same URL.
@@ -167,16 +169,16 @@ func TestG20Ledger(t *testing.T) {
 	}
 	require.Equal(t, dkg.Index(3), ratchet.Info(guest.Space).Index)
 	require.Empty(t, ratchet.Invites(guest.Space, g.Now), "who is no owner has nothing to list")
-	_, _, err := ratchet.NewInvite(invite.Private(0), &invite.Made{}).On(guest.Space, g.Now)
+	_, _, err := ratchet.Take(guest.Space, g.Now, step.NewInvite(invite.Private(0), &invite.Made{}))
 	require.ErrorIs(t, err, ratchet.ErrPhase, "only owners make links")
 
 	end(g, first[2].Name)
 	end(g, first[3].Name, 5+(first[3].Members[0]-4)%16) // a place that nobody came by
 	require.Equal(t, invite.Ended, ledger(g)[2].Status)
 	require.Equal(t, invite.Open, ledger(g)[3].Status, "of a run that has lost a place")
-	_, _, err = ratchet.EndInvite(first[1].Name).On(g.Peers[0].Space, g.Now)
+	_, _, err = ratchet.Take(g.Peers[0].Space, g.Now, step.EndInvite(first[1].Name))
 	require.ErrorIs(t, err, ratchet.ErrPolicy, "somebody came by it")
-	_, _, err = ratchet.EndInvite([16]byte{1}).On(g.Peers[0].Space, g.Now)
+	_, _, err = ratchet.Take(g.Peers[0].Space, g.Now, step.EndInvite([16]byte{1}))
 	require.ErrorIs(t, err, ratchet.ErrPolicy, "it is not known")
 
 	late, request := g.Join(c)
@@ -202,7 +204,7 @@ func TestG20KindsAreApart(t *testing.T) {
 		require.Equal(t, terms.Kind(), g.Invite(terms).Kind())
 	}
 	for _, bad := range []invite.Terms{{}, invite.Public(0, 0), invite.Public(17, 0), invite.Private(-time.Hour)} {
-		next, frames, err := ratchet.NewInvite(bad, &invite.Made{}).On(g.Peers[0].Space, g.Now)
+		next, frames, err := ratchet.Take(g.Peers[0].Space, g.Now, step.NewInvite(bad, &invite.Made{}))
 		require.ErrorIs(t, err, ratchet.ErrPolicy)
 		require.Empty(t, frames)
 		require.Len(t, ratchet.Invites(next, g.Now), 6)

@@ -39,7 +39,7 @@ func (t Terms) Lifetime() time.Duration { return t.lifetime }
 
 // Made is an invite that was made. The space that comes with it must be durable before the link leaves the device.
 type Made struct {
-	// Name names the invite among those of the space: for ratchet.EndInvite, and in the ledger.
+	// Name names the invite among those of the space: for step.EndInvite, and in the ledger.
 	Name [16]byte
 	Link Link
 	// Ticket are the frames of the ticket of a direct invite. With the link they are a member's state: they travel in a session only.

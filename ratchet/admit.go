@@ -259,7 +259,7 @@ func (d *edit) remember(n proto.Name, frames [][]byte) {
 }
 
 // pruned returns the tickets that are still to be repeated: of the last day, and of these the newest that there is room for.
-func (r repeats) pruned(age Millis) repeats {
+func (r repeats) pruned(age millis) repeats {
 	bytes, from := 0, len(r.list)
 	for from > 0 && len(r.list)-from < maxRepeats && age-r.list[from-1].at < repeatFor {
 		for _, f := range r.list[from-1].frames {

@@ -22,7 +22,7 @@ type announcements struct {
 	update    proto.Update
 	updateIn  proto.EpochID
 	updateDue bool
-	updatedAt Millis // pruning clock
+	updatedAt millis // pruning clock
 
 	// answered is the counter of the own request that was answered, and answeredLeft in how many messages it is still to be said.
 	answered     uint64
@@ -41,7 +41,7 @@ type begun struct{ root, epoch proto.EpochID }
 type shownRequest struct {
 	proto.ShownRequest
 	left uint8  // messages that are still to say it
-	due  Millis // wall clock: when one is to be sent for it
+	due  millis // wall clock: when one is to be sent for it
 }
 
 const (

@@ -8,13 +8,14 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // A device that cannot send does not pile tickets up: while one waits in the outbox, a request that is repeated brings no other (§9).
 func TestTicketThatWaitsIsNotMadeAgain(t *testing.T) {
 	n := newNetwork(t, 73)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	x := n.join(founder.invite(invite.Private(0)), "x")
 	x.offline = true
 	request := founder.frames(proto.TypeRequest)
@@ -44,7 +45,7 @@ func TestTicketThatWaitsIsNotMadeAgain(t *testing.T) {
 // that may be older than its invite (§9, Merging, step 7).
 func TestUsedRecordsComeAfterTheEpochs(t *testing.T) {
 	n := newNetwork(t, 74)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "early")
 	x := n.member(founder, "late")
 	d, err := newEdit(x.space, n.now, Options{})

@@ -10,12 +10,14 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // invite makes an invite.
 func (x *node) invite(o invite.Terms) invite.Link {
 	var made invite.Made
-	x.do(NewInvite(o, &made))
+	x.do(step.NewInvite(o, &made))
 	return made.Link
 }
 
@@ -44,7 +46,7 @@ func (x *node) frames(t proto.Type) (out [][]byte) {
 // A ticket that is lost uses nothing up: the link still lets its joiner in, when it asks again (D26).
 func TestLostTicketDoesNotUseTheLink(t *testing.T) {
 	n := newNetwork(t, 1)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.lose = func(x *node, f []byte) bool { return x.name == "x" && f[0]&0xf == byte(proto.TypeTicket) }
 	x := n.join(founder.invite(invite.Private(0)), "x")
@@ -65,7 +67,7 @@ func TestLostTicketDoesNotUseTheLink(t *testing.T) {
 // read both says which of them is the member (D57), and the other one is told.
 func TestBothAskersAreAnswered(t *testing.T) {
 	n := newNetwork(t, 2)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Private(0))
 	a, b := n.join(l, "a"), n.join(l, "b")
 	n.settle()
@@ -89,7 +91,7 @@ func TestBothAskersAreAnswered(t *testing.T) {
 // A second comer is told that the place is taken, with the proof.
 func TestSecondComerIsTold(t *testing.T) {
 	n := newNetwork(t, 3)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Private(0))
 	n.join(l, "a")
 	n.settle()
@@ -105,7 +107,7 @@ func TestSecondComerIsTold(t *testing.T) {
 // Of a run the second comer takes another place by itself.
 func TestSecondComerOfARunTakesAnother(t *testing.T) {
 	n := newNetwork(t, 4)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Public(16, 0))
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		n.join(l, name)
@@ -117,7 +119,7 @@ func TestSecondComerOfARunTakesAnother(t *testing.T) {
 // A request that arrives before the record of its invite waits for it.
 func TestRequestBeforeItsRecord(t *testing.T) {
 	n := newNetwork(t, 5)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	said := m.frames(proto.TypeMessage)
@@ -135,13 +137,13 @@ func TestRequestBeforeItsRecord(t *testing.T) {
 // A revoked link proves itself dead to who opens it; a closed run too, also to who is asking while it is closed.
 func TestEndedLinks(t *testing.T) {
 	n := newNetwork(t, 6)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	for _, o := range []invite.Terms{invite.Private(0), invite.Public(16, 0)} {
 		var made invite.Made
-		founder.do(NewInvite(o, &made))
+		founder.do(step.NewInvite(o, &made))
 		n.settle()
-		founder.do(EndInvite(made.Name))
+		founder.do(step.EndInvite(made.Name))
 		n.settle()
 		require.Zero(t, openRecords(t, m), "v is erased everywhere")
 		require.Zero(t, offers(founder), "and m")
@@ -158,11 +160,11 @@ func TestEndedLinks(t *testing.T) {
 // not taken back.
 func TestRevokedPlaces(t *testing.T) {
 	n := newNetwork(t, 61)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	var private, run invite.Made
-	founder.do(NewInvite(invite.Private(0), &private))
-	founder.do(NewInvite(invite.Public(16, 0), &run))
+	founder.do(step.NewInvite(invite.Private(0), &private))
+	founder.do(step.NewInvite(invite.Public(16, 0), &run))
 	n.settle()
 	l, err := openLink(run.Link)
 	require.NoError(t, err)
@@ -170,8 +172,8 @@ func TestRevokedPlaces(t *testing.T) {
 	for i := range dkg.Index(15) { // all of the run but the last one
 		taken = append(taken, first+i)
 	}
-	founder.do(EndInvite(private.Name))
-	founder.do(EndInvite(run.Name, taken...))
+	founder.do(step.EndInvite(private.Name))
+	founder.do(step.EndInvite(run.Name, taken...))
 	n.settle()
 	x, y := n.join(private.Link, "x"), n.join(run.Link, "y")
 	for range 16 {
@@ -183,9 +185,9 @@ func TestRevokedPlaces(t *testing.T) {
 	require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
 	require.Equal(t, Member, y.phase())
 	require.Equal(t, first+15, stateOf(y.space).me().index)
-	require.ErrorIs(t, founder.try(EndInvite(run.Name, stateOf(m.space).me().index)), ErrPolicy, "not of this invite")
-	require.ErrorIs(t, founder.try(EndInvite(run.Name, first+15)), ErrPolicy, "a member's")
-	require.ErrorIs(t, m.try(EndInvite(run.Name, first)), ErrPhase)
+	require.ErrorIs(t, founder.try(step.EndInvite(run.Name, stateOf(m.space).me().index)), ErrPolicy, "not of this invite")
+	require.ErrorIs(t, founder.try(step.EndInvite(run.Name, first+15)), ErrPolicy, "a member's")
+	require.ErrorIs(t, m.try(step.EndInvite(run.Name, first)), ErrPhase)
 }
 
 func openRecords(t *testing.T, x *node) int {
@@ -206,7 +208,7 @@ func offers(x *node) (n int) {
 // A link past its lifetime is answered by nobody; its joiner is told at once, and after a week that it is over (D34).
 func TestExpiredLink(t *testing.T) {
 	n := newNetwork(t, 7)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Private(time.Hour))
 	n.now = n.now.Add(2 * time.Hour)
 	x := n.join(l, "x")
@@ -225,7 +227,7 @@ func TestExpiredLink(t *testing.T) {
 // The founder of a new space answers although it has nobody to read (D25).
 func TestQuietFounderAnswers(t *testing.T) {
 	n := newNetwork(t, 8)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.now = n.now.Add(40 * 24 * time.Hour)
 	founder.sync()
 	x := n.join(founder.invite(invite.Private(0)), "x")
@@ -236,7 +238,7 @@ func TestQuietFounderAnswers(t *testing.T) {
 // A member that did not come to the end of its mailbox answers nobody: behind the request may stand that it was answered.
 func TestAnswersAfterTheBacklog(t *testing.T) {
 	n := newNetwork(t, 9)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	x := n.join(founder.invite(invite.Private(0)), "x")
 	for _, f := range founder.mailbox {
 		founder.receive(f)
@@ -250,7 +252,7 @@ func TestAnswersAfterTheBacklog(t *testing.T) {
 // Of many requests of one member in a backlog the last one alone is answered (D26).
 func TestOnlyTheLastRequestIsAnswered(t *testing.T) {
 	n := newNetwork(t, 10)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	founder.offline = true
 	var last proto.RequestID
@@ -277,7 +279,7 @@ func ticketName(t *testing.T, frame []byte) proto.Name {
 // Who lets somebody in introduces it at once: a joiner that says nothing is seen all the same.
 func TestAdmitterIntroduces(t *testing.T) {
 	n := newNetwork(t, 11)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	x := n.join(founder.invite(invite.Private(0)), "x")
 	n.lose = func(_ *node, f []byte) bool { return false }
@@ -291,12 +293,12 @@ func TestAdmitterIntroduces(t *testing.T) {
 // What a member sent just before it left is delivered, and nothing that is sent in epochs below (D44).
 func TestLeaveWithholdsNothingSentBefore(t *testing.T) {
 	n := newNetwork(t, 12)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	late := n.member(founder, "late")
 	late.offline = true
 	m.send("the last word")
-	m.do(Leave())
+	m.do(step.Leave())
 	require.Equal(t, Left, m.phase())
 	require.ErrorIs(t, m.edit(func(d *edit) error { return d.say(inner("after")) }), ErrPhase)
 	n.settle()
@@ -309,14 +311,14 @@ func TestLeaveWithholdsNothingSentBefore(t *testing.T) {
 	}
 	require.True(t, founder.has(LeavePending))
 	require.False(t, m.has(Gone), "it said so itself")
-	require.ErrorIs(t, founder.try(Leave()), ErrOrphan, "the only owner")
+	require.ErrorIs(t, founder.try(step.Leave()), ErrOrphan, "the only owner")
 }
 
 // Small frames carry everything: tickets go in parts, which come in any order and from several members at once.
 func TestSmallFrames(t *testing.T) {
 	n := newNetwork(t, 13)
 	n.frame = 8 << 10
-	founder := n.found(Policy{KEM: MLKEM768X25519})
+	founder := n.found(rules.Policy{KEM: rules.MLKEM768X25519})
 	l := founder.invite(invite.Public(64, 0))
 	parts := 0
 	n.lose = func(_ *node, f []byte) bool {
@@ -349,7 +351,7 @@ func (n *network) agree(count int) {
 // No request is looked at again for ever: once all was answered, refused or over, nothing is due and nothing is written.
 func TestNothingIsDueAtRest(t *testing.T) {
 	n := newNetwork(t, 14)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.join(l, "a")

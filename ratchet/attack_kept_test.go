@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -28,7 +29,7 @@ func behind(t *testing.T, seed uint64) (n *network, all []*node, late *node, who
 			n.settle()
 		}
 	}
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	parts := late.frames(proto.TypeRekey)
 	require.Len(t, parts, 1)
 	whole, err := proto.ParsePart(parts[0])

@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // Who has two places under one key hides no stranger in a list that is to be signed.
@@ -55,33 +57,33 @@ func TestRightsAreTakenBackFromAsManyAsMay(t *testing.T) {
 		others = append(others, newPerson(i+2, suite.Ed25519X25519, now.UnixMilli(), nil))
 		indices = append(indices, i+2)
 	}
-	g, err := newGenesis(now, Policy{KEM: X25519}, nil, others...)
+	g, err := newGenesis(now, rules.Policy{KEM: rules.X25519}, nil, others...)
 	require.NoError(t, err)
 	s, err := g.found(g.founder)
 	require.NoError(t, err)
-	appoint := func(rights Rights, to ...dkg.Index) error {
-		next, _, err := Appoint(rights, to...).On(s, now)
+	appoint := func(rights rules.Rights, to ...dkg.Index) error {
+		next, _, err := Take(s, now, step.Appoint(rights, to...))
 		if err == nil {
 			s = next
 		}
 		return err
 	}
-	require.ErrorIs(t, appoint(MayTitle, indices...), ErrPolicy)
-	require.NoError(t, appoint(MayTitle, indices[1:]...))
-	require.ErrorIs(t, appoint(MayTitle, indices[0]), ErrPolicy)
-	require.NoError(t, appoint(MayTitle|MayInvite, indices[1]))
+	require.ErrorIs(t, appoint(rules.MayTitle, indices...), ErrPolicy)
+	require.NoError(t, appoint(rules.MayTitle, indices[1:]...))
+	require.ErrorIs(t, appoint(rules.MayTitle, indices[0]), ErrPolicy)
+	require.NoError(t, appoint(rules.MayTitle|rules.MayInvite, indices[1]))
 	require.NoError(t, appoint(0, indices[1], indices[2]))
-	require.NoError(t, appoint(MayTitle, indices[0]))
+	require.NoError(t, appoint(rules.MayTitle, indices[0]))
 }
 
 // A removal by a role that an owner list overtook is not said for ever.
 func TestRemovalOfANewOwnerIsNotRepeated(t *testing.T) {
 	n, all := five(t, 206)
 	founder, b, e := all[0], all[1], all[4]
-	founder.do(Appoint(MayRemove, b.place()))
+	founder.do(step.Appoint(rules.MayRemove, b.place()))
 	n.settle()
 	founder.offline = true
-	b.do(Remove(e.place()))
+	b.do(step.Remove(e.place()))
 	for _, x := range all[1:] {
 		x.sync()
 	}
@@ -118,7 +120,7 @@ func TestOwnersAreNamedAlthoughTheKeyLeft(t *testing.T) {
 	n.now = n.now.Add(2 * time.Hour)
 	founder.owners(founder, b)
 	require.EqualValues(t, 0, founder.gen(), "the mailbox was not read")
-	founder.do(TakeRootKey(func([]byte) error { return nil }))
+	founder.do(step.TakeRootKey(func([]byte) error { return nil }))
 	founder.restart()
 	n.settle()
 	for _, x := range all {

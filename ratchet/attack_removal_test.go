@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -54,7 +56,7 @@ func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
 	link, err := openLink(public)
 	require.NoError(t, err)
 	thief := gone.taking(public, link.First+3, "thief")
-	founder.do(Remove(stateOf(gone.space).me().index))
+	founder.do(step.Remove(stateOf(gone.space).me().index))
 	n.settle()
 	n.forget()
 	thief.mailbox = nil
@@ -82,14 +84,14 @@ func TestRemovedDoesNotComeBackThroughTheOldRoot(t *testing.T) {
 // A member that is being removed, while the boxes are still being sealed, gets no link by which it comes back.
 func TestNoLinkForWhoIsBeingRemoved(t *testing.T) {
 	n := newNetwork(t, 71)
-	founder := n.found(Policy{MembersMayInvite: true})
+	founder := n.found(rules.Policy{MembersMayInvite: true})
 	b, gone := n.member(founder, "b"), n.member(founder, "gone")
 	n.settle()
 	n.seal = 1
 	n.forget()
-	founder.do(Remove(stateOf(gone.space).me().index))
+	founder.do(step.Remove(stateOf(gone.space).me().index))
 	require.True(t, Due(founder.space, n.now).Rekey, "boxes are left to be sealed")
-	gone.do(WantInvite())
+	gone.do(step.WantInvite())
 	n.settle()
 	require.EqualValues(t, 1, founder.gen())
 	require.EqualValues(t, 1, b.gen())
@@ -111,7 +113,7 @@ func TestRemoveEndsADirectInvite(t *testing.T) {
 	n, all := five(t, 72)
 	founder := all[0]
 	var made invite.Made
-	founder.do(NewInvite(invite.Direct(0), &made))
+	founder.do(step.NewInvite(invite.Direct(0), &made))
 	n.settle()
 	x := n.join(made.Link, "x")
 	for _, f := range made.Ticket {
@@ -123,7 +125,7 @@ func TestRemoveEndsADirectInvite(t *testing.T) {
 	}
 	link, err := openLink(made.Link)
 	require.NoError(t, err)
-	require.NoError(t, founder.try(Remove(link.First)))
+	require.NoError(t, founder.try(step.Remove(link.First)))
 	n.settle()
 	n.forget()
 	all[1].send("after the removal")
@@ -149,7 +151,7 @@ func TestAnothersInboxKeyTakesNoBox(t *testing.T) {
 	}))
 	n.settle()
 	victim.offline = true
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.settle()
 	for _, text := range []string{"one", "two", "three"} {
 		all[2].send(text)
@@ -180,7 +182,7 @@ func TestRemovedByABarredRootIsTold(t *testing.T) {
 		}
 		return held
 	}
-	c.do(Remove(gone.place()))
+	c.do(step.Remove(gone.place()))
 	n.settle()
 	n.lose = nil
 	b.offline, c.offline = true, true

@@ -13,13 +13,15 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // An owner that was restored from a backup older than some members, and knows of them by a ticket alone, does not remove them with the
 // rekey that removes somebody else.
 func TestRestoredOwnerRemovesNobodyElse(t *testing.T) {
 	n := newNetwork(t, 76)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, gone := n.member(founder, "b"), n.member(founder, "gone")
 	l := founder.invite(invite.Private(0))
 	n.settle()
@@ -68,7 +70,7 @@ func TestRestoredOwnerRemovesNobodyElse(t *testing.T) {
 	}
 	require.False(t, stateOf(founder.space).rhythm.restored, "a ticket came")
 	require.Len(t, founder.members(), 4, "the ticket told of all")
-	founder.do(Remove(stateOf(gone.space).me().index))
+	founder.do(step.Remove(stateOf(gone.space).me().index))
 	n.settle()
 	late.offline = false
 	for range 6 {
@@ -86,7 +88,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 	n, all := five(t, 77)
 	founder, gone := all[0], all[4]
 	n.seal = 1
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	require.True(t, Due(founder.space, n.now).Rekey, "boxes are left to be sealed")
 	backup := founder.space
 	for founder.gen() == 0 {
@@ -112,7 +114,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 		n.now = n.now.Add(time.Hour)
 	}
 	spy.space, spy.mailbox = gone.space, nil // it is a member until then
-	founder.do(Remove(stateOf(gone.space).me().index))
+	founder.do(step.Remove(stateOf(gone.space).me().index))
 	for range 10 {
 		founder.maintain()
 	}
@@ -145,7 +147,7 @@ func TestRestoredDraftIsDrawnAnew(t *testing.T) {
 // epochs may be lost. The member says nothing when it merges it, nor before a ticket answers what it asks at the end of its backlog (§8).
 func TestOldTicketDoesNotCount(t *testing.T) {
 	n := newNetwork(t, 83)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	require.NoError(t, m.edit(func(d *edit) error {
 		require.True(t, d.askAgain())
@@ -193,23 +195,23 @@ func TestOldTicketDoesNotCount(t *testing.T) {
 func TestRestoredOwnerReadsBeforeItRekeys(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		n := newNetwork(t, 84)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		if !alone {
 			n.member(founder, "m")
 			n.now = n.now.Add(2 * time.Hour)
 		}
 		founder.restored(founder.space)
-		require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+		require.ErrorIs(t, founder.try(step.Rekey()), ErrPhase)
 		founder.sync()
-		require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+		require.ErrorIs(t, founder.try(step.Rekey()), ErrPhase)
 		require.False(t, Due(founder.space, n.now).Rekey)
 		if n.settle(); alone {
-			require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+			require.ErrorIs(t, founder.try(step.Rekey()), ErrPhase)
 			n.now = n.now.Add(24 * time.Hour)
 			n.settle()
 		}
 		founder.send("it sends")
-		require.NoError(t, founder.try(Rekey()))
+		require.NoError(t, founder.try(step.Rekey()))
 	}
 }
 

@@ -10,10 +10,12 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // aside takes a step on a copy of a device, and returns the copy and the parts of the rekey, which nobody got.
-func (x *node) aside(s Step) (*node, []incoming) {
+func (x *node) aside(s step.Step) (*node, []incoming) {
 	n := x.net
 	all := n.all
 	defer func() { n.all = all }()
@@ -38,15 +40,15 @@ func TestRemovedOwnerTakesNobodyBack(t *testing.T) {
 	n.settle()
 	before := b.copyOf("before")
 	n.all = all
-	b.do(Rekey())
+	b.do(step.Rekey())
 	n.settle()
 	made := b.rootID()
-	founder.do(Remove(b.place()))
+	founder.do(step.Remove(b.place()))
 	n.settle()
 	require.Equal(t, Removed, b.phase())
 	root := founder.rootID()
 	for found := 0; found < 2; {
-		thief, frames := before.aside(Rekey())
+		thief, frames := before.aside(step.Rekey())
 		if id := thief.rootID(); bytes.Compare(id[:], made[:]) < 0 {
 			found++
 			n.get(frames, stay...)
@@ -70,7 +72,7 @@ func TestBarredRootShowsNothing(t *testing.T) {
 	founder.owners(founder)
 	n.settle()
 	n.forget()
-	_, frames := before.aside(Remove(all[2].place()))
+	_, frames := before.aside(step.Remove(all[2].place()))
 	n.get(frames, founder, all[3])
 	n.settle()
 	for _, x := range []*node{founder, all[3]} {
@@ -82,11 +84,11 @@ func TestBarredRootShowsNothing(t *testing.T) {
 // A space is rekeyed as often as its owners like, and everybody follows.
 func TestMoreRekeysThanRootsAreHeld(t *testing.T) {
 	n := newNetwork(t, 202)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b := n.member(founder, "b")
 	n.settle()
 	for range maxRoots + 4 {
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		b.sync()
 	}
 	n.settle()
@@ -100,7 +102,7 @@ func TestMoreRekeysThanRootsAreHeld(t *testing.T) {
 // shown what they say.
 func TestBarredRootsTakeNoPlace(t *testing.T) {
 	n := newNetwork(t, 203)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, c := n.member(founder, "b"), n.member(founder, "c")
 	n.settle()
 	founder.owners(founder, b)
@@ -111,13 +113,13 @@ func TestBarredRootsTakeNoPlace(t *testing.T) {
 	n.settle()
 	n.forget()
 	for range maxRoots + 1 {
-		_, frames := before.aside(Remove(c.place()))
+		_, frames := before.aside(step.Remove(c.place()))
 		n.get(frames, founder)
 	}
 	founder.sync()
 	require.False(t, founder.has(Gone), "no root says so that counts")
 	require.Len(t, founder.members(), 3)
-	founder.do(Remove(b.place()))
+	founder.do(step.Remove(b.place()))
 	require.EqualValues(t, 3, founder.gen())
 	n.settle()
 	n.hears(founder, c)
@@ -127,17 +129,17 @@ func TestBarredRootsTakeNoPlace(t *testing.T) {
 // A member that holds as many roots as may be comes into a further one by a ticket: the last one gives way to it.
 func TestTicketOfARootTooMany(t *testing.T) {
 	n := newNetwork(t, 204)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b := n.member(founder, "b")
 	n.settle()
 	for range maxRoots {
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		b.sync()
 	}
 	n.settle()
 	require.Len(t, stateOf(b.space).forest.Roots(), maxRoots)
 	n.lose = func(_ *node, f []byte) bool { return f[0]&0xf == byte(proto.TypeRekey) }
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	n.now = n.now.Add(2 * time.Hour)
 	require.NoError(t, b.edit(func(d *edit) error {
@@ -154,9 +156,9 @@ func TestTicketOfARootTooMany(t *testing.T) {
 // A request names the root whose tag it has: who has K of one root asks as of no other one.
 func TestRequestNamesTheRootOfItsTag(t *testing.T) {
 	n := newNetwork(t, 205)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	d, e, r := m.standing()
 	me, self, news := d.st.me(), d.asker(), d.drawInbox(d.st.news.Value())

@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -43,7 +45,7 @@ func lying(t *testing.T, from, to *node, frames [][]byte) [][]byte {
 // the rekey waits until the owner stands in an epoch that it derived.
 func TestLiarIsRemovedByWhomItTold(t *testing.T) {
 	n := newNetwork(t, 208)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, liar := n.member(founder, "b"), n.member(founder, "liar")
 	n.settle()
 	founder.owners(founder, b)
@@ -67,7 +69,7 @@ func TestLiarIsRemovedByWhomItTold(t *testing.T) {
 	for _, f := range lying(t, liar, b, frames) {
 		b.receive(newIncoming(state.Frame{Source: "liar", Data: f}))
 	}
-	b.do(Remove(liar.place()))
+	b.do(step.Remove(liar.place()))
 	b.offline = false
 	n.settle()
 	n.hears(n.all...)

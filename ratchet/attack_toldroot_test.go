@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -19,7 +20,7 @@ func TestHandedOnBoxCountsAfterTheOwnersTicket(t *testing.T) {
 			n, all := five(t, 80)
 			away := all[3]
 			n.lose = func(x *node, f []byte) bool { return x == away && f[0]&0xf == byte(proto.TypeRekey) }
-			all[0].do(Rekey())
+			all[0].do(step.Rekey())
 			n.settle()
 			n.forget()
 			for k := range 3 {

@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/asking"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -28,7 +29,7 @@ func TestAskerWithAnotherCertificateReadsNothingFromBefore(t *testing.T) {
 	for _, forged := range []bool{false, true} {
 		tickets := 0
 		n := newNetwork(t, 51)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		n.member(founder, "m")
 		founder.commits(3)
 		secret, _ := stateOf(founder.space).forest.Preferred()
@@ -73,7 +74,7 @@ func TestAskerWithAnotherCertificateReadsNothingFromBefore(t *testing.T) {
 // A joiner reads nothing in epochs that its admitter was told itself, by a ticket that brought the joiner's invite.
 func TestJoinerOfAJoinerReadsNothingFromBefore(t *testing.T) {
 	n := newNetwork(t, 52)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	first := founder.invite(invite.Private(0))
 	n.settle()
@@ -100,7 +101,7 @@ func TestJoinerOfAJoinerReadsNothingFromBefore(t *testing.T) {
 // A founder, which never asked for anything, is told of a request that somebody made with its key.
 func TestFounderHearsOfAThiefThatAsks(t *testing.T) {
 	n := newNetwork(t, 53)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	thief := founder.copyOf("thief")
 	n.now = n.now.Add(2 * time.Hour)
@@ -113,7 +114,7 @@ func TestFounderHearsOfAThiefThatAsks(t *testing.T) {
 // by nobody, and what it names moves the cursor.
 func TestForgedRecordBringsAnOwnerNothing(t *testing.T) {
 	n := newNetwork(t, 54)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	require.Zero(t, offers(founder), "m of an invite goes when it is used")
 	next := founder.space.Evals().Next()

@@ -13,6 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/internal/ed448"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -63,13 +64,13 @@ type crowd struct {
 
 // own is what a member keeps that the witness does not have: when it committed, and what it has to say.
 type own struct {
-	committed Millis
+	committed millis
 	news      state.Segment[announcements]
 }
 
-func newCrowd(t testing.TB, n int, p Policy) *crowd {
+func newCrowd(t testing.TB, n int, p rules.Policy) *crowd {
 	c := &crowd{TB: t, now: day0, own: map[int]own{}}
-	policy, err := p.encode()
+	policy, err := encodePolicy(p)
 	require.NoError(t, err)
 	for i := 2; i <= n; i++ {
 		c.people = append(c.people, newPerson(dkg.Index(i), policy.Suite, c.now.UnixMilli(), nil))
@@ -118,7 +119,7 @@ func (c *crowd) sent(i int, by Space, text []byte) []byte {
 	return frame
 }
 
-func benchmarkEncrypt(b *testing.B, p Policy) {
+func benchmarkEncrypt(b *testing.B, p rules.Policy) {
 	c := newCrowd(b, 2, p)
 	var err error
 	for range 5 {
@@ -134,12 +135,12 @@ func benchmarkEncrypt(b *testing.B, p Policy) {
 }
 
 // BenchmarkEncrypt1K seals messages of 1 KiB in the steady state.
-func BenchmarkEncrypt1K(b *testing.B)       { benchmarkEncrypt(b, Policy{Unpadded: true}) }
-func BenchmarkEncrypt1KPadded(b *testing.B) { benchmarkEncrypt(b, Policy{}) }
+func BenchmarkEncrypt1K(b *testing.B)       { benchmarkEncrypt(b, rules.Policy{Unpadded: true}) }
+func BenchmarkEncrypt1KPadded(b *testing.B) { benchmarkEncrypt(b, rules.Policy{}) }
 
 // BenchmarkDecrypt1K reads messages of 1 KiB of one sender in the steady state.
 func BenchmarkDecrypt1K(b *testing.B) {
-	c := newCrowd(b, 3, Policy{Unpadded: true})
+	c := newCrowd(b, 3, rules.Policy{Unpadded: true})
 	var err error
 	for range 5 {
 		c.reader, _, err = Decrypt(c.reader, c.now, c.say(1, kilobyte))
@@ -156,7 +157,7 @@ func BenchmarkDecrypt1K(b *testing.B) {
 
 // BenchmarkDecryptMean reads what 100 members write in turn on a day, with the commits that ride along.
 func BenchmarkDecryptMean(b *testing.B) {
-	c := newCrowd(b, 100, Policy{Unpadded: true})
+	c := newCrowd(b, 100, rules.Policy{Unpadded: true})
 	const messages = 1000
 	frames, times := make([][]byte, messages), make([]time.Time, messages)
 	for k := range frames {
@@ -179,7 +180,7 @@ func BenchmarkDecryptMean(b *testing.B) {
 
 // BenchmarkCommit makes a commit with a message below it, and BenchmarkFollow reads it.
 func BenchmarkCommit(b *testing.B) {
-	s := due(newCrowd(b, 3, Policy{}).reader)
+	s := due(newCrowd(b, 3, rules.Policy{}).reader)
 	x := ed448.RandomScalar()
 	ratio(b, "base-mults/op", func() {
 		if _, _, err := Encrypt(s, day0, nil); err != nil {
@@ -189,7 +190,7 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func BenchmarkFollow(b *testing.B) {
-	c := newCrowd(b, 3, Policy{})
+	c := newCrowd(b, 3, rules.Policy{})
 	_, frames, err := Encrypt(due(c.as(1)), c.now, nil)
 	require.NoError(b, err)
 	x := ed448.RandomScalar()
@@ -242,7 +243,7 @@ func BenchmarkBytesWritten(b *testing.B) {
 		for day := 1; day <= 2; day++ {
 			b.Run(fmt.Sprintf("n=%d/day=%d", n, day), func(b *testing.B) {
 				for b.Loop() {
-					c := newCrowd(b, n, Policy{})
+					c := newCrowd(b, n, rules.Policy{})
 					b.ReportMetric(c.aDay(1000, day), "B/message")
 				}
 			})

@@ -4,7 +4,7 @@ import "github.com/trefoil-im/trefoil/state"
 
 // Lengths of time in milliseconds.
 const (
-	second Millis = 1_000
+	second millis = 1_000
 	minute        = 60 * second
 	hour          = 60 * minute
 	day           = 24 * hour
@@ -14,14 +14,14 @@ const (
 // with its reading, and an age is the reading minus the stamp. A clock of the device that jumps or flaps ages nothing by more
 // than a day, and nothing that lies unread in the mailbox is outlived.
 type clock struct {
-	reading Millis // c
-	mark    Millis
-	high    Millis // the highest time ever seen
-	end     Millis // the reading when the end of the mailbox was last reached
-	free    Millis // u: the reading without the bound by end
-	freeEnd Millis // u when the end of the mailbox was last reached
-	reached Millis // wall clock of that
-	warned  Millis // u when MailboxNotRead was reported last
+	reading millis // c
+	mark    millis
+	high    millis // the highest time ever seen
+	end     millis // the reading when the end of the mailbox was last reached
+	free    millis // u: the reading without the bound by end
+	freeEnd millis // u when the end of the mailbox was last reached
+	reached millis // wall clock of that
+	warned  millis // u when MailboxNotRead was reported last
 }
 
 const (
@@ -36,13 +36,13 @@ const (
 )
 
 // newClock returns the clock of a space that begins now, with an empty mailbox.
-func newClock(now Millis) clock {
+func newClock(now millis) clock {
 	return clock{reading: now, mark: now, high: now, end: now, free: now, freeEnd: now, reached: now, warned: now}
 }
 
 // at returns the clock after a call at a time of the device's clock.
-func (c clock) at(t Millis) clock {
-	d, step := t-c.mark, Millis(0)
+func (c clock) at(t millis) clock {
+	d, step := t-c.mark, millis(0)
 	switch {
 	case d >= 0 && d <= longestStep:
 		step = d
@@ -63,13 +63,13 @@ func (c clock) at(t Millis) clock {
 }
 
 // caughtUp returns the clock after the end of the mailbox was reached.
-func (c clock) caughtUp(t Millis) clock {
+func (c clock) caughtUp(t millis) clock {
 	c.end, c.freeEnd, c.reached = c.reading, c.free, t
 	return c
 }
 
 // age returns how old something is that was stamped.
-func (c clock) age(stamp Millis) Millis { return c.reading - stamp }
+func (c clock) age(stamp millis) millis { return c.reading - stamp }
 
 // unread returns the clock that notes that MailboxNotRead is reported, once a day, if it is to be.
 func (c clock) unread() (clock, bool) {
@@ -85,16 +85,16 @@ func (c clock) falls(prev clock) bool { return c.reading < prev.reading || c.hig
 
 // passed reports whether a wait by the wall clock is over. It is if the clock stands more than an hour before the time that was
 // noted, so that a clock that was ahead holds nothing up.
-func passed(now, since, wait Millis) bool { return now-since >= wait || now < since-hour }
+func passed(now, since, wait millis) bool { return now-since >= wait || now < since-hour }
 
 func (c clock) encode(e *state.Encoder) {
-	for _, t := range []Millis{c.reading, c.mark, c.high, c.end, c.free, c.freeEnd, c.reached, c.warned} {
+	for _, t := range []millis{c.reading, c.mark, c.high, c.end, c.free, c.freeEnd, c.reached, c.warned} {
 		e.Int64(t)
 	}
 }
 
 func decodeClock(d *state.Decoder) (c clock) {
-	for _, t := range []*Millis{&c.reading, &c.mark, &c.high, &c.end, &c.free, &c.freeEnd, &c.reached, &c.warned} {
+	for _, t := range []*millis{&c.reading, &c.mark, &c.high, &c.end, &c.free, &c.freeEnd, &c.reached, &c.warned} {
 		*t = d.Int64()
 	}
 	return c

@@ -12,9 +12,9 @@ import (
 // days.
 func TestClockRule(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		start := Millis(1_800_000_000_000)
+		start := millis(1_800_000_000_000)
 		c, now := newClock(start), start
-		jumps := rapid.SampledFrom([]Millis{minute, 23 * hour, 30 * hour, 6 * day, 36_500 * day}).Draw(t, "jumps")
+		jumps := rapid.SampledFrom([]millis{minute, 23 * hour, 30 * hour, 6 * day, 36_500 * day}).Draw(t, "jumps")
 		gentle := jumps <= 6*day
 		for range rapid.IntRange(1, 200).Draw(t, "calls") {
 			d := rapid.Int64Range(-jumps, jumps).Draw(t, "by")
@@ -45,7 +45,7 @@ func TestClockRule(t *testing.T) {
 // A clock that goes on steadily ages what is kept by what went by, and one that stands ages nothing.
 func TestClockGoesOn(t *testing.T) {
 	c := newClock(0)
-	for k := range Millis(40 * 24) {
+	for k := range millis(40 * 24) {
 		c = c.at(k * hour).caughtUp(k * hour)
 	}
 	require.Equal(t, 40*day-hour, c.reading)
@@ -65,7 +65,7 @@ func TestClockFlaps(t *testing.T) {
 // A mailbox that nobody reads bounds the clock for 30 days, and the program is told once a day after 14.
 func TestClockWaitsForTheMailbox(t *testing.T) {
 	c, told := newClock(0), 0
-	for k := range Millis(40 * 24) {
+	for k := range millis(40 * 24) {
 		c = c.at(k * hour)
 		if next, warn := c.unread(); warn {
 			c, told = next, told+1

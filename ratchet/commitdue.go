@@ -19,18 +19,18 @@ const (
 )
 
 // jitter spreads what members do over minutes, or over messages: it differs from member to member and from epoch to epoch.
-func jitter(e epochs.Epoch, r members.Root, me identity) Millis {
-	return Millis(proto.Jitter(e.ID(), me.index)) % min(mostJitter, max(64, 4*Millis(r.Size())))
+func jitter(e epochs.Epoch, r members.Root, me identity) millis {
+	return millis(proto.Jitter(e.ID(), me.index)) % min(mostJitter, max(64, 4*millis(r.Size())))
 }
 
 // overdue reports whether a number is not below a bound with this member's jitter on top, in so many units.
-func overdue(n, bound, unit Millis, e epochs.Epoch, r members.Root, me identity) bool {
+func overdue(n, bound, unit millis, e epochs.Epoch, r members.Root, me identity) bool {
 	return n >= bound && n >= bound+jitter(e, r, me)*unit // mostly it is below the bound, and nothing need be hashed
 }
 
 // interval returns how long after its last commit a member makes another one, without the jitter.
-func interval(r members.Root) Millis {
-	return commitInterval * max(commitMembers, Millis(r.Size())) / commitMembers
+func interval(r members.Root) millis {
+	return commitInterval * max(commitMembers, millis(r.Size())) / commitMembers
 }
 
 // commitDue reports whether the next send makes a commit first.
@@ -38,7 +38,7 @@ func (d *edit) commitDue(e epochs.Epoch, r members.Root) bool {
 	me := d.st.me()
 	seen, entered := e.Seen()
 	return d.st.rhythm.commit || d.usedUp(e) || d.healDue(e, r) ||
-		overdue(Millis(seen), commitMessages, 1, e, r, me) ||
+		overdue(millis(seen), commitMessages, 1, e, r, me) ||
 		entered != 0 && overdue(d.st.clock.age(entered), commitAge, minute, e, r, me) ||
 		!e.Readable() ||
 		e.Maker() != me.maker() && hasTwin(r, me)

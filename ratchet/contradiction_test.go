@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -30,7 +32,7 @@ func TestContradictedByARekey(t *testing.T) {
 		for seed := uint64(300); seed < 303; seed++ {
 			t.Run(fmt.Sprint("first owner away ", away, ", seed ", seed), func(t *testing.T) {
 				n := newNetwork(t, seed)
-				founder := n.found(Policy{})
+				founder := n.found(rules.Policy{})
 				b, m := n.member(founder, "b"), n.member(founder, "m")
 				founder.owners(founder, b)
 				n.settle()
@@ -44,7 +46,7 @@ func TestContradictedByARekey(t *testing.T) {
 				loser.sync()
 				n.lose = nil
 				first.offline = true
-				second.do(Rekey())
+				second.do(step.Rekey())
 				n.settle()
 				first.offline = away
 				for range 10 {
@@ -69,13 +71,13 @@ func TestDisplacedMemberComesBackByATicket(t *testing.T) {
 	done := 0
 	for seed := uint64(400); seed < 412 && done < 2; seed++ {
 		n := newNetwork(t, seed)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		b, m := n.member(founder, "b"), n.member(founder, "m")
 		founder.owners(founder, b)
 		n.settle()
 		x, _ := n.twinsApart(founder, b, m)
-		founder.do(Rekey()) // it lists x
-		b.apart(Rekey(), founder, x)
+		founder.do(step.Rekey()) // it lists x
+		b.apart(step.Rekey(), founder, x)
 		other := b.rootID()
 		x.sync()
 		require.Equal(t, founder.rootID(), x.rootID())
@@ -95,7 +97,7 @@ func TestDisplacedMemberComesBackByATicket(t *testing.T) {
 		done++
 		founder.offline = false
 		n.lose = lost
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		for range 12 {
 			n.settle()
 			n.now = n.now.Add(8 * time.Hour)
@@ -116,7 +118,7 @@ func TestDisplacedMemberComesBackByATicket(t *testing.T) {
 // back.
 func TestWordOfAnOwnerThatTheRootDoesNotKnow(t *testing.T) {
 	n := newNetwork(t, 330)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, m := n.member(founder, "b"), n.member(founder, "m")
 	_, loser := n.losersOf(founder, m, true)
 	n.lose = func(x *node, f []byte) bool { return x == loser && f[0]&0xf == byte(proto.TypeRekey) }
@@ -143,9 +145,9 @@ func TestWordOfAnOwnerThatTheRootDoesNotKnow(t *testing.T) {
 // Whoever comes back first answers what was asked meanwhile, however long that took and whether it is an owner or not.
 func TestAnsweredByWhoeverComesBackFirst(t *testing.T) {
 	n := newNetwork(t, 320)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, a := n.member(founder, "m"), n.member(founder, "a")
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	n.hears(founder, m, a)
 	founder.offline, m.offline = true, true
@@ -166,7 +168,7 @@ func TestAnsweredByWhoeverComesBackFirst(t *testing.T) {
 // An owner that was displaced, and makes a rekey that lists it, has its place again: nobody else may answer it.
 func TestDisplacedOwnerComesBackByItsOwnRekey(t *testing.T) {
 	n := newNetwork(t, 702)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b := n.member(founder, "b")
 	founder.owners(founder, b)
 	n.settle()
@@ -176,7 +178,7 @@ func TestDisplacedOwnerComesBackByItsOwnRekey(t *testing.T) {
 	}))
 	require.True(t, stateOf(b.space).asking.Value().Lost())
 	b.events = nil
-	b.do(Rekey())
+	b.do(step.Rekey())
 	require.False(t, stateOf(b.space).asking.Value().Lost())
 	require.True(t, b.has(Joined))
 }
@@ -192,7 +194,7 @@ func (x *node) word(i dkg.Index, body proto.BodyHash) proto.Bind {
 // whom the owner that counts first decided since; one that nobody signed is no hint.
 func TestWordAfterTheTicket(t *testing.T) {
 	n := newNetwork(t, 901)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b := n.member(founder, "b")
 	founder.owners(founder, b)
 	n.settle()
@@ -237,7 +239,7 @@ func (x *node) refusedWith(b proto.Bind) incoming {
 // A device of a run that has its place after all keeps no part of a ticket for another place: nothing opens it any more.
 func TestReinstatedKeepsNoPartsOfATicket(t *testing.T) {
 	n := newNetwork(t, 705)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	x := n.join(founder.invite(invite.Public(32, 0)), "x")
 	n.settle()
@@ -277,13 +279,13 @@ func TestLoserListedInARootThatIsGivenUp(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			n := newNetwork(t, 90+seed)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			b, m := n.member(founder, "b"), n.member(founder, "m")
 			founder.owners(founder, b)
 			n.settle()
 			x, y := n.twinsApart(founder, b, m)
-			founder.do(Rekey())
-			b.do(Rekey())
+			founder.do(step.Rekey())
+			b.do(step.Rekey())
 			x.sync()
 			y.sync()
 			require.NotEqual(t, x.rootID(), y.rootID())
@@ -318,11 +320,11 @@ func TestLoserListedInARootThatIsGivenUp(t *testing.T) {
 // The word of an owner that the asker cannot judge, since it names a root that it does not hold, is no more than a hint.
 func TestWordThatCannotBeJudgedIsAHint(t *testing.T) {
 	n := newNetwork(t, 706)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	winner, loser := n.losersOf(founder, m, true)
 	n.lose = func(o *node, f []byte) bool { return o == loser && f[0]&0xf == byte(proto.TypeRekey) }
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	require.NoError(t, founder.edit(func(d *edit) error {
 		return d.declare(founder.word(winner.place(), stateOf(winner.space).me().binding.Hash()))
 	}))

@@ -9,6 +9,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // holdsRecord reports whether a device holds a record of an invite in any root.
@@ -43,7 +45,7 @@ func TestUsedInviteIsNotMadeAnew(t *testing.T) {
 	c.settle()
 	c.founder.sync()
 	c.b.mailbox = nil // what x said comes late
-	c.founder.do(Rekey())
+	c.founder.do(step.Rekey())
 	c.b.inOrder()
 	require.Equal(t, c.founder.rootID(), c.b.rootID())
 	c.b.maintain()
@@ -86,14 +88,14 @@ func TestCrossedReplacementIsNotToldToTheThief(t *testing.T) {
 	victim := c.all[4]
 	c.b.offline = true
 	var made invite.Made
-	c.b.do(Replace(victim.place(), 0, &made))
+	c.b.do(step.Replace(victim.place(), 0, &made))
 	for _, x := range c.all {
 		if x != c.b {
 			x.mailbox = nil // the rekey of b is on its way
 		}
 	}
-	c.founder.do(Rekey())
-	c.founder.do(Rekey())
+	c.founder.do(step.Rekey())
+	c.founder.do(step.Rekey())
 	for _, x := range c.all[2:] {
 		x.sync()
 	}
@@ -111,13 +113,13 @@ func TestCrossedReplacementIsNotToldToTheThief(t *testing.T) {
 
 // givenLink is a crossing in which b gave a link to a member, whom the founder did not hear.
 func givenLink(t *testing.T, seed uint64) (crossing, *node, invite.Link) {
-	n, all := fiveWith(t, seed, Policy{MembersMayInvite: true})
+	n, all := fiveWith(t, seed, rules.Policy{MembersMayInvite: true})
 	all[0].owners(all[0], all[1])
 	n.settle()
 	n.hours(2)
 	c, m := crossing{n, all, all[0], all[1]}, all[4]
 	c.founder.offline = true
-	m.do(WantInvite())
+	m.do(step.WantInvite())
 	c.b.sync()
 	c.b.maintain()
 	m.sync()
@@ -135,21 +137,21 @@ func TestGivenLinkOfWhoIsRemoved(t *testing.T) {
 	for name, remove := range map[string]func(c crossing, m *node){
 		"after a crossing": func(c crossing, m *node) {
 			c.founder.mailbox = nil
-			c.founder.do(Rekey())
+			c.founder.do(step.Rekey())
 			c.founder.offline = false
 			c.b.sync()
 			require.Equal(t, c.founder.rootID(), c.b.rootID())
-			c.b.do(Remove(m.place()))
+			c.b.do(step.Remove(m.place()))
 		},
 		"by what crosses": func(c crossing, m *node) {
 			c.founder.mailbox = nil
-			c.founder.do(Remove(m.place()))
+			c.founder.do(step.Remove(m.place()))
 			c.founder.offline = false
 		},
 		"by another owner": func(c crossing, m *node) {
 			c.founder.offline = false
 			c.settle()
-			c.founder.do(Remove(m.place()))
+			c.founder.do(step.Remove(m.place()))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // crossing is a space of two owners: b makes an invite that the founder does not know when it rekeys.
@@ -30,9 +31,9 @@ func (c crossing) cross(t invite.Terms, without ...dkg.Index) invite.Link {
 	c.b.offline = true
 	l := c.b.invite(t)
 	if len(without) > 0 {
-		c.founder.do(Remove(without...))
+		c.founder.do(step.Remove(without...))
 	} else {
-		c.founder.do(Rekey())
+		c.founder.do(step.Rekey())
 	}
 	c.b.offline = false
 	return l
@@ -53,9 +54,9 @@ func (c crossing) come(l invite.Link, hours int) *node {
 func TestInviteCrossesARekey(t *testing.T) {
 	for name, do := range map[string]func(c crossing){
 		"Maintain":       func(c crossing) { c.hours(4) },
-		"a rekey":        func(c crossing) { c.b.sync(); c.b.do(Rekey()); c.hours(4) },
-		"another rekey":  func(c crossing) { c.founder.do(Rekey()); c.hours(4) },
-		"a removal":      func(c crossing) { c.founder.do(Remove(c.all[4].place())); c.hours(4) },
+		"a rekey":        func(c crossing) { c.b.sync(); c.b.do(step.Rekey()); c.hours(4) },
+		"another rekey":  func(c crossing) { c.founder.do(step.Rekey()); c.hours(4) },
+		"a removal":      func(c crossing) { c.founder.do(step.Remove(c.all[4].place())); c.hours(4) },
 		"used at once":   func(crossing) {},
 		"others offline": func(c crossing) { c.founder.offline = true; c.hours(30); c.founder.offline = false },
 	} {
@@ -82,7 +83,7 @@ func TestCrossedInviteIsContinuedByOthers(t *testing.T) {
 	l := c.cross(invite.Private(0))
 	c.hours(4)
 	c.b.offline = true
-	c.founder.do(Rekey())
+	c.founder.do(step.Rekey())
 	c.settle()
 	x := c.come(l, 6)
 	require.Equal(t, Member, x.phase())
@@ -124,8 +125,8 @@ func TestCrossedInviteThatWasTakenBack(t *testing.T) {
 	c.b.offline = true
 	l := c.b.invite(invite.Private(0))
 	all := Invites(c.b.space, c.now)
-	c.b.do(EndInvite(all[len(all)-1].Name))
-	c.founder.do(Rekey())
+	c.b.do(step.EndInvite(all[len(all)-1].Name))
+	c.founder.do(step.Rekey())
 	c.b.offline = false
 	c.hours(4)
 	require.Equal(t, Joining, c.come(l, 6).phase())

@@ -22,15 +22,8 @@ type Entrance struct {
 	Reason error
 }
 
-// InviteDevice returns the step with which the first device of a person has a further one, which 32 bytes name, come into the space. An owner
-// makes the invite itself. Another member asks owners for it, and Maintain asks again for 30 days, also after it was let in itself. Entrances
-// has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Called again for the same device it does nothing before
-// there is an outcome. Errors are those that Entrance.Reason can be.
-//
-//go:noinline
-func InviteDevice(device [32]byte) Step {
-	return stepOf(func(d *edit) error { return d.wishDevice(device) })
-}
+// InviteDevice implements step.Taker.
+func (d taker) InviteDevice(device [32]byte) error { return d.wishDevice(device) }
 
 // Entrances returns what came of InviteDevice, the oldest first, until TakeEntrance.
 func Entrances(s Space) (out []Entrance) {
@@ -45,16 +38,12 @@ func Entrances(s Space) (out []Entrance) {
 	return out
 }
 
-// TakeEntrance returns the step that forgets what came of InviteDevice for a device, once it was handed over.
-//
-//go:noinline
-func TakeEntrance(device [32]byte) Step {
-	return stepOf(func(d *edit) error {
-		x := d.st.devices.Value()
-		x.entrances = slices.DeleteFunc(slices.Clone(x.entrances), func(y storedEntrance) bool { return y.device == device })
-		d.setDevices(x)
-		return nil
-	})
+// TakeEntrance implements step.Taker.
+func (d taker) TakeEntrance(device [32]byte) error {
+	x := d.st.devices.Value()
+	x.entrances = slices.DeleteFunc(slices.Clone(x.entrances), func(y storedEntrance) bool { return y.device == device })
+	d.setDevices(x)
+	return nil
 }
 
 // ownProfile returns what others are shown of this member.

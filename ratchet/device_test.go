@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // vouch returns what a member signs for whoever comes by a link.
@@ -54,7 +55,7 @@ func (x *node) persons() map[dkg.Index][]dkg.Index {
 func TestTwoDevicesAreOnePerson(t *testing.T) {
 	n, all := five(t, 91)
 	founder, ann := all[0], all[1]
-	ann.do(SetProfile([]byte("Ann")))
+	ann.do(step.SetProfile([]byte("Ann")))
 	n.settle()
 	laptop := n.device(ann, founder.invite(invite.Private(0)), "Ann, of a link")
 	laptop.send("from the laptop")
@@ -72,18 +73,18 @@ func TestTwoDevicesAreOnePerson(t *testing.T) {
 	}
 	check(append(all, laptop), "Ann", a, l)
 	require.NotEqual(t, stateOf(ann.space).me().signing, stateOf(laptop.space).me().signing)
-	laptop.do(SetProfile([]byte("Ann Other")))
+	laptop.do(step.SetProfile([]byte("Ann Other")))
 	n.settle()
 	late := n.member(founder, "late")
 	n.settle()
 	check(append(all, laptop, late), "Ann Other", a, l)
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	later := n.member(founder, "later")
 	n.settle()
 	laptop.restart()
 	check(append(all, laptop, late, later), "Ann Other", a, l)
 
-	founder.do(Remove(l))
+	founder.do(step.Remove(l))
 	n.settle()
 	require.Equal(t, Removed, laptop.phase())
 	check(all, "Ann", a)

@@ -26,15 +26,15 @@ type devices struct {
 // deviceWish is a wish for an invite by which a further device is to come.
 type deviceWish struct {
 	device [32]byte
-	since  Millis // pruning clock
-	said   Millis // wall clock, when it was said last
+	since  millis // pruning clock
+	said   millis // wall clock, when it was said last
 	times  uint8  // how often
 }
 
 // storedEntrance is what came of a wish: an invite with a vouch, or why there is none.
 type storedEntrance struct {
 	device [32]byte
-	since  Millis // pruning clock
+	since  millis // pruning clock
 	reason uint8  // place in deviceReasons, 0: there is an invite
 	link   invite.Link
 	vouch  []byte
@@ -45,8 +45,8 @@ type deviceInvite struct {
 	asker proto.Maker
 	index dkg.Index
 	name  proto.InviteName
-	since Millis // pruning clock
-	came  Millis // pruning clock when somebody was found to have come of whose rest nothing was known; 0 if nobody was
+	since millis // pruning clock
+	came  millis // pruning clock when somebody was found to have come of whose rest nothing was known; 0 if nobody was
 	is    judgement
 }
 
@@ -74,7 +74,7 @@ const (
 	// keepGiven is for how long an owner remembers an invite for a device: its lifetime, and as long again to read who came. Of who
 	// came silentFor is the time in which what it says of itself has to be read.
 	keepGiven       = 2 * deviceInviteFor
-	deviceInviteFor = Millis(givenForMost / time.Millisecond)
+	deviceInviteFor = millis(givenForMost / time.Millisecond)
 	silentFor       = 7 * day
 	// wishAgain is after how long a wish is said again at first, and wishFor after how long it is given up.
 	wishAgain = hour

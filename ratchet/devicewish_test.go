@@ -8,10 +8,12 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // wishes has a member ask for a further device, which a byte names.
-func (x *node) wishes(device byte) { x.do(InviteDevice([32]byte{device})) }
+func (x *node) wishes(device byte) { x.do(step.InviteDevice([32]byte{device})) }
 
 // jump lets hours go by in which nothing happens.
 func (n *network) jump(hours int) {
@@ -24,7 +26,7 @@ func (x *node) entrance() Entrance {
 	x.net.t.Helper()
 	all := Entrances(x.space)
 	require.NotEmpty(x.net.t, all, x.name)
-	x.do(TakeEntrance(all[0].Device))
+	x.do(step.TakeEntrance(all[0].Device))
 	return all[0]
 }
 
@@ -72,7 +74,7 @@ func TestDeviceOfAMember(t *testing.T) {
 	}
 	n.jump(24)
 	require.Empty(t, stateOf(ann.space).devices.Value().wishes)
-	founder.do(Remove(laptop.place()))
+	founder.do(step.Remove(laptop.place()))
 	n.settle()
 	require.Equal(t, Removed, laptop.phase())
 	require.NotEqual(t, Member, n.enterSettled(e).phase(), "the vouch lets nobody in again")
@@ -88,18 +90,18 @@ func TestWhoBringsDevices(t *testing.T) {
 	tablet := n.enters(founder.invited(), "tablet")
 	n.settle()
 	require.Equal(t, Member, tablet.phase())
-	require.ErrorIs(t, tablet.try(InviteDevice([32]byte{2})), ErrPhase)
+	require.ErrorIs(t, tablet.try(step.InviteDevice([32]byte{2})), ErrPhase)
 
 	p := Info(founder.space).Policy
 	p.NoDevices = true
 	ann.offline = true
-	founder.do(SetPolicy(p))
+	founder.do(step.SetPolicy(p))
 	n.settle()
 	ann.wishes(1)
 	ann.offline = false
 	n.settle()
 	ann.noDevice(ErrPolicy)
-	require.ErrorIs(t, ann.try(InviteDevice([32]byte{1})), ErrPolicy)
+	require.ErrorIs(t, ann.try(step.InviteDevice([32]byte{1})), ErrPolicy)
 	founder.wishes(2)
 	founder.invited()
 }
@@ -107,7 +109,7 @@ func TestWhoBringsDevices(t *testing.T) {
 // A wish of who is still joining waits until it is let in.
 func TestWishWhileJoining(t *testing.T) {
 	n := newNetwork(t, 142)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Private(0))
 	n.settle()
 	founder.offline = true
@@ -139,7 +141,7 @@ func TestRemovedMemberBringsNoDevice(t *testing.T) {
 	e := ann.invited()
 	bob.offline = true
 	ann.wishes(2)
-	founder.do(Remove(ann.place()))
+	founder.do(step.Remove(ann.place()))
 	n.settle()
 	require.Equal(t, Removed, ann.phase())
 	ann.noDevice(ErrRemoved)
@@ -152,7 +154,7 @@ func TestRemovedMemberBringsNoDevice(t *testing.T) {
 	n.jump(48)
 	require.Empty(t, Entrances(ann.space))
 	require.NotEqual(t, Member, late.phase())
-	require.ErrorIs(t, ann.try(InviteDevice([32]byte{3})), ErrRemoved)
+	require.ErrorIs(t, ann.try(step.InviteDevice([32]byte{3})), ErrRemoved)
 	n.hears(founder, bob, all[3], all[4])
 }
 
@@ -165,7 +167,7 @@ func TestDeviceOutlivesTheFirst(t *testing.T) {
 	laptop := n.enterSettled(ann.invited())
 	laptop.send("here")
 	n.settle()
-	founder.do(Remove(ann.place()))
+	founder.do(step.Remove(ann.place()))
 	n.settle()
 	n.jump(48)
 	require.Equal(t, Member, laptop.phase())
@@ -223,7 +225,7 @@ func TestDevicesOfAPersonAreBounded(t *testing.T) {
 		n.settle()
 		require.Equal(t, Member, n.enterSettled(ann.invited()).phase())
 	}
-	require.ErrorIs(t, ann.try(InviteDevice([32]byte{100})), dkg.ErrExhausted)
+	require.ErrorIs(t, ann.try(step.InviteDevice([32]byte{100})), dkg.ErrExhausted)
 	require.Len(t, founder.persons()[ann.place()], maxDevices)
 
 	eve := all[2]
@@ -243,7 +245,7 @@ func TestDevicesOfAPersonAreBounded(t *testing.T) {
 // A wish that no owner answers is given up after 30 days, and its person is told.
 func TestWishIsGivenUp(t *testing.T) {
 	n := newNetwork(t, 148)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	ann := n.member(founder, "ann")
 	n.settle()
 	founder.offline = true

@@ -7,8 +7,10 @@
 //	Opener     returns the function that Vault.Receive calls for a frame of any type
 //	Maintain   returns an update that does what is due: prune, send, ask, answer
 //	CaughtUp   returns an update that notes that everything stored at the relay was received
-//	Do         returns an update that takes a step, such as NewInvite, Remove or SetTitle
+//	Do         returns an update that takes a step of package step, such as step.Remove or step.NewInvite
 //
-// Encrypt, Decrypt and the other functions on values need no vault. Each Space that they return must be durable before the frames that
+// The policy of a space and the rights of its members are those of package rules.
+//
+// Encrypt, Decrypt, Take and the other functions on values need no vault. Each Space that they return must be durable before the frames that
 // came with it leave the device.
 package ratchet

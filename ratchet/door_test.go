@@ -9,13 +9,14 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // Twins that nobody decided between send in epochs of their own making only, since they share the chain of their index in all others;
 // so everybody reads both (D46). Each reads what others write below commits of the other one (D120).
 func TestTwinsSendInEpochsOfTheirOwn(t *testing.T) {
 	n := newNetwork(t, 80)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.settle()
@@ -38,7 +39,7 @@ func TestTwinsSendInEpochsOfTheirOwn(t *testing.T) {
 // What a member is told at its door: a statement that nobody may say, and epochs that a bound took.
 func TestDoorEvents(t *testing.T) {
 	n := newNetwork(t, 84)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.settle()
 	d, e, r := m.standing()

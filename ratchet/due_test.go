@@ -9,12 +9,13 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // A binding that gave way to others before it was introduced makes nobody send for ever.
 func TestNobodyToIntroduce(t *testing.T) {
 	n := newNetwork(t, 33)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	require.False(t, Due(m.space, n.now).Send)
 	require.NoError(t, m.edit(func(d *edit) error {
@@ -31,7 +32,7 @@ func TestNobodyToIntroduce(t *testing.T) {
 // What is not retained any more is not to be tried.
 func TestReadyNamesWhatIsRetained(t *testing.T) {
 	n := newNetwork(t, 35)
-	require.NoError(t, n.found(Policy{}).edit(func(d *edit) error {
+	require.NoError(t, n.found(rules.Policy{}).edit(func(d *edit) error {
 		d.retry(orphans.FrameName{1})
 		require.Empty(t, d.retried())
 		return nil
@@ -41,7 +42,7 @@ func TestReadyNamesWhatIsRetained(t *testing.T) {
 // A line that is too long for one message is carried to its end by the next ones.
 func TestLongLineIsCarriedInPieces(t *testing.T) {
 	n := newNetwork(t, 34)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	from, _ := stateOf(founder.space).forest.Preferred()
 	for range 30 {
 		require.NoError(t, founder.edit(func(d *edit) error { d.st.rhythm.commit = true; return d.say(proto.Inner{}) }))
@@ -72,7 +73,7 @@ func TestLongLineIsCarriedInPieces(t *testing.T) {
 // A deferred request whose frame was given up because of a bound is not due, and one that came while the clock was ahead is answered.
 func TestDeferredRequests(t *testing.T) {
 	n := newNetwork(t, 35)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Private(0))
 	x := n.join(l, "x")
 	require.Len(t, founder.mailbox, 1)

@@ -23,7 +23,7 @@ type edit struct {
 	st   stateBody
 	tp   templateBody
 	ev   dkg.Evals
-	now  Millis // wall clock
+	now  millis // wall clock
 	max  int    // longest frame to be sent, in bytes
 	seal int    // boxes of a rekey that are sealed at most
 
@@ -63,7 +63,7 @@ func newEdit(s Space, now time.Time, o Options) (edit, error) {
 func (d *edit) space() Space { return withTemplate(withState(d.base, d.st), d.tp).WithEvals(d.ev) }
 
 // age returns the time of the pruning clock.
-func (d *edit) age() Millis { return d.st.clock.reading }
+func (d *edit) age() millis { return d.st.clock.reading }
 
 // emit reports an event, once.
 func (d *edit) emit(events ...state.Event) {

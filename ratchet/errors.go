@@ -38,7 +38,7 @@ var (
 	// ErrPhase: the space is not in a phase in which this can be done: still joining, restored and not brought up to date yet
 	// (Restore), left already, or not the owner's.
 	ErrPhase = outcome.ErrPhase
-	// ErrOrphan: the space would be left without an owner, or without the root owner key (Orphan).
+	// ErrOrphan: the space would be left without an owner, or without the root owner key (step.Orphan).
 	ErrOrphan = outcome.ErrOrphan
 	// ErrTooSoon: it was done too short a time ago.
 	ErrTooSoon = outcome.ErrTooSoon

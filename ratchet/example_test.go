@@ -8,6 +8,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -19,14 +21,14 @@ func Example() {
 	options := ratchet.Options{Topic: "space"}
 	alice, bob := open(), open()
 
-	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, []byte("Alice"))
 	check(err)
 	id := space.ID()
 	check(alice.Create(ctx, space, nil))
 
 	// Alice invites. The link goes to Bob by another way; package invite writes it as a text.
 	var made invite.Made
-	check(alice.Update(ctx, id, ratchet.Do(options, ratchet.NewInvite(invite.Private(0), &made))))
+	check(alice.Update(ctx, id, ratchet.Do(options, step.NewInvite(invite.Private(0), &made))))
 
 	// Bob asks to be let in. Any member answers, and Bob's first message tells all.
 	joining, request, err := ratchet.Join(made.Link, time.Now(), []byte("Bob"))
@@ -56,7 +58,7 @@ func Example() {
 // State and frame are durable in one commit, before anything reaches the network.
 func ExampleSend() {
 	ctx, vault := context.Background(), open()
-	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, []byte("Alice"))
 	check(err)
 	check(vault.Create(ctx, space, nil))
 	check(vault.Update(ctx, space.ID(), ratchet.Send(ratchet.Options{Topic: "space"}, []byte("hello"))))
@@ -71,7 +73,7 @@ func ExampleSend() {
 // A frame that was cut short is discarded; one that cannot be read yet would be retained.
 func ExampleOpener() {
 	ctx, vault := context.Background(), open()
-	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, []byte("Alice"))
 	check(err)
 	check(vault.Create(ctx, space, nil))
 	receipt, err := vault.Receive(ctx, space.ID(), state.Frame{Source: "mailbox-7", Data: []byte{0x20}},
@@ -84,7 +86,7 @@ func ExampleOpener() {
 func ExampleMaintain() {
 	ctx, vault := context.Background(), open()
 	options := ratchet.Options{Topic: "space"}
-	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, []byte("Alice"))
 	check(err)
 	check(vault.Create(ctx, space, nil))
 	check(vault.Update(ctx, space.ID(), ratchet.Maintain(options)))
@@ -95,7 +97,7 @@ func ExampleMaintain() {
 
 // Where a member stands, and who else is in the space.
 func ExampleInfo() {
-	space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, []byte("Alice"))
 	check(err)
 	at := ratchet.Info(space)
 	fmt.Println(at.Phase, "at place", at.Index, "of", len(ratchet.Members(space)))
@@ -105,7 +107,7 @@ func ExampleInfo() {
 // Without a vault a program stores what comes back before the frames leave the device.
 func ExampleEncrypt() {
 	now := time.Now()
-	space, err := ratchet.NewSpace(now, ratchet.Policy{}, []byte("Alice"))
+	space, err := ratchet.NewSpace(now, rules.Policy{}, []byte("Alice"))
 	check(err)
 	space, frames, err := ratchet.Encrypt(space, now, []byte("Hello"))
 	check(err)

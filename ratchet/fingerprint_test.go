@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // The fingerprint stays while the members and their keys do: over messages, commits, profiles, inbox key updates, links, rekeys and
@@ -33,13 +34,13 @@ func TestFingerprint(t *testing.T) {
 	}{
 		{"messages", func() { all[1].send("one"); all[2].send("two"); all[2].send("three") }},
 		{"commits", func() { n.now = n.now.Add(2 * time.Hour); all[3].send("a commit") }},
-		{"profile", func() { all[3].do(SetProfile([]byte("another"))) }},
-		{"title", func() { founder.do(SetTitle([]byte("title"))) }},
+		{"profile", func() { all[3].do(step.SetProfile([]byte("another"))) }},
+		{"title", func() { founder.do(step.SetTitle([]byte("title"))) }},
 		{"inbox keys", func() { n.now = n.now.Add(8 * 24 * time.Hour); n.settle(); all[1].send("of a week later") }},
-		{"rekey", func() { founder.do(Rekey()) }},
-		{"link", func() { founder.do(NewInvite(invite.Private(0), &link)) }},
-		{"link taken back", func() { founder.do(EndInvite(link.Name)) }},
-		{"second rekey", func() { n.now = n.now.Add(2 * time.Hour); founder.do(Rekey()) }},
+		{"rekey", func() { founder.do(step.Rekey()) }},
+		{"link", func() { founder.do(step.NewInvite(invite.Private(0), &link)) }},
+		{"link taken back", func() { founder.do(step.EndInvite(link.Name)) }},
+		{"second rekey", func() { n.now = n.now.Add(2 * time.Hour); founder.do(step.Rekey()) }},
 		{"restarts", func() { all[1].restart(); all[4].restart() }},
 	} {
 		c.do()
@@ -56,9 +57,9 @@ func TestFingerprint(t *testing.T) {
 	f := n.member(founder, "f")
 	f.send("I am f")
 	changes(append(all, f), "somebody comes")
-	all[4].do(Leave())
+	all[4].do(step.Leave())
 	changes(append(all[:4:4], f), "somebody leaves")
 	n.settle()
-	founder.do(Remove(stateOf(all[3].space).me().index))
+	founder.do(step.Remove(stateOf(all[3].space).me().index))
 	changes(append(all[:3:3], f), "somebody is removed")
 }

@@ -5,11 +5,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 func TestMembersReadOneAnother(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	for i := range 20 {
 		p := g.peers[i%3]
 		g.say(p, "hello")
@@ -21,7 +22,7 @@ func TestMembersReadOneAnother(t *testing.T) {
 }
 
 func TestAFrameIsReadOnce(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	f := g.peers[0].send("once")
 	require.Equal(t, state.Read, g.peers[1].receive(f, "a").Verdict)
 	r := g.peers[1].receive(f, "b")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -190,7 +191,7 @@ func BenchmarkGrowth(b *testing.B) {
 				var spent time.Duration
 				written, n := 0, 0
 				for b.Loop() {
-					d, frames := g.build(newCrowd(b, cmp.Or(g.members, size), Policy{Unpadded: true}), size)
+					d, frames := g.build(newCrowd(b, cmp.Or(g.members, size), rules.Policy{Unpadded: true}), size)
 					runtime.GC() // what was built leaves garbage, which is no part of a message
 					before, at := d.backend.written, cputest.Used()
 					for _, f := range frames {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -38,9 +39,9 @@ type peer struct {
 	out    [][]byte // what was posted since the test took it
 }
 
-func newGroup(t testing.TB, n int, p Policy) *group {
+func newGroup(t testing.TB, n int, p rules.Policy) *group {
 	g := &group{TB: t, now: day0}
-	policy, err := p.encode()
+	policy, err := encodePolicy(p)
 	require.NoError(t, err)
 	var others []person
 	for i := 2; i <= n; i++ {

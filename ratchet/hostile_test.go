@@ -6,12 +6,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
 // A frame with any byte changed is not read, panics nowhere and moves nothing: the true one is read afterwards (G14).
 func TestFlipEveryByte(t *testing.T) {
-	g := newGroup(t, 2, Policy{KEM: X25519})
+	g := newGroup(t, 2, rules.Policy{KEM: rules.X25519})
 	for _, frame := range [][]byte{g.peers[0].committing("with a commit"), g.peers[0].send("plain")} {
 		before := g.peers[1].space()
 		for i := range frame {

@@ -33,7 +33,7 @@ type identity struct {
 type inboxKey struct {
 	counter uint32 // 0: that of the introduction
 	secret  suite.KEMSecret
-	over    Millis // pruning clock, when it was found to be of no use any more; 0 before
+	over    millis // pruning clock, when it was found to be of no use any more; 0 before
 }
 
 const (

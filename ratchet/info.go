@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // Summary is where this member stands in a space.
@@ -21,10 +22,10 @@ type Summary struct {
 	Owner, HoldsRootKey bool
 	// RootKey is the public half of the root owner key, by which owners are named; zero while joining.
 	RootKey PublicKey
-	// Sole: the space would be orphaned without this member, so Leave refuses.
+	// Sole: the space would be orphaned without this member, so step.Leave refuses.
 	Sole bool
 	// Policy is how the space works.
-	Policy Policy
+	Policy rules.Policy
 	// Title is the name that an owner gave the space.
 	Title []byte
 	// Epoch and Generation name the epoch in which this member sends; zeros if there is none.
@@ -78,7 +79,7 @@ type MemberInfo struct {
 	Heard bool
 	// Owner: it is an owner. Rights is what its role lets it do beside what all may.
 	Owner  bool
-	Rights Rights
+	Rights rules.Rights
 }
 
 // Members returns who belongs to the space, in ascending order of indices; nobody while joining. A member that left or was removed is

@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -44,7 +45,7 @@ func (p *peer) lastCommit() (epochs.Epoch, proto.Shown) {
 
 // A commit whose check is false discards the frame of whose line it is, and nothing else: parent and maker are as before (§4).
 func TestFalseCheckBlamesOnlyItsFrame(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	liar, reader := g.peers[1], g.peers[0]
 	copied := liar.backup()
 	frame := copied.committing("below")
@@ -63,7 +64,7 @@ func TestFalseCheckBlamesOnlyItsFrame(t *testing.T) {
 
 // One place with two checks: the second is false once the first is derived (§4 step 4).
 func TestOnePlaceTwoChecks(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	maker, reader := g.peers[1], g.peers[0]
 	frame := maker.committing("first")
 	parent, shown := maker.lastCommit()
@@ -79,7 +80,7 @@ func TestOnePlaceTwoChecks(t *testing.T) {
 // A pair of shares makes the proof of any member, and signs for none: what it commits for another is a false copy, which says
 // nothing of anybody (§4).
 func TestTwoSharesSignForNobody(t *testing.T) {
-	g := newGroup(t, 4, Policy{})
+	g := newGroup(t, 4, rules.Policy{})
 	thief, reader := g.peers[1], g.peers[0]
 	frame := thief.backup().committing("below")
 	parent, ok := thief.state().forest.Preferred()
@@ -97,7 +98,7 @@ func TestTwoSharesSignForNobody(t *testing.T) {
 
 // A ninth child of one maker is not entered, and what is below it waits, until another member writes below it (D13).
 func TestNinthChildWaitsForAnother(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	maker, other, reader := g.peers[1], g.peers[2], g.peers[0]
 	var ninth []byte
 	for k := range 9 {
@@ -117,7 +118,7 @@ func TestNinthChildWaitsForAnother(t *testing.T) {
 
 // A thief that holds all that a member held and only listens reads nothing below that member's next commit (§12, Recovery).
 func TestThiefReadsNothingBelowACommit(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	victim, thief := g.peers[1], g.peers[1].backup()
 	f := g.peers[0].send("before")
 	thief.receive(f, "")
@@ -141,7 +142,7 @@ func TestThiefReadsNothingBelowACommit(t *testing.T) {
 
 // A thief that commits 100 times from an old epoch takes 8 places there; everybody reads on, and the member is told (D13, D16).
 func TestHundredCommitsFromAnOldEpoch(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	victim, stolen := g.peers[1], g.peers[1].space()
 	for _, p := range g.peers {
 		g.all(p, p.committing("on"))
@@ -162,7 +163,7 @@ func TestHundredCommitsFromAnOldEpoch(t *testing.T) {
 
 // Two bodies behind one header are two messages with two IDs (D69).
 func TestMessageIDCoversTheText(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	d, err := newEdit(g.peers[0].space(), g.now, Options{})
 	require.NoError(t, err)
 	e, r, _ := d.preferred()
@@ -181,7 +182,7 @@ func TestMessageIDCoversTheText(t *testing.T) {
 
 // A body, a signature and a header that were changed.
 func TestForgeries(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	honest := g.peers[0].send("text")
 	env, err := proto.ParseEnvelope(honest)
 	require.NoError(t, err)

@@ -14,28 +14,24 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 )
 
-// NewInvite returns the step with which an owner makes an invite, which is put into made. It returns ErrPhase for a member that is no
-// owner, ErrPolicy for terms of no invite, dkg.ErrExhausted if no place is left or as many invites are open as may be, and
-// dkg.ErrReadOnly for an owner that has nothing to deal from in the present root, since it was restored or followed a rekey by a ticket:
-// Rekey gives it that.
-//
-//go:noinline
-func NewInvite(t invite.Terms, made *invite.Made) Step {
-	return stepOf(func(d *edit) error {
-		m, err := d.invite(t)
-		if err != nil {
-			return err
-		}
-		link, err := invites.Link(m.Link)
-		if err != nil {
-			return err
-		}
-		*made = invite.Made{Name: m.Record.Certificate.Name(), Link: link}
-		if t.Kind() == dkg.Direct {
-			made.Ticket, err = d.directTicket(m)
-		}
+// NewInvite implements step.Taker.
+func (d taker) NewInvite(t invite.Terms, made *invite.Made) error {
+	if made == nil {
+		return ErrPolicy
+	}
+	m, err := d.invite(t)
+	if err != nil {
 		return err
-	})
+	}
+	link, err := invites.Link(m.Link)
+	if err != nil {
+		return err
+	}
+	*made = invite.Made{Name: m.Record.Certificate.Name(), Link: link}
+	if t.Kind() == dkg.Direct {
+		made.Ticket, err = d.directTicket(m)
+	}
+	return err
 }
 
 // invite makes an invite and says it.
@@ -112,23 +108,17 @@ func stepError(err error) error {
 	return err
 }
 
-// EndInvite returns the step with which an owner takes an invite back, or some places of it. Both are final. It returns ErrPhase for a
-// member that is no owner, and ErrPolicy for an invite that is not known, a place that it does not hold, and one by which somebody came
-// and was read, before or after a rekey: who is a member is removed by one. The members of a public invite stay.
-//
-//go:noinline
-func EndInvite(name [16]byte, places ...dkg.Index) Step {
-	return stepOf(func(d *edit) error {
-		e, r, ok := d.preferred()
-		if !ok {
-			return ErrPhase
-		}
-		if _, owner := d.place(r); !owner {
-			return ErrPhase
-		}
-		said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
-		return d.stateAll(said, err)
-	})
+// EndInvite implements step.Taker.
+func (d taker) EndInvite(name [16]byte, places []dkg.Index) error {
+	e, r, ok := d.preferred()
+	if !ok {
+		return ErrPhase
+	}
+	if _, owner := d.place(r); !owner {
+		return ErrPhase
+	}
+	said, err := invites.End(r, d.invitesOwner(), e.ID(), name, places...)
+	return d.stateAll(said, err)
 }
 
 func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
@@ -146,21 +136,16 @@ func (d *edit) stateAll(said []proto.OwnerStatement, err error) error {
 	return nil
 }
 
-// WantInvite returns the step with which a member asks an owner for a link to hand on; it comes with the event LinkGiven. It returns
-// ErrPolicy where neither members may invite nor this one has the right.
-//
-//go:noinline
-func WantInvite() Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok {
-			return ErrPhase
-		}
-		if !d.mayAsk(r, d.st.me().index) {
-			return ErrPolicy
-		}
-		return d.say(statement(proto.InviteWanted{Invite: dkg.Private, For: proto.ToHandOn}))
-	})
+// WantInvite implements step.Taker.
+func (d taker) WantInvite() error {
+	_, r, ok := d.preferred()
+	if !ok {
+		return ErrPhase
+	}
+	if !d.mayAsk(r, d.st.me().index) {
+		return ErrPolicy
+	}
+	return d.say(statement(proto.InviteWanted{Invite: dkg.Private, For: proto.ToHandOn}))
 }
 
 // Invites returns the invites of the space as they stand at a time, in ascending order of their places; none for a member that is no

@@ -202,7 +202,7 @@ func (d *edit) asksFrom(e epochs.Epoch, r members.Root) bool {
 }
 
 // toldWaits are the times after which a member asks again that prefers what was only told (D56).
-var toldWaits = [...]Millis{hour, 4 * hour, day}
+var toldWaits = [...]millis{hour, 4 * hour, day}
 
 // noteTold notes since when what is preferred was only told.
 func (d *edit) noteTold() {

@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,13 +20,13 @@ import (
 // rekey; and a joiner with the ticket that lets it in.
 func large(t testing.TB, n int) (founder, joiner Space, now time.Time, ticket [][]byte) {
 	now = time.UnixMilli(1_795_000_000_000)
-	policy, err := Policy{}.encode()
+	policy, err := encodePolicy(rules.Policy{})
 	require.NoError(t, err)
 	var others []person
 	for i := 2; i <= n; i++ {
 		others = append(others, newPerson(dkg.Index(i), policy.Suite, now.UnixMilli(), []byte("a name and a picture")))
 	}
-	g, err := newGenesis(now, Policy{}, nil, others...)
+	g, err := newGenesis(now, rules.Policy{}, nil, others...)
 	require.NoError(t, err)
 	founder, err = g.found(g.founder)
 	require.NoError(t, err)
@@ -38,7 +40,7 @@ func large(t testing.TB, n int) (founder, joiner Space, now time.Time, ticket []
 	}
 	d.setRoot(r)
 	var made invite.Made
-	require.NoError(t, NewInvite(invite.Private(0), &made).do(&d))
+	require.NoError(t, d.take(step.NewInvite(invite.Private(0), &made)))
 	founder = d.space()
 	joiner, request, err := Join(made.Link, now, []byte("joiner"))
 	require.NoError(t, err)
@@ -65,7 +67,7 @@ func BenchmarkEnter(b *testing.B) {
 func BenchmarkAdmit(b *testing.B) {
 	founder, _, now, _ := large(b, 1000)
 	var made invite.Made
-	v, _, err := NewInvite(invite.Private(0), &made).On(founder, now)
+	v, _, err := Take(founder, now, step.NewInvite(invite.Private(0), &made))
 	require.NoError(b, err)
 	_, request, err := Join(made.Link, now, nil)
 	require.NoError(b, err)
@@ -90,11 +92,11 @@ func BenchmarkPublicInvites(b *testing.B) {
 		}
 		for b.Loop() {
 			now := day0
-			founder, err := NewSpace(now, Policy{}, nil)
+			founder, err := NewSpace(now, rules.Policy{}, nil)
 			require.NoError(b, err)
 			var m invite.Made
 			var said [][]byte
-			spend(&made, func() { founder, said, err = NewInvite(invite.Public(8*n, 0), &m).On(founder, now) })
+			spend(&made, func() { founder, said, err = Take(founder, now, step.NewInvite(invite.Public(8*n, 0), &m)) })
 			require.NoError(b, err)
 			var request []byte
 			var ticket [][]byte
@@ -138,7 +140,7 @@ func BenchmarkPublicInvites(b *testing.B) {
 func BenchmarkResync(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			c := newCrowd(b, n, Policy{})
+			c := newCrowd(b, n, rules.Policy{})
 			c.reader, c.witness = c.knowing(c.reader), c.knowing(c.witness)
 			for i := range 5 {
 				_, frames, err := Encrypt(due(c.as(1+i)), c.now, nil)

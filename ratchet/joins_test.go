@@ -14,6 +14,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -23,9 +25,9 @@ func inner(text string) proto.Inner { return proto.Inner{Plaintext: []byte(text)
 func TestJoinByALink(t *testing.T) {
 	for _, o := range []invite.Terms{invite.Private(0), invite.Public(32, 0), invite.Direct(0)} {
 		n := newNetwork(t, 7)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		var made invite.Made
-		founder.do(NewInvite(o, &made))
+		founder.do(step.NewInvite(o, &made))
 		x := n.join(made.Link, "x")
 		n.settle()
 		require.Equal(t, Member, x.phase())
@@ -88,7 +90,7 @@ func (x *node) displace() {
 // epochs of the one before, and the numbers of its epochs go on.
 func TestAnotherPlaceInANewRoot(t *testing.T) {
 	n := newNetwork(t, 78)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	x := n.join(founder.invite(invite.Public(32, 0)), "x")
 	n.settle()
@@ -96,7 +98,7 @@ func TestAnotherPlaceInANewRoot(t *testing.T) {
 	first := x.place()
 	x.offline = true
 	x.displace()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	x.mailbox, x.offline = nil, false
 	for range 4 {
@@ -112,12 +114,12 @@ func TestAnotherPlaceInANewRoot(t *testing.T) {
 // A device that comes to another place in a new root by a ticket holds no more roots than others do: the last one gives way.
 func TestAnotherPlaceTakesNoRootTooMany(t *testing.T) {
 	n := newNetwork(t, 81)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	run := founder.invite(invite.Public(16, 0))
 	x := n.join(run, "x")
 	n.settle()
 	for range maxRoots {
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		x.sync()
 	}
 	n.settle()
@@ -129,7 +131,7 @@ func TestAnotherPlaceTakesNoRootTooMany(t *testing.T) {
 	first := x.place()
 	x.offline = true
 	x.displace()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	x.mailbox, x.offline = nil, false
 	for range 4 {
@@ -145,16 +147,16 @@ func TestAnotherPlaceTakesNoRootTooMany(t *testing.T) {
 // A device that takes another place of its run in one of two roots of a generation, and comes from the other, unites who is gone by them (R9).
 func TestAnotherPlaceInAnotherBranch(t *testing.T) {
 	n := newNetwork(t, 80)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, m := n.member(founder, "b"), n.member(founder, "m")
 	run := founder.invite(invite.Public(32, 0))
 	founder.owners(founder, b)
 	n.settle()
 	first, second := byPlace(founder, b)
-	first.apart(Rekey(), second, m)
-	m.do(Leave())
+	first.apart(step.Rekey(), second, m)
+	m.do(step.Leave())
 	second.sync()
-	second.apart(Rekey(), first)
+	second.apart(step.Rekey(), first)
 	first.offline, first.mailbox, m.offline = true, nil, true
 	x := n.join(run, "x")
 	for range 3 {
@@ -185,10 +187,10 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{network: newNetwork(t, seed)}
 	h.twice, h.frame = h.rng.IntN(2) == 0, []int{0, 8 << 10}[h.rng.IntN(2)]
 	h.lose = func(_ *node, f []byte) bool { return f[0]&0xf >= byte(proto.TypeTicket) && h.rng.IntN(4) == 0 }
-	h.founder = h.found(Policy{})
+	h.founder = h.found(rules.Policy{})
 	for range 1 + h.rng.IntN(3) {
 		var made invite.Made
-		h.founder.do(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(0)}[h.rng.IntN(3)], &made))
+		h.founder.do(step.NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(0)}[h.rng.IntN(3)], &made))
 		h.links = append(h.links, made.Link)
 	}
 	return h

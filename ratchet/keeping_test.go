@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -41,7 +43,7 @@ func (g *group) steps(n int, step time.Duration) {
 
 // A member that only reads commits all the same, and once more if nobody was read below it within an hour (§5).
 func TestSilentMemberHeals(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	silent := g.peers[1]
 	own := func() (n int) {
 		for e := range silent.state().forest.All() {
@@ -62,7 +64,7 @@ func TestSilentMemberHeals(t *testing.T) {
 }
 
 func TestSilentMemberCommitsOnceMore(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	silent := g.peers[1]
 	var frames int
 	for range 10 * 24 { // nobody hears it
@@ -76,7 +78,7 @@ func TestSilentMemberCommitsOnceMore(t *testing.T) {
 
 // What one member writes is held up by no bound as long as others send what is due (D16, D48).
 func TestOneWriterIsNotHeldUp(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	writer, read := g.peers[0].space(), g.peers[1].space()
 	const all, most = 258, 256
 	var frames [][]byte
@@ -100,7 +102,7 @@ func TestOneWriterIsNotHeldUp(t *testing.T) {
 
 // A restored member reads its backlog first, asks for a ticket, sends below a commit of its own, and says that it is itself (§8).
 func TestRestoreGoesOn(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	p := g.peers[1]
 	g.say(p, "one")
 	backup := p.space()
@@ -115,7 +117,7 @@ func TestRestoreGoesOn(t *testing.T) {
 	g.peers[1] = g.newPeer(restored)
 	q := g.peers[1]
 	require.ErrorIs(t, q.update(Send(q.options(), []byte("too early"))), ErrPhase)
-	require.ErrorIs(t, q.update(Do(q.options(), SetTitle([]byte("too early")))), ErrPhase)
+	require.ErrorIs(t, q.update(Do(q.options(), step.SetTitle([]byte("too early")))), ErrPhase)
 	require.NoError(t, q.update(Maintain(q.options())))
 	require.Empty(t, q.take())
 	q.receive(lost, "")
@@ -151,8 +153,8 @@ func TestRestoreGoesOn(t *testing.T) {
 
 // A message that nothing opens waits 30 days by the pruning clock, and is then discarded as too late.
 func TestRetainedFrameExpires(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
-	p, stranger := g.peers[0], newGroup(t, 2, Policy{}).peers[0]
+	g := newGroup(t, 2, rules.Policy{})
+	p, stranger := g.peers[0], newGroup(t, 2, rules.Policy{}).peers[0]
 	frame := stranger.send("of another space")
 	require.Equal(t, state.Retain, p.receive(frame, "").Verdict)
 	hash := orphans.FrameName(state.Frame{Data: frame}.Hash())
@@ -168,7 +170,7 @@ func TestRetainedFrameExpires(t *testing.T) {
 
 // A frame that is given up because of a bound is forgotten by vault and space in one commit, and read when it comes again.
 func TestNoGhostsOfFramesGivenUp(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	p := g.peers[0]
 	first := untagged(0)
 	require.Equal(t, state.Retain, p.receive(first, "a").Verdict)
@@ -195,7 +197,7 @@ func untagged(k int) []byte {
 
 // A member that was away while others made 300 commits reads on when it has the frames, in any order.
 func TestPathOf300Commits(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	away := g.peers[2]
 	var frames [][]byte
 	for k := range 60 {
@@ -216,7 +218,7 @@ func TestPathOf300Commits(t *testing.T) {
 
 // A frame is as long as the transport takes: a text that does not fit with what it must have is refused, the rest gives way.
 func TestTextThatDoesNotFit(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	o := g.peers[0].options()
 	o.MaxFrame = 32 << 10
 	require.ErrorIs(t, g.peers[0].update(Send(o, make([]byte, 33<<10))), ErrTooLong)
@@ -230,7 +232,7 @@ func TestTextThatDoesNotFit(t *testing.T) {
 // Padding brings messages to few lengths, and an unpadded envelope is at most 162 bytes longer than its text (SPEC §7).
 func TestLengths(t *testing.T) {
 	lengths := map[int]bool{}
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	for range 9 {
 		g.say(g.peers[0], "on")
 	}
@@ -238,7 +240,7 @@ func TestLengths(t *testing.T) {
 		lengths[len(encrypt(t, g.peers[0], 1000+n))] = true
 	}
 	require.Less(t, len(lengths), 9)
-	u := newGroup(t, 2, Policy{Unpadded: true})
+	u := newGroup(t, 2, rules.Policy{Unpadded: true})
 	for range 5 {
 		u.say(u.peers[0], "on")
 	}
@@ -253,7 +255,7 @@ func encrypt(t testing.TB, p *peer, n int) []byte {
 
 // Members of one epoch export the same, and others do not.
 func TestExport(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	export := func(p *peer, label string) []byte {
 		b, epoch, err := Export(p.space(), label, []byte("context"), 32)
 		require.NoError(t, err)
@@ -271,8 +273,8 @@ func TestExport(t *testing.T) {
 
 // Time and expiry are those that the sender signed.
 func TestTimeAndExpiry(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
-	require.NoError(t, g.peers[0].update(Do(g.peers[0].options(), Expiring([]byte("soon gone"), time.Hour))))
+	g := newGroup(t, 2, rules.Policy{})
+	require.NoError(t, g.peers[0].update(Do(g.peers[0].options(), step.Expiring([]byte("soon gone"), time.Hour))))
 	g.peers[1].receive(g.peers[0].take()[0], "")
 	m := g.peers[1].read[0]
 	require.Equal(t, g.now.UnixMilli(), m.Sent)
@@ -281,7 +283,7 @@ func TestTimeAndExpiry(t *testing.T) {
 
 // Where nothing is due nothing changes.
 func TestMaintainIsIdle(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	g.say(g.peers[0], "hello")
 	for _, p := range g.peers {
 		p.caughtUp()

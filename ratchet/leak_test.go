@@ -9,6 +9,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // secretsOf returns key bytes that a space holds.
@@ -38,13 +40,13 @@ func secretsOf(s Space) (out [][]byte) {
 // G6: whatever is done to a value, an event or an error to show it, no key and no text appears.
 func TestNothingLeaks(t *testing.T) {
 	n := newNetwork(t, 61)
-	founder := n.found(Policy{MembersMayInvite: true})
+	founder := n.found(rules.Policy{MembersMayInvite: true})
 	var made invite.Made
-	founder.do(NewInvite(invite.Private(0), &made))
+	founder.do(step.NewInvite(invite.Private(0), &made))
 	joining, request, err := Join(made.Link, n.now, []byte("joiner"))
 	require.NoError(t, err)
 	m := n.member(founder, "m")
-	m.do(WantInvite())
+	m.do(step.WantInvite())
 	const text = "qzxvkjwq pfyhgkbmcd wvzqj" // no six letters of it are in any word
 	founder.send(text)
 	frame := m.mailbox[len(m.mailbox)-1].data

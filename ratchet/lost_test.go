@@ -17,6 +17,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // A member that lost its place is told although the owner makes a rekey before that: in the new root the other binding is listed, and
@@ -37,16 +39,16 @@ func TestLoserIsToldAfterARekey(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNetwork(t, 85)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			m := n.member(founder, "m")
 			for k := range c.others {
 				n.member(founder, fmt.Sprint("m", k))
 			}
 			winner, loser := n.losersOf(founder, m, c.unsaid)
-			founder.do(Rekey())
+			founder.do(step.Rekey())
 			for range c.rekeys {
 				n.settle()
-				founder.do(Rekey())
+				founder.do(step.Rekey())
 			}
 			if c.away > 0 {
 				loser.offline = true
@@ -108,13 +110,13 @@ func TestTwinsOfAnOlderRoot(t *testing.T) {
 	for seed := range uint64(8) {
 		before := seed%2 == 0 // others introduce both in the new root before the owner reads them in the old one, or afterwards
 		n := newNetwork(t, 160+seed/2)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		m, o := n.member(founder, "m"), n.member(founder, "o")
 		l := founder.invite(invite.Public(invite.Unit, 0))
 		n.settle()
 		a := n.joinApart(func() *node { return n.join(l, "a") }, func(x *node) bool { return x == founder || x == o })
 		b := n.joinApart(func() *node { return n.joinAt(l, a.place(), "b") }, func(x *node) bool { return x == founder || x == m || x == a })
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		n.lose = func(x *node, f []byte) bool { return (x == a || x == b) && f[0]&0xf == byte(proto.TypeRekey) }
 		introduce := func(x *node) {
 			require.NoError(t, founder.edit(func(d *edit) error {
@@ -165,13 +167,13 @@ func TestTwinsOfAnOlderRoot(t *testing.T) {
 func TestLoserOfRekeysThatCross(t *testing.T) {
 	for seed := range uint64(4) {
 		n := newNetwork(t, 90+seed)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		b, m := n.member(founder, "b"), n.member(founder, "m")
 		founder.owners(founder, b)
 		n.settle()
 		x, y := n.twinsApart(founder, b, m)
-		founder.do(Rekey())
-		b.do(Rekey())
+		founder.do(step.Rekey())
+		b.do(step.Rekey())
 		for range 6 {
 			n.settle()
 			n.now = n.now.Add(8 * time.Hour)
@@ -215,14 +217,14 @@ func (n *network) joinAt(l invite.Link, i dkg.Index, name string) *node {
 // A device that drew a place of a run that another one has, and that the owner knew nothing of before a rekey, takes another place.
 func TestLoserOfARunTakesAnotherPlaceAfterARekey(t *testing.T) {
 	n := newNetwork(t, 89)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Public(16, 0))
 	n.settle()
 	winner := n.joinApart(func() *node { return n.join(l, "a") }, func(x *node) bool { return x == m })
 	loser := n.joinApart(func() *node { return n.joinAt(l, winner.place(), "b") }, func(x *node) bool { return x == founder || x == winner })
 	require.Equal(t, winner.place(), loser.place())
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	for range 3 {
 		n.settle()
 		n.now = n.now.Add(3 * time.Hour)
@@ -238,7 +240,7 @@ func TestLoserOfARunTakesAnotherPlaceAfterARekey(t *testing.T) {
 // what counts names its binding, and else not (§9).
 func TestContradictingBindsInAnyOrder(t *testing.T) {
 	n := newNetwork(t, 86)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	founder.owners(founder, m)
 	n.settle()
@@ -287,10 +289,10 @@ func TestContradictingBindsInAnyOrder(t *testing.T) {
 // places that others have (§7, Saying again).
 func TestManyBindsPushNothingOut(t *testing.T) {
 	n := newNetwork(t, 87)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	n.settle()
-	founder.do(SetTitle([]byte("title")))
+	founder.do(step.SetTitle([]byte("title")))
 	d, _, r := founder.standing()
 	place, _ := d.place(r)
 	title, ok := r.Title()
@@ -303,7 +305,7 @@ func TestManyBindsPushNothingOut(t *testing.T) {
 	recents := stateOf(founder.space).news.Value().recent
 	require.Len(t, recents, maxRecent)
 	require.Equal(t, proto.StatementHash(title), recents[maxRecent-1].hash)
-	founder.do(SetTitle([]byte("another title")))
+	founder.do(step.SetTitle([]byte("another title")))
 	require.Equal(t, proto.StatementHash(title), stateOf(founder.space).news.Value().recent[maxRecent-2].hash, "a bind gives way")
 }
 
@@ -311,7 +313,7 @@ func TestManyBindsPushNothingOut(t *testing.T) {
 // it all the same, also if no message of others reaches it: the owner's word in the refusal counts although a ticket came (§9).
 func TestLosersThatAnswerOneAnother(t *testing.T) {
 	n := newNetwork(t, 96)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Public(invite.Unit, 0))
 	n.settle()
@@ -320,7 +322,7 @@ func TestLosersThatAnswerOneAnother(t *testing.T) {
 	winner := func(x *node) bool { return x == a || x == b || x == founder }
 	loser := n.joinApart(func() *node { return n.joinAt(l, a.place(), "loser") }, winner)
 	other := n.joinApart(func() *node { return n.joinAt(l, b.place(), "other") }, winner)
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.lose = func(x *node, f []byte) bool { return x == loser && f[0]&0xf == byte(proto.TypeMessage) }
 	n.posted = func(x *node, f []byte) { fmt.Println(n.now.Format("15:04:05"), x.name, "posts", f[0]&0xf, len(f)) }
 	n.away("founder", "m", "a", "b")

@@ -25,7 +25,7 @@ type Tasks struct {
 	// place, a link that one asked for, its seat.
 	Owe bool
 	// Rekey: this owner is to make a rekey, or to go on with one: somebody who is gone is listed, the interval of the policy is over, or
-	// Remove left boxes to be made. A call makes 512 of them.
+	// step.Remove left boxes to be made. A call makes 512 of them.
 	Rekey bool
 	// Search: searches for the epochs of retained messages are to be gone on with.
 	Search bool

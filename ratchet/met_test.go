@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -27,11 +29,11 @@ type newcomer struct {
 // newcomer sent when the test gives it.
 func crossedComing(t *testing.T, seed uint64, known bool) *newcomer {
 	n := newNetwork(t, seed)
-	c := &newcomer{network: n, founder: n.found(Policy{})}
+	c := &newcomer{network: n, founder: n.found(rules.Policy{})}
 	c.b, c.m = n.member(c.founder, "b"), n.member(c.founder, "m")
 	c.founder.owners(c.founder, c.b)
 	n.settle()
-	c.founder.do(NewInvite(invite.Private(0), &c.made))
+	c.founder.do(step.NewInvite(invite.Private(0), &c.made))
 	n.settle()
 	c.founder.offline, c.m.offline = true, true
 	c.a = n.join(c.made.Link, "a")
@@ -42,7 +44,7 @@ func crossedComing(t *testing.T, seed uint64, known bool) *newcomer {
 	require.Len(t, c.b.texts(), 1)
 	c.said, c.m.mailbox = c.m.mailbox, nil
 	c.missed, c.founder.mailbox = c.founder.mailbox, nil
-	c.founder.do(Rekey())
+	c.founder.do(step.Rekey())
 	c.a.offline = true
 	if known {
 		c.founder.mailbox = c.missed
@@ -83,8 +85,8 @@ func TestNewcomerThatCrossedARekeyIsRemoved(t *testing.T) {
 				at := slices.IndexFunc(shown, func(i MemberInfo) bool { return i.Index == place })
 				require.True(t, shown[at].Heard, x.name)
 			}
-			require.ErrorIs(t, o.try(EndInvite(c.made.Name)), ErrPolicy)
-			require.NoError(t, o.try(Remove(place)))
+			require.ErrorIs(t, o.try(step.EndInvite(c.made.Name)), ErrPolicy)
+			require.NoError(t, o.try(step.Remove(place)))
 			c.settle()
 			c.a.offline = false
 			c.settle()
@@ -123,7 +125,7 @@ func TestSecondComerInARootBeside(t *testing.T) {
 	for name, late := range map[string]bool{"read before": false, "read afterwards": true} {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t, 332)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			b, m := n.member(founder, "b"), n.member(founder, "m")
 			k := n.member(founder, "k")
 			founder.owners(founder, b)
@@ -138,10 +140,10 @@ func TestSecondComerInARootBeside(t *testing.T) {
 				}
 				return f[0]&0xf == byte(proto.TypeRekey)
 			}
-			founder.do(Rekey())
+			founder.do(step.Rekey())
 			founder.offline = true
 			n.lose = nil
-			b.do(Rekey())
+			b.do(step.Rekey())
 			n.settle()
 			m.offline = late
 			a := n.join(l, "a")
@@ -186,7 +188,7 @@ func TestSecondComerByAnInviteThatIsMadeAnew(t *testing.T) {
 	c.b.offline = true
 	l := c.b.invite(invite.Private(0))
 	m.inOrder()
-	c.founder.do(Rekey())
+	c.founder.do(step.Rekey())
 	parts := m.mailbox
 	m.mailbox = nil
 	for _, x := range others {
@@ -219,11 +221,11 @@ func TestSecondComerByAnInviteThatIsMadeAnew(t *testing.T) {
 // another member says of it.
 func introduced(t *testing.T, seed uint64) (n *network, founder, b, x *node, made invite.Made) {
 	n = newNetwork(t, seed)
-	founder = n.found(Policy{})
+	founder = n.found(rules.Policy{})
 	b = n.member(founder, "b")
 	m := n.member(founder, "m")
-	founder.do(Appoint(MayRemove, b.place()))
-	founder.do(NewInvite(invite.Private(0), &made))
+	founder.do(step.Appoint(rules.MayRemove, b.place()))
+	founder.do(step.NewInvite(invite.Private(0), &made))
 	n.settle()
 	founder.offline, b.offline = true, true
 	x = n.join(made.Link, "x")
@@ -251,9 +253,9 @@ func introduced(t *testing.T, seed uint64) (n *network, founder, b, x *node, mad
 // of which nothing was read, by taking that back. A rekey follows, so that it reads nothing any more (§9, gone).
 func TestWhoIsShownIsRemoved(t *testing.T) {
 	for name, remove := range map[string]func(founder, b, x *node, made invite.Made){
-		"by an owner":       func(founder, _, x *node, _ invite.Made) { founder.do(Remove(x.place())) },
-		"by a role":         func(_, b, x *node, _ invite.Made) { b.do(Remove(x.place())) },
-		"as nobody's place": func(founder, _, _ *node, made invite.Made) { founder.do(EndInvite(made.Name)) },
+		"by an owner":       func(founder, _, x *node, _ invite.Made) { founder.do(step.Remove(x.place())) },
+		"by a role":         func(_, b, x *node, _ invite.Made) { b.do(step.Remove(x.place())) },
+		"as nobody's place": func(founder, _, _ *node, made invite.Made) { founder.do(step.EndInvite(made.Name)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, founder, b, x, made := introduced(t, 334)
@@ -274,7 +276,7 @@ func TestWhoIsShownIsRemoved(t *testing.T) {
 // it reads of it, which may have come into the new root (§9, gone).
 func TestRevokedNewcomerIsGoneForAll(t *testing.T) {
 	c := crossedComing(t, 335, false)
-	c.founder.do(EndInvite(c.made.Name))
+	c.founder.do(step.EndInvite(c.made.Name))
 	c.founder.offline = true
 	c.b.sync()
 	c.m.sync()

@@ -9,6 +9,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,7 +19,7 @@ const founder dkg.Index = 1
 // NewSpace makes a space with this device as its only member, owner and dealer, for up to dkg.DefaultCapacity members. The
 // profile is what others are shown of this member, at most MaxApplicationData bytes. It returns ErrPolicy for a scheme or KEM
 // that is none of the protocol's, and ErrTooLong.
-func NewSpace(now time.Time, p Policy, profile []byte) (Space, error) {
+func NewSpace(now time.Time, p rules.Policy, profile []byte) (Space, error) {
 	g, err := newGenesis(now, p, profile)
 	if err != nil {
 		return Space{}, err
@@ -28,7 +29,7 @@ func NewSpace(now time.Time, p Policy, profile []byte) (Space, error) {
 
 // genesis is a space while it is made: what its notice fixes, and the secret of its first epoch.
 type genesis struct {
-	now     Millis
+	now     millis
 	policy  proto.Policy
 	poly    dkg.Polynomial
 	founder person
@@ -45,7 +46,7 @@ type person struct {
 }
 
 // newPerson draws the keys of a member that the notice of a genesis lists.
-func newPerson(i dkg.Index, s suite.Suite, now Millis, profile []byte) person {
+func newPerson(i dkg.Index, s suite.Suite, now millis, profile []byte) person {
 	inbox := suite.NewKEMSecret(s.KEM())
 	me := identity{
 		index: i, signing: suite.NewSigningKey(s.Scheme()), inboxes: []inboxKey{{secret: inbox}},
@@ -59,17 +60,17 @@ func capabilities() proto.Capabilities { return proto.Capabilities{Newest: proto
 
 // newGenesis draws all keys of a new space and signs its notice. Others are members that the notice lists beside the founder:
 // none but in tests, in which a space begins as after a rekey.
-func newGenesis(now time.Time, p Policy, profile []byte, others ...person) (g genesis, err error) {
+func newGenesis(now time.Time, p rules.Policy, profile []byte, others ...person) (g genesis, err error) {
 	g.now = now.UnixMilli()
 	if len(profile) > MaxApplicationData {
 		return genesis{}, ErrTooLong
 	}
-	if g.policy, err = p.encode(); err != nil {
+	if g.policy, err = encodePolicy(p); err != nil {
 		return genesis{}, err
 	}
 	g.poly = dkg.NewPolynomial()
 	g.founder = newPerson(founder, g.policy.Suite, g.now, profile)
-	g.root = suite.NewSigningKey(p.rootScheme())
+	g.root = suite.NewSigningKey(rootScheme(p))
 	origin := proto.NewOrigin(g.root.Public)
 	owners, err := proto.NewOwnerList(g.root, origin, 1, 0, g.founder.signing.Public)
 	if err != nil {

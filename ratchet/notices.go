@@ -37,7 +37,7 @@ func (d *edit) sayNotices(r members.Root) {
 func (d *edit) noticeDue(r, of members.Root, gone members.Binding) bool {
 	root, held := d.st.forest.Epoch(r.ID())
 	_, since := root.Seen()
-	wait := Millis(noticeTurn)
+	wait := millis(noticeTurn)
 	if said := of.Said(); said > 0 {
 		since, wait = max(since, said), wait+noticeAgain
 	}
@@ -45,7 +45,7 @@ func (d *edit) noticeDue(r, of members.Root, gone members.Binding) bool {
 		return false // of no place; those take time in proportion to the members
 	}
 	place, in := of.Place(d.st.me().index, gone.Index, gone.Key)
-	wait += Millis(min(place, noticeFirst))*noticeTurn + Millis(max(0, place-noticeFirst))*noticeLater
+	wait += millis(min(place, noticeFirst))*noticeTurn + millis(max(0, place-noticeFirst))*noticeLater
 	return in && d.st.clock.age(since) >= wait
 }
 

@@ -12,13 +12,15 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // relisted returns a space in which an owner was restored to before it removed x, was brought up to date by x, and made a rekey that lists
 // x again, while the others were away: m, which followed the removal, and away more.
 func relisted(t *testing.T, seed uint64, away int) (founder, m, x *node) {
 	n := newNetwork(t, seed)
-	founder = n.found(Policy{})
+	founder = n.found(rules.Policy{})
 	m, x = n.member(founder, "m"), n.member(founder, "x")
 	others := []*node{m}
 	for k := range away {
@@ -28,7 +30,7 @@ func relisted(t *testing.T, seed uint64, away int) (founder, m, x *node) {
 	backup := founder.space
 	thief := x.copyOf("thief") // reads nothing of its removal
 	thief.mailbox, thief.offline, x.offline = nil, true, true
-	founder.do(Remove(x.place()))
+	founder.do(step.Remove(x.place()))
 	n.settle()
 	require.EqualValues(t, 1, m.gen())
 
@@ -42,7 +44,7 @@ func relisted(t *testing.T, seed uint64, away int) (founder, m, x *node) {
 		n.settle()
 		n.now = n.now.Add(time.Minute)
 	}
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	require.True(t, founder.shows(x.place()))
 	for _, o := range others {

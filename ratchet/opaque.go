@@ -7,7 +7,7 @@ import (
 
 // What a State and a Template hold lies behind any. A package that mentions a Space would know the types of all its tables otherwise, and
 // the compiler builds every method of a generic type in each package that knows the type: thousands of functions in a program of ten
-// lines (D195). For the same reason no method of State, Template and Step takes or returns such a type, and exported functions
+// lines (D195). For the same reason no method of State and Template takes or returns such a type, and exported functions
 // that name one in their bodies, or in those of function literals, are not inlined. .ci/run counts the functions of a small program.
 
 // State is the ratchet state of a space (§11): who this member is, the roots and epochs that it holds, and what is known of

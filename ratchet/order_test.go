@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // traffic is what is on its way to each peer.
@@ -95,7 +97,7 @@ func (n *traffic) check() {
 func TestAnyOrder(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			n := newTraffic(newGroup(t, 4, Policy{}), seed)
+			n := newTraffic(newGroup(t, 4, rules.Policy{}), seed)
 			for i := range 60 {
 				p := n.peers[n.r.IntN(len(n.peers))]
 				switch n.r.IntN(8) {
@@ -120,7 +122,7 @@ func TestAnyOrder(t *testing.T) {
 func TestAnyOrderWithLoss(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			n := newTraffic(newGroup(t, 4, Policy{}), 100+seed)
+			n := newTraffic(newGroup(t, 4, rules.Policy{}), 100+seed)
 			for i := range 60 {
 				p := n.peers[n.r.IntN(len(n.peers))]
 				switch n.r.IntN(6) {

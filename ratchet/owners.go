@@ -13,93 +13,71 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// SetOwners returns the step with which the member that holds the root owner key names the owners: at most 16 members, itself among them,
-// in place of those that there were. It is a rekey, which Maintain finishes once the mailbox was read to its end; OwnersChanged follows.
-// The new owners need not be awake. It returns ErrPhase without the root owner key or while no rekey can be made, and ErrPolicy for an
-// index that is no member's, too many, or a list without this member.
-//
-//go:noinline
-func SetOwners(indices ...dkg.Index) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok || d.st.rootOwner.Value().key.IsZero() {
-			return ErrPhase
-		}
-		keys, err := d.keysOf(r, indices)
-		if err != nil || !slices.Contains(keys, d.st.me().signing.Public) {
-			return ErrPolicy
-		}
-		return d.beginRekey(rekey.Wish{Owners: keys})
-	})
+// SetOwners implements step.Taker.
+func (d taker) SetOwners(indices []dkg.Index) error {
+	_, r, ok := d.preferred()
+	if !ok || d.st.rootOwner.Value().key.IsZero() {
+		return ErrPhase
+	}
+	keys, err := d.keysOf(r, indices)
+	if err != nil || !slices.Contains(keys, d.st.me().signing.Public) {
+		return ErrPolicy
+	}
+	return d.beginRekey(rekey.Wish{Owners: keys})
 }
 
-// HandOver returns the step with which a member gives the root owner key, with which the owners are named, to another one. It is erased
-// here once that member has said that it has it: HandedOver tells both. It returns ErrPhase without the key and for a member of which no
-// inbox key is known yet, and ErrPolicy for an index that is no other member's.
-//
-//go:noinline
-func HandOver(to dkg.Index) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		root := d.st.rootOwner.Value()
-		if !ok || root.key.IsZero() {
-			return ErrPhase
-		}
-		b, known := r.ListedBinding(to)
-		if !known || r.Gone(to) || to == d.st.me().index {
-			return ErrPolicy
-		}
-		inbox, known := b.InboxKey()
-		if !known {
-			return ErrPhase
-		}
-		box, err := inbox.Seal(suite.HPKERoot, d.st.space, uint32(to), root.key.Seed.Expose())
-		if err != nil {
-			return ErrPhase
-		}
-		root.seen = max(uint64(max(d.now, 1)), root.seen+1)
-		root.to = to
-		d.setRootOwner(root)
-		return d.say(statement(proto.Sign(proto.RootKey{Counter: root.seen, Index: to, Box: box}, d.st.space, root.key)))
-	})
+// HandOver implements step.Taker.
+func (d taker) HandOver(to dkg.Index) error {
+	_, r, ok := d.preferred()
+	root := d.st.rootOwner.Value()
+	if !ok || root.key.IsZero() {
+		return ErrPhase
+	}
+	b, known := r.ListedBinding(to)
+	if !known || r.Gone(to) || to == d.st.me().index {
+		return ErrPolicy
+	}
+	inbox, known := b.InboxKey()
+	if !known {
+		return ErrPhase
+	}
+	box, err := inbox.Seal(suite.HPKERoot, d.st.space, uint32(to), root.key.Seed.Expose())
+	if err != nil {
+		return ErrPhase
+	}
+	root.seen = max(uint64(max(d.now, 1)), root.seen+1)
+	root.to = to
+	d.setRootOwner(root)
+	return d.say(statement(proto.Sign(proto.RootKey{Counter: root.seen, Index: to, Box: box}, d.st.space, root.key)))
 }
 
-// TakeRootKey returns the step that takes the root owner key away from this device, so that who steals it names no owners. It is given to
-// a function that keeps it, on paper say, before it is erased; it may be called again with the same key. PutRootKey brings it back. The
-// step returns ErrPhase without the key, and the error of the function, which then changes nothing.
-//
-//go:noinline
-func TakeRootKey(keep func(key []byte) error) Step {
-	return stepOf(func(d *edit) error {
-		root := d.st.rootOwner.Value()
-		if root.key.IsZero() {
-			return ErrPhase
-		}
-		if err := keep(slices.Clone(root.key.Seed.Expose())); err != nil {
-			return err
-		}
-		d.signWish()
-		root.key, root.to, root.owed = suite.SigningKey{}, 0, false
-		d.setRootOwner(root)
-		return nil
-	})
+// TakeRootKey implements step.Taker.
+func (d taker) TakeRootKey(keep func(key []byte) error) error {
+	root := d.st.rootOwner.Value()
+	if root.key.IsZero() {
+		return ErrPhase
+	}
+	if keep == nil {
+		return ErrPolicy
+	}
+	if err := keep(slices.Clone(root.key.Seed.Expose())); err != nil {
+		return err
+	}
+	d.signWish()
+	root.key, root.to, root.owed = suite.SigningKey{}, 0, false
+	d.setRootOwner(root)
+	return nil
 }
 
-// PutRootKey returns the step with which a member, owner or not, comes to hold the root owner key that TakeRootKey gave: it can name the
-// owners from then on, also where none of them is left. It returns ErrPhase while joining, and ErrPolicy for what is not the key of the
-// space.
-//
-//go:noinline
-func PutRootKey(key []byte) Step {
-	return stepOf(func(d *edit) error {
-		if d.st.phase != Member {
-			return ErrPhase
-		}
-		if !d.holdRootKey(secret.New(key)) {
-			return ErrPolicy
-		}
-		return nil
-	})
+// PutRootKey implements step.Taker.
+func (d taker) PutRootKey(key []byte) error {
+	if d.st.phase != Member {
+		return ErrPhase
+	}
+	if !d.holdRootKey(secret.New(key)) {
+		return ErrPolicy
+	}
+	return nil
 }
 
 // signWish signs the owner list that a rekey under way is to carry, before the root owner key leaves this device: SetOwners is carried out

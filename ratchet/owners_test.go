@@ -11,6 +11,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 func (x *node) place() dkg.Index { return stateOf(x.space).me().index }
@@ -21,7 +22,7 @@ func (x *node) owners(all ...*node) {
 	for _, o := range all {
 		indices = append(indices, o.place())
 	}
-	x.do(SetOwners(indices...))
+	x.do(step.SetOwners(indices...))
 }
 
 // hears lets all devices send, and requires that each reads what all others sent, and is stored as it is.
@@ -78,7 +79,7 @@ func TestOwnersAreNamed(t *testing.T) {
 		require.Equal(t, x == founder || x == b || x == c, Info(x.space).Owner, x.name)
 	}
 	founder.offline = true
-	b.do(Remove(all[4].place()))
+	b.do(step.Remove(all[4].place()))
 	n.settle()
 	y := n.join(c.invite(invite.Private(0)), "y")
 	n.settle()
@@ -88,10 +89,10 @@ func TestOwnersAreNamed(t *testing.T) {
 	founder.owners(founder, b)
 	n.settle()
 	require.False(t, Info(c.space).Owner)
-	require.ErrorIs(t, c.try(Remove(y.place())), ErrPhase)
-	require.ErrorIs(t, c.try(NewInvite(invite.Private(0), new(invite.Made))), ErrPhase)
-	require.ErrorIs(t, b.try(Remove(founder.place())), ErrPolicy, "an owner is removed by who can take it off the list")
-	founder.do(Remove(b.place()))
+	require.ErrorIs(t, c.try(step.Remove(y.place())), ErrPhase)
+	require.ErrorIs(t, c.try(step.NewInvite(invite.Private(0), new(invite.Made))), ErrPhase)
+	require.ErrorIs(t, b.try(step.Remove(founder.place())), ErrPolicy, "an owner is removed by who can take it off the list")
+	founder.do(step.Remove(b.place()))
 	n.settle()
 	require.Len(t, stateOf(founder.space).me().owners.Keys, 1)
 	require.Equal(t, Removed, b.phase())
@@ -109,9 +110,9 @@ func TestRekeysOfOwnersCross(t *testing.T) {
 			n.settle()
 			for k, x := range all[:3] { // nobody has heard of the others
 				if k < 2 {
-					x.do(Remove(all[3+k].place()))
+					x.do(step.Remove(all[3+k].place()))
 				} else {
-					x.do(Rekey())
+					x.do(step.Rekey())
 				}
 			}
 			n.settle()
@@ -137,19 +138,19 @@ func TestInviteOfAnotherOwnerCrossesRekeys(t *testing.T) {
 	n.settle()
 	b.offline = true // else it rekeys, and knows the index by its own invite
 	for range 2 {
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 	}
 	founder.offline = false
 	founder.sync()
 	_, _, r := founder.standing()
 	require.False(t, r.Heard(x.place()), "in the root where the founder stands nobody has met x")
 	var made invite.Made
-	_, _, err := NewInvite(invite.Private(0), &made).On(founder.space, n.now) // which is not kept: it would move the cursor
+	_, _, err := Take(founder.space, n.now, step.NewInvite(invite.Private(0), &made)) // which is not kept: it would move the cursor
 	require.NoError(t, err)
 	l, err := openLink(made.Link)
 	require.NoError(t, err)
 	require.Greater(t, l.First, x.place())
-	founder.do(Remove(all[4].place()))
+	founder.do(step.Remove(all[4].place()))
 	n.settle()
 	n.hours(2)
 	y := n.member(founder, "y")
@@ -178,7 +179,7 @@ func TestThreeRekeysInARow(t *testing.T) {
 			}
 			for _, x := range all[:3] {
 				x.send("before")
-				x.do(Rekey())
+				x.do(step.Rekey())
 				for _, y := range all {
 					if y != late {
 						y.sync()
@@ -213,11 +214,11 @@ func TestOwnerThatIsTakenOff(t *testing.T) {
 	founder.owners(founder, b, c)
 	n.settle()
 	founder.offline = true
-	b.do(Rekey())
+	b.do(step.Rekey())
 	n.settle()
-	c.do(Remove(all[4].place()))
+	c.do(step.Remove(all[4].place()))
 	n.settle()
-	b.do(Rekey())
+	b.do(step.Rekey())
 	n.settle()
 	mailbox := founder.mailbox
 	founder.mailbox = nil
@@ -235,7 +236,7 @@ func TestOwnerThatIsTakenOff(t *testing.T) {
 	n.settle()
 	n.hears(founder, b, c, all[3], y)
 	require.Equal(t, Removed, all[4].phase())
-	require.ErrorIs(t, b.try(Rekey()), ErrPhase)
+	require.ErrorIs(t, b.try(step.Rekey()), ErrPhase)
 }
 
 // Somebody that came in the root of an owner that is taken off holds no other root. The ticket that tells it so leaves it without an epoch in
@@ -246,7 +247,7 @@ func TestJoinerInABarredRootComesOver(t *testing.T) {
 	founder.owners(founder, b)
 	n.settle()
 	founder.offline = true
-	b.do(Rekey())
+	b.do(step.Rekey())
 	n.settle()
 	x := n.member(b, "x")
 	x.send("hello")
@@ -268,35 +269,35 @@ func TestJoinerInABarredRootComesOver(t *testing.T) {
 func TestRootOwnerKey(t *testing.T) {
 	n, all := five(t, 88)
 	founder, b, c := all[0], all[1], all[2]
-	require.ErrorIs(t, founder.try(Leave()), ErrOrphan)
-	founder.do(HandOver(b.place()))
+	require.ErrorIs(t, founder.try(step.Leave()), ErrOrphan)
+	founder.do(step.HandOver(b.place()))
 	require.True(t, Info(founder.space).HoldsRootKey, "until it is there")
 	n.settle()
 	require.True(t, founder.has(HandedOver) && b.has(HandedOver))
 	require.False(t, Info(founder.space).HoldsRootKey)
 	require.True(t, Info(b.space).HoldsRootKey)
-	require.ErrorIs(t, founder.try(SetOwners(founder.place())), ErrPhase)
-	require.ErrorIs(t, b.try(SetOwners(founder.place())), ErrPolicy, "who deals must be among them")
+	require.ErrorIs(t, founder.try(step.SetOwners(founder.place())), ErrPhase)
+	require.ErrorIs(t, b.try(step.SetOwners(founder.place())), ErrPolicy, "who deals must be among them")
 	b.owners(b)
 	n.settle()
 	require.False(t, Info(founder.space).Owner)
 	require.True(t, Info(b.space).Owner)
 
 	var kept []byte
-	require.Error(t, b.try(TakeRootKey(func([]byte) error { return errors.New("no paper") })))
+	require.Error(t, b.try(step.TakeRootKey(func([]byte) error { return errors.New("no paper") })))
 	require.True(t, Info(b.space).HoldsRootKey)
-	b.do(TakeRootKey(func(k []byte) error { kept = k; return nil }))
-	require.ErrorIs(t, b.try(SetOwners(b.place())), ErrPhase)
-	require.ErrorIs(t, c.try(PutRootKey(make([]byte, 32))), ErrPolicy)
+	b.do(step.TakeRootKey(func(k []byte) error { kept = k; return nil }))
+	require.ErrorIs(t, b.try(step.SetOwners(b.place())), ErrPhase)
+	require.ErrorIs(t, c.try(step.PutRootKey(make([]byte, 32))), ErrPolicy)
 	b.offline = true // for ever
-	c.do(PutRootKey(kept))
+	c.do(step.PutRootKey(kept))
 	c.owners(c)
 	n.settle()
 	require.True(t, Info(c.space).Owner)
-	c.do(Remove(b.place()))
+	c.do(step.Remove(b.place()))
 	n.settle()
 	n.hears(founder, c, all[3], all[4])
-	c.do(Leave(Orphan))
+	c.do(step.Leave(step.Orphan))
 	n.settle()
 	require.Len(t, founder.members(), 3)
 }
@@ -307,8 +308,8 @@ func TestOwnerLeaves(t *testing.T) {
 	founder, b := all[0], all[1]
 	founder.owners(founder, b)
 	n.settle()
-	require.ErrorIs(t, founder.try(Leave()), ErrOrphan, "it holds the root owner key")
-	b.do(Leave())
+	require.ErrorIs(t, founder.try(step.Leave()), ErrOrphan, "it holds the root owner key")
+	b.do(step.Leave())
 	n.settle()
 	n.hours(3)
 	require.Len(t, stateOf(founder.space).me().owners.Keys, 1)

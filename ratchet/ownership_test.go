@@ -15,6 +15,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // ownership is a history of a space in which whoever may changes who belongs to it, who owns it and what its members may do, with messages,
@@ -43,7 +45,7 @@ func TestOwnerHistories(t *testing.T) {
 	base, all := five(t, 100)
 	all[0].owners(all[0], all[1])
 	base.settle()
-	all[0].do(Appoint(MayRemove, all[2].place()))
+	all[0].do(step.Appoint(rules.MayRemove, all[2].place()))
 	base.settle()
 	var opened, closed int
 	for seed := first; seed < first+count; seed++ {
@@ -105,7 +107,7 @@ func (h *ownership) step(k int) {
 }
 
 // who returns a member that may do something, nil if there is none.
-func (h *ownership) who(may func(Summary, Rights) bool) *node {
+func (h *ownership) who(may func(Summary, rules.Rights) bool) *node {
 	var all []*node
 	for _, x := range h.all {
 		if s := Info(x.space); s.Phase == Member && may(s, x.rights(x)) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -27,7 +28,7 @@ func (p *peer) receiveAll(frames []state.Frame) (receipts []state.Receipt, calls
 func TestParallel(t *testing.T) {
 	for _, forged := range []int{-1, 0, 3, 5, 70} { // of 100 frames, in two commits
 		t.Run(fmt.Sprint("forged ", forged), func(t *testing.T) {
-			g := newGroup(t, 4, Policy{})
+			g := newGroup(t, 4, rules.Policy{})
 			st := g.peers[2].state()
 			me := st.me()
 			me.signing = suite.NewSigningKey(me.signing.Public.Scheme())
@@ -66,7 +67,7 @@ func TestParallel(t *testing.T) {
 // What a transaction does after a message was opened, and what was dealt with before a wrong signature was found: the one is not committed,
 // the other is told.
 func TestParallelWithMoreInATransaction(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	st := g.peers[1].state()
 	me := st.me()
 	me.signing = suite.NewSigningKey(me.signing.Public.Scheme())
@@ -106,7 +107,7 @@ func TestChecksLetGo(t *testing.T) {
 
 // A state that rests on a wrong signature succeeds none, also after the checks have ended.
 func TestPresumedStateIsRefused(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	before := g.peers[0].state()
 	next := before
 	next.presumed = new(checks)

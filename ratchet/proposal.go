@@ -65,33 +65,25 @@ func ProposedOwners(s Space, message []byte) ([]dkg.Index, error) {
 	return out, nil
 }
 
-// PutOwners returns the step that puts a list of owners in place, of which ProposeOwners gave the bytes and the root owner key made the
-// signature. Any member that the list names can take it, owner or not, also where no owner is left. It is a rekey, which Maintain finishes
-// once the mailbox was read to its end; OwnersChanged follows. It returns ErrPolicy for a signature of another key, and for a list that
-// does not name this member or does not count any more since another one took its place: propose anew; and ErrPhase while no rekey can be
-// made, and for bytes of a member that is further on.
-//
-//go:noinline
-func PutOwners(message, signature []byte) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok {
-			return ErrPhase
-		}
-		l, err := d.proposal(r, message)
-		if err != nil {
-			return err
-		}
-		l.Signature = slices.Clone(signature)
-		if l.Verify(d.st.me().origin) != nil || !l.Newer(d.st.me().owners) || !slices.Contains(l.Keys, d.st.me().signing.Public) {
-			return ErrPolicy
-		}
-		w := rekey.Wish{Signed: l}
-		if !d.mayDeal(w) {
-			return ErrPhase
-		}
-		return d.beginRekey(w)
-	})
+// PutOwners implements step.Taker.
+func (d taker) PutOwners(message, signature []byte) error {
+	_, r, ok := d.preferred()
+	if !ok {
+		return ErrPhase
+	}
+	l, err := d.proposal(r, message)
+	if err != nil {
+		return err
+	}
+	l.Signature = slices.Clone(signature)
+	if l.Verify(d.st.me().origin) != nil || !l.Newer(d.st.me().owners) || !slices.Contains(l.Keys, d.st.me().signing.Public) {
+		return ErrPolicy
+	}
+	w := rekey.Wish{Signed: l}
+	if !d.mayDeal(w) {
+		return ErrPhase
+	}
+	return d.beginRekey(w)
 }
 
 // lookAt returns a space and its preferred root, to be looked at.

@@ -18,6 +18,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // holding is a root owner key that several people hold, person 0 first.
@@ -30,7 +32,7 @@ type holding struct {
 // share takes the root owner key out of a device and shares it out among n people, of whom two sign.
 func (x *node) share(t *testing.T, n int) holding {
 	var seed []byte
-	x.do(TakeRootKey(func(k []byte) error { seed = k; return nil }))
+	x.do(step.TakeRootKey(func(k []byte) error { seed = k; return nil }))
 	whole, err := threshold.Whole(seed)
 	require.NoError(t, err)
 	require.Equal(t, Info(x.space).RootKey.Bytes(), whole.Key().Public())
@@ -126,14 +128,14 @@ func TestSharedRootKey(t *testing.T) {
 		require.False(t, Info(x.space).HoldsRootKey)
 		require.Equal(t, h.key.Public(), Info(x.space).RootKey.Bytes())
 	}
-	require.ErrorIs(t, founder.try(SetOwners(b.place())), ErrPhase)
-	require.ErrorIs(t, founder.try(HandOver(b.place())), ErrPhase)
+	require.ErrorIs(t, founder.try(step.SetOwners(b.place())), ErrPhase)
+	require.ErrorIs(t, founder.try(step.HandOver(b.place())), ErrPhase)
 
 	m := d.proposes(founder, b)
 	sig := h.sign(m, 1, 2)
-	require.ErrorIs(t, d.try(PutOwners(m, sig)), ErrPolicy, "it is not among them")
+	require.ErrorIs(t, d.try(step.PutOwners(m, sig)), ErrPolicy, "it is not among them")
 	n.restartAll()
-	b.do(PutOwners(m, sig))
+	b.do(step.PutOwners(m, sig))
 	n.settle()
 	n.owned(all, founder, b)
 	for _, x := range all {
@@ -148,18 +150,18 @@ func TestSharedRootKey(t *testing.T) {
 	m = c.proposes(c, d)
 	n.restartAll()
 	sig = h.sign(m, 1, 2)
-	c.do(PutOwners(m, sig))
+	c.do(step.PutOwners(m, sig))
 	n.settle()
 	b.offline = false
 	n.settle()
 	n.owned(all[1:], c, d)
-	c.do(Remove(founder.place()))
+	c.do(step.Remove(founder.place()))
 	n.settle()
 	z := n.join(d.invite(invite.Private(0)), "founder again")
 	n.settle()
 	n.hears(b, c, d, all[4], y, z)
 	founder.offline = false
-	require.NoError(t, founder.try(Rekey()), "it has not heard")
+	require.NoError(t, founder.try(step.Rekey()), "it has not heard")
 	n.settle()
 	n.hours(2)
 	require.Equal(t, Removed, founder.phase())
@@ -184,7 +186,7 @@ func TestThiefOfOneShare(t *testing.T) {
 	forged, err := proto.NewOwnerList(other, origin, l.Counter, l.Since, l.Keys...)
 	require.NoError(t, err)
 	for _, sig := range [][]byte{nil, make([]byte, 114), forged.Signature, h.sign(founder.proposes(founder, b), 0, 1)} {
-		require.ErrorIs(t, b.try(PutOwners(m, sig)), ErrPolicy)
+		require.ErrorIs(t, b.try(step.PutOwners(m, sig)), ErrPolicy)
 	}
 
 	cheat, c0 := frost.Commit(h.shares[0])
@@ -203,7 +205,7 @@ func TestThiefOfOneShare(t *testing.T) {
 	var cheater *frost.CheaterError
 	require.ErrorAs(t, err, &cheater)
 	require.Equal(t, []threshold.Index{1}, cheater.Participants)
-	b.do(PutOwners(m, h.sign(m, 1, 2)))
+	b.do(step.PutOwners(m, h.sign(m, 1, 2)))
 	n.settle()
 	n.owned(all, b)
 }
@@ -216,25 +218,25 @@ func TestRekeysWhileSigning(t *testing.T) {
 		founder, b, c := all[0], all[1], all[2]
 		h := founder.share(t, 3)
 		m := b.proposes(founder, b, c)
-		b.do(PutOwners(m, h.sign(m, 0, 2)))
+		b.do(step.PutOwners(m, h.sign(m, 0, 2)))
 		n.settle()
 		m = c.proposes(founder, c)
 		for range 3 {
-			b.do(Rekey())
+			b.do(step.Rekey())
 			n.settle()
 		}
 		y := n.member(b, "y")
 		all = append(all, y)
 		sig := h.sign(m, 0, 2)
-		b.do(Rekey())
-		c.do(PutOwners(m, sig)) // and neither has heard of the other
+		b.do(step.Rekey())
+		c.do(step.PutOwners(m, sig)) // and neither has heard of the other
 		n.settle()
 		n.owned(all, founder, c)
-		require.ErrorIs(t, b.try(Rekey()), ErrPhase)
+		require.ErrorIs(t, b.try(step.Rekey()), ErrPhase)
 		n.hours(3)
 		n.owned(all, founder, c)
 		n.hears(all...)
-		c.do(Remove(b.place()))
+		c.do(step.Remove(b.place()))
 		n.settle()
 		n.hears(founder, c, all[3], all[4], y)
 	})
@@ -249,8 +251,8 @@ func TestListsOfProposers(t *testing.T) {
 		h := founder.share(t, 3)
 		one, two := b.proposes(b, d), c.proposes(c, d)
 		first, second := h.sign(one, 0, 1), h.sign(two, 1, 2)
-		b.do(PutOwners(one, first))
-		c.do(PutOwners(two, second))
+		b.do(step.PutOwners(one, first))
+		c.do(step.PutOwners(two, second))
 		n.settle()
 		n.hours(3)
 		winner, loser, m, sig := b, c, two, second
@@ -259,11 +261,11 @@ func TestListsOfProposers(t *testing.T) {
 		}
 		n.owned(all, winner, d)
 		n.hears(all...)
-		require.ErrorIs(t, loser.try(PutOwners(m, sig)), ErrPolicy)
+		require.ErrorIs(t, loser.try(step.PutOwners(m, sig)), ErrPolicy)
 
 		late, sooner := d.proposes(d, founder), winner.proposes(winner)
 		n.now = n.now.Add(2 * time.Hour)
-		d.do(PutOwners(late, h.sign(late, 0, 2)))
+		d.do(step.PutOwners(late, h.sign(late, 0, 2)))
 		require.False(t, stateOf(d.space).rekeys.Value().Draft.IsZero(), "it waits for the end of the mailbox")
 		d.restart()
 		l, err := proto.ParseOwnerMessage(late, stateOf(d.space).me().origin)
@@ -275,7 +277,7 @@ func TestListsOfProposers(t *testing.T) {
 			require.NoError(t, err)
 			s.Signature, l.Signature = sig, stateOf(d.space).rekeys.Value().Draft.Wish().Signed.Signature
 			if s.Newer(l) {
-				winner.do(PutOwners(sooner, sig))
+				winner.do(step.PutOwners(sooner, sig))
 				break
 			}
 		}
@@ -305,9 +307,9 @@ func TestProposedOwnersRefuses(t *testing.T) {
 	} {
 		_, err := ProposedOwners(b.space, m)
 		require.ErrorIs(t, err, ErrPolicy, name)
-		require.ErrorIs(t, b.try(PutOwners(m, nil)), ErrPolicy, name)
+		require.ErrorIs(t, b.try(step.PutOwners(m, nil)), ErrPolicy, name)
 	}
-	require.Equal(t, Policy{Scheme: Ed25519, RootScheme: Ed448, KEM: X25519}, Info(b.space).Policy)
+	require.Equal(t, rules.Policy{Scheme: rules.Ed25519, RootScheme: rules.Ed448, KEM: rules.X25519}, Info(b.space).Policy)
 	_, err := ProposedOwners(b.space, message(1, 1, own))
 	require.ErrorIs(t, err, ErrPolicy, "the counter of the list that counts")
 	for name, m := range map[string][]byte{"a root that is not there": message(2, 2, own), "a list that is not there": message(3, 1, own)} {
@@ -319,7 +321,7 @@ func TestProposedOwnersRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrPolicy)
 	}
 	gone := b.proposes(b, all[4])
-	founder.do(Remove(all[4].place()))
+	founder.do(step.Remove(all[4].place()))
 	n.settle()
 	_, err = ProposedOwners(b.space, gone)
 	require.ErrorIs(t, err, ErrPolicy)
@@ -333,7 +335,7 @@ func TestProposedOwnersRefuses(t *testing.T) {
 
 // sharable is five, in a space whose root owner key several people can hold.
 func sharable(t *testing.T, seed uint64) (*network, []*node) {
-	return fiveWith(t, seed, Policy{RootScheme: Ed448})
+	return fiveWith(t, seed, rules.Policy{RootScheme: rules.Ed448})
 }
 
 // seeds runs a test with one seed, in the long suite with 40.

@@ -12,8 +12,8 @@ import (
 // sent before (§7, Saying again). The statement itself is kept among the members, as long as it counts.
 type recent struct {
 	hash proto.Digest
-	said Millis // pruning clock: when it was said first
-	last Millis // wall clock: when it was said again last
+	said millis // pruning clock: when it was said first
+	last millis // wall clock: when it was said again last
 	n    uint8  // how often that was
 	owed bool   // somebody arrived since then
 }
@@ -44,7 +44,7 @@ func decodeRecent(d *state.Decoder) (x recent) {
 }
 
 // due reports whether the statement is to be said again now.
-func (x recent) due(now Millis) bool {
+func (x recent) due(now millis) bool {
 	return x.owed && (x.n == 0 || passed(now, x.last, min(againAfter<<min(x.n-1, 11), day)))
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -37,16 +39,16 @@ func TestJoinerLearnsWhatWasJustSaid(t *testing.T) {
 	lacked := 0
 	for seed := first; seed < first+count; seed++ {
 		n := newNetwork(t, seed)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		b := n.member(founder, "b")
 		var ended invite.Made
-		founder.do(NewInvite(invite.Private(0), &ended))
+		founder.do(step.NewInvite(invite.Private(0), &ended))
 		links := []invite.Link{founder.invite(invite.Private(0)), founder.invite(invite.Private(0))}[:1+n.rng.IntN(2)]
 		n.settle()
 		c := n.member(founder, "c")
-		steps := map[*node][]Step{
-			founder: {SetTitle([]byte("title")), Appoint(MayTitle, stateOf(b.space).me().index), EndInvite(ended.Name)},
-			c:       {SetProfile([]byte("first")), SetProfile([]byte("second"))},
+		steps := map[*node][]step.Step{
+			founder: {step.SetTitle([]byte("title")), step.Appoint(rules.MayTitle, stateOf(b.space).me().index), step.EndInvite(ended.Name)},
+			c:       {step.SetProfile([]byte("first")), step.SetProfile([]byte("second"))},
 		}
 		author := []*node{founder, c}[n.rng.IntN(2)]
 		if author == founder && n.rng.IntN(2) == 0 {
@@ -97,9 +99,9 @@ func TestJoinerLearnsWhatWasJustSaid(t *testing.T) {
 // However many arrive, a statement is said again at most 6 times in an hour and 11 times in a day, and no more once the mailbox was
 // read to its end an hour after it was said. It is the same statement.
 func TestSayingAgainIsBounded(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	x, y := g.peers[0], g.peers[1]
-	require.NoError(t, x.update(Do(x.options(), SetProfile([]byte("new")))))
+	require.NoError(t, x.update(Do(x.options(), step.SetProfile([]byte("new")))))
 	for _, f := range x.take() {
 		y.receive(f, "")
 	}

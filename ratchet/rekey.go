@@ -18,30 +18,23 @@ import (
 // sealAtOnce is how many boxes a call seals at most: 50 ms of one processor.
 const sealAtOnce = 512
 
-// Remove returns the step with which an owner removes members: they can read nothing that is sent in the new root that it makes (§10). In a
-// space of more than 512 members Maintain makes the rest of the boxes, and Due says so. Public invites are closed; whoever was invited
-// alone can still come. A direct invite that nobody came by is ended by it like a member: its link and ticket are a member's state. A
-// member with the right removes others than owners: they are none of the space at once, and the next owner that is awake makes the new
-// root. It returns ErrPhase for a member without the right, and for an owner that cannot make a rekey now; ErrPolicy for an index that is
-// neither shown as a member's nor of a direct invite, and an owner's without the root owner key, since the owner could go on; and ErrTooLong for more members than a rekey
-// holds: 3,000 with the hybrid KEM.
-//
-//go:noinline
-func Remove(indices ...dkg.Index) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		_, owner := d.place(r)
-		if _, may := r.Role(d.st.me().maker(), proto.MayRemove); ok && may && !owner {
-			if err := d.removable(r, indices); err != nil {
-				return err
-			}
-			return d.removeByRole(r, indices)
-		}
-		if err := d.prepareRemoval(indices...); err != nil {
+// Remove implements step.Taker.
+func (d taker) Remove(indices []dkg.Index) error {
+	if len(indices) == 0 {
+		return ErrPolicy // Rekey says that it removes nobody
+	}
+	_, r, ok := d.preferred()
+	_, owner := d.place(r)
+	if _, may := r.Role(d.st.me().maker(), proto.MayRemove); ok && may && !owner {
+		if err := d.removable(r, indices); err != nil {
 			return err
 		}
-		return d.beginRekey(rekey.Wish{Remove: indices})
-	})
+		return d.removeByRole(r, indices)
+	}
+	if err := d.prepareRemoval(indices...); err != nil {
+		return err
+	}
+	return d.beginRekey(rekey.Wish{Remove: indices})
 }
 
 // isDirect reports whether an index is that of a direct invite.
@@ -79,16 +72,12 @@ func (d *edit) removable(r members.Root, indices []dkg.Index) error {
 	return nil
 }
 
-// Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.
-//
-//go:noinline
-func Rekey() Step {
-	return stepOf(func(d *edit) error {
-		if !d.mayDeal(rekey.Wish{}) {
-			return ErrPhase
-		}
-		return d.beginRekey(rekey.Wish{})
-	})
+// Rekey implements step.Taker.
+func (d taker) Rekey() error {
+	if !d.mayDeal(rekey.Wish{}) {
+		return ErrPhase
+	}
+	return d.beginRekey(rekey.Wish{})
 }
 
 // mayDeal reports whether this device can make a rekey now: it is an owner by the newest list, or by the one that it wishes and that is

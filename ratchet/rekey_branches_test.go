@@ -9,10 +9,12 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // apart takes a step whose rekey never reaches some devices.
-func (x *node) apart(s Step, lost ...*node) {
+func (x *node) apart(s step.Step, lost ...*node) {
 	x.net.lose = func(o *node, f []byte) bool { return f[0]&0xf == byte(proto.TypeRekey) && slices.Contains(lost, o) }
 	x.do(s)
 	x.net.lose = nil
@@ -28,11 +30,11 @@ func TestBranchesComeTogether(t *testing.T) {
 		n.settle()
 		founder.owners(founder, b)
 		n.settle()
-		founder.apart(Remove(e.place()), b, c, f)
-		founder.apart(Rekey(), b, c, f)
-		b.apart(Remove(f.place()), founder, d, e)
+		founder.apart(step.Remove(e.place()), b, c, f)
+		founder.apart(step.Rekey(), b, c, f)
+		b.apart(step.Remove(f.place()), founder, d, e)
 		for range 1 + longer {
-			b.apart(Rekey(), founder, d, e)
+			b.apart(step.Rekey(), founder, d, e)
 		}
 		n.settle()
 		require.NotEqual(t, founder.rootID(), b.rootID())
@@ -72,14 +74,14 @@ func TestRemovedByRoleInARootThatLost(t *testing.T) {
 	founder, b, c, d, e := all[0], all[1], all[2], all[3], all[4]
 	founder.owners(founder, b)
 	n.settle()
-	founder.do(Appoint(MayRemove, c.place()))
+	founder.do(step.Appoint(rules.MayRemove, c.place()))
 	n.settle()
 	first, second := byPlace(founder, b)
-	first.apart(Remove(c.place()), c, d)
-	second.do(Rekey())
+	first.apart(step.Remove(c.place()), c, d)
+	second.do(step.Rekey())
 	c.sync()
 	d.sync()
-	c.do(Remove(d.place()))
+	c.do(step.Remove(d.place()))
 	d.sync()
 	require.ErrorIs(t, d.edit(func(x *edit) error { return x.say(inner("still here?")) }), ErrRemoved)
 	n.settle()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,8 +19,8 @@ func TestRekeysCross(t *testing.T) {
 			n, all := five(t, seed)
 			founder := all[0]
 			twin := founder.copyOf("twin")
-			founder.do(Remove(stateOf(all[4].space).me().index))
-			twin.do(Remove(stateOf(all[3].space).me().index))
+			founder.do(step.Remove(stateOf(all[4].space).me().index))
+			twin.do(step.Remove(stateOf(all[3].space).me().index))
 			n.settle()
 			for _, x := range all[:3] {
 				require.Equal(t, founder.rootID(), x.rootID(), x.name)
@@ -61,7 +62,7 @@ func TestAlteredRekey(t *testing.T) {
 		}
 		return false
 	}
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.lose = nil
 	require.Len(t, frames, 1)
 	for range 40 {

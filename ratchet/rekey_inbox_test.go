@@ -9,13 +9,15 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // A private inbox key is erased a week after a root was entered by it and a newer one was said: who seizes the device later opens no box
 // of that rekey. The public half of the first one stays, which others know.
 func TestInboxKeysAreErased(t *testing.T) {
 	n := newNetwork(t, 60)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.settle()
 	var keys []suite.KEMSecret
@@ -23,7 +25,7 @@ func TestInboxKeysAreErased(t *testing.T) {
 		keys = append(keys, k.secret)
 	}
 	require.NotEmpty(t, keys)
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	for range 12 {
 		for _, x := range []*node{m, founder} {
@@ -47,7 +49,7 @@ func TestInboxKeysAreErased(t *testing.T) {
 		}
 	}
 	m.restart()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	require.EqualValues(t, 2, m.gen())
 }
@@ -67,7 +69,7 @@ func TestRestoredMemberAfterARekey(t *testing.T) {
 	}))
 	n.settle()
 	m.offline = true
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.settle()
 	s, err := Restore(backup, n.now)
 	require.NoError(t, err)
@@ -90,7 +92,7 @@ func TestUncoveredIsListed(t *testing.T) {
 	n, all := five(t, 62)
 	founder := all[0]
 	var made invite.Made
-	founder.do(NewInvite(invite.Private(0), &made))
+	founder.do(step.NewInvite(invite.Private(0), &made))
 	n.settle()
 	founder.offline = true
 	x := n.join(made.Link, "x")
@@ -102,7 +104,7 @@ func TestUncoveredIsListed(t *testing.T) {
 		d.ev, err = d.ev.EndOffer(made.Name)
 		return err
 	}))
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	founder.offline, founder.mailbox = false, append(founder.mailbox, late...)
 	for range 4 {

@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // Parts come in any order, more than once, among messages that cross the rekey; nobody misses a message, and nobody reads one twice.
@@ -27,9 +29,9 @@ func TestRekeyInAnyOrder(t *testing.T) {
 				}
 				switch round {
 				case 0:
-					all[0].do(Rekey())
+					all[0].do(step.Rekey())
 				case 1:
-					all[0].do(Remove(stateOf(all[4].space).me().index))
+					all[0].do(step.Remove(stateOf(all[4].space).me().index))
 				}
 				for _, x := range all[:4] {
 					say(x)
@@ -56,9 +58,9 @@ func TestRekeyInAnyOrder(t *testing.T) {
 // of those asks for another.
 func TestRunAfterARekey(t *testing.T) {
 	n := newNetwork(t, 61)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	var made invite.Made
-	founder.do(NewInvite(invite.Public(16, 0), &made))
+	founder.do(step.NewInvite(invite.Public(16, 0), &made))
 	requests := 0
 	n.lose = func(x *node, f []byte) bool {
 		if x == founder && f[0]&0xf == byte(proto.TypeRequest) {
@@ -76,7 +78,7 @@ func TestRunAfterARekey(t *testing.T) {
 		}
 	}
 	join(8)
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	requests = 0
 	join(5)
@@ -89,7 +91,7 @@ func TestLateMessageOfTheRemoved(t *testing.T) {
 	n.forget()
 	gone := all[4]
 	gone.offline = true
-	all[0].do(Remove(stateOf(gone.space).me().index))
+	all[0].do(step.Remove(stateOf(gone.space).me().index))
 	n.settle()
 	gone.send("crossing")
 	n.settle()
@@ -110,11 +112,11 @@ func TestLinksSurviveARekey(t *testing.T) {
 	private, other := founder.invite(invite.Private(0)), founder.invite(invite.Private(0))
 	public := founder.invite(invite.Public(16, 0))
 	n.settle()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	x, y := n.join(private, "x"), n.join(public, "y")
 	n.settle()
-	founder.do(Remove(stateOf(all[4].space).me().index))
+	founder.do(step.Remove(stateOf(all[4].space).me().index))
 	n.settle()
 	z, late := n.join(other, "z"), n.join(public, "late")
 	n.settle()
@@ -147,7 +149,7 @@ func TestAwayThroughRekeys(t *testing.T) {
 	for k := range 3 {
 		all[1].send(fmt.Sprint("before ", k))
 		n.settle()
-		all[0].do(Rekey())
+		all[0].do(step.Rekey())
 		n.settle()
 		all[2].send(fmt.Sprint("after ", k))
 		n.settle()
@@ -168,7 +170,7 @@ func TestBoxIsHandedOn(t *testing.T) {
 	n, all := five(t, 53)
 	away := all[3]
 	n.lose = func(x *node, f []byte) bool { return x == away && f[0]&0xf == byte(proto.TypeRekey) }
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.settle()
 	all[0].offline = true
 	n.forget()
@@ -201,7 +203,7 @@ func TestRekeyIsResumed(t *testing.T) {
 	n, all := five(t, 54)
 	n.seal = 1
 	founder := all[0]
-	founder.do(Remove(stateOf(all[4].space).me().index))
+	founder.do(step.Remove(stateOf(all[4].space).me().index))
 	for range 3 {
 		require.EqualValues(t, 0, founder.gen())
 		require.True(t, Due(founder.space, n.now).Rekey)
@@ -224,7 +226,7 @@ func TestRekeyIsResumed(t *testing.T) {
 func TestRekeyIsPostedAgain(t *testing.T) {
 	n, all := five(t, 55)
 	n.lose = func(_ *node, f []byte) bool { return f[0]&0xf == byte(proto.TypeRekey) }
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.lose = nil
 	n.settle()
 	require.EqualValues(t, 0, all[1].gen())
@@ -243,7 +245,7 @@ func TestRekeyIsPostedAgain(t *testing.T) {
 // After a leave an owner rekeys by itself.
 func TestLeaveIsFollowedByARekey(t *testing.T) {
 	n, all := five(t, 56)
-	all[4].do(Leave())
+	all[4].do(step.Leave())
 	n.settle()
 	for _, x := range all[:4] {
 		require.EqualValues(t, 1, x.gen(), x.name)
@@ -261,10 +263,10 @@ func TestWhoLeftOpensNoTicket(t *testing.T) {
 		return nil
 	}))
 	n.lose = func(*node, []byte) bool { return true }
-	m.do(Leave())
+	m.do(step.Leave())
 	n.lose = nil
 	root := m.rootID()
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	answered := 0
 	n.posted = func(_ *node, f []byte) {
 		if proto.Type(f[0]&0xf) == proto.TypeTicket {
@@ -290,7 +292,7 @@ func TestThiefBeforeARekey(t *testing.T) {
 	}))
 	n.settle()
 	late := m.copyOf("late")
-	all[0].do(Rekey())
+	all[0].do(step.Rekey())
 	n.settle()
 	all[1].send("after the rekey")
 	n.settle()
@@ -314,7 +316,7 @@ func TestJoiningCrossesARekey(t *testing.T) {
 	n.settle()
 	require.Equal(t, Member, x.phase())
 	founder.mailbox = nil // it does not know of the joiner
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	require.EqualValues(t, 0, x.gen())
 	founder.offline = false
@@ -337,12 +339,12 @@ func TestJoiningCrossesARekey(t *testing.T) {
 func TestRemoveRefuses(t *testing.T) {
 	n, all := five(t, 59)
 	me := stateOf(all[0].space).me().index
-	require.ErrorIs(t, all[0].try(Remove(me)), ErrPolicy)
-	require.ErrorIs(t, all[0].try(Remove(999)), ErrPolicy)
-	require.ErrorIs(t, all[1].try(Remove(me)), ErrPhase)
-	require.ErrorIs(t, all[1].try(Rekey()), ErrPhase)
+	require.ErrorIs(t, all[0].try(step.Remove(me)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(step.Remove(999)), ErrPolicy)
+	require.ErrorIs(t, all[1].try(step.Remove(me)), ErrPhase)
+	require.ErrorIs(t, all[1].try(step.Rekey()), ErrPhase)
 	s, err := Restore(all[0].space, n.now)
 	require.NoError(t, err)
 	all[0].space, all[0].retained = s, map[orphans.FrameName]incoming{}
-	require.ErrorIs(t, all[0].try(Rekey()), ErrPhase)
+	require.ErrorIs(t, all[0].try(step.Rekey()), ErrPhase)
 }

@@ -5,13 +5,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // five returns a space of a founder and four others, in step.
-func five(t *testing.T, seed uint64) (*network, []*node) { return fiveWith(t, seed, Policy{}) }
+func five(t *testing.T, seed uint64) (*network, []*node) { return fiveWith(t, seed, rules.Policy{}) }
 
 // fiveWith is five, in a space with a policy.
-func fiveWith(t *testing.T, seed uint64, p Policy) (*network, []*node) {
+func fiveWith(t *testing.T, seed uint64, p rules.Policy) (*network, []*node) {
 	n := newNetwork(t, seed)
 	all := []*node{n.found(p)}
 	for _, name := range []string{"b", "c", "d", "e"} {
@@ -45,7 +48,7 @@ func TestRemove(t *testing.T) {
 	n, all := five(t, 31)
 	founder, gone := all[0], all[4]
 	n.forget()
-	founder.do(Remove(stateOf(gone.space).me().index))
+	founder.do(step.Remove(stateOf(gone.space).me().index))
 	require.EqualValues(t, 1, founder.gen())
 	n.settle()
 	require.Equal(t, Removed, gone.phase())
@@ -73,7 +76,7 @@ func TestRemove(t *testing.T) {
 // The epochs and roots of a space that is rekeyed more often than its members commit go like those of any other.
 func TestRootsOfAQuietSpaceAreDropped(t *testing.T) {
 	n := newNetwork(t, 210)
-	founder := n.found(Policy{RekeyHours: 24})
+	founder := n.found(rules.Policy{RekeyHours: 24})
 	b := n.member(founder, "b")
 	n.settle()
 	for range 50 {

@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/cputest"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -35,7 +37,7 @@ func (c *crowd) rekeyed(s Space) (Space, [][]byte) {
 	d, err := newEdit(s, c.now, Options{})
 	require.NoError(c, err)
 	d.seal = 1 << 20
-	require.NoError(c, Rekey().do(&d))
+	require.NoError(c, d.take(step.Rekey()))
 	return d.space(), d.frames
 }
 
@@ -59,7 +61,7 @@ func rekeySizes() []int {
 func BenchmarkRekey(b *testing.B) {
 	for _, n := range rekeySizes() {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			c := newCrowd(b, n, Policy{})
+			c := newCrowd(b, n, rules.Policy{})
 			s := c.knowing(c.reader)
 			inbox := c.people[0].inboxes[0].secret.Public
 			var calls, seals float64
@@ -101,7 +103,7 @@ func (d *edit) openAll(frames [][]byte) {
 func BenchmarkApplyRekey(b *testing.B) {
 	for _, n := range rekeySizes() {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
-			c := newCrowd(b, n, Policy{})
+			c := newCrowd(b, n, rules.Policy{})
 			_, frames := c.rekeyed(c.knowing(c.reader))
 			s := c.knowing(c.witness)
 			var spent float64

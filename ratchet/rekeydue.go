@@ -198,11 +198,11 @@ func (d *edit) beginDue() (rekey.Wish, bool) {
 	if root, held := d.st.forest.Epoch(r.ID()); held {
 		_, entered = root.Seen()
 	}
-	turn := Millis(place)
+	turn := millis(place)
 	if d.outsiders(r) {
 		return rekey.Wish{}, d.st.clock.age(entered) >= turn*rekeyTurn
 	}
-	every := Millis(r.Policy().RekeyInterval) * hour
+	every := millis(r.Policy().RekeyInterval) * hour
 	return rekey.Wish{}, every > 0 && d.st.clock.age(entered) >= every+turn*intervalTurn
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // removals is a history of rekeys, removals, joins, messages, losses and restarts in a space with two owners and a member with a role.
@@ -42,7 +44,7 @@ func TestRemovalHistories(t *testing.T) {
 	base.settle()
 	all[0].owners(all[0], all[1])
 	base.settle()
-	all[0].do(Appoint(MayRemove, all[2].place()))
+	all[0].do(step.Appoint(rules.MayRemove, all[2].place()))
 	base.settle()
 	for seed := first; seed < first+count; seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -70,19 +72,19 @@ func (h *removals) step(k int) {
 		if h.rng.IntN(2) == 0 {
 			h.loseSome()
 		}
-		_ = owner.try(Remove(some.place())) // ErrPolicy of who is gone
+		_ = owner.try(step.Remove(some.place())) // ErrPolicy of who is gone
 	case 2:
-		_ = owner.try(Rekey())
+		_ = owner.try(step.Rekey())
 	case 3:
-		_ = h.plain[0].try(Remove(some.place()))
+		_ = h.plain[0].try(step.Remove(some.place()))
 	case 4:
 		var made invite.Made
-		if owner.try(NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made)) == nil {
+		if owner.try(step.NewInvite([]invite.Terms{invite.Private(0), invite.Public(16, 0)}[h.rng.IntN(2)], &made)) == nil {
 			h.plain = append(h.plain, h.join(made.Link, fmt.Sprint("x", k)))
 		}
 	case 5:
 		h.loseSome()
-		_ = owner.try(Rekey())
+		_ = owner.try(step.Rekey())
 	case 6:
 		thief := some.copyOf("thief of " + some.name)
 		h.all = slices.DeleteFunc(h.all, func(x *node) bool { return x == thief }) // it only listens, in the end

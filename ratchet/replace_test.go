@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // A thief that acts as a member reads on, also over a rekey, since it updates the inbox key. Replace ends it in one commit: the person comes
@@ -23,7 +24,7 @@ func TestReplaceEndsAThief(t *testing.T) {
 	n.settle()
 	thief.send("I am e")
 	n.settle()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	n.forget()
 	founder.send("read by the thief")
@@ -32,7 +33,7 @@ func TestReplaceEndsAThief(t *testing.T) {
 
 	n.forget()
 	var made invite.Made
-	founder.do(Replace(dkg.Index(victim.index()), 0, &made))
+	founder.do(step.Replace(dkg.Index(victim.index()), 0, &made))
 	require.EqualValues(t, 2, founder.gen(), "one commit")
 	require.Equal(t, []invite.Invite{{Name: made.Name, Kind: dkg.Private, Status: invite.Open, First: 6, Count: 1, Step: 1}}, openInvites(founder))
 	n.settle()
@@ -78,10 +79,10 @@ func TestReplaceRefused(t *testing.T) {
 	n, all := five(t, 82)
 	var made invite.Made
 	before := all[0].space
-	require.ErrorIs(t, all[1].try(Replace(3, 0, &made)), ErrPhase)
-	require.ErrorIs(t, all[0].try(Replace(9, 0, &made)), ErrPolicy)
-	require.ErrorIs(t, all[0].try(Replace(dkg.Index(all[0].index()), 0, &made)), ErrPolicy)
-	require.ErrorIs(t, all[0].try(Replace(3, -time.Hour, &made)), ErrPolicy)
+	require.ErrorIs(t, all[1].try(step.Replace(3, 0, &made)), ErrPhase)
+	require.ErrorIs(t, all[0].try(step.Replace(9, 0, &made)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(step.Replace(dkg.Index(all[0].index()), 0, &made)), ErrPolicy)
+	require.ErrorIs(t, all[0].try(step.Replace(3, -time.Hour, &made)), ErrPolicy)
 	require.True(t, before.Equal(all[0].space))
 	require.Zero(t, made)
 	require.Empty(t, n.all[0].mailbox)
@@ -94,16 +95,16 @@ func TestInvitesAfterRekeys(t *testing.T) {
 	used := len(Invites(founder.space, n.now))
 	require.Equal(t, 4, used)
 	var back, public, private invite.Made
-	founder.do(NewInvite(invite.Private(0), &back))
-	founder.do(NewInvite(invite.Public(16, 0), &public))
-	founder.do(NewInvite(invite.Private(0), &private))
-	founder.do(EndInvite(back.Name))
+	founder.do(step.NewInvite(invite.Private(0), &back))
+	founder.do(step.NewInvite(invite.Public(16, 0), &public))
+	founder.do(step.NewInvite(invite.Private(0), &private))
+	founder.do(step.EndInvite(back.Name))
 	n.settle()
 	x := n.join(public.Link, "x")
 	n.settle()
 	x.send("I am x")
 	n.settle()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	statuses := func() map[[16]byte]invite.Status {
 		out := make(map[[16]byte]invite.Status)
@@ -121,7 +122,7 @@ func TestInvitesAfterRekeys(t *testing.T) {
 	require.Equal(t, invite.Open, now[public.Name])
 	require.Equal(t, invite.Open, now[private.Name])
 
-	founder.do(Remove(dkg.Index(all[4].index())))
+	founder.do(step.Remove(dkg.Index(all[4].index())))
 	n.settle()
 	now = statuses()
 	require.Len(t, now, 7)

@@ -51,7 +51,7 @@ func (d *edit) silent() bool {
 }
 
 // unanswered reports whether a state was restored, and was not brought up to date in some time since it reached the end of its backlog.
-func (d *edit) unanswered(within Millis) bool {
+func (d *edit) unanswered(within millis) bool {
 	return d.st.rhythm.restored && !passed(d.now, d.st.rhythm.caughtUpAt, within)
 }
 

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // A founder that was restored to before anybody joined is silent like others, though it knows of nobody else: it reads what they reply to its
@@ -16,7 +18,7 @@ func TestFounderFromBeforeTheFirstMember(t *testing.T) {
 	for commits := range 4 {
 		t.Run(fmt.Sprint(commits), func(t *testing.T) {
 			n := newNetwork(t, 202)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			var links []invite.Link
 			for range 4 {
 				links = append(links, founder.invite(invite.Private(0)))
@@ -61,11 +63,11 @@ func TestRestoredOwnerLeavesNobodyOut(t *testing.T) {
 	for _, hours := range []uint16{0, 24} {
 		t.Run(fmt.Sprint(hours), func(t *testing.T) {
 			n := newNetwork(t, 203)
-			founder := n.found(Policy{RekeyHours: hours})
+			founder := n.found(rules.Policy{RekeyHours: hours})
 			left := n.member(founder, "left")
 			l := founder.invite(invite.Private(0))
 			n.settle()
-			left.do(Leave())
+			left.do(step.Leave())
 			left.offline = true
 			founder.sync()
 			backup := founder.space
@@ -75,12 +77,12 @@ func TestRestoredOwnerLeavesNobodyOut(t *testing.T) {
 			founder.restored(backup)
 			founder.sync()
 			require.False(t, Due(founder.space, n.now).Rekey)
-			require.ErrorIs(t, founder.try(Rekey()), ErrPhase)
+			require.ErrorIs(t, founder.try(step.Rekey()), ErrPhase)
 			for range 10 {
 				n.settle()
 				n.now = n.now.Add(12 * time.Hour)
 			}
-			require.NoError(t, founder.try(Rekey()))
+			require.NoError(t, founder.try(step.Rekey()))
 			n.settle()
 			founder.send("to all")
 			n.settle()
@@ -95,13 +97,13 @@ func TestRestoredOwnerLeavesNobodyOut(t *testing.T) {
 func TestUnansweredOwner(t *testing.T) {
 	for _, hours := range []uint16{0, 24} {
 		n := newNetwork(t, 205)
-		founder := n.found(Policy{RekeyHours: hours})
+		founder := n.found(rules.Policy{RekeyHours: hours})
 		m := n.member(founder, "m")
 		n.now = n.now.Add(2 * time.Hour)
 		m.offline = true
 		founder.restored(founder.space)
 		n.settle()
-		remove := Remove(stateOf(m.space).me().index)
+		remove := step.Remove(stateOf(m.space).me().index)
 		require.ErrorIs(t, founder.try(remove), ErrPhase)
 		n.now = n.now.Add(24 * time.Hour)
 		if hours == 0 {
@@ -124,11 +126,11 @@ func TestUnansweredOwner(t *testing.T) {
 // ticket can be opened, and a rekey by hand brings them together after a day.
 func TestBothRestoredAcrossARekey(t *testing.T) {
 	n := newNetwork(t, 230)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	before := m.space
 	m.loses(6)
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	m.send("in the new root")
 	founder.send("in the new root")
@@ -141,7 +143,7 @@ func TestBothRestoredAcrossARekey(t *testing.T) {
 		n.settle()
 		n.now = n.now.Add(12 * time.Hour)
 	}
-	_ = founder.try(Rekey()) // if it is not brought up to date already
+	_ = founder.try(step.Rekey()) // if it is not brought up to date already
 	for range 6 {
 		n.settle()
 		n.now = n.now.Add(12 * time.Hour)
@@ -158,7 +160,7 @@ func TestBothRestoredAcrossARekey(t *testing.T) {
 // day would else say something before anybody could answer.
 func TestSilenceIsForWhoWasAsked(t *testing.T) {
 	n := newNetwork(t, 206)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.now = n.now.Add(2 * time.Hour)
 	founder.offline = true
@@ -184,7 +186,7 @@ func TestSilenceIsForWhoWasAsked(t *testing.T) {
 // A silent member answers nobody that Admit is called for, either.
 func TestSilentMemberAdmitsNobody(t *testing.T) {
 	n := newNetwork(t, 201)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.settle()

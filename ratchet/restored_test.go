@@ -11,6 +11,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -30,7 +32,7 @@ func TestRestoredClockBehind(t *testing.T) {
 }
 
 func restoredBehind(t *testing.T, n *network) {
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, others := n.member(founder, "m"), []*node{founder}
 	if n.rng.IntN(2) == 0 {
 		others = append(others, n.member(founder, "other"))
@@ -88,7 +90,7 @@ func restoredBehind(t *testing.T, n *network) {
 func TestOnlyOwnerIsRestored(t *testing.T) {
 	n, all := five(t, 110)
 	founder, backup := all[0], all[0].space
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.settle()
 	for _, x := range all {
 		x.send("in the new root, " + x.name)
@@ -105,7 +107,7 @@ func TestOnlyOwnerIsRestored(t *testing.T) {
 	all[1].send("it cannot read this")
 	n.hours(8)
 	require.EqualValues(t, 1, founder.gen())
-	founder.do(Remove(all[4].place()))
+	founder.do(step.Remove(all[4].place()))
 	n.hours(2)
 	require.Equal(t, Removed, all[4].phase())
 	n.hears(all[:4]...)
@@ -116,7 +118,7 @@ func TestOnlyOwnerIsRestored(t *testing.T) {
 func TestOwnCommitIsReportedOnce(t *testing.T) {
 	for _, kind := range []EventKind{Impersonated, Conflict} {
 		t.Run(kind.String(), func(t *testing.T) {
-			g := newGroup(t, 3, Policy{})
+			g := newGroup(t, 3, rules.Policy{})
 			p := g.peers[1]
 			before := p.space()
 			lost := p.committing("made by the state that is lost")

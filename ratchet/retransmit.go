@@ -11,7 +11,7 @@ type repeats struct{ list []repeat }
 // repeat is one ticket: its frames.
 type repeat struct {
 	name   proto.Name
-	at     Millis // pruning clock
+	at     millis // pruning clock
 	frames [][]byte
 }
 

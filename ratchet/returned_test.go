@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // twoDays lets so much time pass that whoever sends next commits. The clock of what is kept moves by a day at most.
@@ -33,7 +34,7 @@ func (n *network) loseCommit(m *node) {
 // everybody else has read it before it asked (D120). What it says then is read.
 func TestLostCommitIsReturned(t *testing.T) {
 	n := newNetwork(t, 71)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	n.twoDays()
 	n.loseCommit(m)
@@ -59,7 +60,7 @@ func TestLostCommitIsReturned(t *testing.T) {
 // member was read below its commit (D120).
 func TestCommitIsNotReturnedToAThief(t *testing.T) {
 	n := newNetwork(t, 72)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	n.twoDays()
 	thief := m.copyOf("thief")
@@ -92,7 +93,7 @@ func TestCommitIsNotReturnedToAThief(t *testing.T) {
 // lostBeforeOthersCame returns a founder and a member that lost its commit, in a space with four members that came after it.
 func lostBeforeOthersCame(t *testing.T) (n *network, founder, m *node) {
 	n = newNetwork(t, 100)
-	founder = n.found(Policy{})
+	founder = n.found(rules.Policy{})
 	m = n.member(founder, "m")
 	n.twoDays()
 	n.loseCommit(m)

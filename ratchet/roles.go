@@ -8,63 +8,47 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
-// Rights is what a role lets a member do beside what all may: a sum of MayInvite, MayRemove and MayTitle.
-type Rights = proto.Rights
-
-// The rights. MayInvite: it may ask owners for links, also where members may not. MayRemove: it may remove members that are no owners.
-// MayTitle: it may name the space.
-const (
-	MayInvite = proto.MayInvite
-	MayRemove = proto.MayRemove
-	MayTitle  = proto.MayTitle
-)
-
-// Appoint returns the step with which an owner gives some members these rights and no others. What it adds counts at once; what it takes
-// back, by the rekey that it begins. RoleChanged follows. It returns ErrPhase for a member that is no owner, and ErrPolicy for an index
-// that is no member's, unknown rights, and more than 64 members with a role.
-//
-//go:noinline
-func Appoint(rights Rights, indices ...dkg.Index) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok {
-			return ErrPhase
-		}
-		place, owner := d.place(r)
-		if !owner {
-			return ErrPhase
-		}
-		if rights > MayInvite|MayRemove|MayTitle || rights != 0 && tooManyRoles(r, indices) {
+// Appoint implements step.Taker.
+func (d taker) Appoint(rights rules.Rights, indices []dkg.Index) error {
+	_, r, ok := d.preferred()
+	if !ok {
+		return ErrPhase
+	}
+	place, owner := d.place(r)
+	if !owner {
+		return ErrPhase
+	}
+	if rights > rules.MayInvite|rules.MayRemove|rules.MayTitle || rights != 0 && tooManyRoles(r, indices) {
+		return ErrPolicy
+	}
+	var less rekey.Wish
+	for _, i := range indices {
+		b, known := r.ListedBinding(i)
+		if !known || r.Gone(i) {
 			return ErrPolicy
 		}
-		var less rekey.Wish
-		for _, i := range indices {
-			b, known := r.ListedBinding(i)
-			if !known || r.Gone(i) {
-				return ErrPolicy
-			}
-			now := r.Rights(b.Maker)
-			if now&^rights != 0 {
-				less = less.And(rekey.Wish{Roles: []proto.Grant{{Index: i, Rights: rights}}})
-			}
-			if rights&^now == 0 {
-				continue
-			}
-			said := proto.Role{Root: r.ID(), By: place, Index: i, Key: b.Key, Rights: rights}
-			if err := d.declare(proto.Sign(said, d.st.space, d.st.me().signing)); err != nil {
-				return err
-			}
+		now := r.Rights(b.Maker)
+		if now&^rights != 0 {
+			less = less.And(rekey.Wish{Roles: []proto.Grant{{Index: i, Rights: rights}}})
 		}
-		if less.IsZero() {
-			return nil
+		if rights&^now == 0 {
+			continue
 		}
-		if !d.mayDeal(less) {
-			return ErrPhase
+		said := proto.Role{Root: r.ID(), By: place, Index: i, Key: b.Key, Rights: rights}
+		if err := d.declare(proto.Sign(said, d.st.space, d.st.me().signing)); err != nil {
+			return err
 		}
-		return d.beginRekey(less)
-	})
+	}
+	if less.IsZero() {
+		return nil
+	}
+	if !d.mayDeal(less) {
+		return ErrPhase
+	}
+	return d.beginRekey(less)
 }
 
 func anyOwner(uint8) bool { return true }
@@ -79,23 +63,18 @@ func tooManyRoles(r members.Root, indices []dkg.Index) bool {
 	return len(all) > max(proto.MaxRoles, len(had))
 }
 
-// SetPolicy returns the step with which an owner changes how the space works, by the rekey that it begins. PolicyChanged follows. It
-// returns ErrPhase like Remove, and ErrPolicy for another scheme or KEM than the space has, and for one that is none.
-//
-//go:noinline
-func SetPolicy(p Policy) Step {
-	return stepOf(func(d *edit) error {
-		_, r, ok := d.preferred()
-		if !ok || !d.mayDeal(rekey.Wish{}) {
-			return ErrPhase
-		}
-		next, err := p.encode()
-		root := string(d.st.me().origin.RootOwner.Scheme())
-		if err != nil || next.Suite != r.Suite() || p.RootScheme != "" && p.RootScheme != root {
-			return ErrPolicy
-		}
-		return d.beginRekey(rekey.Wish{Policy: next})
-	})
+// SetPolicy implements step.Taker.
+func (d taker) SetPolicy(p rules.Policy) error {
+	_, r, ok := d.preferred()
+	if !ok || !d.mayDeal(rekey.Wish{}) {
+		return ErrPhase
+	}
+	next, err := encodePolicy(p)
+	root := string(d.st.me().origin.RootOwner.Scheme())
+	if err != nil || next.Suite != r.Suite() || p.RootScheme != "" && p.RootScheme != root {
+		return ErrPolicy
+	}
+	return d.beginRekey(rekey.Wish{Policy: next})
 }
 
 // removeByRole says that a member with the right removes others.
@@ -175,8 +154,8 @@ func (d *edit) saidAgain(r members.Root, w rekey.Wish, n rekey.New) (out [][]byt
 }
 
 // rightsOf returns the rights of all members of a root.
-func rightsOf(r members.Root) map[dkg.Index]Rights {
-	out := map[dkg.Index]Rights{}
+func rightsOf(r members.Root) map[dkg.Index]rules.Rights {
+	out := map[dkg.Index]rules.Rights{}
 	for _, g := range r.Roles(anyOwner) {
 		out[g.Index] = g.Rights
 	}

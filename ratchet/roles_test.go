@@ -5,10 +5,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // rights returns the rights of a member as another one sees them.
-func (x *node) rights(of *node) Rights {
+func (x *node) rights(of *node) rules.Rights {
 	for _, m := range Members(x.space) {
 		if m.Index == of.place() {
 			return m.Rights
@@ -22,21 +25,21 @@ func (x *node) rights(of *node) Rights {
 func TestMemberWithARole(t *testing.T) {
 	n, all := five(t, 90)
 	founder, b, c := all[0], all[1], all[2]
-	require.ErrorIs(t, b.try(Remove(c.place())), ErrPhase)
-	require.ErrorIs(t, b.try(SetTitle([]byte("mine"))), ErrPhase)
-	founder.do(Appoint(MayRemove|MayTitle, b.place()))
-	founder.do(Appoint(MayInvite, c.place()))
+	require.ErrorIs(t, b.try(step.Remove(c.place())), ErrPhase)
+	require.ErrorIs(t, b.try(step.SetTitle([]byte("mine"))), ErrPhase)
+	founder.do(step.Appoint(rules.MayRemove|rules.MayTitle, b.place()))
+	founder.do(step.Appoint(rules.MayInvite, c.place()))
 	n.settle()
-	require.Equal(t, MayRemove|MayTitle, all[3].rights(b))
+	require.Equal(t, rules.MayRemove|rules.MayTitle, all[3].rights(b))
 	require.True(t, all[3].has(RoleChanged))
-	require.ErrorIs(t, b.try(Remove(founder.place())), ErrPolicy)
-	c.do(WantInvite())
-	require.ErrorIs(t, b.try(WantInvite()), ErrPolicy)
+	require.ErrorIs(t, b.try(step.Remove(founder.place())), ErrPolicy)
+	c.do(step.WantInvite())
+	require.ErrorIs(t, b.try(step.WantInvite()), ErrPolicy)
 	n.settle()
 	require.True(t, c.has(LinkGiven))
 	founder.offline = true
-	b.do(SetTitle([]byte("moderated")))
-	b.do(Remove(all[4].place()))
+	b.do(step.SetTitle([]byte("moderated")))
+	b.do(step.Remove(all[4].place()))
 	n.settle()
 	require.ErrorIs(t, all[4].edit(func(d *edit) error { return d.say(inner("still here?")) }), ErrRemoved)
 	for range 31 {
@@ -55,15 +58,15 @@ func TestMemberWithARole(t *testing.T) {
 	require.Equal(t, Removed, all[4].phase())
 	n.hears(all[:4]...)
 	for _, x := range all[:4] {
-		require.Equal(t, MayRemove|MayTitle, x.rights(b), x.name)
-		require.Equal(t, MayInvite, x.rights(c), x.name)
+		require.Equal(t, rules.MayRemove|rules.MayTitle, x.rights(b), x.name)
+		require.Equal(t, rules.MayInvite, x.rights(c), x.name)
 		require.Equal(t, "moderated", string(Info(x.space).Title), x.name)
 	}
-	founder.do(Appoint(MayTitle, b.place()))
+	founder.do(step.Appoint(rules.MayTitle, b.place()))
 	n.settle()
 	require.EqualValues(t, 2, founder.gen(), "what is taken back is taken back by a rekey")
-	require.Equal(t, MayTitle, c.rights(b))
-	require.ErrorIs(t, b.try(Remove(c.place())), ErrPhase)
+	require.Equal(t, rules.MayTitle, c.rights(b))
+	require.ErrorIs(t, b.try(step.Remove(c.place())), ErrPhase)
 }
 
 // A removal by a role that crosses a rekey is said again in the new root; a role that crosses one is not, and a member that a rekey removed
@@ -71,10 +74,10 @@ func TestMemberWithARole(t *testing.T) {
 func TestRemovalByRoleCrossesARekey(t *testing.T) {
 	n, all := five(t, 91)
 	founder, b, c := all[0], all[1], all[2]
-	founder.do(Appoint(MayRemove, b.place(), c.place()))
+	founder.do(step.Appoint(rules.MayRemove, b.place(), c.place()))
 	n.settle()
-	b.do(Remove(all[4].place()))
-	founder.do(Rekey())
+	b.do(step.Remove(all[4].place()))
+	founder.do(step.Rekey())
 	n.settle()
 	require.EqualValues(t, 1, all[3].gen())
 	for _, x := range all[:4] {
@@ -84,9 +87,9 @@ func TestRemovalByRoleCrossesARekey(t *testing.T) {
 	require.Equal(t, Removed, all[4].phase())
 
 	c.offline = true
-	founder.do(Remove(c.place()))
+	founder.do(step.Remove(c.place()))
 	n.settle()
-	c.do(Remove(all[3].place()))
+	c.do(step.Remove(all[3].place()))
 	n.settle()
 	n.hears(founder, b, all[3])
 	require.Len(t, founder.members(), 3)
@@ -98,7 +101,7 @@ func TestSetPolicy(t *testing.T) {
 	p := Info(all[0].space).Policy
 	require.False(t, p.MembersMayInvite)
 	p.MembersMayInvite, p.RekeyHours = true, 48
-	all[0].do(SetPolicy(p))
+	all[0].do(step.SetPolicy(p))
 	n.settle()
 	for _, x := range all {
 		require.Equal(t, p, Info(x.space).Policy, x.name)
@@ -110,8 +113,8 @@ func TestSetPolicy(t *testing.T) {
 		n.settle()
 	}
 	require.EqualValues(t, 2, all[1].gen(), "the interval is over")
-	p.KEM = MLKEM768X25519
-	require.ErrorIs(t, all[0].try(SetPolicy(p)), ErrPolicy)
+	p.KEM = rules.MLKEM768X25519
+	require.ErrorIs(t, all[0].try(step.SetPolicy(p)), ErrPolicy)
 }
 
 // What a rekey was to change is wished again when another owner's took its place.
@@ -123,9 +126,9 @@ func TestWishOfARekeyThatLost(t *testing.T) {
 		n.settle()
 		p := Info(founder.space).Policy
 		p.RekeyHours = 1000
-		founder.do(SetPolicy(p))
-		b.do(Appoint(MayTitle, all[2].place()))
-		b.do(Appoint(0, all[2].place())) // a rekey
+		founder.do(step.SetPolicy(p))
+		b.do(step.Appoint(rules.MayTitle, all[2].place()))
+		b.do(step.Appoint(0, all[2].place())) // a rekey
 		n.settle()
 		n.hours(3)
 		for _, x := range all {

@@ -12,22 +12,22 @@ type rhythm struct {
 	ask        bool          // a ticket is needed
 	askUnder   proto.EpochID // the root as of which to ask while that of the preferred epoch has an older owner list than askUntil; it may be given up
 	askUntil   proto.ListRank
-	committed  Millis        // of the last own commit, or of entering the space
+	committed  millis        // of the last own commit, or of entering the space
 	healing    proto.EpochID // the own epoch that was made because the interval was over, until the next one is
-	healedAt   Millis        // wall clock: when it was made
+	healedAt   millis        // wall clock: when it was made
 	again      bool          // it was made a second time, since nobody was read below the first
-	heard      Millis        // when a message of another member was read last
-	pruned     Millis        // when Prune ran last
+	heard      millis        // when a message of another member was read last
+	pruned     millis        // when Prune ran last
 	restored   bool          // opened from a copy, and no ticket for a request that was made since merged (§8)
-	caughtUpAt Millis        // wall clock: the end of the mailbox since then from which the silence counts; 0 while there was none
+	caughtUpAt millis        // wall clock: the end of the mailbox since then from which the silence counts; 0 while there was none
 	setBack    bool          // numbers may have been used that this state does not know (§8)
 	since      proto.EpochID // the own epoch that was made last since then; zero if none was
 	told       proto.EpochID // that was only told and came to be preferred, or what is below it
-	toldAt     Millis        // wall clock: when that was
+	toldAt     millis        // wall clock: when that was
 	toldAsks   uint8         // how often a ticket was asked for because of it
 }
 
-func newRhythm(now Millis) rhythm { return rhythm{committed: now, heard: now, pruned: now} }
+func newRhythm(now millis) rhythm { return rhythm{committed: now, heard: now, pruned: now} }
 
 func (r rhythm) encode(e *state.Encoder) {
 	e.Bool(r.commit)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -22,7 +23,7 @@ func (unreadable) Frames(context.Context, store.Kind, store.ID, ...[32]byte) ([]
 
 // A search that cannot load a retained frame because the store fails ends Maintain, and gives up nothing.
 func TestSearchWithAStoreThatFails(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	a, b, c := g.peers[0], g.peers[1], g.peers[2]
 	commits := func(p *peer, text string) []byte {
 		require.NoError(t, p.update(func(tx *state.Tx[Space]) error {

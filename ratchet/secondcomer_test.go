@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // Who comes second by a private link is told that it is taken, with the proof, whoever of the others is there and whatever is lost once;
@@ -30,7 +32,7 @@ func TestSecondComer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNetwork(t, 75)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			n.member(founder, "m")
 			l := founder.invite(invite.Private(0))
 			n.join(l, "a")
@@ -62,7 +64,7 @@ func TestSecondComer(t *testing.T) {
 // owner knew nothing of it: its invite is issued again there, and nobody has said anything in the new root yet (§9).
 func TestSecondComerAfterACrossingRekey(t *testing.T) {
 	n := newNetwork(t, 310)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.settle()
@@ -73,7 +75,7 @@ func TestSecondComerAfterACrossingRekey(t *testing.T) {
 	a.send("a")
 	m.sync()
 	require.Len(t, m.texts(), 1)
-	founder.do(Rekey()) // before it reads its mailbox
+	founder.do(step.Rekey()) // before it reads its mailbox
 	a.offline = true
 	m.sync()
 	_, _, r := m.standing()
@@ -106,7 +108,7 @@ func TestReadInTheOldRootAfterTheRekey(t *testing.T) {
 	for k, first := range []string{"only b", "b", "a"} {
 		t.Run(first, func(t *testing.T) {
 			n := newNetwork(t, 320+uint64(k))
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			m := n.member(founder, "m")
 			l := founder.invite(invite.Public(invite.Unit, 0))
 			n.settle()
@@ -116,7 +118,7 @@ func TestReadInTheOldRootAfterTheRekey(t *testing.T) {
 			require.Equal(t, Member, a.phase())
 			place := a.place()
 			b := n.joinApart(func() *node { return n.joinAt(l, place, "b") }, func(x *node) bool { return x == founder || x == a })
-			founder.do(Rekey())
+			founder.do(step.Rekey())
 			_, _, r := founder.standing()
 			require.Len(t, r.Bindings(place), 1)
 			require.False(t, r.Met(place))
@@ -153,13 +155,13 @@ func TestReadInTheOldRootAfterTheRekey(t *testing.T) {
 func TestNoPlaceIsTakenFromAnOlderRoot(t *testing.T) {
 	for _, introduced := range []bool{true, false} {
 		n := newNetwork(t, 330)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		m, o := n.member(founder, "m"), n.member(founder, "o")
 		l := founder.invite(invite.Private(0))
 		n.settle()
 		thief := n.joinApart(func() *node { return n.join(l, "thief") }, func(x *node) bool { return x == founder || x == o })
 		thief.offline, m.offline = true, true
-		founder.do(Rekey())
+		founder.do(step.Rekey())
 		thief.mailbox = nil // it stays in the older root
 		n.settle()
 		x := n.join(l, "x")
@@ -224,7 +226,7 @@ func (n *network) losers(founder, m *node, l invite.Link) (winner, loser *node) 
 // although the other binding is not known (§9).
 func TestLoserThatReadNothingIsToldWhenItAsks(t *testing.T) {
 	n := newNetwork(t, 79)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	winner, loser := n.losers(founder, m, founder.invite(invite.Private(0)))
 	require.NoError(t, loser.edit(func(d *edit) error {
@@ -241,7 +243,7 @@ func TestLoserThatReadNothingIsToldWhenItAsks(t *testing.T) {
 // that lost, an hour or more after it said it last (§9).
 func TestLoserThatOnlyTalksIsTold(t *testing.T) {
 	n := newNetwork(t, 80)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.settle()
@@ -270,7 +272,7 @@ func TestLoserThatOnlyTalksIsTold(t *testing.T) {
 // However much those say that lost a place, no other statement that is owed gives way to the owner's word: that waits until there is room.
 func TestOwedStatementsGiveWayToNoBind(t *testing.T) {
 	n := newNetwork(t, 84)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	_, loser := n.losers(founder, m, founder.invite(invite.Private(0)))
 	n.now = n.now.Add(2 * time.Hour)
@@ -293,6 +295,6 @@ func TestOwedStatementsGiveWayToNoBind(t *testing.T) {
 	founder.sync()
 	require.Len(t, recents(), maxRecent)
 	require.Equal(t, full[1:], recents()[1:])
-	require.NoError(t, founder.edit(func(d *edit) error { return SetTitle([]byte("title")).do(d) }))
+	require.NoError(t, founder.edit(func(d *edit) error { return d.take(step.SetTitle([]byte("title"))) }))
 	require.Equal(t, full[1:], recents()[:maxRecent-1], "the bind gives way")
 }

@@ -12,18 +12,20 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // What a seized state holds of open invites says nothing of shares: with one mask for all, the difference of two masked shares
 // would be that of the shares, and with the member's own share it gives every other.
 func TestSeizedMaskedSharesSayNothing(t *testing.T) {
 	n := newNetwork(t, 62)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.settle()
 	var made [2]invite.Made
 	for i := range made {
-		founder.do(NewInvite(invite.Private(0), &made[i]))
+		founder.do(step.NewInvite(invite.Private(0), &made[i]))
 	}
 	n.settle()
 	d, err := newEdit(m.space, n.now, Options{})
@@ -66,7 +68,7 @@ func TestSeizedMaskedSharesSayNothing(t *testing.T) {
 // Two devices are stolen, one before and one after a healing commit of the first. Each thief reads until its own victim commits, and
 // nothing below; the commit of the other victim shuts it out of nothing.
 func TestTwoThievesAroundAHealingCommit(t *testing.T) {
-	g := newGroup(t, 3, Policy{})
+	g := newGroup(t, 3, rules.Policy{})
 	a, b := g.peers[1], g.peers[2]
 	early := a.backup()
 	to := func(from *peer, f []byte, thieves ...*peer) {

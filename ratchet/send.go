@@ -273,10 +273,10 @@ func (l *letter) seal(d *edit) ([]byte, error) {
 	return env.Frame(), nil
 }
 
-// Expiring returns the step that sends a message with the wish that programs forget it so long after it was read. Errors are those
-// of Encrypt.
-func Expiring(plaintext []byte, after time.Duration) Step {
-	return stepOf(func(d *edit) error {
-		return d.say(proto.Inner{Plaintext: plaintext, Expiry: uint64(max(after.Milliseconds(), 0))})
-	})
+// Expiring implements step.Taker.
+func (d taker) Expiring(plaintext []byte, after time.Duration) error {
+	if after < time.Millisecond {
+		return ErrPolicy // it would stay for ever
+	}
+	return d.say(proto.Inner{Plaintext: plaintext, Expiry: uint64(after.Milliseconds())})
 }

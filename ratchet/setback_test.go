@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // signs returns how often something under the own index turned up that the device does not know.
@@ -27,7 +28,7 @@ func (x *node) signs() (count int) {
 // next message commits (D180).
 func TestSetBackWhereItDoesNotSend(t *testing.T) {
 	n := newNetwork(t, 76)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	older := m.copyOf("older")
 	turnsUp := func(from *node, text string, due bool) {
@@ -66,7 +67,7 @@ func TestSetBackByEverySign(t *testing.T) {
 }
 
 func twoStates(t *testing.T, n *network) {
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	others := []*node{founder, n.member(founder, "other")}
 	n.now = n.now.Add(2 * time.Hour)
@@ -115,7 +116,7 @@ func twoStates(t *testing.T, n *network) {
 func TestSetBackAsLongAsItIsFollowed(t *testing.T) {
 	for _, gaveWay := range []bool{true, false} {
 		n := newNetwork(t, 79)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		m := n.member(founder, "m")
 		thief := m.copyOf("thief")
 		turnsUp := func(text string, due bool) {

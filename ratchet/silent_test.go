@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // restored puts a device back to a copy of its space, of which the relay keeps nothing: the lost device has read all.
@@ -40,7 +41,7 @@ func TestRestoredReadsTheReplies(t *testing.T) {
 	for commits := range 4 {
 		t.Run(fmt.Sprint(commits), func(t *testing.T) {
 			n := newNetwork(t, 120)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			m, other := n.member(founder, "m"), n.member(founder, "other")
 			backup := m.space
 			m.loses(commits)
@@ -76,7 +77,7 @@ func TestRestoredReadsTheReplies(t *testing.T) {
 // reads what they answer to its first message.
 func TestAbsentReadsTheReplies(t *testing.T) {
 	n := newNetwork(t, 123)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	n.lose = func(x *node, _ []byte) bool { return x == m }
 	for k, x := range []*node{founder, other, founder} {
@@ -103,7 +104,7 @@ func TestSilenceEndsAfterADay(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		t.Run(fmt.Sprint(both), func(t *testing.T) {
 			n := newNetwork(t, 121)
-			founder := n.found(Policy{})
+			founder := n.found(rules.Policy{})
 			m := n.member(founder, "m")
 			backups := []Space{founder.space, m.space}
 			m.loses(1)
@@ -136,7 +137,7 @@ func TestSilenceEndsAfterADay(t *testing.T) {
 // (§9, Answering, 13).
 func TestRestoredAnswersNobody(t *testing.T) {
 	n := newNetwork(t, 122)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	l := founder.invite(invite.Private(0))
 	n.settle()

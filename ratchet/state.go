@@ -15,8 +15,8 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Millis is a time in milliseconds since 1970.
-type Millis = proto.Millis
+// millis is a time in milliseconds since 1970.
+type millis = proto.Millis
 
 // stateBody is what a State holds. Its collections are persistent, stored in segments, and share what did not change with the value
 // before.
@@ -58,7 +58,7 @@ type calm struct {
 const stateVersion = 7
 
 // newState returns the state of a member of a space that holds no root yet.
-func newState(me identity, now Millis) stateBody {
+func newState(me identity, now millis) stateBody {
 	space := me.origin.Space()
 	return stateBody{
 		space: space, phase: Member, clock: newClock(now), rhythm: newRhythm(now), forest: epochs.New(space, me.index), calm: calm{

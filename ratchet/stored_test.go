@@ -13,6 +13,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/invite"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -35,7 +37,7 @@ type golden struct {
 func TestStoredSpace(t *testing.T) {
 	ctx := t.Context()
 	if *update {
-		g := newGroup(t, 4, Policy{})
+		g := newGroup(t, 4, rules.Policy{})
 		p := g.peers[0]
 		late := g.peers[2].send("read later")
 		g.say(g.peers[2], "on")
@@ -88,7 +90,7 @@ func create(k store.Kind, id store.ID, row store.Row) store.Change {
 
 // A state goes through the store unchanged after each step of a history.
 func TestEveryStateIsStored(t *testing.T) {
-	n := newTraffic(newGroup(t, 3, Policy{}), 11)
+	n := newTraffic(newGroup(t, 3, rules.Policy{}), 11)
 	for i := range 40 {
 		p := n.peers[n.r.IntN(3)]
 		switch n.r.IntN(4) {
@@ -108,7 +110,7 @@ func TestEveryStateIsStored(t *testing.T) {
 
 // G6: whatever is done to a value to show it, no key and no text appears.
 func TestNothingShows(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	g.say(g.peers[0], "plaintext that is secret")
 	s := g.peers[0].space()
 	st := stateOf(s)
@@ -136,7 +138,7 @@ func TestNothingShows(t *testing.T) {
 
 // A call that fails changes nothing: the value comes back as it was, also inside.
 func TestFailedCallsChangeNothing(t *testing.T) {
-	g := newGroup(t, 2, Policy{})
+	g := newGroup(t, 2, rules.Policy{})
 	own := g.peers[0].send("own")
 	s := g.peers[0].space()
 	before := s
@@ -144,11 +146,11 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 		"own":       func() (Space, error) { s, _, err := Decrypt(s, g.now, own); return s, err },
 		"malformed": func() (Space, error) { s, _, err := Decrypt(s, g.now, []byte{0x20, 1}); return s, err },
 		"unknown": func() (Space, error) {
-			s, _, err := Decrypt(s, g.now, newGroup(t, 2, Policy{}).peers[0].send("x"))
+			s, _, err := Decrypt(s, g.now, newGroup(t, 2, rules.Policy{}).peers[0].send("x"))
 			return s, err
 		},
 		"long":  func() (Space, error) { s, _, err := Encrypt(s, g.now, make([]byte, MaxPlaintext+1)); return s, err },
-		"leave": func() (Space, error) { s, _, err := Leave().On(s, g.now); return s, err },
+		"leave": func() (Space, error) { s, _, err := Take(s, g.now, step.Leave()); return s, err },
 		"zero":  func() (Space, error) { _, _, err := Encrypt(Space{}, g.now, nil); return s, err },
 	} {
 		next, err := call()
@@ -160,12 +162,12 @@ func TestFailedCallsChangeNothing(t *testing.T) {
 // A state in which somebody is a member again whom a statement named as gone does not follow the one before.
 func TestGoneStaysGone(t *testing.T) {
 	n := newNetwork(t, 36)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	var made invite.Made
-	founder.do(NewInvite(invite.Private(0), &made))
+	founder.do(step.NewInvite(invite.Private(0), &made))
 	n.settle()
-	for _, gone := range []func(){func() { founder.do(EndInvite(made.Name)) }, func() { m.do(Leave()) }} {
+	for _, gone := range []func(){func() { founder.do(step.EndInvite(made.Name)) }, func() { m.do(step.Leave()) }} {
 		before := stateOf(founder.space)
 		gone()
 		n.settle()
@@ -179,7 +181,7 @@ func TestGoneStaysGone(t *testing.T) {
 
 // FuzzOpen gives a space frames of any form: nothing panics, and a frame that is no frame of this space discards or retains.
 func FuzzOpen(f *testing.F) {
-	g := newGroup(f, 2, Policy{})
+	g := newGroup(f, 2, rules.Policy{})
 	s := g.peers[0].space()
 	f.Add(g.peers[1].send("text"))
 	f.Add(g.peers[1].committing("below a commit"))
@@ -198,7 +200,7 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzMessage reads what lies in an inbox.
 func FuzzMessage(f *testing.F) {
-	g := newGroup(f, 2, Policy{})
+	g := newGroup(f, 2, rules.Policy{})
 	g.say(g.peers[0], "text")
 	b, err := g.peers[1].read[0].MarshalBinary()
 	require.NoError(f, err)

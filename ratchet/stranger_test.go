@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -17,7 +19,7 @@ import (
 // there waits as a stranger's, and is read when the rekey is followed: that brings who was introduced in the older root meanwhile.
 func TestStrangerComesToBeKnownByTheRekey(t *testing.T) {
 	n := newNetwork(t, 340)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	b, m, z := n.member(founder, "b"), n.member(founder, "m"), n.member(founder, "z")
 	l := founder.invite(invite.Private(0))
 	n.settle()
@@ -44,7 +46,7 @@ func TestStrangerComesToBeKnownByTheRekey(t *testing.T) {
 	}
 	b.commits(1)
 	founder.inOrder()
-	founder.do(Rekey())
+	founder.do(step.Rekey())
 	n.posted = nil
 	b.offline, founder.offline = true, true
 	n.hours(3)

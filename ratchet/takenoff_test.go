@@ -9,6 +9,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -19,7 +20,7 @@ func takenOff(t *testing.T, roots int) (n *network, all []*node) {
 	founder, b, c, d := all[0], all[1], all[2], all[3]
 	founder.owners(founder, b, c)
 	n.settle()
-	founder.do(HandOver(d.place()))
+	founder.do(step.HandOver(d.place()))
 	n.settle()
 	_, _, r := d.standing()
 	known, _ := r.ListedBinding(b.place())
@@ -27,7 +28,7 @@ func takenOff(t *testing.T, roots int) (n *network, all []*node) {
 	require.False(t, boxed, "d came after b, and missed what b said of its inbox key")
 	n.lose = func(x *node, f []byte) bool { return x == d && f[0]&0xf == byte(proto.TypeRekey) }
 	for range roots {
-		b.do(Rekey())
+		b.do(step.Rekey())
 	}
 	return n, all
 }
@@ -70,7 +71,7 @@ func TestOwnerThatIsTakenOffComesOverWithoutABox(t *testing.T) {
 		n.settle()
 		d.owners(d)
 		n.settle()
-		d.do(Rekey())
+		d.do(step.Rekey())
 		n.settle()
 		b.offline = false
 		n.hours(6)
@@ -110,7 +111,7 @@ func TestOwnerThatIsTakenOffAsksOn(t *testing.T) {
 		b.offline, c.offline = true, true
 		d.owners(d)
 		n.settle()
-		c.do(Rekey())
+		c.do(step.Rekey())
 		b.inOrder()
 		require.Equal(t, c.rootID(), b.rootID())
 		_, asks := b.asksUnder()
@@ -161,9 +162,9 @@ func TestOwnerListsThatCross(t *testing.T) {
 			b, c, d := all[1], all[2], all[3]
 			n.settle()
 			var key []byte
-			d.do(TakeRootKey(func(k []byte) error { key = k; return nil }))
-			d.do(PutRootKey(key))
-			c.do(PutRootKey(key))
+			d.do(step.TakeRootKey(func(k []byte) error { key = k; return nil }))
+			d.do(step.PutRootKey(key))
+			c.do(step.PutRootKey(key))
 			b.offline, c.offline = true, true
 			name := func() {
 				var named []*node
@@ -237,7 +238,7 @@ func TestAnotherPlaceIsTakenFromBarredRoots(t *testing.T) {
 	}
 	n.lose = func(o *node, f []byte) bool { return o == founder && f[0]&0xf == byte(proto.TypeRekey) }
 	for range 3 {
-		b.do(Rekey())
+		b.do(step.Rekey())
 	}
 	x.sync()
 	x.offline = true

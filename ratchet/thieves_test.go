@@ -12,6 +12,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/invites"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -42,12 +44,12 @@ func opens(t *testing.T, l invite.Link, seized *node, i dkg.Index) bool {
 // revoked or over.
 func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 	n := newNetwork(t, 21)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	var used, revoked, expired invite.Made
-	founder.do(NewInvite(invite.Private(0), &used))
-	founder.do(NewInvite(invite.Private(0), &revoked))
-	founder.do(NewInvite(invite.Private(time.Hour), &expired))
+	founder.do(step.NewInvite(invite.Private(0), &used))
+	founder.do(step.NewInvite(invite.Private(0), &revoked))
+	founder.do(step.NewInvite(invite.Private(time.Hour), &expired))
 	n.settle()
 	before := m.copyOf("thief")
 	first := func(v invite.Made) dkg.Index {
@@ -60,7 +62,7 @@ func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 		require.False(t, opens(t, v.Link, before, 1), "of nobody else")
 	}
 	n.join(used.Link, "x")
-	founder.do(EndInvite(revoked.Name))
+	founder.do(step.EndInvite(revoked.Name))
 	for range 4 {
 		n.settle()
 		n.now = n.now.Add(23 * time.Hour)
@@ -76,7 +78,7 @@ func TestLinkAndStateGiveAShareOnlyWhileOpen(t *testing.T) {
 // The state of a joiner by a public link gives its own share alone once a day has gone by: the seed is erased (D63).
 func TestPublicJoinerStateIsOneShare(t *testing.T) {
 	n := newNetwork(t, 22)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	l := founder.invite(invite.Public(16, 0))
 	x := n.join(l, "x")
 	n.settle()
@@ -93,7 +95,7 @@ func TestPublicJoinerStateIsOneShare(t *testing.T) {
 // who answered it shows it to all (D68).
 func TestHiddenRequestIsShown(t *testing.T) {
 	n := newNetwork(t, 23)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	thief := m.copyOf("thief")
 	n.now = n.now.Add(2 * time.Hour)
@@ -112,7 +114,7 @@ func TestHiddenRequestIsShown(t *testing.T) {
 // A backup that was made while joining, of a device that was heard since, is brought back by an owner: v is erased everywhere (D35).
 func TestBackupOfAJoiner(t *testing.T) {
 	n := newNetwork(t, 25)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	n.member(founder, "m")
 	x := n.join(founder.invite(invite.Private(0)), "x")
 	backup := x.space
@@ -140,7 +142,7 @@ func TestBackupOfAJoiner(t *testing.T) {
 func TestBeforeJoinNeedsTwoIssuers(t *testing.T) {
 	for _, two := range []bool{false, true} {
 		n := newNetwork(t, 26)
-		founder := n.found(Policy{})
+		founder := n.found(rules.Policy{})
 		m := n.member(founder, "m")
 		founder.send("before")
 		old := m.mailbox[len(m.mailbox)-1]
@@ -176,10 +178,10 @@ func TestBeforeJoinNeedsTwoIssuers(t *testing.T) {
 // Members may ask owners for links to hand on, where the policy says so; each at most three that are open.
 func TestMembersMayInvite(t *testing.T) {
 	n := newNetwork(t, 27)
-	founder := n.found(Policy{MembersMayInvite: true})
+	founder := n.found(rules.Policy{MembersMayInvite: true})
 	m := n.member(founder, "m")
 	for range 5 {
-		m.do(WantInvite())
+		m.do(step.WantInvite())
 		n.settle()
 	}
 	var links []invite.Link
@@ -193,24 +195,24 @@ func TestMembersMayInvite(t *testing.T) {
 	n.join(links[0], "x")
 	n.settle()
 	n.agree(3)
-	m.do(WantInvite())
+	m.do(step.WantInvite())
 	n.settle()
 	require.Equal(t, 3, offers(founder))
 
 	strict := newNetwork(t, 28)
-	owner := strict.found(Policy{})
-	require.ErrorIs(t, strict.member(owner, "m").try(WantInvite()), ErrPolicy)
+	owner := strict.found(rules.Policy{})
+	require.ErrorIs(t, strict.member(owner, "m").try(step.WantInvite()), ErrPolicy)
 }
 
 // Title and profile reach everybody, joiners too; only an owner names the space.
 func TestTitleAndProfile(t *testing.T) {
 	n := newNetwork(t, 29)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
-	founder.do(SetTitle([]byte("first")))
-	founder.do(SetTitle([]byte("second")))
-	m.do(SetProfile([]byte("renamed")))
-	require.ErrorIs(t, m.try(SetTitle([]byte("mine"))), ErrPhase)
+	founder.do(step.SetTitle([]byte("first")))
+	founder.do(step.SetTitle([]byte("second")))
+	m.do(step.SetProfile([]byte("renamed")))
+	require.ErrorIs(t, m.try(step.SetTitle([]byte("mine"))), ErrPhase)
 	n.settle()
 	x := n.member(founder, "x")
 	for _, y := range []*node{founder, m, x} {
@@ -229,10 +231,10 @@ func TestTitleAndProfile(t *testing.T) {
 // The ticket of a direct link lets its person in without asking anybody.
 func TestDirectTicket(t *testing.T) {
 	n := newNetwork(t, 30)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	var made invite.Made
-	founder.do(NewInvite(invite.Direct(0), &made))
+	founder.do(step.NewInvite(invite.Direct(0), &made))
 	n.settle()
 	require.NotEmpty(t, made.Ticket)
 	founder.offline, m.offline = true, true
@@ -251,7 +253,7 @@ func TestDirectTicket(t *testing.T) {
 // A thief that copies a member's state and asks in its name is heard by all, and by the member: the request itself says so.
 func TestActingThiefIsHeardByAll(t *testing.T) {
 	n := newNetwork(t, 32)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m, other := n.member(founder, "m"), n.member(founder, "other")
 	thief := m.copyOf("thief")
 	n.now = n.now.Add(2 * time.Hour)
@@ -267,7 +269,7 @@ func TestActingThiefIsHeardByAll(t *testing.T) {
 // nobody work (D30). The copy of a request that was answered under a binding that was heard since is of no use.
 func TestReplayedRequestOfAnOpenTicket(t *testing.T) {
 	n := newNetwork(t, 33)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	x := n.join(founder.invite(invite.Private(0)), "x")
 	x.offline = true
 	request := founder.frames(proto.TypeRequest)

@@ -10,6 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/pprf"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // led merges into a member's forest what an issuer tells of the epoch that it prefers alone, with the commit tree that a test makes of it.
@@ -41,7 +42,7 @@ func ahead(n *network, issuer *node) {
 // whatever its other requests came to (D56).
 func TestWhatWasOnlyToldIsAskedAbout(t *testing.T) {
 	n := newNetwork(t, 31)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.member(founder, "other")
 	n.settle()
@@ -66,7 +67,7 @@ func TestWhatWasOnlyToldIsAskedAbout(t *testing.T) {
 // that was set back sends nothing there: of two messages with one number one would be lost (D125).
 func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 	n := newNetwork(t, 32)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.now = n.now.Add(2 * time.Hour)
 	ahead(n, founder)
@@ -91,7 +92,7 @@ func TestCommitWithoutAPlaceIsNotDue(t *testing.T) {
 // Two members that do not hold what was only told bring one back that a third led there, also if it commits between their tickets.
 func TestTwoMembersLeadBack(t *testing.T) {
 	n := newNetwork(t, 36)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.member(founder, "b")
 	c := n.member(founder, "c")

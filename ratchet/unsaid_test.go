@@ -7,6 +7,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // saying makes a device send a statement, whatever it thinks of it.
@@ -19,7 +20,7 @@ func (x *node) saying(s proto.Statement) {
 // A statement beyond a bound waits, unread, until there is room: no bound loses what an owner said. It makes nobody send, or ask.
 func TestStatementWaitsForRoom(t *testing.T) {
 	n := newNetwork(t, 75)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.settle()
 	d, e, r := founder.standing()
@@ -59,7 +60,7 @@ func TestStatementWaitsForRoom(t *testing.T) {
 // A statement that names a root that is not held waits until it is (D80).
 func TestStatementWaitsForItsRoot(t *testing.T) {
 	n := newNetwork(t, 76)
-	founder := n.found(Policy{})
+	founder := n.found(rules.Policy{})
 	m := n.member(founder, "m")
 	n.settle()
 	d, e, r := founder.standing()

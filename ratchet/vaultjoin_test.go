@@ -12,6 +12,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -48,11 +50,11 @@ func (g *group) exchange() {
 func TestOneUnsentRequest(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 32)
 	g := &group{TB: t, now: day0}
-	s, err := NewSpace(g.now, Policy{}, nil)
+	s, err := NewSpace(g.now, rules.Policy{}, nil)
 	require.NoError(t, err)
 	founder := g.newPeer(s)
 	var made invite.Made
-	require.NoError(t, founder.update(Do(founder.options(), NewInvite(invite.Public(16, 0), &made))))
+	require.NoError(t, founder.update(Do(founder.options(), step.NewInvite(invite.Public(16, 0), &made))))
 	s, _, err = Join(made.Link, g.now, nil)
 	require.NoError(t, err)
 	joiner := g.newPeer(s)
@@ -83,13 +85,13 @@ func TestOneUnsentRequest(t *testing.T) {
 func TestJoinThroughVaults(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 31)
 	g := &group{TB: t, now: day0}
-	s, err := NewSpace(g.now, Policy{}, []byte("founder"))
+	s, err := NewSpace(g.now, rules.Policy{}, []byte("founder"))
 	require.NoError(t, err)
 	founder := g.newPeer(s)
 	g.peers = append(g.peers, founder)
 	for k, o := range []invite.Terms{invite.Private(0), invite.Public(16, 0), invite.Direct(time.Hour)} {
 		var made invite.Made
-		require.NoError(t, founder.update(Do(founder.options(), NewInvite(o, &made))))
+		require.NoError(t, founder.update(Do(founder.options(), step.NewInvite(o, &made))))
 		l, err := invite.FromBytes(made.Link.Bytes())
 		require.NoError(t, err)
 		s, request, err := Join(l, g.now, []byte(fmt.Sprint("joiner ", k)))

@@ -12,18 +12,20 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // A space lives in vaults: founding, joining, talking, with every device reopened from its store after every step (G1, G4,
 // G8, G9).
 func TestVaults(t *testing.T) {
 	r := ratchettest.NewDevices(t)
-	s, err := ratchet.NewSpace(r.Now, ratchet.Policy{}, []byte("alice"))
+	s, err := ratchet.NewSpace(r.Now, rules.Policy{}, []byte("alice"))
 	require.NoError(t, err)
 	alice := r.Add("alice", s)
 	for i := range 3 {
 		var made invite.Made
-		alice.Do(ratchet.NewInvite(invite.Private(0), &made))
+		alice.Do(step.NewInvite(invite.Private(0), &made))
 		joining, request, err := ratchet.Join(made.Link, r.Now, fmt.Append(nil, "member ", i))
 		require.NoError(t, err)
 		r.Add(fmt.Sprint("d", i), joining, request)

@@ -16,6 +16,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/internal/epochs"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/orphans"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -61,8 +63,8 @@ func (n *network) node(name string, s Space) *node {
 }
 
 // found makes a space.
-func (n *network) found(p Policy) *node {
-	p.KEM = cmp.Or(p.KEM, X25519)
+func (n *network) found(p rules.Policy) *node {
+	p.KEM = cmp.Or(p.KEM, rules.X25519)
 	s, err := NewSpace(n.now, p, []byte("founder"))
 	require.NoError(n.t, err)
 	return n.node("founder", s)
@@ -130,9 +132,9 @@ func (n *network) copies() int {
 }
 
 // do takes a step.
-func (x *node) do(s Step) { require.NoError(x.net.t, x.try(s)) }
+func (x *node) do(s step.Step) { require.NoError(x.net.t, x.try(s)) }
 
-func (x *node) try(s Step) error { return x.edit(func(d *edit) error { return s.do(d) }) }
+func (x *node) try(s step.Step) error { return x.edit(func(d *edit) error { return d.take(s) }) }
 
 // send sends a text.
 func (x *node) send(text string) {

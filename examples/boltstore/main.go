@@ -12,6 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -35,7 +36,7 @@ func run() error {
 	}
 	var id state.ID
 	err = with(path, key, func(ctx context.Context, vault *state.Vault[ratchet.Space]) error {
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+		space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/dkg/threshold"
 	"github.com/trefoil-im/trefoil/event"
 	"github.com/trefoil-im/trefoil/invite"
-	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -31,7 +31,7 @@ type heard struct {
 
 // sync opens the person's program anew, as after a crash, and lets it read what there is and send what waits.
 func (p *person) sync(ctx context.Context) error {
-	o := trefoil.Options{Profile: []byte(p.name), Handle: p.handle, Policy: ratchet.Policy{RootScheme: ratchet.Ed448}}
+	o := trefoil.Options{Profile: []byte(p.name), Handle: p.handle, Policy: rules.Policy{RootScheme: rules.Ed448}}
 	var err error
 	if p.client, err = trefoil.Open(ctx, p.store, p.key, p.line, o); err != nil {
 		return err

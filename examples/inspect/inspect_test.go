@@ -14,6 +14,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/internal/secret/secrettest"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -42,7 +43,7 @@ func TestLookInto(t *testing.T) {
 	require.NoError(t, withStore(ctx, path, func(s store.Store) error {
 		vault, err := state.Open[ratchet.Space](ctx, s, key, state.Options{})
 		require.NoError(t, err)
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+		space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 		require.NoError(t, err)
 		id = space.ID()
 		return vault.Create(ctx, space, nil)

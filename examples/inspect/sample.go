@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -35,7 +36,7 @@ func sample(ctx context.Context, out io.Writer) (damaged int, err error) {
 		if err != nil {
 			return err
 		}
-		space, err := ratchet.NewSpace(time.Now(), ratchet.Policy{}, nil)
+		space, err := ratchet.NewSpace(time.Now(), rules.Policy{}, nil)
 		if err != nil {
 			return err
 		}

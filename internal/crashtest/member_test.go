@@ -7,6 +7,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/sqlstore"
 )
@@ -44,7 +46,7 @@ var options = ratchet.Options{Topic: "space", Now: now}
 
 // found makes a space.
 func (m *member) found(ctx context.Context) error {
-	space, err := ratchet.NewSpace(now(), ratchet.Policy{}, nil)
+	space, err := ratchet.NewSpace(now(), rules.Policy{}, nil)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,7 @@ func (m *member) found(ctx context.Context) error {
 // invite makes a link for one person.
 func (m *member) invite(ctx context.Context) (url string, err error) {
 	var made invite.Made
-	if err := m.vault.Update(ctx, m.id, ratchet.Do(options, ratchet.NewInvite(invite.Private(0), &made))); err != nil {
+	if err := m.vault.Update(ctx, m.id, ratchet.Do(options, step.NewInvite(invite.Private(0), &made))); err != nil {
 		return "", err
 	}
 	return made.Link.URL("https://chat.example/join")

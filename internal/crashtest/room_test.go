@@ -113,8 +113,8 @@ func newRoom(place int, born uint32) (room, error) {
 	return state.New(roomID(place, born), l, steps{1}, steps{1})
 }
 
-// step returns the room after one more step, in which change edits the log.
-func step(r room, change func(*log)) room {
+// after returns the room after one more step, in which change edits the log.
+func after(r room, change func(*log)) room {
 	l := r.State()
 	l.steps++
 	l.blocks[l.steps%blocks] = state.NewSegment(newBlock(l.born, l.steps))
@@ -145,7 +145,7 @@ func whole(r room) error {
 func send(tx *state.Tx[room], size int) {
 	frame := make([]byte, 16+size)
 	rand.Read(frame[:16])
-	tx.Set(step(tx.Value(), func(l *log) { l.sent = append(l.sent, sha256.Sum256(frame)) }))
+	tx.Set(after(tx.Value(), func(l *log) { l.sent = append(l.sent, sha256.Sum256(frame)) }))
 	tx.Send("relay", frame)
 }
 
@@ -192,13 +192,13 @@ func read(tx *state.Tx[room], in state.Frame) error {
 	}
 	switch {
 	case f.bad:
-		tx.Set(step(tx.Value(), func(l *log) { taken(l); l.refused = append(l.refused, f.number) }))
+		tx.Set(after(tx.Value(), func(l *log) { taken(l); l.refused = append(l.refused, f.number) }))
 		return errBad
 	case f.level > tx.Value().State().level:
-		tx.Set(step(tx.Value(), func(l *log) { l.kept = append(l.kept, f.number) }))
+		tx.Set(after(tx.Value(), func(l *log) { l.kept = append(l.kept, f.number) }))
 		return errNotYet
 	}
-	tx.Set(step(tx.Value(), func(l *log) { taken(l); l.read = append(l.read, f.number) }))
+	tx.Set(after(tx.Value(), func(l *log) { taken(l); l.read = append(l.read, f.number) }))
 	tx.Deliver(binary.BigEndian.AppendUint32(nil, f.number))
 	tx.InCommit(sqlstore.Rows(shelve(tx.Value().State().born, f.number)))
 	if f.reply {
@@ -212,6 +212,6 @@ func read(tx *state.Tx[room], in state.Frame) error {
 
 // learn raises the level of a room.
 func learn(tx *state.Tx[room]) {
-	tx.Set(step(tx.Value(), func(l *log) { l.level++ }))
+	tx.Set(after(tx.Value(), func(l *log) { l.level++ }))
 	tx.RetryRetained()
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -33,12 +35,12 @@ func TestScenario07ForeignTickets(t *testing.T) {
 	space, request, err := ratchet.Join(l, n.Now(), nil)
 	require.NoError(t, err)
 	joiner := ratchettest.NewDevice(t, "joiner", n.Now, space)
-	foreign, err := ratchet.NewSpace(n.Now(), ratchet.Policy{KEM: ratchet.X25519}, nil)
+	foreign, err := ratchet.NewSpace(n.Now(), rules.Policy{KEM: rules.X25519}, nil)
 	require.NoError(t, err)
 	_, _, err = ratchet.Admit(foreign, n.Now(), request)
 	require.ErrorIs(t, err, ratchet.ErrNotYet, "it is under no key of that space")
 	var made invite.Made
-	foreign, _, err = ratchet.NewInvite(invite.Private(0), &made).On(foreign, n.Now())
+	foreign, _, err = ratchet.Take(foreign, n.Now(), step.NewInvite(invite.Private(0), &made))
 	require.NoError(t, err)
 	answer := func(s ratchet.Space, request []byte) []byte {
 		_, frames, err := ratchet.Admit(s, n.Now(), request)

@@ -11,6 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/internal/simnet"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 )
 
 // commits lets so many commits be made, by the given members in turn, each of which takes 40 hours.
@@ -150,11 +152,11 @@ func TestRevokedLinkAndALateMember(t *testing.T) {
 	n := simnet.New(t, simnet.Options{Seed: 27})
 	n.Grow(4)
 	var made invite.Made
-	n.Founder().Step(ratchet.NewInvite(invite.Private(0), &made))
+	n.Founder().Step(step.NewInvite(invite.Private(0), &made))
 	n.Settle()
 	late := n.Members[3]
 	n.Partition(n.Members[:3], n.Members[3:])
-	n.Founder().Step(ratchet.EndInvite(made.Name))
+	n.Founder().Step(step.EndInvite(made.Name))
 	n.Settle()
 	joiner := n.Join(made.Link)
 	joiner.Disputed = true
@@ -176,13 +178,13 @@ func TestCloseWhileJoining(t *testing.T) {
 		n := simnet.New(t, simnet.Options{Seed: seed, Faults: simnet.Rough})
 		n.Grow(3)
 		var made invite.Made
-		n.Founder().Step(ratchet.NewInvite(invite.Public(16, 0), &made))
+		n.Founder().Step(step.NewInvite(invite.Public(16, 0), &made))
 		if seed%2 == 0 {
 			n.Settle()
 		}
 		before := n.Join(made.Link)
 		n.Run(int(2 + seed%5))
-		n.Founder().Step(ratchet.EndInvite(made.Name))
+		n.Founder().Step(step.EndInvite(made.Name))
 		after := n.Join(made.Link)
 		n.Run(10)
 		n.Settle()
@@ -241,10 +243,10 @@ func TestOneLinkForMany(t *testing.T) {
 
 // Members that may invite hand links on that an owner made for them.
 func TestMembersInvite(t *testing.T) {
-	n := simnet.New(t, simnet.Options{Seed: 29, Policy: ratchet.Policy{MembersMayInvite: true}})
+	n := simnet.New(t, simnet.Options{Seed: 29, Policy: rules.Policy{MembersMayInvite: true}})
 	n.Grow(3)
 	host := n.Members[1]
-	host.Step(ratchet.WantInvite())
+	host.Step(step.WantInvite())
 	pass(n, 3*time.Minute, time.Minute)
 	var l invite.Link
 	for _, e := range host.Events {
@@ -263,7 +265,7 @@ func TestMembersInvite(t *testing.T) {
 
 // Frames of 32 KiB carry joins, too: tickets go in parts.
 func TestScenarioSmallFrames(t *testing.T) {
-	n := simnet.New(t, simnet.Options{Seed: 30, MaxFrame: 32 << 10, Policy: ratchet.Policy{KEM: ratchet.MLKEM768X25519}, Faults: simnet.Rough})
+	n := simnet.New(t, simnet.Options{Seed: 30, MaxFrame: 32 << 10, Policy: rules.Policy{KEM: rules.MLKEM768X25519}, Faults: simnet.Rough})
 	n.Grow(3)
 	for range size(1, 10) {
 		n.Run(5)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
@@ -109,7 +110,7 @@ func (m *Member) Send(words string) error {
 }
 
 // Step takes a step, and hands what it says to the relay.
-func (m *Member) Step(s ratchet.Step) {
+func (m *Member) Step(s step.Step) {
 	m.net.t.Helper()
 	m.Do(s)
 	m.flush()

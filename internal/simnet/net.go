@@ -24,6 +24,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state/store"
 )
 
@@ -35,7 +37,7 @@ type Options struct {
 	// Seed decides everything: a run with the same seed and options posts the same bytes.
 	Seed uint64
 	// Policy is the space's. Boxes are X25519 unless it says otherwise, since they are small.
-	Policy ratchet.Policy
+	Policy rules.Policy
 	// Faults are those of the relay and of the members' machines while Run runs.
 	Faults Faults
 	// Store makes an empty store for a member's device; store.NewMemory by default.
@@ -111,7 +113,7 @@ func New(t testing.TB, o Options) *Net {
 		}
 	})
 	if o.Policy.KEM == 0 {
-		o.Policy.KEM = ratchet.X25519
+		o.Policy.KEM = rules.X25519
 	}
 	if o.Store == nil {
 		o.Store = func() store.Store { return store.NewMemory() }
@@ -205,7 +207,7 @@ func (n *Net) InviteBy(m *Member, t invite.Terms) invite.Link {
 	n.t.Helper()
 	defer n.calm()()
 	var made invite.Made
-	m.Step(ratchet.NewInvite(t, &made))
+	m.Step(step.NewInvite(t, &made))
 	return made.Link
 }
 

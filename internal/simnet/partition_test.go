@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/internal/simnet"
-	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/state/storetest"
 )
 
@@ -50,7 +50,7 @@ func TestScenario11AllCommitAtOnce(t *testing.T) {
 
 // The default policy, with its hybrid boxes, and a crash in everybody's first days.
 func TestG12DefaultPolicy(t *testing.T) {
-	n := simnet.New(t, simnet.Options{Seed: 6, Policy: ratchet.Policy{KEM: ratchet.MLKEM768X25519}, Faults: simnet.Rough})
+	n := simnet.New(t, simnet.Options{Seed: 6, Policy: rules.Policy{KEM: rules.MLKEM768X25519}, Faults: simnet.Rough})
 	n.Grow(4)
 	for i, m := range n.Members {
 		m.CrashAt(5+i, storetest.After)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 	"github.com/trefoil-im/trefoil/state/store"
 	"github.com/trefoil-im/trefoil/state/storetest"
@@ -185,7 +186,7 @@ func (d *Device) Set(change func(ratchet.Space) (ratchet.Space, error)) {
 }
 
 // Do takes a step, which must succeed.
-func (d *Device) Do(s ratchet.Step) {
+func (d *Device) Do(s step.Step) {
 	d.T.Helper()
 	d.Update(ratchet.Do(d.Options(), s))
 }

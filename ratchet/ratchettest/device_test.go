@@ -10,6 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
 	"github.com/trefoil-im/trefoil/ratchet/ratchettest"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -18,11 +20,11 @@ func TestFullOutbox(t *testing.T) {
 	cryptotest.SetGlobalRandom(t, 1)
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	s, err := ratchet.NewSpace(now, ratchet.Policy{KEM: ratchet.X25519}, []byte("ann"))
+	s, err := ratchet.NewSpace(now, rules.Policy{KEM: rules.X25519}, []byte("ann"))
 	require.NoError(t, err)
 	ann := ratchettest.NewDevice(t, "ann", clock, s)
 	var made invite.Made
-	ann.Do(ratchet.NewInvite(invite.Public(16, 0), &made))
+	ann.Do(step.NewInvite(invite.Public(16, 0), &made))
 	ann.Flush()
 	ann.Vault, err = state.Open[ratchet.Space](t.Context(), ann.Store, ratchettest.Key(t), state.Options{Outbox: 4, Now: clock})
 	require.NoError(t, err)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -21,7 +23,7 @@ import (
 var Day0 = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // Small is a policy whose boxes are small, for tests with many members.
-var Small = ratchet.Policy{KEM: ratchet.X25519}
+var Small = rules.Policy{KEM: rules.X25519}
 
 // seed seeds what tests draw themselves; keys come from the system.
 var seed = flag.Uint64("seed", 1, "seed of what the tests draw")
@@ -36,7 +38,7 @@ type Group struct {
 
 // NewGroup returns a group of n members, the first of which founded the space and let the others in, all in step. A failure
 // says the seed of its Rng. The nth group of a test is built once for all tests: spaces are values.
-func NewGroup(t testing.TB, n int, p ratchet.Policy) *Group {
+func NewGroup(t testing.TB, n int, p rules.Policy) *Group {
 	t.Helper()
 	nth, _ := groupsOf.LoadOrStore(t.Name(), new(atomic.Int32))
 	key := groupKey{n, p, int(nth.(*atomic.Int32).Add(1))}
@@ -65,7 +67,7 @@ func Rng(t testing.TB, nth uint64) *rand.ChaCha8 {
 // groupKey names a group that is built once: size, policy, and how many the test had before it.
 type groupKey struct {
 	n      int
-	policy ratchet.Policy
+	policy rules.Policy
 	nth    int
 }
 
@@ -73,7 +75,7 @@ type groupKey struct {
 var groups, groupsOf sync.Map
 
 // found founds a space and lets n-1 others in, all in step.
-func found(t testing.TB, n int, p ratchet.Policy) *Group {
+func found(t testing.TB, n int, p rules.Policy) *Group {
 	g := &Group{T: t, Now: Day0}
 	s, err := ratchet.NewSpace(g.Now, p, []byte("p1"))
 	require.NoError(t, err)
@@ -93,14 +95,14 @@ func found(t testing.TB, n int, p ratchet.Policy) *Group {
 func (g *Group) Invite(t invite.Terms) invite.Link {
 	g.T.Helper()
 	var made invite.Made
-	g.Deliver(g.Step(g.Peers[0], ratchet.NewInvite(t, &made)), g.Others(g.Peers[0])...)
+	g.Deliver(g.Step(g.Peers[0], step.NewInvite(t, &made)), g.Others(g.Peers[0])...)
 	return made.Link
 }
 
 // Step lets a member take a step, and returns the frames that say it.
-func (g *Group) Step(p *Peer, s ratchet.Step) [][]byte {
+func (g *Group) Step(p *Peer, s step.Step) [][]byte {
 	g.T.Helper()
-	next, frames, err := s.On(p.Space, g.Now)
+	next, frames, err := ratchet.Take(p.Space, g.Now, s)
 	require.NoError(g.T, err)
 	p.Space = next
 	return frames
