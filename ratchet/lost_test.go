@@ -322,7 +322,6 @@ func TestLosersThatAnswerOneAnother(t *testing.T) {
 	other := n.joinApart(func() *node { return n.joinAt(l, b.place(), "other") }, winner)
 	founder.do(Rekey())
 	n.lose = func(x *node, f []byte) bool { return x == loser && f[0]&0xf == byte(proto.TypeMessage) }
-	n.posted = func(x *node, f []byte) { fmt.Println(n.now.Format("15:04:05"), x.name, "posts", f[0]&0xf, len(f)) }
 	n.away("founder", "m", "a", "b")
 	require.NoError(t, loser.edit(func(d *edit) error {
 		require.True(t, d.askAgain())
