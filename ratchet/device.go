@@ -10,7 +10,7 @@ import (
 
 // Entrance is how a further device of a person comes into a space, or why it does not.
 type Entrance struct {
-	// Device is what InviteDevice was told.
+	// Device is what step.InviteDevice was told.
 	Device [32]byte
 	// Link and Vouch must reach that device alone, and at once: the link is good for 7 days. Vouch is the first device's signature that
 	// whoever comes by the link is a device of its person. Profile is what the first device says of itself.
@@ -25,7 +25,7 @@ type Entrance struct {
 // InviteDevice implements step.Taker.
 func (d taker) InviteDevice(device [32]byte) error { return d.wishDevice(device) }
 
-// Entrances returns what came of InviteDevice, the oldest first, until TakeEntrance.
+// Entrances returns what came of step.InviteDevice, the oldest first, until step.TakeEntrance.
 func Entrances(s Space) (out []Entrance) {
 	st := stateOf(s)
 	for _, y := range st.devices.Value().entrances {
@@ -57,7 +57,7 @@ func ownProfile(s Space) []byte {
 	return nil
 }
 
-// JoinAsDevice is Join for a further device of a person, by what InviteDevice brought on the first one. Members then shows both as one
+// JoinAsDevice is Join for a further device of a person, by what step.InviteDevice brought on the first one. Members then shows both as one
 // person, under the profile that either of them set last. It returns ErrMalformed for an entrance without an invite, and for what is no
 // vouch for its link.
 func JoinAsDevice(by Entrance, now time.Time) (Space, []byte, error) {

@@ -124,7 +124,7 @@ func TestRivalsComeFirst(t *testing.T) {
 	require.NoError(t, add(h, func(size int64) {
 		if came < rivals {
 			came++
-			require.NoError(t, add(other, func(rivals int64) { require.Equal(t, size, rivals) }))
+			require.NoError(t, add(other, func(seen int64) { require.Equal(t, size, seen) }))
 		}
 	}))
 	require.NoError(t, h.View(t.Context(), func(r store.Reader) error {
