@@ -70,6 +70,13 @@ func longer(r *Run) { deal(r, poly.Of(append(r.dealt.Coefficients(), ed448.Rando
 
 func deal(r *Run, p poly.Polynomial) { r.dealt, r.committed = p, nil }
 
+// saying returns a run in which a party says something, whatever it said before.
+func saying(r Run, round Round, body []byte) Run {
+	next := r.edit()
+	next.say(round, body)
+	return next.Run
+}
+
 // Every attack has the reason that is its own, is blamed on nobody else, and the others make a key without the cheater.
 func TestAttacks(t *testing.T) {
 	for name, a := range attacks(t) {
@@ -86,8 +93,8 @@ func TestAttacks(t *testing.T) {
 				raw = a.commit(r.dealt)
 				b, err := parseBody(s, r.own(Join), readJoin)
 				require.NoError(t, err)
-				b.opening = s.opening(cheater, raw)
-				r.say(Join, b.bytes(s, cheater))
+				b.opening = formulas{s}.opening(cheater, raw)
+				r = saying(r, Join, b.bytes(s, cheater))
 			}
 			w.runs[cheater] = r
 			w.tamper = func(to index, m message) []message {
@@ -335,8 +342,7 @@ func TestResharingOfAnotherShare(t *testing.T) {
 	w := newWorld(t, s, shares)
 	r := w.runs[cheater]
 	deal(&r, poly.New(ed448.RandomScalar(), 3))
-	r.say(Join, r.join())
-	w.runs[cheater] = r
+	w.runs[cheater] = saying(r, Join, r.join())
 	require.Equal(t, map[index]Reason{cheater: BadCommitment}, w.run().blames(cheater))
 	_, err = s.Without(cheater)
 	require.ErrorIs(t, err, ErrTooFew)

@@ -71,7 +71,7 @@ func (s Setup) CheckBlame(b []byte) (*BlameError, error) {
 			return nil, fmt.Errorf("%w: not signed by party %d", ErrEvidence, h.maker)
 		}
 	}
-	who, ok := s.judge(ev)
+	who, ok := judgeOf(s).convicted(ev)
 	if !ok {
 		return nil, fmt.Errorf("%w: %v", ErrEvidence, ev.reason)
 	}
@@ -138,40 +138,4 @@ func (ev evidence) rounds(want ...Round) bool {
 		}
 	}
 	return true
-}
-
-// judge returns the header of the guilty message. The signatures are verified.
-func (s Setup) judge(ev evidence) (header, bool) {
-	if ev.reason == Twice {
-		if len(ev.headers) != 2 || len(ev.messages) != 0 || len(ev.key) != 0 {
-			return header{}, false
-		}
-		a, b := ev.headers[0], ev.headers[1]
-		return a, a.round == b.round && a.maker == b.maker && a.digest != b.digest && a.round != Accusation
-	}
-	if len(ev.messages) == 0 {
-		return header{}, false
-	}
-	guilty := false
-	switch m := ev.messages[0]; ev.reason {
-	case Malformed:
-		guilty = ev.rounds(m.round) && m.round != Accusation && s.wellFormed(m) != nil
-	case BadBoxKey:
-		guilty = ev.rounds(Join) && s.hasBadKey(m)
-	case BadOpening:
-		guilty = ev.rounds(Deal, Join) && s.judgeOpening(m, ev.messages[1])
-	case BadProof:
-		guilty = ev.rounds(Deal) && s.judgeDeal(m, func(b dealBody) bool { return !s.proves(m.maker, b) })
-	case BadCommitment:
-		guilty = ev.rounds(Deal) && s.judgeDeal(m, func(b dealBody) bool { _, ok := s.commits(m.maker, b); return !ok })
-	case BadShare:
-		guilty = ev.rounds(Deal, Join) && s.judgeShare(m, ev.messages[1], ev.key)
-	case BadEcho:
-		guilty = s.judgeEcho(ev)
-	case BadHand:
-		guilty = s.judgeHand(ev) || ev.rounds(Hand, Echo) && s.judgeOtherTranscript(m, ev.messages[1])
-	case FalseAccusation:
-		guilty = ev.rounds(Accusation) && s.judgeAccusation(m)
-	}
-	return ev.messages[0].header, guilty
 }

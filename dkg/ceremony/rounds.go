@@ -11,11 +11,11 @@ import (
 	"github.com/trefoil-im/trefoil/internal/secret"
 )
 
-// advance goes on as far as the messages allow. It writes to r, which the caller has cloned or made.
-func (r Run) advance() Run {
+// advance goes on as far as the messages allow.
+func (r *edit) advance() {
 	for r.phase != done {
 		if _, missing := r.Waiting(); len(missing) > 0 || r.phase == Join && len(r.blamed) > 0 || r.phase == Echo && !r.agreed() {
-			return r
+			return
 		}
 		before := r.phase
 		switch r.phase {
@@ -29,17 +29,16 @@ func (r Run) advance() Run {
 			r.afterHands()
 		}
 		if r.phase == before {
-			return r
+			return
 		}
 	}
-	return r
 }
 
 // join returns the body of the own Join.
 func (r Run) join() []byte {
 	var b joinBody
 	if r.setup.is(r.self, deals) {
-		b.opening = r.setup.opening(r.self, r.commitments())
+		b.opening = formulas{r.setup}.opening(r.self, r.commitments())
 	}
 	for _, d := range r.setup.keysOf(r.self) {
 		b.keys = append(b.keys, boxKey(r.boxSeed, d).PublicKey().Bytes())
@@ -63,8 +62,8 @@ func affine(points []ed448.Point) (out []byte) {
 }
 
 // afterJoins deals.
-func (r *Run) afterJoins() {
-	s := r.setup
+func (r *edit) afterJoins() {
+	s, f := r.setup, formulas{r.setup}
 	if !s.is(r.self, deals) {
 		r.phase = Deal
 		return
@@ -74,7 +73,7 @@ func (r *Run) afterJoins() {
 		b.joins = append(b.joins, m.digest)
 	}
 	k := ed448.RandomScalar()
-	b.c = s.challenge(r.self, ed448.BaseMult(r.dealt.Constant()), ed448.BaseMult(k))
+	b.c = f.challenge(r.self, ed448.BaseMult(r.dealt.Constant()), ed448.BaseMult(k))
 	b.z = k.Add(ed448.ShortScalar(b.c).Mul(r.dealt.Constant()))
 	for _, j := range s.boxesOf(r.self) {
 		box, err := seal(s, Deal, r.self, j, r.keyOf(j), r.dealt.At(uint8(j)))
@@ -95,15 +94,10 @@ func (r Run) keyOf(j threshold.Index) []byte {
 	return b.keys[slices.Index(r.setup.keysOf(j), r.self)]
 }
 
-func (r *Run) accuseOfKey(j threshold.Index) {
-	m, _ := r.get(Join, j)
-	r.accuse(evidence{reason: BadBoxKey, messages: []message{m}})
-}
-
 // afterDeals checks what was dealt, takes the own share and says so. It checks everybody, also when the attempt is lost
 // already, so that no more attempts are lost than need be.
-func (r *Run) afterDeals() {
-	s := r.setup
+func (r *edit) afterDeals() {
+	s, f := r.setup, formulas{r.setup}
 	joins, dealt := r.all(Join), r.all(Deal)
 	joinDigests := digestsOf(headersOf(joins))
 	bodies := make([]dealBody, len(dealt))
@@ -117,9 +111,9 @@ func (r *Run) afterDeals() {
 		ownBody, _ := parseBody(s, own, readJoin)
 		switch {
 		case m.maker == r.self:
-		case !s.opens(own, ownBody, m, b):
+		case !f.opens(own, ownBody, m, b):
 			r.accuse(evidence{reason: BadOpening, messages: []message{m, own}})
-		case !s.proves(m.maker, b):
+		case !f.proves(m.maker, b):
 			r.accuse(evidence{reason: BadProof, messages: []message{m}})
 		case !slices.Equal(b.joins, joinDigests):
 			r.split = true
@@ -145,12 +139,12 @@ func (r *Run) afterDeals() {
 
 // takeShare sums up what was dealt and checks the sum. It returns false, with accusations, if that is not what was
 // committed to.
-func (r *Run) takeShare(joins, dealt []message, bodies []dealBody) bool {
-	s := r.setup
-	commitments, ok := s.sum(bodies)
+func (r *edit) takeShare(joins, dealt []message, bodies []dealBody) bool {
+	s, by := r.setup, judgeOf(r.setup)
+	commitments, ok := by.sum(bodies)
 	if !ok {
 		for i, m := range dealt {
-			if _, ok := s.commits(m.maker, bodies[i]); !ok {
+			if _, ok := by.commits(m.maker, bodies[i]); !ok {
 				r.accuse(evidence{reason: BadCommitment, messages: []message{m}})
 			}
 		}
@@ -173,7 +167,7 @@ func (r *Run) takeShare(joins, dealt []message, bodies []dealBody) bool {
 		}
 		if sum.IsZero() || !ed448.BaseMult(sum).Equal(ed448.VarTimeEvaluate(commitments, uint32(r.self))) {
 			for i, m := range dealt {
-				if m.maker != r.self && !s.holdsShare(m.maker, bodies[i], r.self, boxKey(r.boxSeed, m.maker)) {
+				if m.maker != r.self && !by.holdsShare(m.maker, bodies[i], r.self, boxKey(r.boxSeed, m.maker)) {
 					r.accuseWithKey(BadShare, m.maker, m, joins[s.position(r.self)])
 				}
 			}
@@ -194,13 +188,6 @@ func (r *Run) takeShare(joins, dealt []message, bodies []dealBody) bool {
 	return true
 }
 
-// accuseWithKey shows the own box key for one dealer, and so one box.
-func (r *Run) accuseWithKey(reason Reason, dealer threshold.Index, messages ...message) {
-	if key, err := boxKey(r.boxSeed, dealer).Bytes(); err == nil {
-		r.accuse(evidence{reason: reason, messages: messages, key: key})
-	}
-}
-
 func headersOf(ms []message) []header {
 	out := make([]header, len(ms))
 	for i, m := range ms {
@@ -210,8 +197,8 @@ func headersOf(ms []message) []header {
 }
 
 // compare finds out whose fault it is if an Echo differs from the own one.
-func (r *Run) compare(m message) {
-	s := r.setup
+func (r *edit) compare(m message) {
+	s, by := r.setup, judgeOf(r.setup)
 	mine := r.own(Echo)
 	if bytes.Equal(m.body, mine.body) && !r.split {
 		return
@@ -237,7 +224,7 @@ func (r *Run) compare(m message) {
 	if b.transcript != s.transcript(digestsOf(b.joins), digestsOf(b.deals)) {
 		r.accuse(evidence{reason: BadEcho, messages: []message{m}})
 	}
-	if d, ok := r.get(Deal, m.maker); ok && s.judgeDeal(d, func(db dealBody) bool { return !slices.Equal(db.joins, digestsOf(b.joins)) }) {
+	if d, ok := r.get(Deal, m.maker); ok && by.badDeal(d, func(db dealBody) bool { return !slices.Equal(db.joins, digestsOf(b.joins)) }) {
 		r.accuse(evidence{reason: BadEcho, messages: []message{m, d}})
 	}
 }
@@ -268,8 +255,8 @@ func (r Run) own(round Round) message {
 }
 
 // afterEchoes ends the ceremony, or hands over what repairs the lost share.
-func (r *Run) afterEchoes() {
-	s := r.setup
+func (r *edit) afterEchoes() {
+	s, f := r.setup, formulas{r.setup}
 	if s.kind != repair {
 		r.phase = done
 		return
@@ -279,7 +266,7 @@ func (r *Run) afterEchoes() {
 		return
 	}
 	echo, _ := parseBody(s, r.own(Echo), readEcho)
-	blinded := r.held.Add(s.distance(r.self).Mul(r.value))
+	blinded := r.held.Add(f.distance(r.self).Mul(r.value))
 	box, err := seal(s, Hand, r.self, s.lost, r.keyOf(s.lost), blinded)
 	if err != nil {
 		r.accuseOfKey(s.lost)
@@ -291,8 +278,8 @@ func (r *Run) afterEchoes() {
 }
 
 // afterHands puts the lost share together.
-func (r *Run) afterHands() {
-	s := r.setup
+func (r *edit) afterHands() {
+	s, by := r.setup, judgeOf(r.setup)
 	joins, dealt, hands := r.all(Join), r.all(Deal), r.all(Hand)
 	echo, _ := parseBody(s, r.own(Echo), readEcho)
 	cheated := false
@@ -316,7 +303,7 @@ func (r *Run) afterHands() {
 			blame(h)
 			continue
 		}
-		sum = sum.Add(s.lambda(s.lost, h.maker).Mul(v))
+		sum = sum.Add(by.lambda(s.lost, h.maker).Mul(v))
 	}
 	if cheated {
 		return
@@ -327,9 +314,9 @@ func (r *Run) afterHands() {
 			b, _ := parseBody(s, m, readDeal)
 			deals = append(deals, b)
 		}
-		if mask, ok := s.sum(deals); ok {
+		if mask, ok := by.sum(deals); ok {
 			for i, h := range hands {
-				if !s.holdsBlinded(h.maker, bodies[i], mask, keys[i]) {
+				if !by.holdsBlinded(h.maker, bodies[i], mask, keys[i]) {
 					blame(h)
 				}
 			}

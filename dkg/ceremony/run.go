@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg/internal/poly"
@@ -63,7 +62,7 @@ func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, er
 	if s.setup == nil || len(identity) != ed25519.PrivateKeySize {
 		return Run{}, fmt.Errorf("%w: no setup, or a private key that is not %d bytes", ErrSetup, ed25519.PrivateKeySize)
 	}
-	r := Run{setup: s, phase: Join, messages: make(map[slot]state.Segment[message])}
+	r := edit{Run{setup: s, phase: Join, messages: make(map[slot]state.Segment[message])}}
 	r.identity, r.boxSeed = secret.New(identity.Seed()), secret.Random(32)
 	public := r.signer().Public().(ed25519.PublicKey)
 	at := slices.IndexFunc(s.members, func(m member) bool { return m.Key.Equal(public) })
@@ -78,7 +77,7 @@ func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, er
 				return Run{}, fmt.Errorf("%w: party %d deals without its share of the key", ErrSetup, r.self)
 			}
 			if s.kind == resharing {
-				constant = s.lambda(0, r.self).Mul(share.Scalar())
+				constant = formulas{s}.lambda(0, r.self).Mul(share.Scalar())
 			} else {
 				r.held = share.Scalar()
 			}
@@ -87,7 +86,8 @@ func Begin(s Setup, identity ed25519.PrivateKey, share threshold.Share) (Run, er
 		r.committed = affine(r.dealt.Commitments())
 	}
 	r.say(Join, r.join())
-	return r.advance(), nil
+	r.advance()
+	return r.Run, nil
 }
 
 // Setup returns the setup of the ceremony.
@@ -219,81 +219,14 @@ func (r Run) Receive(b []byte) (Run, error) {
 		}
 		return r, fmt.Errorf("%w: this party said more than the run knows of", ErrStale)
 	}
-	r = r.clone()
-	if m.round == Accusation {
-		r.consider(m)
-		return r, nil
-	}
-	if old, ok := r.get(m.round, m.maker); ok {
-		r.accuse(evidence{reason: Twice, headers: []header{old.header, m.header}})
-		return r, nil
-	}
-	if r.setup.wellFormed(m) != nil {
-		r.accuse(evidence{reason: Malformed, messages: []message{m}})
-		return r, nil
-	}
-	r.put(m)
-	if m.round != r.phase {
-		return r, nil // it completes nothing now
-	}
-	if r.phase == Echo {
-		r.compare(m)
-	}
-	return r.advance(), nil
-}
-
-// consider takes in an accusation. Of each party it looks at accusations until one of them is false, and of each accused
-// until one of them is true, so that nobody costs others more than a check for each party.
-func (r *Run) consider(m message) {
-	ev, err := r.setup.parseEvidence(m.body)
-	if r.isBlamed(m.maker) || err == nil && len(ev.all()) > 0 && r.isBlamed(ev.all()[0].maker) {
-		return
-	}
-	if r.setup.judgeAccusation(m) {
-		r.accuse(evidence{reason: FalseAccusation, messages: []message{m}})
-		return
-	}
-	if b, err := r.setup.CheckBlame(m.body); err == nil && !r.isBlamed(b.Participant) {
-		r.blamed = append(r.blamed, b)
-	}
-}
-
-// accuse notes that somebody cheated, and says so to the others, unless they see that for themselves.
-func (r *Run) accuse(ev evidence) {
-	b, err := r.setup.CheckBlame(ev.bytes(r.setup))
-	if err != nil || r.isBlamed(b.Participant) || b.Participant == r.self {
-		return
-	}
-	r.blamed = append(r.blamed, b)
-	if ev.reason != FalseAccusation {
-		said := 0
-		for round := Join; round < Accusation; round++ {
-			if _, ok := r.get(round, r.self); ok {
-				said++
-			}
-		}
-		r.accused = append(r.accused, accusation{newMessage(r.setup, r.signer(), Accusation, r.self, b.Evidence), said})
-	}
+	next := r.edit()
+	next.take(m)
+	return next.Run, nil
 }
 
 func (r Run) isBlamed(i threshold.Index) bool {
 	return slices.ContainsFunc(r.blamed, func(b *BlameError) bool { return b.Participant == i })
 }
-
-func (r Run) signer() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(r.identity.Expose()) }
-
-// clone returns a run that may be written to.
-func (r Run) clone() Run {
-	r.messages = maps.Clone(r.messages)
-	r.blamed, r.accused = slices.Clip(r.blamed), slices.Clip(r.accused)
-	return r
-}
-
-func (r *Run) say(round Round, body []byte) {
-	r.put(newMessage(r.setup, r.signer(), round, r.self, body))
-}
-
-func (r *Run) put(m message) { r.messages[slot{m.round, m.maker}] = state.NewSegment(m) }
 
 func (r Run) get(round Round, maker threshold.Index) (message, bool) {
 	m, ok := r.messages[slot{round, maker}]

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/trefoil-im/trefoil/dkg/internal/poly"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
-	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/wire"
 )
 
@@ -310,13 +308,4 @@ func (s Setup) boxesOf(i threshold.Index) []threshold.Index { return without(s.r
 
 func without(list []threshold.Index, drop ...threshold.Index) []threshold.Index {
 	return slices.DeleteFunc(slices.Clone(list), func(i threshold.Index) bool { return slices.Contains(drop, i) })
-}
-
-// lambda returns the coefficient with which the value at i of the dealers' polynomial adds up to that at x.
-func (s Setup) lambda(x, i threshold.Index) ed448.Scalar {
-	raw := make([]uint8, len(s.dealers))
-	for n, d := range s.dealers {
-		raw[n] = uint8(d)
-	}
-	return poly.VarTimeLagrange(uint8(x), uint8(i), raw)
 }

@@ -142,9 +142,9 @@ func TestDecodeRefuses(t *testing.T) {
 		"no box seed":           func() Run { r := begun; r.boxSeed = ended.boxSeed; return r },
 		"no polynomial":         func() Run { r := begun; r.dealt = ended.dealt; return r },
 		"a polynomial kept":     func() Run { r := ended; r.dealt = begun.dealt; return r },
-		"a message missing":     func() Run { r := ended.clone(); delete(r.messages, slot{Deal, 2}); return r },
-		"a message elsewhere":   func() Run { r := ended.clone(); r.messages[slot{Deal, 2}] = r.messages[slot{Deal, 3}]; return r },
-		"a message of no sense": func() Run { r := ended.clone(); r.put(newMessage(s, keyOf(2), Deal, 2, nil)); return r },
+		"a message missing":     func() Run { r := ended.edit(); delete(r.messages, slot{Deal, 2}); return r.Run },
+		"a message elsewhere":   func() Run { r := ended.edit(); r.messages[slot{Deal, 2}] = r.messages[slot{Deal, 3}]; return r.Run },
+		"a message of no sense": func() Run { r := ended.edit(); r.put(newMessage(s, keyOf(2), Deal, 2, nil)); return r.Run },
 		"no evidence":           func() Run { r := begun; r.blamed = []*BlameError{{}}; return r },
 	} {
 		key, err := state.NewKey(make([]byte, state.KeySize))

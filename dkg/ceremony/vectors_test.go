@@ -100,15 +100,16 @@ func TestGenerationVector(t *testing.T) {
 			require.NoError(t, err)
 			coefficients = append(coefficients, k)
 		}
-		r := Run{setup: s, self: p.Index, phase: Join, identity: secret.New(p.Seed), boxSeed: secret.New(p.BoxSeed), dealt: poly.Of(coefficients),
-			messages: map[slot]state.Segment[message]{}}
-		r.say(Join, r.join())
-		require.EqualValues(t, p.Join, r.Messages()[0])
+		begun := edit{Run{setup: s, self: p.Index, phase: Join, identity: secret.New(p.Seed), boxSeed: secret.New(p.BoxSeed), dealt: poly.Of(coefficients),
+			messages: map[slot]state.Segment[message]{}}}
+		begun.say(Join, begun.join())
+		require.EqualValues(t, p.Join, begun.Messages()[0])
 		for _, o := range v.Parties {
-			r.put(read(o.Join))
+			begun.put(read(o.Join))
 		}
-		r.put(read(p.Deal))
-		r.phase = Deal
+		begun.put(read(p.Deal))
+		begun.phase = Deal
+		r := begun.Run
 		for _, o := range v.Parties {
 			r, err = r.Receive(o.Deal)
 			require.NoError(t, err)

@@ -1,29 +1,31 @@
 package ceremony
 
 import (
+	"github.com/trefoil-im/trefoil/dkg/internal/poly"
 	"github.com/trefoil-im/trefoil/dkg/threshold"
 	"github.com/trefoil-im/trefoil/internal/ed448"
 )
 
-// This file has what everybody can check of a Deal, from public values alone.
+// formulas are those of docs/design/dkg.md, sections 2, 4 and 5, for a setup. They take public values alone.
+type formulas struct{ Setup }
 
 // opening returns what a dealer's Join says of its commitments.
-func (s Setup) opening(maker threshold.Index, commitments []byte) digest {
+func (s formulas) opening(maker threshold.Index, commitments []byte) digest {
 	return hash(labelOpening, s.id[:], []byte{uint8(maker)}, commitments)
 }
 
 // opens reports whether a Deal is of the polynomial that its maker committed to, and names the Join in which it did.
-func (s Setup) opens(j message, jb joinBody, d message, db dealBody) bool {
+func (s formulas) opens(j message, jb joinBody, d message, db dealBody) bool {
 	return db.joins[s.position(d.maker)] == j.digest && jb.opening == s.opening(d.maker, db.raw)
 }
 
 // challenge returns the challenge of the proof that a dealer knows the constant term of its polynomial.
-func (s Setup) challenge(maker threshold.Index, c0, r ed448.Point) digest {
+func (s formulas) challenge(maker threshold.Index, c0, r ed448.Point) digest {
 	return hash(labelProof, s.id[:], []byte{uint8(maker)}, c0.Bytes(), r.Bytes())
 }
 
 // proves reports whether a dealer knows its constant term, which is in the subgroup.
-func (s Setup) proves(maker threshold.Index, b dealBody) bool {
+func (s formulas) proves(maker threshold.Index, b dealBody) bool {
 	c0, err := b.commitments[0].Check()
 	if err != nil {
 		return false
@@ -34,7 +36,7 @@ func (s Setup) proves(maker threshold.Index, b dealBody) bool {
 
 // commits returns the commitments of a dealer, if all are in the subgroup and the constant term is what the ceremony asks
 // for.
-func (s Setup) commits(maker threshold.Index, b dealBody) ([]ed448.Point, bool) {
+func (s formulas) commits(maker threshold.Index, b dealBody) ([]ed448.Point, bool) {
 	out := make([]ed448.Point, len(b.commitments))
 	for i, c := range b.commitments {
 		var err error
@@ -53,7 +55,7 @@ func (s Setup) commits(maker threshold.Index, b dealBody) ([]ed448.Point, bool) 
 
 // sum returns the commitments to the sum of all dealt polynomials. It returns false if they are not in the subgroup, or not
 // those of the key that is reshared: then those of a dealer are wrong, or none are and the sum is the identity.
-func (s Setup) sum(all []dealBody) ([]ed448.Point, bool) {
+func (s formulas) sum(all []dealBody) ([]ed448.Point, bool) {
 	out := make([]ed448.Point, s.coefficients())
 	column := make([]ed448.Unchecked, len(all))
 	for k := range out {
@@ -70,7 +72,7 @@ func (s Setup) sum(all []dealBody) ([]ed448.Point, bool) {
 
 // blinded returns the public half of what helper k hands over in a repair: that of s_k + (k-r)·u(k), where mask commits to
 // u.
-func (s Setup) blinded(k threshold.Index, mask []ed448.Point) (ed448.Point, error) {
+func (s formulas) blinded(k threshold.Index, mask []ed448.Point) (ed448.Point, error) {
 	public, err := s.old.PublicShare(k)
 	if err != nil {
 		return ed448.Point{}, err
@@ -80,6 +82,15 @@ func (s Setup) blinded(k threshold.Index, mask []ed448.Point) (ed448.Point, erro
 }
 
 // distance returns k - r, where r is the party whose share is repaired.
-func (s Setup) distance(k threshold.Index) ed448.Scalar {
+func (s formulas) distance(k threshold.Index) ed448.Scalar {
 	return ed448.ScalarFromUint32(uint32(k)).Sub(ed448.ScalarFromUint32(uint32(s.lost)))
+}
+
+// lambda returns the coefficient with which the value at i of the dealers' polynomial adds up to that at x.
+func (s formulas) lambda(x, i threshold.Index) ed448.Scalar {
+	raw := make([]uint8, len(s.dealers))
+	for n, d := range s.dealers {
+		raw[n] = uint8(d)
+	}
+	return poly.VarTimeLagrange(uint8(x), uint8(i), raw)
 }
