@@ -1,6 +1,8 @@
 package linking
 
 import (
+	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
@@ -8,7 +10,7 @@ import (
 	"unicode"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
-	"github.com/trefoil-im/trefoil/ratchet/session/key"
+	"github.com/trefoil-im/trefoil/state"
 )
 
 // ErrCode: no code of a linking, or one that was cut or altered.
@@ -28,18 +30,36 @@ func (l Linking) Code() string {
 	if !l.first {
 		return ""
 	}
+	return l.code.text()
+}
+
+// code is what both devices know before they hear of each other.
+type code struct {
+	secret     [sha256.Size]byte
+	commitment [sha256.Size]byte // to the hello of the first device
+}
+
+// newCode draws a code that is a commitment to what the first device says of itself.
+func newCode(hello []byte) (c code) {
+	rand.Read(c.secret[:])
+	c.commitment = [sha256.Size]byte(hash("commitment", hello))
+	return c
+}
+
+// text returns the code as it is shown.
+func (c code) text() string {
 	w := wire.NewWriter(codeSize)
 	w.U8(codeVersion)
-	w.Fixed(l.secret[:])
-	w.Fixed(l.commitment[:])
+	w.Fixed(c.secret[:])
+	w.Fixed(c.commitment[:])
 	w.Fixed(checksum(w.Bytes()))
 	return codeText.EncodeToString(w.Bytes())
 }
 
 // parseCode reads a code in any case of letters, with white space in it. It returns ErrCode, state.ErrTooNew or state.ErrTooOld.
-func parseCode(text string) (secret, commitment [sha256.Size]byte, err error) {
+func parseCode(text string) (c code, err error) {
 	if len(text) > 8*codeSize {
-		return secret, commitment, ErrCode
+		return code{}, ErrCode
 	}
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || r == '-' {
@@ -49,13 +69,24 @@ func parseCode(text string) (secret, commitment [sha256.Size]byte, err error) {
 	}, text)
 	b, err := codeText.DecodeString(text)
 	if err != nil || len(b) != codeSize || codeText.EncodeToString(b) != text || string(checksum(b[:codeSize-codeChecksum])) != string(b[codeSize-codeChecksum:]) {
-		return secret, commitment, ErrCode
+		return code{}, ErrCode
 	}
 	r := wire.NewReader(b[:codeSize-codeChecksum])
 	r.Version8(codeVersion, codeVersion)
-	r.Into(secret[:])
-	r.Into(commitment[:])
-	return secret, commitment, r.Done()
+	r.Into(c.secret[:])
+	r.Into(c.commitment[:])
+	return c, r.Done()
+}
+
+// place names where both devices post and read.
+func (c code) place() state.ID { return state.ID(hash("place", c.secret[:])) }
+
+// fits reports whether the code is a commitment to what a device says of itself.
+func (c code) fits(hello []byte) bool { return bytes.Equal(hash("commitment", hello), c.commitment[:]) }
+
+// transcript binds what the devices said of themselves.
+func (c code) transcript(further, first []byte) []byte {
+	return hash("transcript", c.secret[:], c.commitment[:], further, first)
 }
 
 func checksum(b []byte) []byte { return hash("code", b)[:codeChecksum] }
@@ -68,24 +99,4 @@ func hash(label string, parts ...[]byte) []byte {
 		h.Write(p)
 	}
 	return h.Sum(nil)
-}
-
-// hello is what a device says of itself: keys that are for this linking alone.
-type hello struct {
-	kem     key.KEMPublicKey
-	signing key.VerifyKey
-	nonce   [sha256.Size]byte
-	person  key.Address // of the first device; zero from the further one
-}
-
-const helloSize = 1 + key.KEMPublicKeySize + key.VerifyKeySize + sha256.Size + len(key.Address{})
-
-func (h hello) encode(version uint8) []byte {
-	w := wire.NewWriter(helloSize)
-	w.U8(version)
-	w.Fixed(h.kem.Bytes())
-	w.Fixed(h.signing.Bytes())
-	w.Fixed(h.nonce[:])
-	w.Fixed(h.person[:])
-	return w.Bytes()
 }

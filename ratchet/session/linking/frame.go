@@ -26,77 +26,97 @@ const frameVersion = 1
 // Frame returns what this device has to say now, and nothing if it has nothing to say. To say it again does no harm, and is what brings
 // a linking on whose frames were lost. Each call seals it anew.
 func (l Linking) Frame() ([]byte, error) {
+	var s step
+	payload := l.sent
 	switch {
-	case l.phase == Ended:
+	case l.phase == Ended, l.first && l.phase == Done, l.first && l.theirs == nil:
 		return nil, nil
-	case l.phase == Done && l.first:
-		return nil, nil
-	case l.phase == Done:
-		return l.signed(finished, nil)
-	case l.first && l.sent != nil:
-		return l.signed(grant, l.sent)
-	case l.first && l.theirs != nil:
-		return l.frame(reveal, l.hello())
+	case l.first && l.sent == nil:
+		return l.code.seal(reveal, l.ours), nil
 	case l.first:
-		return nil, nil
+		s = grant
+	case l.phase == Done:
+		s, payload = finished, nil
 	case l.sent != nil:
-		return l.signed(confirm, l.sent)
+		s = confirm
+	default:
+		return l.code.seal(sayHello, l.ours), nil
 	}
-	return l.frame(sayHello, l.hello())
-}
-
-// frame seals what is said under the code.
-func (l Linking) frame(s step, body []byte) ([]byte, error) {
-	place := l.ID()
-	out := append([]byte{frameVersion}, make([]byte, aead.NonceSize)...)
-	nonce := out[1:]
-	rand.Read(nonce)
-	return l.frameKey().Seal(out, nonce, append([]byte{byte(s)}, body...), place[:]), nil
-}
-
-// frameKey seals frames against all who do not have the code, the relay for one.
-func (l Linking) frameKey() aead.Key { return aead.New(secret.Own(hash("frames", l.secret[:]))) }
-
-// signed seals a payload to the other device, with a signature over all that was compared.
-func (l Linking) signed(s step, payload []byte) ([]byte, error) {
 	other, err := parseHello(l.theirs)
 	if err != nil {
 		return nil, err
 	}
-	w := wire.NewWriter(4 + len(payload) + key.SignatureSize)
-	w.Vec32(payload)
-	w.Fixed(l.signing.Sign(l.statement(s, payload)))
-	box, err := other.kem.Seal(boxInfo, w.Bytes())
+	box, err := other.seal(payload, l.own.signing.Sign(statement(s, l.transcript(), payload)))
 	if err != nil {
 		return nil, err
 	}
-	return l.frame(s, box)
+	return l.code.seal(s, box), nil
 }
 
-const boxInfo = "trefoil linking"
-
-// statement is what a payload is signed over.
-func (l Linking) statement(s step, payload []byte) []byte {
-	return append([]byte("trefoil linking statement\x00"), hash("statement", []byte{byte(s)}, l.transcript(), payload)...)
+// seal seals what is said against all who do not have the code, the relay for one.
+func (c code) seal(s step, body []byte) []byte {
+	place := c.place()
+	out := append([]byte{frameVersion}, make([]byte, aead.NonceSize)...)
+	nonce := out[1:]
+	rand.Read(nonce)
+	return c.frameKey().Seal(out, nonce, append([]byte{byte(s)}, body...), place[:])
 }
 
-// Receive takes a frame in. It returns ErrIgnored for one that brings nothing, whoever made it, ErrTwice and the linking that has
-// ended if two devices used the code, and state.ErrTooNew for one of a later release.
-func (l Linking) Receive(frame []byte) (Linking, error) {
+// open opens a frame. It returns ErrIgnored for what was not sealed with the code.
+func (c code) open(frame []byte) (s step, body []byte, err error) {
 	r := wire.NewReader(frame)
 	r.Version8(frameVersion, frameVersion)
 	nonce := r.Fixed(aead.NonceSize)
 	sealed := r.Rest()
 	if err := r.Done(); err != nil {
+		return 0, nil, err
+	}
+	place := c.place()
+	plain, ok := c.frameKey().Open(nil, nonce, sealed, place[:])
+	if !ok || len(plain) == 0 {
+		return 0, nil, ErrIgnored
+	}
+	return step(plain[0]), plain[1:], nil
+}
+
+func (c code) frameKey() aead.Key { return aead.New(secret.Own(hash("frames", c.secret[:]))) }
+
+const boxInfo = "trefoil linking"
+
+// seal seals a payload and its signature to the other device.
+func (h hello) seal(payload, signature []byte) ([]byte, error) {
+	w := wire.NewWriter(4 + len(payload) + key.SignatureSize)
+	w.Vec32(payload)
+	w.Fixed(signature)
+	return h.kem.Seal(boxInfo, w.Bytes())
+}
+
+// open opens what the other device sealed to this one.
+func (k keys) open(box []byte) (payload, signature []byte, err error) {
+	opened, err := k.kem.Open(boxInfo, box)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := wire.NewReader(opened)
+	payload, signature = r.Vec32(MaxPayload), r.Fixed(key.SignatureSize)
+	return payload, signature, r.Done()
+}
+
+// statement is what a payload is signed over: with all that was compared.
+func statement(s step, transcript, payload []byte) []byte {
+	return append([]byte("trefoil linking statement\x00"), hash("statement", []byte{byte(s)}, transcript, payload)...)
+}
+
+// Receive takes a frame in. It returns ErrIgnored for one that brings nothing, whoever made it, ErrTwice and the linking that has
+// ended if two devices used the code, and state.ErrTooNew for one of a later release.
+func (l Linking) Receive(frame []byte) (Linking, error) {
+	s, body, err := l.code.open(frame)
+	switch {
+	case err != nil:
 		return l, err
-	}
-	place := l.ID()
-	plain, ok := l.frameKey().Open(nil, nonce, sealed, place[:])
-	if !ok || len(plain) == 0 || l.phase == Ended {
+	case l.phase == Ended:
 		return l, ErrIgnored
-	}
-	s, body := step(plain[0]), plain[1:]
-	if l.first != (s == sayHello || s == confirm || s == finished) {
+	case l.first != (s == sayHello || s == confirm || s == finished):
 		return l, ErrIgnored // its own, or one that is not for it
 	}
 	switch s {
@@ -120,7 +140,7 @@ func (l Linking) met(s step, body []byte) (Linking, error) {
 	if err != nil || h.person.IsZero() != l.first || l.phase != Waiting {
 		return l, ErrIgnored
 	}
-	if s == reveal && !bytes.Equal(hash("commitment", body), l.commitment[:]) {
+	if s == reveal && !l.code.fits(body) {
 		return l, ErrIgnored
 	}
 	l.theirs, l.phase = body, Comparing
@@ -139,14 +159,8 @@ func (l Linking) told(s step, body []byte) (Linking, error) {
 	if err != nil {
 		return l, err
 	}
-	opened, err := l.kem.Open(boxInfo, body)
-	if err != nil {
-		return l, ErrIgnored
-	}
-	r := wire.NewReader(opened)
-	payload := r.Vec32(MaxPayload)
-	signature := r.Fixed(key.SignatureSize)
-	if r.Done() != nil || other.signing.Verify(l.statement(s, payload), signature) != nil {
+	payload, signature, err := l.own.open(body)
+	if err != nil || other.signing.Verify(statement(s, l.transcript(), payload), signature) != nil {
 		return l, ErrIgnored
 	}
 	switch {

@@ -1,8 +1,6 @@
 package linking
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
@@ -11,9 +9,7 @@ import (
 	"time"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
-	"github.com/trefoil-im/trefoil/ratchet/session/internal/keywire"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
-	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 	"github.com/trefoil-im/trefoil/state"
 )
 
@@ -53,49 +49,45 @@ const (
 
 // Linking is one device's side of a linking. The zero Linking is none. It shows nothing when printed.
 type Linking struct {
-	_          [0]func()
-	first      bool
-	phase      Phase
-	begun      int64 // milliseconds since 1970
-	secret     [sha256.Size]byte
-	commitment [sha256.Size]byte // to the hello of the first device
-	kem        keypair.KEMKey
-	signing    keypair.SigningKey
-	nonce      [sha256.Size]byte
-	person     key.Address // of the first device; known on the further one once its hello was read
-	theirs     []byte      // hello of the other device, nil before
-	sent       []byte      // payload of this device
-	got        []byte      // payload of the other one, whose signature was right
+	_      [0]func()
+	first  bool
+	phase  Phase
+	begun  int64 // milliseconds since 1970
+	code   code
+	own    keys
+	person key.Address // of the first device; known on the further one once its hello was read
+	ours   []byte      // hello of this device, nil once the linking has ended
+	theirs []byte      // hello of the other device, nil before
+	sent   []byte      // payload of this device
+	got    []byte      // payload of the other one, whose signature was right
 }
 
 // Offer returns the linking of the first device of a person, which shows its Code.
 func Offer(person key.Address, now time.Time) Linking {
-	l := begin(now)
-	l.first, l.person = true, person
-	rand.Read(l.secret[:])
-	l.commitment = [sha256.Size]byte(hash("commitment", l.hello()))
+	l := begin(person, now)
+	l.first, l.person, l.code = true, person, newCode(l.ours)
 	return l
 }
 
 // Accept returns the linking of a further device, which was given a code. It returns ErrCode, state.ErrTooNew or state.ErrTooOld.
 func Accept(code string, now time.Time) (Linking, error) {
-	l := begin(now)
-	var err error
-	l.secret, l.commitment, err = parseCode(code)
+	c, err := parseCode(code)
 	if err != nil {
 		return Linking{}, err
 	}
+	l := begin(key.Address{}, now)
+	l.code = c
 	return l, nil
 }
 
-func begin(now time.Time) Linking {
-	l := Linking{phase: Waiting, begun: now.UnixMilli(), kem: keypair.GenerateKEMKey(), signing: keypair.GenerateSigningKey()}
-	rand.Read(l.nonce[:])
-	return l
+// begin draws the keys of a device, and has it say of itself whose it is.
+func begin(person key.Address, now time.Time) Linking {
+	own := newKeys()
+	return Linking{phase: Waiting, begun: now.UnixMilli(), own: own, ours: own.hello(person)}
 }
 
 // ID names the linking: both devices post and read at it. Nobody without the code can tell what it is of.
-func (l Linking) ID() state.ID { return state.ID(hash("place", l.secret[:])) }
+func (l Linking) ID() state.ID { return l.code.place() }
 
 // First reports whether this is the first device.
 func (l Linking) First() bool { return l.first }
@@ -112,22 +104,13 @@ func (l Linking) Person() key.Address { return l.person }
 // Payload returns what the other device sent, after its signature was verified; nil before.
 func (l Linking) Payload() []byte { return slices.Clone(l.got) }
 
-// hello is what this device says of itself.
-func (l Linking) hello() []byte {
-	h := hello{kem: l.kem.Public(), signing: l.signing.Public(), nonce: l.nonce}
-	if l.first {
-		h.person = l.person
-	}
-	return h.encode(codeVersion)
-}
-
 // transcript binds all that was said before the digits.
 func (l Linking) transcript() []byte {
-	first, further := l.hello(), l.theirs
+	first, further := l.ours, l.theirs
 	if !l.first {
 		first, further = further, first
 	}
-	return hash("transcript", l.secret[:], l.commitment[:], further, first)
+	return l.code.transcript(further, first)
 }
 
 // Digits returns the six digits that both devices show from Comparing on, in two groups, and nothing before and after.
@@ -186,7 +169,7 @@ func (l Linking) Taken() Linking {
 
 // End returns the linking that has ended without success, and holds no keys.
 func (l Linking) End() Linking {
-	return Linking{first: l.first, phase: Ended, begun: l.begun, secret: l.secret, commitment: l.commitment}
+	return Linking{first: l.first, phase: Ended, begun: l.begun, code: l.code}
 }
 
 // Tick returns the linking at a time: one that takes too long ends, with ErrExpired.
@@ -198,21 +181,6 @@ func (l Linking) Tick(now time.Time) (Linking, error) {
 	return l, nil
 }
 
-// parseHello reads what the other device says of itself.
-func parseHello(b []byte) (h hello, err error) {
-	r := wire.NewReader(b)
-	r.Version8(codeVersion, codeVersion)
-	kem := r.Fixed(key.KEMPublicKeySize)
-	h.signing = keywire.Verify(r)
-	r.Into(h.nonce[:])
-	r.Into(h.person[:])
-	if err := r.Done(); err != nil {
-		return hello{}, err
-	}
-	h.kem, err = key.ParseKEMPublicKey(kem)
-	return h, err
-}
-
 // Format of a stored Linking.
 const format = 1
 
@@ -222,15 +190,15 @@ func (l Linking) Encode(e *state.Encoder) {
 	e.Bool(l.first)
 	e.Uint32(uint32(l.phase))
 	e.Uint64(uint64(l.begun))
-	e.Fixed(l.secret[:])
-	e.Fixed(l.commitment[:])
-	e.Fixed(l.nonce[:])
+	e.Fixed(l.code.secret[:])
+	e.Fixed(l.code.commitment[:])
+	e.Fixed(l.own.nonce[:])
 	e.Fixed(l.person[:])
-	var keys []byte
+	var seeds []byte
 	if l.phase < Ended {
-		keys = slices.Concat(l.kem.Seed(), l.signing.Seed())
+		seeds = l.own.seeds()
 	}
-	e.Bytes(keys)
+	e.Bytes(seeds)
 	e.Bytes(l.theirs)
 	e.Bytes(l.sent)
 	e.Bytes(l.got)
@@ -240,23 +208,27 @@ func (l Linking) Encode(e *state.Encoder) {
 func (Linking) Decode(d *state.Decoder) (l Linking, err error) {
 	d.Version(format, format)
 	l.first, l.phase, l.begun = d.Bool(), Phase(d.Uint32()), int64(d.Uint64())
-	d.Into(l.secret[:])
-	d.Into(l.commitment[:])
-	d.Into(l.nonce[:])
+	d.Into(l.code.secret[:])
+	d.Into(l.code.commitment[:])
+	d.Into(l.own.nonce[:])
 	d.Into(l.person[:])
-	keys := d.Bytes(keypair.KEMSeedSize + keypair.SeedSize)
+	seeds := d.Bytes(seedsSize)
 	l.theirs, l.sent, l.got = orNil(d.Bytes(helloSize)), orNil(d.Bytes(MaxPayload)), orNil(d.Bytes(MaxPayload))
 	if err := d.Err(); err != nil || l.phase == Ended {
 		return l, err
 	}
-	if len(keys) != keypair.KEMSeedSize+keypair.SeedSize || l.phase < Waiting || l.phase > Ended {
+	if l.phase < Waiting || l.phase > Ended {
 		return l, wire.ErrMalformed
 	}
-	if l.kem, err = keypair.ParseKEMKey(keys[:keypair.KEMSeedSize]); err != nil {
+	if l.own, err = parseKeys(seeds, l.own.nonce); err != nil {
 		return l, err
 	}
-	l.signing, err = keypair.ParseSigningKey(keys[keypair.KEMSeedSize:])
-	return l, err
+	whose := key.Address{}
+	if l.first {
+		whose = l.person
+	}
+	l.ours = l.own.hello(whose)
+	return l, nil
 }
 
 // orNil returns nil for what is empty.
@@ -269,7 +241,7 @@ func orNil(b []byte) []byte {
 
 // Succeeds reports whether a linking may replace another one: it does not go back.
 func (l Linking) Succeeds(prev Linking) error {
-	if l.secret != prev.secret || l.first != prev.first || l.phase < prev.phase || len(prev.sent) > 0 && l.phase < Done && string(l.sent) != string(prev.sent) {
+	if l.code.secret != prev.code.secret || l.first != prev.first || l.phase < prev.phase || len(prev.sent) > 0 && l.phase < Done && string(l.sent) != string(prev.sent) {
 		return state.ErrStale
 	}
 	return nil

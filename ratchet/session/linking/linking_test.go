@@ -113,7 +113,7 @@ func TestRevealFitsTheCode(t *testing.T) {
 	further, err := Accept(first.Code(), now)
 	require.NoError(t, err)
 	false1 := Offer(first.Person(), now)
-	false1.secret, false1.commitment = first.secret, first.commitment
+	false1.code = first.code
 	require.NoError(t, hand(t, further, &false1))
 	require.ErrorIs(t, hand(t, false1, &further), ErrIgnored)
 	require.Equal(t, Waiting, further.Phase())
@@ -128,7 +128,7 @@ func TestOnlyTheOtherDeviceIsBelieved(t *testing.T) {
 	further, err := further.Confirm(further.Digits(), []byte("keys"))
 	require.NoError(t, err)
 	thief := further
-	thief.signing, thief.sent = keypair.GenerateSigningKey(), []byte("other keys")
+	thief.own.signing, thief.sent = keypair.GenerateSigningKey(), []byte("other keys")
 	require.ErrorIs(t, hand(t, thief, &first), ErrIgnored)
 	require.Nil(t, first.Payload())
 	f := frame(t, further)
@@ -147,7 +147,7 @@ func TestOnlyTheOtherDeviceIsBelieved(t *testing.T) {
 	first, err = first.Grant([]byte("links"))
 	require.NoError(t, err)
 	forged := first
-	forged.signing = keypair.GenerateSigningKey()
+	forged.own.signing = keypair.GenerateSigningKey()
 	require.ErrorIs(t, hand(t, forged, &further), ErrIgnored)
 	unconfirmed := further
 	unconfirmed.phase = Comparing
