@@ -8,6 +8,8 @@ import (
 	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/invite"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
 )
 
 // An owner gives an invite for a device while another one, which has not read of it, makes a root with other owners and gives the same index
@@ -132,4 +134,34 @@ func TestDeviceThatSaysNothingOfItself(t *testing.T) {
 		n.jump(24)
 	}
 	require.Equal(t, Removed, stranger.phase())
+}
+
+// A stranger comes by the invite for a device and asks for a further invite at once, of either purpose. The owner that finds it out gives it
+// none, although it reads of both at the same time.
+func TestStrangerIsGivenNoInvite(t *testing.T) {
+	for purpose, p := range map[proto.Purpose]rules.Policy{proto.ForDevice: {}, proto.ToHandOn: {MembersMayInvite: true}} {
+		n, all := fiveWith(t, 148, p)
+		founder, ann := all[0], all[1]
+		ann.wishes(1)
+		n.settle()
+		founder.offline = true
+		stranger := n.join(ann.invited().Link, "stranger")
+		n.settle()
+		require.Equal(t, Member, stranger.phase())
+		require.NoError(t, stranger.edit(func(d *edit) error {
+			return d.say(statement(proto.InviteWanted{Invite: dkg.Private, For: purpose}))
+		}))
+		n.settle()
+		founder.offline = false
+		founder.sync()
+		founder.maintain()
+		_, _, r := founder.standing()
+		require.True(t, r.Gone(stranger.place()))
+		require.Zero(t, offers(founder), "purpose %d", purpose)
+		n.settle()
+		require.False(t, stranger.has(LinkGiven))
+		n.jump(26)
+		require.Equal(t, Removed, stranger.phase())
+		n.hears(all...)
+	}
 }

@@ -89,15 +89,19 @@ func (d *edit) isForDeviceOf(n proto.InviteName, askers []dkg.Index) bool {
 
 // judgeDevices looks who came by the invites that were given for devices, and revokes those with which somebody else came than a device of
 // the asker, or whose asker is gone.
-func (d *edit) judgeDevices(r members.Root) {
+func (d *edit) judgeDevices() {
+	_, r, _ := d.preferred()
 	x := d.st.devices.Value()
 	var kept []deviceInvite
 	changed := false
 	for _, g := range x.given {
 		next, revoke := d.judge(r, g)
-		if revoke && !d.expel(r, g.index) {
-			kept = append(kept, g) // it is tried again
-			continue
+		if revoke {
+			if !d.expel(r, g.index) {
+				kept = append(kept, g) // it is tried again
+				continue
+			}
+			_, r, _ = d.preferred() // who came may be the asker of the next one
 		}
 		changed = changed || next != g
 		if d.age()-next.since >= keepGiven && (next.is != undecided || next.came == 0) {

@@ -173,7 +173,7 @@ func (d *edit) owe() error {
 		d.confirmRootKey()
 		d.repeatRemovals(r)
 		d.sayNotices(r)
-		d.maintainOwner(r)
+		d.maintainOwner()
 	}
 	return nil
 }
@@ -206,22 +206,22 @@ func (d *edit) offers(n proto.InviteName) bool {
 }
 
 // endGiven takes back the invites that this owner gave to members that are gone: another owner that removed them may not know of these.
-func (d *edit) endGiven(r members.Root) {
+func (d *edit) endGiven() {
 	for _, g := range d.st.duties.Value().given {
-		e, _, ok := d.preferred()
+		e, r, ok := d.preferred()
 		if !ok || !r.Gone(g.asker) || !isOpen(r, g.name) {
 			continue
 		}
 		try := *d
 		if said, err := invites.End(r, d.invitesOwner(), e.ID(), g.name); try.stateAll(said, err) == nil {
 			*d = try
-			_, r, _ = d.preferred()
 		}
 	}
 }
 
-// maintainOwner does what an owner owes in a root. What cannot be said now is said later.
-func (d *edit) maintainOwner(r members.Root) {
+// maintainOwner does what an owner owes in the preferred root. What cannot be said now is said later.
+func (d *edit) maintainOwner() {
+	_, r, _ := d.preferred()
 	place, ok := d.place(r)
 	if !ok {
 		return
@@ -232,12 +232,11 @@ func (d *edit) maintainOwner(r members.Root) {
 	}
 	if !r.ListsGone() && d.st.rekeys.Value().Draft.IsZero() { // else a rekey is near, with which they go, and somebody who is gone reads here
 		d.recoverInvites(r, (*edit).sayMade)
-		_, r, _ = d.preferred()
 	}
-	d.bindTwins(r, proto.Said{Root: r.ID(), By: place})
-	d.judgeDevices(r)
-	d.endGiven(r)
-	d.giveLinks(r)
+	d.bindTwins(proto.Said{Root: r.ID(), By: place})
+	d.judgeDevices()
+	d.endGiven()
+	d.giveLinks() // not to whom judgeDevices found out
 }
 
 // recoverInvites takes in the own invites again that a rekey by another owner crossed, and says them. One that cannot go on is reported.
@@ -279,7 +278,8 @@ func (d *edit) sayOwed(s proto.Statement) bool {
 
 // bindTwins says which of two bindings is listed, of indices of which one was read, here or in an older root, and no owner decided: what was
 // read first differs from member to member (D57), and others may have read the other one (D102).
-func (d *edit) bindTwins(r members.Root, said proto.Said) {
+func (d *edit) bindTwins(said proto.Said) {
+	_, r, _ := d.preferred()
 	decided := 0
 	for i := range r.All() {
 		b, ok := r.Undecided(i, said.By)
@@ -294,11 +294,12 @@ func (d *edit) bindTwins(r members.Root, said proto.Said) {
 }
 
 // giveLinks answers members that asked for a link.
-func (d *edit) giveLinks(r members.Root) {
+func (d *edit) giveLinks() {
 	x := d.st.duties.Value()
 	if len(x.wanted) == 0 {
 		return
 	}
+	_, r, _ := d.preferred()
 	asked, removing := x.wanted, d.st.rekeys.Value().Draft.Wish().Removes
 	x.wanted = nil
 	d.st.duties = state.NewSegment(x)

@@ -99,7 +99,8 @@ func (x Index) Maintain(k Known, b *Budget, load func(FrameName) (Frame, bool)) 
 			if b.Trials <= proto.MaxCommits || b.Checks <= 0 {
 				return x, results, gone
 			}
-			if _, ok := x.Get(n.Name); !ok {
+			n, ok := x.Get(n.Name) // as the turns before left it
+			if !ok {
 				continue // given up in this round
 			}
 			turn := b.Turn()
