@@ -40,8 +40,6 @@ var (
 	ErrPhase = outcome.ErrPhase
 	// ErrOrphan: the space would be left without an owner, or without the root owner key (step.Orphan).
 	ErrOrphan = outcome.ErrOrphan
-	// ErrTooSoon: it was done too short a time ago.
-	ErrTooSoon = outcome.ErrTooSoon
 	// ErrTooLong: a plaintext, application data or ticket is longer than its limit.
 	ErrTooLong = outcome.ErrTooLong
 	// ErrPolicy: the space's policy, or a policy itself, does not allow it.

@@ -115,7 +115,7 @@ func (d *edit) sealRekey() error {
 	}
 	stay := d.staying(e, r, x.Draft.Wish())
 	owners := d.ownersAfter(x.Draft.Wish(), stay)
-	to := d.recipients(stay, owners)
+	to := d.recipients(r, stay, owners)
 	draft, left, err := x.Draft.Seal(d.st.space, to, d.seal)
 	if err != nil { // of 2^425 polynomials one has a share that is 0
 		x.Draft = rekey.NewDraft(x.Draft.Wish())
@@ -152,8 +152,10 @@ func (d *edit) staying(e epochs.Epoch, r members.Root, w rekey.Wish) []members.B
 	return slices.DeleteFunc(all, func(b members.Binding) bool { return w.Removes(b.Index) })
 }
 
-// recipients returns those whose inbox key is known, with the key that counts.
-func (d *edit) recipients(stay []members.Binding, owners []suite.PublicKey) (out []rekey.Recipient) {
+// recipients returns those whose inbox key is known, with the key that counts. If a rekey has no room for a box for each, owners get
+// theirs, then those that were heard in the root.
+func (d *edit) recipients(r members.Root, stay []members.Binding, owners []suite.PublicKey) []rekey.Recipient {
+	var out []rekey.Recipient
 	me := d.st.me()
 	for _, b := range stay {
 		k, ok := b.InboxKey()
@@ -164,7 +166,17 @@ func (d *edit) recipients(stay []members.Binding, owners []suite.PublicKey) (out
 			out = append(out, rekey.Recipient{Index: b.Index, Inbox: k, Seat: slices.Contains(owners, b.Key)})
 		}
 	}
-	return out
+	rank := func(x rekey.Recipient) int {
+		switch {
+		case x.Seat:
+			return 0
+		case r.Heard(x.Index):
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(out, func(a, b rekey.Recipient) int { return cmp.Compare(rank(a), rank(b)) })
+	return rekey.Boxed(out)
 }
 
 // deal finishes the draft: it enters the root and posts the rekey.

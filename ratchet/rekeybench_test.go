@@ -48,8 +48,8 @@ func bytesOf(frames [][]byte) (n int) {
 	return n
 }
 
-// rekeySizes returns the numbers of members for which a rekey is measured. With the hybrid KEM 3,000 are the most: of 10,000 the whole would
-// have 13 MB, and proto.MaxRekey is 4 MiB (package rekey: TestTooManyMembers). TREFOIL_LONG measures those.
+// rekeySizes returns the numbers of members for which a rekey is measured. With the hybrid KEM there are boxes for some 3,100 members.
+// TREFOIL_LONG measures 3,000.
 func rekeySizes() []int {
 	if os.Getenv("TREFOIL_LONG") != "" {
 		return []int{10, 100, 1000, 3000}

@@ -114,8 +114,8 @@ func TakeEntrance(device [32]byte) Step {
 // ticket are a member's state. A member with the right removes others than owners: they are none of the space at once, and the next
 // owner that is awake makes the new root. It returns ErrPhase for a member without the right, and for an owner that cannot make a
 // rekey now; ErrPolicy for an index that is neither shown as a member's nor of a direct invite, and an owner's without the root owner
-// key, since the owner could go on, and for no index at all; and ErrTooLong for more members than a rekey holds: 3,000 with the hybrid
-// KEM.
+// key, since the owner could go on, and for no index at all. A rekey has boxes for some 3,000 members with the hybrid KEM: of a larger
+// space the others read on once an owner has answered what they ask for.
 func Remove(indices ...dkg.Index) Step {
 	indices = slices.Clone(indices)
 	return Step{func(t Taker) error { return t.Remove(indices) }}
@@ -130,7 +130,7 @@ func Replace(i dkg.Index, lifetime time.Duration, made *invite.Made) Step {
 	return Step{func(t Taker) error { return t.Replace(i, lifetime, made) }}
 }
 
-// Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase and ErrTooLong like Remove.
+// Rekey returns the step with which an owner gives all members new shares. It returns ErrPhase like Remove.
 func Rekey() Step {
 	return Step{func(t Taker) error { return t.Rekey() }}
 }

@@ -167,15 +167,22 @@ func (o RekeyOwners) Encode() secret.Bytes {
 		}
 		w.U32(uint32(len(o.Inboxes)))
 		for _, k := range o.Inboxes {
-			w.U32(uint32(k.Index))
-			if k.Update.IsZero() {
-				w.Vec16(k.Inbox.Bytes())
-			} else {
-				w.Vec16(k.Update.Encode())
-			}
+			k.write(w)
 		}
 	}))
 }
+
+func (k KnownInbox) write(w *wire.Writer) {
+	w.U32(uint32(k.Index))
+	if k.Update.IsZero() {
+		w.Vec16(k.Inbox.Bytes())
+	} else {
+		w.Vec16(k.Update.Encode())
+	}
+}
+
+// Size returns how many bytes it takes in what a rekey says to the members in seats.
+func (k KnownInbox) Size() int { return len(encode(4+2+maxUpdate, k.write)) }
 
 func readRekeyOwners(r *wire.Reader) (o RekeyOwners) {
 	if b := r.Fixed(dkg.PolynomialSize); r.Err() == nil {

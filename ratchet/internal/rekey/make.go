@@ -2,10 +2,12 @@ package rekey
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
+	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -34,7 +36,7 @@ type Plan struct {
 	Cursor     dkg.Index
 	Roster     proto.Roster
 	Gone       proto.Bitmap
-	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made
+	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made; if there is no room for all, the first ones get theirs
 	Records    func(New) []proto.Record // of the invites that stay open
 	Invites    []proto.OpenInvite       // and m of each
 	Said       func(New) [][]byte       // statements that name the new root; nil: none
@@ -61,7 +63,7 @@ type Box struct {
 }
 
 // Make finishes a draft, and returns the root and the whole of the rekey. Errors are those of Parent.Keys, suite.ErrInvalid for an owner
-// that is not in the list, and outcome.ErrTooLong for more members than a rekey holds.
+// that is not in the list, and outcome.ErrTooLong if what a rekey says beside boxes is too long already.
 func (d Draft) Make(p Plan) (New, []byte, error) {
 	k := d.keys.Value()
 	n := New{Polynomial: k.polynomial, X: k.x, Roster: p.Roster}
@@ -90,32 +92,63 @@ func (d Draft) Make(p Plan) (New, []byte, error) {
 	return n, whole, err
 }
 
-// whole seals what a rekey says.
+// whole seals what a rekey says. Boxes have the room that the rest leaves, and inbox keys for new owners what the boxes leave: whoever
+// gets no box asks, and an owner learns an inbox key when its member asks or says it.
 func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
 	content := proto.RekeyContent{
 		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Records: n.Records, Said: n.Said,
 	}
-	var whole proto.Rekey
+	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites}
+	aad := proto.EpochAAD(p.Space, p.Parent.ID)
+	whole := proto.Rekey{
+		Notice: p.Parent.Commit.Seal(nil, n.Notice.Encode(), aad), Ways: p.Parent.Ways,
+		Content: make([]byte, content.Encode().Len()+suite.AEADOverhead), Owners: make([]byte, owners.Encode().Len()+suite.AEADOverhead),
+	}
+	rest, err := whole.Encode()
+	if err != nil {
+		return nil, err
+	}
+	room := proto.MaxRekey - len(rest)
 	for _, r := range p.Recipients {
 		b, ok := d.boxes.Get(segmap.ByIndex(uint32(r.Index)))
+		box := b.box.Value()
 		at, listed := slices.BinarySearchFunc(n.Roster, r.Index, func(e proto.RosterEntry, i dkg.Index) int { return int(e.Index) - int(i) })
 		tag := proto.TagOfBox(p.Space, n.Template.Rekey, r.Index, r.Inbox)
-		if !ok || !listed || len(b.box.Value()) == 0 || slices.Contains(content.BoxTags, tag) { // alike by chance: a reader takes no tag twice
+		if !ok || !listed || len(box) == 0 || slices.Contains(content.BoxTags, tag) { // alike by chance: a reader takes no tag twice
 			continue
 		}
+		if room -= boxHead + len(box); room < 0 {
+			break
+		}
 		content.BoxTags[at] = tag
-		whole.Boxes = append(whole.Boxes, proto.TaggedBox{Tag: content.BoxTags[at], Box: b.box.Value()})
-		n.Boxes = append(n.Boxes, Box{r.Index, b.box.Value()})
+		whole.Boxes = append(whole.Boxes, proto.TaggedBox{Tag: tag, Box: box})
+		n.Boxes = append(n.Boxes, Box{r.Index, box})
 	}
+	for _, x := range p.Inboxes {
+		if room -= x.Size(); room < 0 {
+			break
+		}
+		owners.Inboxes = append(owners.Inboxes, x)
+	}
+	slices.SortFunc(n.Boxes, func(a, b Box) int { return cmp.Compare(a.Index, b.Index) })
 	shuffle(whole.Boxes)
-	aad := proto.EpochAAD(p.Space, p.Parent.ID)
-	body := suite.NewAEAD(proto.RekeyBodyKey(k.x, p.Space))
-	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites, Inboxes: p.Inboxes}
-	whole.Notice = p.Parent.Commit.Seal(nil, n.Notice.Encode(), aad)
-	whole.Ways = p.Parent.Ways
-	whole.Content = body.Seal(nil, content.Encode().Expose(), aad)
+	whole.Content = suite.NewAEAD(proto.RekeyBodyKey(k.x, p.Space)).Seal(nil, content.Encode().Expose(), aad)
 	whole.Owners = suite.NewAEAD(k.y).Seal(nil, owners.Encode().Expose(), proto.EpochAAD(p.Space, n.ID))
 	return whole.Encode()
+}
+
+// boxHead is how much longer a box is in a rekey: by its tag and its length.
+const boxHead = len(proto.BoxTag{}) + 2
+
+// Boxed returns those of some recipients, from the first on, for whom a rekey can have room if it says nothing else.
+func Boxed(to []Recipient) []Recipient {
+	room := proto.MaxRekey
+	for n, r := range to {
+		if room -= boxHead + ed448.ScalarSize + 2*suite.KeySize + r.Inbox.KEM().Overhead(); room < 0 {
+			return to[:n]
+		}
+	}
+	return to
 }
 
 // shuffle puts boxes into a random order: in that of their members it would tell the server which is whose from rekey to rekey.

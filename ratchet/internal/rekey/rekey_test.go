@@ -3,6 +3,7 @@ package rekey_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -183,8 +184,62 @@ func TestOneInboxKeyOfTwo(t *testing.T) {
 	require.True(t, k.Mine(), "whichever of them holds it")
 }
 
-// More members than a rekey holds are refused when it is made.
-func TestTooManyMembers(t *testing.T) {
+// Boxes have the room that the rest leaves: the first recipients get theirs, all are listed. Inbox keys for new owners come after the boxes.
+func TestRoomForBoxes(t *testing.T) {
+	s := newSpace(t, 9)
+	p := s.plan()
+	slices.Reverse(p.Recipients)
+	for _, r := range p.Recipients {
+		p.Inboxes = append([]proto.KnownInbox{{Index: r.Index, Inbox: r.Inbox}}, p.Inboxes...)
+	}
+	room := 0
+	p.Said = func(rekey.New) [][]byte {
+		return slices.Collect(slices.Chunk(make([]byte, proto.MaxRekey-room), 4<<10))
+	}
+	most := -1
+	for room = 4200; most < 9; room += 170 { // a box has 188 bytes
+		require.Less(t, room, 8<<10)
+		n, whole, err := s.sealed().Make(p)
+		if err != nil {
+			require.ErrorIs(t, err, outcome.ErrTooLong)
+			require.Equal(t, -1, most)
+			continue
+		}
+		require.LessOrEqual(t, len(whole), proto.MaxRekey)
+		require.GreaterOrEqual(t, len(n.Boxes), most)
+		most = len(n.Boxes)
+		name := proto.NameOfRekey(n.ID)
+		for i := dkg.Index(1); i <= 9; i++ {
+			k, err := rekey.Look(s.self(i), name, rekey.Source{}, whole)
+			require.NoError(t, err)
+			require.Equal(t, int(i) > 9-most, k.Mine(), "the first of the recipients: %d of %d", i, most)
+			notice, err := k.Notice(s.id, s.parent, s.commit)
+			require.NoError(t, err)
+			require.True(t, notice.Members.Has(i))
+			if !k.Mine() {
+				continue
+			}
+			said, err := k.Open(s.self(i), notice)
+			require.NoError(t, err)
+			require.Equal(t, n.Boxes, said.Boxes)
+			require.Equal(t, i == 1, said.Seat)
+			require.Less(t, len(said.Owners.Inboxes), 9)
+		}
+	}
+	p.Said = nil
+	n, whole, err := s.sealed().Make(p)
+	require.NoError(t, err)
+	k, err := rekey.Look(s.self(1), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
+	require.NoError(t, err)
+	notice, err := k.Notice(s.id, s.parent, s.commit)
+	require.NoError(t, err)
+	said, err := k.Open(s.self(1), notice)
+	require.NoError(t, err)
+	require.Len(t, said.Owners.Inboxes, 9)
+}
+
+// What is too long without a box is refused when it is made.
+func TestTooLong(t *testing.T) {
 	s := newSpace(t, 2)
 	d := s.sealed()
 	p := s.plan()
