@@ -54,7 +54,8 @@ type Options struct {
 	// Policy is that of the spaces that NewSpace makes.
 	Policy rules.Policy
 
-	// MaxFrame is the longest frame that the relay takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default.
+	// MaxFrame is the longest frame that the relay takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default. A relay of this module
+	// takes 2 MiB (api.MaxFrame).
 	MaxFrame int
 
 	// Every is how often is done what is due without a frame: 1 minute by default.

@@ -14,7 +14,7 @@
 //   - Package transporttest tests a transport of your own, and has one in memory. Package trefoiltest tests a program: it has devices, a
 //     network that fails, and a clock.
 //   - Package ratchet encrypts and decrypts for spaces. A client is built on it. Programs that do without a client use its transaction
-//     functions Send, Opener and Maintain.
+//     functions Send, Do, Opener, Maintain and CaughtUp; package ratchet/step has what Do does.
 //   - Package invite has the links with which somebody joins a space, and the terms of an invite.
 //   - Package ratchet/session encrypts and decrypts between two devices, as package ratchet does for spaces.
 //   - Package state stores the values; state/sqlstore keeps them in an SQLite file or in PostgreSQL; state/storetest tests a store of
@@ -35,8 +35,7 @@
 // written in the very commit that uses up the message ([Options].InCommit). Do not copy a store between devices: a second
 // device is linked ([Client.LinkDevice]), and is a member of its own.
 //
-// Without a client, use one vault for spaces, one for sessions and one for devices, on one store, and keep the signing key of each
-// person.
+// Without a client, use one vault each for spaces, sessions, devices and persons, on one store.
 //
 // # What a client keeps
 //

@@ -146,7 +146,7 @@ func (s Space) InvitePerson(ctx context.Context, who key.Address, lifetime time.
 	return made, nil
 }
 
-// Invites returns what became of the invites of the space, for an owner. Of those that ended before a rekey it tells for 30 days.
+// Invites returns what became of the invites of the space, for an owner. Of those that ended before a rekey it tells for 30 days at least.
 func (s Space) Invites(ctx context.Context) ([]invite.Invite, error) {
 	v, err := bodyOf(s.client).spaces.Load(ctx, s.id)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s Space) SetProfile(ctx context.Context, profile []byte) error {
 // the removed may hold their links; private ones stay open. It is durable when it returns; Run and Sync prepare the keys and send
 // them, and event.Rekeyed follows. A member with that right removes others than owners: nobody
 // shows them any more, and they read on until an owner is awake, which makes the keys anew by itself. Errors are ratchet.ErrPhase for a
-// member without the right, and ratchet.ErrPolicy for a place at which nobody is, the own one, and an owner's without the root owner key.
+// member without the right, and ratchet.ErrPolicy for an index that is nobody's, the own one, and an owner's without the root owner key.
 func (s Space) Remove(ctx context.Context, indices ...dkg.Index) error {
 	return s.do(ctx, step.Remove(indices...))
 }
@@ -231,7 +231,7 @@ func (s Space) Forget(ctx context.Context, flags ...step.Flag) error {
 	return nil
 }
 
-// Members returns who belongs to the space, in ascending order of places; nobody while joining. A device that left or was removed is told
+// Members returns who belongs to the space, by ascending index; nobody while joining. A device that left or was removed is told
 // who did when it last knew, and is not among them. A new member is among them when event.Arrived is told, which can be after its own event.Joined.
 func (s Space) Members(ctx context.Context) ([]ratchet.MemberInfo, error) {
 	v, err := bodyOf(s.client).spaces.Load(ctx, s.id)
@@ -268,7 +268,8 @@ func (s Space) Status(ctx context.Context) (Status, error) {
 }
 
 // Update is the way down: a transaction on the space itself, for what this package does not do. The function may run again
-// and has no effects of its own. What it puts into the outbox for Topic is sent.
+// and has no effects of its own. What it puts into the outbox for Topic is sent. Steps of package step have methods of a Space, but
+// step.Expiring: what clients send has a form of its own (docs/STORAGE.md), so they read only what Send has sent.
 func (s Space) Update(ctx context.Context, f func(*state.Tx[ratchet.Space]) error) error {
 	err := bodyOf(s.client).spaces.Update(ctx, s.id, f)
 	s.client.changed(aSpace, s.id) // even after state.ErrUncertain

@@ -4,7 +4,7 @@ import "github.com/trefoil-im/trefoil/state"
 
 // CaughtUp returns an update that notes that the end of the mailbox was reached: all that was stored is read. What is kept for a time
 // ages on from there, and requests that came before are answered now, if it is this member's turn: the vault's Retry is to be called
-// after it.
+// after it. It returns state.ErrIncomplete for the zero Space.
 //
 //go:noinline
 func CaughtUp(o Options) func(*state.Tx[Space]) error {

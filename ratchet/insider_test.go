@@ -116,7 +116,7 @@ func TestNinthChildWaitsForAnother(t *testing.T) {
 	require.Equal(t, []string{"below the ninth", "child 8"}, reader.texts())
 }
 
-// A thief that holds all that a member held and only listens reads nothing below that member's next commit (§12, Recovery).
+// A thief that holds all that a member held and only listens reads nothing below that member's next commit (docs/SECURITY.md).
 func TestThiefReadsNothingBelowACommit(t *testing.T) {
 	g := newGroup(t, 3, rules.Policy{})
 	victim, thief := g.peers[1], g.peers[1].backup()

@@ -118,7 +118,8 @@ func introducible(r members.Root, m proto.Maker) bool {
 //	err := vault.Update(ctx, id, ratchet.Maintain(options))
 //	settled, err := vault.Retry(ctx, id, ratchet.Opener(options))
 //
-// Where nothing is due it changes nothing. A task that cannot be done now is left for later.
+// Where nothing is due it changes nothing. A task that cannot be done now is left for later. It returns an error of the store from which
+// a retained frame could not be read, and state.ErrIncomplete for the zero Space.
 //
 //go:noinline
 func Maintain(o Options) func(*state.Tx[Space]) error {

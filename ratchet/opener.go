@@ -10,12 +10,13 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// Options say how Send, Opener and Maintain work.
+// Options say how Send, Do, Opener, Maintain and CaughtUp work.
 type Options struct {
-	// Topic is where what is meant for the whole space is sent, as the outbox knows it.
+	// Topic is where what is meant for the whole space is sent, as the outbox knows it: at most 1,024 bytes, of which a relay of this
+	// module takes 128 (api.MaxTopic).
 	Topic string
-	// MaxFrame is the longest frame that the transport takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default. What is longer
-	// is sent in parts.
+	// MaxFrame is the longest frame that the transport takes, in bytes: from 32 KiB to 8 MiB, 1 MiB by default. A relay of this
+	// module takes 2 MiB (api.MaxFrame). What is longer is sent in parts.
 	MaxFrame int
 	// Now is the clock, time.Now by default.
 	Now func() time.Time

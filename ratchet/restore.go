@@ -12,7 +12,7 @@ import (
 // since, so its counters go on above them. Its evals are read-only from then on. It reads, and asks for a ticket once it is CaughtUp.
 // Until that comes it sends nothing and answers nobody, for a day at most: what it said before might be in an epoch that the others
 // have dropped since the copy was made, and what they said to it in one that it cannot follow. Its first message commits and brings a
-// fresh inbox key.
+// fresh inbox key. It returns state.ErrIncomplete for the zero Space.
 func Restore(s Space, now time.Time) (Space, error) {
 	d, err := newEdit(s, now, Options{})
 	if err != nil {

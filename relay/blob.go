@@ -11,8 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Blobs is attachments: bytes that are found by their digest. Whoever knows the address of one may read it; what it says,
-// only who has the key.
+// Blobs stores attachments, each under its digest. Whoever knows the address may read the bytes; to open them takes a key, which the
+// relay does not have.
 type Blobs struct{ b base }
 
 type blobRow struct {

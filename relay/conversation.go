@@ -10,8 +10,8 @@ import (
 	"github.com/trefoil-im/trefoil/relay/store"
 )
 
-// Conversations is who talks with whom, and the sessions in which they do. A session is an envelope for each device; what is in
-// them the relay cannot know.
+// Conversations stores who talks with whom, and the sessions in which they do. A session here is an envelope for each device, which the
+// relay cannot open. A direct conversation of a trefoil.Client begins one when its keys begin; spaces have topics and no conversation.
 type Conversations struct{ b base }
 
 type conversationRow struct {

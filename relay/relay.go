@@ -20,10 +20,11 @@ type Relay struct {
 	hub *hub
 }
 
-// Options are what differs from one relay to the next. The zero Options are good.
+// Options are what differs from one relay to the next. A relay at which devices log in needs a Name; all else has a default.
 type Options struct {
 	// Name is what devices call the relay: the host, and the port if there is one, of the URL by which they reach it. A device
-	// signs it when it logs in, so that no other relay can use what it signed. Nobody logs in at a relay without a name.
+	// signs it when it logs in, so that no other relay can use what it signed. Nobody logs in at a relay without a name; where
+	// httprelay.Options.Authenticate takes the place of logins none is needed.
 	Name string
 	// Clock tells the time, by default the machine's. It decides when things expire, and nothing else.
 	Clock func() time.Time

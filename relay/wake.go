@@ -15,7 +15,7 @@ import (
 // A wake says that there may be something new in a device's mailbox. It is told after the commit, it may be lost, and nothing
 // depends on it but how soon a device looks.
 
-// Watch returns a channel that gets a value after something new came into a device's mailbox, or the device was revoked, and at once.
+// Watch returns a channel that gets a value at once, then after something new came into a device's mailbox, and when it is revoked.
 // Stop ends it; it must be called.
 func (r *Relay) Watch(device api.DeviceID) (woken <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)

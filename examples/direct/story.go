@@ -89,7 +89,7 @@ func (s *story) firstMessages() error {
 
 func (s *story) bothAtOnce() error {
 	s.explain("4. Both start at once",
-		"Cleo and Dan write to each other before either has read a word. Both initializations are accepted, nothing is lost,",
+		"Cleo and Dan write to each other before either has read a word. Both initiations are accepted, nothing is lost,",
 		"and without asking each other both go on in the same session.")
 	cleo, err := s.arrive("Cleo")
 	if err != nil {

@@ -22,7 +22,7 @@ const formatsKnown = 1
 // abilities returns what the device can read with.
 func (d Device) abilities() abilities { return abilities{formatsKnown, d.current().number, d.issued} }
 
-// errNotIssued is the reason of ErrNotYet for an initialization with keys that this copy of the device has not drawn.
+// errNotIssued is the reason of ErrNotYet for an initiation with keys that this copy of the device has not drawn.
 var errNotIssued = errors.New("made with keys that this copy of the device has not issued")
 
 // wanting reports whether an error says that the frame needs more abilities.

@@ -208,7 +208,7 @@ func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Id
 	case err != nil:
 		return secret.Bytes{}, published, err
 	case subtle.ConstantTimeCompare(proof[:], o.proof[:]) == 0:
-		return secret.Bytes{}, published, fmt.Errorf("%w: initialization", ErrForged)
+		return secret.Bytes{}, published, fmt.Errorf("%w: initiation", ErrForged)
 	}
 	kem, oneTime := published.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime != 0 {

@@ -24,7 +24,7 @@ func TestNoFallback(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnverified)
 	require.True(t, same.Equal(alice.s))
 
-	// Bob knows that alice runs trefoil: an initialization of hers in the classic suite is not hers, or stripped.
+	// Bob knows that alice runs trefoil: an initiation of hers in the classic suite is not hers, or stripped.
 	stripped := &party{t: t, d: a.devices[0], other: weak}
 	stripped.s, err = New(stripped.d, weak)
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestOneTimePreKeyIsSpent(t *testing.T) {
 	first, second := alice.send("first"), alice.send("second")
 	require.Equal(t, uint32(1), bob.reads(first, "first").UsedOneTime)
 	bob.d = bob.d.EraseOneTime(1)
-	// What repeats the same initialization is read by the session that it began.
+	// What repeats the same initiation is read by the session that it began.
 	require.Zero(t, bob.reads(second, "second").UsedOneTime)
 	again := start()
 	again.initiate() // of generation 2, but with the key that was used up
@@ -162,7 +162,7 @@ func TestOneTimePreKeyOfANewerCopy(t *testing.T) {
 	require.NotContains(t, string(newer.EraseOneTime(back.UsedOneTime()...).marshal()), string(newer.oneTime[0].key.Bytes()))
 }
 
-// G15: an initialization by anybody but the device of this slot is refused, whatever it says of itself.
+// G15: an initiation by anybody but the device of this slot is refused, whatever it says of itself.
 func TestG15SlotOfOneDevice(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		a, b, m := newHuman(t, 2), newHuman(t, 1), newHuman(t, 1)
@@ -191,8 +191,8 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 	})
 }
 
-// G15: an initialization in another person's name is not read, even if that person has registered the very device that made it.
-func TestG15InitializationInAnotherName(t *testing.T) {
+// G15: an initiation in another person's name is not read, even if that person has registered the very device that made it.
+func TestG15InitiationInAnotherName(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		a, b, m := newHuman(t, 1), newHuman(t, 1), newHuman(t, 0)
 		m.devices = a.devices

@@ -189,7 +189,7 @@ func TestNewerFormatWaits(t *testing.T) {
 	require.Equal(t, 2, *opened)
 }
 
-// G9: a slot that was cleared refuses every initialization that was recorded, and begins anew with either side.
+// G9: a slot that was cleared refuses every initiation that was recorded, and begins anew with either side.
 func TestClearedSlotRefusesRecordings(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := newPair(t, f)
@@ -223,7 +223,7 @@ func TestClearedSlotRefusesRecordings(t *testing.T) {
 	})
 }
 
-// What is remembered of accepted initializations does not grow, and none of it can be repeated.
+// What is remembered of accepted initiations does not grow, and none of it can be repeated.
 func TestSeenIsBounded(t *testing.T) {
 	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {

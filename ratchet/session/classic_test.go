@@ -10,7 +10,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
-// An initialization that says nothing of where to answer is answered at the device's own mailbox.
+// An initiation that says nothing of where to answer is answered at the device's own mailbox.
 func TestNoReturnInbox(t *testing.T) {
 	alice, bob := started(t, classic)
 	i, err := func() (initiation, error) {

@@ -96,7 +96,7 @@ func (d Device) Name() key.PublicKey[key.Identity] { return d.name }
 // Identity is the public half of the identity key with which the device agrees now.
 func (d Device) Identity() key.PublicKey[key.Identity] { return d.identity.Public() }
 
-// Mailbox is the address at which the device takes initializations.
+// Mailbox is the address at which the device takes initiations.
 func (d Device) Mailbox() key.Address { return d.mailbox.Public().Address() }
 
 // Sign signs a statement to a server with the mailbox key, such as the answer to a challenge. Whoever knows the key (see

@@ -36,7 +36,7 @@
 // that stole the states of both sides: they exchange ML-KEM-768 keys in chunks of 80 bytes that ride on the messages, and mix
 // in the secrets (SPEC §19). In a conversation by turns that takes 28 to 56 messages of each side after the theft, and while
 // one side is silent it does not happen. The suite does not hide from a quantum computer who writes to whom: the box around an
-// initialization is classical. Signatures are, too.
+// initiation is classical. Signatures are, too.
 //
 // The classic suite makes the session key of three Diffie-Hellman results and nothing else, so it does not give:
 //
@@ -51,12 +51,12 @@
 //
 // # Sessions in a slot
 //
-// The initiator's ephemeral key names an initialization; no session can be constructed without it. In the hybrid suite an
-// initialization has a generation and replaces a session only if that is above all that were accepted before. One that was
-// overtaken by a newer one reads what was sent in it, and nothing is ever sent on it. In the classic suite an initialization
+// The initiator's ephemeral key names an initiation; no session can be constructed without it. In the hybrid suite an
+// initiation has a generation and replaces a session only if that is above all that were accepted before. One that was
+// overtaken by a newer one reads what was sent in it, and nothing is ever sent on it. In the classic suite an initiation
 // is new if its ephemeral key was never seen. Either way the session before goes on reading what is in flight, and where each
-// side reads stays the same. If both sides begin at once, both initializations are accepted and both devices go on in the same
-// session. Every message carries the initialization until an answer was read, so no frame depends on another.
+// side reads stays the same. If both sides begin at once, both initiations are accepted and both devices go on in the same
+// session. Every message carries the initiation until an answer was read, so no frame depends on another.
 //
 // A pair holds up to 8 sessions. For a new one it drops the lowest of those that the peer is not likely to send on: it keeps the
 // session that it sends on, its own unanswered one, and those in which the peer was read last. A message that was still in

@@ -19,13 +19,13 @@ var (
 	// ErrUnverified: the frame or the peer is not of the device that this slot is for, or is weaker than what the peer has
 	// signed that it can do.
 	ErrUnverified = state.NewOutcome(state.Discard, "session: not vouched for by a signed registration")
-	// ErrReplayed: the message was read before, or its key is erased; the initialization was accepted before, or is older
+	// ErrReplayed: the message was read before, or its key is erased; the initiation was accepted before, or is older
 	// than may be.
 	ErrReplayed = state.NewOutcome(state.Discard, "session: not new")
-	// ErrOneTimeUsed: the initialization is the peer's and names a one-time pre-key that is erased. Another one has used it, so
+	// ErrOneTimeUsed: the initiation is the peer's and names a one-time pre-key that is erased. Another one has used it, so
 	// a directory handed it out twice, or it was rotated out. The peer begins anew when it is told (see Maintain).
 	ErrOneTimeUsed = state.NewOutcome(state.Discard, "session: one-time pre-key is erased")
-	// ErrExpired: the initialization names pre-keys that were rotated out more than 30 days ago. The peer begins anew
+	// ErrExpired: the initiation names pre-keys that were rotated out more than 30 days ago. The peer begins anew
 	// when it is told (see Maintain).
 	ErrExpired = state.NewOutcome(state.Discard, "session: pre-keys are erased")
 	// ErrBeforeDevice: no key of the device opens the frame's box. It was sealed before the device had its keys, or for another
@@ -41,7 +41,7 @@ var (
 	ErrNotReady = errors.New("session: not ready")
 )
 
-// errGone is the reason of ErrReplayed for an initialization of a session that is held no more, or never was: it may not have been
+// errGone is the reason of ErrReplayed for an initiation of a session that is held no more, or never was: it may not have been
 // read.
 var errGone = errors.New("its session is gone")
 

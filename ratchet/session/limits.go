@@ -4,7 +4,7 @@ import "time"
 
 // Limits of the formats and of what is held. What goes beyond one is refused before memory is allocated for it.
 const (
-	// MaxPlaintext is the size of the largest message, in bytes. An initialization in the classic suite is base64 within JSON
+	// MaxPlaintext is the size of the largest message, in bytes. An initiation in the classic suite is base64 within JSON
 	// within JSON and stays below the 8 MiB that a frame may have.
 	MaxPlaintext = 1 << 20
 
@@ -19,19 +19,19 @@ const (
 	maxPreKeys = 8
 
 	// maxSessions is how many sessions a pair of devices holds side by side: the one that sends, and older or crossed ones
-	// that still read what is in flight. Each more is an initialization by one of the two.
+	// that still read what is in flight. Each more is an initiation by one of the two.
 	maxSessions = 8
 
-	// maxSeen is how many initializations of one peer are remembered to refuse their repetition, 24 bytes each. Only those
+	// maxSeen is how many initiations of one peer are remembered to refuse their repetition, 24 bytes each. Only those
 	// that were authenticated as the peer's count, so nobody else can push one out. In the hybrid suite only those of the
 	// last maxLate generations are kept.
 	maxSeen = 1024
 
-	// maxGenerationStep is how far above all before a peer's generation may be, so that no initialization leaves the pair
+	// maxGenerationStep is how far above all before a peer's generation may be, so that no initiation leaves the pair
 	// without a next one: further than Restore goes, and a million times less far than there are generations.
 	maxGenerationStep = 1 << 44
 
-	// maxLate is how far below the newest one an initialization may be that was overtaken. All that were accepted in so
+	// maxLate is how far below the newest one an initiation may be that was overtaken. All that were accepted in so
 	// few generations are among the maxSeen that are remembered, so none of them is taken for one that was not.
 	maxLate = 64
 
@@ -53,7 +53,7 @@ const (
 const (
 	labelX3DH      = "quilibrium-x3dh"           // the deployed client's
 	labelAgreement = "trefoil/session agreement" // info of the hybrid agreement, before its transcript
-	labelProof     = "trefoil/session proof"     // info of the proof in an initialization, before its hash
+	labelProof     = "trefoil/session proof"     // info of the proof in an initiation, before its hash
 	labelNotice    = "trefoil/session notice"    // what a device signs that cannot read
 	labelSlot      = "trefoil/session slot"      // the ID of a device pair
 	labelPerson    = "trefoil/session person"    // the ID of a person's keys

@@ -32,7 +32,7 @@ type machine struct {
 	begun   int
 }
 
-// G8, G9, G12, G14: in any sequence of sends, deliveries, repetitions, losses, initializations by either side, crashes and
+// G8, G9, G12, G14: in any sequence of sends, deliveries, repetitions, losses, initiations by either side, crashes and
 // restarts every message is read at most once, and once all was delivered exactly once; no failure changes anything.
 func TestMachine(t *testing.T) {
 	t.Parallel()

@@ -300,7 +300,7 @@ func (p Pair) read(m double.Message) (Pair, ratchetSession, Received, error) {
 // now. The deployed client also answers with initiations.
 func (p Pair) readInitiation(d Device, i initiation) (Pair, Received, error) {
 	if i.person != p.peer || !i.identity.Equal(p.device.Identity()) {
-		return p, Received{}, fmt.Errorf("%w: an initialization by another device", ErrUnverified)
+		return p, Received{}, fmt.Errorf("%w: an initiation by another device", ErrUnverified)
 	}
 	next, t, r, err := p.read(i.message)
 	switch {
@@ -336,7 +336,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 	t, content, _, err := t.read(i.message)
 	switch {
 	case errors.Is(err, double.ErrNoKey):
-		return p, Received{}, fmt.Errorf("%w: initialization", ErrForged)
+		return p, Received{}, fmt.Errorf("%w: initiation", ErrForged)
 	case err != nil:
 		return p, Received{}, err
 	}
@@ -367,7 +367,7 @@ func (p Pair) accept(d Device, i initiation) (Pair, Received, error) {
 func (p Pair) admits(i initiation) (uint64, error) {
 	switch {
 	case i.suite() < p.pinned:
-		return 0, fmt.Errorf("%w: an initialization weaker than what the peer can do", ErrUnverified)
+		return 0, fmt.Errorf("%w: an initiation weaker than what the peer can do", ErrUnverified)
 	case i.offer != nil && i.offer.generation == 0:
 		return 0, fmt.Errorf("%w: generation", ErrMalformed)
 	case i.offer != nil && i.offer.generation <= p.accepted:

@@ -12,7 +12,7 @@ import (
 	"github.com/trefoil-im/trefoil/state"
 )
 
-// G10, G15: between peers that run trefoil an initialization replaces a session only if its generation is newer; no clock
+// G10, G15: between peers that run trefoil an initiation replaces a session only if its generation is newer; no clock
 // is asked.
 func TestG15Generations(t *testing.T) {
 	alice, bob := started(t, hybrid)
@@ -40,9 +40,9 @@ func TestG15Generations(t *testing.T) {
 	bob.refuses(far.send("last"), ErrMalformed)
 }
 
-// G9, G12, G15: initializations that overtake each other are all read, in any order, each message once. Only the newest is
+// G9, G12, G15: initiations that overtake each other are all read, in any order, each message once. Only the newest is
 // sent on and says where to answer; what lies too far back is refused.
-func TestOvertakenInitialization(t *testing.T) {
+func TestOvertakenInitiation(t *testing.T) {
 	alice, bob := newPair(t, hybrid)
 	var texts []string
 	var frames [][]byte
@@ -121,7 +121,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// Both sides begin at once: both initializations are accepted, nothing is lost, and both go on in the same session.
+// Both sides begin at once: both initiations are accepted, nothing is lost, and both go on in the same session.
 func TestBothBeginAtOnce(t *testing.T) {
 	t.Parallel()
 	suites(t, func(t *testing.T, f suite) {
@@ -222,7 +222,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		alice.reads(bob.send("still"), "still")
 		alice.refuses(late, ErrNotYet)
 		bob.refuses(held, ErrReplayed)
-		// An initialization by the other side is not pushed out by many of one's own.
+		// An initiation by the other side is not pushed out by many of one's own.
 		bob.initiate()
 		for range 3 * maxSessions {
 			alice.initiate()
@@ -238,7 +238,7 @@ func TestInitiateAgainAndAgain(t *testing.T) {
 		alice, bob := settled(t, f)
 		for i := range 3 * maxSessions {
 			alice.initiate()
-			require.LessOrEqual(t, alice.s.Part().Sessions(), 2, "an initialization that nobody can answer is replaced")
+			require.LessOrEqual(t, alice.s.Part().Sessions(), 2, "an initiation that nobody can answer is replaced")
 			alice.reads(bob.send(fmt.Sprint(i)), fmt.Sprint(i))
 		}
 		for i := range 3 * maxSessions {
@@ -253,7 +253,7 @@ func TestInitiateAgainAndAgain(t *testing.T) {
 }
 
 // Both sides begin many times, and all that they sent crosses: nothing that is held is lost, and no direction is.
-func TestManyCrossingInitializations(t *testing.T) {
+func TestManyCrossingInitiations(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := settled(t, f)
 		var fromAlice, fromBob [][]byte

@@ -13,7 +13,7 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
-// ratchetSession is one session of a pair of devices: a Double Ratchet, and the initialization that it came from. The
+// ratchetSession is one session of a pair of devices: a Double Ratchet, and the initiation that it came from. The
 // initiator's ephemeral key names it on both sides. newRatchetSession is its only constructor, in memory and from the store.
 type ratchetSession struct {
 	ephemeral  key.PublicKey[key.Ephemeral]
@@ -24,15 +24,15 @@ type ratchetSession struct {
 	ahead      ahead
 
 	// awaitingReply is set on the initiator's side until a message was read: as long as it is, every message is sent with
-	// the initialization, so that any one of them will do, and the ratchet's own key is the ephemeral one.
+	// the initiation, so that any one of them will do, and the ratchet's own key is the ephemeral one.
 	awaitingReply bool
-	offer         *offer // of an unanswered initialization of the hybrid suite
+	offer         *offer // of an unanswered initiation of the hybrid suite
 	since         int64  // when its first message was sent, in milliseconds since 1970; 0 for never, and without offer
 
 	// introduce is set on the responder's side until the initiator is known to have read where to send its answers.
 	introduce bool
 
-	// usedOneTime is, on the responder's side, the ID of the one-time pre-key that the initialization used, 0 for none.
+	// usedOneTime is, on the responder's side, the ID of the one-time pre-key that the initiation used, 0 for none.
 	usedOneTime uint32
 }
 
@@ -40,7 +40,7 @@ type ratchetSession struct {
 // suite without a braid, whoever asks for it.
 func newRatchetSession(f suite, generation uint64, ephemeral key.PublicKey[key.Ephemeral], r double.Ratchet) (ratchetSession, error) {
 	if ephemeral.IsZero() || r.IsZero() || f != classic && f != hybrid || r.Form() != f.form() {
-		return ratchetSession{}, fmt.Errorf("%w: a session without its initialization", ErrMalformed)
+		return ratchetSession{}, fmt.Errorf("%w: a session without its initiation", ErrMalformed)
 	}
 	return ratchetSession{ephemeral: ephemeral, suite: f, generation: generation, ratchet: r}, nil
 }
@@ -52,7 +52,7 @@ func (s ratchetSession) compare(o ratchetSession) int {
 		bytes.Compare(o.ephemeral.Bytes(), s.ephemeral.Bytes()))
 }
 
-// ephemeralPrivate returns the key that an unanswered initialization was made with: until an answer is read, the ratchet's own
+// ephemeralPrivate returns the key that an unanswered initiation was made with: until an answer is read, the ratchet's own
 // key is that one.
 func (s ratchetSession) ephemeralPrivate() (keypair.PrivateKey[key.Ephemeral], error) {
 	return keypair.Stored(s.ratchet.Own().Bytes(), s.ephemeral)
@@ -147,7 +147,7 @@ func readRatchetSession(in *wire.Reader) ratchetSession {
 	s.awaitingReply, s.offer, s.introduce = flags&flagAwaitingReply != 0, o, flags&flagIntroduce != 0
 	s.usedOneTime, s.lastRead, s.since, s.ahead = usedOneTime, lastRead, since, far
 	if err != nil || flags > allFlags || (o != nil) != (s.awaitingReply && f == hybrid) || since != 0 && o == nil {
-		in.Fail("a session's initialization")
+		in.Fail("a session's initiation")
 	}
 	return s
 }

@@ -232,14 +232,14 @@ type claim struct {
 }
 
 // claim returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrBeforeDevice if the box does not
-// open, and ErrMalformed if it holds neither an initialization nor a notice.
+// open, and ErrMalformed if it holds neither an initiation nor a notice.
 func (d Device) claim(b []byte) (claim, error) {
 	f, err := frame.Parse(b)
 	if err != nil {
 		return claim{}, classify(err)
 	}
 	if f.Kind == frame.Message {
-		return claim{}, fmt.Errorf("%w: no initialization", ErrMalformed)
+		return claim{}, fmt.Errorf("%w: no initiation", ErrMalformed)
 	}
 	plain, err := d.open(f)
 	if err != nil {

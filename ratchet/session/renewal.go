@@ -66,7 +66,7 @@ func (p Pair) begunAnew() Pair {
 }
 
 // Clear returns the pair without its sessions, their keys and its log, as after New, but with all that it needs to refuse what was
-// recorded: an initialization that was accepted before is never accepted again. Keep it instead of deleting the row, which
+// recorded: an initiation that was accepted before is never accepted again. Keep it instead of deleting the row, which
 // would forget that. The peer has to be told, or begins anew, before it is read again; this device reads at a new mailbox.
 func (p Pair) Clear() Pair {
 	p.mailbox, p.inbox = keypair.GenerateSigningKey(), keypair.GenerateKey[key.Inbox]()

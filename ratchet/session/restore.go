@@ -28,7 +28,7 @@ const (
 // Messages that the lost state has read are read again if the relay repeats them. What the peer sent in a session that the
 // backup does not know is not read before the peer sends it again (see Maintain); the peer goes on in the new session once it
 // has read a message of it. A relay that repeats what is older does not change that in the hybrid suite. The formats of the
-// classic suite do not tell a recorded initialization from a new one: there it can end a direction, until this side calls
+// classic suite do not tell a recorded initiation from a new one: there it can end a direction, until this side calls
 // Initiate again.
 func (p Pair) Restore(now time.Time) Pair {
 	p.restored = true

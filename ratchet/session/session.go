@@ -45,7 +45,7 @@ func New(d Device, peer directory.Peer) (Session, error) {
 
 // Initiate begins a session with a peer, or replaces the one there is by one of a newer generation. What is encrypted from
 // now on goes through it; the sessions before still read what is in flight, and where either side reads stays the same.
-// Nothing is sent yet: every message carries the initialization until an answer was read. Until then Initiate with the same
+// Nothing is sent yet: every message carries the initiation until an answer was read. Until then Initiate with the same
 // keys of the peer goes on with that session; with another one-time pre-key it begins a new one.
 //
 // It returns ErrUnverified if the peer is another one, or is given with an older bundle than was used before, or without one:
@@ -60,7 +60,7 @@ func Initiate(s Session, d Device, peer directory.Peer) (Session, error) {
 
 // Refresh returns the slot with what the registrations of both devices say now: if the keys of either were renewed (see
 // Device.Renew), the sessions with the old ones end. Otherwise it returns s. Initiate and Send do the same. Call it for the
-// sender of an initialization that was looked up, before the frame is read: the slot does not know other keys of the peer.
+// sender of an initiation that was looked up, before the frame is read: the slot does not know other keys of the peer.
 //
 // It returns ErrUnverified for another peer and for keys of the peer that were renewed since, and ErrNotReady for another
 // device or an older copy of it.
@@ -110,7 +110,7 @@ type Received struct {
 func (r Received) Plaintext() []byte { return r.plaintext.Expose() }
 
 // Decrypt reads a frame from the peer that came to the device's mailbox or to the pair's. Every error carries a verdict, except
-// ErrNotReady for another device. On error the session returned is s; an initialization replaces a session only when its
+// ErrNotReady for another device. On error the session returned is s; an initiation replaces a session only when its
 // message was read. Only Opener notes that a frame was not read; here what Pair.Due says follows from messages that are missing
 // among those that were read.
 func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {

@@ -20,7 +20,7 @@ func TestConversation(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
 		first := alice.sendTo("hello")
-		require.Equal(t, bob.d.Mailbox(), first.To, "an initialization goes to the device")
+		require.Equal(t, bob.d.Mailbox(), first.To, "an initiation goes to the device")
 		require.True(t, bob.reads(first.Frame, "hello").Began)
 		answer := bob.sendTo("hi")
 		require.Equal(t, alice.s.Part().Mailbox(), answer.To, "an answer goes where the initiator reads it")
@@ -56,7 +56,7 @@ func TestEveryUnansweredMessageBegins(t *testing.T) {
 	})
 }
 
-// G9: nothing is read twice: neither a message nor an initialization, whatever was begun since.
+// G9: nothing is read twice: neither a message nor an initiation, whatever was begun since.
 func TestG9Replay(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		alice, bob := started(t, f)
@@ -161,12 +161,12 @@ func TestG8FailedFramesChangeNothing(t *testing.T) {
 	})
 }
 
-// A message that overtakes the initialization it depends on waits for it.
+// A message that overtakes the initiation it depends on waits for it.
 func TestOvertaking(t *testing.T) {
 	alice, bob := settled(t, hybrid)
 	alice.initiate()
 	begin := alice.send("begin")
-	// Bob's answer needs to be read for alice to send without the initialization.
+	// Bob's answer needs to be read for alice to send without the initiation.
 	other := *bob
 	other.reads(begin, "begin")
 	alice.reads(other.send("answer"), "answer")

@@ -19,7 +19,8 @@ import (
 )
 
 // Step is what a member does in a space. It may be taken more than once, in several spaces, and shows nothing of what it holds when it is
-// printed. The zero Step is none, and returns ErrPolicy.
+// printed. It is safe for concurrent use, unless it writes to an argument (NewInvite, Replace) or calls a function (TakeRootKey). The
+// zero Step is none, and returns ErrPolicy.
 type Step struct{ by func(Taker) error }
 
 // By has somebody take the step. Most programs call ratchet.Do or ratchet.Take, which call it with the next value of a space.
@@ -58,21 +59,22 @@ func SetProfile(profile []byte) Step {
 }
 
 // Leave returns the step with which a member leaves: it sends nothing afterwards, and others do not show it. Until owners rekey it can
-// read. It returns ErrPhase, and ErrOrphan for the only owner and for the member that holds the root owner key, unless the flag Orphan
-// is given.
+// read. It returns ErrPhase, and ErrOrphan for the only owner of a space with others in it and for the member that holds its root owner
+// key, unless the flag Orphan is given.
 func Leave(flags ...Flag) Step {
 	flags = slices.Clone(flags)
 	return Step{func(t Taker) error { return t.Leave(flags) }}
 }
 
-// Flag says yes to what would be refused.
+// Flag confirms a step that is refused otherwise.
 type Flag uint8
 
-// Orphan: the space may be left without an owner, or without the root owner key. Nobody can be removed or let in from then on, or nobody
-// become an owner.
+// Orphan lets the only owner go, or the holder of the root owner key. Without an owner nobody can be removed or invited any more; without
+// the key nobody can be made an owner.
 const Orphan Flag = 1
 
-// NewInvite returns the step with which an owner makes an invite, which is put into made. It returns ErrPhase for a member that is no
+// NewInvite returns the step with which an owner makes an invite, which is put into made. Each time the step is taken it is put there anew,
+// also where the transaction runs again, so it counts once the transaction has returned no error. It returns ErrPhase for a member that is no
 // owner, ErrPolicy for terms of no invite and if made is nil, dkg.ErrExhausted if no place is left or as many invites are open as may
 // be, and dkg.ErrReadOnly for an owner that has nothing to deal from in the present root, since it was restored or followed a rekey by
 // a ticket: Rekey gives it that.
@@ -95,7 +97,8 @@ func WantInvite() Step {
 	return Step{func(t Taker) error { return t.WantInvite() }}
 }
 
-// InviteDevice returns the step with which the first device of a person has a further one, which 32 bytes name, come into the space.
+// InviteDevice returns the step with which the first device of a person has a further one, come into the space. The 32 bytes are
+// the program's name of that device; a trefoil.Client takes SHA-256("trefoil device " ‖ name of the device) for it.
 // An owner makes the invite itself. Another member asks owners for it, and ratchet.Maintain asks again for 30 days, also after it was
 // let in itself. ratchet.Entrances has the outcome, and the events DeviceInvited and DeviceNotInvited tell of it. Called again for the
 // same device it does nothing before there is an outcome. Errors are those that ratchet.Entrance.Reason can be.
@@ -110,8 +113,8 @@ func TakeEntrance(device [32]byte) Step {
 
 // Remove returns the step with which an owner removes members: they can read nothing that is sent in the new root that it makes (SPEC
 // §10). In a space of more than 512 members ratchet.Maintain makes the rest of the boxes, and ratchet.Due says so. Public invites are
-// closed; whoever was invited alone can still come. A direct invite that nobody came by is ended by it like a member: its link and
-// ticket are a member's state. A member with the right removes others than owners: they are none of the space at once, and the next
+// closed; whoever was invited alone can still come. To remove the index of a direct invite that nobody came by ends the invite: its link
+// and ticket together give a member's state. A member with the right removes others than owners: they are none of the space at once, and the next
 // owner that is awake makes the new root. It returns ErrPhase for a member without the right, and for an owner that cannot make a
 // rekey now; ErrPolicy for an index that is neither shown as a member's nor of a direct invite, and an owner's without the root owner
 // key, since the owner could go on, and for no index at all. A rekey has boxes for some 3,000 members with the hybrid KEM: of a larger

@@ -45,7 +45,8 @@ type Options struct {
 	// can be linked (see trefoil.Client.AcceptDevice). The guest is in memory only, and is taken out of the directory afterwards; what
 	// is sent to one of a program that ended is lost. So a program gives Guest to link a device, and for nothing else.
 	Guest bool
-	// Authorize, if it is given, prepares a request in place of logging in: for a program that authenticates its users itself.
+	// Authorize, if it is given, prepares a request in place of logging in: for a program that authenticates its users itself. Like
+	// Sign it may be called by several goroutines at once, and may wait.
 	Authorize func(*http.Request) error
 	// Notify, if it is given, gets the notices that the relay puts into the mailbox while Receive runs, in the goroutine of its
 	// handle. Without it they stay there.
@@ -98,7 +99,8 @@ var (
 	_ trefoil.Directory = (*Client)(nil)
 )
 
-// New returns a client. It makes no request.
+// New returns a client. It makes no request. It returns api.ErrMalformed for a URL that is neither http nor https, has no host, or has a
+// query or a fragment.
 func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {

@@ -158,7 +158,8 @@ func (m *Mailboxes) Post(ctx context.Context, k api.RequestKey, topic string, fr
 	return call(ctx, m.c, httpapi.Post, httpapi.PostRequest{Key: k, Topic: topic, Data: frame})
 }
 
-// Page returns what is in the mailbox above a place, up to some bytes.
+// Page returns what is in the mailbox above a place, 0 for all: at most size bytes, which is brought into the range from 1 to
+// api.MaxPage, but one item at least if there is any.
 func (m *Mailboxes) Page(ctx context.Context, after uint64, size int) (api.Page, error) {
 	return call(ctx, m.c, httpapi.Page, httpapi.PageRequest{After: after, Size: int64(size)})
 }

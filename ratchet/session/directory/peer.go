@@ -22,10 +22,10 @@ func (p Peer) Person() key.Address { return p.person }
 // Name names the device for as long as it exists: see Entry.Name.
 func (p Peer) Name() key.PublicKey[key.Identity] { return p.entry.Name() }
 
-// Identity is the key with which the device agrees: that of its bundle, and of the initializations that it makes.
+// Identity is the key with which the device agrees: that of its bundle, and of the initiations that it makes.
 func (p Peer) Identity() key.PublicKey[key.Identity] { return p.entry.identity }
 
-// Mailbox is the address at which the device takes initializations.
+// Mailbox is the address at which the device takes initiations.
 func (p Peer) Mailbox() key.Address { return p.entry.mailbox }
 
 // IsHybrid reports whether the device has signed that it agrees in the hybrid suite, which is post-quantum.
@@ -68,7 +68,7 @@ func (p Peer) KEM() (key.KEMPublicKey, error) {
 }
 
 // WithOneTime returns the peer with a one-time pre-key that was claimed for it, or ErrUnverified if it is not the peer's own. It
-// serves one initialization only: the peer refuses a second one.
+// serves one initiation only: the peer refuses a second one.
 func (p Peer) WithOneTime(o OneTimePreKey) (Peer, error) {
 	if p.bundle == nil || o.mlkem == nil || !o.identity.Equal(p.entry.identity) {
 		return Peer{}, fmt.Errorf("%w: a one-time pre-key of another device", key.ErrUnverified)

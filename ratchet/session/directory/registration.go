@@ -66,10 +66,10 @@ func (e Entry) Identity() key.PublicKey[key.Identity] { return e.identity }
 // PreKey is the signed pre-key that initiators of the classic suite agree with.
 func (e Entry) PreKey() key.PublicKey[key.PreKey] { return e.preKey }
 
-// Mailbox is the address at which the device takes initializations.
+// Mailbox is the address at which the device takes initiations.
 func (e Entry) Mailbox() key.Address { return e.mailbox }
 
-// Inbox is the key to which initializations are sealed.
+// Inbox is the key to which initiations are sealed.
 func (e Entry) Inbox() key.PublicKey[key.Inbox] { return e.inbox }
 
 // Equal reports whether both say the same of the same device.

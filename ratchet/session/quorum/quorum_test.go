@@ -92,7 +92,7 @@ func TestExportImport(t *testing.T) {
 	alice.reads(bob.send("moved, too").Frame, "moved, too")
 }
 
-// An unanswered session goes on repeating its initialization.
+// An unanswered session goes on repeating its initiation.
 func TestImportUnanswered(t *testing.T) {
 	alice, bob := newParties(t)
 	first := alice.send("first")

@@ -28,7 +28,7 @@ type Box struct {
 // label is the deployed client's label of the key of a box. It is part of the format.
 const label = "quilibrium-sealed-sender"
 
-// MaxPlaintext is the size of the largest plaintext in bytes: an initialization with a message of a mebibyte, as base64 within
+// MaxPlaintext is the size of the largest plaintext in bytes: an initiation with a message of a mebibyte, as base64 within
 // JSON within JSON.
 const MaxPlaintext = 4 << 20
 
@@ -37,7 +37,7 @@ func Seal(to key.PublicKey[key.Inbox], plaintext []byte) (Box, error) {
 	return SealWith(keypair.GenerateKey[key.Ephemeral](), to, plaintext)
 }
 
-// SealWith seals with an ephemeral key that exists: the one of an initialization.
+// SealWith seals with an ephemeral key that exists: the one of an initiation.
 func SealWith(e keypair.PrivateKey[key.Ephemeral], to key.PublicKey[key.Inbox], plaintext []byte) (Box, error) {
 	if len(plaintext) > MaxPlaintext {
 		return Box{}, fmt.Errorf("%w: too long for a box", key.ErrArgument)
