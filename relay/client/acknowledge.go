@@ -15,7 +15,7 @@ func (l *line) acknowledge(seqs ...uint64) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.guest != c.guest.Load() {
+	if l.guest != c.login.guest.Load() {
 		return
 	}
 	if c.acks = append(c.acks, seqs...); len(c.acks) > 0 && !c.acker {
@@ -31,7 +31,7 @@ func (c *Client) acknowledgeAll() {
 		c.mu.Lock()
 		slices.Sort(c.acks) // what came again is acknowledged again
 		c.acks = slices.Compact(c.acks)
-		as, n := c.guest.Load(), min(len(c.acks), api.MaxAcknowledged)
+		as, n := c.login.guest.Load(), min(len(c.acks), api.MaxAcknowledged)
 		if n == 0 || failures > maxFailures {
 			c.acker = false
 			c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *Client) acknowledgeAll() {
 		}
 		failures = 0
 		c.mu.Lock()
-		if as == c.guest.Load() {
+		if as == c.login.guest.Load() {
 			c.acks = c.acks[n:]
 		}
 		c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *Client) acknowledgeAll() {
 // one now.
 func (c *Client) acknowledgeAs(ctx context.Context, as *guest, seqs []uint64) error {
 	_, err := callIf(ctx, c, httpapi.Acknowledge, httpapi.AcknowledgeRequest{Seqs: seqs}, func() error {
-		if c.guest.Load() != as {
+		if c.login.guest.Load() != as {
 			return errBelongs
 		}
 		return nil

@@ -10,11 +10,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/trefoil-im/trefoil"
-	"github.com/trefoil-im/trefoil/ratchet/session/key"
 	"github.com/trefoil-im/trefoil/relay/api"
 	"github.com/trefoil-im/trefoil/relay/internal/httpapi"
 )
@@ -83,12 +81,8 @@ type Client struct {
 	base string // URL without a slash at the end
 	http *http.Client
 
-	guest     atomic.Pointer[guest] // nil if the device is none
-	login     sync.Mutex            // held while the device logs in
-	coming    *guest                // to be registered; guarded by login
+	login     login
 	mu        sync.Mutex
-	signer    trefoil.Signer // nil if there is none
-	token     string
 	mailboxes map[string]bool // addresses that are subscribed to, as far as this client knows
 	acks      []uint64        // to be acknowledged, of the mailbox of guest, or the device's own
 	acker     bool            // a goroutine does so
@@ -122,6 +116,7 @@ func New(o Options) (*Client, error) {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &Client{o: o, base: strings.TrimRight(u.String(), "/"), http: &own, mailboxes: make(map[string]bool)}
 	c.Directory, c.Conversations, c.Mailboxes, c.Blobs = &Directory{c}, &Conversations{c}, &Mailboxes{c}, &Blobs{c}
+	c.login.c = c
 	return c, nil
 }
 
@@ -144,7 +139,7 @@ func callIf[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In,
 	for again := !route.Open; ; again = false {
 		token := ""
 		if !route.Open {
-			if token, err = c.authorized(ctx); err != nil {
+			if token, err = c.login.authorized(ctx); err != nil {
 				return out, err
 			}
 			if err := may(); err != nil {
@@ -155,7 +150,7 @@ func callIf[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In,
 		if !again || !errors.Is(err, api.ErrUnauthenticated) {
 			return out, err
 		}
-		c.forget(token)
+		c.login.forget(token)
 	}
 }
 
@@ -167,7 +162,7 @@ func once[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In, O
 		return out, err
 	}
 	if !route.Open {
-		if err := c.authorize(req, token); err != nil {
+		if err := c.login.authorize(req, token); err != nil {
 			return out, err
 		}
 	}
@@ -195,64 +190,6 @@ func (c *Client) failure(ctx context.Context, err error) error {
 
 // isTold reports whether an error is one of those that a relay tells.
 func isTold(err error) bool { return httpapi.NewProblem(err).Code() != "unavailable" }
-
-// authorized returns a token, after logging in if there is none.
-func (c *Client) authorized(ctx context.Context) (string, error) {
-	if c.o.Authorize != nil {
-		return "", nil
-	}
-	c.login.Lock()
-	defer c.login.Unlock()
-	if c.o.Guest {
-		if err := c.visit(ctx); err != nil {
-			return "", err
-		}
-	}
-	c.mu.Lock()
-	token := c.token
-	c.mu.Unlock()
-	if token != "" {
-		return token, nil
-	}
-	device, err := c.device(ctx)
-	if err != nil {
-		return "", err
-	}
-	challenge, err := call(ctx, c, httpapi.Challenge, httpapi.ChallengeRequest{Device: device})
-	if err != nil {
-		return "", err
-	}
-	_, signature, err := c.sign(ctx, key.Address{}, api.LoginProof(c.o.Name, device, challenge.Challenge))
-	if err != nil {
-		return "", err
-	}
-	out, err := call(ctx, c, httpapi.Login, api.Login{Device: device, Challenge: challenge.Challenge, Signature: signature})
-	if err != nil {
-		return "", err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.token = out.Token
-	return out.Token, nil
-}
-
-// authorize puts the token into a request.
-func (c *Client) authorize(req *http.Request, token string) error {
-	if c.o.Authorize != nil {
-		return c.o.Authorize(req)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	return nil
-}
-
-// forget forgets a token that is not valid, unless there is another one already.
-func (c *Client) forget(token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token == token {
-		c.token = ""
-	}
-}
 
 const (
 	// firstPause is how long the first pause between two tries is on average; it doubles up to maxPause.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 
 	"github.com/trefoil-im/trefoil"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -14,53 +13,9 @@ import (
 
 // SignWith has the client log in, and subscribe to mailboxes, by what a trefoil.Client signs. trefoil.Open calls it.
 func (c *Client) SignWith(s trefoil.Signer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.signer = s
-}
-
-// signs returns who signs for the device, or api.ErrUnauthenticated.
-func (c *Client) signs() (trefoil.Signer, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.signer == nil {
-		return nil, fmt.Errorf("%w: neither Options.Sign nor SignWith is given", api.ErrUnauthenticated)
-	}
-	return c.signer, nil
-}
-
-// device returns the ID of this device.
-func (c *Client) device(ctx context.Context) (api.DeviceID, error) {
-	if c.o.Sign != nil || c.o.Authorize != nil && !c.o.Device.IsZero() {
-		return c.o.Device, nil
-	}
-	if g := c.guest.Load(); g != nil {
-		return g.id, nil
-	}
-	s, err := c.signs()
-	if err != nil {
-		return api.DeviceID{}, err
-	}
-	person, name, err := s.Device(ctx)
-	if err != nil {
-		return api.DeviceID{}, fmt.Errorf("%w: %w", api.ErrUnauthenticated, err)
-	}
-	return api.NewDeviceID(person, name), nil
-}
-
-// sign returns the signature of a statement by the key of a mailbox, and the key; of the device's own if there is none.
-func (c *Client) sign(ctx context.Context, mailbox key.Address, statement []byte) (key.VerifyKey, []byte, error) {
-	if c.o.Sign != nil && mailbox.IsZero() {
-		return key.VerifyKey{}, c.o.Sign(statement), nil
-	}
-	if g := c.guest.Load(); g != nil && mailbox.IsZero() {
-		return g.device.Bundle().Mailbox(), g.device.Sign(statement), nil
-	}
-	s, err := c.signs()
-	if err != nil {
-		return key.VerifyKey{}, nil, err
-	}
-	return s.Sign(ctx, mailbox, statement)
+	c.login.mu.Lock()
+	defer c.login.mu.Unlock()
+	c.login.signer = s
 }
 
 // Lookup implements trefoil.Directory. The person and the bundles are not verified here. A person that was deleted is nobody, if it has
@@ -116,7 +71,7 @@ func (c *Client) Publish(ctx context.Context, p trefoil.Publication) (left int, 
 		_, err := c.Directory.Delete(ctx, out)
 		return 0, err
 	}
-	s, err := c.signs()
+	s, err := c.login.signs()
 	if err != nil {
 		return 0, err
 	}
@@ -205,7 +160,7 @@ func (c *Client) register(ctx context.Context, p trefoil.Publication, d api.Publ
 		if err != nil {
 			return api.Malformed(err)
 		}
-		if _, d.Proof, err = c.sign(ctx, key.Address{}, peer.Entry().Consent(p.Person.Address())); err != nil {
+		if _, d.Proof, err = c.login.sign(ctx, key.Address{}, peer.Entry().Consent(p.Person.Address())); err != nil {
 			return err
 		}
 		out.Devices = append(out.Devices, d)

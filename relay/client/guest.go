@@ -25,47 +25,38 @@ type guest struct {
 // errBelongs ends the line of a guest.
 var errBelongs = errors.New("relay/client: the device belongs to a person now")
 
-// visit makes a device that belongs to nobody a guest, and ends that once it belongs to a person. It is called while Client.login is
+// visit makes a device that belongs to nobody a guest, and ends that once it belongs to a person. It is called while login.busy is
 // held.
-func (c *Client) visit(ctx context.Context) error {
-	s, err := c.signs()
+func (l *login) visit(ctx context.Context) error {
+	s, err := l.signs()
 	if err != nil {
 		return err
 	}
 	_, _, err = s.Device(ctx)
-	g := cmp.Or(c.guest.Load(), c.coming)
+	g := cmp.Or(l.guest.Load(), l.coming)
 	switch {
 	case err == nil && g != nil:
-		return c.depart(ctx, g)
-	case errors.Is(err, trefoil.ErrNoPerson) && c.guest.Load() == nil:
-		return c.arrive(ctx)
+		return l.depart(ctx, g)
+	case errors.Is(err, trefoil.ErrNoPerson) && l.guest.Load() == nil:
+		return l.arrive(ctx)
 	case errors.Is(err, trefoil.ErrNoPerson):
 		return nil
 	}
 	return err
 }
 
-// settle finds out who the device is, for what is done in its name before a request is made.
-func (c *Client) settle(ctx context.Context) error {
-	if !c.o.Guest {
-		return nil
-	}
-	_, err := c.authorized(ctx)
-	return err
-}
-
 // arrive registers a guest. If that is not answered the same one is registered again, so that none is left behind.
-func (c *Client) arrive(ctx context.Context) (err error) {
-	if c.coming == nil {
-		if c.coming, err = newGuest(); err != nil {
+func (l *login) arrive(ctx context.Context) (err error) {
+	if l.coming == nil {
+		if l.coming, err = newGuest(); err != nil {
 			return err
 		}
 	}
-	if _, err := c.Directory.Publish(ctx, c.coming.first); err != nil {
+	if _, err := l.c.Directory.Publish(ctx, l.coming.first); err != nil {
 		return err
 	}
-	c.guest.Store(c.coming)
-	c.coming = nil
+	l.guest.Store(l.coming)
+	l.coming = nil
 	return nil
 }
 
@@ -93,19 +84,21 @@ func newGuest() (*guest, error) {
 
 // depart takes a guest out of the directory and has the device log in as itself. A relay that does not know the guest has nothing to take
 // out.
-func (c *Client) depart(ctx context.Context, g *guest) error {
+func (l *login) depart(ctx context.Context, g *guest) error {
 	d := api.Deletion{Person: g.person.User.Public(), Version: 2}
 	d.Signature = g.person.User.Sign(d.Message())
-	if _, err := c.Directory.Delete(ctx, d); err != nil && !errors.Is(err, api.ErrNotFound) {
+	if _, err := l.c.Directory.Delete(ctx, d); err != nil && !errors.Is(err, api.ErrNotFound) {
 		return err
 	}
-	c.coming = nil
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.token = ""
-	clear(c.mailboxes)
-	c.acks = nil // its mailbox is gone
-	c.guest.Store(nil)
+	l.coming = nil
+	l.mu.Lock()
+	l.token = ""
+	l.mu.Unlock()
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	clear(l.c.mailboxes)
+	l.c.acks = nil // its mailbox is gone
+	l.guest.Store(nil)
 	close(g.gone)
 	return nil
 }

@@ -29,7 +29,7 @@ const (
 // BeginSession is what trefoil.Envelope says. The envelopes are the next session of the direct conversation of the two persons, which is
 // created if there is none: so whoever is faster, all sessions are in one conversation.
 func (c *Client) BeginSession(ctx context.Context, with key.Address, request [16]byte, all []trefoil.Envelope) state.Delivery {
-	s, err := c.signs()
+	s, err := c.login.signs()
 	if err != nil {
 		return state.Rejected(err.Error())
 	}

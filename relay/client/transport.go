@@ -87,14 +87,14 @@ func (c *Client) reads(mailbox string) bool {
 
 // prove shows that a mailbox is this device's.
 func (c *Client) prove(ctx context.Context, mailbox key.Address) (p api.MailboxProof, err error) {
-	if err := c.settle(ctx); err != nil {
+	if err := c.login.settle(ctx); err != nil {
 		return p, err
 	}
-	device, err := c.device(ctx)
+	device, err := c.login.device(ctx)
 	if err != nil {
 		return p, err
 	}
-	p.Mailbox, p.Signature, err = c.sign(ctx, mailbox, api.SubscribeProof(mailbox, device))
+	p.Mailbox, p.Signature, err = c.login.sign(ctx, mailbox, api.SubscribeProof(mailbox, device))
 	return p, err
 }
 
@@ -121,10 +121,10 @@ func (c *Client) Unsubscribe(ctx context.Context, topic string) error {
 // Receive implements trefoil.Transport. When a request fails it goes on where it was, after a pause; only what goes on failing ends
 // it.
 func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle func(trefoil.Frame)) error {
-	if err := c.settle(ctx); err != nil {
+	if err := c.login.settle(ctx); err != nil {
 		return err
 	}
-	g := c.guest.Load()
+	g := c.login.guest.Load()
 	if err := c.subscribeAll(ctx, topics); err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			sleep(ctx, l.pause(), l.woken)
 		}
 	}
-	if g != nil && c.guest.Load() != g {
+	if g != nil && c.login.guest.Load() != g {
 		return errBelongs
 	}
 	return ctx.Err()
@@ -295,7 +295,7 @@ func (l *line) listen(ctx context.Context) {
 
 // push opens a WebSocket, and returns when it is gone.
 func (l *line) push(ctx context.Context, opened func()) error {
-	token, err := l.c.authorized(ctx)
+	token, err := l.c.login.authorized(ctx)
 	if err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (l *line) push(ctx context.Context, opened func()) error {
 	if err != nil {
 		return err
 	}
-	if err := l.c.authorize(req, token); err != nil {
+	if err := l.c.login.authorize(req, token); err != nil {
 		return err
 	}
 	req.Header.Set(httpapi.VersionHeader, fmt.Sprint(httpapi.Version))
@@ -312,7 +312,7 @@ func (l *line) push(ctx context.Context, opened func()) error {
 	conn, resp, err := dial(soon, l.c.http, req)
 	if err != nil {
 		if resp != nil && resp.StatusCode == http.StatusUnauthorized {
-			l.c.forget(token)
+			l.c.login.forget(token)
 		}
 		return err
 	}
