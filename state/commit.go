@@ -72,14 +72,14 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 			return store.Change{}, err
 		}
 		u.base = &snapshot[V]{contents: newContents()}
-		u.tx = u.v.newTx(u.id, u.base)
+		u.tx = newTx(u.base, u.id, u.v.options.Keep)
 		u.tx.Set(*u.first)
 	} else {
 		base, err := u.v.current(ctx, u.id)
 		if err != nil {
 			return store.Change{}, err
 		}
-		u.base, u.tx = base, u.v.newTx(u.id, base)
+		u.base, u.tx = base, newTx(base, u.id, u.v.options.Keep)
 	}
 	u.tx.retained = func(hash [32]byte) (Frame, error) { return u.v.retainedFrame(ctx, u.id, u.base, hash) }
 	frames, err := u.fn(u.base, u.tx)
@@ -94,14 +94,14 @@ func (u *update[V]) prepare(ctx context.Context) (store.Change, error) {
 	if u.first != nil {
 		prev = nil
 	}
-	if err := u.v.allowed(u.id, prev, u.base, u.tx); err != nil {
+	if err := u.tx.allowed(u.id, prev, &u.v.options); err != nil {
 		return store.Change{}, err
 	}
 	return u.encode(frames), nil
 }
 
 // allowed checks a transaction: its value, which must succeed prev unless that is nil, and what it puts into the queues.
-func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
+func (tx *Tx[V]) allowed(id ID, prev *V, o *Options) error {
 	if err := tx.value.check(&tx.value); err != nil {
 		return err
 	}
@@ -125,8 +125,7 @@ func (v *Vault[V]) allowed(id ID, prev *V, base *snapshot[V], tx *Tx[V]) error {
 	for _, data := range tx.inbox {
 		in.add(sealedSize(data.Len()), 1)
 	}
-	o := &v.options
-	if !fits(base.outbox, out, burden{o.Outbox, o.OutboxBytes}) || !fits(base.inbox, in, burden{o.Inbox, o.InboxBytes}) {
+	if !fits(tx.base.outbox, out, burden{o.Outbox, o.OutboxBytes}) || !fits(tx.base.inbox, in, burden{o.Inbox, o.InboxBytes}) {
 		return ErrFull
 	}
 	return nil

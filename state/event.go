@@ -1,9 +1,7 @@
 package state
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/trefoil-im/trefoil/state/store"
 )
@@ -11,20 +9,6 @@ import (
 // Event is something worth knowing that happened beside the result of a call. Each kind of event is a type of its own;
 // other packages add theirs. String returns one line for a log, without key material or plaintext.
 type Event interface{ String() string }
-
-// emit hands an event to whom the options name.
-func (v *Vault[V]) emit(id ID, e Event) {
-	v.options.Events(id, e)
-	if v.options.Log == nil {
-		return
-	}
-	level := slog.LevelInfo
-	switch e.(type) {
-	case Damaged, ForgetFailed, SendRejected:
-		level = slog.LevelWarn
-	}
-	v.options.Log.LogAttrs(context.Background(), level, e.String(), slog.String("event", fmt.Sprintf("%T", e)), slog.String("id", id.String()))
-}
 
 // FrameUnread is the event of a frame that could not be read: retained to be tried again, or discarded. One that was retained
 // before and is discarded now may be acknowledged.

@@ -189,7 +189,7 @@ func (f *flush[V]) next(ctx context.Context, s *snapshot[V]) (out *Outgoing, lan
 }
 
 // outgoing reads one frame of an outbox.
-func (v *Vault[V]) outgoing(ctx context.Context, id ID, s *snapshot[V], h store.Held) (*Outgoing, error) {
+func (v *rows[V]) outgoing(ctx context.Context, id ID, s *snapshot[V], h store.Held) (*Outgoing, error) {
 	items, err := v.store.Items(ctx, v.kind, id, store.Outbox, h.Seq)
 	if err != nil {
 		return nil, err

@@ -97,11 +97,11 @@ func (r *reception[V]) makeRoom(ctx context.Context, fresh frameChange) error {
 }
 
 // expire gives up the retained frames whose time is over, in steps. They may be many, since nobody has looked for long.
-func (v *Vault[V]) expire(ctx context.Context, id ID) error {
+func (g receiving[V]) expire(ctx context.Context) error {
 	for more := true; more; {
-		_, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		_, err := g.v.attempt(ctx, g.id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
 			more = false
-			r := &reception[V]{v: v, id: id, base: base, tx: tx}
+			r := g.on(base, tx)
 			if base.contents.frames.held.n == 0 || tx.value.keeps() {
 				return nil, nil
 			}
@@ -138,7 +138,7 @@ func (v *Vault[V]) DiscardDamaged(ctx context.Context, id ID) error {
 		if tx.taken, err = v.damagedItems(ctx, slot, store.Inbox, base.inbox); err != nil {
 			return nil, err
 		}
-		r := &reception[V]{v: v, id: id, base: base, tx: tx}
+		r := receiving[V]{v: v, id: id}.on(base, tx)
 		for _, page := range retainedPages(base.frames.records(nil)) {
 			frames, err := v.openFrames(ctx, id, base, page)
 			if err != nil {

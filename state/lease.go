@@ -79,7 +79,7 @@ type sighting struct {
 func newLeases(s store.Store, keys *keyring, of store.Kind, sendTime time.Duration) *leases {
 	o := Options{ForgetEvery: -1}.withDefaults() // the vault of the values does so
 	l := &leases{
-		vault: &Vault[One[lease]]{store: s, keys: keys, kind: store.Leases, options: o, cache: cache[One[lease]]{size: o.Cache}},
+		vault: newVault[One[lease]](s, keys, store.Leases, o),
 		of:    of, lasts: 2 * sendTime, seen: make(map[ID]sighting),
 	}
 	rand.Read(l.holder[:])

@@ -2,7 +2,6 @@ package state
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"sync/atomic"
@@ -16,22 +15,6 @@ import (
 func (v *Vault[V]) Pending(ctx context.Context, id ID) (inspect.Pending, error) {
 	_, c, err := v.opened(ctx, id, func() (store.Head, error) { return v.store.Head(ctx, v.kind, id) })
 	return c.pending(), err
-}
-
-// opened opens the head that read returns, and returns the slot in which it lies. It is read again as long as it lies under a data key that
-// is not known and the store's own row is a newer one: another process may replace the key between the two looks.
-func (v *Vault[V]) opened(ctx context.Context, id ID, read func() (store.Head, error)) (slot, contents, error) {
-	for {
-		slot := v.slot(id)
-		head, err := read()
-		if err != nil {
-			return slot, contents{}, err
-		}
-		c, err := openHead(slot, head)
-		if !errors.Is(err, ErrWrongKey) || v.keys.renew(ctx, slot.ring) != nil {
-			return slot, c, err
-		}
-	}
 }
 
 func (c *contents) pending() inspect.Pending {

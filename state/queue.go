@@ -90,7 +90,7 @@ func nextPage(held []store.Held, after uint64) (seqs []uint64) {
 
 // incoming reads items of an inbox. Those that are damaged or missing are reported and left out, unless somebody else took
 // them meanwhile.
-func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []uint64) (out []Incoming, err error) {
+func (v *rows[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []uint64) (out []Incoming, err error) {
 	items, err := v.store.Items(ctx, v.kind, id, store.Inbox, page...)
 	if err != nil {
 		return nil, err
@@ -117,7 +117,7 @@ func (v *Vault[V]) incoming(ctx context.Context, id ID, s *snapshot[V], page []u
 }
 
 // tookMeanwhile reports whether an item of the inbox that the store no longer has was taken out by a commit.
-func (v *Vault[V]) tookMeanwhile(ctx context.Context, id ID, seq uint64) bool {
+func (v *rows[V]) tookMeanwhile(ctx context.Context, id ID, seq uint64) bool {
 	s, err := v.current(ctx, id)
 	if err != nil {
 		return errors.Is(err, ErrNotFound)
@@ -126,7 +126,7 @@ func (v *Vault[V]) tookMeanwhile(ctx context.Context, id ID, seq uint64) bool {
 }
 
 // damagedItems returns the numbers of the items of a queue that are missing or do not open.
-func (v *Vault[V]) damagedItems(ctx context.Context, s slot, q store.Queue, held []store.Held) (damaged []uint64, err error) {
+func (v *rows[V]) damagedItems(ctx context.Context, s slot, q store.Queue, held []store.Held) (damaged []uint64, err error) {
 	for after := uint64(0); ; {
 		page := nextPage(held, after)
 		if len(page) == 0 {

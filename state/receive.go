@@ -65,7 +65,7 @@ func (v *Vault[V]) ReceiveAll(ctx context.Context, id ID, frames []Frame, open O
 	defer func() { v.stats.receive(receipts) }()
 	for rest := frames; len(rest) > 0; {
 		n := chunk(rest)
-		done, err := v.receiveChunk(ctx, id, rest[:n], open)
+		done, err := receiving[V]{v, id, open}.commit(ctx, rest[:n])
 		receipts, rest = append(receipts, done...), rest[n:]
 		if err == nil {
 			continue
@@ -92,10 +92,29 @@ func chunk(frames []Frame) int {
 	return len(frames)
 }
 
-// receiveChunk receives frames in one commit.
-func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open Opener[V]) (receipts []Receipt, err error) {
-	s, err := v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+// Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
+// tried last, until there is no more; and it gives up those whose time is over. It returns the hashes of those that may be
+// acknowledged now. A program calls it after an Update with progress, and now and then for values that receive nothing.
+func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
+	r := receiving[V]{v, id, open}
+	ack, err = r.retryAll(ctx)
+	if err == nil {
+		err = r.expire(ctx)
+	}
+	return ack, err
+}
+
+// receiving is the receiving of frames of one value.
+type receiving[V Value[V]] struct {
+	v    *Vault[V]
+	id   ID
+	open Opener[V]
+}
+
+// commit receives frames in one commit, and tries again what that may have made readable.
+func (g receiving[V]) commit(ctx context.Context, frames []Frame) (receipts []Receipt, err error) {
+	s, err := g.v.attempt(ctx, g.id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		r := g.on(base, tx)
 		receipts, err = r.receive(ctx, frames)
 		return r.changes, err
 	})
@@ -104,27 +123,17 @@ func (v *Vault[V]) receiveChunk(ctx context.Context, id ID, frames []Frame, open
 	}
 	if s.contents.due() {
 		var more [][32]byte
-		more, err = v.retry(ctx, id, open)
+		more, err = g.retryAll(ctx)
 		last := &receipts[len(receipts)-1]
 		last.Acknowledge = append(last.Acknowledge, more...)
 	}
 	return receipts, err
 }
 
-// Retry tries the retained frames of id again, in the order in which they came, if there was progress since they were
-// tried last, until there is no more; and it gives up those whose time is over. It returns the hashes of those that may be
-// acknowledged now. A program calls it after an Update with progress, and now and then for values that receive nothing.
-func (v *Vault[V]) Retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
-	ack, err = v.retry(ctx, id, open)
-	if err == nil {
-		err = v.expire(ctx, id)
-	}
-	return ack, err
-}
-
-func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]byte, err error) {
+// retryAll tries the retained frames again that are to be tried again, until there are none.
+func (g receiving[V]) retryAll(ctx context.Context) (ack [][32]byte, err error) {
 	for {
-		s, err := v.current(ctx, id)
+		s, err := g.v.current(ctx, g.id)
 		if err != nil || !s.contents.due() {
 			return ack, err
 		}
@@ -137,7 +146,7 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 			if i == len(pages)-1 {
 				tried = s.contents.progress
 			}
-			more, err := v.retryPage(ctx, id, page, tried, open)
+			more, err := g.retryPage(ctx, page, tried)
 			ack = append(ack, more...)
 			if err != nil {
 				return ack, err
@@ -147,10 +156,10 @@ func (v *Vault[V]) retry(ctx context.Context, id ID, open Opener[V]) (ack [][32]
 }
 
 // retryPage tries retained frames again in one commit, which also says that all were tried at this progress, if it is not 0.
-func (v *Vault[V]) retryPage(ctx context.Context, id ID, page []store.HeldFrame, tried uint64, open Opener[V]) (ack [][32]byte, err error) {
+func (g receiving[V]) retryPage(ctx context.Context, page []store.HeldFrame, tried uint64) (ack [][32]byte, err error) {
 	var stopped error
-	_, err = v.attempt(ctx, id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
-		r := &reception[V]{v: v, id: id, base: base, tx: tx, open: open}
+	_, err = g.v.attempt(ctx, g.id, func(base *snapshot[V], tx *Tx[V]) ([]frameChange, error) {
+		r := g.on(base, tx)
 		ack, stopped, err = r.retry(ctx, page)
 		if stopped == nil {
 			tx.tried = tried
@@ -163,13 +172,16 @@ func (v *Vault[V]) retryPage(ctx context.Context, id ID, page []store.HeldFrame,
 	return ack, stopped
 }
 
+// on returns the receiving on one transaction.
+func (g receiving[V]) on(base *snapshot[V], tx *Tx[V]) *reception[V] {
+	return &reception[V]{receiving: g, base: base, tx: tx}
+}
+
 // reception is the receiving of frames on one transaction.
 type reception[V Value[V]] struct {
-	v       *Vault[V]
-	id      ID
+	receiving[V]
 	base    *snapshot[V]
 	tx      *Tx[V]
-	open    Opener[V]
 	changes []frameChange
 	noted   uint64           // how often something became of a frame
 	at      map[[32]byte]int // place of a frame among the changes
@@ -266,7 +278,7 @@ func (r *reception[V]) try(f Frame) error {
 	saved := *r.tx
 	reason := r.open(r.tx, f)
 	if VerdictOf(reason) != Stop {
-		if err := r.v.allowed(r.id, &saved.value, r.base, r.tx); err != nil {
+		if err := r.tx.allowed(r.id, &saved.value, &r.v.options); err != nil {
 			reason = err
 		}
 	}

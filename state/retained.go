@@ -97,7 +97,7 @@ func retainedPages(frames []store.HeldFrame) (pages [][]store.HeldFrame) {
 }
 
 // openFrames returns the retained frames of a page, nil in the place of those that are damaged, which it reports.
-func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page []store.HeldFrame) ([]*retained, error) {
+func (v *rows[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page []store.HeldFrame) ([]*retained, error) {
 	hashes := make([][32]byte, len(page))
 	for i, f := range page {
 		hashes[i] = f.Hash
@@ -131,7 +131,7 @@ func (v *Vault[V]) openFrames(ctx context.Context, id ID, s *snapshot[V], page [
 }
 
 // retainedFrame returns one retained frame.
-func (v *Vault[V]) retainedFrame(ctx context.Context, id ID, s *snapshot[V], hash [32]byte) (Frame, error) {
+func (v *rows[V]) retainedFrame(ctx context.Context, id ID, s *snapshot[V], hash [32]byte) (Frame, error) {
 	rec, held := s.frames.find(hash)
 	if !held {
 		return Frame{}, ErrNotFound
@@ -175,7 +175,7 @@ func (s *snapshot[V]) again() []store.HeldFrame {
 }
 
 // openRetained opens the record of a retained frame.
-func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRecord) (*retained, error) {
+func (v *rows[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRecord) (*retained, error) {
 	plain, err := v.keys.open(ctx, s, roleFrame, "frame", rec.Seq, rec.Data)
 	if err != nil {
 		return nil, err
@@ -192,7 +192,7 @@ func (v *Vault[V]) openRetained(ctx context.Context, s *slot, rec store.FrameRec
 }
 
 // noteFrames adds the fate of frames to a change, and whether retained ones are to be tried again.
-func (v *Vault[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *snapshot[V], change *store.Change) {
+func (v *rows[V]) noteFrames(s slot, frames []frameChange, tx *Tx[V], next *snapshot[V], change *store.Change) {
 	c := &next.contents
 	slices.SortFunc(frames, bySeq) // not the order in which they came first
 	var gone []uint64

@@ -31,10 +31,10 @@ type Tx[V Value[V]] struct {
 	keep func(Event) []byte // Options.Keep of the vault, or nil
 }
 
-func (v *Vault[V]) newTx(id ID, base *snapshot[V]) *Tx[V] {
+func newTx[V Value[V]](base *snapshot[V], id ID, keep func(ID, Event) []byte) *Tx[V] {
 	tx := &Tx[V]{value: base.value, base: base}
-	if v.options.Keep != nil {
-		tx.keep = func(e Event) []byte { return v.options.Keep(id, e) }
+	if keep != nil {
+		tx.keep = func(e Event) []byte { return keep(id, e) }
 	}
 	return tx
 }

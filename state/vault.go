@@ -2,10 +2,7 @@ package state
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/trefoil-im/trefoil/state/store"
@@ -19,17 +16,12 @@ import (
 // on the same store are detected when they commit, and the later one runs again on the fresh value. Functions that a
 // Vault calls must not call it back for the same ID.
 type Vault[V Value[V]] struct {
-	store    store.Store
-	keys     *keyring
-	kind     store.Kind
-	options  Options
-	cache    cache[V]
+	rows[V]
 	writers  keyedMutex
 	flushers keyedMutex
 	drainers keyedMutex
 	flushing sync.Map // by ID, of chan struct{}: told by commits that add to the outbox
 	leases   *leases  // nil if no other process sends
-	stats    counters
 }
 
 // Open returns the Vault of all values of type V in a store, sealed under key. The first Open of an empty store makes it a
@@ -51,11 +43,16 @@ func Open[V Value[V]](ctx context.Context, s store.Store, key Key, o Options) (*
 	if err := keys.advance(ctx, o.Anchor); err != nil {
 		return nil, err
 	}
-	v := &Vault[V]{store: s, keys: keys, kind: zero.kind(), options: o, cache: cache[V]{size: o.Cache}}
+	v := newVault[V](s, keys, zero.kind(), o)
 	if o.Shared {
 		v.leases = newLeases(s, keys, v.kind, o.SendTime)
 	}
 	return v, nil
+}
+
+// newVault returns a vault on an open key ring.
+func newVault[V Value[V]](s store.Store, keys *keyring, kind store.Kind, o Options) *Vault[V] {
+	return &Vault[V]{rows: rows[V]{store: s, keys: keys, kind: kind, options: o, cache: cache[V]{size: o.Cache}}}
 }
 
 // Load returns the value of id, or ErrNotFound. A row that is damaged in any way, sealed under another key or written by
@@ -146,115 +143,8 @@ func (v *Vault[V]) plain(id ID, fn func(*Tx[V]) error) func(*snapshot[V], *Tx[V]
 		if err := fn(tx); err != nil {
 			return nil, err
 		}
-		r := &reception[V]{v: v, id: id, base: base, tx: tx}
+		r := receiving[V]{v: v, id: id}.on(base, tx)
 		r.giveUpAsTold()
 		return r.changes, nil
 	}
-}
-
-// current returns what the store holds now, from the cache if the head says that it is still that.
-func (v *Vault[V]) current(ctx context.Context, id ID) (*snapshot[V], error) {
-	if s := v.cache.get(id); s != nil {
-		head, err := v.store.Head(ctx, v.kind, id)
-		if err != nil {
-			return nil, err
-		}
-		if head.Equal(s.head) {
-			return s, nil
-		}
-	}
-	for {
-		ring := v.keys.ring.Load()
-		v.stats.loads.Add(1)
-		row, err := v.store.Load(ctx, v.kind, id)
-		if err != nil {
-			return nil, err
-		}
-		s, err := v.read(id, row)
-		if err == nil {
-			v.cache.put(id, s)
-			return s, nil
-		}
-		if !errors.Is(err, ErrWrongKey) || v.keys.renew(ctx, ring) != nil {
-			return nil, err
-		}
-	}
-}
-
-// slot returns the slot of a row for its head; with is that for what belongs to one incarnation of it.
-func (v *Vault[V]) slot(id ID) slot { return slot{ring: v.keys.ring.Load(), kind: v.kind, id: id} }
-
-func (s slot) with(c *contents) slot {
-	s.incarnation = c.incarnation
-	return s
-}
-
-// read opens a row and refuses everything about it that is not exactly as it was written.
-func (v *Vault[V]) read(id ID, row store.Row) (*snapshot[V], error) {
-	c, err := openHead(v.slot(id), row.Head)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.verify(row); err != nil {
-		return nil, err
-	}
-	if len(row.Parts) != len(c.parts) {
-		return nil, fmt.Errorf("%w: %d parts stored, not %d", ErrCorrupt, len(row.Parts), len(c.parts))
-	}
-	sealed := make(map[string][]byte, len(row.Segments)+len(row.Parts))
-	for i, n := range c.parts {
-		sealed[n.name] = row.Parts[i]
-	}
-	for path, b := range row.Segments {
-		sealed[path] = b
-	}
-	value, err := v.decode(id, &c, sealed)
-	if err != nil {
-		return nil, err
-	}
-	return &snapshot[V]{
-		head: row.Head, value: value, contents: c,
-		outbox: row.Outbox, inbox: row.Inbox, frames: newHeldFrames(row.Retained), wanted: wanted{all: c.progress},
-	}, nil
-}
-
-// record opens a part or segment, and refuses one that is not the one listed.
-func (s slot) record(path string, n *node, sealed []byte) ([]byte, error) {
-	if sealed == nil {
-		return nil, fmt.Errorf("%w: %s is missing", ErrCorrupt, path)
-	}
-	plain, err := s.open(roleRecord, path, n.version, sealed)
-	if err != nil {
-		return nil, err
-	}
-	digest := sha256.Sum256(plain)
-	if subtle.ConstantTimeCompare(digest[:], n.digest[:]) != 1 {
-		return nil, fmt.Errorf("%w: %s is not the record that was saved", ErrCorrupt, path)
-	}
-	return plain, nil
-}
-
-// decode opens the records of a row, by path, and makes the value of them. All must be listed.
-func (v *Vault[V]) decode(id ID, c *contents, sealed map[string][]byte) (value V, err error) {
-	slot := v.slot(id).with(c)
-	l := &load{func(path string, n *node) ([]byte, error) {
-		b := sealed[path]
-		delete(sealed, path)
-		return slot.record(path, n, b)
-	}}
-	decoders := make([]*Decoder, len(c.parts))
-	for i, n := range c.parts {
-		if decoders[i], err = l.decoder(n.name, n); err != nil {
-			return value, err
-		}
-	}
-	var zero V
-	value, err = zero.decode(id, decoders)
-	if err == nil {
-		err = value.check(&value)
-	}
-	if err == nil && len(sealed) > 0 {
-		err = fmt.Errorf("%w: %d records that nothing lists", ErrCorrupt, len(sealed))
-	}
-	return value, err
 }
