@@ -154,7 +154,7 @@ func (d *edit) askAgain() bool {
 	}
 	d.setNews(news)
 	d.asked(a, c)
-	d.st.rhythm.ask = false
+	d.st.rhythm.ask, d.st.rhythm.wholeSince = false, 0
 	return true
 }
 
@@ -182,6 +182,9 @@ func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 	return a, c, err
 }
 
+// wholeWait is for how long a member waits for the whole with its box, once it has seen another one of the rekey: wholes leave together.
+const wholeWait = hour
+
 // asksFor reports whether a member needs a ticket and may ask for one now.
 func (d *edit) asksFor() bool {
 	e, r, ok := d.preferred()
@@ -191,7 +194,8 @@ func (d *edit) asksFor() bool {
 	stuck := d.st.rhythm.restored || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
 	_, under := d.asksUnder(r)
 	under = under && passed(d.now, d.st.asking.Value().Asked(), day) // also if one was answered: by somebody that stands here, too
-	return d.st.rhythm.ask || under || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
+	missing := d.st.rhythm.wholeSince != 0 && passed(d.now, d.st.rhythm.wholeSince, wholeWait)
+	return d.st.rhythm.ask || missing || under || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 
 // asksFrom reports whether a ticket is due because of frames that cannot be read. Who is gone in its root can send nothing there, and asks at

@@ -57,11 +57,13 @@ func (l *seizures) note(x *node, f []byte) {
 		if l.boxes[p.Root] != nil {
 			continue
 		}
-		r, err := proto.ParseRekey(p.Whole())
-		require.NoError(x.net.t, err)
 		l.boxes[p.Root] = map[proto.BoxTag]bool{}
-		for _, b := range r.Boxes {
-			l.boxes[p.Root][b.Tag] = true
+		for _, whole := range p.Wholes() {
+			r, err := proto.ParseRekey(whole)
+			require.NoError(x.net.t, err)
+			for _, b := range r.Boxes {
+				l.boxes[p.Root][b.Tag] = true
+			}
 		}
 		l.trace(x, p.Root)
 	}

@@ -115,7 +115,7 @@ func (d *edit) sealRekey() error {
 	}
 	stay := d.staying(e, r, x.Draft.Wish())
 	owners := d.ownersAfter(x.Draft.Wish(), stay)
-	to := d.recipients(r, stay, owners)
+	to := d.recipients(stay, owners)
 	draft, left, err := x.Draft.Seal(d.st.space, to, d.seal)
 	if err != nil { // of 2^425 polynomials one has a share that is 0
 		x.Draft = rekey.NewDraft(x.Draft.Wish())
@@ -152,10 +152,8 @@ func (d *edit) staying(e epochs.Epoch, r members.Root, w rekey.Wish) []members.B
 	return slices.DeleteFunc(all, func(b members.Binding) bool { return w.Removes(b.Index) })
 }
 
-// recipients returns those whose inbox key is known, with the key that counts. If a rekey has no room for a box for each, owners get
-// theirs, then those that were heard in the root.
-func (d *edit) recipients(r members.Root, stay []members.Binding, owners []suite.PublicKey) []rekey.Recipient {
-	var out []rekey.Recipient
+// recipients returns those whose inbox key is known, with the key that counts.
+func (d *edit) recipients(stay []members.Binding, owners []suite.PublicKey) (out []rekey.Recipient) {
 	me := d.st.me()
 	for _, b := range stay {
 		k, ok := b.InboxKey()
@@ -166,17 +164,7 @@ func (d *edit) recipients(r members.Root, stay []members.Binding, owners []suite
 			out = append(out, rekey.Recipient{Index: b.Index, Inbox: k, Seat: slices.Contains(owners, b.Key)})
 		}
 	}
-	rank := func(x rekey.Recipient) int {
-		switch {
-		case x.Seat:
-			return 0
-		case r.Heard(x.Index):
-			return 1
-		}
-		return 2
-	}
-	slices.SortStableFunc(out, func(a, b rekey.Recipient) int { return cmp.Compare(rank(a), rank(b)) })
-	return rekey.Boxed(out)
+	return out
 }
 
 // deal finishes the draft: it enters the root and posts the rekey.
@@ -220,7 +208,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 		},
 		Said: func(n rekey.New) [][]byte { return d.saidAgain(r, wish, n) },
 	}
-	made, whole, failed := x.Draft.Make(plan)
+	made, wholes, failed := x.Draft.Make(plan)
 	if failed != nil || err != nil {
 		return cmp.Or(failed, err)
 	}
@@ -232,7 +220,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	if err != nil {
 		return err
 	}
-	p := rekey.NewPosted(made.ID, wish, whole, d.age(), d.now)
+	p := rekey.NewPosted(made.ID, wish, wholes, d.age(), d.now)
 	x.Draft, x.Made = rekey.Draft{}, max(d.now, 1)
 	d.setRekeys(x.Post(p))
 	if err := d.postRekey(p); err != nil {
@@ -264,12 +252,14 @@ func (d *edit) inboxesForNew(r members.Root, with dealing) (out []proto.KnownInb
 
 // postRekey puts the parts of a rekey into the outbox: boxes leave before the body.
 func (d *edit) postRekey(p rekey.Posted) error {
-	split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), p.Whole(), d.max)
-	if err != nil {
-		return outcome.ErrTooLong
-	}
-	for _, part := range split {
-		d.send(part.Frame())
+	for _, whole := range p.Wholes() {
+		split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), whole, d.max)
+		if err != nil {
+			return outcome.ErrTooLong
+		}
+		for _, part := range split {
+			d.send(part.Frame())
+		}
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func bytesOf(frames [][]byte) (n int) {
 	return n
 }
 
-// rekeySizes returns the numbers of members for which a rekey is measured. With the hybrid KEM there are boxes for some 3,100 members.
-// TREFOIL_LONG measures 3,000.
+// rekeySizes returns the numbers of members for which a rekey is measured. TREFOIL_LONG measures 3,000, which is the most that one whole has
+// boxes for.
 func rekeySizes() []int {
 	if os.Getenv("TREFOIL_LONG") != "" {
 		return []int{10, 100, 1000, 3000}

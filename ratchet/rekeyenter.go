@@ -61,6 +61,7 @@ func (d *edit) enterRoot(in newRoot) error {
 			return err
 		}
 	}
+	d.st.rhythm.wholeSince = 0
 	d.tp = d.tp.with(in.terms)
 	r, known := d.root(id)
 	if !known {

@@ -206,7 +206,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
-		d.unboxed(n, above.ID())
+		d.unboxed(n, above.ID(), k.IsPart())
 		return nil
 	}
 	c := said.Content
@@ -229,8 +229,8 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
 // unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7), since its dealer knows no inbox key,
-// or its joining and the rekey crossed.
-func (d *edit) unboxed(n proto.Notice, above proto.EpochID) {
+// or its joining and the rekey crossed. If there are other wholes, the box of a member that is listed lies in one of them.
+func (d *edit) unboxed(n proto.Notice, above proto.EpochID, isPart bool) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
@@ -242,6 +242,10 @@ func (d *edit) unboxed(n proto.Notice, above proto.EpochID) {
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
+	case isPart && n.Members.Has(i):
+		if d.st.rhythm.wholeSince == 0 {
+			d.st.rhythm.wholeSince = max(d.now, 1)
+		}
 	case !newest.Newer(n.Owners) && (n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey()):
 		d.lacks(n, above)
 	}

@@ -117,8 +117,7 @@ func TakeEntrance(device [32]byte) Step {
 // and ticket together give a member's state. A member with the right removes others than owners: they are none of the space at once, and the next
 // owner that is awake makes the new root. It returns ErrPhase for a member without the right, and for an owner that cannot make a
 // rekey now; ErrPolicy for an index that is neither shown as a member's nor of a direct invite, and an owner's without the root owner
-// key, since the owner could go on, and for no index at all. A rekey has boxes for some 3,000 members with the hybrid KEM: of a larger
-// space the others read on once an owner has answered what they ask for.
+// key, since the owner could go on, and for no index at all.
 func Remove(indices ...dkg.Index) Step {
 	indices = slices.Clone(indices)
 	return Step{func(t Taker) error { return t.Remove(indices) }}

@@ -262,6 +262,11 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 		out.Act = Stale // not a member that answers
 		return d, out, nil
 	}
+	if act == Answer && out.Box { // only owners can, so no refusals of others delay it
+		if among, is := r.placeAmong(who.Index, row.maker.Index, row.maker.Key, r.IsOwner); is {
+			place = min(place, among)
+		}
+	}
 	if act == Refuse && who.Bind != nil {
 		place = min(place, fewPlaces-1) // others may have no proof
 	}

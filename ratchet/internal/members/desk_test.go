@@ -310,6 +310,34 @@ func TestAnswersThinOut(t *testing.T) {
 	require.Equal(t, 1, at[40*60_000+39*5000])
 }
 
+// A share that only owners can box is boxed in the order of the owners, whatever others answered or pretend to have answered.
+func TestOwnerBoxesAmongOwners(t *testing.T) {
+	w := newWorld(t)
+	x, keys := w.invite(w.terms, dkg.Public, runFirst)
+	r := members.NewRoot(w.terms)
+	r, _, err := r.AddRecord(x, 1)
+	require.NoError(t, err)
+	for k := range dkg.Index(40) {
+		r = w.member(r, w.bind(x, keys, runFirst+k))
+	}
+	var p person
+	for place := 0; place < 16; place, _ = r.Place(w.founder.index, p.index, p.signing.Public) {
+		p = w.joinAs(5, suite.NewSigningKey(suite.Ed25519)) // the order is another one for each key
+	}
+	r = w.member(r, p)
+	q := w.ask(p, now)
+	for _, canBox := range []bool{false, true} {
+		o := w.office(r)
+		o.who.Index, o.who.CanBox = w.founder.index, canBox
+		for range 20 {
+			o.desk = o.desk.Ticket(q.ID().Name(), o.now)
+		}
+		d := o.see(q, p)
+		require.Equal(t, canBox, d.Act == members.Answer, "%v", d)
+		require.Equal(t, canBox, d.Box)
+	}
+}
+
 // 20,000 requests are remembered; those of which only tickets were seen go first. After 7 days all is forgotten.
 func TestDeskIsBounded(t *testing.T) {
 	w := newWorld(t)

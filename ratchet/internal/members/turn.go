@@ -26,6 +26,11 @@ const (
 // Place returns the place of a member in the order in which those known answer an asker, from 0. The order is drawn from the
 // asker's signing key, so that a new request has the same first two. It is false for who is not in it.
 func (r Root) Place(self, asker dkg.Index, key suite.PublicKey) (int, bool) {
+	return r.placeAmong(self, asker, key, func(dkg.Index) bool { return true })
+}
+
+// placeAmong is Place in the order of some of them.
+func (r Root) placeAmong(self, asker dkg.Index, key suite.PublicKey, some func(dkg.Index) bool) (int, bool) {
 	order := func(i dkg.Index) []byte {
 		d := suite.HashLabel(suite.HashOrder, r.spaceBytes(), vec16(key.Bytes()), suite.U32(uint32(i)))
 		return d[:]
@@ -33,7 +38,7 @@ func (r Root) Place(self, asker dkg.Index, key suite.PublicKey) (int, bool) {
 	own, place, in := order(self), 0, false
 	for i := range r.All() {
 		switch {
-		case i == asker || r.Gone(i):
+		case i == asker || r.Gone(i) || !some(i):
 		case i == self:
 			in = true
 		case bytes.Compare(order(i), own) < 0:

@@ -286,7 +286,7 @@ func (p pieces) rekey(t testing.TB) (RekeyContent, RekeyOwners, Rekey) {
 	aad, commit := EpochAAD(p.space, p.id), suite.NewAEAD(p.keys.Commit)
 	shown, _, _ := p.commit(t, m)
 	return content, owners, Rekey{
-		Notice: commit.Seal(nil, p.notice.Encode(), aad), Ways: Ways{Own: Way{shown.Seal(commit, p.space, p.id)}},
+		Notice: commit.Seal(nil, p.notice.Encode(), aad), Ways: Ways{Own: Way{shown.Seal(commit, p.space, p.id)}}, Wholes: 1,
 		Boxes:   []TaggedBox{{TagOfBox(p.space, 1, m.binding.Index, m.inbox.Public), box}},
 		Content: suite.NewAEAD(RekeyBodyKey(x.X, p.space)).Seal(nil, content.Encode().Expose(), aad),
 		Owners:  suite.NewAEAD(x.Y).Seal(nil, owners.Encode().Expose(), aad)}

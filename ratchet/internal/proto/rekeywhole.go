@@ -17,10 +17,11 @@ type TaggedBox struct {
 	Box []byte
 }
 
-// Rekey is the whole of a rekey, whose parts are frames of type TypeRekey (§10).
+// Rekey is a whole of a rekey, whose parts are frames of type TypeRekey (§10). There are several if the boxes do not fit into one.
 type Rekey struct {
 	Notice  []byte // sealed under the commit key of the parent, for those below it that have no box
 	Ways    Ways
+	Wholes  uint8       // how many there are of the root; at least 1
 	Boxes   []TaggedBox // in random order, no tag twice
 	Content []byte      // sealed under RekeyBodyKey
 	Owners  []byte      // sealed under y
@@ -35,12 +36,16 @@ func EpochAAD(space state.ID, id EpochID) []byte {
 // NameOfRekey returns the name of the parts of the rekey that makes a root.
 func NameOfRekey(root EpochID) Name { return Name(root[:16]) }
 
-// Encode returns vec32 notice ‖ ways ‖ u32 number ‖ (tag ‖ vec16 box)… ‖ vec32 content ‖ vec32 owners'. It returns
+// Size returns how many bytes it takes in a whole.
+func (x TaggedBox) Size() int { return len(x.Tag) + 2 + len(x.Box) }
+
+// Encode returns vec32 notice ‖ ways ‖ u8 wholes ‖ u32 number ‖ (tag ‖ vec16 box)… ‖ vec32 content ‖ vec32 owners'. It returns
 // outcome.ErrTooLong if that is over MaxRekey.
 func (k Rekey) Encode() ([]byte, error) {
 	b := encode(len(k.Notice)+len(k.Content)+len(k.Owners)+1300*len(k.Boxes)+4096, func(w *wire.Writer) {
 		w.Vec32(k.Notice)
 		k.Ways.write(w)
+		w.U8(k.Wholes)
 		w.U32(uint32(len(k.Boxes)))
 		for _, x := range k.Boxes {
 			w.Fixed(x.Tag[:])
@@ -56,7 +61,10 @@ func (k Rekey) Encode() ([]byte, error) {
 }
 
 func readRekey(r *wire.Reader) Rekey {
-	k := Rekey{Notice: readSealedField(r, maxNotice), Ways: readWays(r)}
+	k := Rekey{Notice: readSealedField(r, maxNotice), Ways: readWays(r), Wholes: r.U8()}
+	if k.Wholes == 0 {
+		r.Fail("a rekey without a whole")
+	}
 	tags := make([][]byte, 0, 16)
 	for n := r.Count(1<<dkg.MaxDepth, 8+2); n > 0 && r.Err() == nil; n-- {
 		var x TaggedBox

@@ -43,6 +43,7 @@ type Kept struct {
 	source Source
 	name   proto.Name
 	mine   bool       // there is a box for this member, which opens
+	part   bool       // there are other wholes of the root, for other members
 	notice []byte     // sealed
 	ways   proto.Ways // to its parent
 	size   uint32     // of the whole
@@ -62,7 +63,7 @@ func Look(me Self, name proto.Name, from Source, whole []byte) (Kept, error) {
 	if len(r.Ways.Own) > maxWay || len(r.Ways.Others) > 0 || len(r.Notice) > noticeSize(me.Depth) {
 		return Kept{}, fmt.Errorf("%w: way or notice of a rekey", wire.ErrMalformed)
 	}
-	k := Kept{source: from, name: name, notice: r.Notice, ways: r.Ways, size: uint32(len(whole))}
+	k := Kept{source: from, name: name, notice: r.Notice, ways: r.Ways, part: r.Wholes > 1, size: uint32(len(whole))}
 	if _, _, k.mine = ownBox(me, r); k.mine {
 		k.whole = state.NewSegment(blob(whole))
 	} else {
@@ -91,9 +92,11 @@ func ownBox(me Self, r proto.Rekey) (b proto.RekeyBox, inbox suite.KEMKey, ok bo
 	return proto.RekeyBox{}, suite.KEMKey{}, false
 }
 
-// Name returns the name of its parts, Mine whether there is a box for this member, and Ways the commits that lead to its parent.
+// Name returns the name of its parts, Mine whether there is a box for this member, IsPart whether other wholes of the root have the boxes of
+// others, and Ways the commits that lead to its parent.
 func (k Kept) Name() proto.Name { return k.name }
 func (k Kept) Mine() bool       { return k.mine }
+func (k Kept) IsPart() bool     { return k.part }
 func (k Kept) Ways() proto.Ways { return k.ways }
 
 // Notice opens the notice with the commit key of an epoch. It returns suite.ErrNotOpened for one that is not the parent, and
@@ -191,9 +194,9 @@ func (k Kept) Key() (out segmap.Key) {
 	return out
 }
 
-// same reports whether two wholes say the same.
+// same reports whether two wholes say the same to this member.
 func (k Kept) same(o Kept) bool {
-	return k.name == o.name && k.mine == o.mine && bytes.Equal(k.notice, o.notice) &&
+	return k.name == o.name && k.mine == o.mine && k.part == o.part && bytes.Equal(k.notice, o.notice) &&
 		bytes.Equal(proto.EncodeWays(k.ways), proto.EncodeWays(o.ways)) && bytes.Equal(k.whole.Value(), o.whole.Value())
 }
 
@@ -206,6 +209,7 @@ func (k Kept) Encode(e *state.Encoder) {
 	e.Bytes(k.notice)
 	e.Bytes(proto.EncodeWays(k.ways))
 	e.Bool(k.mine)
+	e.Bool(k.part)
 	if k.mine {
 		k.whole.Encode(e, fmt.Sprintf("%x", k.serial))
 	}
@@ -219,7 +223,7 @@ func (Kept) Decode(d *state.Decoder) (k Kept, err error) {
 	k.size = d.Uint32()
 	k.notice = d.Bytes(proto.MaxRekey)
 	ways := d.Bytes(proto.MaxRekey)
-	if k.mine = d.Bool(); k.mine {
+	if k.mine, k.part = d.Bool(), d.Bool(); k.mine {
 		if k.whole, err = state.DecodeSegment[blob](d, fmt.Sprintf("%x", k.serial)); err != nil {
 			return Kept{}, err
 		}

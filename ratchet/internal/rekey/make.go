@@ -2,14 +2,14 @@ package rekey
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/rand"
+	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
-	"github.com/trefoil-im/trefoil/internal/ed448"
 	"github.com/trefoil-im/trefoil/internal/secret"
 	"github.com/trefoil-im/trefoil/internal/segmap"
+	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
 	"github.com/trefoil-im/trefoil/ratchet/internal/suite"
 	"github.com/trefoil-im/trefoil/state"
@@ -36,7 +36,7 @@ type Plan struct {
 	Cursor     dkg.Index
 	Roster     proto.Roster
 	Gone       proto.Bitmap
-	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made; if there is no room for all, the first ones get theirs
+	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made
 	Records    func(New) []proto.Record // of the invites that stay open
 	Invites    []proto.OpenInvite       // and m of each
 	Said       func(New) [][]byte       // statements that name the new root; nil: none
@@ -62,9 +62,9 @@ type Box struct {
 	Box   []byte
 }
 
-// Make finishes a draft, and returns the root and the whole of the rekey. Errors are those of Parent.Keys, suite.ErrInvalid for an owner
-// that is not in the list, and outcome.ErrTooLong if what a rekey says beside boxes is too long already.
-func (d Draft) Make(p Plan) (New, []byte, error) {
+// Make finishes a draft, and returns the root and the wholes of the rekey, of which each member needs the one with its box. Errors are those of
+// Parent.Keys, suite.ErrInvalid for an owner that is not in the list, and outcome.ErrTooLong if what all are told leaves a whole no room for a box.
+func (d Draft) Make(p Plan) (New, [][]byte, error) {
 	k := d.keys.Value()
 	n := New{Polynomial: k.polynomial, X: k.x, Roster: p.Roster}
 	n.Template = proto.Template{
@@ -88,67 +88,86 @@ func (d Draft) Make(p Plan) (New, []byte, error) {
 	if p.Said != nil {
 		n.Said = p.Said(n)
 	}
-	whole, err := d.whole(&n, p, k)
-	return n, whole, err
+	wholes, err := d.wholes(&n, p, k)
+	return n, wholes, err
 }
 
-// whole seals what a rekey says. Boxes have the room that the rest leaves, and inbox keys for new owners what the boxes leave: whoever
-// gets no box asks, and an owner learns an inbox key when its member asks or says it.
-func (d Draft) whole(n *New, p Plan, k keys) ([]byte, error) {
-	content := proto.RekeyContent{
-		Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: make([]proto.BoxTag, len(n.Roster)), Records: n.Records, Said: n.Said,
-	}
-	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites}
-	aad := proto.EpochAAD(p.Space, p.Parent.ID)
-	whole := proto.Rekey{
-		Notice: p.Parent.Commit.Seal(nil, n.Notice.Encode(), aad), Ways: p.Parent.Ways,
-		Content: make([]byte, content.Encode().Len()+suite.AEADOverhead), Owners: make([]byte, owners.Encode().Len()+suite.AEADOverhead),
-	}
-	rest, err := whole.Encode()
-	if err != nil {
-		return nil, err
-	}
-	room := proto.MaxRekey - len(rest)
+// wholes seals what a rekey says, and puts the boxes into as many wholes as they need. The first one has the boxes of the seats, and so alone
+// the inbox keys for new owners, as many as it has room for.
+func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
+	tags := make([]proto.BoxTag, len(n.Roster))
+	var seats, boxes []proto.TaggedBox
 	for _, r := range p.Recipients {
 		b, ok := d.boxes.Get(segmap.ByIndex(uint32(r.Index)))
 		box := b.box.Value()
 		at, listed := slices.BinarySearchFunc(n.Roster, r.Index, func(e proto.RosterEntry, i dkg.Index) int { return int(e.Index) - int(i) })
 		tag := proto.TagOfBox(p.Space, n.Template.Rekey, r.Index, r.Inbox)
-		if !ok || !listed || len(box) == 0 || slices.Contains(content.BoxTags, tag) { // alike by chance: a reader takes no tag twice
+		if !ok || !listed || len(box) == 0 || slices.Contains(tags, tag) { // alike by chance: a reader takes no tag twice
 			continue
 		}
-		if room -= boxHead + len(box); room < 0 {
-			break
-		}
-		content.BoxTags[at] = tag
-		whole.Boxes = append(whole.Boxes, proto.TaggedBox{Tag: tag, Box: box})
+		tags[at] = tag
 		n.Boxes = append(n.Boxes, Box{r.Index, box})
+		if x := (proto.TaggedBox{Tag: tag, Box: box}); r.Seat {
+			seats = append(seats, x)
+		} else {
+			boxes = append(boxes, x)
+		}
+	}
+	shuffle(boxes)
+	content := proto.RekeyContent{Notice: n.Notice, Template: n.Template, Roster: n.Roster, BoxTags: tags, Records: n.Records, Said: n.Said}
+	owners := proto.RekeyOwners{Polynomial: k.polynomial, Invites: p.Invites}
+	forOwners, aad := suite.NewAEAD(k.y), proto.EpochAAD(p.Space, n.ID)
+	all := proto.Rekey{ // what each says
+		Notice:  p.Parent.Commit.Seal(nil, n.Notice.Encode(), proto.EpochAAD(p.Space, p.Parent.ID)),
+		Ways:    p.Parent.Ways,
+		Content: suite.NewAEAD(proto.RekeyBodyKey(k.x, p.Space)).Seal(nil, content.Encode().Expose(), proto.EpochAAD(p.Space, p.Parent.ID)),
+		Owners:  forOwners.Seal(nil, owners.Encode().Expose(), aad),
+	}
+	without, err := all.Encode()
+	if err != nil {
+		return nil, err
+	}
+	room := proto.MaxRekey - len(without)
+	whole, left := all, room
+	whole.Boxes = seats
+	for _, x := range seats {
+		left -= x.Size()
 	}
 	for _, x := range p.Inboxes {
-		if room -= x.Size(); room < 0 {
+		if left -= x.Size(); left < 0 {
+			left += x.Size()
 			break
 		}
 		owners.Inboxes = append(owners.Inboxes, x)
 	}
-	slices.SortFunc(n.Boxes, func(a, b Box) int { return cmp.Compare(a.Index, b.Index) })
-	shuffle(whole.Boxes)
-	whole.Content = suite.NewAEAD(proto.RekeyBodyKey(k.x, p.Space)).Seal(nil, content.Encode().Expose(), aad)
-	whole.Owners = suite.NewAEAD(k.y).Seal(nil, owners.Encode().Expose(), proto.EpochAAD(p.Space, n.ID))
-	return whole.Encode()
-}
-
-// boxHead is how much longer a box is in a rekey: by its tag and its length.
-const boxHead = len(proto.BoxTag{}) + 2
-
-// Boxed returns those of some recipients, from the first on, for whom a rekey can have room if it says nothing else.
-func Boxed(to []Recipient) []Recipient {
-	room := proto.MaxRekey
-	for n, r := range to {
-		if room -= boxHead + ed448.ScalarSize + 2*suite.KeySize + r.Inbox.KEM().Overhead(); room < 0 {
-			return to[:n]
-		}
+	if len(owners.Inboxes) > 0 {
+		whole.Owners = forOwners.Seal(nil, owners.Encode().Expose(), aad)
 	}
-	return to
+	var wholes []proto.Rekey
+	for ; len(wholes) == 0 || len(boxes) > 0; whole, left = all, room {
+		n := 0
+		for ; n < len(boxes) && boxes[n].Size() <= left; n++ {
+			left -= boxes[n].Size()
+		}
+		if n == 0 && len(wholes) > 0 {
+			return nil, outcome.ErrTooLong
+		}
+		whole.Boxes, boxes = slices.Concat(whole.Boxes, boxes[:n]), boxes[n:]
+		shuffle(whole.Boxes)
+		wholes = append(wholes, whole)
+	}
+	if len(wholes) > math.MaxUint8 {
+		return nil, outcome.ErrTooLong
+	}
+	for _, whole := range wholes {
+		whole.Wholes = uint8(len(wholes))
+		b, err := whole.Encode()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
 }
 
 // shuffle puts boxes into a random order: in that of their members it would tell the server which is whose from rekey to rekey.

@@ -1,6 +1,7 @@
 package rekey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -27,27 +28,40 @@ type Rekeys struct {
 
 // Posted is a rekey that this device made and posts again while others may lack it.
 type Posted struct {
-	Root  proto.EpochID
-	Since Millis // pruning clock, when it was made
-	Last  Millis // wall clock, when it was posted last
-	Wish  Wish   // what it changed, to be wished again if another root takes its place
-	size  uint32 // of the whole
-	whole state.Segment[blob]
+	Root   proto.EpochID
+	Since  Millis // pruning clock, when it was made
+	Last   Millis // wall clock, when it was posted last
+	Wish   Wish   // what it changed, to be wished again if another root takes its place
+	size   uint32 // of the wholes
+	wholes []state.Segment[blob]
 }
 
 // NewPosted returns a rekey that was posted first.
-func NewPosted(root proto.EpochID, w Wish, whole []byte, age, wall Millis) Posted {
-	return Posted{root, age, wall, w, uint32(len(whole)), state.NewSegment(blob(whole))}
+func NewPosted(root proto.EpochID, w Wish, wholes [][]byte, age, wall Millis) Posted {
+	p := Posted{Root: root, Since: age, Last: wall, Wish: w}
+	for _, b := range wholes {
+		p.size += uint32(len(b))
+		p.wholes = append(p.wholes, state.NewSegment(blob(b)))
+	}
+	return p
 }
 
-// Whole returns the bytes that are posted.
-func (p Posted) Whole() []byte { return p.whole.Value() }
+// Wholes returns the bytes that are posted.
+func (p Posted) Wholes() (out [][]byte) {
+	for _, w := range p.wholes {
+		out = append(out, w.Value())
+	}
+	return out
+}
 
 // Bounds of the wholes that are posted again: those of a branch of so many generations can be followed from its beginning (D147).
 const (
 	maxPosted      = 8
 	maxPostedBytes = 16 << 20
 )
+
+// maxWholes bounds the wholes of a rekey in the store: a member of all that a root can have takes 1.4 KB.
+const maxWholes = 1 << dkg.MaxDepth * 1400 / proto.MaxRekey
 
 // Post returns the rekeys with one that is posted. At the bounds the oldest go.
 func (r Rekeys) Post(p Posted) Rekeys {
@@ -69,9 +83,15 @@ const (
 	maxKeptBytes = 16 << 20
 )
 
-// All returns the wholes that wait, in the order in which they came.
+// All returns the wholes that wait: first those with a box for this member, since of others of a root nothing follows once it is held; each in
+// the order in which they came.
 func (r Rekeys) All() []Kept {
-	return slices.SortedFunc(r.kept.All(), func(a, b Kept) int { return int(min(max(int64(a.serial)-int64(b.serial), -1), 1)) })
+	return slices.SortedFunc(r.kept.All(), func(a, b Kept) int {
+		if a.mine != b.mine {
+			return map[bool]int{true: -1, false: 1}[a.mine]
+		}
+		return cmp.Compare(a.serial, b.serial)
+	})
 }
 
 // Keep returns the rekeys with a whole that waits, and the whole as they know it. At the bounds those go first that have no box for this member; of these, or else of
@@ -213,7 +233,7 @@ func (rootBoxes) Decode(d *state.Decoder) (b rootBoxes, err error) {
 	return b, err
 }
 
-func (p Posted) segment() string { return fmt.Sprintf("posted-%x", p.Root[:8]) }
+func (p Posted) segment(n int) string { return fmt.Sprintf("posted-%x-%d", p.Root[:8], n) }
 
 func (p Posted) encode(e *state.Encoder) {
 	e.Fixed(p.Root[:])
@@ -221,7 +241,10 @@ func (p Posted) encode(e *state.Encoder) {
 	e.Int64(p.Last)
 	p.Wish.encode(e)
 	e.Uint32(p.size)
-	p.whole.Encode(e, p.segment())
+	e.Uint32(uint32(len(p.wholes)))
+	for n, w := range p.wholes {
+		w.Encode(e, p.segment(n))
+	}
 }
 
 func decodePosted(d *state.Decoder) (p Posted, err error) {
@@ -231,12 +254,18 @@ func decodePosted(d *state.Decoder) (p Posted, err error) {
 		return Posted{}, err
 	}
 	p.size = d.Uint32()
-	p.whole, err = state.DecodeSegment[blob](d, p.segment())
-	return p, err
+	for n := range d.Count(maxWholes, 0) {
+		w, err := state.DecodeSegment[blob](d, p.segment(n))
+		if err != nil {
+			return Posted{}, err
+		}
+		p.wholes = append(p.wholes, w)
+	}
+	return p, d.Err()
 }
 
 // format is the version of the stored form.
-const format = 3
+const format = 4
 
 // Encode implements state.Piece.
 func (r Rekeys) Encode(e *state.Encoder) {

@@ -1,0 +1,60 @@
+package ratchet
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/rules"
+	"github.com/trefoil-im/trefoil/ratchet/step"
+)
+
+// A rekey of a space whose boxes do not fit into one whole has several. Everybody follows it by the one with its box, in whatever order they
+// come, and asks nobody.
+func TestRekeyInSeveralWholes(t *testing.T) {
+	c := newCrowd(t, 3200, rules.Policy{})
+	founder, witness := c.knowing(c.reader), c.knowing(c.witness)
+	d, err := newEdit(founder, c.now, Options{})
+	require.NoError(t, err)
+	d.seal = 1 << 20
+	require.NoError(t, d.take(step.Remove(c.people[1].index)))
+	wholes := [][][]byte{{}, {}} // their frames
+	set, at := proto.Digest{}, -1
+	for _, f := range d.frames {
+		if p, err := proto.ParsePart(f); err == nil && p.Type == proto.TypeRekey {
+			if p.Set() != set {
+				set, at = p.Set(), at+1
+			}
+			wholes[at] = append(wholes[at], f)
+		}
+	}
+	require.Equal(t, 1, at)
+	_, said, err := Encrypt(d.space(), c.now, []byte("to all that stay"))
+	require.NoError(t, err)
+
+	c.witness = witness
+	own := map[int]int{}
+	for _, i := range []int{0, 2, 3, 4, 1700, 1701, 1702, 3195, 3196, 3197} {
+		d, err := newEdit(c.as(i), c.now, Options{})
+		require.NoError(t, err)
+		for _, k := range []int{i % 2, 1 - i%2} {
+			_, r, ok := d.preferred()
+			require.True(t, ok)
+			before := r.Rekey()
+			d.openAll(wholes[k])
+			_, r, _ = d.preferred()
+			own[k] += int(r.Rekey() - before)
+			require.False(t, d.st.rhythm.ask)
+		}
+		_, m, err := Decrypt(d.space(), c.now, said[len(said)-1])
+		require.NoError(t, err, "%d", i)
+		require.Equal(t, "to all that stay", string(m.Plaintext))
+	}
+	require.Equal(t, 10, own[0]+own[1])
+
+	gone, err := newEdit(c.as(1), c.now, Options{})
+	require.NoError(t, err)
+	gone.openAll(wholes[1])
+	require.Equal(t, Removed, gone.st.phase, "any of them tells who is gone")
+}
