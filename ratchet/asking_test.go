@@ -98,8 +98,7 @@ func TestSecondComerIsTold(t *testing.T) {
 	b := n.join(l, "b")
 	n.settle()
 	require.Equal(t, Joining, b.phase())
-	require.True(t, b.has(Refused))
-	require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
+	require.True(t, b.refused(ErrInviteTaken), b.name)
 	require.True(t, templateOf(b.space).link.Value().bytes.IsZero(), "the seed is erased")
 	require.Len(t, founder.members(), 2)
 }
@@ -150,8 +149,7 @@ func TestEndedLinks(t *testing.T) {
 		x := n.join(made.Link, "x")
 		n.settle()
 		require.Equal(t, Joining, x.phase())
-		require.True(t, x.has(Refused))
-		require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
+		require.True(t, x.refused(ErrInviteDead), x.name)
 		require.Len(t, founder.members(), 2)
 	}
 }
@@ -181,8 +179,7 @@ func TestRevokedPlaces(t *testing.T) {
 		n.now = n.now.Add(time.Hour)
 	}
 	require.Equal(t, Joining, x.phase())
-	require.True(t, x.has(Refused))
-	require.ErrorIs(t, x.events[len(x.events)-1].Reason, ErrInviteDead)
+	require.True(t, x.refused(ErrInviteDead), x.name)
 	require.Equal(t, Member, y.phase())
 	require.Equal(t, first+15, stateOf(y.space).me().index)
 	require.ErrorIs(t, founder.try(step.EndInvite(run.Name, stateOf(m.space).me().index)), ErrPolicy, "not of this invite")

@@ -172,6 +172,7 @@ func (d *edit) owe() error {
 		d.sayRecent(r)
 		d.confirmRootKey()
 		d.repeatRemovals(r)
+		_, r, _ = d.preferred() // without whom that removed
 		d.sayNotices(r)
 		d.maintainOwner()
 	}

@@ -112,8 +112,7 @@ func TestSecondComerAfterALateReading(t *testing.T) {
 	b := c.join(c.made.Link, "second")
 	c.settle()
 	require.Equal(t, Joining, b.phase())
-	require.True(t, b.has(Refused))
-	require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
+	require.True(t, b.refused(ErrInviteTaken), b.name)
 	c.a.offline, c.founder.offline, c.b.offline = false, false, false
 	c.hours(3)
 	c.hears(c.founder, c.b, c.m, c.a)
@@ -168,8 +167,7 @@ func TestSecondComerInARootBeside(t *testing.T) {
 			second := n.join(l, "second")
 			n.settle()
 			require.Equal(t, Joining, second.phase())
-			require.True(t, second.has(Refused))
-			require.ErrorIs(t, second.events[len(second.events)-1].Reason, ErrInviteTaken)
+			require.True(t, second.refused(ErrInviteTaken), second.name)
 		})
 	}
 }

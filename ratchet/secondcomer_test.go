@@ -52,8 +52,7 @@ func TestSecondComer(t *testing.T) {
 			require.True(t, b.has(Refused) || b.has(StillWaiting))
 			n.away()
 			n.settle()
-			require.True(t, b.has(Refused))
-			require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
+			require.True(t, b.refused(ErrInviteTaken), b.name)
 			require.Equal(t, Joining, b.phase())
 			require.Len(t, founder.members(), 3)
 		})
@@ -86,8 +85,7 @@ func TestSecondComerAfterACrossingRekey(t *testing.T) {
 	b := n.join(l, "b")
 	n.settle()
 	require.Equal(t, Joining, b.phase())
-	require.True(t, b.has(Refused))
-	require.ErrorIs(t, b.events[len(b.events)-1].Reason, ErrInviteTaken)
+	require.True(t, b.refused(ErrInviteTaken), b.name)
 	a.offline, founder.offline = false, false
 	founder.inOrder()
 	for range 12 {
@@ -234,8 +232,7 @@ func TestLoserThatReadNothingIsToldWhenItAsks(t *testing.T) {
 		return nil
 	}))
 	n.settle()
-	require.True(t, loser.has(Refused))
-	require.ErrorIs(t, loser.events[len(loser.events)-1].Reason, ErrInviteTaken)
+	require.True(t, loser.refused(ErrInviteTaken), loser.name)
 	require.False(t, winner.has(Refused))
 }
 
@@ -264,8 +261,7 @@ func TestLoserThatOnlyTalksIsTold(t *testing.T) {
 	n.now = n.now.Add(time.Hour)
 	loser.send("later")
 	n.settle()
-	require.True(t, loser.has(Refused))
-	require.ErrorIs(t, loser.events[len(loser.events)-1].Reason, ErrInviteTaken)
+	require.True(t, loser.refused(ErrInviteTaken), loser.name)
 	require.False(t, winner.has(Refused))
 }
 

@@ -57,7 +57,7 @@ func (d *edit) newTicket(a proto.Asked, tag proto.Tag, r members.Root, out membe
 // sealTicket adds the epochs that there is room for, and returns the frames.
 func (d *edit) sealTicket(r members.Root, ctx proto.TicketContext, key suite.KEMKey, b proto.TicketBody, q epochs.TicketQuery) ([][]byte, error) {
 	q.LastRead = d.lastRead(r)
-	q.Room = proto.MaxTicketBody - len(b.Encode().Expose()) - proto.MaxTicketEpochs*maxEpochHead
+	q.Room = max(1, proto.MaxTicketBody-len(b.Encode().Expose())-proto.MaxTicketEpochs*maxEpochHead)
 	told, cut := d.st.forest.ForTicket(q)
 	if cut > 0 {
 		d.emit(Event{Kind: TicketCut, Count: cut})
@@ -104,9 +104,8 @@ func (d *edit) ticketBody(r members.Root, asker dkg.Index, id proto.RequestID) (
 	}
 	b := proto.TicketBody{
 		Issuer: me.index, Origin: t.origin, Template: t.template, Root: proto.TicketRoot{Notice: t.notice, Roster: t.roster},
-		Statements: ticketStatements(r), Members: d.ticketMembers(r, asker, id),
+		Statements: ticketStatements(r), Records: r.Open(),
 	}
-	b.Records = r.Open()
 	used := 0
 	for _, x := range r.Used() {
 		if used += len(x.Encode().Expose()); used > proto.MaxUsedRecords {
@@ -119,8 +118,15 @@ func (d *edit) ticketBody(r members.Root, asker dkg.Index, id proto.RequestID) (
 			b.Answered = append(b.Answered, proto.Answered{Index: i, Counter: k.Answered})
 		}
 	}
+	room := ticketRoom{proto.MaxTicketBindings, proto.MaxTicketRests, proto.MaxTicketInboxes}
+	rest := proto.MaxTicketBody - len(b.Encode().Expose()) - room.bindings - room.rests - roomForEpochs
+	room.inboxes = max(0, min(room.inboxes, rest)) // in a space of thousands
+	b.Members = d.ticketMembers(r, asker, id, room)
 	return b, nil
 }
+
+// roomForEpochs is what a ticket has left for epochs at least, in bytes: the keys of the newest for 16,000 members.
+const roomForEpochs = 640 << 10
 
 // ticketStatements returns the statements of a ticket, within their bounds: those that decide who is a member are left out last.
 func ticketStatements(r members.Root) (out [][]byte) {
@@ -142,13 +148,12 @@ func ticketStatements(r members.Root) (out [][]byte) {
 
 // ticketMembers returns what a ticket tells of members (§9, What goes in, 3): this member, then those that left, then the others as far
 // as there is room: most of it for those last heard, the rest for all by turns.
-func (d *edit) ticketMembers(r members.Root, asker dkg.Index, id proto.RequestID) []proto.TicketMember {
+func (d *edit) ticketMembers(r members.Root, asker dkg.Index, id proto.RequestID, room ticketRoom) []proto.TicketMember {
 	all := d.byHearing(r, id)
 	seats := map[dkg.Index]bool{}
 	for _, i := range r.Seats() {
 		seats[i] = true
 	}
-	room := ticketRoom{proto.MaxTicketBindings, proto.MaxTicketRests, proto.MaxTicketInboxes}
 	var out []proto.TicketMember
 	for _, b := range all {
 		m := proto.TicketMember{Index: b.Index, Credential: b.Credential}

@@ -3,6 +3,7 @@ package ratchet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -307,6 +308,11 @@ func (n *network) join(l invite.Link, name string) *node {
 // has reports whether an event of a kind was emitted.
 func (x *node) has(k EventKind) bool {
 	return slices.ContainsFunc(x.events, func(e Event) bool { return e.Kind == k })
+}
+
+// refused reports whether a device was refused for a reason.
+func (x *node) refused(reason error) bool {
+	return slices.ContainsFunc(x.events, func(e Event) bool { return e.Kind == Refused && errors.Is(e.Reason, reason) })
 }
 
 // texts returns what was read, sorted.
