@@ -26,6 +26,7 @@ type edit struct {
 	now  millis // wall clock
 	max  int    // longest frame to be sent, in bytes
 	seal int    // boxes of a rekey that are sealed at most
+	most int    // boxes of a whole of a rekey at most, beside those of owners; 0: as many as it has room for
 
 	events []state.Event
 	ready  []orphans.FrameName // retained frames that may be readable now

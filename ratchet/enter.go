@@ -255,7 +255,7 @@ func (d *edit) merge(own asking.Own, c proto.CheckedTicket, joins bool) {
 		d.st.rhythm.commit = true
 		news.updateDue = news.updateDue || !news.update.IsZero()
 	}
-	d.st.rhythm.ask, d.st.rhythm.wholeSince = false, 0
+	d.st.rhythm.ask = false
 	d.setNews(news)
 	d.noteTold()
 	if joins {

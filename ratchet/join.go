@@ -154,7 +154,7 @@ func (d *edit) askAgain() bool {
 	}
 	d.setNews(news)
 	d.asked(a, c)
-	d.st.rhythm.ask, d.st.rhythm.wholeSince = false, 0
+	d.st.rhythm.ask = false
 	return true
 }
 
@@ -167,7 +167,7 @@ func (d *edit) asksUnder(r members.Root) (proto.EpochID, bool) {
 // askDue reports whether something is due about the own requests: one is to be made or posted again, there is something to be told, or a
 // key is to be erased.
 func (d *edit) askDue() bool {
-	if d.asksFor() {
+	if d.asksFor() || len(d.lateWholes()) > 0 {
 		return true
 	}
 	a := d.st.asking.Value()
@@ -182,9 +182,6 @@ func (d *edit) tick(a asking.Asking) (asking.Asking, asking.Change, error) {
 	return a, c, err
 }
 
-// wholeWait is for how long a member waits for the whole with its box, once it has seen another one of the rekey: wholes leave together.
-const wholeWait = hour
-
 // asksFor reports whether a member needs a ticket and may ask for one now.
 func (d *edit) asksFor() bool {
 	e, r, ok := d.preferred()
@@ -194,8 +191,7 @@ func (d *edit) asksFor() bool {
 	stuck := d.st.rhythm.restored || (d.st.rhythm.commit || d.healDue(e, r)) && !d.hasPlace(e)
 	_, under := d.asksUnder(r)
 	under = under && passed(d.now, d.st.asking.Value().Asked(), day) // also if one was answered: by somebody that stands here, too
-	missing := d.st.rhythm.wholeSince != 0 && passed(d.now, d.st.rhythm.wholeSince, wholeWait)
-	return d.st.rhythm.ask || missing || under || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
+	return d.st.rhythm.ask || under || stuck && !d.st.asking.Value().Waiting() || d.asksFrom(e, r) || d.toldDue()
 }
 
 // asksFrom reports whether a ticket is due because of frames that cannot be read. Who is gone in its root can send nothing there, and asks at
@@ -235,6 +231,7 @@ func (d *edit) toldDue() bool {
 // ask does what is due about the own requests. It returns ErrTooSoon if nothing is. While something waits to be sent no request is
 // made: it would lie behind the one before, of which others know nothing yet (§9).
 func (d *edit) ask() error {
+	d.giveUpWholes()
 	wanted := d.asksFor()
 	a, c, err := d.tick(d.st.asking.Value())
 	if err != nil {

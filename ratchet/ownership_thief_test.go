@@ -59,7 +59,7 @@ func (l *seizures) note(x *node, f []byte) {
 		}
 		l.boxes[p.Root] = map[proto.BoxTag]bool{}
 		for _, whole := range p.Wholes() {
-			r, err := proto.ParseRekey(whole)
+			r, err := proto.ParseRekey(whole.Bytes)
 			require.NoError(x.net.t, err)
 			for _, b := range r.Boxes {
 				l.boxes[p.Root][b.Tag] = true

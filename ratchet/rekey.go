@@ -197,7 +197,7 @@ func (d *edit) deal(e epochs.Epoch, r members.Root, with dealing) error {
 	}
 	plan := rekey.Plan{
 		Space: d.st.space, Owner: owner, Owners: owners, Policy: policy, Depth: r.Depth(), Cursor: open.Cursor,
-		Roster: roster, Gone: gone, Recipients: with.to, Invites: open.Secrets(), Inboxes: d.inboxesForNew(r, with),
+		Roster: roster, Gone: gone, Recipients: with.to, Most: d.most, Invites: open.Secrets(), Inboxes: d.inboxesForNew(r, with),
 		Parent: rekey.Parent{
 			ID: e.ID(), Rekey: r.Rekey(), Commit: commit, Ways: proto.Ways{Own: commits(d.st.forest, d.st.space, proto.EpochID{}, e.ID(), 4)},
 			Keys: d.dealKeys(e.ID()),
@@ -253,7 +253,7 @@ func (d *edit) inboxesForNew(r members.Root, with dealing) (out []proto.KnownInb
 // postRekey puts the parts of a rekey into the outbox: boxes leave before the body.
 func (d *edit) postRekey(p rekey.Posted) error {
 	for _, whole := range p.Wholes() {
-		split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), whole, d.max)
+		split, err := proto.Split(proto.TypeRekey, proto.NameOfRekey(p.Root), whole.Bytes, d.max)
 		if err != nil {
 			return outcome.ErrTooLong
 		}

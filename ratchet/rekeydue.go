@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/trefoil-im/trefoil/dkg"
 	"github.com/trefoil-im/trefoil/ratchet/internal/members"
 	"github.com/trefoil-im/trefoil/ratchet/internal/outcome"
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
@@ -140,14 +141,14 @@ func (d *edit) isAbove(above, root proto.EpochID) bool {
 // reposts returns which of the rekeys that were posted are to be posted again. All are, if nobody may have followed the last one, since that
 // needs those before; or if somebody may be in another branch, whose parts do not come here either. What is sent there waits here.
 func (d *edit) reposts(all []rekey.Posted) (due []int) {
-	if len(all) == 0 {
+	if len(all) == 0 || d.unsent { // what was posted before lies in the outbox yet, or what would lie behind it
 		return nil
 	}
 	if d.followed(all[len(all)-1]) && !d.st.orphans.Value().UnreadSince(d.now-repostAfter) {
 		return nil
 	}
 	for k, p := range all {
-		if passed(d.now, p.Last, repostEvery) {
+		if len(p.Of()) > 0 && passed(d.now, p.Last, repostEvery) {
 			due = append(due, k)
 		}
 	}
@@ -160,22 +161,30 @@ func (d *edit) postedIsOver(p rekey.Posted) bool {
 	return !held || d.st.clock.age(p.Since) >= repostFor
 }
 
-// followed reports whether two others, or all of fewer, were read in the root of a rekey.
+// followed reports whether two others, or all of fewer, were read in the root of a rekey; of one of several wholes two of those who have their
+// boxes in each, since others have their boxes from them.
 func (d *edit) followed(p rekey.Posted) bool {
 	r, ok := d.root(p.Root)
 	if !ok {
 		return true
 	}
-	heard, others := 0, 0
-	for i := range r.All() {
-		if i == d.st.me().index || r.Gone(i) {
-			continue
+	by := func(has func(dkg.Index) bool) bool {
+		heard, others := 0, 0
+		for i := range r.All() {
+			if i == d.st.me().index || r.Gone(i) || !has(i) {
+				continue
+			}
+			if others++; r.Heard(i) {
+				heard++
+			}
 		}
-		if others++; r.Heard(i) {
-			heard++
-		}
+		return heard >= min(rekeyFollowed, others)
 	}
-	return heard >= min(rekeyFollowed, others)
+	of := p.Of()
+	if len(of) < 2 {
+		return by(func(dkg.Index) bool { return true })
+	}
+	return !slices.ContainsFunc(of, func(b proto.Bitmap) bool { return !by(b.Has) })
 }
 
 // beginDue reports whether this owner is to begin a rekey that nobody asked for, and what it is to change.
@@ -225,10 +234,13 @@ func (d *edit) uncovered(r members.Root) (out []members.Binding) {
 // gives says how this member gives the share of the preferred root to one that asks from an older one.
 func (d *edit) gives(r members.Root) func(proto.Asked, members.Binding) members.Giving {
 	return func(a proto.Asked, b members.Binding) members.Giving {
+		others := d.st.rekeys.Value().Box(r.ID(), a.Index) != nil || d.maskedFor(r, b).IsOpen() // can give it, too
 		switch {
-		case d.dealsFrom(r):
+		case d.dealsFrom(r) && others:
 			return members.Boxes
-		case d.st.rekeys.Value().Box(r.ID(), a.Index) != nil, d.maskedFor(r, b).IsOpen():
+		case d.dealsFrom(r):
+			return members.BoxesAlone
+		case others:
 			return members.HandsOn
 		}
 		return members.Nothing

@@ -61,7 +61,6 @@ func (d *edit) enterRoot(in newRoot) error {
 			return err
 		}
 	}
-	d.st.rhythm.wholeSince = 0
 	d.tp = d.tp.with(in.terms)
 	r, known := d.root(id)
 	if !known {
@@ -91,6 +90,11 @@ func (d *edit) enterRoot(in newRoot) error {
 		d.retry(d.st.orphans.Value().Strangers(slices.Collect(r.All())...)...)
 	}
 	d.unsaid()
+	if !in.x.IsZero() { // of the rekey nothing more is read
+		sets, frames := d.st.parts.Value().Without(proto.NameOfRekey(id))
+		d.setParts(sets)
+		d.retry(frames...)
+	}
 	if _, now, ok := d.preferred(); ok && had && now.ID() == before.ID() {
 		d.reportMembers(before, now)
 	}

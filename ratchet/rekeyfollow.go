@@ -96,7 +96,7 @@ func (d *edit) followRekey(k rekey.Kept, held []epochs.Epoch) {
 		return
 	}
 	try := *d
-	switch err := try.rekeyed(k, at); {
+	switch err := try.rekeyed(k, at, false); {
 	case err == nil:
 		*d = try
 	case errors.Is(err, epochs.ErrWaits): // a further word may give its place
@@ -174,8 +174,9 @@ func (d *edit) walk(e epochs.Epoch, way proto.Way) (end epochs.Epoch, path []epo
 	return e, path, true
 }
 
-// rekeyed takes in a rekey whose parent was found: it enters the root, or finds that this member is not listed.
-func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
+// rekeyed takes in a rekey whose parent was found: it enters the root, or finds that this member is not listed. Late: it waits for no other
+// whole of the root.
+func (d *edit) rekeyed(k rekey.Kept, at rekeyParent, late bool) error {
 	n := at.notice
 	above, ok := d.root(at.epoch.Root())
 	if !ok {
@@ -206,7 +207,7 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 	}
 	d.setRekeys(d.st.rekeys.Value().Without(k))
 	if !k.Mine() {
-		d.unboxed(n, above.ID(), k.IsPart())
+		d.unboxed(k, n, above.ID(), late)
 		return nil
 	}
 	c := said.Content
@@ -229,8 +230,8 @@ func (d *edit) rekeyed(k rekey.Kept, at rekeyParent) error {
 func ownerAt(n proto.Notice) (k suite.PublicKey) { k, _ = n.Owners.At(n.Signer); return k }
 
 // unboxed takes in the notice of a rekey that has no box for this member: it is gone, or asks (R6, R7), since its dealer knows no inbox key,
-// or its joining and the rekey crossed. If there are other wholes, the box of a member that is listed lies in one of them.
-func (d *edit) unboxed(n proto.Notice, above proto.EpochID, isPart bool) {
+// or its joining and the rekey crossed. If there are other wholes, the box of a member that is listed lies in one of them, and it waits.
+func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late bool) {
 	i := d.st.me().index
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
@@ -242,12 +243,40 @@ func (d *edit) unboxed(n proto.Notice, above proto.EpochID, isPart bool) {
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case isPart && n.Members.Has(i):
-		if d.st.rhythm.wholeSince == 0 {
-			d.st.rhythm.wholeSince = max(d.now, 1)
-		}
 	case !newest.Newer(n.Owners) && (n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey()):
+		if k.IsPart() && n.Members.Has(i) && !late {
+			d.setRekeys(d.st.rekeys.Value().Await(k, d.now))
+			return
+		}
 		d.lacks(n, above)
+	}
+}
+
+// wholeWait is for how long a member waits for the whole with its box, once it has seen another one of the rekey: they leave together. Members
+// wait up to an hour longer, by their indices, so that not all ask at once.
+const wholeWait = hour
+
+// lateWholes returns the wholes without a box for this member that it has waited with for long enough.
+func (d *edit) lateWholes() (late []rekey.Kept) {
+	wait := wholeWait + minute*millis(d.st.me().index%60)
+	for _, k := range d.st.rekeys.Value().All() {
+		if since := k.Awaited(); since != 0 && passed(d.now, since, wait) {
+			late = append(late, k)
+		}
+	}
+	return late
+}
+
+// giveUpWholes takes in what those say that are late: this member asks.
+func (d *edit) giveUpWholes() {
+	for _, k := range d.lateWholes() {
+		try := *d
+		at, ok := d.parentOf(k, slices.Collect(d.st.forest.All()))
+		if d.st.phase == Member && !d.holdsRoot(k.Name()) && ok && try.rekeyed(k, at, true) == nil {
+			*d = try
+		} else {
+			d.setRekeys(d.st.rekeys.Value().Without(k))
+		}
 	}
 }
 

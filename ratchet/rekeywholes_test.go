@@ -2,6 +2,7 @@ package ratchet
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,27 +35,46 @@ func TestRekeyInSeveralWholes(t *testing.T) {
 	require.NoError(t, err)
 
 	c.witness = witness
-	own := map[int]int{}
 	for _, i := range []int{0, 2, 3, 4, 1700, 1701, 1702, 3195, 3196, 3197} {
 		d, err := newEdit(c.as(i), c.now, Options{})
 		require.NoError(t, err)
 		for _, k := range []int{i % 2, 1 - i%2} {
-			_, r, ok := d.preferred()
-			require.True(t, ok)
-			before := r.Rekey()
 			d.openAll(wholes[k])
-			_, r, _ = d.preferred()
-			own[k] += int(r.Rekey() - before)
-			require.False(t, d.st.rhythm.ask)
+			require.False(t, d.askDue())
 		}
+		require.EqualValues(t, 1, rekeyOfPreferred(t, &d))
 		_, m, err := Decrypt(d.space(), c.now, said[len(said)-1])
 		require.NoError(t, err, "%d", i)
 		require.Equal(t, "to all that stay", string(m.Plaintext))
 	}
-	require.Equal(t, 10, own[0]+own[1])
+
+	// One of which no whole has come but those of others asks, an hour or two later.
+	for _, i := range []int{3, 1702} {
+		d, err := newEdit(c.as(i), c.now, Options{})
+		require.NoError(t, err)
+		for _, whole := range wholes {
+			try := d
+			if try.openAll(whole); rekeyOfPreferred(t, &try) == 0 {
+				d = try
+			}
+		}
+		require.False(t, d.askDue())
+		d, err = newEdit(d.space(), c.now.Add(2*time.Hour), Options{})
+		require.NoError(t, err)
+		require.True(t, d.askDue())
+		require.NoError(t, d.ask())
+		require.NotEmpty(t, d.frames)
+		require.False(t, d.askDue())
+	}
 
 	gone, err := newEdit(c.as(1), c.now, Options{})
 	require.NoError(t, err)
 	gone.openAll(wholes[1])
 	require.Equal(t, Removed, gone.st.phase, "any of them tells who is gone")
+}
+
+func rekeyOfPreferred(t *testing.T, d *edit) uint64 {
+	_, r, ok := d.preferred()
+	require.True(t, ok)
+	return r.Rekey()
 }

@@ -55,6 +55,7 @@ func TestRemovalHistories(t *testing.T) {
 			}
 			h.owners, h.plain = h.all[:2], slices.Clone(h.all[2:])
 			h.frame, h.twice = []int{0, 4 << 10}[h.rng.IntN(2)], h.rng.IntN(2) == 0
+			h.most = []int{0, 0, 1}[h.rng.IntN(3)]
 			for k := range 10 {
 				h.step(k)
 			}

@@ -10,7 +10,6 @@ import (
 type rhythm struct {
 	commit     bool          // the next send makes a commit: a ticket was merged, or the state was set back
 	ask        bool          // a ticket is needed
-	wholeSince millis        // wall clock: when a rekey came whose box for this member lies in a whole that did not come yet; 0 if none
 	askUnder   proto.EpochID // the root as of which to ask while that of the preferred epoch has an older owner list than askUntil; it may be given up
 	askUntil   proto.ListRank
 	committed  millis        // of the last own commit, or of entering the space
@@ -33,7 +32,6 @@ func newRhythm(now millis) rhythm { return rhythm{committed: now, heard: now, pr
 func (r rhythm) encode(e *state.Encoder) {
 	e.Bool(r.commit)
 	e.Bool(r.ask)
-	e.Int64(r.wholeSince)
 	e.Fixed(r.askUnder[:])
 	e.Uint64(r.askUntil.Counter)
 	e.Fixed(r.askUntil.Hash[:])
@@ -53,7 +51,7 @@ func (r rhythm) encode(e *state.Encoder) {
 }
 
 func decodeRhythm(d *state.Decoder) (r rhythm) {
-	r.commit, r.ask, r.wholeSince = d.Bool(), d.Bool(), d.Int64()
+	r.commit, r.ask = d.Bool(), d.Bool()
 	d.Into(r.askUnder[:])
 	r.askUntil.Counter = d.Uint64()
 	d.Into(r.askUntil.Hash[:])

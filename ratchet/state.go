@@ -55,7 +55,7 @@ type calm struct {
 }
 
 // stateVersion is the version of the stored format.
-const stateVersion = 8
+const stateVersion = 7
 
 // newState returns the state of a member of a space that holds no root yet.
 func newState(me identity, now millis) stateBody {

@@ -31,6 +31,7 @@ type network struct {
 	all   []*node
 	frame int                          // longest frame
 	seal  int                          // boxes of a rekey that a call seals
+	most  int                          // boxes of a whole of a rekey
 	lose  func(x *node, f []byte) bool // whether a frame never reaches a device; nil: none is lost
 	twice bool                         // frames may be delivered again
 
@@ -81,6 +82,7 @@ func (x *node) edit(f func(*edit) error) error {
 	if x.net.seal > 0 {
 		d.seal = x.net.seal
 	}
+	d.most = x.net.most
 	d.load = func(n orphans.FrameName) (incoming, bool) { f, ok := x.retained[n]; return f, ok }
 	err = f(&d)
 	if err != nil && state.VerdictOf(err) == state.Stop {

@@ -45,6 +45,8 @@ const (
 	HandsOn
 	// Boxes: it is an owner that boxes the share.
 	Boxes
+	// BoxesAlone: so it is, and only owners can give it.
+	BoxesAlone
 )
 
 // Act says what is to be done about a request.
@@ -70,6 +72,7 @@ type Decision struct {
 	Refusal proto.Refusal // of Refuse
 	Entered uint64        // number of the epoch entered last when the request came
 	Box     bool          // of Answer: the record has no masked share, so the share is boxed
+	alone   bool          // and only owners can answer
 	// Resynced: a member asked, or a joiner under a binding that was heard, and it was not seen before: everybody that opens it
 	// reports it, and whoever answers it shows it to all.
 	Resynced bool
@@ -243,12 +246,15 @@ func (d Desk) decide(q proto.Asked, k Maker, x proto.Record, r Root, who Answere
 			return d, out, nil
 		}
 		out.Box = !x.IsOpen()
+		out.alone = out.Box
 	} else if q.Root != r.ID() && who.Gives != nil { // step 11, after a rekey
 		switch who.Gives(q, b) {
 		case Nothing:
 			return refuse(hints(proto.HintOwnerNeeded, 0))
 		case Boxes:
 			out.Box = true
+		case BoxesAlone:
+			out.Box, out.alone = true, true
 		}
 	}
 	out.New = true
@@ -262,7 +268,7 @@ func (d Desk) turn(row request, out Decision, act Act, r Root, who Answerer, c C
 		out.Act = Stale // not a member that answers
 		return d, out, nil
 	}
-	if act == Answer && out.Box { // only owners can, so no refusals of others delay it
+	if act == Answer && out.alone { // no refusals of others delay it
 		if among, is := r.placeAmong(who.Index, row.maker.Index, row.maker.Key, r.IsOwner); is {
 			place = min(place, among)
 		}

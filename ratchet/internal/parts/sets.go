@@ -169,6 +169,17 @@ func (s Sets) Keep(wanted func(proto.Name) bool) (Sets, []FrameName) {
 	return s, frames
 }
 
+// Without lets go of the sets of a name, and returns their frames, which are to be read again.
+func (s Sets) Without(n proto.Name) (Sets, []FrameName) {
+	var frames []FrameName
+	for row := range s.sets.All() {
+		if row.name == n {
+			s.sets, frames = s.sets.Drop(row.Key()), append(frames, row.frames()...)
+		}
+	}
+	return s, frames
+}
+
 // Size returns the number of incomplete sets.
 func (s Sets) Size() int { return s.sets.Size() }
 

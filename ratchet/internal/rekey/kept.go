@@ -44,6 +44,7 @@ type Kept struct {
 	name   proto.Name
 	mine   bool       // there is a box for this member, which opens
 	part   bool       // there are other wholes of the root, for other members
+	since  Millis     // wall clock, when it was found that the own box lies in another one; 0 before
 	notice []byte     // sealed
 	ways   proto.Ways // to its parent
 	size   uint32     // of the whole
@@ -97,6 +98,9 @@ func ownBox(me Self, r proto.Rekey) (b proto.RekeyBox, inbox suite.KEMKey, ok bo
 func (k Kept) Name() proto.Name { return k.name }
 func (k Kept) Mine() bool       { return k.mine }
 func (k Kept) IsPart() bool     { return k.part }
+
+// Awaited returns since when, by the wall clock, another whole of the root is waited for; 0 if none is.
+func (k Kept) Awaited() Millis  { return k.since }
 func (k Kept) Ways() proto.Ways { return k.ways }
 
 // Notice opens the notice with the commit key of an epoch. It returns suite.ErrNotOpened for one that is not the parent, and
@@ -210,6 +214,7 @@ func (k Kept) Encode(e *state.Encoder) {
 	e.Bytes(proto.EncodeWays(k.ways))
 	e.Bool(k.mine)
 	e.Bool(k.part)
+	e.Int64(k.since)
 	if k.mine {
 		k.whole.Encode(e, fmt.Sprintf("%x", k.serial))
 	}
@@ -223,7 +228,7 @@ func (Kept) Decode(d *state.Decoder) (k Kept, err error) {
 	k.size = d.Uint32()
 	k.notice = d.Bytes(proto.MaxRekey)
 	ways := d.Bytes(proto.MaxRekey)
-	if k.mine, k.part = d.Bool(), d.Bool(); k.mine {
+	if k.mine, k.part, k.since = d.Bool(), d.Bool(), d.Int64(); k.mine {
 		if k.whole, err = state.DecodeSegment[blob](d, fmt.Sprintf("%x", k.serial)); err != nil {
 			return Kept{}, err
 		}

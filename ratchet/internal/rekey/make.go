@@ -37,6 +37,7 @@ type Plan struct {
 	Roster     proto.Roster
 	Gone       proto.Bitmap
 	Recipients []Recipient              // of those in the roster whose inbox key is known, each with its box made
+	Most       int                      // boxes of a whole at most, beside those of seats; 0: as many as it has room for
 	Records    func(New) []proto.Record // of the invites that stay open
 	Invites    []proto.OpenInvite       // and m of each
 	Said       func(New) [][]byte       // statements that name the new root; nil: none
@@ -56,6 +57,12 @@ type New struct {
 	Boxes      []Box // ascending
 }
 
+// Whole is a whole of a rekey, and who has a box in it.
+type Whole struct {
+	Bytes []byte
+	Of    proto.Bitmap
+}
+
 // Box is the box of a member.
 type Box struct {
 	Index dkg.Index
@@ -64,7 +71,7 @@ type Box struct {
 
 // Make finishes a draft, and returns the root and the wholes of the rekey, of which each member needs the one with its box. Errors are those of
 // Parent.Keys, suite.ErrInvalid for an owner that is not in the list, and outcome.ErrTooLong if what all are told leaves a whole no room for a box.
-func (d Draft) Make(p Plan) (New, [][]byte, error) {
+func (d Draft) Make(p Plan) (New, []Whole, error) {
 	k := d.keys.Value()
 	n := New{Polynomial: k.polynomial, X: k.x, Roster: p.Roster}
 	n.Template = proto.Template{
@@ -93,9 +100,10 @@ func (d Draft) Make(p Plan) (New, [][]byte, error) {
 }
 
 // wholes seals what a rekey says, and puts the boxes into as many wholes as they need. The first one has the boxes of the seats, and so alone
-// the inbox keys for new owners, as many as it has room for.
-func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
+// the inbox keys for new owners: all of them beside all boxes, or as many as half of it takes.
+func (d Draft) wholes(n *New, p Plan, k keys) (out []Whole, err error) {
 	tags := make([]proto.BoxTag, len(n.Roster))
+	of := make(map[proto.BoxTag]dkg.Index)
 	var seats, boxes []proto.TaggedBox
 	for _, r := range p.Recipients {
 		b, ok := d.boxes.Get(segmap.ByIndex(uint32(r.Index)))
@@ -105,7 +113,7 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
 		if !ok || !listed || len(box) == 0 || slices.Contains(tags, tag) { // alike by chance: a reader takes no tag twice
 			continue
 		}
-		tags[at] = tag
+		tags[at], of[tag] = tag, r.Index
 		n.Boxes = append(n.Boxes, Box{r.Index, box})
 		if x := (proto.TaggedBox{Tag: tag, Box: box}); r.Seat {
 			seats = append(seats, x)
@@ -133,11 +141,16 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
 	for _, x := range seats {
 		left -= x.Size()
 	}
+	beside := left // all boxes, or half of the whole: else who has its box in it, and keeps those of the others, would be nobody but seats
+	for _, x := range boxes {
+		beside -= x.Size()
+	}
+	beside = max(beside, left/2)
 	for _, x := range p.Inboxes {
-		if left -= x.Size(); left < 0 {
-			left += x.Size()
+		if beside -= x.Size(); beside < 0 {
 			break
 		}
+		left -= x.Size()
 		owners.Inboxes = append(owners.Inboxes, x)
 	}
 	if len(owners.Inboxes) > 0 {
@@ -146,7 +159,7 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
 	var wholes []proto.Rekey
 	for ; len(wholes) == 0 || len(boxes) > 0; whole, left = all, room {
 		n := 0
-		for ; n < len(boxes) && boxes[n].Size() <= left; n++ {
+		for ; n < len(boxes) && boxes[n].Size() <= left && (n < p.Most || p.Most == 0); n++ {
 			left -= boxes[n].Size()
 		}
 		if n == 0 && len(wholes) > 0 {
@@ -165,7 +178,11 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, b)
+		var has []dkg.Index
+		for _, x := range whole.Boxes {
+			has = append(has, of[x.Tag])
+		}
+		out = append(out, Whole{b, proto.NewBitmap(has...)})
 	}
 	return out, nil
 }

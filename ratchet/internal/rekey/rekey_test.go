@@ -3,7 +3,6 @@ package rekey_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,7 +76,7 @@ func (s *space) made(d rekey.Draft) (rekey.New, []byte) {
 	n, wholes, err := d.Make(s.plan())
 	require.NoError(s, err)
 	require.Len(s, wholes, 1)
-	return n, wholes[0]
+	return n, wholes[0].Bytes
 }
 
 // sealed returns a draft with all boxes.
@@ -185,92 +184,6 @@ func TestOneInboxKeyOfTwo(t *testing.T) {
 	require.True(t, k.Mine(), "whichever of them holds it")
 }
 
-// Boxes that do not fit into one whole go into several. Each member is told the same by the one with its box.
-func TestSeveralWholes(t *testing.T) {
-	s := newSpace(t, 9)
-	p := s.plan()
-	for _, r := range p.Recipients {
-		p.Inboxes = append(p.Inboxes, proto.KnownInbox{Index: r.Index, Inbox: r.Inbox})
-	}
-	room := 0
-	p.Said = func(rekey.New) [][]byte {
-		return slices.Collect(slices.Chunk(make([]byte, proto.MaxRekey-room), 4<<10))
-	}
-	most := -1
-	for room = 4200; most != 1; room += 170 { // a box has 188 bytes
-		require.Less(t, room, 8<<10)
-		n, wholes, err := s.sealed().Make(p)
-		if err != nil {
-			require.ErrorIs(t, err, outcome.ErrTooLong)
-			require.Equal(t, -1, most)
-			continue
-		}
-		require.True(t, most < 0 || len(wholes) <= most, "more room, fewer wholes")
-		most = len(wholes)
-		require.Len(t, n.Boxes, 9)
-		name, boxed, inboxes := proto.NameOfRekey(n.ID), map[dkg.Index]int{}, 0
-		for at, whole := range wholes {
-			require.LessOrEqual(t, len(whole), proto.MaxRekey)
-			for i := dkg.Index(1); i <= 9; i++ {
-				k, err := rekey.Look(s.self(i), name, rekey.Source{}, whole)
-				require.NoError(t, err)
-				require.Equal(t, most > 1, k.IsPart())
-				notice, err := k.Notice(s.id, s.parent, s.commit)
-				require.NoError(t, err)
-				if !k.Mine() {
-					continue
-				}
-				boxed[i]++
-				said, err := k.Open(s.self(i), notice)
-				require.NoError(t, err)
-				require.True(t, n.X.Equal(said.X))
-				require.NoError(t, n.Template.Public.Verify(said.Share))
-				require.Equal(t, i == 1, said.Seat)
-				require.True(t, i != 1 || at == 0, "the seats have their boxes in the first one")
-				inboxes += len(said.Owners.Inboxes)
-			}
-		}
-		require.Len(t, boxed, 9)
-		for i, times := range boxed {
-			require.Equal(t, 1, times, "%d", i)
-		}
-		require.True(t, most > 1 || inboxes > 0)
-	}
-	p.Said = nil
-	n, wholes, err := s.sealed().Make(p)
-	require.NoError(t, err)
-	require.Len(t, wholes, 1)
-	k, err := rekey.Look(s.self(1), proto.NameOfRekey(n.ID), rekey.Source{}, wholes[0])
-	require.NoError(t, err)
-	notice, err := k.Notice(s.id, s.parent, s.commit)
-	require.NoError(t, err)
-	said, err := k.Open(s.self(1), notice)
-	require.NoError(t, err)
-	require.Len(t, said.Owners.Inboxes, 9)
-}
-
-// Of the wholes of one root those without a box for a member are kept as one, and come after the one with its box.
-func TestWholesOfOneRootAreKept(t *testing.T) {
-	s := newSpace(t, 9)
-	p := s.plan()
-	p.Said = func(rekey.New) [][]byte {
-		return slices.Collect(slices.Chunk(make([]byte, proto.MaxRekey-5<<10), 4<<10))
-	}
-	n, wholes, err := s.sealed().Make(p)
-	require.NoError(t, err)
-	require.Greater(t, len(wholes), 2)
-	var r rekey.Rekeys
-	for _, whole := range slices.Concat(wholes, wholes) {
-		k, err := rekey.Look(s.self(9), proto.NameOfRekey(n.ID), rekey.Source{}, whole)
-		require.NoError(t, err)
-		r, _ = r.Keep(k)
-	}
-	all := reload(t, r).All()
-	require.Len(t, all, 2)
-	require.True(t, all[0].Mine())
-	require.False(t, all[1].Mine())
-}
-
 // What is too long without a box is refused when it is made.
 func TestTooLong(t *testing.T) {
 	s := newSpace(t, 2)
@@ -336,7 +249,7 @@ func TestChangedWholesTakeNoPlace(t *testing.T) {
 func TestBoxesOfTheUnheard(t *testing.T) {
 	s := newSpace(t, 3)
 	n, _ := s.made(s.sealed())
-	r := rekey.Rekeys{}.Post(rekey.NewPosted(n.ID, rekey.Wish{}, [][]byte{{1}, {2}}, 2, 3)).WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
+	r := rekey.Rekeys{}.Post(rekey.NewPosted(n.ID, rekey.Wish{}, twoWholes, 2, 3)).WithBoxes(n.ID, n.Boxes, func(i dkg.Index) bool { return i != 1 })
 	r = reload(t, r)
 	require.Nil(t, r.Box(n.ID, 1))
 	require.Equal(t, n.Boxes[1].Box, r.Box(n.ID, 2))
@@ -387,10 +300,10 @@ func TestWishesAreKept(t *testing.T) {
 	require.Equal(t, want, w)
 	require.True(t, w.Removes(9))
 	require.False(t, w.Removes(3))
-	r := reload(t, rekey.Rekeys{Draft: rekey.NewDraft(w)}.Post(rekey.NewPosted(proto.EpochID{1}, w, [][]byte{{1}, {2}}, 2, 3)))
+	r := reload(t, rekey.Rekeys{Draft: rekey.NewDraft(w)}.Post(rekey.NewPosted(proto.EpochID{1}, w, twoWholes, 2, 3)))
 	require.Equal(t, want, r.Draft.Wish())
 	require.Equal(t, want, r.Posted[0].Wish)
-	require.Equal(t, [][]byte{{1}, {2}}, r.Posted[0].Wholes())
+	require.Equal(t, twoWholes, r.Posted[0].Wholes())
 	require.True(t, rekey.Wish{}.IsZero())
 	require.False(t, w.IsZero())
 

@@ -33,23 +33,37 @@ type Posted struct {
 	Last   Millis // wall clock, when it was posted last
 	Wish   Wish   // what it changed, to be wished again if another root takes its place
 	size   uint32 // of the wholes
-	wholes []state.Segment[blob]
+	wholes []postedWhole
+}
+
+// postedWhole is one of the wholes of a rekey.
+type postedWhole struct {
+	bytes state.Segment[blob]
+	of    proto.Bitmap // who has a box in it
 }
 
 // NewPosted returns a rekey that was posted first.
-func NewPosted(root proto.EpochID, w Wish, wholes [][]byte, age, wall Millis) Posted {
+func NewPosted(root proto.EpochID, w Wish, wholes []Whole, age, wall Millis) Posted {
 	p := Posted{Root: root, Since: age, Last: wall, Wish: w}
-	for _, b := range wholes {
-		p.size += uint32(len(b))
-		p.wholes = append(p.wholes, state.NewSegment(blob(b)))
+	for _, x := range wholes {
+		p.size += uint32(len(x.Bytes))
+		p.wholes = append(p.wholes, postedWhole{state.NewSegment(blob(x.Bytes)), x.Of})
 	}
 	return p
 }
 
-// Wholes returns the bytes that are posted.
-func (p Posted) Wholes() (out [][]byte) {
+// Wholes returns what is posted; nothing of a rekey whose wholes went at a bound.
+func (p Posted) Wholes() (out []Whole) {
 	for _, w := range p.wholes {
-		out = append(out, w.Value())
+		out = append(out, Whole{w.bytes.Value(), w.of})
+	}
+	return out
+}
+
+// Of returns who has a box in each of the wholes.
+func (p Posted) Of() (out []proto.Bitmap) {
+	for _, w := range p.wholes {
+		out = append(out, w.of)
 	}
 	return out
 }
@@ -63,15 +77,16 @@ const (
 // maxWholes bounds the wholes of a rekey in the store: a member of all that a root can have takes 1.4 KB.
 const maxWholes = 1 << dkg.MaxDepth * 1400 / proto.MaxRekey
 
-// Post returns the rekeys with one that is posted. At the bounds the oldest go.
+// Post returns the rekeys with one that is posted. At the bound of their number the oldest go, at that of bytes the wholes of the oldest.
 func (r Rekeys) Post(p Posted) Rekeys {
-	all, size := append(slices.Clip(r.Posted), p), 0
-	for k := range all {
-		size += int(all[k].size)
-	}
-	for len(all) > maxPosted || len(all) > 1 && size > maxPostedBytes {
-		size -= int(all[0].size)
-		all = all[1:]
+	all := append(slices.Clip(r.Posted), p)
+	all = slices.Clone(all[max(0, len(all)-maxPosted):])
+	size := 0
+	for k := len(all) - 1; k >= 0; k-- {
+		if size += int(all[k].size); size > maxPostedBytes && k < len(all)-1 {
+			size -= int(all[k].size)
+			all[k].size, all[k].wholes = 0, nil
+		}
 	}
 	r.Posted = all
 	return r
@@ -132,6 +147,13 @@ func first(all []Kept) (out Kept) {
 		}
 	}
 	return out
+}
+
+// Await returns the rekeys with a whole of which another one is waited for since a time by the wall clock, unless it was before.
+func (r Rekeys) Await(k Kept, now Millis) Rekeys {
+	k.since = cmp.Or(k.since, max(now, 1))
+	r.kept = r.kept.Put(k)
+	return r
 }
 
 // Without returns the rekeys without a whole that waits.
@@ -243,7 +265,8 @@ func (p Posted) encode(e *state.Encoder) {
 	e.Uint32(p.size)
 	e.Uint32(uint32(len(p.wholes)))
 	for n, w := range p.wholes {
-		w.Encode(e, p.segment(n))
+		e.Bytes(w.of)
+		w.bytes.Encode(e, p.segment(n))
 	}
 }
 
@@ -254,9 +277,9 @@ func decodePosted(d *state.Decoder) (p Posted, err error) {
 		return Posted{}, err
 	}
 	p.size = d.Uint32()
-	for n := range d.Count(maxWholes, 0) {
-		w, err := state.DecodeSegment[blob](d, p.segment(n))
-		if err != nil {
+	for n := range d.Count(maxWholes, 4) {
+		w := postedWhole{of: d.Bytes(proto.MaxBitmap)}
+		if w.bytes, err = state.DecodeSegment[blob](d, p.segment(n)); err != nil {
 			return Posted{}, err
 		}
 		p.wholes = append(p.wholes, w)
