@@ -231,7 +231,7 @@ func (d *edit) toldDue() bool {
 // ask does what is due about the own requests. It returns ErrTooSoon if nothing is. While something waits to be sent no request is
 // made: it would lie behind the one before, of which others know nothing yet (§9).
 func (d *edit) ask() error {
-	d.giveUpWholes()
+	late := d.giveUpWholes()
 	wanted := d.asksFor()
 	a, c, err := d.tick(d.st.asking.Value())
 	if err != nil {
@@ -242,7 +242,7 @@ func (d *edit) ask() error {
 		return nil
 	}
 	if !wanted && !c.Ask {
-		if c.IsZero() {
+		if c.IsZero() && !late {
 			return outcome.ErrTooSoon
 		}
 		return nil

@@ -44,14 +44,18 @@ func (d *edit) draftDue(x rekey.Draft) bool {
 // maintainRekey does what is due about rekeys.
 func (d *edit) maintainRekey() error {
 	x := d.st.rekeys.Value()
+	before := len(x.Posted)
 	x.Posted = slices.DeleteFunc(slices.Clone(x.Posted), d.postedIsOver)
-	for _, k := range d.reposts(x.Posted) {
+	again := d.reposts(x.Posted)
+	for _, k := range again {
 		x.Posted[k].Last = d.now
 		if err := d.postRekey(x.Posted[k]); err != nil {
 			return err
 		}
 	}
-	d.setRekeys(x)
+	if len(x.Posted) < before || len(again) > 0 {
+		d.setRekeys(x)
+	}
 	if d.draftDue(x.Draft) {
 		return d.continueRekey()
 	}
@@ -61,6 +65,9 @@ func (d *edit) maintainRekey() error {
 		}
 		d.setRekeys(x)
 		return d.beginRekey(w)
+	}
+	if len(x.Posted) == before && len(again) == 0 {
+		return outcome.ErrTooSoon // what is to be posted again waits for the outbox
 	}
 	return nil
 }

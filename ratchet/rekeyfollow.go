@@ -236,6 +236,7 @@ func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late b
 	_, p, ok := d.preferred()
 	newest := d.st.me().owners
 	_, owner := newest.PlaceOf(ownerAt(n))
+	_, held := d.root(n.Root())
 	if !ok || !n.Owners.Newer(newest) && !owner {
 		return // of an owner that was taken off: nobody prefers it, and who is gone by it is gone by no other root
 	}
@@ -243,7 +244,8 @@ func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late b
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case !newest.Newer(n.Owners) && (n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey()):
+	case late && held || newest.Newer(n.Owners):
+	case late || n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey():
 		if k.IsPart() && n.Members.Has(i) && !late {
 			d.setRekeys(d.st.rekeys.Value().Await(k, d.now))
 			return
@@ -267,17 +269,21 @@ func (d *edit) lateWholes() (late []rekey.Kept) {
 	return late
 }
 
-// giveUpWholes takes in what those say that are late: this member asks.
-func (d *edit) giveUpWholes() {
-	for _, k := range d.lateWholes() {
+// giveUpWholes takes in what those say that are late: this member asks, if it still lacks the root. It reports whether there were any.
+func (d *edit) giveUpWholes() bool {
+	all := d.lateWholes()
+	for _, k := range all {
 		try := *d
 		at, ok := d.parentOf(k, slices.Collect(d.st.forest.All()))
 		if d.st.phase == Member && !d.holdsRoot(k.Name()) && ok && try.rekeyed(k, at, true) == nil {
 			*d = try
-		} else {
-			d.setRekeys(d.st.rekeys.Value().Without(k))
+			continue
+		}
+		if d.setRekeys(d.st.rekeys.Value().Without(k)); d.st.phase == Member && !d.holdsRoot(k.Name()) {
+			d.st.rhythm.ask = true // what it was made from is not held any more
 		}
 	}
+	return len(all) > 0
 }
 
 // lacks makes this member ask for a root of which it saw the notice. If that has a newer owner list than the root in which it stands, its dealer

@@ -62,6 +62,11 @@ func TestRekeyInSeveralWholes(t *testing.T) {
 		d, err = newEdit(d.space(), c.now.Add(2*time.Hour), Options{})
 		require.NoError(t, err)
 		require.True(t, d.askDue())
+		left := d
+		left.st.phase = Left
+		require.NoError(t, left.ask())
+		require.Empty(t, left.frames)
+		require.False(t, left.askDue(), "it lacks nothing any more")
 		require.NoError(t, d.ask())
 		require.NotEmpty(t, d.frames)
 		require.False(t, d.askDue())

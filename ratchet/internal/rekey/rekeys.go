@@ -84,8 +84,7 @@ func (r Rekeys) Post(p Posted) Rekeys {
 	size := 0
 	for k := len(all) - 1; k >= 0; k-- {
 		if size += int(all[k].size); size > maxPostedBytes && k < len(all)-1 {
-			size -= int(all[k].size)
-			all[k].size, all[k].wholes = 0, nil
+			all[k].size, all[k].wholes = 0, nil // and of all older ones, which cannot be followed without it
 		}
 	}
 	r.Posted = all
@@ -109,8 +108,9 @@ func (r Rekeys) All() []Kept {
 	})
 }
 
-// Keep returns the rekeys with a whole that waits, and the whole as they know it. At the bounds those go first that have no box for this member; of these, or else of
-// all, the oldest of the source with most. Everybody can repeat a rekey with something changed, and every member makes boxes for others.
+// Keep returns the rekeys with a whole that waits, and the whole as they know it. At the bounds those go first that have no box for this
+// member, and with which it does not wait for another one; then those with which it does; of these, or else of all, the oldest of the source
+// with most. Everybody can repeat a rekey with something changed, and every member makes boxes for others.
 func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
 	for o := range r.kept.All() {
 		if k.same(o) {
@@ -119,6 +119,11 @@ func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
 	}
 	r.serial++
 	k.serial = r.serial
+	return r.put(k), k
+}
+
+// put returns the rekeys with a whole, within the bounds.
+func (r Rekeys) put(k Kept) Rekeys {
 	r.kept = r.kept.Put(k)
 	for {
 		all, size := r.All(), 0
@@ -126,7 +131,7 @@ func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
 			size += int(o.size)
 		}
 		if len(all) <= maxKept && size <= maxKeptBytes {
-			return r, k
+			return r
 		}
 		r.kept = r.kept.Drop(first(all).Key())
 	}
@@ -134,8 +139,11 @@ func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
 
 // first returns the whole that goes first.
 func first(all []Kept) (out Kept) {
-	if others := slices.DeleteFunc(slices.Clone(all), Kept.Mine); len(others) > 0 {
-		all = others
+	for _, stays := range []func(Kept) bool{func(k Kept) bool { return k.mine || k.since != 0 }, Kept.Mine} {
+		if others := slices.DeleteFunc(slices.Clone(all), stays); len(others) > 0 {
+			all = others
+			break
+		}
 	}
 	of := map[Source]int{}
 	for _, k := range all {
@@ -149,11 +157,15 @@ func first(all []Kept) (out Kept) {
 	return out
 }
 
-// Await returns the rekeys with a whole of which another one is waited for since a time by the wall clock, unless it was before.
+// Await returns the rekeys with a whole of which another one is waited for since a time by the wall clock, unless one of its name was before.
 func (r Rekeys) Await(k Kept, now Millis) Rekeys {
+	for o := range r.kept.All() {
+		if o.name == k.name && o.since != 0 && o.serial != k.serial {
+			return r.Without(k)
+		}
+	}
 	k.since = cmp.Or(k.since, max(now, 1))
-	r.kept = r.kept.Put(k)
-	return r
+	return r.put(k)
 }
 
 // Without returns the rekeys without a whole that waits.

@@ -108,6 +108,36 @@ func TestWholesOfOneRootAreKept(t *testing.T) {
 	}
 }
 
+// Junk does not push out a whole with which a member waits for another one, of which there is one of a name.
+func TestAwaitedWholesStay(t *testing.T) {
+	s := newSpace(t, 9)
+	p := s.plan()
+	p.Most = 3
+	n, wholes, err := s.sealed().Make(p)
+	require.NoError(t, err)
+	require.Len(t, wholes, 3)
+	look := func(name proto.Name, whole rekey.Whole) rekey.Kept {
+		k, err := rekey.Look(s.self(50), name, rekey.Source{}, whole.Bytes)
+		require.NoError(t, err)
+		return k
+	}
+	r, k := rekey.Rekeys{}.Keep(look(proto.NameOfRekey(n.ID), wholes[0]))
+	r = r.Await(k, 7)
+	_, other, err := s.sealed().Make(p)
+	require.NoError(t, err)
+	r, copied := r.Keep(look(proto.NameOfRekey(n.ID), other[0]))
+	r = r.Await(copied, 8)
+	for i := range 20 {
+		r, _ = r.Keep(look(proto.Name{byte(i)}, wholes[0]))
+	}
+	all := reload(t, r).All()
+	require.Len(t, all, 8)
+	require.EqualValues(t, 7, all[0].Awaited())
+	for _, k := range all[1:] {
+		require.Zero(t, k.Awaited())
+	}
+}
+
 // At the bound of bytes the wholes of the oldest rekeys go. What those were to change is kept.
 func TestPostedAreBounded(t *testing.T) {
 	long := []rekey.Whole{{Bytes: make([]byte, proto.MaxRekey)}, {Bytes: make([]byte, proto.MaxRekey)}}
