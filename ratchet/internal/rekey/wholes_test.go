@@ -17,7 +17,7 @@ var twoWholes = []rekey.Whole{{Bytes: []byte{1}, Of: proto.NewBitmap(1)}, {Bytes
 
 // Boxes that do not fit into one whole go into several. Each member is told the same by the one with its box.
 func TestSeveralWholes(t *testing.T) {
-	s := newSpace(t, 9)
+	s := newSpace(t, 4)
 	p := s.plan()
 	for _, r := range p.Recipients {
 		p.Inboxes = append(p.Inboxes, proto.KnownInbox{Index: r.Index, Inbox: r.Inbox})
@@ -37,11 +37,11 @@ func TestSeveralWholes(t *testing.T) {
 		}
 		require.True(t, most < 0 || len(wholes) <= most, "more room, fewer wholes")
 		most = len(wholes)
-		require.Len(t, n.Boxes, 9)
+		require.Len(t, n.Boxes, 4)
 		name, boxed, inboxes := proto.NameOfRekey(n.ID), map[dkg.Index]int{}, 0
 		for at, whole := range wholes {
 			require.LessOrEqual(t, len(whole.Bytes), proto.MaxRekey)
-			for i := dkg.Index(1); i <= 9; i++ {
+			for i := dkg.Index(1); i <= 4; i++ {
 				k, err := rekey.Look(s.self(i), name, rekey.Source{}, whole.Bytes)
 				require.NoError(t, err)
 				require.Equal(t, most > 1, k.IsPart())
@@ -61,7 +61,7 @@ func TestSeveralWholes(t *testing.T) {
 				inboxes += len(said.Owners.Inboxes)
 			}
 		}
-		require.Len(t, boxed, 9)
+		require.Len(t, boxed, 4)
 		for i, times := range boxed {
 			require.Equal(t, 1, times, "%d", i)
 		}
@@ -77,7 +77,7 @@ func TestSeveralWholes(t *testing.T) {
 	require.NoError(t, err)
 	said, err := k.Open(s.self(1), notice)
 	require.NoError(t, err)
-	require.Len(t, said.Owners.Inboxes, 9)
+	require.Len(t, said.Owners.Inboxes, 4)
 }
 
 // Of the wholes of one root those without a box for a member are kept as one, and come after the one with its box.
