@@ -244,7 +244,7 @@ func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late b
 	case n.Gone.Has(i):
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
-	case late && held || newest.Newer(n.Owners):
+	case late && held || newest.Newer(n.Owners): // it lacks nothing
 	case late || n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey():
 		if k.IsPart() && n.Members.Has(i) && !late {
 			d.setRekeys(d.st.rekeys.Value().Await(k, d.now))

@@ -101,8 +101,11 @@ const (
 // the order in which they came.
 func (r Rekeys) All() []Kept {
 	return slices.SortedFunc(r.kept.All(), func(a, b Kept) int {
-		if a.mine != b.mine {
-			return map[bool]int{true: -1, false: 1}[a.mine]
+		switch {
+		case a.mine && !b.mine:
+			return -1
+		case b.mine && !a.mine:
+			return 1
 		}
 		return cmp.Compare(a.serial, b.serial)
 	})
