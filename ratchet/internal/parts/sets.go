@@ -160,20 +160,18 @@ func (s Sets) Forget(frames ...FrameName) (Sets, bool) {
 // Keep lets go of the sets of tickets of all names but those that are wanted: their ticket keys are gone. It returns their frames, which are to
 // be read again, and are of no use then.
 func (s Sets) Keep(wanted func(proto.Name) bool) (Sets, []FrameName) {
-	var frames []FrameName
-	for row := range s.sets.All() {
-		if row.of == proto.TypeTicket && !wanted(row.name) {
-			s.sets, frames = s.sets.Drop(row.Key()), append(frames, row.frames()...)
-		}
-	}
-	return s, frames
+	return s.drop(func(x set) bool { return x.of == proto.TypeTicket && !wanted(x.name) })
 }
 
 // Without lets go of the sets of a name, and returns their frames, which are to be read again.
 func (s Sets) Without(n proto.Name) (Sets, []FrameName) {
+	return s.drop(func(x set) bool { return x.name == n })
+}
+
+func (s Sets) drop(which func(set) bool) (Sets, []FrameName) {
 	var frames []FrameName
 	for row := range s.sets.All() {
-		if row.name == n {
+		if which(row) {
 			s.sets, frames = s.sets.Drop(row.Key()), append(frames, row.frames()...)
 		}
 	}

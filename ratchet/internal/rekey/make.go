@@ -3,7 +3,6 @@ package rekey
 import (
 	"bytes"
 	"crypto/rand"
-	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -169,7 +168,7 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out []Whole, err error) {
 		shuffle(whole.Boxes)
 		wholes = append(wholes, whole)
 	}
-	if len(wholes) > math.MaxUint8 {
+	if len(wholes) > maxWholes {
 		return nil, outcome.ErrTooLong
 	}
 	for _, whole := range wholes {

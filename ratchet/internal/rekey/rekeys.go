@@ -3,6 +3,7 @@ package rekey
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/trefoil-im/trefoil/dkg"
@@ -74,8 +75,8 @@ const (
 	maxPostedBytes = 16 << 20
 )
 
-// maxWholes bounds the wholes of a rekey in the store: a member of all that a root can have takes 1.4 KB.
-const maxWholes = 1 << dkg.MaxDepth * 1400 / proto.MaxRekey
+// maxWholes is the number of wholes of a rekey at most: each says it in a byte.
+const maxWholes = math.MaxUint8
 
 // Post returns the rekeys with one that is posted. At the bound of their number the oldest go, at that of bytes the wholes of the oldest.
 func (r Rekeys) Post(p Posted) Rekeys {
