@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
@@ -205,7 +206,9 @@ func TestRule7WrittenOnce(t *testing.T) {
 		for _, c := range []*device{bob, app} {
 			go func() {
 				for range 20 {
-					ids <- c.send(space, "hello")
+					id, err := c.client.Space(space).Send(t.Context(), []byte("hello"))
+					assert.NoError(t, err)
+					ids <- id
 				}
 			}()
 		}

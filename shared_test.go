@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil"
@@ -93,7 +94,7 @@ func TestTwoProcessesOnOneStore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, c := range []*trefoil.Client{alice, app, extension} {
-		running.Go(func() { require.ErrorIs(t, c.Run(ctx), context.Canceled) })
+		running.Go(func() { assert.ErrorIs(t, c.Run(ctx), context.Canceled) })
 	}
 	const n = 10
 	for i := range n {

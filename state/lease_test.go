@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/state"
@@ -85,7 +86,7 @@ func TestG35ProcessThatStandsStill(t *testing.T) {
 				note("a", o)
 				return state.Delivered()
 			})
-			require.NoError(t, err)
+			assert.NoError(t, err)
 			done <- again
 		}()
 		synctest.Wait()

@@ -40,6 +40,7 @@ type dying struct {
 	now    *exec.Cmd
 	deaths int
 	ended  bool
+	gone   error         // why there is no next process
 	came   chan struct{} // closed when the next process serves
 }
 
@@ -51,7 +52,7 @@ func newDying(t *testing.T, s settings, apart int64) *dying {
 	rows, err := s.open(t.Context())
 	require.NoError(t, err)
 	d := &dying{T: t, s: s, rows: rows, apart: apart, rng: rand.New(rand.NewPCG(seed, 0)), came: make(chan struct{})}
-	d.start()
+	require.NoError(t, d.start())
 	d.w = &server{TB: t, url: "http://" + d.s.Listen, people: make(map[string]*person)}
 	var group sync.WaitGroup
 	group.Go(d.supervise)
@@ -67,29 +68,37 @@ func newDying(t *testing.T, s settings, apart int64) *dying {
 }
 
 // start starts a process that will die after some points.
-func (d *dying) start() {
+func (d *dying) start() error {
 	d.s.Die = 1 + d.rng.Int64N(2*d.apart)
-	d.now = relayProcess(d.T, d.s)
+	c, err := newProcess(d.s)
+	if err == nil {
+		d.now = c
+	}
+	return err
 }
 
 // supervise waits for each death, looks at what is left, and starts the next process.
 func (d *dying) supervise() {
-	for {
+	for d.now.Wait(); d.again(); {
 		d.now.Wait()
-		d.mu.Lock()
-		if d.ended {
-			d.mu.Unlock()
-			return
-		}
-		if err := relaytest.Audit(context.WithoutCancel(d.Context()), d.rows); err != nil { // it may die while the test ends
-			d.Errorf("after point %d: %v", d.s.Die, err)
-		}
-		d.deaths++
-		d.start()
-		close(d.came)
-		d.came = make(chan struct{})
-		d.mu.Unlock()
 	}
+}
+
+// again starts the next process after a death. It reports whether there is one.
+func (d *dying) again() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ended {
+		return false
+	}
+	if err := relaytest.Audit(context.WithoutCancel(d.Context()), d.rows); err != nil { // it may die while the test ends
+		d.Errorf("after point %d: %v", d.s.Die, err)
+	}
+	d.deaths++
+	d.gone = d.start()
+	close(d.came)
+	d.came = make(chan struct{})
+	return d.gone == nil
 }
 
 // does makes a call until it is answered: with nil, or with an error that says that it was carried out before.
@@ -97,8 +106,9 @@ func (d *dying) does(what string, f func() error, before ...error) {
 	d.Helper()
 	for deadline := time.Now().Add(patience); ; {
 		d.mu.Lock()
-		came := d.came
+		came, gone := d.came, d.gone
 		d.mu.Unlock()
+		require.NoError(d, gone)
 		err := f()
 		for _, b := range before {
 			if errors.Is(err, b) {

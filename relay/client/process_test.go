@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -151,24 +152,40 @@ func (n noting) Delete(t *store.Table, keys ...store.Key) error {
 
 // relayProcess starts a relay as a process, and returns it once it listens. It ends with the test.
 func relayProcess(t *testing.T, s settings) *exec.Cmd {
+	c, err := newProcess(s)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Process.Kill() })
+	return c
+}
+
+// newProcess starts a relay as a process, and returns it once it listens. The caller ends it. Any goroutine may call it.
+func newProcess(s settings) (*exec.Cmd, error) {
 	if s.Name = relayName; withoutPush {
 		s.Lines = -1
 	}
 	raw, err := json.Marshal(s)
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	self, err := os.Executable()
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	c := exec.Command(self)
 	c.Env = append(os.Environ(), processSettings+"="+string(raw))
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, c.Start())
-	t.Cleanup(func() { c.Process.Kill() })
-	address, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, s.Listen, strings.TrimSpace(address))
-	return c
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	if address, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(address) != s.Listen {
+		c.Process.Kill()
+		return nil, fmt.Errorf("a relay at %s says %q: %w", s.Listen, address, errors.Join(err, c.Wait()))
+	}
+	return c, nil
 }
 
 // The process of the relay is killed by SIGKILL after a commit, before it told anybody or answered. The one that is started after
