@@ -19,8 +19,8 @@ type abilities struct {
 // formatsKnown rises with every release that reads a frame that the one before retained as too new.
 const formatsKnown = 1
 
-// abilities returns what the device can read with.
-func (d Device) abilities() abilities { return abilities{formatsKnown, d.current().number, d.issued} }
+// abilitiesOf returns what a device can read with.
+func abilitiesOf(d Device) abilities { return abilities{formatsKnown, d.BundleNumber(), d.issued} }
 
 // errNotIssued is the reason of ErrNotYet for an initiation with keys that this copy of the device has not drawn.
 var errNotIssued = errors.New("made with keys that this copy of the device has not issued")

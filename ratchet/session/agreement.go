@@ -194,7 +194,7 @@ func agreeAccept(d Device, peer key.Address, identity key.PublicKey[key.Identity
 
 func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Identity], e key.PublicKey[key.Ephemeral], o offer) (
 	secret.Bytes, preKeys, error) {
-	published, err := d.findPreKeys(o.bundle)
+	published, err := d.preKeys.find(o.bundle)
 	if err != nil {
 		return secret.Bytes{}, published, err
 	}
@@ -212,7 +212,7 @@ func agreeAcceptHybrid(d Device, peer key.Address, identity key.PublicKey[key.Id
 	}
 	kem, oneTime := published.mlkem, key.PublicKey[key.OneTime]{}
 	if o.oneTime != 0 {
-		own, ok := d.findOneTime(o.oneTime)
+		own, ok := d.oneTime.find(o.oneTime)
 		if !ok {
 			return secret.Bytes{}, published, ErrOneTimeUsed
 		}

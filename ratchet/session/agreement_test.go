@@ -176,7 +176,7 @@ func TestG15SlotOfOneDevice(t *testing.T) {
 			require.NoError(t, err)
 			p.initiate()
 			frame := p.send("text")
-			claim, err := bob.d.claim(frame)
+			claim, err := claimIn(frame, bob.d)
 			require.NoError(t, err)
 			require.Equal(t, d.Person(), claim.person)
 			require.True(t, claim.identity.Equal(d.Identity()), name)

@@ -93,7 +93,7 @@ func TestFarAhead(t *testing.T) {
 	require.Equal(t, 7, *opened)
 	s, err := bob.sessions.Load(t.Context(), atBob)
 	require.NoError(t, err)
-	require.Empty(t, s.Part().sessions[0].ahead.chain)
+	require.Empty(t, s.Part().sessions.list[0].ahead.chain)
 	*opened = 0
 	receive(alice.send(atAlice, "on"))
 	require.Equal(t, 1, *opened, "nothing waits any more")
@@ -181,7 +181,9 @@ func TestNewerFormatWaits(t *testing.T) {
 	require.Equal(t, 1, *opened)
 	require.NoError(t, bob.sessions.Update(t.Context(), atBob, func(tx *state.Tx[Session]) error {
 		p := tx.Value().Part() // as another release left it
-		tx.Set(tx.Value().With(p.waiting(abilities{formatsKnown + 1, p.waits.bundle, p.waits.oneTime})))
+		p.waits.formats = formatsKnown + 1
+		p.moves++
+		tx.Set(tx.Value().With(p))
 		return nil
 	}))
 	*opened = 0
@@ -235,15 +237,15 @@ func TestSeenIsBounded(t *testing.T) {
 			bob.reads(frames[len(frames)-1], "text")
 		}
 		if f == hybrid {
-			require.Len(t, bob.s.Part().seen, maxLate)
+			require.Len(t, bob.s.Part().sessions.seen, maxLate)
 		}
 		for _, frame := range frames {
 			bob.refuses(frame, ErrReplayed)
 		}
 	})
-	p := Pair{pinned: classic}
+	s := sessions{pinned: classic}
 	for n := range 3 * maxSeen {
-		p.seen = p.remember(initiation{ephemeral: key.Stored[key.Ephemeral](binary.BigEndian.AppendUint32(nil, uint32(n)))})
+		s.seen = s.remember(initiation{ephemeral: key.Stored[key.Ephemeral](binary.BigEndian.AppendUint32(nil, uint32(n)))})
 	}
-	require.Len(t, p.seen, maxSeen)
+	require.Len(t, s.seen, maxSeen)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // epoch returns how many exchanges are mixed into the session that a side sends on.
-func (p *party) epoch() uint32 { return p.s.Part().sessions[0].ratchet.Epoch() }
+func (p *party) epoch() uint32 { return p.s.Part().sessions.list[0].ratchet.Epoch() }
 
 // Between devices that run trefoil exchanges complete although a fifth of all frames is lost and every side begins again with
 // what it stored after every step. In the classic suite there are none.
@@ -72,7 +72,7 @@ func TestNoSessionWithoutBraid(t *testing.T) {
 	require.NoError(t, err)
 	content, err := in.Box.Open(bob.d.inbox)
 	require.NoError(t, err)
-	e, err := alice.s.Part().sessions[0].ephemeralPrivate()
+	e, err := alice.s.Part().sessions.list[0].ephemeralPrivate()
 	require.NoError(t, err)
 	for version, want := range map[byte]error{1: ErrMalformed, 3: ErrNotYet} {
 		content := slices.Clone(content)
@@ -97,8 +97,8 @@ func TestNoSessionWithoutBraid(t *testing.T) {
 	require.ErrorIs(t, err, key.ErrMalformed)
 
 	without := bob.s.Part()
-	without.sessions = slices.Clone(without.sessions)
-	without.sessions[0].ratchet = double.StartReceiving(double.Classic, secret.Random(double.AgreedSize), bob.d.preKey,
+	without.sessions.list = slices.Clone(without.sessions.list)
+	without.sessions.list[0].ratchet = double.StartReceiving(double.Classic, secret.Random(double.AgreedSize), bob.d.preKey,
 		keypair.GenerateKey[key.Ephemeral]().Public())
 	_, err = parsePair(without.marshal())
 	require.Error(t, err)
@@ -110,7 +110,7 @@ func TestVersionIsBoundIntoTheKey(t *testing.T) {
 	d, e, peer := a.devices[0], keypair.GenerateKey[key.Ephemeral](), b.peer(t, 0, hybrid)
 	_, o, agreed, err := agreeInitiate(d, e, peer, 7, 5)
 	require.NoError(t, err)
-	shared, err := b.devices[0].current().mlkem.Expose().Decapsulate(o.ciphertext[:])
+	shared, err := b.devices[0].preKeys.current().mlkem.Expose().Decapsulate(o.ciphertext[:])
 	require.NoError(t, err)
 	x := x3dhInitiate(d.identity, e, peer.Identity(), peer.PreKey())
 	require.NoError(t, x.err)

@@ -38,18 +38,20 @@ func (from Classic) Import(d Device, peer directory.Peer) (Session, error) {
 		t.lastRead = 1
 	}
 	p := s.Part()
-	p.pinned = classic
+	p.sessions.pinned = classic
 	p.mailbox, p.inbox = from.Mailbox, from.Inbox
 	p.route = route{from.PeerMailbox, from.PeerInbox}
-	return s.With(p.with(t)), nil
+	p.sessions = p.sessions.with(t)
+	p.moves++
+	return s.With(p), nil
 }
 
 // Classic returns the session that messages are sent on, or ErrNotReady if there is none or it is of the hybrid suite. Most
 // programs do not call it: see quorum.Export.
 func (p Pair) Classic() (Classic, error) {
-	if len(p.sessions) == 0 || p.sessions[0].suite != classic {
+	if len(p.sessions.list) == 0 || p.sessions.list[0].suite != classic {
 		return Classic{}, fmt.Errorf("%w: no session of the classic suite", ErrNotReady)
 	}
-	t := p.sessions[0]
+	t := p.sessions.list[0]
 	return Classic{t.ephemeral, t.ratchet, p.mailbox, p.inbox, p.route.mailbox, p.route.inbox}, nil
 }

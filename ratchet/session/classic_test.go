@@ -22,7 +22,7 @@ func TestNoReturnInbox(t *testing.T) {
 	}()
 	require.NoError(t, err)
 	i.route = route{}
-	th := alice.s.Part().sessions[0]
+	th := alice.s.Part().sessions.list[0]
 	e, err := th.ephemeralPrivate()
 	require.NoError(t, err)
 	sealed, err := box.SealWith(e, bob.d.inbox.Public(), i.jsonWith(keypair.SigningKey{}))

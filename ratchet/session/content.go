@@ -74,20 +74,20 @@ func parseContent(b []byte) (c content, err error) {
 }
 
 // received takes in what a message of a session said.
-func (p Pair) received(f suite, b []byte) (Pair, Received, error) {
+func (s side) received(f suite, b []byte) (side, Received, error) {
 	if f == classic {
-		return p, Received{plaintext: secret.Own(b)}, nil
+		return s, Received{plaintext: secret.Own(b)}, nil
 	}
 	c, err := parseContent(b)
 	if err != nil {
-		return p, Received{}, err
+		return s, Received{}, err
 	}
-	p = p.routed(c.route)
-	arrived, isNew := p.arrived.With(c.number, c.isCopy)
-	p.arrived = arrived.GivenUp(c.givenUp)
-	p.log, p.peerRead = p.log.Read(c.read), c.read
+	s.route = c.route.or(s.route)
+	arrived, isNew := s.arrived.With(c.number, c.isCopy)
+	s.arrived = arrived.GivenUp(c.givenUp)
+	s.log, s.peerRead = s.log.Read(c.read), c.read
 	if !isNew {
-		return p, Received{Silent: true}, nil
+		return s, Received{Silent: true}, nil
 	}
-	return p, Received{plaintext: secret.Own(c.text)}, nil
+	return s, Received{plaintext: secret.Own(c.text)}, nil
 }

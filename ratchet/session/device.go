@@ -28,9 +28,9 @@ type Device struct {
 	preKey   keypair.PrivateKey[key.PreKey] // in the registration, for the classic suite
 	mailbox  keypair.SigningKey
 	inbox    keypair.PrivateKey[key.Inbox]
-	preKeys  []preKeys // of bundles, for the hybrid suite, the oldest first
-	issued   uint32    // the highest ID of a one-time pre-key, ever
-	oneTime  []ownOneTime
+	preKeys  preKeyList // of bundles, for the hybrid suite, the oldest first
+	issued   uint32     // the highest ID of a one-time pre-key, ever
+	oneTime  oneTimeList
 }
 
 // StoredDevice is a stored Device: the value of a Vault[StoredDevice].
@@ -45,6 +45,28 @@ type ownOneTime struct {
 	bundle uint32 // the number of the bundle beside which it was published: it is erased with that one's keys
 	key    keypair.PrivateKey[key.OneTime]
 	mlkem  decapsulationKey
+}
+
+// oneTimeList is some one-time pre-keys.
+type oneTimeList []ownOneTime
+
+func (l oneTimeList) find(id uint32) (ownOneTime, bool) {
+	for _, o := range l {
+		if o.id == id {
+			return o, true
+		}
+	}
+	return ownOneTime{}, false
+}
+
+// held returns those of some IDs that are in the list.
+func (l oneTimeList) held(ids []uint32) (held []uint32) {
+	for _, id := range ids {
+		if _, ok := l.find(id); ok {
+			held = append(held, id)
+		}
+	}
+	return held
 }
 
 type decapsulationKey = secret.Box[*mlkem.DecapsulationKey768]
@@ -75,7 +97,7 @@ func ImportDevice(person key.Address, k keypair.DeviceKeys, now time.Time) (Devi
 	}
 	return Device{
 		person: person, name: k.Identity.Public(), identity: k.Identity, preKey: k.PreKey, mailbox: k.Mailbox, inbox: k.Inbox,
-		preKeys: []preKeys{newPreKeys(1, now)},
+		preKeys: preKeyList{newPreKeys(1, now)},
 	}, nil
 }
 
@@ -125,7 +147,7 @@ func (d Device) Issue(n int) (Device, []directory.OneTimePreKey, error) {
 	keys := make([]directory.OneTimePreKey, n)
 	for i := range keys {
 		next.issued++
-		own := ownOneTime{next.issued, d.current().number, keypair.GenerateKey[key.OneTime](), newDecapsulationKey()}
+		own := ownOneTime{next.issued, d.BundleNumber(), keypair.GenerateKey[key.OneTime](), newDecapsulationKey()}
 		next.oneTime = append(next.oneTime, own)
 		keys[i] = directory.NewOneTimePreKey(d.identity.Public(), own.id, own.key.Public(),
 			own.mlkem.Expose().EncapsulationKey(), d.mailbox.Sign)
@@ -138,25 +160,6 @@ func (d Device) Issue(n int) (Device, []directory.OneTimePreKey, error) {
 func (d Device) EraseOneTime(ids ...uint32) Device {
 	d.oneTime = slices.DeleteFunc(slices.Clone(d.oneTime), func(o ownOneTime) bool { return slices.Contains(ids, o.id) })
 	return d
-}
-
-// held returns those of some one-time pre-keys that the device holds.
-func (d Device) held(ids []uint32) (held []uint32) {
-	for _, id := range ids {
-		if _, ok := d.findOneTime(id); ok {
-			held = append(held, id)
-		}
-	}
-	return held
-}
-
-func (d Device) findOneTime(id uint32) (ownOneTime, bool) {
-	for _, o := range d.oneTime {
-		if o.id == id {
-			return o, true
-		}
-	}
-	return ownOneTime{}, false
 }
 
 // Equal reports whether both hold the same keys.

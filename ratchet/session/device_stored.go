@@ -32,7 +32,7 @@ func (Device) Decode(in *state.Decoder) (Device, error) {
 // Succeeds implements state.Part: the numbers of pre-keys never fall, and a device stays what it is.
 func (d Device) Succeeds(prev Device) error {
 	if !d.name.Equal(prev.name) || d.renewals < prev.renewals || d.renewals == prev.renewals && !d.identity.Equal(prev.identity) ||
-		d.issued < prev.issued || d.current().number < prev.current().number {
+		d.issued < prev.issued || d.BundleNumber() < prev.BundleNumber() {
 		return state.ErrStale
 	}
 	return nil

@@ -58,7 +58,7 @@ func (c *call) look(ctx context.Context, id state.ID) (Session, error) {
 		return s, err
 	}
 	c.index.note(s)
-	if used := c.device.held(s.Part().UsedOneTime()); len(used) > 0 {
+	if used := c.device.oneTime.held(s.Part().UsedOneTime()); len(used) > 0 {
 		c.device, c.used = c.device.EraseOneTime(used...), append(c.used, used...)
 	}
 	return s, nil

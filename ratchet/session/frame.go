@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -12,14 +11,13 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/frame"
 	"github.com/trefoil-im/trefoil/ratchet/session/internal/sentlog"
 	"github.com/trefoil-im/trefoil/ratchet/session/key"
-	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
 // encrypt returns the frame for a new message.
 func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
 	next := p
 	c := content{text: plaintext}
-	if len(p.sessions) > 0 && p.sessions[0].suite == hybrid {
+	if len(p.sessions.list) > 0 && p.sessions.list[0].suite == hybrid {
 		if p.said == math.MaxUint64 {
 			return p, Outgoing{}, fmt.Errorf("%w: no number for a message", ErrNotReady)
 		}
@@ -36,10 +34,10 @@ func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
 
 // seal returns the frame for a message, which may have been sent before.
 func (p Pair) seal(now time.Time, c content) (Pair, Outgoing, error) {
-	if len(p.sessions) == 0 || p.restored {
+	if len(p.sessions.list) == 0 || p.sessions.restored {
 		return p, Outgoing{}, fmt.Errorf("%w: no session to send on", ErrNotReady)
 	}
-	t := p.sessions[0]
+	t := p.sessions.list[0]
 	plain := c.text
 	if t.suite == hybrid {
 		if t.introduce {
@@ -71,7 +69,9 @@ func (p Pair) seal(now time.Time, c content) (Pair, Outgoing, error) {
 	if t.awaitingReply {
 		out.Ephemeral, out.First = t.ephemeral, isFirst
 	}
-	return p.replace(0, t), out, nil
+	p.sessions = p.sessions.replace(0, t)
+	p.moves++
+	return p, out, nil
 }
 
 // frame puts a message of a session into the frame that the other side expects.
@@ -105,59 +105,4 @@ func (p Pair) frame(t ratchetSession, m double.Message) (f frame.Frame, to key.A
 		f.Box, err = box.Seal(target.inbox, m.JSON())
 	}
 	return f, to, err
-}
-
-func (p Pair) decrypt(d Device, f frame.Frame) (Pair, Received, error) {
-	if f.Kind == frame.Message {
-		next, _, r, err := p.read(f.Message)
-		return next, r, err
-	}
-	plain, err := p.open(d, f)
-	if err != nil {
-		return p, Received{}, err
-	}
-	if f.Kind == frame.Notice {
-		next, err := p.heed(d, plain)
-		return next, Received{Silent: true}, err
-	}
-	i, err := readInitiation(f, plain)
-	switch {
-	case err == errNoInitiation:
-		m, err := double.ParseMessageJSON(plain)
-		if err != nil {
-			return p, Received{}, err
-		}
-		next, _, r, err := p.read(m)
-		return next, r, err
-	case err != nil:
-		return p, Received{}, err
-	}
-	return p.readInitiation(d, i)
-}
-
-// open opens the box of a frame with the key of the inbox that it most likely came to, or else with the other one.
-func (p Pair) open(d Device, f frame.Frame) ([]byte, error) {
-	if f.Kind != frame.Classic {
-		return d.open(f)
-	}
-	first, second := p.inbox, d.inbox
-	if len(p.sessions) == 0 || p.knows(f.Box.Ephemeral()) {
-		first, second = second, first
-	}
-	plain, err := f.Box.Open(first)
-	if err == nil {
-		return plain, nil
-	}
-	return openBox(f, second)
-}
-
-// open opens a box that came to the device's own mailbox.
-func (d Device) open(f frame.Frame) ([]byte, error) { return openBox(f, d.inbox) }
-
-func openBox(f frame.Frame, inbox keypair.PrivateKey[key.Inbox]) ([]byte, error) {
-	plain, err := f.Box.Open(inbox)
-	if errors.Is(err, key.ErrForged) {
-		err = fmt.Errorf("%w: %w", ErrBeforeDevice, err)
-	}
-	return plain, err
 }

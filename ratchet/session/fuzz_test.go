@@ -83,7 +83,7 @@ func FuzzDecrypt(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, err = p.d.claim(in)
+			_, err = claimIn(in, p.d)
 			require.Error(t, err)
 		}
 	})
@@ -111,7 +111,7 @@ func FuzzDecryptContent(f *testing.F) {
 			require.Error(t, err)
 			require.NotEqual(t, state.Stop, state.VerdictOf(err))
 			require.True(t, next.Equal(p.s))
-			_, _ = p.d.claim(fr.Marshal())
+			_, _ = claimIn(fr.Marshal(), p.d)
 		}
 	})
 }

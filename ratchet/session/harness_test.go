@@ -125,9 +125,16 @@ func (p *party) initiate() {
 // renew begins a session although the one before is unanswered, as with another one-time pre-key.
 func (p *party) renew() {
 	p.t.Helper()
-	next, err := p.s.Part().begin(p.d, p.other)
-	require.NoError(p.t, err)
-	p.s = p.s.With(next)
+	p.s = p.s.With(begun(p.t, p.s.Part(), p.d, p.other))
+}
+
+// begun returns the pair with one more session, whatever there is.
+func begun(t tester, p Pair, d Device, peer directory.Peer) Pair {
+	own, err := p.of(d)
+	require.NoError(t, err)
+	next, err := own.begin(peer)
+	require.NoError(t, err)
+	return next.Pair
 }
 
 func (p *party) send(text string) []byte { return p.sendTo(text).Frame }
@@ -147,13 +154,15 @@ func (p *party) lose(n int) {
 }
 
 func losing(t tester, p Pair, n int) Pair {
-	on := p.sessions[0]
+	on := p.sessions.list[0]
 	for range n {
 		next, _, err := on.ratchet.Encrypt([]byte("lost"))
 		require.NoError(t, err)
 		on.ratchet = next
 	}
-	return p.replace(0, on)
+	p.sessions = p.sessions.replace(0, on)
+	p.moves++
+	return p
 }
 
 func (p *party) reads(frame []byte, text string) Received {

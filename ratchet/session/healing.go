@@ -68,6 +68,17 @@ func (h healing) withOtherKeys() healing {
 	return h
 }
 
+// isInVain reports whether the other side still asks for a message that was sent before it was answered last. Then copies in the
+// present session do not help: it may be that somebody who stole its keys has written in it, and both sides went on from there
+// with different ones.
+func (h healing) isInVain() bool {
+	if len(h.again) == 0 || h.healed == 0 {
+		return false
+	}
+	first, ok := h.log.Find(h.again[0])
+	return ok && first.Sent <= h.healed
+}
+
 // Tasks are what a slot needs its device to do. None of them is urgent within a minute.
 type Tasks struct {
 	// Tell: the peer is to be told that not all it sent is read.
@@ -83,21 +94,11 @@ type Tasks struct {
 func (p Pair) Due(now time.Time) Tasks {
 	isNew := p.unread || p.arrived.Misses(p.toldAbove)
 	return Tasks{
-		Tell: p.pinned == hybrid && (isNew && isOver(p.told, tellEvery, now) ||
+		Tell: p.sessions.pinned == hybrid && (isNew && isOver(p.told, tellEvery, now) ||
 			p.arrived.Misses(0) && isOver(p.told, tellAgainEvery, now)),
-		Heal:   p.asked && isOver(p.healed, healEvery, now) || !p.asked && len(p.again) > 0 || p.isUnanswered(now),
+		Heal:   p.asked && isOver(p.healed, healEvery, now) || !p.asked && len(p.again) > 0 || p.sessions.isUnanswered(now),
 		Forget: p.log.IsExpired(now),
 	}
-}
-
-// isUnanswered reports whether the peer has not answered in the session to send on for so long that it may have erased the keys
-// that it was begun with. It cannot say so if it has no slot for this device.
-func (p Pair) isUnanswered(now time.Time) bool {
-	if len(p.sessions) == 0 || p.beginNext {
-		return false
-	}
-	t := p.sessions[0]
-	return t.since != 0 && isOver(t.since, keepReplaced, now)
 }
 
 // isOver reports whether the time since then is over. A clock that was wrong does not extend it.
@@ -114,7 +115,7 @@ func isOver(then int64, wait time.Duration, now time.Time) bool {
 // It emits Unread and SentAgain. It returns ErrNotReady for another device.
 func Maintain(d Device, peer directory.Peer, now time.Time) func(*state.Tx[Session]) error {
 	return func(tx *state.Tx[Session]) error {
-		next, out, events, err := tx.Value().Part().maintain(d, peer, now)
+		next, out, events, err := maintain(tx.Value().Part(), d, peer, now)
 		if err != nil {
 			return classify(err)
 		}
@@ -131,69 +132,71 @@ func Maintain(d Device, peer directory.Peer, now time.Time) func(*state.Tx[Sessi
 	}
 }
 
-func (p Pair) maintain(d Device, peer directory.Peer, now time.Time) (next Pair, out []Outgoing, events []state.Event, err error) {
-	next, err = p.withDevice(d)
+// maintain returns the pair after what is due in it, with what is to be sent and told.
+func maintain(p Pair, d Device, peer directory.Peer, now time.Time) (Pair, []Outgoing, []state.Event, error) {
+	s, err := p.of(d)
 	if err != nil {
 		return p, nil, nil, err
 	}
-	due := next.Due(now)
+	var out []Outgoing
+	var events []state.Event
+	due := s.Due(now)
 	if due.Forget {
-		next.log = next.log.Expired(now)
-		next.moves++
+		s.log = s.log.Expired(now)
+		s.moves++
 	}
-	if next.isUnanswered(now) {
-		next.beginNext, next.again = true, next.log.Missing(nil, next.peerRead)
-		next.moves++
+	if s.sessions.isUnanswered(now) {
+		s.sessions.beginNext, s.again = true, s.log.Missing(nil, s.peerRead)
+		s.moves++
 	}
 	if due.Tell {
 		var o Outgoing
-		if next, o, err = next.tell(d, now); err != nil {
+		if s, o, err = s.tell(now); err != nil {
 			return p, nil, nil, err
 		}
-		out, events = append(out, o), append(events, Unread{next.peer, next.device.Name()})
+		out, events = append(out, o), append(events, Unread{s.peer, s.device.Name()})
 	}
-	if next.Due(now).Heal && !peer.Person().IsZero() {
-		var again []Outgoing
-		var did SentAgain
-		next, again, did, err = next.heal(d, peer, now)
+	if s.Due(now).Heal && !peer.Person().IsZero() {
+		next, again, did, err := s.heal(peer, now)
 		switch {
 		case err == nil:
-			out, events = append(out, again...), append(events, did)
+			s, out, events = next, append(out, again...), append(events, did)
 		case !errors.Is(err, ErrUnverified): // otherwise it waits for what the peer has to publish
 			return p, nil, nil, err
 		}
 	}
-	return next, out, events, nil
+	return s.Pair, out, events, nil
 }
 
 // tell returns the frame that tells the peer what this side does not read.
-func (p Pair) tell(d Device, now time.Time) (Pair, Outgoing, error) {
-	p.notices++
-	n := notice{number: p.notices, person: p.person, identity: p.identity, mailbox: d.mailbox.Public()}
-	for _, t := range p.sessions {
+func (s side) tell(now time.Time) (side, Outgoing, error) {
+	next := s
+	next.notices++
+	n := notice{number: next.notices, person: s.person, identity: s.identity, mailbox: s.own.mailbox.Public()}
+	for _, t := range s.sessions.list {
 		if t.lastRead != 0 || t.awaitingReply { // otherwise it is from before a restore
 			n.sessions = append(n.sessions, nameOf(t.ephemeral))
 		}
 	}
-	n.missing, n.above = p.arrived.Missing(maxMissing)
-	b, err := box.Seal(p.device.Inbox(), n.sign(p.peer, p.device, d.mailbox).marshal())
+	n.missing, n.above = s.arrived.Missing(maxMissing)
+	b, err := box.Seal(s.device.Inbox(), n.sign(s.peer, s.device, s.own.mailbox).marshal())
 	if err != nil {
-		return p, Outgoing{}, err
+		return s, Outgoing{}, err
 	}
-	p.unread, p.told, p.toldAbove = false, now.UnixMilli(), p.arrived.Highest()
-	p.moves++
-	return p, Outgoing{To: p.device.Mailbox(), Frame: frame.Frame{Kind: frame.Notice, Box: b}.Marshal()}, nil
+	next.unread, next.told, next.toldAbove = false, now.UnixMilli(), s.arrived.Highest()
+	next.moves++
+	return next, Outgoing{To: s.device.Mailbox(), Frame: frame.Frame{Kind: frame.Notice, Box: b}.Marshal()}, nil
 }
 
 // heal begins a session if the peer does not read the one to send on, and sends again what it has not read.
-func (p Pair) heal(d Device, peer directory.Peer, now time.Time) (next Pair, out []Outgoing, did SentAgain, err error) {
-	if next, err = p.checked(d, peer); err != nil {
-		return p, nil, did, err
+func (s side) heal(peer directory.Peer, now time.Time) (next side, out []Outgoing, did SentAgain, err error) {
+	if next, err = s.towards(peer); err != nil {
+		return s, nil, did, err
 	}
 	did = SentAgain{Person: next.peer, Device: next.device.Name()}
 	if next.unheard || !next.IsReady() {
-		if next, err = next.begin(d, peer.WithoutOneTime()); err != nil {
-			return p, nil, did, err
+		if next, err = next.begin(peer.WithoutOneTime()); err != nil {
+			return s, nil, did, err
 		}
 		did.Began = true
 	}
@@ -209,22 +212,13 @@ func (p Pair) heal(d Device, peer directory.Peer, now time.Time) (next Pair, out
 			continue // it was read, or is too old
 		}
 		var o Outgoing
-		if next, o, err = next.seal(now, content{number: t.Number, isCopy: true, text: t.Expose()}); err != nil {
-			return p, nil, did, err
+		if next.Pair, o, err = next.seal(now, content{number: t.Number, isCopy: true, text: t.Expose()}); err != nil {
+			return s, nil, did, err
 		}
 		out = append(out, o)
 		did.Messages++
 	}
 	return next, out, did, nil
-}
-
-// noting returns the pair with the note that a frame was not read, if that is what an error means.
-func (p Pair) noting(err error) Pair {
-	if !p.unread && p.pinned == hybrid && isUnread(err) {
-		p.unread = true
-		p.moves++
-	}
-	return p
 }
 
 // Unread is the event of a peer that was told that not all it sends is read. It sends that again, if it still can.

@@ -33,7 +33,7 @@ func (p *party) takes(frames ...[]byte) (texts []string) {
 // maintain does what is due, and returns what is to be sent.
 func (p *party) maintain(now time.Time) (frames [][]byte, events []state.Event) {
 	p.t.Helper()
-	next, out, events, err := p.s.Part().maintain(p.d, p.other, now)
+	next, out, events, err := maintain(p.s.Part(), p.d, p.other, now)
 	require.NoError(p.t, err)
 	require.NoError(p.t, next.Succeeds(p.s.Part()))
 	p.s = p.s.With(next)

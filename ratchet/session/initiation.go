@@ -23,6 +23,14 @@ const routeSize = len(key.Address{}) + key.PublicKeySize
 
 func (r route) isZero() bool { return r.inbox.IsZero() }
 
+// or returns r, or the other route if nothing was said of where to send.
+func (r route) or(before route) route {
+	if r.isZero() {
+		return before
+	}
+	return r
+}
+
 func (r route) write(w *wire.Writer) {
 	w.Fixed(r.mailbox[:])
 	w.Fixed(r.inbox.Bytes())

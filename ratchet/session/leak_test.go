@@ -17,10 +17,10 @@ func TestG6NothingLeaks(t *testing.T) {
 	require.NoError(t, err)
 	own := d.oneTime[0]
 	deviceSecrets := [][]byte{d.identity.Bytes(), d.preKey.Bytes(), d.inbox.Bytes(), d.mailbox.Seed(),
-		d.current().mlkem.Expose().Bytes(), d.current().kem.Seed(), d.current().preKey.Bytes(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
+		d.preKeys.current().mlkem.Expose().Bytes(), d.preKeys.current().kem.Seed(), d.preKeys.current().preKey.Bytes(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
 	secrettest.Check(t, d, deviceSecrets...)
 	secrettest.Check(t, keypair.DeviceKeys{Identity: d.identity, PreKey: d.preKey, Mailbox: d.mailbox, Inbox: d.inbox}, deviceSecrets[:4]...)
-	secrettest.Check(t, d.current().kem, deviceSecrets[5:6]...)
+	secrettest.Check(t, d.preKeys.current().kem, deviceSecrets[5:6]...)
 
 	secrettest.Check(t, h.person(), h.user.Seed(), h.account.Bytes())
 
@@ -36,7 +36,7 @@ func TestG6NothingLeaks(t *testing.T) {
 	secrettest.Check(t, received, []byte(text))
 	for _, p := range []*party{alice, bob} {
 		pair := p.s.Part()
-		r := pair.sessions[0].ratchet
+		r := pair.sessions.list[0].ratchet
 		secrets := [][]byte{r.Own().Bytes(), pair.inbox.Bytes(), pair.mailbox.Seed(), []byte("words of Alice")}
 		secrettest.Check(t, p.s, secrets...)
 		secrettest.Check(t, Classic{Ratchet: r, Mailbox: pair.mailbox, Inbox: pair.inbox}, secrets...)

@@ -155,8 +155,8 @@ func (m *machine) converge() {
 		}
 	}
 	a, b := m.parties[0].s.Part(), m.parties[1].s.Part()
-	require.True(m.t, a.sessions[0].ephemeral.Equal(b.sessions[0].ephemeral))
-	require.False(m.t, a.sessions[0].awaitingReply || b.sessions[0].awaitingReply)
+	require.True(m.t, a.sessions.list[0].ephemeral.Equal(b.sessions.list[0].ephemeral))
+	require.False(m.t, a.sessions.list[0].awaitingReply || b.sessions.list[0].awaitingReply)
 }
 
 func indices(n int) []int {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/trefoil-im/trefoil/internal/wire"
 	"github.com/trefoil-im/trefoil/ratchet/session/directory"
@@ -98,47 +99,31 @@ func parseNotice(b []byte) (n notice, err error) {
 }
 
 // heed takes in a notice of the peer's. What follows from it is done by Maintain.
-func (p Pair) heed(d Device, plain []byte) (Pair, error) {
+func (s side) heed(plain []byte) (side, error) {
 	n, err := parseNotice(plain)
 	switch {
 	case err != nil:
-		return p, err
-	case n.person != p.peer || !n.identity.Equal(p.device.Identity()) || n.mailbox.Address() != p.device.Mailbox():
-		return p, fmt.Errorf("%w: a notice by another device", ErrUnverified)
-	case p.said == 0: // from a stranger, so that nobody makes a device begin a session
-		return p, fmt.Errorf("%w: a notice by a device that nothing was sent to", ErrUnverified)
+		return s, err
+	case n.person != s.peer || !n.identity.Equal(s.device.Identity()) || n.mailbox.Address() != s.device.Mailbox():
+		return s, fmt.Errorf("%w: a notice by another device", ErrUnverified)
+	case s.said == 0: // from a stranger, so that nobody makes a device begin a session
+		return s, fmt.Errorf("%w: a notice by a device that nothing was sent to", ErrUnverified)
 	}
-	if err := n.mailbox.Verify(n.said(d.person, d.identity.Public()), n.signed[:]); err != nil {
-		return p, err
+	if err := n.mailbox.Verify(n.said(s.own.person, s.own.identity.Public()), n.signed[:]); err != nil {
+		return s, err
 	}
-	if n.number <= p.heard {
-		return p, fmt.Errorf("%w: notice", ErrReplayed)
+	if n.number <= s.heard {
+		return s, fmt.Errorf("%w: notice", ErrReplayed)
 	}
-	p.heard = n.number
-	p.again = p.log.Missing(n.missing, n.above)
-	p.unheard = len(p.sessions) == 0 || !n.reads(p.sessions[0]) || p.healedInVain()
-	p.asked = p.unheard || len(p.again) > 0
-	p.moves++
-	return p, nil
+	s.heard = n.number
+	s.again = s.log.Missing(n.missing, n.above)
+	s.unheard = !n.readsIn(s.sessions) || s.isInVain() && !s.sessions.list[0].awaitingReply // nobody has written in an unanswered one
+	s.asked = s.unheard || len(s.again) > 0
+	s.moves++
+	return s, nil
 }
 
-// healedInVain reports whether the other side still asks for a message that was sent before it was answered last. Then copies in
-// the present session do not help: it may be that somebody who stole its keys has written in it, and both sides went on from there
-// with different ones. In a session that is unanswered nobody can have done so.
-func (p Pair) healedInVain() bool {
-	if len(p.again) == 0 || p.healed == 0 || p.sessions[0].awaitingReply {
-		return false
-	}
-	first, ok := p.log.Find(p.again[0])
-	return ok && first.Sent <= p.healed
-}
-
-// reads reports whether the device that wrote the notice can read what is sent in a session.
-func (n notice) reads(t ratchetSession) bool {
-	for _, name := range n.sessions {
-		if name == nameOf(t.ephemeral) {
-			return true
-		}
-	}
-	return false
+// readsIn reports whether the device that wrote the notice can read what is sent on the first of some sessions.
+func (n notice) readsIn(s sessions) bool {
+	return len(s.list) > 0 && slices.Contains(n.sessions, nameOf(s.list[0].ephemeral))
 }

@@ -52,20 +52,20 @@ func (p Pair) marshal() []byte {
 	if !p.route.isZero() {
 		p.route.write(w)
 	}
-	w.U8(uint8(p.pinned))
-	w.U64(p.generation)
-	w.U64(p.accepted)
+	w.U8(uint8(p.sessions.pinned))
+	w.U64(p.sessions.generation)
+	w.U64(p.sessions.accepted)
 	w.U64(p.moves)
 	w.U32(p.bundle)
-	w.Bool(p.restored)
-	w.Bool(p.beginNext)
-	w.U64(p.floor)
+	w.Bool(p.sessions.restored)
+	w.Bool(p.sessions.beginNext)
+	w.U64(p.sessions.floor)
 	w.U32(p.homes)
 	p.waits.write(w)
 	p.healing.write(w)
-	writeSeen(w, p.seen)
-	w.U8(uint8(len(p.sessions)))
-	for _, t := range p.sessions {
+	writeSeen(w, p.sessions.seen)
+	w.U8(uint8(len(p.sessions.list)))
+	for _, t := range p.sessions.list {
 		t.write(w)
 	}
 	return w.Bytes()
@@ -86,28 +86,28 @@ func parsePair(b []byte) (p Pair, err error) {
 		r.Into(p.route.mailbox[:])
 		p.route.inbox = keywire.Stored[key.Inbox](r)
 	}
-	p.pinned = suite(r.U8())
-	p.generation = r.U64()
-	p.accepted = r.U64()
+	p.sessions.pinned = suite(r.U8())
+	p.sessions.generation = r.U64()
+	p.sessions.accepted = r.U64()
 	p.moves = r.U64()
 	p.bundle = r.U32()
-	p.restored = r.Bool()
-	p.beginNext = r.Bool()
-	p.floor = r.U64()
+	p.sessions.restored = r.Bool()
+	p.sessions.beginNext = r.Bool()
+	p.sessions.floor = r.U64()
 	p.homes = r.U32()
 	p.waits = readAbilities(r)
 	p.healing = readHealing(r)
-	p.seen = readSeen(r)
+	p.sessions.seen = readSeen(r)
 	n := int(r.U8())
-	if n > maxSessions || p.pinned != classic && p.pinned != hybrid {
+	if n > maxSessions || p.sessions.pinned != classic && p.sessions.pinned != hybrid {
 		r.Fail("sessions of a pair")
 	}
 	for i := 0; i < n && r.Err() == nil; i++ {
 		t := readRatchetSession(r)
-		if i > 0 && p.sessions[i-1].compare(t) >= 0 {
+		if i > 0 && p.sessions.list[i-1].compare(t) >= 0 {
 			r.Fail("sessions out of order")
 		}
-		p.sessions = append(p.sessions, t)
+		p.sessions.list = append(p.sessions.list, t)
 	}
 	if err := r.Done(); err != nil {
 		return Pair{}, err

@@ -2,6 +2,7 @@ package session
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,19 +23,19 @@ func TestG15Generations(t *testing.T) {
 	bob.reads(second, "second")
 	bob.reads(first, "first")
 	bob.reads(alice.send("third"), "third")
-	require.Equal(t, uint64(2), bob.s.Part().generation)
-	require.Equal(t, uint64(2), bob.s.Part().accepted)
+	require.Equal(t, uint64(2), bob.s.Part().sessions.generation)
+	require.Equal(t, uint64(2), bob.s.Part().sessions.accepted)
 	alice.reads(bob.send("answer"), "answer")
-	require.False(t, alice.s.Part().sessions[0].awaitingReply, "the answer is in the newer session")
+	require.False(t, alice.s.Part().sessions.list[0].awaitingReply, "the answer is in the newer session")
 
 	// One of a generation out of reach is refused: nothing could come after it.
 	far := *alice
 	p := far.s.Part()
-	p.generation += maxGenerationStep + 1
+	p.sessions.generation += maxGenerationStep + 1
 	far.s = far.s.With(p)
 	far.renew()
 	bob.refuses(far.send("far"), ErrMalformed)
-	p.generation = ^uint64(0) - 1
+	p.sessions.generation = ^uint64(0) - 1
 	far.s = far.s.With(p)
 	far.renew()
 	bob.refuses(far.send("last"), ErrMalformed)
@@ -53,10 +54,10 @@ func TestOvertakenInitiation(t *testing.T) {
 			frames = append(frames, alice.send(fmt.Sprint(g)))
 		}
 	}
-	newest := alice.s.Part().sessions[0].ephemeral
+	newest := alice.s.Part().sessions.list[0].ephemeral
 	for _, i := range []int{7, 2, 0, 5, 1, 3, 4, 6} {
 		bob.reads(frames[i], texts[i])
-		require.True(t, bob.s.Part().sessions[0].ephemeral.Equal(newest))
+		require.True(t, bob.s.Part().sessions.list[0].ephemeral.Equal(newest))
 		_, err := parsePair(bob.s.Part().marshal())
 		require.NoError(t, err)
 	}
@@ -64,14 +65,14 @@ func TestOvertakenInitiation(t *testing.T) {
 		bob.refuses(frame, ErrReplayed)
 	}
 	alice.reads(bob.send("answer"), "answer")
-	require.False(t, alice.s.Part().sessions[0].awaitingReply)
+	require.False(t, alice.s.Part().sessions.list[0].awaitingReply)
 
 	// One of the newest generation that is another one ranks below, whatever its ephemeral key.
 	for range 4 {
 		twin := *alice
 		p := twin.s.Part()
-		p.generation--
-		p.sessions = nil
+		p.sessions.generation--
+		p.sessions.list = nil
 		twin.s = twin.s.With(p)
 		twin.renew()
 		moved := twin.s.Part()
@@ -79,7 +80,7 @@ func TestOvertakenInitiation(t *testing.T) {
 		twin.s = twin.s.With(moved)
 		other := *bob
 		other.reads(twin.send("twin"), "twin")
-		require.True(t, other.s.Part().sessions[0].ephemeral.Equal(newest))
+		require.True(t, other.s.Part().sessions.list[0].ephemeral.Equal(newest))
 		require.Equal(t, alice.s.Part().Mailbox(), other.s.Part().route.mailbox)
 	}
 
@@ -93,7 +94,7 @@ func TestOvertakenInitiation(t *testing.T) {
 	other := *bob
 	other.reads(late, "late")
 	p := bob.s.Part()
-	p.accepted, p.generation = p.accepted+maxLate, p.generation+maxLate
+	p.sessions.accepted, p.sessions.generation = p.sessions.accepted+maxLate, p.sessions.generation+maxLate
 	bob.s = bob.s.With(p)
 	bob.refuses(late, ErrReplayed)
 }
@@ -116,7 +117,7 @@ func TestReset(t *testing.T) {
 		out := alice.sendTo("settled")
 		require.Equal(t, bob.s.Part().Mailbox(), out.To)
 		bob.reads(out.Frame, "settled")
-		require.True(t, alice.s.Part().sessions[0].ephemeral.Equal(bob.s.Part().sessions[0].ephemeral))
+		require.True(t, alice.s.Part().sessions.list[0].ephemeral.Equal(bob.s.Part().sessions.list[0].ephemeral))
 		require.Equal(t, home.mailbox, bob.s.Part().route.mailbox)
 	})
 }
@@ -153,8 +154,8 @@ func TestBothBeginAtOnce(t *testing.T) {
 				alice.reads(bob.send(fmt.Sprint(i)), fmt.Sprint(i))
 				bob.reads(alice.send(fmt.Sprint(i)), fmt.Sprint(i))
 			}
-			require.True(t, alice.s.Part().sessions[0].ephemeral.Equal(bob.s.Part().sessions[0].ephemeral), "converged")
-			require.False(t, alice.s.Part().sessions[0].awaitingReply)
+			require.True(t, alice.s.Part().sessions.list[0].ephemeral.Equal(bob.s.Part().sessions.list[0].ephemeral), "converged")
+			require.False(t, alice.s.Part().sessions.list[0].awaitingReply)
 		}
 	})
 }
@@ -163,7 +164,7 @@ func TestBothBeginAtOnce(t *testing.T) {
 // import.
 func TestNoSessionWithoutEphemeralKey(t *testing.T) {
 	a, _ := settled(t, classic)
-	alice := a.s.Part().sessions[0].ratchet
+	alice := a.s.Part().sessions.list[0].ratchet
 	for _, f := range []suite{classic, hybrid} {
 		_, err := newRatchetSession(f, 1, key.PublicKey[key.Ephemeral]{}, alice)
 		require.ErrorIs(t, err, ErrMalformed)
@@ -177,8 +178,8 @@ func TestNoSessionWithoutEphemeralKey(t *testing.T) {
 	suites(t, func(t *testing.T, f suite) {
 		a, _ := settled(t, f)
 		p := a.s.Part()
-		p.sessions = append([]ratchetSession(nil), p.sessions...)
-		p.sessions[0].ephemeral = key.PublicKey[key.Ephemeral]{}
+		p.sessions.list = slices.Clone(p.sessions.list)
+		p.sessions.list[0].ephemeral = key.PublicKey[key.Ephemeral]{}
 		_, err := parsePair(p.marshal())
 		require.Error(t, err)
 	})
@@ -199,7 +200,7 @@ func TestSucceeds(t *testing.T) {
 	require.ErrorIs(t, bob.s.Part().Succeeds(before), state.ErrStale)
 	alice.initiate()
 	older := alice.s.Part()
-	older.generation--
+	older.sessions.generation--
 	require.ErrorIs(t, older.Succeeds(alice.s.Part()), state.ErrStale)
 }
 
@@ -325,11 +326,11 @@ func TestSetBack(t *testing.T) {
 	}
 	alice.s = old
 	alice.renew()
-	current := bob.s.Part().sessions[0].ephemeral
+	current := bob.s.Part().sessions.list[0].ephemeral
 	frame := alice.send("read")
 	bob.reads(frame, "read")
 	bob.refuses(frame, ErrReplayed)
-	require.True(t, bob.s.Part().sessions[0].ephemeral.Equal(current), "and nothing is sent on it")
+	require.True(t, bob.s.Part().sessions.list[0].ephemeral.Equal(current), "and nothing is sent on it")
 	alice.refuses(bob.send("lost"), ErrNotYet)
 	bob.initiate()
 	alice.reads(bob.send("begin"), "begin")

@@ -83,7 +83,7 @@ func (r *reception) place(ctx context.Context, i int) {
 		}
 		return
 	}
-	who, err := r.device.claim(f.Data)
+	who, err := claimIn(f.Data, r.device)
 	if err != nil {
 		r.refuse(i, err)
 		return
@@ -219,7 +219,7 @@ func (r *reception) receive(ctx context.Context, id state.ID) {
 // open is an Opener for the device without the one-time pre-keys that frames before have used.
 func (r *reception) open(tx *state.Tx[Session], f state.Frame) error {
 	d := r.device
-	if used := d.held(tx.Value().Part().UsedOneTime()); len(used) > 0 {
+	if used := d.oneTime.held(tx.Value().Part().UsedOneTime()); len(used) > 0 {
 		d = d.EraseOneTime(used...)
 	}
 	return Opener(func() Device { return d })(tx, f)
@@ -231,9 +231,9 @@ type claim struct {
 	identity key.PublicKey[key.Identity]
 }
 
-// claim returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrBeforeDevice if the box does not
+// claimIn returns the claimed sender of a frame that came to the device's own mailbox. It returns ErrBeforeDevice if the box does not
 // open, and ErrMalformed if it holds neither an initiation nor a notice.
-func (d Device) claim(b []byte) (claim, error) {
+func claimIn(b []byte, d Device) (claim, error) {
 	f, err := frame.Parse(b)
 	if err != nil {
 		return claim{}, classify(err)
@@ -241,7 +241,7 @@ func (d Device) claim(b []byte) (claim, error) {
 	if f.Kind == frame.Message {
 		return claim{}, fmt.Errorf("%w: no initiation", ErrMalformed)
 	}
-	plain, err := d.open(f)
+	plain, err := openBox(f, d.inbox)
 	if err != nil {
 		return claim{}, classify(err)
 	}

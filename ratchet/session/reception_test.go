@@ -158,9 +158,8 @@ func TestG16ReceiveAllUsesAOneTimeKeyOnce(t *testing.T) {
 	require.NoError(t, err)
 	for _, text := range []string{"one", "two"} {
 		require.NoError(t, ann[0].sessions.Update(t.Context(), ann[0].slotOf(bob[0]), func(tx *state.Tx[Session]) error {
-			next, err := tx.Value().Part().begin(ann[0].device, peer)
-			tx.Set(tx.Value().With(next))
-			return err
+			tx.Set(tx.Value().With(begun(t, tx.Value().Part(), ann[0].device, peer)))
+			return nil
 		}))
 		ann[0].says(text, b.address())
 	}

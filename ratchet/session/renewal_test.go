@@ -57,7 +57,7 @@ func TestRenewedDeviceBegins(t *testing.T) {
 		r := renewed(t, f)
 		r.bob.initiate()
 		first := r.bob.send("with new keys")
-		claim, err := r.alice.d.claim(first)
+		claim, err := claimIn(first, r.alice.d)
 		require.NoError(t, err)
 		require.True(t, claim.identity.Equal(r.new.Identity()))
 		require.Equal(t, r.alice.s.ID(), r.alice.d.SlotID(claim.person, r.new.Name()))
@@ -97,7 +97,7 @@ func TestStolenKeysEnd(t *testing.T) {
 		if f == hybrid {
 			for range 3 {
 				p := r.thief.s.Part()
-				p.generation += maxGenerationStep - 1
+				p.sessions.generation += maxGenerationStep - 1
 				r.thief.s = r.thief.s.With(p)
 				r.thief.renew()
 				r.alice.reads(r.thief.send("as Bob"), "as Bob")

@@ -31,14 +31,7 @@ const (
 // classic suite do not tell a recorded initiation from a new one: there it can end a direction, until this side calls
 // Initiate again.
 func (p Pair) Restore(now time.Time) Pair {
-	p.restored = true
-	p.generation = restoredNumber(p.generation, now)
-	p.sessions = slices.Clone(p.sessions)
-	for i := range p.sessions {
-		t := &p.sessions[i]
-		t.awaitingReply, t.offer, t.since = false, nil, 0 // it may have been answered
-		t.lastRead = 0                                    // the peer may have gone on to where this state does not read
-	}
+	p.sessions = p.sessions.afterRestore(now)
 	p.healing = p.healing.restored(now)
 	p.moves++
 	return p
@@ -67,23 +60,3 @@ func restoredNumber(n uint64, now time.Time) uint64 {
 func millis(now time.Time) uint64 { return uint64(max(0, min(now.UnixMilli(), maxRestoreMilli))) }
 
 func passOver(n uint32) uint32 { return min(n, math.MaxUint32-restoreStep) + restoreStep }
-
-// below returns the generation by which a session ranks that the peer began. One that it began before it knew of any that this
-// side began after a restore may be a recording that the lost state has accepted, so that its keys are used up: it reads, and
-// nothing is sent on it.
-func (p Pair) below(generation uint64, i initiation) uint64 {
-	if i.offer.heard < p.floor {
-		return min(generation, p.floor-1)
-	}
-	return generation
-}
-
-// isSetBack reports whether this side has to begin a session, after it accepted an initiation, so that both send on the same
-// one: because the peer is not likely to know the session to send on, or this side does not know whether it can send on the
-// peer's. An initiation that is only late looks the same, and costs a session.
-func (p Pair) isSetBack(i initiation) bool {
-	if i.offer == nil || p.sessions[0].ephemeral.Equal(i.ephemeral) {
-		return false
-	}
-	return !p.sessions[0].awaitingReply || i.offer.heard < p.floor && i.offer.generation >= p.sessions[0].generation
-}

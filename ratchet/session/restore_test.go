@@ -31,7 +31,7 @@ func TestRestore(t *testing.T) {
 			require.ErrorIs(t, err, ErrNotReady)
 			alice.initiate()
 			require.True(t, alice.s.Part().IsReady())
-			require.False(t, alice.s.Part().sessions[0].ephemeral.Equal(lost.Part().sessions[0].ephemeral))
+			require.False(t, alice.s.Part().sessions.list[0].ephemeral.Equal(lost.Part().sessions.list[0].ephemeral))
 			bob.reads(alice.send("restored"), "restored")
 			if !bob.s.Part().IsReady() { // what Send does
 				bob.initiate()
@@ -114,7 +114,7 @@ func TestRestoredSlotGoesOnInNoRecording(t *testing.T) {
 			b.reads(a.send("answer"), "answer")
 			a.reads(b.send("on"), "on")
 		}
-		require.True(t, a.s.Part().sessions[0].ephemeral.Equal(b.s.Part().sessions[0].ephemeral))
+		require.True(t, a.s.Part().sessions.list[0].ephemeral.Equal(b.s.Part().sessions.list[0].ephemeral))
 	}
 }
 

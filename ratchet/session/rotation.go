@@ -28,36 +28,40 @@ func newPreKeys(number uint32, now time.Time) preKeys {
 		mlkem: newDecapsulationKey(), kem: keypair.GenerateKEMKey()}
 }
 
+// preKeyList is the pre-keys of a device, of which there are some: the last ones are those that are published.
+type preKeyList []preKeys
+
 // current returns the pre-keys that are published.
-func (d Device) current() preKeys { return d.preKeys[len(d.preKeys)-1] }
+func (l preKeyList) current() preKeys { return l[len(l)-1] }
 
-// Bundle returns the device's signed bundle, which offers the hybrid suite.
-func (d Device) Bundle() directory.Bundle {
-	k := d.current()
-	return directory.NewBundle(d.identity.Public(), d.mailbox.Public(), directory.BundleKeys{Number: k.number,
-		PreKey: k.preKey.Public(), MLKEM: k.mlkem.Expose().EncapsulationKey(), KEM: k.kem.Public()}, d.mailbox.Sign)
-}
-
-// BundleNumber returns the number of that bundle, without the signature.
-func (d Device) BundleNumber() uint32 { return d.current().number }
-
-// KEM returns the private half of the KEM pre-key in the bundle of that number (see Bundle.Number). It returns ErrNotYet for
-// one that this copy of the device has not drawn, and ErrExpired for one that is erased.
-func (d Device) KEM(number uint32) (keypair.KEMKey, error) {
-	k, err := d.findPreKeys(number)
-	return k.kem, err
-}
-
-func (d Device) findPreKeys(number uint32) (preKeys, error) {
-	if number > d.current().number {
+// find returns the pre-keys of a bundle. It returns ErrNotYet for one that was not drawn, and ErrExpired for one that is erased.
+func (l preKeyList) find(number uint32) (preKeys, error) {
+	if number > l.current().number {
 		return preKeys{}, fmt.Errorf("%w: %w", ErrNotYet, errNotIssued)
 	}
-	for _, k := range d.preKeys {
+	for _, k := range l {
 		if k.number == number {
 			return k, nil
 		}
 	}
 	return preKeys{}, ErrExpired
+}
+
+// Bundle returns the device's signed bundle, which offers the hybrid suite.
+func (d Device) Bundle() directory.Bundle {
+	k := d.preKeys.current()
+	return directory.NewBundle(d.identity.Public(), d.mailbox.Public(), directory.BundleKeys{Number: k.number,
+		PreKey: k.preKey.Public(), MLKEM: k.mlkem.Expose().EncapsulationKey(), KEM: k.kem.Public()}, d.mailbox.Sign)
+}
+
+// BundleNumber returns the number of that bundle, without the signature.
+func (d Device) BundleNumber() uint32 { return d.preKeys.current().number }
+
+// KEM returns the private half of the KEM pre-key in the bundle of that number (see Bundle.Number). It returns ErrNotYet for
+// one that this copy of the device has not drawn, and ErrExpired for one that is erased.
+func (d Device) KEM(number uint32) (keypair.KEMKey, error) {
+	k, err := d.preKeys.find(number)
+	return k.kem, err
 }
 
 // Rotate returns the device with new keys in its bundle if those that are published are 7 days old, and without those that
@@ -79,7 +83,7 @@ func (d Device) Rotate(now time.Time) (next Device, changed bool) {
 		next.preKeys = append(next.preKeys, newPreKeys(last.number+1, now))
 		next.preKeys = next.preKeys[max(0, len(next.preKeys)-maxPreKeys):]
 	}
-	if len(next.preKeys) == len(d.preKeys) && next.current().number == d.current().number {
+	if len(next.preKeys) == len(d.preKeys) && next.BundleNumber() == d.BundleNumber() {
 		return d, false
 	}
 	next.oneTime = slices.DeleteFunc(slices.Clone(d.oneTime), func(o ownOneTime) bool { return o.bundle < next.preKeys[0].number })
@@ -98,7 +102,7 @@ func (k preKeys) write(w *wire.Writer) {
 }
 
 // readAllPreKeys reads the pre-keys of a device, of which there is at least one.
-func readAllPreKeys(r *wire.Reader) (all []preKeys) {
+func readAllPreKeys(r *wire.Reader) (all preKeyList) {
 	n := r.Count(maxPreKeys, preKeysStored)
 	if n == 0 {
 		r.Fail("a device without pre-keys")

@@ -98,12 +98,12 @@ func TestOlderBundleIsRefused(t *testing.T) {
 	alice.s, err = New(alice.d, older)
 	require.NoError(t, err)
 	alice.initiate()
-	first := alice.s.Part().sessions[0].ephemeral
+	first := alice.s.Part().sessions.list[0].ephemeral
 	alice.send("text")
 	b.devices[0] = rotated(t, b.devices[0], day0.Add(rotateAfter))
 	alice.other = b.peer(t, 0, hybrid)
 	alice.initiate()
-	require.False(t, first.Equal(alice.s.Part().sessions[0].ephemeral), "an unanswered session is begun anew with the new keys")
+	require.False(t, first.Equal(alice.s.Part().sessions.list[0].ephemeral), "an unanswered session is begun anew with the new keys")
 	same, err := Initiate(alice.s, alice.d, older)
 	require.ErrorIs(t, err, ErrUnverified)
 	require.True(t, same.Equal(alice.s))

@@ -29,13 +29,13 @@ func nameOf(e key.PublicKey[key.Ephemeral]) [seenNameSize]byte {
 // remember returns the initiations that have to be known by name to refuse their repetition, with one more that was
 // accepted. In the hybrid suite those of older generations are refused by their generation, and those of the classic suite
 // by their suite.
-func (p Pair) remember(i initiation) []seenInitiation {
+func (s sessions) remember(i initiation) []seenInitiation {
 	one := seenInitiation{name: nameOf(i.ephemeral)}
 	if i.offer != nil {
 		one.generation = i.offer.generation
 	}
-	seen := slices.DeleteFunc(append(slices.Clone(p.seen), one), func(s seenInitiation) bool {
-		return p.pinned == hybrid && (s.generation == 0 || p.accepted-s.generation >= maxLate)
+	seen := slices.DeleteFunc(append(slices.Clone(s.seen), one), func(o seenInitiation) bool {
+		return s.pinned == hybrid && (o.generation == 0 || s.accepted-o.generation >= maxLate)
 	})
 	return seen[max(0, len(seen)-maxSeen):]
 }

@@ -35,10 +35,11 @@ func New(d Device, peer directory.Peer) (Session, error) {
 	}
 	p := Pair{
 		person: d.person, self: d.name, renewals: d.renewals, identity: d.identity.Public(), peer: peer.Person(), device: peer.Entry(),
-		mailbox: keypair.GenerateSigningKey(), inbox: keypair.GenerateKey[key.Inbox](), pinned: classic,
+		mailbox: keypair.GenerateSigningKey(), inbox: keypair.GenerateKey[key.Inbox](),
+		sessions: sessions{pinned: classic},
 	}
 	if peer.IsHybrid() {
-		p.pinned = hybrid
+		p.sessions.pinned = hybrid
 	}
 	return state.NewOne(d.SlotID(peer.Person(), peer.Name()), p)
 }
@@ -51,11 +52,15 @@ func New(d Device, peer directory.Peer) (Session, error) {
 // It returns ErrUnverified if the peer is another one, or is given with an older bundle than was used before, or without one:
 // there is no fallback to a weaker suite or to keys that were replaced. It returns ErrNotReady for another device.
 func Initiate(s Session, d Device, peer directory.Peer) (Session, error) {
-	next, err := s.Part().initiate(d, peer)
+	own, err := s.Part().of(d)
 	if err != nil {
 		return s, classify(err)
 	}
-	return s.With(next), nil
+	next, err := own.initiate(peer)
+	if err != nil {
+		return s, classify(err)
+	}
+	return s.With(next.Pair), nil
 }
 
 // Refresh returns the slot with what the registrations of both devices say now: if the keys of either were renewed (see
@@ -65,11 +70,15 @@ func Initiate(s Session, d Device, peer directory.Peer) (Session, error) {
 // It returns ErrUnverified for another peer and for keys of the peer that were renewed since, and ErrNotReady for another
 // device or an older copy of it.
 func Refresh(s Session, d Device, peer directory.Peer) (Session, error) {
-	p, err := s.Part().refreshed(d, peer)
-	if err != nil || p.moves == s.Part().moves {
+	own, err := s.Part().of(d)
+	if err != nil {
 		return s, err
 	}
-	return s.With(p), nil
+	next, err := own.facing(peer)
+	if err != nil || next.moves == s.Part().moves {
+		return s, err
+	}
+	return s.With(next.Pair), nil
 }
 
 // Outgoing is a frame and the mailbox it is for.
@@ -123,22 +132,25 @@ func Decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 
 // decrypt is Decrypt, except that it returns, with an error, a session that notes what the frame waits for and that it is not read.
 func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
-	p, err := s.Part().withDevice(d)
+	own, err := s.Part().of(d)
 	if err != nil {
 		return s, Received{}, err
 	}
 	f, err := frame.Parse(in)
-	next, r := p, Received{}
+	next, r := own, Received{}
 	if err == nil {
-		next, r, err = p.decrypt(d, f)
+		next, r, err = own.decrypt(f)
 	}
-	switch {
-	case err != nil && (isUnread(err) || wanting(err)):
-		if next = next.noting(err); wanting(err) {
-			next = next.waiting(d.abilities())
-		}
-	case err == nil && p.waits != abilities{} && p.waits != d.abilities():
+	if isUnread(err) && next.sessions.pinned == hybrid && !next.unread {
+		next.unread = true
+		next.moves++
+	}
+	switch can := abilitiesOf(d); {
+	case wanting(err):
+		next.waits = can
+		next.moves++
+	case err == nil && next.waits != abilities{} && next.waits != can:
 		next.waits, r.retry = abilities{}, true
 	}
-	return s.With(next), r, classify(err)
+	return s.With(next.Pair), r, classify(err)
 }

@@ -67,9 +67,9 @@ func (s *simulation) learn(n int, r Received) {
 func forgetful(s, before Session) Session {
 	p, was := s.Part(), before.Part()
 	p.unread, p.waits, p.moves = was.unread, was.waits, was.moves
-	p.sessions = slices.Clone(p.sessions)
-	for i := range min(len(p.sessions), len(was.sessions)) {
-		p.sessions[i].ahead = was.sessions[i].ahead
+	p.sessions.list = slices.Clone(p.sessions.list)
+	for i := range min(len(p.sessions.list), len(was.sessions.list)) {
+		p.sessions.list[i].ahead = was.sessions.list[i].ahead
 	}
 	return s.With(p)
 }
@@ -166,13 +166,13 @@ func (s *simulation) heal() {
 func (x *slot) comesLate(d *delivery) bool {
 	p := x.s.Part()
 	return x.dropped[nameOf(d.session.ephemeral)] ||
-		d.session.suite == hybrid && !p.knows(d.session.ephemeral) && p.accepted >= d.session.generation+maxLate
+		d.session.suite == hybrid && !p.sessions.knows(d.session.ephemeral) && p.sessions.accepted >= d.session.generation+maxLate
 }
 
 // noteDropped notes which sessions a slot has dropped. It drops one for want of room, or its own that nothing was sent in.
 func (x *slot) noteDropped(before Session) {
-	for _, t := range before.Part().sessions {
-		if !x.s.Part().knows(t.ephemeral) && (!t.awaitingReply || t.ratchet.HasSent()) {
+	for _, t := range before.Part().sessions.list {
+		if !x.s.Part().sessions.knows(t.ephemeral) && (!t.awaitingReply || t.ratchet.HasSent()) {
 			require.Len(x.t, before.Part().sessions, maxSessions)
 			x.dropped[nameOf(t.ephemeral)] = true
 		}

@@ -162,7 +162,7 @@ func (s *simulation) send(from *slot) {
 func (s *simulation) post(from *slot, original bool, frame []byte) {
 	d := delivery{to: from.other, original: original, frame: frame, heard: true, excused: from.other.unheard}
 	if p := from.s.Part(); p.Sessions() > 0 {
-		d.session = p.sessions[0]
+		d.session = p.sessions.list[0]
 	}
 	s.flying = append(s.flying, len(s.sent))
 	s.sent = append(s.sent, d)

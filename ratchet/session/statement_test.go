@@ -36,7 +36,7 @@ func TestStatements(t *testing.T) {
 // No statement is anything else that a mailbox key signs, whoever chose it, and nothing else is a statement.
 func TestStatementsAreNothingElse(t *testing.T) {
 	a, b := newHuman(t, 1), newHuman(t, 1)
-	d, keys := a.devices[0], a.devices[0].current()
+	d, keys := a.devices[0], a.devices[0].preKeys.current()
 	signed := map[string][2][]byte{}
 	sign := func(name string) func([]byte) []byte {
 		return func(message []byte) []byte {
