@@ -245,6 +245,8 @@ func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late b
 		d.st.phase = Removed // by whatever root, also a barred one, since who is gone by one is gone by all that come after it (D146)
 		d.emit(Event{Kind: WasRemoved})
 	case late && held || newest.Newer(n.Owners): // it lacks nothing
+	case k.Awaited() != 0 && !late: // also if it stands in another root of the generation by now, which may give way to this one
+		d.setRekeys(d.st.rekeys.Value().Await(k, d.now))
 	case late || n.Owners.Newer(p.Owners()) || n.Common.Rekey > p.Rekey():
 		if k.IsPart() && n.Members.Has(i) && !late {
 			d.setRekeys(d.st.rekeys.Value().Await(k, d.now))
@@ -258,11 +260,13 @@ func (d *edit) unboxed(k rekey.Kept, n proto.Notice, above proto.EpochID, late b
 // wait up to an hour longer, by their indices, so that not all ask at once.
 const wholeWait = hour
 
-// lateWholes returns the wholes without a box for this member that it has waited with for long enough.
+// lateWholes returns the wholes without a box for this member that it has waited with for long enough. A whole that lies in the mailbox of a
+// device that was off is not late: the mailbox was read to its end since, unless the clock says nothing of that.
 func (d *edit) lateWholes() (late []rekey.Kept) {
 	wait := wholeWait + minute*millis(d.st.me().index%60)
 	for _, k := range d.st.rekeys.Value().All() {
-		if since := k.Awaited(); since != 0 && passed(d.now, since, wait) {
+		since := k.Awaited()
+		if since != 0 && passed(d.now, since, wait) && (d.st.clock.reached >= since+wholeWait || d.now < since) {
 			late = append(late, k)
 		}
 	}

@@ -61,6 +61,8 @@ func TestRekeyInSeveralWholes(t *testing.T) {
 		require.False(t, d.askDue())
 		d, err = newEdit(d.space(), c.now.Add(2*time.Hour), Options{})
 		require.NoError(t, err)
+		require.False(t, d.askDue(), "it may lie in the mailbox")
+		d.caughtUp()
 		require.True(t, d.askDue())
 		left := d
 		left.st.phase = Left
@@ -76,6 +78,54 @@ func TestRekeyInSeveralWholes(t *testing.T) {
 	require.NoError(t, err)
 	gone.openAll(wholes[1])
 	require.Equal(t, Removed, gone.st.phase, "any of them tells who is gone")
+}
+
+// A member that waits for its whole of a root goes on waiting when it enters another root of the generation, and when more wholes for others
+// come. If its own one does not, it asks.
+func TestWholeIsAwaitedBesideAnotherRoot(t *testing.T) {
+	n, all := five(t, 74)
+	n.most = 1
+	founder, m := all[0], all[1]
+	twin := founder.copyOf("twin")
+	wholes := map[*node][][]byte{} // each is one frame
+	n.posted = func(x *node, f []byte) {
+		if p, err := proto.ParsePart(f); err == nil && p.Type == proto.TypeRekey {
+			wholes[x] = append(wholes[x], f)
+		}
+	}
+	founder.do(step.Remove(stateOf(all[4].space).me().index))
+	twin.do(step.Remove(stateOf(all[3].space).me().index))
+	for _, order := range [][]*node{{founder, twin}, {twin, founder}} {
+		var others, own [2][][]byte
+		for k, x := range order {
+			for _, f := range wholes[x] {
+				try, err := newEdit(m.space, n.now, Options{})
+				require.NoError(t, err)
+				if try.openAll([][]byte{f}); rekeyOfPreferred(t, &try) == 1 {
+					own[k] = append(own[k], f)
+				} else {
+					others[k] = append(others[k], f)
+				}
+			}
+			require.Len(t, own[k], 1)
+			require.Greater(t, len(others[k]), 1)
+		}
+		d, err := newEdit(m.space, n.now, Options{})
+		require.NoError(t, err)
+		d.openAll(others[0][:1])
+		d.openAll(own[1])
+		require.EqualValues(t, 1, rekeyOfPreferred(t, &d))
+		d.openAll(others[0][1:])
+		require.False(t, d.askDue())
+		came := d
+		came.openAll(own[0])
+		for _, waits := range []*edit{&d, &came} {
+			later, err := newEdit(waits.space(), n.now.Add(2*time.Hour), Options{})
+			require.NoError(t, err)
+			later.caughtUp()
+			require.Equal(t, waits == &d, later.askDue())
+		}
+	}
 }
 
 func rekeyOfPreferred(t *testing.T, d *edit) uint64 {

@@ -109,7 +109,7 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out []Whole, err error) {
 		box := b.box.Value()
 		at, listed := slices.BinarySearchFunc(n.Roster, r.Index, func(e proto.RosterEntry, i dkg.Index) int { return int(e.Index) - int(i) })
 		tag := proto.TagOfBox(p.Space, n.Template.Rekey, r.Index, r.Inbox)
-		if !ok || !listed || len(box) == 0 || slices.Contains(tags, tag) { // alike by chance: a reader takes no tag twice
+		if _, twice := of[tag]; !ok || !listed || len(box) == 0 || twice { // alike by chance: a reader takes no tag twice
 			continue
 		}
 		tags[at], of[tag] = tag, r.Index
@@ -155,15 +155,23 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out []Whole, err error) {
 	if len(owners.Inboxes) > 0 {
 		whole.Owners = forOwners.Seal(nil, owners.Encode().Expose(), aad)
 	}
-	var wholes []proto.Rekey
-	for ; len(wholes) == 0 || len(boxes) > 0; whole, left = all, room {
-		n := 0
-		for ; n < len(boxes) && boxes[n].Size() <= left && (n < p.Most || p.Most == 0); n++ {
-			left -= boxes[n].Size()
-		}
-		if n == 0 && len(wholes) > 0 {
+	most := p.Most
+	if most == 0 {
+		most = len(boxes)
+	}
+	wanted := 1 // wholes, if each has as many boxes as fit
+	for rest := boxes[fitting(boxes, left, most):]; len(rest) > 0; wanted++ {
+		n := fitting(rest, room, most)
+		if n == 0 {
 			return nil, outcome.ErrTooLong
 		}
+		rest = rest[n:]
+	}
+	var wholes []proto.Rekey
+	for ; len(wholes) == 0 || len(boxes) > 0; whole, left = all, room {
+		// As many for each: who has its box in a whole hands on those of the others in it, and one in a whole of its own has nobody.
+		wholesLeft := max(1, wanted-len(wholes))
+		n := fitting(boxes, left, min(most, (len(boxes)+wholesLeft-1)/wholesLeft))
 		whole.Boxes, boxes = slices.Concat(whole.Boxes, boxes[:n]), boxes[n:]
 		shuffle(whole.Boxes)
 		wholes = append(wholes, whole)
@@ -184,6 +192,15 @@ func (d Draft) wholes(n *New, p Plan, k keys) (out []Whole, err error) {
 		out = append(out, Whole{b, proto.NewBitmap(has...)})
 	}
 	return out, nil
+}
+
+// fitting returns how many of the first boxes go into so many bytes: most at most.
+func fitting(boxes []proto.TaggedBox, room, most int) (n int) {
+	for n < min(most, len(boxes)) && boxes[n].Size() <= room {
+		room -= boxes[n].Size()
+		n++
+	}
+	return n
 }
 
 // shuffle puts boxes into a random order: in that of their members it would tell the server which is whose from rekey to rekey.

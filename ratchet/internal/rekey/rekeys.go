@@ -113,8 +113,8 @@ func (r Rekeys) All() []Kept {
 }
 
 // Keep returns the rekeys with a whole that waits, and the whole as they know it. At the bounds those go first that have no box for this
-// member, and with which it does not wait for another one; then those with which it does; of these, or else of all, the oldest of the source
-// with most. Everybody can repeat a rekey with something changed, and every member makes boxes for others.
+// member, then those that have one, of either the oldest of the source with most: everybody can repeat a rekey with something changed, and who
+// knows the inbox keys makes boxes for all. One with which this member waits for another goes for none of these, since an owner has signed it.
 func (r Rekeys) Keep(k Kept) (Rekeys, Kept) {
 	for o := range r.kept.All() {
 		if k.same(o) {
@@ -143,7 +143,8 @@ func (r Rekeys) put(k Kept) Rekeys {
 
 // first returns the whole that goes first.
 func first(all []Kept) (out Kept) {
-	for _, stays := range []func(Kept) bool{func(k Kept) bool { return k.mine || k.since != 0 }, Kept.Mine} {
+	awaited := func(k Kept) bool { return k.since != 0 }
+	for _, stays := range []func(Kept) bool{func(k Kept) bool { return k.mine || awaited(k) }, awaited} {
 		if others := slices.DeleteFunc(slices.Clone(all), stays); len(others) > 0 {
 			all = others
 			break
@@ -161,12 +162,23 @@ func first(all []Kept) (out Kept) {
 	return out
 }
 
+// maxAwaited is the number of roots of which a whole is waited for at most: of so many that cross, those that are waited for last have a member
+// ask as well as all of them would.
+const maxAwaited = 4
+
 // Await returns the rekeys with a whole of which another one is waited for since a time by the wall clock, unless one of its name was before.
 func (r Rekeys) Await(k Kept, now Millis) Rekeys {
-	for o := range r.kept.All() {
-		if o.name == k.name && o.since != 0 && o.serial != k.serial {
-			return r.Without(k)
+	r = r.Without(k)
+	var others []Kept
+	for _, o := range r.All() {
+		if o.since != 0 && o.name == k.name {
+			return r
+		} else if o.since != 0 {
+			others = append(others, o)
 		}
+	}
+	for _, o := range others[:max(0, len(others)+1-maxAwaited)] {
+		r = r.Without(o)
 	}
 	k.since = cmp.Or(k.since, max(now, 1))
 	return r.put(k)
@@ -177,9 +189,6 @@ func (r Rekeys) Without(k Kept) Rekeys {
 	r.kept = r.kept.Drop(k.Key())
 	return r
 }
-
-// Waits reports whether a whole waits that has a box for this member: it knows of a root in which it does not stand yet.
-func (r Rekeys) Waits() bool { return slices.ContainsFunc(r.All(), Kept.Mine) }
 
 // rootBoxes are the boxes of members that were not heard in a root.
 type rootBoxes struct {

@@ -80,6 +80,28 @@ func TestSeveralWholes(t *testing.T) {
 	require.Len(t, said.Owners.Inboxes, 4)
 }
 
+// Each whole has as many boxes, but for one, so that a member whose box is in one finds others that keep it.
+func TestBoxesAreSpread(t *testing.T) {
+	s := newSpace(t, 9)
+	p := s.plan()
+	for most, want := range map[int][]int{1: {1, 1, 1, 1, 1, 1, 1, 1}, 3: {2, 3, 3}, 5: {4, 4}, 7: {4, 4}, 8: {8}, 0: {8}} {
+		p.Most = most
+		_, wholes, err := s.sealed().Make(p)
+		require.NoError(t, err)
+		var got []int
+		for _, w := range wholes {
+			got = append(got, 0)
+			for i := dkg.Index(2); i <= 9; i++ { // the first one has a seat
+				if w.Of.Has(i) {
+					got[len(got)-1]++
+				}
+			}
+		}
+		slices.Sort(got)
+		require.Equal(t, want, got, "%d at most", most)
+	}
+}
+
 // Of the wholes of one root those without a box for a member are kept as one, and come after the one with its box.
 func TestWholesOfOneRootAreKept(t *testing.T) {
 	s := newSpace(t, 9)
@@ -108,7 +130,8 @@ func TestWholesOfOneRootAreKept(t *testing.T) {
 	}
 }
 
-// Junk does not push out a whole with which a member waits for another one, of which there is one of a name.
+// Junk, with a box for the member or without, pushes out no whole with which it waits for another one, of which there is one of a name, and
+// keeps none from being waited with. Of more roots than are waited for the last stay.
 func TestAwaitedWholesStay(t *testing.T) {
 	s := newSpace(t, 9)
 	p := s.plan()
@@ -116,25 +139,47 @@ func TestAwaitedWholesStay(t *testing.T) {
 	n, wholes, err := s.sealed().Make(p)
 	require.NoError(t, err)
 	require.Len(t, wholes, 3)
-	look := func(name proto.Name, whole rekey.Whole) rekey.Kept {
-		k, err := rekey.Look(s.self(50), name, rekey.Source{}, whole.Bytes)
-		require.NoError(t, err)
-		return k
-	}
-	r, k := rekey.Rekeys{}.Keep(look(proto.NameOfRekey(n.ID), wholes[0]))
-	r = r.Await(k, 7)
 	_, other, err := s.sealed().Make(p)
 	require.NoError(t, err)
-	r, copied := r.Keep(look(proto.NameOfRekey(n.ID), other[0]))
-	r = r.Await(copied, 8)
-	for i := range 20 {
-		r, _ = r.Keep(look(proto.Name{byte(i)}, wholes[0]))
-	}
-	all := reload(t, r).All()
-	require.Len(t, all, 8)
-	require.EqualValues(t, 7, all[0].Awaited())
-	for _, k := range all[1:] {
-		require.Zero(t, k.Awaited())
+	for _, has := range []bool{false, true} {
+		me := slices.IndexFunc(wholes, func(w rekey.Whole) bool { return w.Of.Has(9) == has })
+		look := func(name proto.Name, whole rekey.Whole) rekey.Kept {
+			k, err := rekey.Look(s.self(9), name, rekey.Source{}, whole.Bytes)
+			require.NoError(t, err)
+			return k
+		}
+		without := func(all []rekey.Whole) rekey.Whole {
+			return all[slices.IndexFunc(all, func(w rekey.Whole) bool { return !w.Of.Has(9) })]
+		}
+		junk := func(r rekey.Rekeys) rekey.Rekeys {
+			for i := range 20 {
+				k := look(proto.Name{byte(i)}, wholes[me])
+				require.Equal(t, has, k.Mine())
+				r, _ = r.Keep(k)
+			}
+			return r
+		}
+		awaited := func(r rekey.Rekeys) (since []rekey.Millis) {
+			all := reload(t, r).All()
+			require.Len(t, all, 8)
+			for _, k := range all {
+				if k.Awaited() != 0 {
+					since = append(since, k.Awaited())
+				}
+			}
+			return since
+		}
+		r, k := rekey.Rekeys{}.Keep(look(proto.NameOfRekey(n.ID), without(wholes)))
+		r = r.Await(k, 7)
+		r, copied := r.Keep(look(proto.NameOfRekey(n.ID), without(other)))
+		r = junk(r.Await(copied, 8))
+		require.Equal(t, []rekey.Millis{7}, awaited(r))
+		for i := range rekey.Millis(5) {
+			k := look(proto.Name{100, byte(i)}, without(wholes))
+			r, k = r.Keep(k)
+			r = junk(r.Await(k, 10+i))
+		}
+		require.Equal(t, []rekey.Millis{11, 12, 13, 14}, awaited(r))
 	}
 }
 
