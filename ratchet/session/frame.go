@@ -17,7 +17,7 @@ import (
 func (p Pair) encrypt(now time.Time, plaintext []byte) (Pair, Outgoing, error) {
 	next := p
 	c := content{text: plaintext}
-	if len(p.sessions.list) > 0 && p.sessions.list[0].suite == hybrid {
+	if p.IsPostQuantum() {
 		if p.said == math.MaxUint64 {
 			return p, Outgoing{}, fmt.Errorf("%w: no number for a message", ErrNotReady)
 		}

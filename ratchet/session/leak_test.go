@@ -15,12 +15,12 @@ func TestG6NothingLeaks(t *testing.T) {
 	h := newHuman(t, 1)
 	d, _, err := h.devices[0].Issue(1)
 	require.NoError(t, err)
-	own := d.oneTime[0]
+	own, published := d.oneTime[0], d.preKeys.current()
 	deviceSecrets := [][]byte{d.identity.Bytes(), d.preKey.Bytes(), d.inbox.Bytes(), d.mailbox.Seed(),
-		d.preKeys.current().mlkem.Expose().Bytes(), d.preKeys.current().kem.Seed(), d.preKeys.current().preKey.Bytes(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
+		published.mlkem.Expose().Bytes(), published.kem.Seed(), published.preKey.Bytes(), own.key.Bytes(), own.mlkem.Expose().Bytes()}
 	secrettest.Check(t, d, deviceSecrets...)
 	secrettest.Check(t, keypair.DeviceKeys{Identity: d.identity, PreKey: d.preKey, Mailbox: d.mailbox, Inbox: d.inbox}, deviceSecrets[:4]...)
-	secrettest.Check(t, d.preKeys.current().kem, deviceSecrets[5:6]...)
+	secrettest.Check(t, published.kem, deviceSecrets[5:6]...)
 
 	secrettest.Check(t, h.person(), h.user.Seed(), h.account.Bytes())
 

@@ -28,7 +28,7 @@ func newPreKeys(number uint32, now time.Time) preKeys {
 		mlkem: newDecapsulationKey(), kem: keypair.GenerateKEMKey()}
 }
 
-// preKeyList is the pre-keys of a device, of which there are some: the last ones are those that are published.
+// preKeyList is the pre-keys of a device, of which there is at least one: the last is published.
 type preKeyList []preKeys
 
 // current returns the pre-keys that are published.

@@ -145,11 +145,11 @@ func decrypt(s Session, d Device, in []byte) (Session, Received, error) {
 		next.unread = true
 		next.moves++
 	}
-	switch can := abilitiesOf(d); {
+	switch {
 	case wanting(err):
-		next.waits = can
+		next.waits = abilitiesOf(d)
 		next.moves++
-	case err == nil && next.waits != abilities{} && next.waits != can:
+	case err == nil && next.waits != abilities{} && next.waits != abilitiesOf(d):
 		next.waits, r.retry = abilities{}, true
 	}
 	return s.With(next.Pair), r, classify(err)

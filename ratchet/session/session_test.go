@@ -204,6 +204,8 @@ func TestFailedCalls(t *testing.T) {
 	h := newHuman(t, 1)
 	_, err = New(h.devices[0], h.peer(t, 0, classic))
 	require.ErrorIs(t, err, ErrNotReady, "a device has no session with itself")
+	_, _, err = Decrypt(Session{}, Device{}, nil)
+	require.ErrorIs(t, err, ErrNotReady, "no device has none")
 }
 
 // Values are immutable and safe to share: everybody who continues from the same one gets the same.

@@ -60,9 +60,10 @@ func (s sessions) with(t ratchetSession) sessions {
 	return s
 }
 
-// withoutOne drops the session that ranks lowest of those that the peer is not likely to send on. It keeps the session to send
-// on, the newest of one's own that is unanswered, the highest one in which the peer was read (in the hybrid suite, where both
-// sides rank sessions alike, the peer sends on that one or on one above it), and the two in which the peer was read last.
+// withoutOne drops the session that ranks lowest of those that the peer is not likely to send on, from a list that is in no other
+// value. It keeps the session to send on, the newest of one's own that is unanswered, the highest one in which the peer was read (in
+// the hybrid suite, where both sides rank sessions alike, the peer sends on that one or on one above it), and the two in which the
+// peer was read last.
 func (s sessions) withoutOne() []ratchetSession {
 	keep := []int{0,
 		slices.IndexFunc(s.list, func(t ratchetSession) bool { return t.awaitingReply }),
@@ -98,7 +99,7 @@ func (s sessions) ranked(i int) sessions {
 	return s
 }
 
-// read opens a message with whichever session has the key, and returns that one as it is then; at is when it was last read. With
+// read opens a message with whichever session has the key, and returns that one, before it is ranked anew; at is when it was read last. With
 // double.ErrAhead the sessions returned note what the frame waits for, with any other error they are s.
 func (s sessions) read(m double.Message, at uint64) (next sessions, read ratchetSession, plain []byte, retry bool, err error) {
 	failure := error(double.ErrNoKey)
@@ -127,9 +128,10 @@ func (s sessions) preferred(i int, was ratchetSession) sessions {
 	return s.ranked(i)
 }
 
-// beginAgain returns them with this side's own unanswered session as the one to send on, if there is one that was made with the
-// same pre-keys of the peer: the peer may answer it at any time, so it must not be dropped, however often a program begins.
-func (s sessions) beginAgain(peer directory.Peer) (sessions, bool) {
+// goOn returns them with this side's own unanswered session as the one to send on, if there is one that was made with the same bundle
+// and one-time pre-key of the peer, whose entry is the one that it was made with: the peer may answer it at any time, so it must
+// not be dropped, however often a program begins.
+func (s sessions) goOn(peer directory.Peer) (sessions, bool) {
 	i := slices.IndexFunc(s.list, func(t ratchetSession) bool { return t.awaitingReply })
 	if i < 0 || s.restored || s.beginNext {
 		return s, false

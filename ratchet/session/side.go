@@ -11,7 +11,8 @@ import (
 	"github.com/trefoil-im/trefoil/ratchet/session/keypair"
 )
 
-// side is a pair in the hands of its device: it begins sessions and reads frames with the keys of both. It is immutable.
+// side is a pair in the hands of its device: with the keys of both it begins sessions, reads frames, and heals what was not read. It is
+// immutable.
 type side struct {
 	Pair
 	own Device
@@ -20,7 +21,7 @@ type side struct {
 // of returns the pair in the hands of its device, for the keys that this has now. If they were renewed, it has no session.
 func (p Pair) of(d Device) (side, error) {
 	switch {
-	case !d.name.Equal(p.self):
+	case d.IsZero() || !d.name.Equal(p.self):
 		return side{}, fmt.Errorf("%w: another device's session", ErrNotReady)
 	case d.renewals < p.renewals:
 		return side{}, fmt.Errorf("%w: an older copy of the device", ErrNotReady)
@@ -69,8 +70,8 @@ func (s side) initiate(peer directory.Peer) (side, error) {
 	if err != nil {
 		return s, err
 	}
-	if again, ok := next.sessions.beginAgain(peer); ok && peer.Entry().Equal(next.device) {
-		next.sessions = again
+	if on, ok := next.sessions.goOn(peer); ok && peer.Entry().Equal(next.device) {
+		next.sessions = on
 		next.moves++
 		return next, nil
 	}
@@ -102,7 +103,7 @@ func (s side) begin(peer directory.Peer) (side, error) {
 	return s, nil
 }
 
-// decrypt reads a frame. On error the side returned is s, or notes what the frame waits for.
+// decrypt reads a frame. On error the side returned is s, or notes what the frame waits for, or has used the key of a message that says nothing.
 func (s side) decrypt(f frame.Frame) (side, Received, error) {
 	if f.Kind == frame.Message {
 		return s.read(f.Message)

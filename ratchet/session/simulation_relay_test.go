@@ -173,7 +173,7 @@ func (x *slot) comesLate(d *delivery) bool {
 func (x *slot) noteDropped(before Session) {
 	for _, t := range before.Part().sessions.list {
 		if !x.s.Part().sessions.knows(t.ephemeral) && (!t.awaitingReply || t.ratchet.HasSent()) {
-			require.Len(x.t, before.Part().sessions, maxSessions)
+			require.Len(x.t, before.Part().sessions.list, maxSessions)
 			x.dropped[nameOf(t.ephemeral)] = true
 		}
 	}
