@@ -116,7 +116,7 @@ func New(o Options) (*Client, error) {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c := &Client{o: o, base: strings.TrimRight(u.String(), "/"), http: &own, mailboxes: make(map[string]bool)}
 	c.Directory, c.Conversations, c.Mailboxes, c.Blobs = &Directory{c}, &Conversations{c}, &Mailboxes{c}, &Blobs{c}
-	c.login.c = c
+	c.login.c, c.login.busy = c, make(chan struct{}, 1)
 	return c, nil
 }
 

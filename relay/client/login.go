@@ -18,7 +18,7 @@ type login struct {
 	c *Client
 
 	guest  atomic.Pointer[guest] // nil if the device is none
-	busy   sync.Mutex            // held while the device logs in
+	busy   chan struct{}         // holds one while the device logs in
 	coming *guest                // to be registered; guarded by busy
 	mu     sync.Mutex
 	signer trefoil.Signer // nil if there is none
@@ -34,22 +34,41 @@ func (l *login) settle(ctx context.Context) error {
 	return err
 }
 
+// take waits until no other call logs in. Who has taken busy reads it afterwards.
+func (l *login) take(ctx context.Context) error {
+	select {
+	case l.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// held returns the token, or nothing if there is none.
+func (l *login) held() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.token
+}
+
 // authorized returns a token, after logging in if there is none.
 func (l *login) authorized(ctx context.Context) (string, error) {
 	if l.c.o.Authorize != nil {
 		return "", nil
 	}
-	l.busy.Lock()
-	defer l.busy.Unlock()
+	if token := l.held(); token != "" && !l.c.o.Guest {
+		return token, nil
+	}
+	if err := l.take(ctx); err != nil {
+		return "", err
+	}
+	defer func() { <-l.busy }()
 	if l.c.o.Guest {
 		if err := l.visit(ctx); err != nil {
 			return "", err
 		}
 	}
-	l.mu.Lock()
-	token := l.token
-	l.mu.Unlock()
-	if token != "" {
+	if token := l.held(); token != "" {
 		return token, nil
 	}
 	device, err := l.device(ctx)
