@@ -155,14 +155,17 @@ func callIf[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In,
 }
 
 func once[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In, Out], in In, token string) (out Out, err error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	timed, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	req, err := route.Request(ctx, c.base, in)
+	req, err := route.Request(timed, c.base, in)
 	if err != nil {
 		return out, err
 	}
 	if !route.Open {
 		if err := c.login.authorize(req, token); err != nil {
+			if timed.Err() != nil {
+				err = c.failure(ctx, err)
+			}
 			return out, err
 		}
 	}
@@ -174,7 +177,7 @@ func once[In, Out any](ctx context.Context, c *Client, route httpapi.Route[In, O
 	return out, c.failure(ctx, err)
 }
 
-// failure puts an error of the line into its class.
+// failure puts an error of the line into its class, for a caller with ctx: the end of a request's own time is none of the caller's.
 func (c *Client) failure(ctx context.Context, err error) error {
 	var line *url.Error
 	switch {
