@@ -230,7 +230,7 @@ const pushSetting = "TREFOIL_TEST_WITHOUT_PUSH"
 func TestWithoutPush(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := exec.Command(self, "-test.skip", "^(TestWithoutPush|TestWakes|TestClientCallsEveryRoute|TestMemoryHoldsNoSecret|TestKilledAnywhere)$", "-test.v")
+	c := exec.Command(self, "-test.skip", "^(TestWithoutPush|TestWakes|TestEndOfWakes|TestClientCallsEveryRoute|TestMemoryHoldsNoSecret|TestKilledAnywhere)$", "-test.v")
 	c.Env = append(os.Environ(), pushSetting+"=1")
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)

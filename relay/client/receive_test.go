@@ -128,6 +128,34 @@ func TestWakes(t *testing.T) {
 	}
 }
 
+// The end of a WebSocket wakes the line: what comes from then on is told by nobody, so the device looks, and goes on as one without a WebSocket.
+// Poll is an hour here: nothing else would make it look.
+func TestEndOfWakes(t *testing.T) {
+	w := serve(t, store.NewMemory(), httprelay.Options{})
+	from, to := w.person("a"), w.person("b")
+	old, looks := w.h, make(chan struct{}, 100)
+	w.front(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		old.ServeHTTP(rw, req)
+		if req.URL.Path == "/v1/mailbox" {
+			looks <- struct{}{}
+		}
+	}))
+	r := w.receive(w.client(to, func(o *client.Options) { o.Poll = time.Hour }), "topic")
+	r.end()
+	for range 2 { // the first one, and that of the WebSocket, which wakes when it opens
+		select {
+		case <-looks:
+		case <-time.After(patience):
+			require.FailNow(t, "no look")
+		}
+	}
+	w.start(httprelay.Options{Lines: -1})
+	_, err := w.relay.Mailboxes.Post(t.Context(), from.id, requestKey(), "topic", []byte("frame")) // which the old relay is not told of
+	require.NoError(t, err)
+	require.NoError(t, old.Shutdown(t.Context()))
+	require.Equal(t, "frame", string(r.next().Data))
+}
+
 // silent is a relay that stores and dies before it wakes anybody.
 type silent struct {
 	store.Store

@@ -285,7 +285,9 @@ func (l *line) item(it api.Item) {
 func (l *line) listen(ctx context.Context) {
 	for failures := 0; ctx.Err() == nil; failures++ {
 		err := l.push(ctx, func() { failures = 0 })
-		l.pushed.Store(false)
+		if l.pushed.Swap(false) {
+			l.wake() // it sleeps for as long as a WebSocket that is open lets it
+		}
 		if ctx.Err() == nil {
 			l.c.o.Log.Info("no wakes", "error", err)
 			backOff(ctx, failures, err)
@@ -335,10 +337,15 @@ func (l *line) push(ctx context.Context, opened func()) error {
 		if _, _, err := conn.Read(ctx); err != nil {
 			return err
 		}
-		select {
-		case l.woken <- struct{}{}:
-		default:
-		}
+		l.wake()
+	}
+}
+
+// wake has the line look into the mailbox at once.
+func (l *line) wake() {
+	select {
+	case l.woken <- struct{}{}:
+	default:
 	}
 }
 
