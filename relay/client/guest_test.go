@@ -254,9 +254,10 @@ func TestGuestAcknowledgesItsOwn(t *testing.T) {
 	}))
 	signer.belong(me)
 	last.Ack() // which finds out that the device belongs to a person
-	require.Error(t, <-r.down)
+	err := <-r.down
+	r.down <- err
+	require.ErrorContains(t, err, "belongs to a person")
 	last.Ack()
-	r.down <- nil
 	own := w.receive(c, "topic")
 	f := own.next()
 	require.Equal(t, "first", string(f.Data))
@@ -266,6 +267,27 @@ func TestGuestAcknowledgesItsOwn(t *testing.T) {
 	f.Ack()
 	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, me))) == 0 }, patience, time.Millisecond)
 	own.close()
+}
+
+// The line of a guest that finds out by itself that the device belongs to a person ends with that, and not with what its own end made
+// fail.
+func TestLineOfAGuestEnds(t *testing.T) {
+	w := serve(t, relaystore.NewMemory(), httprelay.Options{})
+	c, signer := w.guest()
+	r := w.receive(c, "link")
+	r.end()
+	w.front(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+		if req.URL.Path == "/v1/challenges" { // of the login as the person's device, for the line of the guest
+			io.Copy(io.Discard, req.Body)
+			<-req.Context().Done()
+			return
+		}
+		w.h.ServeHTTP(rw, req)
+	}))
+	signer.belong(w.person("me"))
+	err := <-r.down
+	r.down <- err
+	require.ErrorContains(t, err, "belongs to a person")
 }
 
 // Who may register says who may be a guest.

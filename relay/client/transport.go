@@ -145,8 +145,17 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			}
 		})
 	}
+	err := l.run(ctx)
+	if g != nil && c.login.guest.Load() != g {
+		return errBelongs // whatever it met at its end
+	}
+	return err
+}
+
+// run hands over what comes, until ctx ends or what fails goes on failing.
+func (l *line) run(ctx context.Context) error {
 	for failures := 0; ctx.Err() == nil; {
-		page, err := c.Mailboxes.Page(ctx, l.after, pageSize)
+		page, err := l.c.Mailboxes.Page(ctx, l.after, pageSize)
 		if err == nil {
 			err = l.deliver(ctx, page)
 		}
@@ -157,7 +166,7 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 			if failures++; failures > maxFailures || !isTransient(err) {
 				return err
 			}
-			c.o.Log.Info("the mailbox is not reached", "error", err, "failures", failures)
+			l.c.o.Log.Info("the mailbox is not reached", "error", err, "failures", failures)
 			backOff(ctx, failures, err)
 			continue
 		}
@@ -166,9 +175,6 @@ func (c *Client) Receive(ctx context.Context, topics iter.Seq[string], handle fu
 		if page.End && l.kept.isEmpty() {
 			sleep(ctx, l.pause(), l.woken)
 		}
-	}
-	if g != nil && c.login.guest.Load() != g {
-		return errBelongs
 	}
 	return ctx.Err()
 }
