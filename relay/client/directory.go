@@ -79,6 +79,9 @@ func (c *Client) Publish(ctx context.Context, p trefoil.Publication) (left int, 
 	if err != nil {
 		return 0, err
 	}
+	if err := c.login.settle(ctx); err != nil { // what is signed here is the person's device's, and no guest's
+		return 0, err
+	}
 	now, err := c.known(ctx, person, p.Bundle.Identity())
 	if err != nil {
 		return 0, err

@@ -290,6 +290,22 @@ func TestLineOfAGuestEnds(t *testing.T) {
 	require.ErrorContains(t, err, "belongs to a person")
 }
 
+// A device that was a guest registers its person with its own key, as what it publishes first.
+func TestGuestRegistersItsPerson(t *testing.T) {
+	w := serve(t, relaystore.NewMemory(), httprelay.Options{})
+	ctx := t.Context()
+	c, signer := w.guest()
+	require.NoError(t, c.Subscribe(ctx, "link"))
+	me := newPerson(t)
+	signer.belong(me)
+	_, err := c.Publish(ctx, trefoil.Publication{Person: me.user.Public(), Sign: me.user.Sign, Registration: me.first.Registration,
+		Version: 1, Bundle: me.device.Bundle()})
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), w.registrations(), "the guest, that it is gone, and me")
+	_, err = c.Mailboxes.Page(ctx, 0, 0)
+	require.NoError(t, err)
+}
+
 // Who may register says who may be a guest.
 func TestGuestThatIsNotAdmitted(t *testing.T) {
 	w := serve(t, relaystore.NewMemory(), httprelay.Options{Admit: func(*http.Request, api.Publication) error { return api.ErrForbidden }})

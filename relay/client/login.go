@@ -25,13 +25,17 @@ type login struct {
 	token  string
 }
 
-// settle finds out who the device is, for what is done in its name before a request is made.
+// settle finds out who the device is, for what is done in its name before a request is made. It does not log in: a device that is not
+// registered yet cannot.
 func (l *login) settle(ctx context.Context) error {
-	if !l.c.o.Guest {
+	if !l.c.o.Guest || l.c.o.Authorize != nil {
 		return nil
 	}
-	_, err := l.authorized(ctx)
-	return err
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-l.busy }()
+	return l.visit(ctx)
 }
 
 // take waits until no other call logs in. Who has taken busy reads it afterwards.
