@@ -51,6 +51,7 @@ func newDying(t *testing.T, s settings, apart int64) *dying {
 	s.Dir, s.Listen = t.TempDir(), porttest.Address(t)
 	rows, err := s.open(t.Context())
 	require.NoError(t, err)
+	t.Cleanup(func() { rows.Close() })
 	d := &dying{T: t, s: s, rows: rows, apart: apart, rng: rand.New(rand.NewPCG(seed, 0)), came: make(chan struct{})}
 	require.NoError(t, d.start())
 	d.w = &server{TB: t, url: "http://" + d.s.Listen, people: make(map[string]*person)}
@@ -62,7 +63,6 @@ func newDying(t *testing.T, s settings, apart int64) *dying {
 		d.now.Process.Kill()
 		d.mu.Unlock()
 		group.Wait()
-		rows.Close()
 	})
 	return d
 }
@@ -95,7 +95,9 @@ func (d *dying) again() bool {
 		d.Errorf("after point %d: %v", d.s.Die, err)
 	}
 	d.deaths++
-	d.gone = d.start()
+	if d.gone = d.start(); d.gone != nil {
+		d.Errorf("after death %d: %v", d.deaths, d.gone)
+	}
 	close(d.came)
 	d.came = make(chan struct{})
 	return d.gone == nil

@@ -154,7 +154,10 @@ func (n noting) Delete(t *store.Table, keys ...store.Key) error {
 func relayProcess(t *testing.T, s settings) *exec.Cmd {
 	c, err := newProcess(s)
 	require.NoError(t, err)
-	t.Cleanup(func() { c.Process.Kill() })
+	t.Cleanup(func() {
+		c.Process.Kill()
+		c.Wait()
+	})
 	return c
 }
 
@@ -181,6 +184,8 @@ func newProcess(s settings) (*exec.Cmd, error) {
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
+	late := time.AfterFunc(patience, func() { c.Process.Kill() })
+	defer late.Stop()
 	if address, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(address) != s.Listen {
 		c.Process.Kill()
 		return nil, fmt.Errorf("a relay at %s says %q: %w", s.Listen, address, errors.Join(err, c.Wait()))
@@ -230,7 +235,14 @@ const pushSetting = "TREFOIL_TEST_WITHOUT_PUSH"
 func TestWithoutPush(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := exec.Command(self, "-test.skip", "^(TestWithoutPush|TestWakes|TestEndOfWakes|TestClientCallsEveryRoute|TestMemoryHoldsNoSecret|TestKilledAnywhere)$", "-test.v")
+	c := exec.CommandContext(t.Context(), self, "-test.v", "-test.skip",
+		"^(TestWithoutPush|TestWakes|TestEndOfWakes|TestClientCallsEveryRoute|TestMemoryHoldsNoSecret|TestKilledAnywhere)$")
+	c.WaitDelay = 10 * time.Second             // for processes of its own, which hold its output
+	if end, bounded := t.Deadline(); bounded { // one that hangs tells where, while there is time to print it
+		left := time.Until(end)
+		c.Args = append(c.Args, "-test.timeout", (left * 8 / 10).String())
+		c.WaitDelay = left / 10
+	}
 	c.Env = append(os.Environ(), pushSetting+"=1")
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)
