@@ -3,6 +3,7 @@ package client_test
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,19 +161,21 @@ func TestConversationOfTwoAtOnce(t *testing.T) {
 	onRelays(t, func(t *testing.T, w *server) {
 		ann, bob := w.device("ann", nil), w.device("bob", nil)
 		w.registered(ann, bob)
-		var both sync.WaitGroup
-		both.Add(2)
-		var once sync.Map // who has come, by its token
+		both := make(chan struct{})
+		release := sync.OnceFunc(func() { close(both) })
+		t.Cleanup(release) // before the relay shuts down, which waits for its requests
+		var once sync.Map  // who has come, by its token
+		var devices atomic.Int32
 		front := w.h
 		w.front(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 			switch req.URL.Path {
 			case "/v1/sessions":
-				if _, came := once.LoadOrStore(req.Header.Get("Authorization"), true); !came {
-					both.Done()
+				if _, came := once.LoadOrStore(req.Header.Get("Authorization"), true); !came && devices.Add(1) == 2 {
+					release()
 				}
-				both.Wait()
+				<-both
 			case "/v1/frames":
-				both.Wait()
+				<-both
 			}
 			front.ServeHTTP(rw, req)
 		}))
