@@ -105,7 +105,12 @@ func BenchmarkLoad(b *testing.B) {
 				})
 				all.Go(func() {
 					for range count {
-						receivers[n].next().Ack()
+						f, err := receivers[n].take()
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						f.Ack()
 					}
 				})
 			}

@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -44,16 +46,22 @@ func (w *server) receive(c *client.Client, topics ...string) *receiver {
 // next returns the next frame.
 func (r *receiver) next() trefoil.Frame {
 	r.Helper()
+	f, err := r.take()
+	require.NoError(r, err)
+	return f
+}
+
+// take is next for any goroutine.
+func (r *receiver) take() (trefoil.Frame, error) {
 	select {
 	case f := <-r.frames:
-		return f
+		return f, nil
 	case err := <-r.down:
 		r.down <- err
-		require.FailNow(r, "the line is down", "%v", err)
+		return trefoil.Frame{}, fmt.Errorf("the line is down: %w", err)
 	case <-time.After(patience):
-		require.FailNow(r, "nothing came")
+		return trefoil.Frame{}, errors.New("nothing came")
 	}
-	return trefoil.Frame{}
 }
 
 // end waits for the end of the backlog, and returns the texts before it.
@@ -268,7 +276,7 @@ func TestTombstonesAndNotices(t *testing.T) {
 	require.Equal(t, uint64(1), n.Number)
 	require.Equal(t, a.id, n.Sender)
 	n.Ack()
-	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, b))) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return w.holds(b, 1) }, patience, time.Millisecond)
 }
 
 // What could not be acknowledged is acknowledged later, by requests that each name many.
@@ -305,7 +313,7 @@ func TestAcknowledgesLater(t *testing.T) {
 		f.Ack()
 	}
 	close(acknowledged)
-	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, b))) == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return w.holds(b, 0) }, patience, time.Millisecond)
 	mu.Lock()
 	defer mu.Unlock()
 	require.Less(t, requests, 10)
@@ -333,6 +341,6 @@ func TestAcknowledgesOnTheSameLine(t *testing.T) {
 	r.end()
 	require.Eventually(t, func() bool { return refused.Load() > 0 }, patience, time.Millisecond)
 	open.Store(true)
-	require.Eventually(t, func() bool { return len(slices.Collect(items(t, w, b))) == 0 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return w.holds(b, 0) }, patience, time.Millisecond)
 	r.close()
 }
