@@ -275,6 +275,13 @@ func TestEachWholeIsPostedUntilItIsFollowed(t *testing.T) {
 		x.offline = true // and nobody asks
 	}
 	n.now = n.now.Add(25 * time.Hour)
+	require.NoError(t, all[0].edit(func(d *edit) error {
+		all := d.st.rekeys.Value().Posted
+		require.Len(t, d.reposts(all), 1)
+		d.unsent = true
+		require.Empty(t, d.reposts(all), "the outbox has what was posted before")
+		return nil
+	}))
 	n.settle()
 	require.Greater(t, posted(), before)
 	for _, x := range all[1:] {
