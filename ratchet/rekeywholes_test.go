@@ -1,12 +1,14 @@
 package ratchet
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/trefoil-im/trefoil/ratchet/internal/proto"
+	"github.com/trefoil-im/trefoil/ratchet/internal/rekey"
 	"github.com/trefoil-im/trefoil/ratchet/rules"
 	"github.com/trefoil-im/trefoil/ratchet/step"
 )
@@ -125,6 +127,55 @@ func TestWholeIsAwaitedBesideAnotherRoot(t *testing.T) {
 			later.caughtUp()
 			require.Equal(t, waits == &d, later.askDue())
 		}
+	}
+}
+
+// A rekey of several wholes is posted again until members were read of each: who followed by one has no boxes of another.
+func TestEachWholeIsPostedUntilItIsFollowed(t *testing.T) {
+	n, all := five(t, 55)
+	n.most = 2
+	var first proto.Digest
+	n.lose = func(_ *node, f []byte) bool {
+		p, err := proto.ParsePart(f)
+		if err != nil || p.Type != proto.TypeRekey {
+			return false
+		}
+		first = cmp.Or(first, p.Set())
+		return p.Set() != first
+	}
+	all[0].do(step.Rekey())
+	n.lose = nil
+	n.settle()
+	in := 0
+	for _, x := range all[1:] {
+		if x.gen() == 1 {
+			in++
+			x.send("hello")
+		}
+	}
+	require.Equal(t, 2, in)
+	n.settle()
+	posted := func() rekey.Millis { return stateOf(all[0].space).rekeys.Value().Posted[0].Last }
+	before := posted()
+	for _, x := range all[1:] {
+		x.offline = true // and nobody asks
+	}
+	n.now = n.now.Add(25 * time.Hour)
+	require.NoError(t, all[0].edit(func(d *edit) error {
+		all := d.st.rekeys.Value().Posted
+		require.Len(t, d.reposts(all), 1)
+		d.unsent = true
+		require.Empty(t, d.reposts(all), "the outbox has what was posted before")
+		return nil
+	}))
+	n.settle()
+	require.Greater(t, posted(), before)
+	for _, x := range all[1:] {
+		x.offline = false
+	}
+	n.settle()
+	for _, x := range all {
+		require.EqualValues(t, 1, x.gen(), x.name)
 	}
 }
 
