@@ -99,8 +99,8 @@ func (s sessions) ranked(i int) sessions {
 	return s
 }
 
-// read opens a message with whichever session has the key, and returns that one, before it is ranked anew; at is when it was read last. With
-// double.ErrAhead the sessions returned note what the frame waits for, with any other error they are s.
+// read opens a message with whichever session has the key, and returns that one, before it is ranked anew; at becomes its lastRead.
+// With double.ErrAhead the sessions returned note what the frame waits for, with any other error they are s.
 func (s sessions) read(m double.Message, at uint64) (next sessions, read ratchetSession, plain []byte, retry bool, err error) {
 	failure := error(double.ErrNoKey)
 	for i, t := range s.list {

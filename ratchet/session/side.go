@@ -103,7 +103,8 @@ func (s side) begin(peer directory.Peer) (side, error) {
 	return s, nil
 }
 
-// decrypt reads a frame. On error the side returned is s, or notes what the frame waits for, or has used the key of a message that says nothing.
+// decrypt reads a frame. On error the side returned is s, or notes what the frame waits for, or has used up the key of a message
+// whose content is malformed.
 func (s side) decrypt(f frame.Frame) (side, Received, error) {
 	if f.Kind == frame.Message {
 		return s.read(f.Message)

@@ -171,9 +171,11 @@ func (r Rekeys) Await(k Kept, now Millis) Rekeys {
 	r = r.Without(k)
 	var others []Kept
 	for _, o := range r.All() {
-		if o.since != 0 && o.name == k.name {
+		switch {
+		case o.since == 0:
+		case o.name == k.name:
 			return r
-		} else if o.since != 0 {
+		default:
 			others = append(others, o)
 		}
 	}

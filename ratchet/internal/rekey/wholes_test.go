@@ -142,7 +142,7 @@ func TestAwaitedWholesStay(t *testing.T) {
 	_, other, err := s.sealed().Make(p)
 	require.NoError(t, err)
 	for _, has := range []bool{false, true} {
-		me := slices.IndexFunc(wholes, func(w rekey.Whole) bool { return w.Of.Has(9) == has })
+		posted := wholes[slices.IndexFunc(wholes, func(w rekey.Whole) bool { return w.Of.Has(9) == has })]
 		look := func(name proto.Name, whole rekey.Whole) rekey.Kept {
 			k, err := rekey.Look(s.self(9), name, rekey.Source{}, whole.Bytes)
 			require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestAwaitedWholesStay(t *testing.T) {
 		}
 		junk := func(r rekey.Rekeys) rekey.Rekeys {
 			for i := range 20 {
-				k := look(proto.Name{byte(i)}, wholes[me])
+				k := look(proto.Name{byte(i)}, posted)
 				require.Equal(t, has, k.Mine())
 				r, _ = r.Keep(k)
 			}
